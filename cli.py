@@ -1,0 +1,212 @@
+"""The operator's door: build an index, search it, measure it, check it."""
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from retrieval.errors import BadBox, BoxfindError
+from settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+notes = Console(stderr=True, highlight=False)
+
+IndexDir = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
+Rank = Annotated[str, typer.Option("--rank", help="How results are ranked: fast.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command()
+def build(
+    gallery: Annotated[Path, typer.Option(help="Folder of pictures.")],
+    index: IndexDir,
+    backbone: Annotated[str, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = "auto",
+    full: Annotated[bool, typer.Option("--full", help="Learn everything anew (as every build does so far).")] = False,
+) -> None:
+    """Index every picture in a folder; what is served changes only when all is done."""
+    from engine import Engine
+    from index.generation import read_manifest, read_skipped
+
+    engine = Engine(Settings(gallery=gallery, index=index, backbone=backbone))
+    began = time.perf_counter()
+    with _progress() as report:
+        folder = engine.build(report)
+    manifest = read_manifest(folder)
+    for skipped in read_skipped(folder):
+        notes.print(f"Skipped {skipped.file}: {skipped.sentence}", markup=False)
+    print(
+        f"Indexed {manifest.images} pictures ({manifest.regions} regions) with {manifest.recipe.backbone} in "
+        f"{time.perf_counter() - began:.0f} s; skipped {manifest.skipped}."
+    )
+
+
+@app.command()
+def search(
+    index: IndexDir,
+    image: Annotated[Path, typer.Option(help="The query picture.")],
+    box: Annotated[
+        str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture; all of it if left out.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="How many pictures to list; 0 lists all.")] = 10,
+    rank: Rank = "fast",
+    as_json: AsJson = False,
+) -> None:
+    """List the gallery pictures that hold what is in the box."""
+    from engine import Engine
+    from retrieval.images import load_image
+    from retrieval.types import Box
+
+    engine = Engine(Settings(index=index))
+    picture = load_image(image)
+    area = Box.from_xywh(*_numbers(box)) if box else Box.whole(picture)
+    hits = engine.search(engine.gallery(), picture, area, top, rank)
+    if as_json:
+        rows = [
+            {"rank": n, "image": h.image, "score": round(h.score, 4), "box": h.region.box.xywh, "kind": h.region.kind}
+            for n, h in enumerate(hits, start=1)
+        ]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for n, hit in enumerate(hits, start=1):
+        print(f"{n:3d}  {hit.score:.4f}  {hit.image}  {','.join(map(str, hit.region.box.xywh))}")
+
+
+@app.command()
+def batch(
+    index: IndexDir,
+    queries: Annotated[Path, typer.Option(help="CSV with the columns query,image,x,y,w,h.")],
+    images: Annotated[Path, typer.Option(help="Folder that the images of the queries are relative to.")],
+    out: Annotated[Path, typer.Option(help="CSV to write: query,rank,image,score,x,y,w,h.")],
+    top: Annotated[int, typer.Option(min=0, help="How many pictures a query; 0 lists all.")] = 100,
+    rank: Rank = "fast",
+) -> None:
+    """Answer a whole table of queries."""
+    from engine import Engine
+    from evaluation.batch import answer_all
+    from evaluation.dataset import read_queries, write_hits
+
+    settings = Settings(index=index)
+    engine = Engine(settings)
+    with _progress() as report:
+        asked = read_queries(queries, images)
+        answers = answer_all(engine, engine.gallery(), asked, top, rank, report, settings.workers)
+    write_hits(out, [(answer.query, answer.hits) for answer in answers])
+    problems = [answer.problem for answer in answers if answer.problem]
+    for problem in problems:
+        notes.print(problem, markup=False)
+    if problems:
+        raise BoxfindError(f"{len(problems)} of {len(answers)} queries could not be answered; the others are in {out}.")
+
+
+@app.command()
+def evaluate(
+    index: IndexDir,
+    dataset: Annotated[Path, typer.Option(help="Folder with queries/, queries.csv, relevant.csv and ignore.csv.")],
+    rank: Rank = "fast",
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well an index finds what a labelled data set says is there."""
+    from engine import Engine
+    from evaluation.evaluate import evaluate as measure
+
+    engine = Engine(Settings(index=index))
+    with _progress() as report:
+        found = measure(engine, engine.gallery(), dataset, rank, report)
+    figures = {
+        "queries": found.queries,
+        "mAP": round(found.quality.average_precision, 4),
+        "P@10": round(found.quality.precision_at_10, 4),
+        "R@100": round(found.quality.recall_at_100, 4),
+        "ms p50": round(1000 * found.seconds_p50, 1),
+        "ms p95": round(1000 * found.seconds_p95, 1),
+    }
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:8s} {value}")
+
+
+@app.command()
+def verify(index: IndexDir) -> None:
+    """Check an index from end to end and say in sentences what is wrong with it."""
+    from index.verify import verify as find_faults
+
+    faults = find_faults(index)
+    if faults:
+        raise BoxfindError("\n".join(faults))
+    print("Nothing is wrong with this index.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Print versions, device, weights and the state of the index."""
+    from doctor import examine
+
+    findings = asdict(examine(Settings()))
+    if as_json:
+        print(json.dumps(findings, indent=1))
+        return
+    for name, value in findings.items():
+        for part, text in value.items() if isinstance(value, dict) else [("", value)]:
+            print(f"{name:12s} {part:26s} {text}" if part else f"{name:12s} {text}")
+
+
+def _progress() -> Any:
+    """A progress function for the terminal; use it in a `with` block."""
+    return _TerminalProgress()
+
+
+class _TerminalProgress:
+    """Count, rate and time left of the stage at work, on stderr."""
+
+    def __enter__(self) -> Any:
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=notes,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task("Starting", total=None, rate="")
+        self.stage, self.began = "", time.perf_counter()
+        return self
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self.stage:
+            self.stage, self.began = stage, time.perf_counter()
+            self.bar.reset(self.task)
+        seconds = time.perf_counter() - self.began
+        rate = f"{done / seconds:.0f}/s" if done and seconds > 1 else ""
+        self.bar.update(self.task, description=stage, completed=done, total=total or None, rate=rate)
+
+    def __exit__(self, *reason: object) -> None:
+        self.bar.stop()
+
+
+def _numbers(box: str) -> tuple[int, int, int, int]:
+    try:
+        x, y, w, h = (round(float(part)) for part in box.split(","))
+    except (ValueError, OverflowError):
+        raise BadBox(f"{box!r} is not a box; write X,Y,W,H in pixels, as in 10,20,200,150.") from None
+    return x, y, w, h
+
+
+def main() -> None:
+    try:
+        app()
+    except BoxfindError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Which region of which picture each vector id stands for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from retrieval.types import Box, Region
+
+IMAGE_COLUMNS = pa.schema(
+    [
+        ("image", pa.string()),
+        ("path", pa.binary()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("bytes", pa.int64()),
+        ("mtime", pa.float64()),
+        ("sha256", pa.string()),
+        ("thumb_file", pa.string()),
+        ("thumb_start", pa.int64()),
+        ("thumb_bytes", pa.int64()),
+    ]
+)
+REGION_COLUMNS = pa.schema(
+    [
+        ("image", pa.dictionary(pa.int32(), pa.string())),
+        ("x0", pa.int32()),
+        ("y0", pa.int32()),
+        ("x1", pa.int32()),
+        ("y1", pa.int32()),
+        ("kind", pa.dictionary(pa.int8(), pa.string())),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageEntry:
+    """One picture of the gallery as it was when it was indexed; its thumbnail is a slice of `thumb_file`."""
+
+    image: str
+    path: bytes
+    """Below the gallery folder, as the disk spells it."""
+    width: int
+    height: int
+    bytes: int
+    mtime: float
+    sha256: str
+    thumb_file: str
+    thumb_start: int
+    thumb_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Images are numbered in the order of their ids; vector rows of one image stand together, in the same order."""
+
+    images: pa.Table
+    ids: list[str]
+    numbers: dict[str, int]
+    image_of_row: NDArray[np.int64]  # (N,)
+    boxes: NDArray[np.int32]  # (N, 4)
+    kinds: list[str]  # (N,)
+
+    def entry(self, number: int) -> ImageEntry:
+        row: dict[str, Any] = self.images.slice(number, 1).to_pylist()[0]
+        return ImageEntry(**row)
+
+    def region(self, row: int) -> Region:
+        return Region(Box(*(int(edge) for edge in self.boxes[row])), self.kinds[row])
+
+    def rows_of(self, number: int) -> range:
+        """The vector rows of one image."""
+        start, end = np.searchsorted(self.image_of_row, [number, number + 1])
+        return range(int(start), int(end))
+
+
+def write_catalogue(folder: Path, entries: list[ImageEntry], regions: list[list[Region]]) -> None:
+    """images.parquet and regions.parquet; `entries` in the order of ids, `regions` one list for each."""
+    images = [{name: getattr(entry, name) for name in IMAGE_COLUMNS.names} for entry in entries]
+    pq.write_table(pa.Table.from_pylist(images, schema=IMAGE_COLUMNS), folder / "images.parquet")
+    boxes = np.array(
+        [(r.box.x0, r.box.y0, r.box.x1, r.box.y1) for of_image in regions for r in of_image], dtype=np.int32
+    ).reshape(-1, 4)
+    numbers = np.repeat(np.arange(len(entries), dtype=np.int32), [len(of_image) for of_image in regions])
+    columns = [
+        pa.DictionaryArray.from_arrays(numbers, pa.array([entry.image for entry in entries], pa.string())),
+        *(pa.array(boxes[:, edge]) for edge in range(4)),
+        pa.array([r.kind for of_image in regions for r in of_image], pa.string())
+        .dictionary_encode()
+        .cast(REGION_COLUMNS.field("kind").type),
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, schema=REGION_COLUMNS), folder / "regions.parquet")
+
+
+def read_catalogue(folder: Path) -> Catalogue:
+    """Raises ValueError where the two tables do not fit together, pyarrow's errors where they are not tables."""
+    images = pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS)
+    regions = pq.read_table(folder / "regions.parquet", schema=REGION_COLUMNS)
+    ids = images["image"].to_pylist()
+    numbers = {image: number for number, image in enumerate(ids)}
+    if len(numbers) != len(ids) or ids != sorted(ids):
+        raise ValueError("image ids are not unique or not in order")
+    names = regions["image"].combine_chunks()
+    number_of_name = np.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], dtype=np.int64)
+    image_of_row = number_of_name[names.indices.to_numpy()] if len(names) else np.zeros(0, np.int64)
+    if np.any(image_of_row < 0) or np.any(np.diff(image_of_row) < 0):
+        raise ValueError("regions do not belong to the images")
+    boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
+    return Catalogue(images, ids, numbers, image_of_row, boxes, regions["kind"].to_pylist())

@@ -1,0 +1,40 @@
+"""Where vectors are searched."""
+
+from typing import Protocol
+
+import faiss
+import numpy as np
+
+from retrieval.search import Rows, Scores
+from retrieval.types import Vectors
+
+
+class Store(Protocol):
+    """Vectors by row; `search` gives the most similar rows by inner product."""
+
+    def __len__(self) -> int: ...
+
+    def search(self, queries: Vectors, count: int) -> tuple[Rows, Scores]:
+        """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len)."""
+
+
+class FlatStore:
+    """Exact inner product over every vector (FAISS IndexFlatIP). Reading from many threads is safe."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._index = faiss.IndexFlatIP(vectors.shape[1])
+        self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def search(self, queries: Vectors, count: int) -> tuple[Rows, Scores]:
+        count = min(count, len(self))
+        if count == 0:
+            return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
+        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), count)
+        order = np.lexsort((rows, -scores))  # FAISS leaves equal scores in no useful order
+        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+
+STORES = {"flat": FlatStore}

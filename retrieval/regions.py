@@ -1,0 +1,66 @@
+"""Which boxes of a picture get a descriptor of their own."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from retrieval.errors import pick
+from retrieval.types import Box, Region
+
+WANTED_OVERLAP = 0.4
+
+
+def whole(width: int, height: int, levels: int) -> list[Region]:
+    """The picture itself."""
+    return [Region(Box(0, 0, width, height), "whole")]
+
+
+def grid(width: int, height: int, levels: int) -> list[Region]:
+    """The R-MAC grid (Tolias et al., ICLR 2016): squares of side 2 min(W, H) / (level + 1), level by level.
+
+    `level` squares stand along the shorter side; along the longer one as many more as make neighbours overlap by
+    about 40 %. A 4:3 picture has 20 regions at 3 levels.
+    """
+    short, long = sorted((width, height))
+    extra = _extra_along_the_longer_side(short, long)
+    regions = []
+    for level in range(1, levels + 1):
+        side = 2 * short / (level + 1)
+        along_x = level + (extra if width >= height else 0)
+        along_y = level + (extra if height > width else 0)
+        regions += [
+            Region(_square(x, y, side), "grid")
+            for y in _starts(height, side, along_y)
+            for x in _starts(width, side, along_x)
+        ]
+    return regions
+
+
+RegionMaker = Callable[[int, int, int], list[Region]]
+REGIONS: dict[str, RegionMaker] = {"whole": whole, "grid": grid}
+
+
+def find_regions(kinds: Iterable[str], width: int, height: int, levels: int) -> list[Region]:
+    """The regions of a (width, height) picture, of each of the kinds named, in that order; equal boxes once."""
+    found: dict[Box, Region] = {}
+    for kind in kinds:
+        for region in pick(REGIONS, "region source", kind)(width, height, levels):
+            found.setdefault(region.box, region)
+    return list(found.values())
+
+
+def _extra_along_the_longer_side(short: int, long: int) -> int:
+    """How many squares more the longer side gets, so that level 1 overlaps as nearly by 40 % as 1 to 6 more allow."""
+    if short == long:
+        return 0
+    steps = np.arange(1, 7)
+    overlap = 1 - (long - short) / steps / short
+    return int(steps[np.argmin(np.abs(overlap - WANTED_OVERLAP))])
+
+
+def _starts(length: int, side: float, count: int) -> list[float]:
+    return [float(s) for s in np.linspace(0, length - side, count)] if count > 1 else [(length - side) / 2]
+
+
+def _square(x: float, y: float, side: float) -> Box:
+    return Box(round(x), round(y), round(x + side), round(y + side))

@@ -1,0 +1,83 @@
+"""The words of the search: image, box, region, descriptor, query, hit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) RGB, upright: EXIF orientation is already applied."""
+
+FeatureMap = NDArray[np.float32]
+"""(C, h, w): what a backbone sees, before pooling."""
+
+Vectors = NDArray[np.float32]
+"""(..., D). A descriptor is one vector of unit length; `unit` is the only maker of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels of the upright original; x1 and y1 are exclusive."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+
+    @classmethod
+    def from_xywh(cls, x: int, y: int, w: int, h: int) -> "Box":
+        return cls(x, y, x + w, y + h)
+
+    @classmethod
+    def whole(cls, image: Image) -> "Box":
+        return cls(0, 0, image.shape[1], image.shape[0])
+
+    @property
+    def width(self) -> int:
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> int:
+        return self.y1 - self.y0
+
+    @property
+    def xywh(self) -> tuple[int, int, int, int]:
+        return self.x0, self.y0, self.width, self.height
+
+    def clipped(self, width: int, height: int) -> "Box":
+        """The part of the box that lies in a picture of this size; its width or height is 0 or less when none does."""
+        return Box(max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height))
+
+    def grown(self, factor: float) -> "Box":
+        """The same centre, each side `factor` times as long, rounded outwards."""
+        dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2
+        return Box(
+            int(np.floor(self.x0 - dx)),
+            int(np.floor(self.y0 - dy)),
+            int(np.ceil(self.x1 + dx)),
+            int(np.ceil(self.y1 + dy)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box of a gallery image that has a descriptor of its own; `kind` says which way of finding regions made it."""
+
+    box: Box
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A gallery image and the region of it that answers the query; a bigger score is better."""
+
+    image: str
+    region: Region
+    score: float
+
+
+def unit(vectors: Vectors) -> Vectors:
+    """The same directions with length 1, float32. (..., D) -> (..., D); a zero vector stays zero."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)

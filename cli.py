@@ -5,9 +5,10 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Self
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -15,7 +16,7 @@ from retrieval.errors import BadBox, BoxfindError
 from settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-notes = Console(stderr=True, highlight=False)
+notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 IndexDir = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
 Rank = Annotated[str, typer.Option("--rank", help="How results are ranked: fast.")]
@@ -24,25 +25,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 
 @app.command()
 def build(
-    gallery: Annotated[Path, typer.Option(help="Folder of pictures.")],
-    index: IndexDir,
-    backbone: Annotated[str, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = "auto",
+    gallery: Annotated[Path | None, typer.Option(help="Folder of pictures; without one a sample is drawn.")] = None,
+    index: Annotated[Path | None, typer.Option(help="Folder of the index; without one, in the data folder.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Learn everything anew (as every build does so far).")] = False,
 ) -> None:
     """Index every picture in a folder; what is served changes only when all is done."""
     from engine import Engine
     from index.generation import read_manifest, read_skipped
+    from retrieval.images import printable
 
-    engine = Engine(Settings(gallery=gallery, index=index, backbone=backbone))
+    engine = Engine(_settings(gallery=gallery, index=index, backbone=backbone))
     began = time.perf_counter()
-    with _progress() as report:
+    with _TerminalProgress() as report:
         folder = engine.build(report)
     manifest = read_manifest(folder)
     for skipped in read_skipped(folder):
-        notes.print(f"Skipped {skipped.file}: {skipped.sentence}", markup=False)
+        notes.print(f"Skipped {printable(skipped.file)}: {skipped.sentence}", markup=False)
+    if manifest.note:
+        notes.print(manifest.note, markup=False)
     print(
-        f"Indexed {manifest.images} pictures ({manifest.regions} regions) with {manifest.recipe.backbone} in "
-        f"{time.perf_counter() - began:.0f} s; skipped {manifest.skipped}."
+        f"Indexed {manifest.counts.images} pictures ({manifest.counts.regions} regions) with "
+        f"{manifest.recipe.backbone} in {time.perf_counter() - began:.0f} s; skipped {manifest.counts.skipped}."
     )
 
 
@@ -59,10 +63,10 @@ def search(
 ) -> None:
     """List the gallery pictures that hold what is in the box."""
     from engine import Engine
-    from retrieval.images import load_image
+    from retrieval.images import load_image, printable
     from retrieval.types import Box
 
-    engine = Engine(Settings(index=index))
+    engine = Engine(_settings(index=index))
     picture = load_image(image)
     area = Box.from_xywh(*_numbers(box)) if box else Box.whole(picture)
     hits = engine.search(engine.gallery(), picture, area, top, rank)
@@ -74,7 +78,7 @@ def search(
         print(json.dumps(rows, ensure_ascii=False))
         return
     for n, hit in enumerate(hits, start=1):
-        print(f"{n:3d}  {hit.score:.4f}  {hit.image}  {','.join(map(str, hit.region.box.xywh))}")
+        print(f"{n:3d}  {hit.score:.4f}  {printable(hit.image)}  {','.join(map(str, hit.region.box.xywh))}")
 
 
 @app.command()
@@ -91,9 +95,9 @@ def batch(
     from evaluation.batch import answer_all
     from evaluation.dataset import read_queries, write_hits
 
-    settings = Settings(index=index)
+    settings = _settings(index=index)
     engine = Engine(settings)
-    with _progress() as report:
+    with _TerminalProgress() as report:
         asked = read_queries(queries, images)
         answers = answer_all(engine, engine.gallery(), asked, top, rank, report, settings.workers)
     write_hits(out, [(answer.query, answer.hits) for answer in answers])
@@ -115,8 +119,8 @@ def evaluate(
     from engine import Engine
     from evaluation.evaluate import evaluate as measure
 
-    engine = Engine(Settings(index=index))
-    with _progress() as report:
+    engine = Engine(_settings(index=index))
+    with _TerminalProgress() as report:
         found = measure(engine, engine.gallery(), dataset, rank, report)
     figures = {
         "queries": found.queries,
@@ -149,7 +153,7 @@ def doctor(as_json: AsJson = False) -> None:
     """Print versions, device, weights and the state of the index."""
     from doctor import examine
 
-    findings = asdict(examine(Settings()))
+    findings = asdict(examine(_settings()))
     if as_json:
         print(json.dumps(findings, indent=1))
         return
@@ -158,15 +162,15 @@ def doctor(as_json: AsJson = False) -> None:
             print(f"{name:12s} {part:26s} {text}" if part else f"{name:12s} {text}")
 
 
-def _progress() -> Any:
-    """A progress function for the terminal; use it in a `with` block."""
-    return _TerminalProgress()
+def _settings(**given: object) -> Settings:
+    """The settings of the environment, with what was given on the command line on top."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 class _TerminalProgress:
     """Count, rate and time left of the stage at work, on stderr."""
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> Self:
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -204,8 +208,16 @@ def main() -> None:
     try:
         app()
     except BoxfindError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
+        sentence = str(error)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        sentence = f"BOXFIND_{wrong['loc'][0]}".upper() + f" has a value that cannot be used: {wrong['msg']}."
+    except OSError as error:  # a full disk, a folder that may not be written
+        sentence = f"{error.filename or 'The operating system refused'}: {error.strerror}."
+    else:
+        return
+    print(sentence, file=sys.stderr)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

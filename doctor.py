@@ -84,6 +84,6 @@ def _index(settings: Settings) -> str:
     except BoxfindError as error:
         return str(error)
     return (
-        f"{folder.name}: {manifest.images} pictures, {manifest.regions} regions, {manifest.recipe.backbone} "
-        f"{manifest.recipe.precision}, built {manifest.created:%Y-%m-%d %H:%M} UTC"
+        f"{folder.name}: {manifest.counts.images} pictures, {manifest.counts.regions} regions, "
+        f"{manifest.recipe.backbone} {manifest.recipe.precision}, built {manifest.created:%Y-%m-%d %H:%M} UTC"
     )

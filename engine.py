@@ -2,13 +2,12 @@
 
 import sys
 import threading
-from functools import cache
 from pathlib import Path
 
 from index.build import build
 from index.gallery import Gallery, open_gallery
 from index.generation import current_folder
-from index.jobs import reported, start_build
+from index.jobs import BuildProcess, BuildState, build_state, building
 from retrieval.backbones import BACKBONES, Backbone, choose_backbone
 from retrieval.embed import Embedder
 from retrieval.errors import IndexProblem
@@ -17,6 +16,7 @@ from retrieval.runtimes import RunOptions, choose_runtime
 from retrieval.search import search
 from retrieval.types import Box, Hit, Image
 from retrieval.weights import Progress, need_weights
+from samples.draw import draw_samples
 from settings import PROJECT, Settings
 
 
@@ -28,13 +28,20 @@ class Engine:
         self._lock = threading.Lock()
         self._gallery: Gallery | None = None
         self._embedders: dict[Recipe, Embedder] = {}
+        self._build: BuildProcess | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when a build has published another. Raises IndexProblem."""
         folder = current_folder(self.settings.index_dir)
         with self._lock:
-            if self._gallery is None or self._gallery.folder != folder:
-                self._gallery = open_gallery(folder)
+            while self._gallery is None or self._gallery.folder != folder:
+                try:
+                    self._gallery = open_gallery(folder)
+                except IndexProblem:
+                    newer = current_folder(self.settings.index_dir)
+                    if newer == folder:
+                        raise
+                    folder = newer  # builds went by while it was being opened, and took it away
             return self._gallery
 
     def search(
@@ -52,36 +59,46 @@ class Engine:
             return self._embedders[recipe]
 
     def build(self, progress: Progress) -> Path:
-        """Indexes the gallery in this process, telling everyone who reads the build's state; see index.build."""
-        with reported(self.settings.index_dir) as report:
+        """Indexes the gallery in this process; returns the new generation's folder.
+
+        Without a configured gallery the sample gallery is drawn first. Raises BuildRunning, GalleryProblem,
+        WeightsMissing.
+        """
+        settings = self.settings
+        with building(settings.index_dir) as report:
 
             def both(stage: str, done: int, total: int) -> None:
                 report(stage, done, total)
                 progress(stage, done, total)
 
-            backbone, note = choose_backbone(self.settings.backbone, self.settings.offline, both)
-            if note:
-                both(note, 0, 0)
-            recipe = make_recipe(backbone, self.settings)
-            embedder = make_embedder(recipe, self.settings, streams=self.settings.workers)
-            return build(self.settings.gallery_dir, self.settings.index_dir, embedder, self.settings.workers, both)
+            if settings.is_sample:
+                draw_samples(settings.sample_folder, both)
+            backbone, note = choose_backbone(settings.backbone, settings.offline, both)
+            recipe = make_recipe(backbone, settings)
+            embedder = make_embedder(recipe, settings, streams=settings.workers)
+            return build(settings.gallery_dir, settings.index_dir, embedder, settings.workers, both, note)
 
     def start_build(self) -> None:
-        """The same in a process of its own, which goes on when the page is closed."""
-        start_build(
-            [
-                *(sys.executable, str(PROJECT / "cli.py"), "build"),
-                *("--gallery", str(self.settings.gallery_dir), "--index", str(self.settings.index_dir)),
-                *("--backbone", self.settings.backbone),
-            ],
-            self.settings.index_dir,
-        )
+        """The same in a process of its own, which goes on when the page is closed. Does nothing while one runs."""
+        with self._lock:
+            state = self._build_state()
+            if state is None or state.state != "running":
+                self._build = BuildProcess(self._build_command(), self.settings.index_dir)
 
+    def build_state(self) -> BuildState | None:
+        """The build that runs or was the last to run, whoever started it; None when there never was one."""
+        with self._lock:
+            return self._build_state()
 
-@cache
-def shared_engine() -> Engine:
-    """The engine of this process."""
-    return Engine(Settings())
+    def _build_state(self) -> BuildState | None:
+        return self._build.state() if self._build else build_state(self.settings.index_dir)
+
+    def _build_command(self) -> list[str]:
+        settings = self.settings
+        command = [sys.executable, str(PROJECT / "cli.py"), "build"]
+        if settings.gallery:
+            command += ["--gallery", str(settings.gallery_dir)]
+        return [*command, "--index", str(settings.index_dir)]
 
 
 def make_recipe(backbone: Backbone, settings: Settings) -> Recipe:

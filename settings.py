@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+from pydantic import PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
@@ -23,7 +24,7 @@ class Settings(BaseSettings):
     runtime: str = "auto"
     offline: bool = False
     """Never try the network."""
-    workers: int = os.cpu_count() or 1
+    workers: PositiveInt = os.cpu_count() or 1
     """Pictures looked at side by side during a build."""
     rebuild: bool = True
     """Whether the page offers to rebuild the index."""

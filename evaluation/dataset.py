@@ -32,6 +32,8 @@ def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
         except (ValueError, OverflowError):
             raise BadTable(f"{table}, line {line}: x, y, w and h must be numbers.") from None
         queries.append(BoxedQuery(row["query"], images / row["image"], box))
+    if not queries:
+        raise BadTable(f"{table} has no rows.")
     if len({query.name for query in queries}) < len(queries):
         raise BadTable(f"{table}: two queries have the same name.")
     return queries
@@ -65,9 +67,6 @@ def _rows(table: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
                 raise BadTable(f"{table} has no column {missing[0]}; it needs {','.join(columns)}.")
-            rows = [{column: row[column] or "" for column in columns} for row in reader]
+            return [{column: row[column] or "" for column in columns} for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"{table} cannot be read: {error}.") from None
-    if not rows:
-        raise BadTable(f"{table} has no rows.")
-    return rows

@@ -13,8 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from index.catalogue import ImageEntry, write_catalogue
 from index.folder import Found, Skipped, find_pictures
-from index.generation import publish, scratch_folder, write_skipped, write_whitening
-from index.jobs import build_lock
+from index.generation import Counts, publish, scratch_folder, write_skipped, write_whitening
 from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images import decode_image, read_file, thumbnail
@@ -82,13 +81,13 @@ class _Generation:
         return len(vectors)
 
 
-def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, progress: Progress) -> Path:
+def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, progress: Progress, note: str = "") -> Path:
     """Indexes every picture below `gallery` and serves the result; returns the new generation's folder.
 
     A file that cannot be used is recorded with its reason and costs nothing but itself. What is served changes only
     when everything is complete. Raises GalleryProblem, BuildRunning.
     """
-    with build_lock(index_dir), scratch_folder(index_dir) as folder:
+    with scratch_folder(index_dir) as folder:
         progress("Looking for pictures", 0, 0)
         found, skipped = find_pictures(gallery)
         gallery = gallery.resolve()
@@ -115,7 +114,8 @@ def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, prog
         regions = generation.write_tables()
         write_skipped(folder, sorted(skipped, key=lambda s: s.file))
         write_whitening(folder, whitening)
-        return publish(folder, index_dir, embedder.recipe, gallery, len(generation.entries), regions, len(skipped))
+        counts = Counts(images=len(generation.entries), regions=regions, skipped=len(skipped))
+        return publish(folder, index_dir, embedder.recipe, gallery, counts, note)
 
 
 def _describe_all(found: list[Found], embedder: Embedder, workers: int) -> Iterator[Described | Skipped]:

@@ -46,6 +46,13 @@ class FileFacts(BaseModel):
     sha256: str
 
 
+class Counts(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    images: int
+    regions: int
+    skipped: int
+
+
 class Manifest(BaseModel):
     model_config = ConfigDict(frozen=True)
     format: int
@@ -53,9 +60,9 @@ class Manifest(BaseModel):
     gallery: str
     """The folder it was built from."""
     created: datetime
-    images: int
-    regions: int
-    skipped: int
+    counts: Counts
+    note: str
+    """A sentence for users of this index; empty when there is nothing to say."""
     files: dict[str, FileFacts]
 
 
@@ -100,7 +107,7 @@ def open_generation(folder: Path) -> Generation:
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
     rows, images = len(catalogue.image_of_row), len(catalogue.ids)
-    if (len(vectors), rows, images) != (manifest.regions, manifest.regions, manifest.images):
+    if (len(vectors), rows, images) != (manifest.counts.regions, manifest.counts.regions, manifest.counts.images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
     return generation
 
@@ -159,9 +166,7 @@ def scratch_folder(index_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(
-    folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, images: int, regions: int, skipped: int
-) -> Path:
+def publish(folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, counts: Counts, note: str = "") -> Path:
     """Seals a finished folder with its manifest and makes it the served generation; the last two are kept."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     manifest = Manifest(
@@ -169,9 +174,8 @@ def publish(
         recipe=recipe,
         gallery=str(gallery),
         created=datetime.now(UTC),
-        images=images,
-        regions=regions,
-        skipped=skipped,
+        counts=counts,
+        note=note,
         files={
             name: FileFacts(bytes=(folder / name).stat().st_size, sha256=file_sha256(folder / name)) for name in names
         },
@@ -180,7 +184,7 @@ def publish(
     for path in (*(folder / name for name in names), folder / "manifest.json", folder / "thumbs", folder):
         _sync(path)
     final = index_dir / f"gen-{_next_number(index_dir):06d}-{secrets.token_hex(2)}"
-    os.rename(folder, final)
+    folder.rename(final)
     _point_current_at(index_dir, final.name)
     for old in _generations(index_dir)[:-KEPT]:
         if old != final:

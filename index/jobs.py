@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -59,8 +60,18 @@ def build_state(index_dir: Path) -> BuildState | None:
 
 
 @contextmanager
-def build_lock(index_dir: Path) -> Iterator[None]:
-    """Held by the one build of an index; the operating system frees it when the process dies. Raises BuildRunning."""
+def building(index_dir: Path) -> Iterator[Progress]:
+    """Makes the body the one build of this index: give the progress function it yields to `index.build`.
+
+    What the body reports stands in build.json for everyone to read. The operating system frees the lock when the
+    process dies. Raises BuildRunning.
+    """
+    with _lock(index_dir), _reported(index_dir) as progress:
+        yield progress
+
+
+@contextmanager
+def _lock(index_dir: Path) -> Iterator[None]:
     index_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(index_dir / "build.lock")
     try:
@@ -77,8 +88,7 @@ def build_lock(index_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reported(index_dir: Path) -> Iterator[Progress]:
-    """Keeps build.json up to date while the body runs: give the progress function it yields to `build`."""
+def _reported(index_dir: Path) -> Iterator[Progress]:
     now = time.time()
     state = BuildState(state="running", pid=os.getpid(), started=now, stage_started=now, now=now)
     written = 0.0
@@ -97,8 +107,6 @@ def reported(index_dir: Path) -> Iterator[Progress]:
 
     try:
         yield progress
-    except BuildRunning:
-        raise  # the file belongs to the build that is running
     except BaseException as error:
         message = str(error) if isinstance(error, BoxfindError) else f"{type(error).__name__}: {error}"
         _write(index_dir, state.model_copy(update={"state": "failed", "message": message}))
@@ -110,7 +118,8 @@ def start_build(command: Sequence[str], index_dir: Path) -> None:
     """Starts a build that outlives the page it was asked from; what it prints goes to build.log."""
     index_dir.mkdir(parents=True, exist_ok=True)
     with (index_dir / "build.log").open("wb") as log:
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    threading.Thread(target=process.wait, daemon=True).start()  # else it stays in the process table when it has ended
 
 
 def _locked(index_dir: Path) -> bool:

@@ -14,7 +14,7 @@ from retrieval.types import Box, FeatureMap, Image, Region, Vectors, unit
 from retrieval.whitening import Whitening
 
 STRIDE = 32
-"""Sides are rounded to whole cells of the feature map: few shapes to prepare for, and none at the edge is half empty."""
+"""Sides are rounded to whole cells of the feature map: few shapes to prepare, and no cell at the edge is half empty."""
 SMALLEST_BOX = 8
 
 

@@ -1,9 +1,11 @@
 """Bytes or a path become an upright RGB picture, or one plain sentence that says why not."""
 
+import contextlib
 import io
 import os
 import stat
 import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,8 @@ class Limits:
 
 LIMITS = Limits()
 Pillow.MAX_IMAGE_PIXELS = LIMITS.pixels
+# What Pillow mutters about odd metadata is not for the person in front of the screen.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def load_image(path: Path) -> Image:
@@ -123,8 +127,13 @@ def thumbnail(image: Image, side: int = 320, quality: int = 80) -> bytes:
 
 def shown(name: str) -> str:
     """A file name as it may stand in a sentence: printable, and not longer than a line."""
-    safe = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in os.fspath(name))
+    safe = printable(name)
     return safe if len(safe) <= 80 else f"{safe[:50]}…{safe[-25:]}"
+
+
+def printable(name: str) -> str:
+    """All of a file name on one line; what cannot be shown, a line break for one, is replaced."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in os.fspath(name))
 
 
 def _too_many_bytes(name: str, size: int) -> UnreadableImage:
@@ -147,10 +156,8 @@ def _check_size(picture: Pillow.Image, name: str) -> None:
 
 def _upright_rgb(picture: Pillow.Image) -> Pillow.Image:
     profile = picture.info.get("icc_profile")
-    try:
+    with contextlib.suppress(*DECODER_ERRORS):  # a broken EXIF block says nothing about the pixels: take them as stored
         picture = ImageOps.exif_transpose(picture)
-    except DECODER_ERRORS:
-        pass  # a broken EXIF block says nothing about the pixels: take them as they are stored
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         return _rescaled(picture).convert("RGB")
     if picture.has_transparency_data:

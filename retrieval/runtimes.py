@@ -1,5 +1,6 @@
 """How a network is run on this machine: pixels (N, H, W, 3) uint8 in, feature maps (N, C, h, w) float32 out."""
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -122,7 +123,10 @@ RUNTIMES: dict[str, Runtime] = {
 def choose_runtime(name: str = "auto", precision: str | None = None) -> Runtime:
     """The first runtime of this machine that can compute in the precision asked for (None: in any)."""
     if name != "auto":
-        return pick(RUNTIMES, "runtime", name)
+        named = pick(RUNTIMES, "runtime", name)
+        if precision is not None and precision not in named.precisions:
+            raise RuntimeMissing(f"The runtime {name} does not compute in {precision}, which the index was built with.")
+        return named
     for runtime in RUNTIMES.values():
         if (precision is None or precision in runtime.precisions) and runtime.available():
             return runtime
@@ -134,7 +138,8 @@ def _converted(make: Make, path: Path | None) -> Any:
     import openvino
 
     if path is not None and path.exists():
-        return openvino.Core().read_model(path)
+        with contextlib.suppress(RuntimeError):  # damaged: converted anew and replaced
+            return openvino.Core().read_model(path)
     import torch
 
     with torch.inference_mode():

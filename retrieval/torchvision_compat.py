@@ -24,7 +24,7 @@ def import_torchvision() -> ModuleType:
 
 @cache
 def torchvision_state() -> str:
-    """`missing`, `healthy`, or `repaired` (compiled operators replaced). Decided once, before torchvision is imported."""
+    """`missing`, `healthy`, or `repaired` (operators replaced); decided once, before torchvision is imported."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return "missing"

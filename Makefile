@@ -1,0 +1,55 @@
+# make app    install what is missing and open the program on http://127.0.0.1:8501
+# make test   install what is missing, check the style and the types, run every test
+#
+# BOXFIND_GALLERY=~/Pictures make app    with your own pictures
+
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+
+.PHONY: app test check bench clean
+
+app: .venv/app-installed
+	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
+	@$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: export BOXFIND_OFFLINE = 1
+test: .venv/test-installed browser check
+	@$(BIN)/pytest
+
+check: .venv/test-installed
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: .venv/test-installed
+	@$(BIN)/python -m benchmarks.quality
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Boxfind needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory python-venv
+	$(PYTHON) -m venv .venv
+
+.PHONY: python-venv browser
+python-venv:  # Debian keeps a part of Python's own venv in a package of its own
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; \
+	else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi
+
+.venv/app-installed: requirements.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/test-installed: requirements-dev.txt .venv/app-installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } \
+		|| echo "Chromium is not here and cannot be installed without rights: browser tests will be skipped."
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache test-results

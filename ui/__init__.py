@@ -1,0 +1,1 @@
+"""What the pages share: picking a box, showing results, the state of the index."""

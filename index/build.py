@@ -31,12 +31,12 @@ class Described:
     """A picture that has been through the network: all that is kept of it."""
 
     found: Found
+    thumbnail: bytes
     width: int
     height: int
     bytes: int
     mtime: float
     sha256: str
-    thumbnail: bytes
     regions: list[Region]
     vectors: Vectors
     """(R, C) before whitening."""

@@ -50,13 +50,13 @@ def build_state(index_dir: Path) -> BuildState | None:
 
     A build that died without a word counts as failed.
     """
-    try:
-        state = BuildState.model_validate_json((index_dir / "build.json").read_bytes())
-    except (OSError, ValidationError):
-        return None
-    if state.state == "running" and not _locked(index_dir):
-        return state.model_copy(update={"state": "failed", "message": "The build stopped unexpectedly; see build.log."})
-    return state
+    state = _read(index_dir)
+    if state is None or state.state != "running" or _locked(index_dir):
+        return state
+    state = _read(index_dir)  # it may have ended, in good order, between the first look and the lock
+    if state is None or state.state != "running":
+        return state
+    return state.model_copy(update={"state": "failed", "message": "The build stopped unexpectedly; see build.log."})
 
 
 @contextmanager
@@ -114,12 +114,36 @@ def _reported(index_dir: Path) -> Iterator[Progress]:
     _write(index_dir, state.model_copy(update={"state": "done", "now": time.time()}))
 
 
-def start_build(command: Sequence[str], index_dir: Path) -> None:
-    """Starts a build that outlives the page it was asked from; what it prints goes to build.log."""
-    index_dir.mkdir(parents=True, exist_ok=True)
-    with (index_dir / "build.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    threading.Thread(target=process.wait, daemon=True).start()  # else it stays in the process table when it has ended
+class BuildProcess:
+    """A build that outlives the page it was asked from; what it prints goes to build.log."""
+
+    def __init__(self, command: Sequence[str], index_dir: Path) -> None:
+        self._index_dir = index_dir
+        self._started = time.time()
+        index_dir.mkdir(parents=True, exist_ok=True)
+        with (index_dir / "build.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def state(self) -> BuildState:
+        """Also says something in the seconds before the process speaks for itself, and when it dies before it does."""
+        ended = self._process.poll()  # asked before the file is read: what is written last is never missed
+        state = build_state(self._index_dir)
+        if state is not None and state.started >= self._started:
+            return state
+        return BuildState(
+            state="running" if ended is None else "failed",
+            pid=self._process.pid,
+            started=self._started,
+            stage_started=self._started,
+            now=time.time(),
+            message="" if ended is None else self._last_words(),
+        )
+
+    def _last_words(self) -> str:
+        lines = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "The build could not be started; see build.log."
 
 
 def _locked(index_dir: Path) -> bool:
@@ -128,6 +152,13 @@ def _locked(index_dir: Path) -> bool:
             return False
     except Timeout:
         return True
+
+
+def _read(index_dir: Path) -> BuildState | None:
+    try:
+        return BuildState.model_validate_json((index_dir / "build.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _write(index_dir: Path, state: BuildState) -> None:

@@ -1,30 +1,32 @@
 """Draw a box round an object; see the ten gallery pictures that hold it."""
 
-import time
-
 import streamlit as st
 
 from retrieval.errors import BoxfindError
-from ui.box_picker import pick_box
+from ui.box_picker import CANVAS_WIDTH, pick_box
 from ui.index_sidebar import failure, ready_gallery
 from ui.query_source import query_source
 from ui.result_grid import result_grid
-from ui.session import decoded, find
+from ui.session import decoded, find, shared_engine
+from ui.text import plain
 
 gallery = ready_gallery()
-query, results = st.columns([9, 11], gap="large")
+row = st.container(horizontal=True, gap="large")
+query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="stretch")
 
 with query:
     st.header("Find an object", anchor=False)
     picture = query_source()
     if picture is None:
-        results.info("Choose a picture to search with: upload one, or pick one on the Gallery page.")
+        results.info("Choose a picture to search with: upload one, or take one on the Gallery page.")
         st.stop()
     try:
         image = decoded(picture.key, picture)
+        shared_engine().embedder(gallery.manifest.recipe)  # now, so that the first search need not wait for it
     except BoxfindError as error:
         failure(error)
         st.stop()
+    st.caption(f"{plain(picture.name)}, {image.shape[1]} x {image.shape[0]} pixels")
     box = pick_box(picture.key, image)
 
 with results:
@@ -33,13 +35,10 @@ with results:
         st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
         st.stop()
     try:
-        began = time.perf_counter()
-        edges = (box.x0, box.y0, box.x1, box.y1)
-        hits = find(gallery.folder.name, picture.key, edges, 10, gallery, image)
-        took = time.perf_counter() - began
+        hits, seconds = find(gallery.folder.name, picture.key, box, 10, gallery, image)
     except BoxfindError as error:
         failure(error)
         st.stop()
-    st.header(f"The {len(hits)} best", anchor=False)
-    st.caption(f"of {gallery.manifest.counts.images:,} pictures, in {1000 * took:.0f} ms")
+    st.header(f"The {len(hits)} best" if len(hits) > 1 else "The best", anchor=False)
+    st.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
     result_grid(gallery, hits)

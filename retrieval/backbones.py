@@ -124,6 +124,9 @@ def _from_pixels(
     from torch import nn
 
     class FromPixels(nn.Module):
+        mean: "Tensor"
+        std: "Tensor"
+
         def __init__(self) -> None:
             super().__init__()
             self.network = network

@@ -35,7 +35,8 @@ class Embedder:
         Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
         """
         crop = crop_image(image, checked_box(image, box, context))
-        return whitening.apply(self._pool(crop, [Box.whole(crop)], self.recipe.query_side)[0])
+        pooled: Vectors = self._pool(crop, [Box.whole(crop)], self.recipe.query_side)[0]
+        return whitening.apply(pooled)
 
     def _pool(self, image: Image, boxes: list[Box], side: int) -> Vectors:
         height, width = image.shape[:2]
@@ -46,7 +47,8 @@ class Embedder:
 
     def _feature_map(self, image: Image, side: int) -> FeatureMap:
         width, height = network_size(image.shape[1], image.shape[0], side)
-        return self.run(resize_image(image, width, height)[None])[0]
+        feature_map: FeatureMap = self.run(resize_image(image, width, height)[None])[0]
+        return feature_map
 
 
 def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:

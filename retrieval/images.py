@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps
+from PIL import ImageCms, ImageOps, UnidentifiedImageError
 
 from retrieval.errors import UnreadableImage
 from retrieval.types import Box, Image
@@ -94,7 +94,7 @@ def decode_image(data: bytes, name: str = "The picture") -> Image:
         raise UnreadableImage(
             "too_large", f"{name} has more than {LIMITS.pixels // 10**6} million pixels; make it smaller."
         ) from None
-    except Pillow.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise UnreadableImage(
             "not_an_image", f"{name} is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)."
         ) from None

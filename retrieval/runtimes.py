@@ -66,7 +66,8 @@ def start_torch_cpu(make: Make, options: RunOptions) -> Run:
     """CPU through torch, for machines where OpenVINO does not install."""
     import torch
 
-    network = make().to(memory_format=torch.channels_last)
+    network: Any = make()  # torch's types do not know that a module has a memory format
+    network.to(memory_format=torch.channels_last)
 
     def run(pixels: Pixels) -> Maps:
         with torch.inference_mode():
@@ -79,7 +80,8 @@ def start_torch_cuda(make: Make, options: RunOptions) -> Run:
     """An NVIDIA GPU through torch, channels last; autocast to float16 unless float32 is asked for."""
     import torch
 
-    network = make().cuda().to(memory_format=torch.channels_last)
+    network: Any = make().cuda()
+    network.to(memory_format=torch.channels_last)
     one_at_a_time = threading.Lock()
 
     def run(pixels: Pixels) -> Maps:

@@ -37,8 +37,7 @@ def torchvision_state() -> str:
 
 
 def _compiled_operators_load(package: Path) -> bool:
-    import torch
-
+    torch: Any = importlib.import_module("torch")  # torch.library carries no types
     try:
         for library in package.glob("_C.*"):
             torch.ops.load_library(str(library))
@@ -49,8 +48,7 @@ def _compiled_operators_load(package: Path) -> bool:
 
 
 def _register_missing_operators() -> None:
-    import torch
-
+    torch: Any = importlib.import_module("torch")
     library = torch.library.Library("torchvision", "DEF")
     library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

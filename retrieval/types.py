@@ -80,4 +80,4 @@ def unit(vectors: Vectors) -> Vectors:
     """The same directions with length 1, float32. (..., D) -> (..., D); a zero vector stays zero."""
     vectors = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

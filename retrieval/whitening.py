@@ -42,7 +42,8 @@ class Whitening:
 
     def apply(self, vectors: Vectors) -> Vectors:
         """(..., C) -> (..., D), unit length."""
-        return unit((unit(vectors) - self.mean) @ self.projection)
+        centred: Vectors = unit(vectors) - self.mean
+        return unit(centred @ self.projection)
 
 
 def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: int = 0) -> Whitening:

@@ -19,11 +19,11 @@ def wood(rng: Random, width: int, height: int) -> Surface:
     """Boards, their grain along the width."""
     boards = int(rng.integers(3, 6))
     rows = np.arange(height) * boards / height
-    grain = clouds(rng, width, height, 3, 90) + 0.5 * clouds(rng, width, height, 12, 240)
+    grain = clouds(rng, width, height, 2, 70) + 0.6 * clouds(rng, width, height, 7, 260)
     grain += rng.uniform(-0.3, 0.3, boards)[rows.astype(int)][:, None]
     joint = np.clip(1 - np.minimum(rows % 1, 1 - rows % 1) * height / boards / 2, 0, 1)[:, None]
     tone = one_of(rng, ("#a9744a", "#c89b6c", "#7d5a44", "#b7a48c"))
-    return tone * (1 + 0.16 * grain - 0.55 * joint)[..., None]
+    return _surface(tone * (1 + 0.075 * grain - 0.55 * joint)[..., None])
 
 
 def brick(rng: Random, width: int, height: int) -> Surface:
@@ -47,7 +47,7 @@ def cloth(rng: Random, width: int, height: int) -> Surface:
     ground, stripe = one_of(rng, ("#ece5d8", "#dfe6ea", "#e9dcc9")), one_of(rng, ("#8fb0c4", "#c98f87", "#9db08a"))
     share = np.broadcast_to(bands * 0.38, (height, width))[..., None]
     folds = 0.05 * clouds(rng, width, height, 4, 3)
-    return (ground * (1 - share) + stripe * share) * (1 + 0.035 * weave + folds)[..., None]
+    return _surface((ground * (1 - share) + stripe * share) * (1 + 0.035 * weave + folds)[..., None])
 
 
 def tiles(rng: Random, width: int, height: int) -> Surface:
@@ -58,14 +58,14 @@ def tiles(rng: Random, width: int, height: int) -> Surface:
     glaze = shades[y // pitch, x // pitch] + 0.03 * clouds(rng, width, height, 6, 6)
     joint = (x % pitch < 4) | (y % pitch < 4)
     tone = one_of(rng, ("#d8e2dc", "#a7c4c9", "#e4d4c0", "#8fa6b2"))
-    return np.where(joint[..., None], one_of(rng, ("#b5b1a8",)), tone * glaze[..., None])
+    return _surface(np.where(joint[..., None], one_of(rng, ("#b5b1a8",)), tone * glaze[..., None]))
 
 
 def paper(rng: Random, width: int, height: int) -> Surface:
     """A ruled sheet."""
     pitch = int(rng.integers(24, 40))
     fibre = 1 + 0.03 * clouds(rng, width, height, 5, 5) + 0.015 * rng.standard_normal((height, width))
-    surface = one_of(rng, ("#f3efe4", "#efe6cf", "#e9edf0")) * fibre[..., None]
+    surface = _surface(one_of(rng, ("#f3efe4", "#efe6cf", "#e9edf0")) * fibre[..., None])
     surface[::pitch] *= np.array([0.80, 0.86, 0.93])
     if rng.random() < 0.5:
         surface[:, ::pitch] *= np.array([0.80, 0.86, 0.93])
@@ -91,7 +91,7 @@ def studio(rng: Random, width: int, height: int) -> Surface:
     wall = one_of(rng, ("#b8c4bb", "#c9b7a7", "#9fb1c1", "#d7cdbd"))
     board = one_of(rng, ("#8f7a66", "#a99a8a", "#6f7a80"))
     glow = 1.08 - 0.3 * np.abs(y / height - 0.5) + 0.02 * clouds(rng, width, height, 3, 4)
-    return (wall * (1 - table) + board * table) * glow[..., None]
+    return _surface((wall * (1 - table) + board * table) * glow[..., None])
 
 
 BACKGROUNDS: dict[str, Callable[[Random, int, int], Surface]] = {
@@ -118,6 +118,10 @@ def one_of(rng: Random, colours: tuple[str, ...]) -> Surface:
     return np.array(list(bytes.fromhex(colours[int(rng.integers(len(colours)))][1:])), np.float32)
 
 
+def _surface(values: NDArray[np.floating]) -> Surface:
+    return values.astype(np.float32)
+
+
 def _tinted(file: str, rng: Random, width: int, height: int, colours: tuple[str, ...]) -> Surface:
     """A part of a grey texture, made larger and coloured; its mean becomes the colour."""
     texture = _texture(file)
@@ -128,7 +132,7 @@ def _tinted(file: str, rng: Random, width: int, height: int, colours: tuple[str,
         (side, side), Pillow.Resampling.BICUBIC, (float(x), float(y), float(x + span), float(y + span))
     )
     grey = np.asarray(part)[:height, :width, None] / texture.mean()
-    return one_of(rng, colours) * (0.25 + 0.75 * grey)
+    return _surface(one_of(rng, colours) * (0.25 + 0.75 * grey))
 
 
 @cache

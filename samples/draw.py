@@ -12,6 +12,7 @@ import numpy as np
 from filelock import FileLock
 from PIL import Image as Pillow
 
+from retrieval.errors import GalleryProblem
 from retrieval.types import Box, Image
 from retrieval.weights import Progress
 from samples.backgrounds import BACKGROUNDS
@@ -46,27 +47,31 @@ class Sample:
 
     @property
     def file(self) -> str:
-        return (
-            f"{self.name}-in-scene-{self.query[len(self.name) + 1 :]}.jpg"
-            if self.is_query
-            else (f"{self.name}-{self.number + 1}.jpg")
-        )
+        scene = self.number - len(GALLERY_SIDES) + 1
+        return f"{self.name}-in-scene-{scene}.jpg" if self.is_query else f"{self.name}-{self.number + 1}.jpg"
 
 
 SAMPLES = tuple(Sample(name, number) for name in OBJECTS for number in range(len(GALLERY_SIDES) + len(QUERY_SIDES)))
 
 
 def draw_samples(folder: Path, progress: Progress) -> None:
-    """Leaves a complete data set in the folder; what else lay there is replaced. Does nothing when it is there."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if is_complete(folder):
-            return
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        _draw_all(part, progress)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
+    """Leaves a complete data set in the folder; what else lay there is replaced. Does nothing when it is there.
+
+    Raises GalleryProblem when the folder cannot be written.
+    """
+    if is_complete(folder):
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not is_complete(folder):  # another process may have drawn it meanwhile
+                _replace(folder, progress)
+    except OSError as error:
+        reason = error.strerror or error
+        raise GalleryProblem(
+            f"The sample gallery cannot be drawn in {folder}: {reason}. Let BOXFIND_DATA name a folder with room, "
+            "or BOXFIND_GALLERY your own pictures."
+        ) from None
 
 
 def is_complete(folder: Path) -> bool:
@@ -89,6 +94,15 @@ def draw_sample(sample: Sample, cutouts: dict[str, Cutout]) -> tuple[Image, Box]
     scene = plan_scene(np.random.default_rng((SEED, which, number)), background, shown, sides)
     image, boxes = draw_scene(scene, shown)
     return image, boxes[0]
+
+
+def _replace(folder: Path, progress: Progress) -> None:
+    """Draws beside the folder and moves the finished work to its place."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    _draw_all(part, progress)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
 
 
 def _draw_all(folder: Path, progress: Progress) -> None:

@@ -111,12 +111,9 @@ def postage_stamp() -> Cutout:
     page.text(352, 266, "45", 40, "#f8f3e6", 1, "rm")
     for x0, y0, x1, y1 in ((0, 0, 400, 32), (0, 288, 400, 320), (0, 0, 32, 320), (368, 0, 400, 320)):
         page.rectangle(x0, y0, x1, y1, "#f8f3e6")
-    for x in range(8, 400, 24):
-        page.ellipse(x, 0, 7, 7, "#00000000")
-        page.ellipse(x, 320, 7, 7, "#00000000")
-    for y in range(8, 320, 19):
-        page.ellipse(0, y, 6, 6, "#00000000")
-        page.ellipse(400, y, 6, 6, "#00000000")
+    for step in range(17):
+        for x, y in ((25 * step, 0), (25 * step, 320), (0, 20 * step), (400, 20 * step)):
+            page.ellipse(x, y, 7, 7, "#00000000")
     return page.cutout()
 
 
@@ -159,10 +156,11 @@ def badge() -> Cutout:
     cut = scene.cutout().copy()
     cut[..., 3] = np.minimum(cut[..., 3], disc.cutout()[..., 3])
     page.stick(cut, 0, 0, 400, 400)
-    for letter, (x, y), turn in zip("RIVER  RANGERS", around(200, 200, 162, 26, 0.5), range(26), strict=False):
-        page.stick(_turned(letter, turn * 360 / 26 - 90), x - 25, y - 25, 50, 50)
-    for x, y in around(200, 200, 162, 26, 0.5)[16:24]:
-        page.polygon(around(x, y, 9, 4), "#f0c05a")
+    rim = around(200, 200, 162, 26, 0.5)
+    for turn, letter in enumerate("RIVER  RANGERS"):
+        page.stick(_turned(letter, turn * 360 / 26 - 90), rim[turn][0] - 25, rim[turn][1] - 25, 50, 50)
+    for middle in rim[16:24]:
+        page.polygon(around(*middle, 9, 4), "#f0c05a")
     return page.cutout()
 
 

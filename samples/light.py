@@ -29,7 +29,7 @@ class Light:
 def some_light(rng: np.random.Generator) -> Light:
     blurred, noisy = rng.random(2) < 0.35
     return Light(
-        brightness=float(rng.uniform(0.8, 1.14)),
+        brightness=float(rng.uniform(0.88, 1.14)),
         contrast=float(rng.uniform(0.84, 1.12)),
         warmth=float(rng.uniform(-0.1, 0.12)),
         slope=(float(rng.uniform(-0.14, 0.14)), float(rng.uniform(-0.14, 0.14))),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image as Pillow
@@ -49,7 +50,7 @@ def plan_scene(rng: Random, background: str, cutouts: Sequence[Cutout], sides: t
     """A scene for one object or for two side by side, their longest side within `sides` (of the picture's shorter)."""
     width, height = (640, 480) if len(cutouts) > 1 or rng.random() < 0.72 else (480, 640)
     halves = np.linspace(0, width, len(cutouts) + 1).astype(int)
-    areas = [Box(int(x0), 0, int(x1), height) for x0, x1 in zip(halves[:-1], halves[1:], strict=True)]
+    areas = [Box(int(x0), 0, int(x1), height) for x0, x1 in pairwise(halves)]
     if rng.random() < 0.5:
         areas.reverse()
     places = [_laid(rng, cutout, area, sides) for cutout, area in zip(cutouts, areas, strict=True)]

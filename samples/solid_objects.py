@@ -21,8 +21,8 @@ def tea_tin() -> Cutout:
     page.text(165, 343, "OOLONG", 24, "#f3ead0", 0.8)
     page.text(165, 386, "Jade Hill", 38, "#14532d", 1)
     page.text(165, 416, "fine tea", 20, "#8a6a1c", 0.2)
-    for x, y in around(165, 48, 60, 2):
-        page.polygon([(x - 30, y), (x, y - 12), (x + 30, y), (x, y + 12)], "#2f7350")
+    for x in (105, 225):
+        page.polygon([(x - 30, 48), (x, 36), (x + 30, 48), (x, 60)], "#2f7350")
     tin = page.cutout().astype(np.float32)
     across = np.linspace(-1, 1, tin.shape[1])
     light = 1.02 - 0.34 * np.abs(across) ** 5 + 0.16 * np.exp(-(((across + 0.72) / 0.1) ** 2))

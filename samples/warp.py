@@ -17,7 +17,7 @@ FINER = 2
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a cutout lies: its centre and the length of its longest side in pixels, turned in its plane, leaning back."""
+    """Where a cutout lies: its centre and its longest side in pixels, turned in its plane, leaning back."""
 
     x: float
     y: float

@@ -12,8 +12,8 @@ from retrieval.images import thumbnail
 from retrieval.types import Box, Image
 from ui.session import Drawing, drawing
 
-CANVAS_WIDTH = 520
-CANVAS_HEIGHT = 560
+CANVAS_WIDTH = 460
+CANVAS_HEIGHT = 520
 SNAP = 6
 """Canvas pixels from the border within which a box was meant to reach it."""
 SPECK = 8
@@ -41,10 +41,14 @@ def pick_box(key: str, image: Image) -> Box | None:
         key=f"canvas-{key}-{state.version}",
     )
     drawn = last_box(canvas.boxes, scale, width, height)
-    if drawn and not _same(drawn, state.preset, tolerance=2 / scale):
-        if len(canvas.boxes) > 1 and drawn != state.box:
-            state.put(drawn)  # a canvas with this box alone takes the place of the one with several
-            st.rerun()
+    if not canvas.boxes:
+        state.box = None
+    elif drawn is None or _same(drawn, state.preset, tolerance=(SNAP + 2) / scale):
+        state.box = state.preset  # to the pixel, where the canvas can only tell it roughly
+    elif len(canvas.boxes) > 1 and drawn != state.box:
+        state.put(drawn)  # a canvas with this box alone takes the place of the one with several
+        st.rerun()
+    else:
         state.box = drawn
     _by_numbers(state, width, height)
     return state.box
@@ -77,10 +81,11 @@ def _snapped(start: float, end: float, length: float) -> tuple[float, float]:
 
 
 def _same(one: Box, other: Box | None, tolerance: float) -> bool:
-    if other is None:
-        return False
-    edges = zip((one.x0, one.y0, one.x1, one.y1), (other.x0, other.y0, other.x1, other.y1), strict=True)
-    return all(abs(a - b) <= max(tolerance, SNAP * tolerance) for a, b in edges)
+    """Whether every edge lies within the tolerance, in pixels, of the other box's."""
+    return other is not None and all(
+        abs(a - b) <= tolerance
+        for a, b in ((one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1))
+    )
 
 
 def _drawing_of(box: Box | None, scale: float) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ def index_sidebar() -> None:
         _facts(engine.gallery())
     except IndexProblem:
         st.text("Not indexed yet")
+        return
     state = engine.build_state()
     running = state is not None and state.state == "running"
     st.fragment(_progress, run_every="1s" if running else None)(running)

@@ -6,7 +6,6 @@ import streamlit as st
 
 from retrieval.images import SUFFIXES
 from ui.session import Picture, query_picture, search_with, search_with_file, shared_engine
-from ui.text import plain
 
 
 def query_source() -> Picture | None:
@@ -31,15 +30,13 @@ def query_source() -> Picture | None:
             on_change=_take_sample,
             placeholder="Choose a sample",
         )
-    picture = query_picture()
-    if picture:
-        st.caption(f"Searching with {plain(picture.name)}. Draw a box round an object.")
-    return picture
+    return query_picture()
 
 
 def _take_upload() -> None:
     upload = st.session_state.get("upload")
     if upload is not None:
+        st.session_state["sample"] = None
         search_with(Picture(upload.name, upload.getvalue()))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 from PIL import Image as Pillow
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
@@ -14,12 +14,13 @@ from ui.session import search_with_file
 from ui.text import plain
 
 OUTLINE = "#ff5a1f"
-TILE = 320
+TILE = (320, 240)
+"""Every tile has this size, so that rows stay straight; what a picture leaves free is its own blurred self."""
 
 
 def result_grid(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """One tile a hit, best first; every tile offers to search on from the place that matched."""
-    grid = st.grid("auto", min_column_width=170, gap="small")
+    grid = st.grid("auto", min_column_width=150, gap="small")
     for rank, hit in enumerate(hits, start=1):
         with grid.cell():
             st.image(
@@ -31,6 +32,7 @@ def result_grid(gallery: Gallery, hits: Sequence[Hit]) -> None:
             st.button(
                 "Search from this",
                 key=f"from {hit.image}",
+                type="tertiary",
                 icon=":material/center_focus_strong:",
                 help="The outlined place becomes the new query.",
                 on_click=search_from,
@@ -67,5 +69,15 @@ def outlined(jpeg: bytes, box: Box, width: int, height: int) -> bytes:
     pen.rectangle(edges, outline="white", width=5)
     pen.rectangle([edges[0] + 1, edges[1] + 1, edges[2] - 1, edges[3] - 1], outline=OUTLINE, width=3)
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
+    _on_tile(picture).save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def _on_tile(picture: Pillow.Image) -> Pillow.Image:
+    fitted = ImageOps.contain(picture, TILE, Pillow.Resampling.BICUBIC)
+    if fitted.size == TILE:
+        return fitted
+    tile = ImageOps.fit(picture, (TILE[0] // 8, TILE[1] // 8)).filter(ImageFilter.GaussianBlur(2)).resize(TILE)
+    tile = ImageEnhance.Brightness(tile).enhance(0.6)
+    tile.paste(fitted, ((TILE[0] - fitted.width) // 2, (TILE[1] - fitted.height) // 2))
+    return tile

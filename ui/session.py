@@ -1,6 +1,7 @@
 """What one visitor is looking at, and what all visitors share."""
 
 import hashlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,7 +78,9 @@ def decoded(key: str, _picture: Picture) -> Image:
 
 @st.cache_data(max_entries=256, show_spinner="Searching…")
 def find(
-    generation: str, picture: str, box: tuple[int, int, int, int], top: int, _gallery: Gallery, _image: Image
-) -> list[Hit]:
-    """The hits of a box, remembered by what decides them: the generation, the picture's content and the box."""
-    return shared_engine().search(_gallery, _image, Box(*box), top)
+    generation: str, picture: str, box: Box, top: int, _gallery: Gallery, _image: Image
+) -> tuple[list[Hit], float]:
+    """The hits of a box and the seconds they took, remembered by what decides them."""
+    began = time.perf_counter()
+    hits = shared_engine().search(_gallery, _image, box, top)
+    return hits, time.perf_counter() - began

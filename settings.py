@@ -31,7 +31,7 @@ class Settings(BaseSettings):
 
     # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
     side: int = 512
-    query_side: int = 256
+    query_side: int = 224
     regions: tuple[str, ...] = ("whole", "grid")
     grid_levels: int = 3
     pooling: str = "gap"

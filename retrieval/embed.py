@@ -32,10 +32,14 @@ class Embedder:
     def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Vectors:
         """The descriptor (D,) of what is in a box of an image; `context` 1.2 takes in a tenth more on each side.
 
+        The crop is seen at the scale it would have if the whole image went through the network, as gallery images do,
+        but not smaller than `query_side`. So a gallery image that is the query in full finds itself with score 1.
         Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
         """
         crop = crop_image(image, checked_box(image, box, context))
-        pooled: Vectors = self._pool(crop, [Box.whole(crop)], self.recipe.query_side)[0]
+        share = max(crop.shape) / max(image.shape)
+        side = max(round(self.recipe.side * share), self.recipe.query_side)
+        pooled: Vectors = self._pool(crop, [Box.whole(crop)], side)[0]
         return whitening.apply(pooled)
 
     def _pool(self, image: Image, boxes: list[Box], side: int) -> Vectors:

@@ -74,7 +74,9 @@ def read_file(path: Path) -> bytes:
         raise UnreadableImage("missing", f"There is no file {shown(str(path))}.") from None
     except PermissionError:
         raise UnreadableImage("permission", f"{shown(path.name)} may not be read; change its permissions.") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # a name that no disk can hold
         raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error}.") from None
 
 

@@ -14,7 +14,7 @@ class Recipe:
     side: int
     """Longest side, in pixels, at which a gallery image goes through the network."""
     query_side: int
-    """The same for the crop that is searched for."""
+    """The least longest side, in pixels, at which the crop that is searched for goes through the network."""
     regions: tuple[str, ...]
     grid_levels: int
     pooling: str

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,8 @@ def _converted(make: Make, path: Path | None) -> Any:
             return openvino.Core().read_model(path)
     import torch
 
-    with torch.inference_mode():
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # OpenVINO's converter uses parts of torch that torch is about to retire
         model = openvino.convert_model(make(), example_input=torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)

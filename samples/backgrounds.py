@@ -31,7 +31,7 @@ def brick(rng: Random, width: int, height: int) -> Surface:
 
 
 def grass(rng: Random, width: int, height: int) -> Surface:
-    return _tinted("grass.png", rng, width, height, ("#6f9a45", "#87a04f", "#557f4a"))
+    return _tinted("grass.png", rng, width, height, ("#6d864c", "#7f8f56", "#5c7a52"))
 
 
 def gravel(rng: Random, width: int, height: int) -> Surface:
@@ -77,10 +77,11 @@ def terrazzo(rng: Random, width: int, height: int) -> Surface:
     chips = clouds(rng, width, height, 42, 56)
     tint = clouds(rng, width, height, 30, 40)
     surface = one_of(rng, ("#dcd6cc", "#cfd3d1")) * (1 + 0.02 * tint)[..., None]
+    inside = np.clip((chips - 1.1) * 9, 0, 1)
     for low, high, colour in ((-9, 0, "#b98a74"), (0, 0.8, "#8a9793"), (0.8, 9, "#e8dcc0")):
-        inside = (chips > 1.1) & (tint > low) & (tint <= high)
-        surface[inside] = one_of(rng, (colour,))
-    return surface
+        share = (inside * ((tint > low) & (tint <= high)))[..., None]
+        surface = surface * (1 - share) + one_of(rng, (colour,)) * share
+    return _surface(surface)
 
 
 def studio(rng: Random, width: int, height: int) -> Surface:

@@ -20,10 +20,10 @@ from samples.objects import OBJECTS
 from samples.scenes import draw_scene, plan_scene
 from samples.sketch import Cutout
 
-VERSION = 1
+VERSION = 2
 """Raise it with every change of what is drawn: folders of another version are drawn anew."""
 SEED = 7
-GALLERY_SIDES = ((0.60, 0.70), (0.47, 0.60), (0.36, 0.47), (0.28, 0.36), (0.20, 0.28))
+GALLERY_SIDES = ((0.62, 0.72), (0.52, 0.62), (0.44, 0.54), (0.36, 0.45), (0.28, 0.36))
 """How long the object is in each of its gallery pictures, as a share of the picture's shorter side."""
 QUERY_SIDES = ((0.50, 0.64), (0.46, 0.66))
 """The same in each of its query pictures; the first shows another object beside it."""

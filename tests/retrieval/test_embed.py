@@ -1,0 +1,99 @@
+"""A query is described the way the gallery was, and a box that cannot be searched says why."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.embed import checked_box, network_size
+from retrieval.errors import BadBox, UnknownName
+from retrieval.pooling import POOLINGS
+from retrieval.regions import find_regions
+from retrieval.types import Box, unit
+from retrieval.whitening import Whitening
+
+PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
+PICTURE = np.zeros((300, 400, 3), np.uint8)
+edges = st.integers(-500, 900)
+
+
+@given(edges, edges, st.integers(-50, 900), st.integers(-50, 900), st.floats(1, 2))
+def test_a_checked_box_lies_in_the_picture_and_is_large_enough(x, y, w, h, context):
+    box = Box.from_xywh(x, y, w, h)
+    inside_w, inside_h = min(x + w, 400) - max(x, 0), min(y + h, 300) - max(y, 0)
+    if min(inside_w, inside_h) < 8:
+        with pytest.raises(BadBox, match=r"\.$"):
+            checked_box(PICTURE, box, context)
+        return
+    found = checked_box(PICTURE, box, context)
+    assert 0 <= found.x0 <= max(x, 0) and 0 <= found.y0 <= max(y, 0)
+    assert min(x + w, 400) <= found.x1 <= 400 and min(y + h, 300) <= found.y1 <= 300
+    if context == 1:
+        assert found == box.clipped(400, 300)
+
+
+def test_the_sentences_say_what_to_draw():
+    with pytest.raises(BadBox, match="outside the picture, which is 400 x 300"):
+        checked_box(PICTURE, Box.from_xywh(400, 0, 50, 50))
+    with pytest.raises(BadBox, match="is 3 x 200 pixels; draw one of at least 8 x 8"):
+        checked_box(PICTURE, Box.from_xywh(397, 0, 50, 200))
+
+
+def test_context_takes_in_a_tenth_on_each_side():
+    assert checked_box(PICTURE, Box.from_xywh(100, 100, 100, 50), 1.2) == Box(90, 95, 210, 155)
+    assert checked_box(PICTURE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
+
+
+@given(st.integers(8, 20_000), st.integers(8, 20_000), st.sampled_from([224, 256, 512, 640]))
+def test_the_network_sees_whole_cells(width, height, side):
+    w, h = network_size(width, height, side)
+    assert w % 32 == h % 32 == 0 and min(w, h) >= 32
+    assert max(w, h) == round(side / 32) * 32
+    assert abs(w - width * side / max(width, height)) <= 32 and abs(h - height * side / max(width, height)) <= 32
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, pooling):
+    embedder = make_embedder(pooling=pooling)
+    for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
+        image = draw(seed, *size)
+        regions, vectors = embedder.regions(image)
+        assert regions[0].kind == "whole"
+        assert np.array_equal(embedder.query(image, Box.whole(image), PLAIN), vectors[0])
+
+
+def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):
+    image = draw(1, 200, 150)
+    regions, vectors = make_embedder(grid_levels=3).regions(image)
+    assert regions == find_regions(("whole", "grid"), 200, 150, 3)
+    assert vectors.shape == (21, 16) and vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_query_sees_only_its_box(draw, tiny_embedder):
+    image = draw(2, 300, 200)
+    box = Box(60, 40, 200, 160)
+    elsewhere = image.copy()
+    elsewhere[:40] = 0
+    elsewhere[:, 200:] = 255
+    same = tiny_embedder.query(elsewhere, box, PLAIN)
+    assert np.array_equal(tiny_embedder.query(image, box, PLAIN), same)
+    assert not np.array_equal(tiny_embedder.query(elsewhere, box, PLAIN, context=1.5), same)
+    outside = Box(-50, 40, 200, 160)
+    cut = Box(0, 40, 200, 160)
+    assert np.array_equal(tiny_embedder.query(image, outside, PLAIN), tiny_embedder.query(image, cut, PLAIN))
+
+
+def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder):
+    image = draw(3)
+    plain = tiny_embedder.query(image, Box.whole(image), PLAIN)
+    mean = np.full(16, 0.1, np.float32)
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0][:, :5].astype(np.float32)
+    white = tiny_embedder.query(image, Box.whole(image), Whitening("pca", mean, axes))
+    assert white.shape == (5,)
+    assert white == pytest.approx(unit((plain - mean) @ axes), abs=1e-5)
+
+
+def test_an_unknown_pooling(draw, make_embedder):
+    with pytest.raises(UnknownName, match="there are: gap, gem, mac"):
+        make_embedder(pooling="gme").regions(draw(1))

@@ -1,0 +1,74 @@
+"""Pooling over a box is pooling over the cells under it, each by the share it has."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.pooling import POOLINGS, gap, gem, mac, pool_regions, region_coverage
+from retrieval.types import Box
+
+WIDTH, HEIGHT = 192, 128  # 6 x 4 cells of 32
+WHOLE = Box(0, 0, WIDTH, HEIGHT)
+
+
+@pytest.fixture(scope="module")
+def feature_map():
+    drawn = np.random.default_rng(0).random((5, 4, 6), dtype=np.float32)
+    drawn.setflags(write=False)
+    return drawn
+
+
+def pooled(feature_map, boxes, pooling):
+    return pool_regions(feature_map, boxes, (WIDTH, HEIGHT), pooling)
+
+
+def test_over_the_whole_picture_gap_is_the_mean_and_mac_the_maximum(feature_map):
+    assert pooled(feature_map, [WHOLE], gap)[0] == pytest.approx(feature_map.mean(axis=(1, 2)), rel=1e-5)
+    assert np.array_equal(pooled(feature_map, [WHOLE], mac)[0], feature_map.max(axis=(1, 2)))
+
+
+@given(st.data())
+def test_a_box_of_exact_cells_is_their_mean(feature_map, data):
+    x0, x1 = sorted(data.draw(st.lists(st.integers(0, 6), min_size=2, max_size=2, unique=True)))
+    y0, y1 = sorted(data.draw(st.lists(st.integers(0, 4), min_size=2, max_size=2, unique=True)))
+    box = Box(32 * x0, 32 * y0, 32 * x1, 32 * y1)
+    cells = feature_map[:, y0:y1, x0:x1]
+    assert pooled(feature_map, [box], gap)[0] == pytest.approx(cells.mean(axis=(1, 2)), rel=1e-5)
+    assert np.array_equal(pooled(feature_map, [box], mac)[0], cells.max(axis=(1, 2)))
+
+
+def test_a_cell_half_inside_counts_half(feature_map):
+    got = pooled(feature_map, [Box(0, 0, 48, 32)], gap)[0]
+    assert got == pytest.approx((2 * feature_map[:, 0, 0] + feature_map[:, 0, 1]) / 3, rel=1e-5)
+
+
+def test_inside_one_cell_every_pooling_gives_that_cell(feature_map):
+    for pooling in POOLINGS.values():
+        assert pooled(feature_map, [Box(70, 40, 71, 41)], pooling)[0] == pytest.approx(feature_map[:, 1, 2], rel=1e-4)
+
+
+def test_gem_runs_from_gap_to_mac(feature_map):
+    boxes = [WHOLE, Box(10, 20, 100, 90), Box(5, 5, 9, 9)]
+    assert pooled(feature_map, boxes, lambda c, s: gem(c, s, p=1)) == pytest.approx(
+        pooled(feature_map, boxes, gap), abs=1e-5
+    )
+    between, most = pooled(feature_map, boxes, gem), pooled(feature_map, boxes, mac)
+    assert np.all(pooled(feature_map, boxes, gap) <= between + 1e-5) and np.all(between <= most + 1e-5)
+    assert pooled(feature_map, [WHOLE], lambda c, s: gem(c, s, p=60)) == pytest.approx(most[:1], rel=0.1)
+
+
+@given(st.data(), st.integers(1, 900), st.integers(1, 900), st.integers(1, 9), st.integers(1, 9))
+def test_every_row_of_the_coverage_sums_to_one(data, width, height, w, h):
+    x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
+    x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
+    coverage = region_coverage([Box(x0, y0, x1, y1), Box(0, 0, width, height)], (width, height), (h, w))
+    assert coverage.shape == (2, h * w) and coverage.min() >= 0
+    assert coverage.sum(axis=1) == pytest.approx(1, abs=1e-4)
+
+
+def test_one_pass_serves_all_regions_as_if_each_had_its_own(feature_map):
+    boxes = [WHOLE, Box(3, 4, 50, 60), Box(100, 0, 192, 128)]
+    for pooling in POOLINGS.values():
+        alone = np.concatenate([pooled(feature_map, [box], pooling) for box in boxes])
+        assert pooled(feature_map, boxes, pooling) == pytest.approx(alone, rel=1e-5)

@@ -1,0 +1,57 @@
+"""The grid lies in the picture, covers it, and does not care which way the picture is held."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.errors import UnknownName
+from retrieval.regions import find_regions
+from retrieval.types import Box
+
+sides = st.integers(8, 4000)
+levels = st.integers(1, 5)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1024, 768)])
+def test_a_4_to_3_picture_has_21_regions_at_3_levels(width, height):
+    regions = find_regions(("whole", "grid"), width, height, 3)
+    assert [region.kind for region in regions] == ["whole"] + ["grid"] * 20
+    assert regions[0].box == Box(0, 0, width, height)
+
+
+def test_a_square_picture():
+    regions = find_regions(("grid",), 100, 100, 2)
+    assert [region.box for region in regions] == [
+        Box(0, 0, 100, 100),
+        *(Box(x, y, x + 67, y + 67) for y in (0, 33) for x in (0, 33)),
+    ]
+    assert len(find_regions(("whole", "grid"), 100, 100, 3)) == 1 + 4 + 9  # the first square is the whole: once
+
+
+@given(sides, sides, levels)
+def test_all_lie_inside_none_twice_and_together_they_cover_all(width, height, levels):
+    boxes = [region.box for region in find_regions(("whole", "grid"), width, height, levels)]
+    assert len(set(boxes)) == len(boxes)
+    assert all(0 <= b.x0 < b.x1 <= width and 0 <= b.y0 < b.y1 <= height for b in boxes)
+    assert all(abs(b.width - b.height) <= 1 for b in boxes[1:])  # squares
+    assert min(b.x0 for b in boxes[1:] or boxes) == 0 and max(b.y1 for b in boxes[1:] or boxes) == height
+
+
+@given(sides, sides, levels)
+def test_a_portrait_mirrors_its_landscape(width, height, levels):
+    one = {region.box for region in find_regions(("grid",), width, height, levels)}
+    other = {region.box for region in find_regions(("grid",), height, width, levels)}
+    assert one == {Box(b.y0, b.x0, b.y1, b.x1) for b in other}
+
+
+@given(st.integers(100, 2000), st.floats(1.05, 3))
+def test_neighbours_on_the_first_level_overlap(short, ratio):
+    boxes = [region.box for region in find_regions(("grid",), int(short * ratio), short, 1)]
+    overlaps = [(a.x1 - b.x0) / short for a, b in zip(boxes, boxes[1:], strict=False)]
+    assert 0.2 < min(overlaps) and np.ptp(overlaps) < 0.05
+
+
+def test_an_unknown_kind():
+    with pytest.raises(UnknownName, match="there are: grid, whole"):
+        find_regions(("gird",), 64, 64, 1)

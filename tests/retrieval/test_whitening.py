@@ -1,0 +1,119 @@
+"""Whitening helps where the gallery says enough, and does no harm where it does not."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from retrieval.types import Vectors, unit
+from retrieval.whitening import ENOUGH_PAIRS, learn_whitening
+
+CHANNELS = 64
+
+
+@dataclass
+class Gallery:
+    """Region vectors of pictures that show some objects again and again, in very different light."""
+
+    vectors: Vectors
+    images: np.ndarray
+    objects: np.ndarray
+
+
+def made_up(objects: int, views: int, seed: int = 0, nuisance: float = 1.0) -> Gallery:
+    rng = np.random.default_rng(seed)
+    what = np.repeat(np.arange(objects), views)
+    meanings = rng.normal(size=(objects, CHANNELS)) * 0.5
+    light = rng.normal(size=(3, CHANNELS)) * nuisance  # few directions along which everything varies, and strongly
+    vectors = meanings[what] + rng.normal(size=(len(what), 3)) @ light + rng.normal(size=(len(what), CHANNELS)) * 0.1
+    vectors = (vectors + 2).astype(np.float32)
+    vectors.setflags(write=False)
+    return Gallery(vectors, np.arange(len(what)), what)
+
+
+def precision_of_the_nearest(vectors: Vectors, objects: np.ndarray, among: int = 5) -> float:
+    similar = vectors @ vectors.T
+    np.fill_diagonal(similar, -2)
+    nearest = np.argsort(-similar, axis=1)[:, :among]
+    return float((objects[nearest] == objects[:, None]).mean())
+
+
+@pytest.fixture(scope="module")
+def repeated() -> Gallery:
+    return made_up(objects=220, views=10)
+
+
+def test_mined_pairs_level_what_does_not_matter(repeated):
+    whitening = learn_whitening(repeated.vectors, repeated.images, 32)
+    assert whitening.kind == "mined" and whitening.projection.shape == (CHANNELS, 32)
+    raw = precision_of_the_nearest(unit(repeated.vectors), repeated.objects)
+    white = precision_of_the_nearest(whitening.apply(repeated.vectors), repeated.objects)
+    assert white > raw + 0.2 and white > 0.9
+
+
+def test_what_was_learned_holds_for_objects_never_seen(repeated):
+    whitening = learn_whitening(repeated.vectors, repeated.images, 32)
+    rng = np.random.default_rng(9)
+    views = 5
+    meanings = np.repeat(rng.normal(size=(60, CHANNELS)) * 0.5, views, axis=0)
+    light = np.random.default_rng(0)
+    light.normal(size=(220, CHANNELS))  # the same draws as in made_up: the same light
+    directions = light.normal(size=(3, CHANNELS))
+    noise = rng.normal(size=meanings.shape) * 0.1
+    vectors = (meanings + rng.normal(size=(len(meanings), 3)) @ directions + noise + 2).astype(np.float32)
+    objects = np.repeat(np.arange(60), views)
+    raw = precision_of_the_nearest(unit(vectors), objects, views - 1)
+    assert precision_of_the_nearest(whitening.apply(vectors), objects, views - 1) > raw + 0.2
+
+
+def test_without_pairs_from_different_pictures_it_is_pca(repeated):
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(2200, 200)).astype(np.float32)
+    whitening = learn_whitening(vectors, np.arange(2200), 32)
+    assert whitening.kind == "pca" and whitening.projection.shape == (200, 32)
+    assert whitening.mean == pytest.approx(unit(vectors).mean(axis=0), abs=1e-6)
+    same_picture = np.minimum(repeated.objects, 5)  # all that is alike stands in one picture, but for a few
+    assert learn_whitening(repeated.vectors[:2100], same_picture[:2100] * 0 + np.arange(2100) // 700, 32).kind != "centre"
+
+
+def test_pairs_within_one_picture_do_not_count():
+    same = made_up(objects=220, views=10)
+    by_object = learn_whitening(same.vectors, same.objects, 32)  # every object keeps to a picture of its own
+    assert by_object.kind == "pca"
+
+
+def test_a_small_gallery_only_loses_its_mean():
+    small = made_up(objects=10, views=5)
+    whitening = learn_whitening(small.vectors, small.images, 32)
+    assert whitening.kind == "centre" and len(small.vectors) < ENOUGH_PAIRS
+    expected = unit(unit(small.vectors) - unit(small.vectors).mean(axis=0))
+    assert whitening.apply(small.vectors) == pytest.approx(expected, abs=1e-5)
+
+
+def test_one_or_two_pictures_are_left_as_they_are():
+    vectors = made_up(2, 10).vectors
+    for images in (np.zeros(20, int), np.repeat([0, 1], 10)):
+        whitening = learn_whitening(vectors, images, 32)
+        assert whitening.kind == "identity"
+        assert whitening.apply(vectors) == pytest.approx(unit(vectors), abs=1e-6)
+
+
+def test_the_result_has_unit_length_and_ignores_the_length_that_comes_in(repeated):
+    for count in (20, len(repeated.vectors)):
+        whitening = learn_whitening(repeated.vectors[:count], repeated.images[:count], 16)
+        out = whitening.apply(repeated.vectors)
+        assert out.dtype == np.float32
+        assert np.linalg.norm(out, axis=1) == pytest.approx(1, abs=1e-5)
+        assert whitening.apply(repeated.vectors * 7) == pytest.approx(out, abs=1e-4)
+        assert whitening.apply(repeated.vectors[0]) == pytest.approx(out[0], abs=1e-4)
+
+
+def test_learning_twice_gives_the_same(repeated):
+    one, two = (learn_whitening(repeated.vectors, repeated.images, 32) for _ in range(2))
+    assert np.array_equal(one.projection, two.projection) and np.array_equal(one.mean, two.mean)
+
+
+def test_a_gallery_of_one_colour_divides_by_nothing():
+    for count in (10, 2500):
+        whitening = learn_whitening(np.ones((count, 8), np.float32), np.arange(count), 4)
+        assert np.isfinite(whitening.apply(np.ones((3, 8), np.float32))).all()

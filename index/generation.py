@@ -13,6 +13,7 @@ INDEX_DIR/
 """
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -87,7 +88,7 @@ def current_folder(index_dir: Path) -> Path:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise IndexProblem(f"The index in {index_dir} cannot be read: {error}.") from None
-    if not name.startswith("gen-") or Path(name).name != name:
+    if not re.fullmatch(r"gen-[0-9a-z-]+", name):
         raise IndexProblem(f"CURRENT in {index_dir} is damaged. {REBUILD}")
     return index_dir / name
 
@@ -106,6 +107,8 @@ def open_generation(folder: Path) -> Generation:
         generation = Generation(folder, manifest, vectors, catalogue, _read_whitening(folder))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
+    if vectors.dtype != np.float32 or vectors.shape[1:] != generation.whitening.projection.shape[1:]:
+        raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not fit its whitening. {REBUILD}")
     rows, images = len(catalogue.image_of_row), len(catalogue.ids)
     if (len(vectors), rows, images) != (manifest.counts.regions, manifest.counts.regions, manifest.counts.images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")

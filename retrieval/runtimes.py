@@ -72,7 +72,7 @@ def start_torch_cpu(make: Make, options: RunOptions) -> Run:
 
     def run(pixels: Pixels) -> Maps:
         with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(np.ascontiguousarray(pixels))).numpy())
+            return np.asarray(network(torch.from_numpy(np.require(pixels, requirements=["C", "W"]))).numpy())
 
     return run
 
@@ -86,7 +86,7 @@ def start_torch_cuda(make: Make, options: RunOptions) -> Run:
     one_at_a_time = threading.Lock()
 
     def run(pixels: Pixels) -> Maps:
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).pin_memory()
+        batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).pin_memory()
         half = options.precision == "float16"
         with one_at_a_time, torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=half):
             return np.asarray(network(batch.cuda(non_blocking=True)).float().cpu().numpy())

@@ -27,6 +27,8 @@ SHRINKAGE = 1e-2
 """Directions of less than this share of the largest variance count as if they had that much."""
 PCA_SHRINKAGE = 0.3
 """The same where PCA is all there is: without mined pairs nothing says that weak directions are signal."""
+ALIKE = 1e-5
+"""Vectors that differ by no more are one vector: without it nothing would be left of them."""
 TINY = 1e-12
 """Keeps a gallery of one flat colour from dividing by nothing."""
 BLOCK = 1024
@@ -55,10 +57,10 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     of their differences is noise and is levelled; PCA of what that gives is cut to `dimensions`.
     """
     channels = vectors.shape[1]
-    if len(np.unique(images)) < FEWEST_IMAGES:
+    vectors = unit(vectors)
+    if len(np.unique(images)) < FEWEST_IMAGES or np.ptp(vectors, axis=0).max() < ALIKE:
         return Whitening("identity", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
     rng = np.random.default_rng(seed)
-    vectors = unit(vectors)
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]

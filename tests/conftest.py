@@ -7,12 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image as Pillow
 
 from index.build import build
 from retrieval.embed import Embedder
 from retrieval.recipe import Recipe
 from retrieval.types import Image
+
+settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
+settings.load_profile("boxfind")
 
 CELL = 32
 CHANNELS = 16

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.embed import checked_box, network_size
+from retrieval.embed import Embedder, checked_box, network_size
 from retrieval.errors import BadBox, UnknownName
 from retrieval.pooling import POOLINGS
 from retrieval.regions import find_regions
@@ -54,12 +54,28 @@ def test_the_network_sees_whole_cells(width, height, side):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, pooling):
-    embedder = make_embedder(pooling=pooling)
+    embedder = make_embedder(pooling=pooling, query_side=32)
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
         image = draw(seed, *size)
         regions, vectors = embedder.regions(image)
         assert regions[0].kind == "whole"
-        assert np.array_equal(embedder.query(image, Box.whole(image), PLAIN), vectors[0])
+        assert embedder.query(image, Box.whole(image), PLAIN) == pytest.approx(vectors[0], abs=1e-6)
+
+
+def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make_embedder):
+    seen = []
+
+    def watching(pixels: np.ndarray) -> np.ndarray:
+        seen.append(pixels.shape[1:3])
+        return tiny.run(pixels)
+
+    tiny = make_embedder(side=512, query_side=128)
+    embedder = Embedder(tiny.recipe, watching)
+    image = draw(1, 1024, 768)
+    embedder.regions(image)
+    for box in (Box.whole(image), Box(0, 0, 512, 384), Box(100, 100, 164, 132), Box(10, 10, 18, 18)):
+        embedder.query(image, box, PLAIN)
+    assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
 
 
 def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):

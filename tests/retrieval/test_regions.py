@@ -34,7 +34,7 @@ def test_all_lie_inside_none_twice_and_together_they_cover_all(width, height, le
     boxes = [region.box for region in find_regions(("whole", "grid"), width, height, levels)]
     assert len(set(boxes)) == len(boxes)
     assert all(0 <= b.x0 < b.x1 <= width and 0 <= b.y0 < b.y1 <= height for b in boxes)
-    assert all(abs(b.width - b.height) <= 1 for b in boxes[1:])  # squares
+    assert all(abs(b.width - b.height) <= 2 for b in boxes[1:])  # squares, but for rounding at both ends
     assert min(b.x0 for b in boxes[1:] or boxes) == 0 and max(b.y1 for b in boxes[1:] or boxes) == height
 
 

@@ -35,8 +35,8 @@ def test_growing_keeps_the_centre_and_everything_inside(box, factor):
     assert box.grown(1) == box
 
 
-def test_unit_vectors(rng=np.random.default_rng(0)):
-    vectors = rng.normal(size=(5, 7)) * 100
+def test_unit_vectors():
+    vectors = np.random.default_rng(0).normal(size=(5, 7)) * 100
     made = unit(vectors)
     assert made.dtype == np.float32
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-6)

@@ -1,0 +1,109 @@
+"""Every runtime of this machine sees the same in the same pixels."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.backbones import BACKBONES, BUNDLED
+from retrieval.errors import RuntimeMissing, UnknownName
+from retrieval.runtimes import RUNTIMES, Run, RunOptions, choose_runtime
+from retrieval.types import unit
+from retrieval.weights import need_weights
+
+HERE = [name for name, runtime in RUNTIMES.items() if runtime.available()]
+
+
+def make():
+    backbone = BACKBONES[BUNDLED]
+    return backbone.make(need_weights(backbone.weights))
+
+
+@pytest.fixture(scope="module")
+def runs(offline: Path) -> dict[str, Run]:
+    options = RunOptions("float32", streams=2, converted=offline / "runtimes" / "net.xml")
+    return {name: RUNTIMES[name].start(make, options) for name in HERE}
+
+
+@pytest.fixture(scope="module")
+def pictures(draw) -> list[np.ndarray]:
+    return [draw(seed, *size)[None] for seed, size in enumerate([(128, 96), (256, 256), (96, 160), (32, 32)])]
+
+
+def pooled(maps: np.ndarray) -> np.ndarray:
+    return unit(maps.mean(axis=(2, 3)))
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if name != "torch-cpu"])
+def test_the_same_as_torch_on_the_cpu(runs, pictures, name):
+    for pixels in pictures:
+        maps, expected = runs[name](pixels), runs["torch-cpu"](pixels)
+        assert maps.shape == expected.shape and maps.dtype == np.float32
+        assert np.sum(pooled(maps) * pooled(expected), axis=1).min() > 0.9999
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_results_are_the_callers_to_keep(runs, pictures, name):
+    first = runs[name](pictures[0])
+    kept = first.copy()
+    runs[name](255 - pictures[0])
+    assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_many_threads_get_each_their_own(runs, pictures, name):
+    alone = [runs[name](pixels) for pixels in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(runs[name], pictures * 6))
+    for number, maps in enumerate(together):
+        assert maps == pytest.approx(alone[number % len(pictures)], abs=1e-4)
+
+
+def test_the_converted_network_is_kept_and_read_again(runs, pictures, offline: Path):
+    kept = offline / "runtimes" / "net.xml"
+    assert kept.exists() and kept.with_suffix(".bin").exists()
+    assert sorted(path.suffix for path in kept.parent.iterdir()) == [".bin", ".xml"]
+    again = RUNTIMES["openvino"].start(lambda: pytest.fail("it was made anew"), RunOptions(converted=kept))
+    assert again(pictures[0]) == pytest.approx(runs["openvino"](pictures[0]), abs=1e-4)
+
+
+def test_a_damaged_converted_network_is_made_anew(pictures, tmp_path: Path):
+    import torch
+
+    made = threading.Event()
+
+    def tiny() -> torch.nn.Module:
+        made.set()
+
+        class Mean(torch.nn.Module):
+            def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+                return torch.nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2).float(), 32)
+
+        return Mean().eval()
+
+    path = tmp_path / "net.xml"
+    path.write_text("<net")
+    run = RUNTIMES["openvino"].start(tiny, RunOptions(converted=path))
+    assert made.is_set()
+    cells = pictures[1][0].reshape(8, 32, 8, 32, 3).mean(axis=(1, 3))
+    assert run(pictures[1])[0] == pytest.approx(cells.transpose(2, 0, 1), rel=1e-3, abs=0.1)
+    made.clear()
+    RUNTIMES["openvino"].start(tiny, RunOptions(converted=path))
+    assert not made.is_set()  # what was damaged has been replaced
+
+
+def test_the_first_that_can_is_chosen(monkeypatch):
+    assert choose_runtime().name == HERE[0]
+    assert choose_runtime("torch-cpu").name == "torch-cpu"
+    assert "float32" in choose_runtime(precision="float32").precisions
+    with pytest.raises(UnknownName, match="there are: openvino, torch-cpu, torch-cuda"):
+        choose_runtime("opencl")
+    with pytest.raises(RuntimeMissing, match="float8"):
+        choose_runtime(precision="float8")
+
+
+def test_a_runtime_asked_for_by_name_is_not_given_what_it_cannot_compute():
+    with pytest.raises(RuntimeMissing, match="openvino does not compute in float16"):
+        choose_runtime("openvino", "float16")

@@ -51,11 +51,17 @@ class Gallery:
         return [self.catalogue.region(row) for row in self.catalogue.rows_of(self.catalogue.numbers[image])]
 
     def thumbnail(self, image: str) -> bytes:
-        """The JPEG made when the picture was indexed: it is there even when the picture is not any more."""
+        """The JPEG made when the picture was indexed: it is there even when the picture is not any more.
+
+        Raises IndexProblem when the generation itself has gone, which it does when two later ones are there.
+        """
         entry = self.entry(image)
-        with (self.folder / entry.thumb_file).open("rb") as file:
-            file.seek(entry.thumb_start)
-            return file.read(entry.thumb_bytes)
+        try:
+            with (self.folder / entry.thumb_file).open("rb") as file:
+                file.seek(entry.thumb_start)
+                return file.read(entry.thumb_bytes)
+        except OSError:
+            raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
 
     def file(self, image: str) -> Path:
         """Where the original lies, if nobody has moved it since."""

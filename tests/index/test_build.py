@@ -88,7 +88,9 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
         assert verify(before.parent) == [] and not list(before.parent.glob("tmp-*"))
 
 
-@pytest.mark.parametrize("step", ["write_catalogue", "write_skipped", "write_whitening", "thumbnail", "learn_whitening"])
+@pytest.mark.parametrize(
+    "step", ["write_catalogue", "write_skipped", "write_whitening", "thumbnail", "learn_whitening"]
+)
 def test_a_build_that_fails_midway_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, step):
     before = build_index(gallery)
     monkeypatch.setattr(module, step, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))

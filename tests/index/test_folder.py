@@ -53,7 +53,17 @@ def test_links_are_followed_only_within_the_gallery(tmp_path: Path):
 
 def test_names_of_every_kind(tmp_path: Path):
     composed, decomposed = "é.jpg", "e\u0301.jpg"
-    touch(tmp_path, "😀.jpg", "line\nbreak.jpg", "-rf.jpg", "שלום.jpg", b"\xff\xfe.jpg", b"\xfe\xfe.jpg", composed, decomposed)
+    touch(
+        tmp_path,
+        "😀.jpg",
+        "line\nbreak.jpg",
+        "-rf.jpg",
+        "שלום.jpg",
+        b"\xff\xfe.jpg",
+        b"\xfe\xfe.jpg",
+        composed,
+        decomposed,
+    )
     found, _ = find_pictures(tmp_path)
     assert len(found) == 8 == len({f.id for f in found})
     for picture in found:

@@ -50,6 +50,17 @@ def test_an_image_knows_its_facts(gallery: Path, build_index):
     assert built.region_count == sum(len(built.regions(image)) for image in built.catalogue.ids)
 
 
+def test_a_generation_that_is_gone_still_answers_but_shows_no_pictures(gallery: Path, build_index, tiny_embedder):
+    old = open_gallery(build_index(gallery))
+    build_index(gallery)
+    assert old.thumbnail("1.png")[:2] == b"\xff\xd8"
+    build_index(gallery)
+    picture = load_image(gallery / "1.png")
+    assert search(tiny_embedder.query(picture, Box.whole(picture), old.whitening), old)[0].image == "1.png"
+    with pytest.raises(IndexProblem, match="rebuilt since"):
+        old.thumbnail("1.png")
+
+
 def test_unknown_names(gallery: Path, build_index):
     folder = build_index(gallery)
     with pytest.raises(IndexProblem, match=r"no picture 'gone\.png'"):

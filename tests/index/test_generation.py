@@ -130,7 +130,8 @@ def test_vectors_of_another_shape(generation: Path):
 
 
 @pytest.mark.parametrize(
-    "pointer", [b"", b"gen-", b"../gen-1", b"/etc", b"gen-1/../../x", b"\xff\xfe\x00", b"gen-000001-0000\nmore", b"gen-\x00"]
+    "pointer",
+    [b"", b"gen-", b"../gen-1", b"/etc", b"gen-1/../../x", b"\xff\xfe\x00", b"gen-000001-0000\nmore", b"gen-\x00"],
 )
 def test_a_damaged_current(generation: Path, pointer):
     (generation.parent / "CURRENT").write_bytes(pointer)

@@ -46,7 +46,12 @@ def test_running_then_done(tmp_path: Path):
     with building(tmp_path) as progress:
         progress("Looking at pictures", 2, 8)
         during = build_state(tmp_path)
-    assert during and (during.state, during.stage, during.done, during.total) == ("running", "Looking at pictures", 2, 8)
+    assert during and (during.state, during.stage, during.done, during.total) == (
+        "running",
+        "Looking at pictures",
+        2,
+        8,
+    )
     assert during.pid == os.getpid()
     after = build_state(tmp_path)
     assert after and after.state == "done" and after.message == ""

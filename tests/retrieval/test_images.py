@@ -51,9 +51,9 @@ def test_cmyk_keeps_its_colours(draw):
 @pytest.mark.parametrize(
     ("kind", "widen"),
     [
-        ("PNG", lambda grey: (grey.astype(np.uint16) * 257)),
-        ("TIFF", lambda grey: (grey.astype(np.uint16) * 257)),
-        ("TIFF", lambda grey: (grey.astype(np.int32) * 257)),
+        ("PNG", lambda grey: grey.astype(np.uint16) * 257),
+        ("TIFF", lambda grey: grey.astype(np.uint16) * 257),
+        ("TIFF", lambda grey: grey.astype(np.int32) * 257),
         ("TIFF", lambda grey: grey.astype(np.float32) / 255),
         ("TIFF", lambda grey: grey.astype(np.float32)),
     ],
@@ -132,7 +132,9 @@ def test_all_eight_orientations_give_one_picture(draw, kind):
         assert distance(back, np.asarray(upright)) <= (3 if kind == "JPEG" else 0), orientation
 
 
-@pytest.mark.parametrize("exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff", b"Exif\x00\x00MM\x00*"])
+@pytest.mark.parametrize(
+    "exif", [b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff", b"Exif\x00\x00MM\x00*"]
+)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_broken_exif_costs_nothing(draw, kind, exif):
     image = draw(6)

@@ -111,7 +111,12 @@ def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, width, height, r
 
 
 def test_too_small_and_too_thin(tmp_path: Path):
-    for size, reason in {(1, 1): "too_small", (3, 4000): "too_small", (7, 100): "too_small", (8, 401): "bad_aspect"}.items():
+    for size, reason in {
+        (1, 1): "too_small",
+        (3, 4000): "too_small",
+        (7, 100): "too_small",
+        (8, 401): "bad_aspect",
+    }.items():
         Pillow.new("RGB", size).save(tmp_path / "a.png")
         assert refusal(tmp_path / "a.png").reason == reason, size
 

@@ -77,7 +77,11 @@ print(json.dumps({"state": state, "registered": len(compat._kept), "stub": torch
 def told_by(script: str, extra_path: Path | None = None) -> dict:
     path = os.pathsep.join(str(p) for p in (extra_path, ROOT) if p)
     done = subprocess.run(
-        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -57,12 +57,12 @@ def test_no_edge_is_off_by_more_than_a_pixel(
     """Boxes clear of the border, drawn at the scale the canvas would have, come back to the pixel."""
     scale = 460 / max(width, height)
     wanted = (left * width, top * height, (left + wide) * width, (top + high) * height)
-    found = last_box([drawn(*(v * scale for v in (wanted[0], wanted[1], wide * width, high * height)))], scale, width, height)
+    found = last_box(
+        [drawn(*(v * scale for v in (wanted[0], wanted[1], wide * width, high * height)))], scale, width, height
+    )
     if min(wide * width * scale, high * height * scale) < SPECK or min(wide * width, high * height) < 8:
         return
     assert found is not None
     snap = SNAP / scale
-    for edge, want, border in zip(
-        (found.x0, found.y0, found.x1, found.y1), wanted, (0, 0, width, height), strict=True
-    ):
+    for edge, want, border in zip((found.x0, found.y0, found.x1, found.y1), wanted, (0, 0, width, height), strict=True):
         assert abs(edge - want) <= 1 or (edge == border and abs(want - border) <= snap + 1)

@@ -1,0 +1,39 @@
+"""Keeps the tables of RESULTS.md: each benchmark replaces its own section and no other."""
+
+import os
+import platform
+import re
+from datetime import date
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def keep(section: str, body: str) -> None:
+    """Prints the body and puts it under the section's heading, in place of what stood there."""
+    print(body)
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
+    block = f"## {section}\n\n{body}\n\n*{machine()}, {date.today():%d %B %Y}*\n"
+    pattern = rf"## {re.escape(section)}\n.*?(?=\n## |\Z)"
+    if re.search(pattern, text, flags=re.DOTALL):
+        text = re.sub(pattern, lambda _: block, text, flags=re.DOTALL)
+    else:
+        text = f"{text.rstrip()}\n\n{block}"
+    RESULTS.write_text(text, encoding="utf-8")
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine() -> str:
+    """The processor, as far as the system tells, and how many cores of it there are."""
+    names = re.findall(r"model name\s*: (.*)", _cpuinfo())
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _cpuinfo() -> str:
+    path = Path("/proc/cpuinfo")
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,182 @@
+"""One engine serves whatever generation is current, and nothing that does not compare."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+import engine as module
+from engine import Engine, make_embedder, make_recipe
+from index.generation import open_generation
+from retrieval.backbones import BACKBONES
+from retrieval.embed import Embedder
+from retrieval.errors import GalleryProblem, IndexProblem, RuntimeMissing
+from retrieval.images import load_image
+from retrieval.types import Box
+from settings import Settings
+
+LITE0 = BACKBONES["efficientnet-lite0"]
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+@pytest.fixture
+def settings(gallery: Path, tmp_path: Path) -> Settings:
+    return Settings(gallery=gallery, index=tmp_path / "index", side=128, query_side=64, grid_levels=2, workers=2)
+
+
+@pytest.fixture
+def tiny_network(tiny_embedder, monkeypatch) -> None:
+    monkeypatch.setattr(module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_build_then_search(settings):
+    engine = Engine(settings)
+    with pytest.raises(IndexProblem, match="no index"):
+        engine.gallery()
+    told = []
+    folder = engine.build(lambda *progress: told.append(progress))
+    gallery = engine.gallery()
+    assert gallery.folder == folder and engine.gallery() is gallery
+    assert gallery.manifest.recipe == make_recipe(LITE0, settings)
+    assert gallery.manifest.note.startswith("Using efficientnet-lite0")
+    assert engine.build_state().state == "done" and told
+    picture = load_image(settings.gallery_dir / "4.png")
+    hits = engine.search(gallery, picture, Box.whole(picture), top=3)
+    assert hits[0].image == "4.png" and len(hits) == 3
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_the_gallery_moves_on_after_a_second_build(settings, draw):
+    engine = Engine(settings)
+    first = engine.build(quiet)
+    before = engine.gallery()
+    Pillow.fromarray(draw(99)).save(settings.gallery_dir / "new.png")
+    second = Engine(settings).build(quiet)  # as another process would
+    assert engine.gallery().folder == second != first
+    picture = load_image(settings.gallery_dir / "new.png")
+    assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "new.png"
+    assert "new.png" not in {hit.image for hit in engine.search(before, picture, Box.whole(picture), top=0)}
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path):
+    engine = Engine(settings)
+    folder = engine.build(quiet)
+    with pytest.raises(GalleryProblem):
+        Engine(settings.model_copy(update={"gallery": tmp_path / "gone"})).build(quiet)
+    state = engine.build_state()
+    assert state.state == "failed" and "no gallery folder" in state.message
+    assert engine.gallery().folder == folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "both"),
+    [
+        ({"weights_sha256": "f00dfeed" + "0" * 56}, ("f00dfeed", LITE0.weights.sha256[:8])),
+        ({"preprocessing": 77}, ("preprocessing 77", f"preprocessing {LITE0.preprocessing}")),
+        ({"backbone": "vgg19"}, ("vgg19", "does not have")),
+    ],
+)
+def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, build_index, make_embedder, changes, both):
+    embedder = make_embedder(**{"weights_sha256": LITE0.weights.sha256, **changes})
+    build_index(settings.gallery_dir, embedder=embedder)
+    engine = Engine(settings)
+    picture = load_image(settings.gallery_dir / "1.png")
+    with pytest.raises(IndexProblem) as caught:
+        engine.search(engine.gallery(), picture, Box.whole(picture))
+    assert all(value in str(caught.value) for value in both) and "Rebuild" in str(caught.value)
+
+
+def test_an_index_of_a_precision_that_nothing_here_computes(settings):
+    recipe = replace(make_recipe(LITE0, settings), precision="float8")
+    for runtime in ("auto", "torch-cpu"):
+        with pytest.raises(RuntimeMissing, match="float8"):
+            make_embedder(recipe, settings.model_copy(update={"runtime": runtime}))
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_the_query_follows_the_recipe_of_the_index_not_todays_settings(settings):
+    Engine(settings).build(quiet)
+    later = Engine(settings.model_copy(update={"side": 64, "query_side": 32, "pooling": "mac"}))
+    picture = load_image(settings.gallery_dir / "2.png")
+    hit = later.search(later.gallery(), picture, Box.whole(picture))[0]
+    assert hit.image == "2.png" and hit.score == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_searches_while_generations_are_swapped(settings, tmp_path: Path, draw):
+    """Even generations hold pictures a-*, odd ones b-*: an answer is all of the one or all of the other."""
+    galleries = []
+    for letter in "ab":
+        folder = tmp_path / letter
+        folder.mkdir()
+        galleries.append(settings.model_copy(update={"gallery": folder}))
+        for number in range(4):
+            Pillow.fromarray(draw(number, 64, 64)).save(folder / f"{letter}-{number}.png")
+    expected = [{f"{letter}-{number}.png" for number in range(4)} for letter in "ab"]
+    Engine(galleries[0]).build(quiet)
+    engine, over, picture = Engine(settings), threading.Event(), draw(0, 64, 64)
+
+    def searches() -> list[int]:
+        seen = []
+        while not over.is_set() or not seen:
+            hits = engine.search(engine.gallery(), picture, Box.whole(picture), top=0)
+            seen.append(expected.index({hit.image for hit in hits}))
+            assert hits[0].image in ("a-0.png", "b-0.png") and len(hits) == 4
+        return seen
+
+    with ThreadPoolExecutor(8) as pool:
+        threads = [pool.submit(searches) for _ in range(8)]
+        try:
+            for swap in range(1, 21):
+                Engine(galleries[swap % 2]).build(quiet)
+        finally:
+            over.set()
+        answers = [answer for thread in threads for answer in thread.result()]
+    assert set(answers) == {0, 1}
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_generation_that_is_swept_away_while_it_is_opened(settings, monkeypatch):
+    engine = Engine(settings)
+    engine.build(quiet)
+    real, swept = module.open_gallery, []
+
+    def slow(folder: Path):
+        if not swept:
+            swept.append(folder)
+            for _ in range(2):
+                Engine(settings).build(quiet)
+        return real(folder)
+
+    monkeypatch.setattr(module, "open_gallery", slow)
+    assert engine.gallery().folder != swept[0] and not swept[0].exists()
+
+
+def test_a_damaged_index_is_an_error_each_time_and_a_rebuild_mends_it(settings, build_index):
+    folder = build_index(settings.gallery_dir)
+    (folder / "vectors.npy").write_bytes(b"")
+    engine = Engine(settings)
+    for _ in range(2):
+        with pytest.raises(IndexProblem, match=r"vectors\.npy"):
+            engine.gallery()
+    again = build_index(settings.gallery_dir)
+    assert engine.gallery().folder == again and open_generation(again)
+
+
+def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
+    """It needs nothing from us but its command: here it finds no gallery and says so where everyone can read it."""
+    engine = Engine(settings.model_copy(update={"gallery": tmp_path / "gone"}))
+    assert engine.build_state() is None
+    engine.start_build()
+    engine.start_build()  # nothing, while one runs
+    while (state := engine.build_state()).state == "running":
+        threading.Event().wait(0.05)
+    assert state.state == "failed" and "no gallery folder" in state.message

@@ -1,5 +1,6 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
+# make bench BENCH=DATASET   measure quality and speed on a labelled data set
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
 
@@ -23,7 +24,7 @@ check: .venv/test-installed
 	@$(BIN)/mypy
 
 bench: .venv/test-installed
-	@$(BIN)/python -m benchmarks.quality
+	@$(BIN)/python -m benchmarks.quality $(BENCH)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -178,6 +178,7 @@ class _TerminalProgress:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=notes,
+            disable=not notes.is_terminal,  # a log or a script wants sentences only
         )
         self.bar.start()
         self.task = self.bar.add_task("Starting", total=None, rate="")

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     query_side: int = 224
     regions: tuple[str, ...] = ("whole", "grid")
     grid_levels: int = 3
-    pooling: str = "gap"
+    pooling: str = "gem"
     dimensions: int = 256
 
     @property

@@ -15,8 +15,7 @@ from settings import Settings
 VARIANTS: dict[str, dict[str, Any]] = {
     "the default": {},
     "whole picture only, no regions": {"regions": ("whole",)},
-    "GeM in place of average pooling": {"pooling": "gem"},
-    "MAC in place of average pooling": {"pooling": "mac"},
+    "average pooling in place of GeM": {"pooling": "gap"},
     "queries at side 512, whatever the box": {"query_side": 512},
 }
 """Each changes one thing of the default."""

@@ -68,5 +68,7 @@ def _rows(table: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             if missing:
                 raise BadTable(f"{table} has no column {missing[0]}; it needs {','.join(columns)}.")
             return [{column: row[column] or "" for column in columns} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise BadTable(f"{table} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
         raise BadTable(f"{table} cannot be read: {error}.") from None

@@ -125,6 +125,7 @@ class BuildProcess:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
+        threading.Thread(target=self._process.wait, daemon=True).start()  # else it stays in the process table when done
 
     def state(self) -> BuildState:
         """Also says something in the seconds before the process speaks for itself, and when it dies before it does."""

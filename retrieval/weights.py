@@ -84,7 +84,7 @@ def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
         os.replace(part, target)
         return target
     except (requests.RequestException, OSError, TimeoutError) as error:
-        raise WeightsMissing(f"{weights.file} could not be fetched: {error}.") from None
+        raise WeightsMissing(f"{weights.file} could not be fetched: {_reason(error)}.") from None
     finally:
         if part and os.path.exists(part):
             os.unlink(part)
@@ -101,6 +101,17 @@ def _places(weights: Weights) -> list[Path]:
     spec = importlib.util.find_spec(weights.package)
     folders = spec.submodule_search_locations if spec else None
     return [Path(folder) / "models" / weights.file for folder in folders or []]
+
+
+def _reason(error: Exception) -> str:
+    """Why a fetch failed, without the words of the network library."""
+    match error:
+        case requests.HTTPError(response=requests.Response(status_code=code)):
+            return f"the server answered {code}"
+        case requests.RequestException():
+            return "there is no connection, or it broke"
+        case _:
+            return getattr(error, "strerror", None) or str(error)
 
 
 def _answer(url: str) -> requests.Response:

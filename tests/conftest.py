@@ -1,4 +1,4 @@
-"""What tests share: no network, a folder for what the program makes, small drawn pictures and a network that is none."""
+"""What tests share: no network, a folder for what is made, small drawn pictures, and a stand-in for the backbone."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def tiny_run(pixels: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) -> (N, 16, H/32, W/32): the mean colour of each cell and fixed random mixtures of its 4 x 4 blocks."""
+    """(N, H, W, 3) -> (N, 16, H/32, W/32): each cell's mean colour and fixed random mixtures of its 4 x 4 blocks."""
     count, height, width, _ = pixels.shape
     h, w = height // CELL, width // CELL
     blocks = pixels.reshape(count, h, 4, CELL // 4, w, 4, CELL // 4, 3).mean(axis=(3, 6)) / 255  # (N, h, 4, w, 4, 3)

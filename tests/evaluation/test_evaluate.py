@@ -11,8 +11,8 @@ from engine import Engine
 from evaluation.batch import answer_all
 from evaluation.dataset import BoxedQuery, read_queries
 from evaluation.evaluate import evaluate
-from retrieval.errors import BadTable
 from retrieval.embed import Embedder
+from retrieval.errors import BadTable
 from retrieval.types import Box
 from settings import Settings
 
@@ -23,7 +23,7 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture
 def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
-    """One that serves the drawn gallery through the network that is none."""
+    """One that serves the drawn gallery through the stand-in for the network."""
     index_dir = build_index(gallery).parent
     monkeypatch.setattr(engine_module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
     return Engine(Settings(gallery=gallery, index=index_dir))
@@ -31,7 +31,7 @@ def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
 
 @pytest.fixture
 def dataset(gallery: Path, tmp_path: Path, draw) -> Path:
-    """Three queries whose answers are the pictures they were copied from; `ignored` also finds 1.png, which is ignored."""
+    """Three queries whose answers are the pictures they were copied from; of q1 most are ignored."""
     folder = tmp_path / "dataset"
     (folder / "queries").mkdir(parents=True)
     for number in range(3):

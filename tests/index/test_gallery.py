@@ -1,5 +1,6 @@
 """What was indexed is found again."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ def test_every_picture_finds_itself_first(gallery: Path, build_index, make_embed
         assert hits[0].score == pytest.approx(1, abs=1e-4)
         assert (hits[0].region.kind, hits[0].region.box) == ("whole", Box.whole(picture))
         assert sorted(hit.image for hit in hits) == built.catalogue.ids
-        assert all(a.score >= b.score for a, b in zip(hits, hits[1:], strict=False))
+        assert all(a.score >= b.score for a, b in itertools.pairwise(hits))
 
 
 def test_a_region_of_a_picture_finds_the_picture_and_the_region(gallery: Path, build_index, tiny_embedder):

@@ -142,7 +142,7 @@ def test_a_damaged_current(generation: Path, pointer):
 
 def test_no_index_yet(tmp_path: Path):
     for folder in (tmp_path, tmp_path / "gone"):
-        with pytest.raises(IndexProblem, match="no index in .* yet"):
+        with pytest.raises(IndexProblem, match=r"no index in .* yet"):
             current_folder(folder)
     (tmp_path / "file").touch()
     with pytest.raises(IndexProblem, match="cannot be read"):

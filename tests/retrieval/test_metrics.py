@@ -27,7 +27,7 @@ def test_an_image_counts_once_at_its_first_place():
 
 def test_precision_at_10_counts_against_what_was_possible():
     relevant = {f"r{n}" for n in range(20)}
-    ranking = sorted(relevant)[:7] + ["x", "y", "z"] + sorted(relevant)[7:]
+    ranking = [*sorted(relevant)[:7], "x", "y", "z", *sorted(relevant)[7:]]
     assert rate(ranking, relevant).precision_at_10 == 0.7
     assert rate(["r0", "r1", "x"], {"r0", "r1", "r2", "r3"}).precision_at_10 == 0.5
 

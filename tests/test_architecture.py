@@ -1,0 +1,79 @@
+"""Who may import whom, and where the heavy libraries live: read off the files, nothing is imported."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAY_IMPORT = {
+    "settings": set(),
+    "retrieval": set(),
+    "index": {"retrieval"},
+    "samples": {"retrieval"},
+    "engine": {"retrieval", "index", "samples", "settings"},
+    "evaluation": {"engine", "retrieval", "index"},
+    "doctor": {"retrieval", "index", "settings"},
+    "ui": {"engine", "retrieval", "index", "settings"},
+    "pages": {"ui", "engine", "retrieval", "index", "evaluation", "settings"},
+    "cli": {"engine", "retrieval", "index", "samples", "evaluation", "doctor", "settings"},
+    "app": {"ui"},
+}
+HOMES = {
+    "faiss": {"index/store.py"},
+    "openvino": {"retrieval/runtimes.py"},
+    "cv2": {"retrieval/verification.py", "retrieval/regions.py"},
+    "streamlit": {"app.py", "pages", "ui"},
+    "streamlit_drawable_canvas": {"ui/box_picker.py"},
+    "torch": {"retrieval", "doctor.py"},
+    "torchvision": {"retrieval"},
+    "pyarrow": {"index"},
+    "typer": {"cli.py"},
+    "requests": {"retrieval/weights.py"},
+}
+FILES = sorted(
+    path.relative_to(ROOT)
+    for name in MAY_IMPORT
+    for path in ([ROOT / f"{name}.py"] if (ROOT / f"{name}.py").exists() else (ROOT / name).rglob("*.py"))
+)
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names a file imports, wherever in it; one only seen by type checkers counts too."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{path} imports by a relative name"
+            names.add(node.module)
+    return names
+
+
+def part(path: Path) -> str:
+    return path.parts[0].removesuffix(".py")
+
+
+def test_there_is_something_to_check():
+    assert {part(path) for path in FILES} >= {"settings", "retrieval", "index", "engine", "evaluation", "doctor", "cli"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_the_arrows(path):
+    ours = {name.partition(".")[0] for name in imports(path)} & MAY_IMPORT.keys()
+    assert ours - {part(path)} <= MAY_IMPORT[part(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_heavy_libraries_have_one_home(path):
+    for library in {name.partition(".")[0] for name in imports(path)} & HOMES.keys():
+        assert any(path.is_relative_to(home) for home in HOMES[library]), f"{library} in {path}"
+
+
+@pytest.mark.parametrize("path", [Path("retrieval/types.py"), Path("retrieval/errors.py")], ids=str)
+def test_the_words_need_nothing_of_ours(path):
+    assert not {name.partition(".")[0] for name in imports(path)} & MAY_IMPORT.keys()
+
+
+def test_tests_are_no_packages():
+    assert not list((ROOT / "tests").rglob("__init__.py"))

@@ -11,7 +11,6 @@ from engine import Engine
 from evaluation.evaluate import Evaluation, evaluate
 from settings import Settings
 
-
 VARIANTS: dict[str, dict[str, Any]] = {
     "the default": {},
     "whole picture only, no regions": {"regions": ("whole",)},

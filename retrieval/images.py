@@ -29,7 +29,7 @@ DECODER_ERRORS = (
     RuntimeError,
     TypeError,
     EOFError,
-    OverflowError,
+    ArithmeticError,
     MemoryError,
     IndexError,
     KeyError,

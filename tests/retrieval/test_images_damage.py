@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageFile
 
 from retrieval import images
 from retrieval.errors import UnreadableImage
@@ -93,7 +94,8 @@ def test_formats_that_pillow_reads_but_nobody_asked_for(draw, tmp_path: Path):
     ("width", "height", "reason"),
     [(20_000, 20_000, "too_large"), (12_000, 9_000, "too_large"), (30_000, 700, "too_large")],
 )
-def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, width, height, reason):
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch, width, height, reason):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("it was decoded"))
     path = tmp_path / "bomb.png"
     path.write_bytes(black_png(width, height))
     assert path.stat().st_size < 100_000
@@ -162,6 +164,33 @@ def test_names_cannot_break_the_sentence(tmp_path: Path):
         path = tmp_path / os.fsdecode(name)
         path.touch()
         str(refusal(path)).encode()  # printable everywhere: no lone surrogates
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError,
+        SyntaxError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        IndexError,
+        KeyError,
+        struct.error,
+        ZeroDivisionError,
+    ],
+)
+def test_whatever_a_decoder_raises_becomes_a_sentence(draw, monkeypatch, error):
+    data = encoded(Pillow.fromarray(draw(1)), "PNG")
+
+    def stumble(*_: object) -> None:
+        raise error("stumbled")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", stumble)
+    with pytest.raises(UnreadableImage, match=r"^a\.png is damaged .*\.$"):
+        decode_image(data, "a.png")
 
 
 @pytest.mark.parametrize("kind", FORMATS)

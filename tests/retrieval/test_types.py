@@ -31,7 +31,7 @@ def test_growing_keeps_the_centre_and_everything_inside(box, factor):
     grown = box.grown(factor)
     assert grown.x0 <= box.x0 and grown.y0 <= box.y0 and grown.x1 >= box.x1 and grown.y1 >= box.y1
     assert abs((grown.x0 + grown.x1) - (box.x0 + box.x1)) <= 1
-    assert 0 <= grown.width - factor * box.width < 2 + 1e-6 and 0 <= grown.height - factor * box.height < 2 + 1e-6
+    assert -1e-6 < grown.width - factor * box.width < 2 + 1e-6 and -1e-6 < grown.height - factor * box.height < 2 + 1e-6
     assert box.grown(1) == box
 
 

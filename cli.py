@@ -5,15 +5,15 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from retrieval.errors import BadBox, BoxfindError
 from settings import Settings
+from terminal import TerminalProgress
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
@@ -37,7 +37,7 @@ def build(
 
     engine = Engine(_settings(gallery=gallery, index=index, backbone=backbone))
     began = time.perf_counter()
-    with _TerminalProgress() as report:
+    with TerminalProgress(notes) as report:
         folder = engine.build(report)
     manifest = read_manifest(folder)
     for skipped in read_skipped(folder):
@@ -97,7 +97,7 @@ def batch(
 
     settings = _settings(index=index)
     engine = Engine(settings)
-    with _TerminalProgress() as report:
+    with TerminalProgress(notes) as report:
         asked = read_queries(queries, images)
         answers = answer_all(engine, engine.gallery(), asked, top, rank, report, settings.workers)
     write_hits(out, [(answer.query, answer.hits) for answer in answers])
@@ -120,7 +120,7 @@ def evaluate(
     from evaluation.evaluate import evaluate as measure
 
     engine = Engine(_settings(index=index))
-    with _TerminalProgress() as report:
+    with TerminalProgress(notes) as report:
         found = measure(engine, engine.gallery(), dataset, rank, report)
     figures = {
         "queries": found.queries,
@@ -165,36 +165,6 @@ def doctor(as_json: AsJson = False) -> None:
 def _settings(**given: object) -> Settings:
     """The settings of the environment, with what was given on the command line on top."""
     return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
-
-
-class _TerminalProgress:
-    """Count, rate and time left of the stage at work, on stderr."""
-
-    def __enter__(self) -> Self:
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=notes,
-            disable=not notes.is_terminal,  # a log or a script wants sentences only
-        )
-        self.bar.start()
-        self.task = self.bar.add_task("Starting", total=None, rate="")
-        self.stage, self.began = "", time.perf_counter()
-        return self
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage != self.stage:
-            self.stage, self.began = stage, time.perf_counter()
-            self.bar.reset(self.task)
-        seconds = time.perf_counter() - self.began
-        rate = f"{done / seconds:.0f}/s" if done and seconds > 1 else ""
-        self.bar.update(self.task, description=stage, completed=done, total=total or None, rate=rate)
-
-    def __exit__(self, *reason: object) -> None:
-        self.bar.stop()
 
 
 def _numbers(box: str) -> tuple[int, int, int, int]:

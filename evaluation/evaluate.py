@@ -36,6 +36,9 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Path, ranking: str, prog
     if unlabelled:
         raise BadTable(f"relevant.csv of {dataset} says nothing about the query {unlabelled[0]}.")
     answers = answer_all(engine, gallery, queries, 0, ranking, progress, engine.settings.workers)
+    problems = [answer.problem for answer in answers if answer.problem]
+    if problems:
+        raise BadTable(f"{len(problems)} of {len(answers)} queries cannot be answered; the first is {problems[0]}")
     timed = answer_all(engine, gallery, queries, 10, ranking, progress)
     qualities = [
         rate([hit.image for hit in answer.hits], relevant[answer.query], ignored.get(answer.query, ()))

@@ -15,7 +15,10 @@ class Store(Protocol):
     def __len__(self) -> int: ...
 
     def search(self, queries: Vectors, count: int) -> tuple[Rows, Scores]:
-        """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len)."""
+        """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
+
+        Which of several rows that tie for the last place are among them is left open.
+        """
 
 
 class FlatStore:

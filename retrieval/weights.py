@@ -78,7 +78,7 @@ def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
                 file.write(piece)
                 done += len(piece)
                 if progress:
-                    progress(f"Fetching {weights.file}", done, total)
+                    progress(f"Fetching {weights.file} (MB)", done // 10**6, total // 10**6)
         if file_sha256(Path(part)) != weights.sha256:
             raise WeightsMissing(f"{weights.file} arrived damaged and was thrown away; try again.")
         os.replace(part, target)

@@ -16,7 +16,8 @@ MAY_IMPORT = {
     "doctor": {"retrieval", "index", "settings"},
     "ui": {"engine", "retrieval", "index", "settings"},
     "pages": {"ui", "engine", "retrieval", "index", "evaluation", "settings"},
-    "cli": {"engine", "retrieval", "index", "samples", "evaluation", "doctor", "settings"},
+    "terminal": set(),
+    "cli": {"engine", "retrieval", "index", "samples", "evaluation", "doctor", "settings", "terminal"},
     "app": {"ui"},
 }
 HOMES = {
@@ -29,6 +30,7 @@ HOMES = {
     "torchvision": {"retrieval"},
     "pyarrow": {"index"},
     "typer": {"cli.py"},
+    "rich": {"cli.py", "terminal.py"},
     "requests": {"retrieval/weights.py"},
 }
 FILES = sorted(

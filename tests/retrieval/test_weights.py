@@ -67,7 +67,7 @@ def test_a_download(server):
     assert path.read_bytes() == CONTENT
     assert find_weights(wanted) == need_weights(wanted) == path
     assert files() == ["net.pth"]
-    assert told[-1] == ("Fetching net.pth", len(CONTENT), len(CONTENT))
+    assert told[-1] == ("Fetching net.pth (MB)", len(CONTENT) // 10**6, len(CONTENT) // 10**6)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 

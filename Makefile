@@ -35,7 +35,8 @@ bench: .venv/test-installed
 .PHONY: python-venv browser
 python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
 	else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi
 
 .venv/app-installed: requirements.txt | .venv/bin/pip

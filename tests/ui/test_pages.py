@@ -126,12 +126,25 @@ def test_an_unreadable_picture_is_a_sentence(app: AppTest, tmp_path: Path) -> No
     assert "is not a picture in a known format" in texts(app, "error").replace("\\", "")
 
 
-def test_an_upload_becomes_the_query(app: AppTest, pictures: Path) -> None:
+def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "07.png", Box(0, 0, 100, 100))
     app.run()
     app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
     assert not app.exception
     assert app.session_state["picture"].name == "mine.png"
+    assert app.session_state["drawing"].box is None
+    assert not alts(app)
+
+
+def test_a_box_moved_on_the_canvas_and_back_is_the_one_that_was_typed_in(app: AppTest, pictures: Path) -> None:
+    picture = choose(app, pictures / "07.png")
+    typed = Box(41, 61, 203, 179)
+    app.session_state["drawing"] = Drawing(Box(0, 0, 100, 100), typed)
+    x, y, w, h = (side * 460 / WIDTH for side in typed.xywh)
+    draw_on_canvas(app, f"canvas-{picture.key}-0", (x + 1, y - 1, w, h))
+    app.run()
+    assert app.session_state["drawing"].box == typed
 
 
 def test_a_box_with_nothing_in_it_draws_no_tiles(app: AppTest, pictures: Path) -> None:

@@ -1,6 +1,6 @@
 """Everything that decides what a descriptor means; stored with every index and compared before every search."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,3 @@ class Recipe:
     dimensions: int
     """Length of a stored vector; fewer when the gallery is too small to learn that many."""
     precision: str
-
-    def differences(self, other: "Recipe") -> str:
-        """Both values of every field that is not equal, for a message; empty when the recipes are the same."""
-        mine, theirs = asdict(self), asdict(other)
-        return ", ".join(
-            f"{f.name} {mine[f.name]} and {theirs[f.name]}" for f in fields(self) if mine[f.name] != theirs[f.name]
-        )

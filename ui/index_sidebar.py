@@ -40,15 +40,16 @@ def ready_gallery() -> Gallery:
     try:
         return engine.gallery()
     except IndexProblem as problem:
-        state = engine.build_state()
-        if state is None:
+        may_build, state = engine.settings.rebuild, engine.build_state()
+        if state is None and may_build:
             engine.start_build()
             st.rerun()
-        if state.state == "running":
+        if state is not None and state.state == "running":
             _first_build(engine)
         else:
-            st.error(plain(state.message or str(problem)), icon=":material/error:")
-            st.button("Build the index", type="primary", on_click=engine.start_build)
+            st.error(plain((state and state.message) or str(problem)), icon=":material/error:")
+            if may_build:
+                st.button("Build the index", type="primary", on_click=engine.start_build)
         st.stop()
 
 

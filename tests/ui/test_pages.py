@@ -186,6 +186,18 @@ def test_a_gallery_whose_index_cannot_be_used_says_so(
     assert any(button.label == "Build the index" for button in app.button)
 
 
+def test_a_page_that_may_not_build_neither_starts_a_build_nor_offers_one(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
+    monkeypatch.setenv("BOXFIND_REBUILD", "0")
+    app.run()
+    assert not app.exception
+    assert "There is no index" in texts(app, "error")
+    assert not app.button
+    assert not (tmp_path / "none").exists()
+
+
 def test_an_index_of_another_recipe_can_be_browsed_but_not_searched(
     app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

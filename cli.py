@@ -111,30 +111,30 @@ def batch(
 @app.command()
 def evaluate(
     index: IndexDir,
-    dataset: Annotated[Path, typer.Option(help="Folder with queries/, queries.csv, relevant.csv and ignore.csv.")],
+    dataset: Annotated[
+        Path, typer.Option(help="Folder of a labelled data set; docs/evaluation.md says of what kinds.")
+    ],
     rank: Rank = "fast",
+    layout: Annotated[
+        str | None, typer.Option("--format", help="csv, revisited or folders; found out if left out.")
+    ] = None,
     as_json: AsJson = False,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV to write: a row for each query.")] = None,
 ) -> None:
     """Measure how well an index finds what a labelled data set says is there."""
     from engine import Engine
+    from evaluation import report
     from evaluation.evaluate import evaluate as measure
+    from evaluation.readers import read_dataset
 
     engine = Engine(_settings(index=index))
-    with TerminalProgress(notes) as report:
-        found = measure(engine, engine.gallery(), dataset, rank, report)
-    figures = {
-        "queries": found.queries,
-        "mAP": round(found.quality.average_precision, 4),
-        "P@10": round(found.quality.precision_at_10, 4),
-        "R@100": round(found.quality.recall_at_100, 4),
-        "ms p50": round(1000 * found.seconds_p50, 1),
-        "ms p95": round(1000 * found.seconds_p95, 1),
-    }
-    if as_json:
-        print(json.dumps(figures))
-        return
-    for name, value in figures.items():
-        print(f"{name:8s} {value}")
+    with TerminalProgress(notes) as progress:
+        found = measure(engine, engine.gallery(), read_dataset(dataset, layout), rank, progress)
+    for remark in report.remarks(found):
+        notes.print(remark, markup=False)
+    print(json.dumps(report.as_dict(found), ensure_ascii=False) if as_json else report.as_text(found))
+    if table:
+        report.write_csv(found, table)
 
 
 @app.command()

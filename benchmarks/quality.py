@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.results import keep, table
 from engine import Engine
 from evaluation.evaluate import Evaluation, evaluate
+from evaluation.readers import read_dataset
 from settings import Settings
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -30,7 +31,7 @@ def main(dataset: Path) -> None:
             engine.build(_quiet)
             built = time.perf_counter() - began
             gallery = engine.gallery()
-            found = evaluate(engine, gallery, dataset, "fast", _quiet)
+            found = evaluate(engine, gallery, read_dataset(dataset), "fast", _quiet)
             rows.append(_row(name, gallery.manifest.counts.regions / gallery.manifest.counts.images, found, built))
             print(rows[-1], file=sys.stderr)
     header = [

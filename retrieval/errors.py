@@ -9,7 +9,7 @@ BoxfindError
 ├── GalleryProblem     the folder of pictures is missing or has no usable picture
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
 ├── BuildRunning       another build is at work on the same index
-└── BadTable           a CSV file does not have the columns or values it must have
+└── BadTable           a table or a labelled data set is not what it must be
 """
 
 from collections.abc import Mapping

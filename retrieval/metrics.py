@@ -1,7 +1,15 @@
-"""How good a ranking is, measured the way the revisited Oxford benchmark does it."""
+"""How good a ranking is: average precision, precision and recall at k; and how well one box fits another.
 
-from collections.abc import Collection, Sequence
+A ranking is a list of image ids, best first. Most measures look at the places of the relevant images only: 1-based,
+ascending, as `places` finds them.
+"""
+
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+
+from retrieval.types import Box
+
+Rater = Callable[[Sequence[str], Collection[str], Collection[str]], "Quality"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,37 +17,107 @@ class Quality:
     """Of one query, or the mean over many; each value lies between 0 and 1."""
 
     average_precision: float
+    precision_at_1: float
+    precision_at_5: float
     precision_at_10: float
+    recall_at_10: float
     recall_at_100: float
 
 
-def rate(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
-    """The quality of one ranking of image ids, best first.
+def places(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> list[int]:
+    """Where the relevant images stand, 1-based, ascending.
 
-    Average precision is the mean over all relevant images of the precision at the rank where each is found; one that
-    is never found adds nothing. Ignored images are taken out before anything is counted. Precision at 10 counts
-    against what was possible: with 4 relevant images, 4 found are 1.0.
+    Ignored images are taken out before anything is counted; an image that is listed twice counts at its first place.
     """
-    found, precisions, in_10, in_100 = 0, 0.0, 0, 0
-    place = 0
-    for image in dict.fromkeys(ranking):
-        if image in ignored:
-            continue
-        place += 1
-        if image in relevant:
-            found += 1
-            precisions += found / place
-            in_10 += place <= 10
-            in_100 += place <= 100
-    total = len(relevant)
-    return Quality(precisions / total, in_10 / min(10, total), in_100 / total)
+    kept = (image for image in dict.fromkeys(ranking) if image not in ignored)
+    return [place for place, image in enumerate(kept, start=1) if image in relevant]
+
+
+def average_precision(at: Sequence[int], total: int) -> float:
+    """The mean over all `total` > 0 relevant images of the precision at the place where each is found.
+
+    One that is never found adds nothing. For a ranking of everything this is scikit-learn's average_precision_score.
+    """
+    return sum(found / place for found, place in enumerate(at, start=1)) / total
+
+
+def trapezoidal_average_precision(at: Sequence[int], total: int) -> float:
+    """The area under the precision-recall curve by the trapezoidal rule, as revisited Oxford and Paris have it.
+
+    Each relevant image adds the mean of the precision just before it and at it; before the first place precision is
+    1. Never more than `average_precision`. Radenović et al., CVPR 2018.
+    """
+    before = (1.0 if place == 1 else found / (place - 1) for found, place in enumerate(at))
+    return (average_precision(at, total) + sum(before) / total) / 2
+
+
+def precision_at(k: int, at: Sequence[int], total: int) -> float:
+    """The share of relevant images among the first k, against what was possible: 4 of 4 found are 1 at any k >= 4."""
+    return _within(k, at) / min(k, total)
+
+
+def revisited_precision_at(k: int, at: Sequence[int]) -> float:
+    """The same as revisited Oxford and Paris have it: the k is cut to the place of the last relevant image found."""
+    cut = min(k, max(at, default=k))
+    return _within(cut, at) / cut
+
+
+def recall_at(k: int, at: Sequence[int], total: int) -> float:
+    """The share of all relevant images that stand among the first k."""
+    return _within(k, at) / total
+
+
+def rate(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
+    """The quality of one ranking; `relevant` must not be empty. Average precision is the rectangular one."""
+    at, total = places(ranking, relevant, ignored), len(relevant)
+    return Quality(
+        average_precision(at, total),
+        precision_at(1, at, total),
+        precision_at(5, at, total),
+        precision_at(10, at, total),
+        recall_at(10, at, total),
+        recall_at(100, at, total),
+    )
+
+
+def rate_revisited(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
+    """The same by the published protocol of revisited Oxford and Paris: other average precision, other precision."""
+    at, total = places(ranking, relevant, ignored), len(relevant)
+    return Quality(
+        trapezoidal_average_precision(at, total),
+        revisited_precision_at(1, at),
+        revisited_precision_at(5, at),
+        revisited_precision_at(10, at),
+        recall_at(10, at, total),
+        recall_at(100, at, total),
+    )
+
+
+PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited}
+"""How rankings are rated; figures of different protocols must not be compared."""
 
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
-    """The mean of each value; that of the average precisions is mAP."""
+    """The mean of each value; that of the average precisions is mAP. `qualities` must not be empty."""
     count = len(qualities)
     return Quality(
         sum(q.average_precision for q in qualities) / count,
+        sum(q.precision_at_1 for q in qualities) / count,
+        sum(q.precision_at_5 for q in qualities) / count,
         sum(q.precision_at_10 for q in qualities) / count,
+        sum(q.recall_at_10 for q in qualities) / count,
         sum(q.recall_at_100 for q in qualities) / count,
     )
+
+
+def iou(one: Box, other: Box) -> float:
+    """Intersection over union: 1 for the same box, 0 for boxes that share no pixel."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    common = max(width, 0) * max(height, 0)
+    union = one.width * one.height + other.width * other.height - common
+    return common / union if common else 0.0
+
+
+def _within(k: int, at: Sequence[int]) -> int:
+    return sum(place <= k for place in at)

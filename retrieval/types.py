@@ -1,6 +1,8 @@
 """The words of the search: image, box, region, descriptor, query, hit."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,10 @@ FeatureMap = NDArray[np.float32]
 
 Vectors = NDArray[np.float32]
 """(..., D). A descriptor is one vector of unit length; `unit` is the only maker of that."""
+
+
+Confidence = Literal["likely", "possible", "unlikely"]
+"""Whether a gallery image holds what was asked for, judged by what pictures without it score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,27 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: the pixels in the box, and the descriptor (D,) they have in the gallery's space."""
+
+    crop: Image
+    descriptor: Vectors
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A gallery image and the region of it that answers the query; a bigger score is better."""
+    """A gallery image and the region of it that answers the query; a bigger score is better.
+
+    `similarity` is the cosine with the image's best region, whatever the ranking; `parts` is what the score was added
+    up from; `confidence` says in a word how far a picture without the object would get.
+    """
 
     image: str
     region: Region
     score: float
+    similarity: float
+    confidence: Confidence
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def unit(vectors: Vectors) -> Vectors:

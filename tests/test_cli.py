@@ -24,7 +24,7 @@ DOCUMENTED = {
     "build": {"--gallery", "--index", "--backbone", "--full"},
     "search": {"--index", "--image", "--box", "--top", "--rank", "--json"},
     "batch": {"--index", "--queries", "--images", "--top", "--rank", "--out"},
-    "evaluate": {"--index", "--dataset", "--rank", "--json"},
+    "evaluate": {"--index", "--dataset", "--rank", "--format", "--json", "--csv"},
     "verify": {"--index"},
     "doctor": {"--json"},
 }
@@ -245,10 +245,14 @@ def test_evaluate(place, boxfind, tmp_path: Path):
     result = boxfind("evaluate", "--index", place.index, "--dataset", tmp_path, "--json")
     figures = json.loads(result.out)
     assert result.code == 0
-    assert figures.keys() == {"queries", "mAP", "P@10", "R@100", "ms p50", "ms p95"}
+    assert figures.keys() >= {"queries", "mAP", "P@1", "P@5", "P@10", "R@10", "R@100", "ms p50", "ms p95"}
+    assert figures.keys() >= {"localisation", "objects", "hardest", "per_query"}
     assert (figures["queries"], figures["mAP"], figures["P@10"], figures["R@100"]) == (2, 1, 1, 1)
-    plain = boxfind("evaluate", "--index", place.index, "--dataset", tmp_path).out
-    assert [line.rsplit(None, 1)[0].strip() for line in plain.splitlines()] == list(figures)
+    plain = boxfind("evaluate", "--index", place.index, "--dataset", tmp_path, "--csv", tmp_path / "rows.csv")
+    assert plain.out.splitlines()[1].split()[:3] == ["all", "2", "1.0000"] and "hardest queries" in plain.out
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 3
+    wrong = boxfind("evaluate", "--index", place.index, "--dataset", tmp_path, "--format", "cvs")
+    assert_one_line(wrong, "csv, folders, revisited")
 
 
 def test_verify(place, boxfind, build_index, gallery: Path):

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.dataset import BoxedQuery, read_pairs, read_queries, write_hits
+from evaluation.dataset import (
+    BoxedQuery,
+    Labels,
+    object_of,
+    read_csv_folder,
+    read_pairs,
+    read_places,
+    read_queries,
+    write_hits,
+    write_table,
+)
 from retrieval.errors import BadTable
 from retrieval.types import Box, Hit, Region
 
@@ -50,6 +60,11 @@ def test_a_bad_number_is_named_by_its_line(table, row):
         read_queries(table(f"{HEADER}a,a.jpg,1,2,3,4\n{row}\n"), Path())
 
 
+def test_a_line_is_counted_in_the_file_not_in_rows(table):
+    with pytest.raises(BadTable, match="line 4: x, y, w and h"):
+        read_queries(table(f'{HEADER}"a\nb",a.jpg,1,2,3,4\nb,b.jpg,1,2,3,wide\n'), Path())
+
+
 def test_two_queries_of_one_name(table):
     with pytest.raises(BadTable, match="two queries have the same name"):
         read_queries(table(HEADER + "a,a.jpg,1,2,3,4\na,b.jpg,1,2,3,4\n"), Path())
@@ -79,6 +94,93 @@ def test_pairs(table):
         read_pairs(table("query\na\n"))
 
 
+@pytest.mark.parametrize("row", ["a,", ",1.jpg", "a"])
+def test_a_pair_with_nothing_in_it(table, row):
+    with pytest.raises(BadTable, match=r"queries\.csv, line 3: query and image must not be empty\."):
+        read_pairs(table(f"query,image\nb,1.jpg\n{row}\n"))
+
+
+def test_places_of_the_object(table):
+    path = table("query,image,x,y,w,h\na,1.jpg,1,2,3,4\na,2.jpg,,,,\na,1.jpg,10,20,5,5\nb,1.jpg,0.4,0,2,2\n")
+    assert read_places(path) == {
+        ("a", "1.jpg"): [Box(1, 2, 4, 6), Box(10, 20, 15, 25)],
+        ("b", "1.jpg"): [Box(0, 0, 2, 2)],
+    }
+    assert read_pairs(path) == {"a": {"1.jpg", "2.jpg"}, "b": {"1.jpg"}}
+    assert read_places(table("query,image\na,1.jpg\n")) == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("1,2,3,", "must be numbers"),
+        ("1,,3,4", "must be numbers"),
+        ("1,2,3,tall", "must be numbers"),
+        ("1,2,0,4", "w and h must be more than 0"),
+        ("1,2,4,-1", "w and h must be more than 0"),
+    ],
+)
+def test_a_bad_place_is_named_by_its_line(table, row, says):
+    with pytest.raises(BadTable, match=rf"line 3: .*{says}\."):
+        read_places(table(f"query,image,x,y,w,h\na,1.jpg,,,,\na,2.jpg,{row}\n"))
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("red-mug-0012", "red-mug"),
+        ("all_souls_000013", "all_souls"),
+        ("area-51-2", "area-51"),
+        ("mug", "mug"),
+        ("q7", "q7"),
+        ("-7", "-7"),
+        ("007", "007"),
+    ],
+)
+def test_the_object_in_the_name_of_a_query(query, shown):
+    assert object_of(query) == shown
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "mugs"
+    folder.mkdir()
+    (folder / "queries.csv").write_text(HEADER + "mug-1,a.jpg,1,2,3,4\ncup-2,b.jpg,1,2,3,4\n")
+    (folder / "relevant.csv").write_text("query,image\nmug-1,1.jpg\ncup-2,2.jpg\nmug-1,2.jpg\n")
+    return folder
+
+
+def test_a_folder(folder):
+    (folder / "ignore.csv").write_text("query,image\nmug-1,3.jpg\n")
+    found = read_csv_folder(folder)
+    assert (found.name, found.gallery, found.main, found.protocol) == ("mugs", folder / "gallery", "all", "rectangular")
+    assert [(query.name, query.image) for query in found.queries] == [
+        ("mug-1", folder / "queries" / "a.jpg"),
+        ("cup-2", folder / "queries" / "b.jpg"),
+    ]
+    assert found.labels == {
+        "all": Labels({"mug-1": {"1.jpg", "2.jpg"}, "cup-2": {"2.jpg"}}, {"mug-1": {"3.jpg"}}),
+    }
+    assert found.objects == {"mug-1": "mug", "cup-2": "cup"} and found.boxes == {}
+
+
+def test_a_folder_that_says_more(folder):
+    (folder / "queries.csv").write_text(
+        "object,query,image,x,y,w,h\nred mug,mug-1,a.jpg,1,2,3,4\n,cup-2,b.jpg,1,2,3,4\n"
+    )
+    (folder / "relevant.csv").write_text("query,image,x,y,w,h\nmug-1,1.jpg,5,5,1,1\ncup-2,2.jpg\n")
+    found = read_csv_folder(folder)
+    assert found.labels["all"].ignored == {}
+    assert found.objects == {"mug-1": "red mug", "cup-2": "cup"}
+    assert found.boxes == {("mug-1", "1.jpg"): [Box(5, 5, 6, 6)]}
+
+
+def test_a_folder_with_a_query_that_has_no_labels(folder):
+    (folder / "relevant.csv").write_text("query,image\nmug-1,1.jpg\n")
+    with pytest.raises(BadTable, match=r"relevant\.csv of .* says nothing about the query cup-2\."):
+        read_csv_folder(folder)
+
+
 def test_hits_are_written_with_ranks_and_matched_regions(tmp_path: Path):
     hits = [
         Hit("a,b\n.jpg", Region(Box(1, 2, 31, 42), "grid"), 0.87654321),
@@ -98,3 +200,8 @@ def test_hits_are_written_with_ranks_and_matched_regions(tmp_path: Path):
 def test_hits_that_cannot_be_written(tmp_path: Path):
     with pytest.raises(BadTable, match=r"cannot be written: .*\.$"):
         write_hits(tmp_path / "gone" / "hits.csv", [])
+
+
+def test_a_table_is_written_as_it_is(tmp_path: Path):
+    write_table(tmp_path / "any.csv", ["a", "b"], [["x,y", 1.5], ["", None]])
+    assert (tmp_path / "any.csv").read_text() == 'a,b\n"x,y",1.5\n,\n'

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 IndexDir = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
-Rank = Annotated[str, typer.Option("--rank", help="How results are ranked: fast.")]
+Rank = Annotated[str, typer.Option("--rank", help="How results are ranked: fast (one vector search) or best.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -63,6 +63,7 @@ def search(
 ) -> None:
     """List the gallery pictures that hold what is in the box."""
     from engine import Engine
+    from retrieval.confidence import NO_MATCH, no_match
     from retrieval.images import load_image, printable
     from retrieval.types import Box
 
@@ -72,13 +73,25 @@ def search(
     hits = engine.search(engine.gallery(), picture, area, top, rank)
     if as_json:
         rows = [
-            {"rank": n, "image": h.image, "score": round(h.score, 4), "box": h.region.box.xywh, "kind": h.region.kind}
+            {
+                "rank": n,
+                "image": h.image,
+                "score": round(h.score, 4),
+                "similarity": round(h.similarity, 4),
+                "confidence": h.confidence,
+                "parts": {name: round(part, 4) for name, part in h.parts.items()},
+                "box": h.region.box.xywh,
+                "kind": h.region.kind,
+            }
             for n, h in enumerate(hits, start=1)
         ]
         print(json.dumps(rows, ensure_ascii=False))
         return
     for n, hit in enumerate(hits, start=1):
-        print(f"{n:3d}  {hit.score:.4f}  {printable(hit.image)}  {','.join(map(str, hit.region.box.xywh))}")
+        box_text = ",".join(map(str, hit.region.box.xywh))
+        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:8s}  {printable(hit.image)}  {box_text}")
+    if no_match(hits):
+        notes.print(NO_MATCH, markup=False)
 
 
 @app.command()

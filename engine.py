@@ -4,6 +4,8 @@ import sys
 import threading
 from pathlib import Path
 
+from threadpoolctl import ThreadpoolController
+
 from index.build import build
 from index.gallery import Gallery, open_gallery
 from index.generation import current_folder
@@ -29,6 +31,7 @@ class Engine:
         self._gallery: Gallery | None = None
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
+        self._controller: ThreadpoolController | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when a build has published another. Raises IndexProblem."""
@@ -47,9 +50,11 @@ class Engine:
     def search(
         self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
     ) -> list[Hit]:
-        """The gallery images that hold what is in the box. Raises BadBox, IndexProblem, WeightsMissing."""
-        query = self.embedder(gallery.manifest.recipe).query(image, box, gallery.whitening, context)
-        return search(query, gallery, ranking, top)
+        """The gallery images that hold what is in the box. Raises BadBox, IndexProblem, WeightsMissing, UnknownName."""
+        embedder = self.embedder(gallery.manifest.recipe)
+        # A search is many small matrix products: shared out among threads each would take several times as long.
+        with self._libraries().limit(limits=1, user_api="blas"):
+            return search(embedder.query(image, box, gallery.whitening, context), gallery, ranking, top)
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
@@ -90,6 +95,13 @@ class Engine:
         with self._lock:
             return self._build_state()
 
+    def _libraries(self) -> ThreadpoolController:
+        """Made once, when all of them are loaded: looking for them takes longer than a search."""
+        with self._lock:
+            if self._controller is None:
+                self._controller = ThreadpoolController()
+            return self._controller
+
     def _build_state(self) -> BuildState | None:
         return self._build.state() if self._build else build_state(self.settings.index_dir)
 
@@ -109,9 +121,12 @@ def make_recipe(backbone: Backbone, settings: Settings) -> Recipe:
         preprocessing=backbone.preprocessing,
         side=settings.side,
         query_side=settings.query_side,
+        query_views=settings.query_views,
         regions=settings.regions,
         grid_levels=settings.grid_levels,
+        distinct=settings.distinct,
         pooling=settings.pooling,
+        fine=settings.fine,
         dimensions=settings.dimensions,
         precision=choose_runtime(settings.runtime).precisions[0],
     )
@@ -130,6 +145,6 @@ def make_embedder(recipe: Recipe, settings: Settings, streams: int = 1) -> Embed
         )
     weights = need_weights(backbone.weights)
     runtime = choose_runtime(settings.runtime, recipe.precision)
-    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}.xml"
+    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.xml"
     options = RunOptions(recipe.precision, streams, settings.data / "networks" / name)
     return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options))

@@ -30,11 +30,14 @@ class Settings(BaseSettings):
     """Whether the page offers to rebuild the index."""
 
     # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
-    side: int = 512
-    query_side: int = 224
+    side: int = 640
+    query_side: int = 280
+    query_views: tuple[float, ...] = (0.64, 1.0)
     regions: tuple[str, ...] = ("whole", "grid")
-    grid_levels: int = 3
+    grid_levels: int = 4
+    distinct: float = 0.95
     pooling: str = "gem"
+    fine: float = 0.5
     dimensions: int = 256
 
     @property

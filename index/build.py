@@ -13,15 +13,21 @@ from threadpoolctl import threadpool_limits
 
 from index.catalogue import ImageEntry, write_catalogue
 from index.folder import Found, Skipped, find_pictures
-from index.generation import Counts, publish, scratch_folder, write_skipped, write_whitening
+from index.generation import Counts, publish, scratch_folder, write_graph, write_skipped, write_whitening
+from index.keypoints import pack_keypoints
+from retrieval.confidence import Null, fit_null
+from retrieval.diffusion import make_graph
 from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images import decode_image, read_file, thumbnail
+from retrieval.regions import distinct_regions
 from retrieval.types import Region, Vectors
+from retrieval.verification import find_keypoints
 from retrieval.weights import Progress
 from retrieval.whitening import SAMPLE, Whitening, learn_whitening
 
-THUMBS_PER_FILE = 1000
+PICTURES_PER_FILE = 1000
+"""Of which thumbnails, or keypoints, stand in one file."""
 AHEAD = 4
 """Pictures that may wait, described, for each worker: bounds memory when writing is slower than looking."""
 
@@ -32,6 +38,7 @@ class Described:
 
     found: Found
     thumbnail: bytes
+    keypoints: bytes
     width: int
     height: int
     bytes: int
@@ -51,12 +58,10 @@ class _Generation:
     regions: dict[str, list[Region]] = field(default_factory=dict)
     vectors: dict[str, Vectors] = field(default_factory=dict)
 
-    def add(self, picture: Described, gallery: Path, whitening: Whitening) -> None:
+    def add(self, picture: Described, gallery: Path, whitening: Whitening, distinct: float) -> None:
         image = picture.found.id
-        thumb_file = f"thumbs/{len(self.entries) // THUMBS_PER_FILE:04d}.jpgs"
-        with (self.folder / thumb_file).open("ab") as file:
-            thumb_start = file.tell()
-            file.write(picture.thumbnail)
+        number = len(self.entries) // PICTURES_PER_FILE
+        thumb_file, keypoints_file = f"thumbs/{number:04d}.jpgs", f"keypoints/{number:04d}.bin"
         self.entries[image] = ImageEntry(
             image=image,
             path=bytes(picture.found.path.relative_to(gallery)),
@@ -66,19 +71,33 @@ class _Generation:
             mtime=picture.mtime,
             sha256=picture.sha256,
             thumb_file=thumb_file,
-            thumb_start=thumb_start,
+            thumb_start=self._append(thumb_file, picture.thumbnail),
             thumb_bytes=len(picture.thumbnail),
+            keypoints_file=keypoints_file,
+            keypoints_start=self._append(keypoints_file, picture.keypoints),
+            keypoints_bytes=len(picture.keypoints),
         )
-        self.regions[image] = picture.regions
-        self.vectors[image] = whitening.apply(picture.vectors)
+        vectors = whitening.apply(picture.vectors)
+        kept = distinct_regions(vectors, distinct)
+        self.regions[image] = [picture.regions[i] for i in kept]
+        self.vectors[image] = vectors[kept]
 
-    def write_tables(self) -> int:
-        """vectors.npy and the catalogue, in the order of image ids; the number of vectors."""
+    def _append(self, name: str, data: bytes) -> int:
+        """Where in the file the data now stands."""
+        with (self.folder / name).open("ab") as file:
+            start = file.tell()
+            file.write(data)
+        return start
+
+    def write_tables(self, progress: Progress) -> tuple[int, Null]:
+        """vectors.npy, the catalogue and the graph, in the order of image ids; the number of vectors, and the null."""
         ids = sorted(self.entries)
         write_catalogue(self.folder, [self.entries[i] for i in ids], [self.regions[i] for i in ids])
         vectors = np.concatenate([self.vectors[i] for i in ids])
         np.save(self.folder / "vectors.npy", vectors, allow_pickle=False)
-        return len(vectors)
+        images = np.repeat(np.arange(len(ids)), [len(self.vectors[i]) for i in ids])
+        write_graph(self.folder, make_graph(vectors, images, lambda *at: progress("Joining what looks alike", *at)))
+        return len(vectors), fit_null(vectors, images)
 
 
 def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, progress: Progress, note: str = "") -> Path:
@@ -91,7 +110,7 @@ def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, prog
         progress("Looking for pictures", 0, 0)
         found, skipped = find_pictures(gallery)
         gallery = gallery.resolve()
-        generation = _Generation(folder)
+        generation, recipe = _Generation(folder), embedder.recipe
         whitening = None
         waiting: list[Described] = []  # pictures that the whitening is still to be learned from
         for count, result in enumerate(_describe_all(found, embedder, workers), start=1):
@@ -99,23 +118,24 @@ def build(gallery: Path, index_dir: Path, embedder: Embedder, workers: int, prog
             if isinstance(result, Skipped):
                 skipped.append(result)
             elif whitening is not None:
-                generation.add(result, gallery, whitening)
+                generation.add(result, gallery, whitening, recipe.distinct)
             else:
                 waiting.append(result)
             if waiting and (count == len(found) or sum(len(p.vectors) for p in waiting) >= SAMPLE):
                 progress("Learning what tells these pictures apart", count, len(found))
-                whitening = _learn(waiting, embedder.recipe.dimensions)
+                with threadpool_limits(workers, "blas"):  # the others wait for it
+                    whitening = _learn(waiting, recipe.dimensions)
                 for picture in waiting:
-                    generation.add(picture, gallery, whitening)
+                    generation.add(picture, gallery, whitening, recipe.distinct)
                 waiting.clear()
         if whitening is None:
             raise GalleryProblem(_nothing_usable(gallery, skipped))
         progress("Writing the index", len(found), len(found))
-        regions = generation.write_tables()
+        regions, null = generation.write_tables(progress)
         write_skipped(folder, sorted(skipped, key=lambda s: s.file))
         write_whitening(folder, whitening)
         counts = Counts(images=len(generation.entries), regions=regions, skipped=len(skipped))
-        return publish(folder, index_dir, embedder.recipe, gallery, counts, note)
+        return publish(folder, index_dir, recipe, gallery, counts, null, note)
 
 
 def _describe_all(found: list[Found], embedder: Embedder, workers: int) -> Iterator[Described | Skipped]:
@@ -155,6 +175,7 @@ def _describe(found: Found, embedder: Embedder) -> Described | Skipped:
         thumbnail=thumbnail(image),
         regions=regions,
         vectors=vectors,
+        keypoints=pack_keypoints(find_keypoints(image), image.shape[1], image.shape[0]),
     )
 
 

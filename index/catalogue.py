@@ -23,6 +23,9 @@ IMAGE_COLUMNS = pa.schema(
         ("thumb_file", pa.string()),
         ("thumb_start", pa.int64()),
         ("thumb_bytes", pa.int64()),
+        ("keypoints_file", pa.string()),
+        ("keypoints_start", pa.int64()),
+        ("keypoints_bytes", pa.int64()),
     ]
 )
 REGION_COLUMNS = pa.schema(
@@ -39,7 +42,7 @@ REGION_COLUMNS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """One picture of the gallery as it was when it was indexed; its thumbnail is a slice of `thumb_file`."""
+    """One picture of the gallery as it was when it was indexed; thumbnail and keypoints are slices of files."""
 
     image: str
     path: bytes
@@ -52,6 +55,9 @@ class ImageEntry:
     thumb_file: str
     thumb_start: int
     thumb_bytes: int
+    keypoints_file: str
+    keypoints_start: int
+    keypoints_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from index.catalogue import Catalogue, ImageEntry
 from index.generation import Manifest, open_generation
+from index.keypoints import unpack_keypoints
 from index.store import STORES, Store
+from retrieval.confidence import Null
+from retrieval.diffusion import Graph
 from retrieval.errors import IndexProblem, pick
-from retrieval.search import Rows, Scores
-from retrieval.types import Hit, Region, Vectors
+from retrieval.types import Numbers, Region, Rows, Scores, Vectors
+from retrieval.verification import Keypoints
 from retrieval.whitening import Whitening
 
 
@@ -24,22 +26,45 @@ class Gallery:
     manifest: Manifest
     catalogue: Catalogue
     whitening: Whitening
+    graph: Graph
     store: Store
 
     @property
     def region_count(self) -> int:
         return len(self.store)
 
+    @property
+    def image_count(self) -> int:
+        return len(self.catalogue.ids)
+
+    @property
+    def null(self) -> Null:
+        return self.manifest.null
+
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
         rows, scores = self.store.search(descriptor[None], count)
         return rows[0], scores[0]
 
-    def images_of(self, rows: Rows) -> NDArray[np.int64]:
+    def vectors(self, rows: Rows) -> Vectors:
+        return self.store.vectors(rows)
+
+    def images_of(self, rows: Rows) -> Numbers:
         return np.asarray(self.catalogue.image_of_row[rows])
 
-    def hit(self, row: int, score: float) -> Hit:
-        number = int(self.catalogue.image_of_row[row])
-        return Hit(self.catalogue.ids[number], self.catalogue.region(row), score)
+    def name(self, image: int) -> str:
+        return self.catalogue.ids[image]
+
+    def region(self, row: int) -> Region:
+        return self.catalogue.region(row)
+
+    def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
+        """In pixels of the original, and its (width, height); none when the generation itself has gone."""
+        entry = self.catalogue.entry(image)
+        try:
+            data = self._slice(entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
+        except IndexProblem:
+            data = b""
+        return unpack_keypoints(data, entry.width, entry.height), (entry.width, entry.height)
 
     def entry(self, image: str) -> ImageEntry:
         """Raises IndexProblem when the gallery has no image of that id."""
@@ -56,16 +81,19 @@ class Gallery:
         Raises IndexProblem when the generation itself has gone, which it does when two later ones are there.
         """
         entry = self.entry(image)
-        try:
-            with (self.folder / entry.thumb_file).open("rb") as file:
-                file.seek(entry.thumb_start)
-                return file.read(entry.thumb_bytes)
-        except OSError:
-            raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
+        return self._slice(entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
 
     def file(self, image: str) -> Path:
         """Where the original lies, if nobody has moved it since."""
         return Path(self.manifest.gallery) / os.fsdecode(self.entry(image).path)
+
+    def _slice(self, name: str, start: int, size: int) -> bytes:
+        try:
+            with (self.folder / name).open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except OSError:
+            raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
 
 
 def open_gallery(folder: Path, store: str = "flat") -> Gallery:
@@ -73,5 +101,10 @@ def open_gallery(folder: Path, store: str = "flat") -> Gallery:
     generation = open_generation(folder)
     make_store = pick(STORES, "store", store)
     return Gallery(
-        folder, generation.manifest, generation.catalogue, generation.whitening, make_store(generation.vectors)
+        folder,
+        generation.manifest,
+        generation.catalogue,
+        generation.whitening,
+        generation.graph,
+        make_store(generation.vectors),
     )

@@ -8,8 +8,10 @@ INDEX_DIR/
     images.parquet         image -> file, size, time, sha256, where its thumbnail lies
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
+    graph.npz              which regions are each other's nearest: nodes and the affinity matrix in CSR form
     thumbs/0000.jpgs …     JPEG thumbnails one after the other, many to a file
-    manifest.json          format, recipe, counts, size and sha256 of every other file; written last
+    keypoints/0000.bin …   keypoints for geometric verification, the same way
+    manifest.json          format, recipe, counts, null distribution, sha256 of every other file; written last
 """
 
 import os
@@ -21,22 +23,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy import sparse
 
 from index.catalogue import Catalogue, read_catalogue
 from index.folder import Skipped
+from retrieval.confidence import Null
+from retrieval.diffusion import Graph
 from retrieval.errors import IndexProblem
 from retrieval.recipe import Recipe
 from retrieval.types import Vectors
 from retrieval.weights import file_sha256
 from retrieval.whitening import Whitening
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
+SLICED = ("thumbs", "keypoints")
+"""Folders of files that are read a slice at a time; their contents are checked by verify, not on opening."""
 REBUILD = "Build it again: python cli.py build --gallery DIR --index DIR."
 SKIPPED_COLUMNS = pa.schema([("file", pa.string()), ("reason", pa.string()), ("sentence", pa.string())])
 
@@ -54,14 +62,21 @@ class Counts(BaseModel):
     skipped: int
 
 
-class Manifest(BaseModel):
+class Version(BaseModel):
+    """All that is sure of a manifest before it is known which version of the format it has."""
+
     model_config = ConfigDict(frozen=True)
     format: int
+
+
+class Manifest(Version):
     recipe: Recipe
     gallery: str
     """The folder it was built from."""
     created: datetime
     counts: Counts
+    null: Null
+    """What images score that do not hold what is asked for."""
     note: str
     """A sentence for users of this index; empty when there is nothing to say."""
     files: dict[str, FileFacts]
@@ -76,6 +91,7 @@ class Generation:
     vectors: Vectors
     catalogue: Catalogue
     whitening: Whitening
+    graph: Graph
 
 
 def current_folder(index_dir: Path) -> Path:
@@ -94,18 +110,20 @@ def current_folder(index_dir: Path) -> Path:
 
 
 def open_generation(folder: Path) -> Generation:
-    """Reads a generation and checks all of it but the thumbnails' contents. Raises IndexProblem."""
+    """Reads a generation and checks all of it but the contents of thumbnails and keypoints. Raises IndexProblem."""
     manifest = read_manifest(folder)
     damaged = [
-        fault for name in manifest.files if not name.startswith("thumbs/") for fault in _faults(folder, name, manifest)
+        fault for name in manifest.files if not name.startswith(SLICED) for fault in _faults(folder, name, manifest)
     ]
     if damaged:
         raise IndexProblem(f"The index {folder.name} is damaged: {'; '.join(damaged)}. {REBUILD}")
     try:
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         catalogue = read_catalogue(folder)
-        generation = Generation(folder, manifest, vectors, catalogue, _read_whitening(folder))
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        generation = Generation(
+            folder, manifest, vectors, catalogue, _read_whitening(folder), _read_graph(folder, len(vectors))
+        )
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
     if vectors.dtype != np.float32 or vectors.shape[1:] != generation.whitening.projection.shape[1:]:
         raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not fit its whitening. {REBUILD}")
@@ -118,18 +136,17 @@ def open_generation(folder: Path) -> Generation:
 def read_manifest(folder: Path) -> Manifest:
     """Raises IndexProblem when it is missing, damaged, or of another version of the format."""
     try:
-        manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+        written = (folder / "manifest.json").read_bytes()
+        version = Version.model_validate_json(written).format
+        if version != FORMAT:
+            raise IndexProblem(f"The index {folder.name} has format {version}, this program reads {FORMAT}. {REBUILD}")
+        return Manifest.model_validate_json(written)
     except (OSError, ValidationError):
         raise IndexProblem(f"The index {folder.name} has no readable manifest. {REBUILD}") from None
-    if manifest.format != FORMAT:
-        raise IndexProblem(
-            f"The index {folder.name} has format {manifest.format}, this program reads {FORMAT}. {REBUILD}"
-        )
-    return manifest
 
 
 def check_files(folder: Path, manifest: Manifest) -> list[str]:
-    """A sentence for each file that is missing or is not what was written, thumbnails included."""
+    """A sentence for each file that is missing or is not what was written, thumbnails and keypoints included."""
     return [fault for name in manifest.files for fault in _faults(folder, name, manifest)]
 
 
@@ -152,6 +169,17 @@ def write_whitening(folder: Path, whitening: Whitening) -> None:
     )
 
 
+def write_graph(folder: Path, graph: Graph) -> None:
+    affinity = graph.affinity
+    np.savez(
+        folder / "graph.npz",
+        nodes=graph.nodes,
+        weights=affinity.data,
+        columns=affinity.indices,
+        starts=affinity.indptr,
+    )
+
+
 @contextmanager
 def scratch_folder(index_dir: Path) -> Iterator[Path]:
     """A folder on the index's own disk to build in; gone afterwards unless it was published.
@@ -162,14 +190,17 @@ def scratch_folder(index_dir: Path) -> Iterator[Path]:
     for left in index_dir.glob("tmp-*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = index_dir / f"tmp-{os.getpid()}-{secrets.token_hex(4)}"
-    (folder / "thumbs").mkdir(parents=True)
+    for name in SLICED:
+        (folder / name).mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, counts: Counts, note: str = "") -> Path:
+def publish(
+    folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, counts: Counts, null: Null, note: str = ""
+) -> Path:
     """Seals a finished folder with its manifest and makes it the served generation; the last two are kept."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     manifest = Manifest(
@@ -178,13 +209,19 @@ def publish(folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, counts
         gallery=str(gallery),
         created=datetime.now(UTC),
         counts=counts,
+        null=null,
         note=note,
         files={
             name: FileFacts(bytes=(folder / name).stat().st_size, sha256=file_sha256(folder / name)) for name in names
         },
     )
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    for path in (*(folder / name for name in names), folder / "manifest.json", folder / "thumbs", folder):
+    for path in (
+        *(folder / name for name in names),
+        folder / "manifest.json",
+        *(folder / name for name in SLICED),
+        folder,
+    ):
         _sync(path)
     final = index_dir / f"gen-{_next_number(index_dir):06d}-{secrets.token_hex(2)}"
     folder.rename(final)
@@ -222,8 +259,19 @@ def _faults(folder: Path, name: str, manifest: Manifest) -> list[str]:
 
 
 def _read_whitening(folder: Path) -> Whitening:
-    with np.load(folder / "whitening.npz", allow_pickle=False) as arrays:
+    with (folder / "whitening.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
+
+
+def _read_graph(folder: Path, regions: int) -> Graph:
+    with (folder / "graph.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        nodes, weights = arrays["nodes"], arrays["weights"]
+        affinity = sparse.csr_array((weights, arrays["columns"], arrays["starts"]), shape=(len(nodes), len(nodes)))
+    affinity.check_format(full_check=True)  # scipy looks at columns only when asked to
+    fits = nodes.ndim == 1 and nodes.dtype == np.int64 and weights.dtype == np.float32
+    if not fits or np.any(np.diff(nodes, prepend=-1, append=regions) <= 0) or not np.isfinite(weights).all():
+        raise ValueError("graph.npz does not fit the vectors")
+    return Graph(nodes, affinity)
 
 
 def _sync(path: Path) -> None:

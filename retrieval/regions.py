@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from retrieval.errors import pick
-from retrieval.types import Box, Region
+from retrieval.types import Box, Region, Vectors
 
 WANTED_OVERLAP = 0.4
 
@@ -47,6 +47,19 @@ def find_regions(kinds: Iterable[str], width: int, height: int, levels: int) -> 
         for region in pick(REGIONS, "region source", kind)(width, height, levels):
             found.setdefault(region.box, region)
     return list(found.values())
+
+
+def distinct_regions(vectors: Vectors, similarity: float) -> list[int]:
+    """Which regions of one image to keep, by their descriptors (R, D): not one that a kept one before it repeats.
+
+    The first is always kept. Regions come larger ones first, so that what is dropped is a part of what stays.
+    """
+    similar = vectors @ vectors.T
+    kept: list[int] = []
+    for region in range(len(vectors)):
+        if not kept or similar[region, kept].max() <= similarity:
+            kept.append(region)
+    return kept
 
 
 def _extra_along_the_longer_side(short: int, long: int) -> int:

@@ -1,4 +1,4 @@
-"""How a network is run on this machine: pixels (N, H, W, 3) uint8 in, feature maps (N, C, h, w) float32 out."""
+"""How a network is run on this machine: pixels (N, H, W, 3) uint8 in, a feature map (N, C, h, w) a layer out."""
 
 import contextlib
 import importlib.util
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 Pixels = NDArray[np.uint8]
-Maps = NDArray[np.float32]
-Run = Callable[[Pixels], Maps]
+Layers = tuple[NDArray[np.float32], ...]
+Run = Callable[[Pixels], Layers]
 Make = Callable[[], "nn.Module"]
 """Makes the torch network; called only when it is needed, for importing torch alone takes seconds."""
 
@@ -55,10 +55,11 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     )
     mine = threading.local()  # an infer request serves one thread at a time
 
-    def run(pixels: Pixels) -> Maps:
+    def run(pixels: Pixels) -> Layers:
         if not hasattr(mine, "request"):
             mine.request = compiled.create_infer_request()
-        return np.array(mine.request.infer({0: pixels})[0])  # copied: the request reuses its output
+        layers = mine.request.infer({0: pixels})
+        return tuple(np.array(layers[i]) for i in range(len(layers)))  # copied: the request reuses its outputs
 
     return run
 
@@ -70,9 +71,10 @@ def start_torch_cpu(make: Make, options: RunOptions) -> Run:
     network: Any = make()  # torch's types do not know that a module has a memory format
     network.to(memory_format=torch.channels_last)
 
-    def run(pixels: Pixels) -> Maps:
+    def run(pixels: Pixels) -> Layers:
         with torch.inference_mode():
-            return np.asarray(network(torch.from_numpy(np.require(pixels, requirements=["C", "W"]))).numpy())
+            layers = network(torch.from_numpy(np.require(pixels, requirements=["C", "W"])))
+            return tuple(layer.numpy() for layer in layers)
 
     return run
 
@@ -85,11 +87,11 @@ def start_torch_cuda(make: Make, options: RunOptions) -> Run:
     network.to(memory_format=torch.channels_last)
     one_at_a_time = threading.Lock()
 
-    def run(pixels: Pixels) -> Maps:
+    def run(pixels: Pixels) -> Layers:
         batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).pin_memory()
         half = options.precision == "float16"
         with one_at_a_time, torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=half):
-            return np.asarray(network(batch.cuda(non_blocking=True)).float().cpu().numpy())
+            return tuple(layer.float().cpu().numpy() for layer in network(batch.cuda(non_blocking=True)))
 
     return run
 

@@ -1,61 +1,122 @@
 """The way from a query to a ranking: start reading here."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection
 
 import numpy as np
-from numpy.typing import NDArray
 
+from retrieval.diffusion import diffuse
 from retrieval.errors import pick
-from retrieval.types import Hit, Vectors
+from retrieval.expansion import expand
+from retrieval.nearest import Nearest, Searchable, nearest_images
+from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
+from retrieval.verification import NOTHING, Evidence, lift, verify_all
 
-Rows = NDArray[np.int64]
-Scores = NDArray[np.float32]
-
-
-class Searchable(Protocol):
-    """What a ranking needs of a gallery."""
-
-    @property
-    def region_count(self) -> int:
-        """How many region vectors there are; they are called by their row."""
-
-    def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        """The `count` most similar region vectors, best first. (D,) -> rows (count,), scores (count,)."""
-
-    def images_of(self, rows: Rows) -> NDArray[np.int64]:
-        """The number of the image each row belongs to; images are numbered in the order of their ids."""
-
-    def hit(self, row: int, score: float) -> Hit:
-        """The image and region that a row stands for."""
+METHODS = frozenset({"expansion", "diffusion", "verification"})
+"""What `best` adds to the vector search."""
+SHORTLIST = 1000
+"""Images that `best` looks at again; the others follow in the order of the expanded query."""
+VERIFIED = 200
+"""Images, the best so far, whose keypoints are compared."""
+SOURCES = 20
+"""Regions from which diffusion sets out."""
+FAINTEST = 1e-5
+DIFFUSION_WEIGHT = 0.1
 
 
-def search(descriptor: Vectors, gallery: Searchable, ranking: str = "fast", top: int = 10) -> list[Hit]:
-    """The `top` images that hold what the descriptor (D,) describes, best first; top=0 ranks every image."""
+def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 10) -> list[Hit]:
+    """The `top` images that hold what the query shows, best first; top=0 ranks every image."""
     rank = pick(RANKINGS, "ranking", ranking)
-    return rank(descriptor, gallery, top)
+    return rank(query, gallery, top)
 
 
-def fast(descriptor: Vectors, gallery: Searchable, top: int) -> list[Hit]:
-    """One exact vector search; an image is worth as much as its best region, and equal scores go by image id."""
-    everything = gallery.region_count
-    count = min(32 * top, everything) if top else everything
-    while True:
-        rows, scores = gallery.nearest(descriptor, count)
-        best = best_region_per_image(rows, scores, gallery.images_of(rows))
-        # Rows not fetched could still tie with the last one, so only images above it are certain.
-        certain = np.count_nonzero(scores[best] > scores[-1]) if count < everything else len(best)
-        if count == everything or certain >= top:
-            return [gallery.hit(int(rows[i]), float(scores[i])) for i in best[: top or None]]
-        count = min(4 * count, everything)
+def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
+    """One exact vector search; an image is worth as much as its best region."""
+    found = nearest_images(query.descriptor, gallery, top)
+    return [
+        _hit(gallery, int(image), int(row), float(score), {"similarity": float(score)})
+        for image, row, score in zip(found.images, found.rows, found.scores, strict=True)
+    ]
 
 
-def best_region_per_image(rows: Rows, scores: Scores, images: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions of each image's best region, best image first; ties by image, then by row."""
-    order = np.lexsort((rows, images, -scores))
-    first_of_image = np.sort(np.unique(images[order], return_index=True)[1])
-    return np.asarray(order[first_of_image])
+def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
+    """Expansion finds more, diffusion reaches what only others resemble, verification lifts what is surely there.
+
+    Each adds its part to an image's score, and none takes anything away; `methods` leaves some out, to measure them.
+    """
+    count = max(top, SHORTLIST) if top else 0
+    plain = nearest_images(query.descriptor, gallery, count)
+    found, parts = plain, {"similarity": plain.scores}
+    if "expansion" in methods:
+        found = nearest_images(expand(query.descriptor, gallery), gallery, count)
+        parts = {"expansion": found.scores}
+    shortlist = found.images[:SHORTLIST]
+    if "diffusion" in methods:
+        parts["diffusion"] = _padded(_diffusion(query.descriptor, gallery, shortlist), len(found.images))
+    evidence = [NOTHING] * len(found.images)
+    if "verification" in methods:
+        candidates = np.argsort(-_total(parts)[: len(shortlist)], kind="stable")[:VERIFIED].tolist()
+        matches = verify_all(query.crop, found.images[candidates].tolist(), gallery.keypoints)
+        for place, match in zip(candidates, matches, strict=True):
+            evidence[place] = match
+        parts["verification"] = np.array([lift(match.inliers) for match in evidence], np.float32)
+    order = np.lexsort((found.images, -_total(parts)))[: top or None]
+    similarity = _similarities(query.descriptor, gallery, found, order, plain)
+    return [
+        _hit(
+            gallery,
+            int(found.images[place]),
+            int(found.rows[place]),
+            cosine,
+            {name: float(part[place]) for name, part in parts.items()},
+            evidence[place],
+        )
+        for place, cosine in zip(order, similarity, strict=True)
+    ]
 
 
-Ranking = Callable[[Vectors, Searchable, int], list[Hit]]
-RANKINGS: dict[str, Ranking] = {"fast": fast}
+Ranking = Callable[[Query, Searchable, int], list[Hit]]
+RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
+
+
+def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
+    """What reaches each of these images, all its regions together, on a logarithmic scale from 0 to 1.15."""
+    graph = gallery.graph
+    rows, similarities = gallery.nearest(descriptor, min(8 * SOURCES, gallery.region_count))
+    sources = np.flatnonzero(np.isin(rows, graph.nodes))[:SOURCES]
+    reached = diffuse(graph, rows[sources], similarities[sources])
+    of_image = np.bincount(gallery.images_of(graph.nodes), reached, gallery.image_count)[images]
+    share = of_image / max(of_image.max(initial=0), FAINTEST)
+    return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
+
+
+def _similarities(
+    descriptor: Vectors, gallery: Searchable, found: Nearest, order: Numbers, plain: Nearest
+) -> list[float]:
+    """Of each image its best region's; where only expansion brought an image near, that of the region it found."""
+    known = dict(zip(plain.images.tolist(), plain.scores.tolist(), strict=True))
+    found_regions = gallery.vectors(found.rows[order]) @ descriptor
+    return [
+        known.get(int(image), float(cosine)) for image, cosine in zip(found.images[order], found_regions, strict=True)
+    ]
+
+
+def _total(parts: dict[str, Scores]) -> Scores:
+    return np.asarray(sum(parts.values()), np.float32)
+
+
+def _padded(scores: Scores, length: int) -> Scores:
+    return np.pad(scores, (0, length - len(scores)))
+
+
+def _hit(
+    gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], evidence: Evidence = NOTHING
+) -> Hit:
+    sure = evidence.box is not None
+    return Hit(
+        image=gallery.name(image),
+        region=Region(evidence.box, "verified") if evidence.box else gallery.region(row),
+        score=sum(parts.values()),
+        similarity=similarity,
+        confidence="likely" if sure else gallery.null.confidence(similarity, gallery.image_count),
+        parts=parts,
+    )

@@ -11,10 +11,18 @@ Image = NDArray[np.uint8]
 """(H, W, 3) RGB, upright: EXIF orientation is already applied."""
 
 FeatureMap = NDArray[np.float32]
-"""(C, h, w): what a backbone sees, before pooling."""
+"""(C, h, w): what one layer of a backbone sees, before pooling."""
 
 Vectors = NDArray[np.float32]
 """(..., D). A descriptor is one vector of unit length; `unit` is the only maker of that."""
+
+Rows = NDArray[np.int64]
+"""Numbers of region vectors."""
+
+Numbers = NDArray[np.int64]
+"""Numbers of images."""
+
+Scores = NDArray[np.float32]
 
 
 Confidence = Literal["likely", "possible", "unlikely"]

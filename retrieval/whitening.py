@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
-from retrieval.types import Vectors, unit
-
-Numbers = NDArray[np.int64]
+from retrieval.types import Numbers, Vectors, unit
 
 SAMPLE = 60_000
 """Region vectors that the whitening is learned from at most; a build keeps no more than these in memory."""
@@ -16,7 +13,8 @@ MINED_QUERIES = 20_000
 """How many of them look for their like among all of them."""
 MINED_DIMENSIONS = 128
 MINED_NEIGHBOURS = 3
-MINED_SIMILARITY = 0.5
+MINED_SIMILARITY = (0.5, 0.4)
+"""From which similarity on two regions are a pair: in the PCA space, and then in the space first learned."""
 ENOUGH_PAIRS = 2_000
 """With fewer mined pairs their covariance is mostly chance: PCA is used instead."""
 ENOUGH_VECTORS = 2_000
@@ -54,7 +52,8 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     vectors (N, C) are region vectors before whitening, images (N,) says which picture each comes from.
     Mined pairs are the label-free form of the learned whitening of Radenović et al. (TPAMI 2018): regions of
     different pictures that are alike in a first, PCA-whitened space are taken to show the same thing; the covariance
-    of their differences is noise and is levelled; PCA of what that gives is cut to `dimensions`.
+    of their differences is noise and is levelled; PCA of what that gives is cut to `dimensions`. In that space pairs
+    are mined once more, and better ones, which give the final axes.
     """
     channels = vectors.shape[1]
     vectors = unit(vectors)
@@ -64,25 +63,32 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]
-    left, right = _mine_pairs(unit(centred @ _principal_axes(part, MINED_DIMENSIONS, SHRINKAGE)), images, rng)
-    if len(left) < ENOUGH_PAIRS and len(vectors) < ENOUGH_VECTORS:
+    projection = _principal_axes(part, MINED_DIMENSIONS, SHRINKAGE)
+    kind = "pca"
+    for similarity in MINED_SIMILARITY:
+        left, right = _mine_pairs(unit(centred @ projection), images, similarity, rng)
+        if len(left) < ENOUGH_PAIRS:
+            break
+        noise = centred[left] - centred[right]
+        levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
+        projection, kind = levelled @ _principal_axes(part @ levelled, dimensions), "mined"
+    if kind == "mined":
+        return Whitening("mined", mean, projection)
+    if len(vectors) < ENOUGH_VECTORS:
         return Whitening("centre", mean, np.eye(channels, dtype=np.float32))
-    if len(left) < ENOUGH_PAIRS:
-        return Whitening("pca", mean, _principal_axes(part, dimensions, PCA_SHRINKAGE))
-    noise = centred[left] - centred[right]
-    levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
-    signal = _principal_axes(part @ levelled, dimensions)
-    return Whitening("mined", mean, levelled @ signal)
+    return Whitening("pca", mean, _principal_axes(part, dimensions, PCA_SHRINKAGE))
 
 
-def _mine_pairs(vectors: Vectors, images: Numbers, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
+def _mine_pairs(
+    vectors: Vectors, images: Numbers, similarity: float, rng: np.random.Generator
+) -> tuple[Numbers, Numbers]:
     """Rows (left, right) of regions in different images that are alike: for a left one the best of each of 3 images."""
     queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
     pairs = []
     for start in range(0, len(queries), BLOCK):
         asking = queries[start : start + BLOCK]
         similar = vectors[asking] @ vectors.T  # (BLOCK, N)
-        left, right = np.nonzero(similar > MINED_SIMILARITY)
+        left, right = np.nonzero(similar > similarity)
         elsewhere = images[asking[left]] != images[right]
         left, right = left[elsewhere], right[elsewhere]
         best_first = np.lexsort((right, -similar[left, right], left))
@@ -97,8 +103,10 @@ def _mine_pairs(vectors: Vectors, images: Numbers, rng: np.random.Generator) -> 
 
 def _principal_axes(centred: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
     """The `count` directions of most variance, (N, C) -> (C, count); with a shrinkage also scaled to equal variance."""
-    values, axes = linalg.eigh(centred.T @ centred / len(centred))
-    values, axes = values[::-1][:count], axes[:, ::-1][:, :count]
+    channels = centred.shape[1]
+    wanted = (max(channels - count, 0), channels - 1)
+    values, axes = linalg.eigh(centred.T @ centred / len(centred), subset_by_index=wanted)
+    values, axes = values[::-1], axes[:, ::-1]
     if shrinkage is not None:
         axes = axes / np.sqrt(np.maximum(values, values[0] * shrinkage) + TINY)
     return np.asarray(axes, dtype=np.float32)

@@ -26,9 +26,12 @@ TINY_RECIPE = Recipe(
     preprocessing=1,
     side=128,
     query_side=128,
+    query_views=(1.0,),
     regions=("whole", "grid"),
     grid_levels=2,
+    distinct=1.0,
     pooling="gap",
+    fine=0.5,
     dimensions=8,
     precision="float32",
 )
@@ -49,15 +52,15 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
 
 
-def tiny_run(pixels: np.ndarray) -> np.ndarray:
-    """(N, H, W, 3) -> (N, 16, H/32, W/32): each cell's mean colour and fixed random mixtures of its 4 x 4 blocks."""
+def tiny_run(pixels: np.ndarray) -> tuple[np.ndarray]:
+    """(N, H, W, 3) -> one layer (N, 16, H/32, W/32): each cell's mean colour and mixtures of its 4 x 4 blocks."""
     count, height, width, _ = pixels.shape
     h, w = height // CELL, width // CELL
     blocks = pixels.reshape(count, h, 4, CELL // 4, w, 4, CELL // 4, 3).mean(axis=(3, 6)) / 255  # (N, h, 4, w, 4, 3)
     colours = blocks.mean(axis=(2, 4))  # (N, h, w, 3)
     flat = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(count, h, w, 48)
     mixtures = np.abs(flat @ np.random.default_rng(5).normal(size=(48, CHANNELS - 3)))
-    return np.concatenate([colours, mixtures], axis=3).transpose(0, 3, 1, 2).astype(np.float32)
+    return (np.concatenate([colours, mixtures], axis=3).transpose(0, 3, 1, 2).astype(np.float32),)
 
 
 @pytest.fixture(scope="session")

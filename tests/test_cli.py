@@ -18,6 +18,8 @@ from PIL import Image as Pillow
 
 import cli
 from index.generation import current_folder, read_manifest
+from retrieval import confidence
+from retrieval.confidence import NO_MATCH
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTED = {
@@ -104,21 +106,26 @@ def assert_one_line(result: Result, *words: str) -> None:
 
 def test_build(place):
     assert place.said.code == 0, place.said.err
+    counts = read_manifest(current_folder(place.index)).counts
     assert re.fullmatch(
-        r"Indexed 12 pictures \(252 regions\) with efficientnet-lite0 in \d+ s; skipped 1\.\n", place.said.out
+        rf"Indexed 12 pictures \({counts.regions} regions\) with efficientnet-lite0 in \d+ s; skipped 1\.\n",
+        place.said.out,
     )
+    assert 12 * 21 < counts.regions < 12 * 41  # the whole and four levels of the grid, but for what repeats
     assert "Skipped broken :smile: [red].jpg: broken :smile: [red].jpg is empty (0 bytes).\n" in place.said.err
-    assert read_manifest(current_folder(place.index)).counts.images == 12
+    assert counts.images == 12
 
 
 def test_search_prints_ten_lines(place):
     result = in_a_process(
         "search", "--index", place.index, "--image", place.gallery / "03.png", "--box", "20,20,180,150"
     )
-    assert result.code == 0 and result.err == ""
+    assert result.code == 0 and result.err in ("", NO_MATCH + "\n")
     lines = result.out.splitlines()
     assert len(lines) == 10
-    fields = [re.fullmatch(r" *(\d+)  (-?\d\.\d{4})  (\d\d\.png)  (\d+),(\d+),(\d+),(\d+)", line) for line in lines]
+    words = "(?:likely|possible|unlikely) *"
+    line_of = re.compile(rf" *(\d+)  (-?\d\.\d{{4}})  {words}  (\d\d\.png)  (\d+),(\d+),(\d+),(\d+)")
+    fields = [line_of.fullmatch(line) for line in lines]
     assert all(fields)
     assert [int(found[1]) for found in fields] == list(range(1, 11))
     assert fields[0][3] == "03.png" and len({found[3] for found in fields}) == 10
@@ -133,13 +140,40 @@ def test_search_as_json(place, boxfind):
     args = ("search", "--index", place.index, "--image", place.gallery / "05.png")
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
-    assert rows[0].keys() == {"rank", "image", "score", "box", "kind"}
+    assert all(
+        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind"} for row in rows
+    )
+    assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
+    assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}
     assert (rows[0]["image"], rows[0]["box"], rows[0]["kind"]) == ("05.png", [0, 0, 256, 192], "whole")
     assert rows[0]["score"] == pytest.approx(1, abs=1e-3)
     assert [row["image"] for row in json.loads(boxfind(*args, "--json", "--top", 4).out)] == [
         row["image"] for row in rows[:4]
     ]
     assert len(boxfind(*args, "--top", 3).out.splitlines()) == 3
+
+
+def test_search_with_the_best_ranking(place, boxfind):
+    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--rank", "best", "--top", 0)
+    rows = json.loads(boxfind(*args, "--json").out)
+    assert sorted(row["image"] for row in rows) == [f"{number:02d}.png" for number in range(12)]
+    assert (rows[0]["image"], rows[0]["kind"], rows[0]["confidence"]) == ("05.png", "verified", "likely")
+    assert rows[0]["box"] == pytest.approx([0, 0, 256, 192], abs=2)
+    assert rows[0]["similarity"] == pytest.approx(1, abs=1e-3)
+    for row in rows:
+        assert row["parts"].keys() == {"expansion", "diffusion", "verification"}
+        assert row["score"] == pytest.approx(sum(row["parts"].values()), abs=2e-4)
+    assert len(boxfind(*args).out.splitlines()) == 12
+
+
+def test_no_match_is_said_on_the_other_stream(place, boxfind, monkeypatch):
+    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--top", 3)
+    monkeypatch.setattr(confidence, "no_match", lambda hits: True)
+    result = boxfind(*args)
+    assert result.code == 0 and result.err == NO_MATCH + "\n" and len(result.out.splitlines()) == 3
+    monkeypatch.setattr(confidence, "no_match", lambda hits: False)
+    assert boxfind(*args).err == ""
+    assert boxfind(*args, "--json").err == ""
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
@@ -180,7 +214,7 @@ def test_other_requests_that_fail_are_one_line(place, boxfind, tmp_path: Path, m
     picture = place.gallery / "01.png"
     good_search = ("search", "--index", place.index, "--image", picture)
     assert_one_line(boxfind("search", "--index", tmp_path / "gone", "--image", picture), "no index")
-    assert_one_line(boxfind(*good_search, "--rank", "bets"), "bets", "fast")
+    assert_one_line(boxfind(*good_search, "--rank", "bets"), "bets", "there are: best, fast")
     assert_one_line(boxfind("verify", "--index", tmp_path / "gone"), "no index")
     assert_one_line(boxfind("evaluate", "--index", place.index, "--dataset", tmp_path), "queries.csv")
     (tmp_path / "file").touch()

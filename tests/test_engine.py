@@ -13,7 +13,7 @@ from engine import Engine, make_embedder, make_recipe
 from index.generation import open_generation
 from retrieval.backbones import BACKBONES
 from retrieval.embed import Embedder
-from retrieval.errors import GalleryProblem, IndexProblem, RuntimeMissing
+from retrieval.errors import GalleryProblem, IndexProblem, RuntimeMissing, UnknownName
 from retrieval.images import load_image
 from retrieval.types import Box
 from settings import Settings
@@ -50,6 +50,29 @@ def test_build_then_search(settings):
     picture = load_image(settings.gallery_dir / "4.png")
     hits = engine.search(gallery, picture, Box.whole(picture), top=3)
     assert hits[0].image == "4.png" and len(hits) == 3
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_both_rankings_and_no_other(settings):
+    engine = Engine(settings)
+    engine.build(quiet)
+    picture = load_image(settings.gallery_dir / "4.png")
+    for ranking in ("fast", "best"):
+        hits = engine.search(engine.gallery(), picture, Box.whole(picture), 0, ranking)
+        assert hits[0].image == "4.png" and hits[0].similarity == pytest.approx(1, abs=1e-4)
+        assert len({hit.image for hit in hits}) == 8
+        assert all(hit.score == sum(hit.parts.values()) for hit in hits)
+    assert hits[0].parts.keys() == {"expansion", "diffusion", "verification"}  # of the best ranking
+    assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
+    with pytest.raises(UnknownName, match="no ranking called 'bets'; there are: best, fast"):
+        engine.search(engine.gallery(), picture, Box.whole(picture), ranking="bets")
+
+
+def test_the_recipe_is_that_of_the_settings():
+    changes = {"query_views": (0.5, 1.0), "distinct": 0.9, "fine": 0.25, "query_side": 99, "pooling": "rmac"}
+    recipe = make_recipe(LITE0, Settings(**changes))
+    assert {name: getattr(recipe, name) for name in changes} == changes
+    assert hash(recipe)  # embedders are kept by it
 
 
 @pytest.mark.usefixtures("tiny_network")

@@ -19,7 +19,7 @@ def index_sidebar() -> None:
     try:
         _facts(engine.gallery())
     except IndexProblem:
-        st.text("Not indexed yet")
+        st.text("No index to search yet")
         return
     state = engine.build_state()
     running = state is not None and state.state == "running"
@@ -87,7 +87,7 @@ def _first_build(engine: Engine) -> None:
             "the program with `BOXFIND_GALLERY=/path/to/pictures make app`."
         )
     else:
-        st.markdown("Your gallery is being indexed for the first time. You can close this page and come back.")
+        st.markdown("Your gallery is being indexed. You can close this page and come back.")
 
     @st.fragment(run_every="1s")
     def follow() -> None:

@@ -78,9 +78,9 @@ def decoded(key: str, _picture: Picture) -> Image:
 
 @st.cache_data(max_entries=256, show_spinner="Searching…")
 def find(
-    generation: str, picture: str, box: Box, top: int, _gallery: Gallery, _image: Image
+    generation: str, picture: str, box: Box, ranking: str, top: int, _gallery: Gallery, _image: Image
 ) -> tuple[list[Hit], float]:
     """The hits of a box and the seconds they took, remembered by what decides them."""
     began = time.perf_counter()
-    hits = shared_engine().search(_gallery, _image, box, top)
+    hits = shared_engine().search(_gallery, _image, box, top, ranking)
     return hits, time.perf_counter() - began

@@ -5,19 +5,33 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 from PIL import Image as Pillow
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
+
+from retrieval.confidence import NO_MATCH
 
 PICTURES = Path(__file__).parents[2] / "test-results"
 OBJECT = "coffee-cup"
 SAMPLE = "Coffee cup in scene 1"
 SEEN_PER_OBJECT = 5
+PHONE: ViewportSize = {"width": 390, "height": 844}
+TILE = re.compile(r"Rank (?P<rank>\d+): (?P<image>.+), (un)?(likely|possible) match(, details agree)?")
 
 
 def sample_box(data: Path) -> tuple[int, int, int, int]:
     with (data / "sample" / "queries.csv").open(newline="") as file:
         row = next(row for row in csv.DictReader(file) if row["query"] == f"{OBJECT}-1")
     return int(row["x"]), int(row["y"]), int(row["w"]), int(row["h"])
+
+
+def rings(width: int, height: int) -> bytes:
+    """A PNG of coloured circles round one another."""
+    radius = np.hypot(*np.meshgrid(np.arange(width) - 0.47 * width, np.arange(height) - 0.46 * height))
+    picture = np.stack([128 + 127 * np.sin(radius / spread) for spread in (3, 5, 7)], axis=2)
+    file = io.BytesIO()
+    Pillow.fromarray(picture.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
 
 
 def drag(page: Page, box: tuple[int, int, int, int], picture_width: int) -> None:
@@ -40,9 +54,9 @@ def ranking(page: Page) -> list[str]:
     """The image ids of the ten tiles, best first."""
     tiles = page.get_by_role("img", name=re.compile(r"^Rank \d+: "))
     expect(tiles).to_have_count(10, timeout=30_000)
-    names = [tile.get_attribute("alt") or "" for tile in tiles.all()]
-    assert [int(name.split(":")[0].removeprefix("Rank ")) for name in names] == list(range(1, 11))
-    return [name.split(": ")[1].split(", score")[0] for name in names]
+    names = [TILE.fullmatch(tile.get_attribute("alt") or "") for tile in tiles.all()]
+    assert [name and int(name["rank"]) for name in names] == list(range(1, 11))
+    return [name["image"] for name in names if name]
 
 
 def others_first(found: list[str]) -> bool:
@@ -65,6 +79,60 @@ def test_a_visitor_boxes_an_object_of_a_sample_and_sees_its_other_pictures(page:
     page.mouse.move(5, 500)
     page.wait_for_timeout(1500)
     page.screenshot(path=PICTURES / "search-after.png")
+
+
+def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    assert others_first(ranking(page))
+    first = page.get_by_role("img", name=re.compile(r"^Rank 1: "))
+    expect(first).to_have_attribute("alt", re.compile(r", likely match, details agree$"))
+    page.get_by_test_id("stPopover").first.get_by_role("button").click()
+    expect(page.get_by_role("cell", name=re.compile("^Verification: "))).to_be_visible()
+    page.screenshot(path=PICTURES / "search-why.png")
+
+
+def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(page: Page, data: Path) -> None:
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    agreeing = page.get_by_role("img", name=re.compile(r"details agree$"))
+    assert others_first(ranking(page)) and agreeing.count() > 0
+    page.get_by_role("radio", name="Fast").click()
+    expect(agreeing).to_have_count(0)
+    assert others_first(ranking(page))
+    page.get_by_role("button", name="Search from this").nth(1).click()
+    page.get_by_text("coffee-cup-").first.wait_for()
+    expect(page.get_by_role("radio", name="Fast")).to_be_checked()
+
+
+def test_a_thing_that_is_in_no_picture_is_told_and_the_nearest_are_shown(page: Page) -> None:
+    page.locator("input[type=file]").set_input_files(
+        {"name": "rings.png", "mimeType": "image/png", "buffer": rings(640, 480)}
+    )
+    page.get_by_text("rings.png, 640 x 480 pixels").wait_for()
+    page.get_by_role("button", name="Whole picture").click()
+    page.get_by_text(NO_MATCH).wait_for()
+    expect(page.get_by_role("heading", name="Nearest look-alikes")).to_be_visible()
+    assert len(ranking(page)) == 10
+    page.wait_for_timeout(1500)
+    page.screenshot(path=PICTURES / "no-match.png")
+    page.set_viewport_size(PHONE)
+    page.get_by_text(NO_MATCH).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    page.screenshot(path=PICTURES / "no-match-phone.png")
+
+
+def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page, data: Path) -> None:
+    page.set_viewport_size(PHONE)
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    assert others_first(ranking(page))
+    page.get_by_text(re.compile("pictures, found in")).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    page.screenshot(path=PICTURES / "search-phone.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    place = page.locator("canvas").last.bounding_box()
+    assert place is not None and place["x"] >= 0 and place["x"] + place["width"] <= PHONE["width"]
 
 
 def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> None:

@@ -16,6 +16,7 @@ from index.verify import verify
 from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem
 from retrieval.images import load_image
+from retrieval.verification import find_keypoints
 
 
 def test_one_bad_file_costs_only_itself(gallery: Path, build_index, draw):
@@ -55,9 +56,9 @@ def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, buil
 def test_a_picture_the_network_makes_nothing_of_is_skipped(gallery: Path, build_index, tiny_embedder):
     dark = load_image(gallery / "2.png")[0, 0]
 
-    def blind(pixels: np.ndarray) -> np.ndarray:
-        maps = tiny_embedder.run(pixels)
-        return maps * np.nan if np.array_equal(pixels[0, 0, 0], dark) else maps
+    def blind(pixels: np.ndarray) -> tuple[np.ndarray]:
+        (layer,) = tiny_embedder.run(pixels)
+        return (layer * np.nan if np.array_equal(pixels[0, 0, 0], dark) else layer,)
 
     folder = build_index(gallery, embedder=Embedder(tiny_embedder.recipe, blind))
     assert [(s.file, s.reason) for s in read_skipped(folder)] == [("2.png", "bad_vector")]
@@ -89,7 +90,11 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
 
 
 @pytest.mark.parametrize(
-    "step", ["write_catalogue", "write_skipped", "write_whitening", "thumbnail", "learn_whitening"]
+    "step",
+    [
+        *("write_catalogue", "write_skipped", "write_whitening", "write_graph"),
+        *("thumbnail", "find_keypoints", "learn_whitening", "make_graph", "fit_null"),
+    ],
 )
 def test_a_build_that_fails_midway_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, step):
     before = build_index(gallery)
@@ -107,7 +112,9 @@ def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, 
     for gallery_built in (other, again):
         assert gallery_built.catalogue.ids == one.catalogue.ids
         assert np.array_equal(gallery_built.catalogue.boxes, one.catalogue.boxes)
-        assert (gallery_built.folder / "vectors.npy").read_bytes() == (one.folder / "vectors.npy").read_bytes()
+        for name in ("vectors.npy", "graph.npz"):
+            assert (gallery_built.folder / name).read_bytes() == (one.folder / name).read_bytes()
+        assert gallery_built.null == one.null
 
 
 def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
@@ -122,7 +129,7 @@ def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, bu
 
 def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
-    monkeypatch.setattr(module, "THUMBS_PER_FILE", 4)
+    monkeypatch.setattr(module, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
     assert len(list((built.folder / "thumbs").iterdir())) == 3
     for image in built.catalogue.ids:
@@ -152,4 +159,41 @@ def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embed
     assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
         (n, 8) for n in range(1, 9)
     ]
-    assert told[-1][0] == "Writing the index"
+    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Joining what looks alike"]
+
+
+def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
+    Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
+    monkeypatch.setattr(module, "PICTURES_PER_FILE", 4)
+    built = open_gallery(build_index(gallery))
+    assert len(list((built.folder / "keypoints").iterdir())) == 3
+    for number, image in enumerate(built.catalogue.ids):
+        original = load_image(built.file(image))
+        expected = find_keypoints(original)
+        keypoints, size = built.keypoints(number)
+        assert size == (original.shape[1], original.shape[0]) and len(expected) > 5
+        assert np.array_equal(keypoints.descriptors, expected.descriptors)
+        assert keypoints.points == pytest.approx(expected.points, abs=0.01)
+
+
+def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, make_embedder):
+    """One picture is flat, of the others only the left half: the whole is always kept, and what differs from it."""
+    folder = tmp_path / "halves"
+    folder.mkdir()
+    for number in range(4):
+        picture = np.full((64, 128, 3), 40 * number + 50, np.uint8)
+        picture[:, 64:] = np.random.default_rng(number).integers(0, 256, (64, 64, 3)) if number else picture[0, 0]
+        Pillow.fromarray(picture).save(folder / f"{number}.png")
+    all_kept = open_gallery(build_index(folder, into="all", embedder=make_embedder(grid_levels=4, distinct=2.0)))
+    kept = open_gallery(build_index(folder, into="kept", embedder=make_embedder(grid_levels=4, distinct=0.95)))
+    every = len(all_kept.regions("0.png"))
+    assert [len(all_kept.regions(image)) for image in all_kept.catalogue.ids] == [every] * 4
+    for image in kept.catalogue.ids:
+        regions = kept.regions(image)
+        assert regions[0] == all_kept.regions(image)[0] and regions[0].kind == "whole"
+        assert [region for region in all_kept.regions(image) if region in regions] == regions
+        rows = np.array(kept.catalogue.rows_of(kept.catalogue.numbers[image]))
+        similar = np.tril(kept.vectors(rows) @ kept.vectors(rows).T, -1)
+        assert similar.max() <= 0.95 + 1e-6
+    assert len(kept.regions("0.png")) == 1 < len(kept.regions("1.png")) < every
+    assert kept.region_count == kept.manifest.counts.regions and verify(kept.folder.parent) == []

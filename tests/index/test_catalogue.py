@@ -21,11 +21,18 @@ def entry(image: str, **changes: object) -> ImageEntry:
         "thumb_file": "thumbs/0000.jpgs",
         "thumb_start": 77,
         "thumb_bytes": 88,
+        "keypoints_file": "keypoints/0000.bin",
+        "keypoints_start": 99,
+        "keypoints_bytes": 132,
     }
     return ImageEntry(image=image, **{**facts, **changes})
 
 
-ENTRIES = [entry("a/ü.jpg", path=b"a/\xff.jpg"), entry("b\n.jpg", thumb_start=2**40), entry("😀.jpg", width=20_000)]
+ENTRIES = [
+    entry("a/ü.jpg", path=b"a/\xff.jpg"),
+    entry("b\n.jpg", thumb_start=2**40, keypoints_start=2**41),
+    entry("😀.jpg", width=20_000),
+]
 REGIONS = [
     [Region(Box(0, 0, 640, 480), "whole"), Region(Box(1, 2, 3, 4), "grid")],
     [Region(Box(0, 0, 640, 480), "whole")],

@@ -1,19 +1,30 @@
 """What was indexed is found again."""
 
 import itertools
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from index.gallery import open_gallery
+from retrieval import search as rankings
 from retrieval.errors import IndexProblem, UnknownName
 from retrieval.images import load_image
-from retrieval.search import search
-from retrieval.types import Box
+from retrieval.search import RANKINGS, search
+from retrieval.types import Box, Query
+from retrieval.verification import verify_all
 
 
-@pytest.mark.parametrize("pooling", ["gap", "gem", "mac"])
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch) -> None:
+    """On a busy machine verification stops when its time is spent: here it takes what it needs."""
+    monkeypatch.setattr(rankings, "verify_all", partial(verify_all, seconds=np.inf))
+
+
+@pytest.mark.parametrize("pooling", ["gap", "gem", "mac", "rmac"])
 def test_every_picture_finds_itself_first(gallery: Path, build_index, make_embedder, pooling):
     embedder = make_embedder(pooling=pooling)
     built = open_gallery(build_index(gallery, embedder=embedder))
@@ -21,7 +32,7 @@ def test_every_picture_finds_itself_first(gallery: Path, build_index, make_embed
         picture = load_image(built.file(image))
         hits = search(embedder.query(picture, Box.whole(picture), built.whitening), built, top=0)
         assert hits[0].image == image
-        assert hits[0].score == pytest.approx(1, abs=1e-4)
+        assert hits[0].score == pytest.approx(1, abs=1e-4) and hits[0].similarity == hits[0].score
         assert (hits[0].region.kind, hits[0].region.box) == ("whole", Box.whole(picture))
         assert sorted(hit.image for hit in hits) == built.catalogue.ids
         assert all(a.score >= b.score for a, b in itertools.pairwise(hits))
@@ -31,7 +42,7 @@ def test_a_region_of_a_picture_finds_the_picture_and_the_region(gallery: Path, b
     built = open_gallery(build_index(gallery))
     picture = load_image(built.file("3.png"))
     row = built.catalogue.rows_of(built.catalogue.numbers["3.png"])[3]
-    hits = search(np.load(built.folder / "vectors.npy")[row], built, top=3)
+    hits = search(Query(picture, np.load(built.folder / "vectors.npy")[row]), built, top=3)
     assert (hits[0].image, hits[0].region) == ("3.png", built.regions("3.png")[3])
     assert tiny_embedder.regions(picture)[0] == built.regions("3.png")
 
@@ -40,7 +51,9 @@ def test_a_reopened_index_answers_the_same(gallery: Path, build_index, tiny_embe
     folder = build_index(gallery)
     picture = load_image(gallery / "1.png")
     query = tiny_embedder.query(picture, Box(10, 10, 70, 60), open_gallery(folder).whitening)
-    assert search(query, open_gallery(folder), top=5) == search(query, open_gallery(folder), top=5)
+    for ranking in RANKINGS:
+        one, other = (search(query, open_gallery(folder), ranking, 5) for _ in range(2))
+        assert len(one) == 5 and one == other
 
 
 def test_an_image_knows_its_facts(gallery: Path, build_index):
@@ -57,7 +70,10 @@ def test_a_generation_that_is_gone_still_answers_but_shows_no_pictures(gallery: 
     assert old.thumbnail("1.png")[:2] == b"\xff\xd8"
     build_index(gallery)
     picture = load_image(gallery / "1.png")
-    assert search(tiny_embedder.query(picture, Box.whole(picture), old.whitening), old)[0].image == "1.png"
+    for ranking in RANKINGS:
+        query = tiny_embedder.query(picture, Box.whole(picture), old.whitening)
+        assert search(query, old, ranking)[0].image == "1.png"
+    assert len(old.keypoints(0)[0]) == 0
     with pytest.raises(IndexProblem, match="rebuilt since"):
         old.thumbnail("1.png")
 
@@ -68,3 +84,83 @@ def test_unknown_names(gallery: Path, build_index):
         open_gallery(folder).entry("gone.png")
     with pytest.raises(UnknownName, match="there are: flat"):
         open_gallery(folder, "round")
+
+
+def test_a_row_knows_its_image_and_its_vector(gallery: Path, build_index):
+    built = open_gallery(build_index(gallery))
+    stored = np.load(built.folder / "vectors.npy")
+    rows = np.array([5, 0, built.region_count - 1, 5])
+    assert np.array_equal(built.vectors(rows), stored[rows]) and built.vectors(rows[:0]).shape == (0, stored.shape[1])
+    assert [built.name(image) for image in built.images_of(rows)] == ["0.png", "0.png", "below/7.png", "0.png"]
+    assert built.image_count == 8 and built.null == built.manifest.null
+    assert built.graph.nodes.tolist() == list(range(built.region_count))
+
+
+def test_the_best_ranking_shows_where_the_object_is(tmp_path: Path, build_index, tiny_embedder):
+    """It lies enlarged in one picture of ten, all of which are full of details."""
+    folder = tmp_path / "detailed"
+    folder.mkdir()
+
+    def detailed(seed: int, rows: int, columns: int) -> np.ndarray:
+        colours = np.random.default_rng(seed).integers(0, 256, (rows, columns, 3), dtype=np.uint8)
+        return colours.repeat(16, axis=0).repeat(16, axis=1)
+
+    card = detailed(99, 10, 12)
+    for number in range(10):
+        picture = detailed(number, 20, 30)
+        if number == 6:
+            picture[40:280, 60:348] = np.asarray(Pillow.fromarray(card).resize((288, 240), Pillow.Resampling.BICUBIC))
+        Pillow.fromarray(picture).save(folder / f"{number}.png")
+    built = open_gallery(build_index(folder))
+    asking = detailed(50, 20, 30)
+    asking[100:260, 200:392] = card
+    hits = search(tiny_embedder.query(asking, Box(200, 100, 392, 260), built.whitening), built, "best", 0)
+    found = {hit.image: hit for hit in hits}["6.png"]
+    assert found.region.kind == "verified" and found.confidence == "likely" and found.parts["verification"] == 1
+    assert found.region.box.xywh == pytest.approx((60, 40, 288, 240), abs=5)
+    assert sorted(hit.image for hit in hits) == built.catalogue.ids
+    assert max(hit.parts["verification"] for hit in hits if hit.image != "6.png") < 0.5
+
+
+def drawn(draw: Callable, number: int) -> np.ndarray:
+    return draw(number, 64, 48)
+
+
+def flat(draw: Callable, number: int) -> np.ndarray:
+    return np.full((48, 64, 3), 90, np.uint8)
+
+
+def copied(draw: Callable, number: int) -> np.ndarray:
+    return draw(number % 2, 64, 48)
+
+
+@pytest.mark.parametrize("images", [1, 2, 5, 30])
+@pytest.mark.parametrize("picture", [drawn, flat, copied])
+def test_a_gallery_of_any_size_answers(tmp_path: Path, build_index, make_embedder, draw, picture, images):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for number in range(images):
+        Pillow.fromarray(picture(draw, number)).save(folder / f"{number:02d}.png")
+    embedder = make_embedder(query_side=64, query_views=(0.56, 0.8, 1.12), distinct=0.95, pooling="gem")
+    built = open_gallery(build_index(folder, embedder=embedder))
+    names = [f"{number:02d}.png" for number in range(images)]
+    for asking in (picture(draw, images - 1), draw(77, 64, 48)):
+        for box in (Box.whole(asking), Box(5, 7, 40, 40)):
+            query = embedder.query(asking, box, built.whitening)
+            for ranking in RANKINGS:
+                hits = search(query, built, ranking, 0)
+                assert sorted(hit.image for hit in hits) == names
+                assert all(np.isfinite(hit.score) and hit.score == sum(hit.parts.values()) for hit in hits)
+                assert all(-1.001 < hit.similarity < 1.001 for hit in hits)
+                for hit in hits:
+                    box_ = hit.region.box
+                    assert 0 <= box_.x0 < box_.x1 <= 64 and 0 <= box_.y0 < box_.y1 <= 48
+                few = search(query, built, ranking, 3)
+                assert [(hit.image, hit.score) for hit in few] == [(hit.image, hit.score) for hit in hits[:3]]
+                if (
+                    asking.shape == query.crop.shape
+                    and ranking == "fast"
+                    and np.array_equal(asking, picture(draw, images - 1))
+                ):
+                    itself = {hit.image: hit for hit in hits}[names[-1]]
+                    assert itself.similarity == pytest.approx(1, abs=1e-5) == hits[0].similarity

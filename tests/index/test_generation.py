@@ -7,9 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from index.generation import current_folder, open_generation, read_manifest, read_skipped, scratch_folder
+from index.build import build
+from index.generation import (
+    FORMAT,
+    SLICED,
+    current_folder,
+    open_generation,
+    read_manifest,
+    read_skipped,
+    scratch_folder,
+)
 from index.verify import verify
+from retrieval.confidence import fit_null
+from retrieval.diffusion import diffuse, make_graph
 from retrieval.errors import IndexProblem
 from retrieval.types import unit
 from retrieval.weights import file_sha256
@@ -20,15 +32,29 @@ FILES = [
     "images.parquet",
     "skipped.parquet",
     "whitening.npz",
+    "graph.npz",
     "thumbs/0000.jpgs",
+    "keypoints/0000.bin",
     "manifest.json",
 ]
 
 
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder) -> Path:
+    """A generation of eight pictures and a file that is none."""
+    folder = tmp_path_factory.mktemp("once")
+    (folder / "gallery").mkdir()
+    (folder / "gallery" / "empty.jpg").touch()
+    for number in range(8):
+        Pillow.fromarray(draw(number, 64, 48)).save(folder / "gallery" / f"{number}.png")
+    return build(folder / "gallery", folder / "index", tiny_embedder, 1, lambda *_: None)
+
+
 @pytest.fixture
-def generation(gallery: Path, build_index) -> Path:
-    (gallery / "empty.jpg").touch()
-    return build_index(gallery)
+def generation(built_once: Path, tmp_path: Path) -> Path:
+    """A copy to damage, served from tmp_path/index."""
+    shutil.copytree(built_once.parent, tmp_path / "index")
+    return tmp_path / "index" / built_once.name
 
 
 def refused(folder: Path, *words: str) -> None:
@@ -53,7 +79,7 @@ def as_npy(array: np.ndarray, pickled: bool = False) -> bytes:
     return out.getvalue()
 
 
-def test_what_was_published_opens(generation: Path, gallery: Path, tiny_embedder):
+def test_what_was_published_opens(generation: Path, built_once: Path, tiny_embedder):
     opened = open_generation(current_folder(generation.parent))
     assert opened.folder == generation
     assert sorted(opened.manifest.files) == sorted(set(FILES) - {"manifest.json"})
@@ -61,7 +87,7 @@ def test_what_was_published_opens(generation: Path, gallery: Path, tiny_embedder
     counts = opened.manifest.counts
     assert (counts.images, counts.regions, counts.skipped) == (8, len(opened.vectors), 1)
     assert opened.manifest.recipe == tiny_embedder.recipe
-    assert opened.manifest.gallery == str(gallery)
+    assert opened.manifest.gallery == str(built_once.parents[1] / "gallery")
     assert [s.reason for s in read_skipped(generation)] == ["empty"]
     assert len(opened.catalogue.image_of_row) == len(opened.vectors)
     assert opened.whitening.apply(np.ones(16, np.float32)).shape == opened.vectors.shape[1:]
@@ -74,7 +100,7 @@ def test_a_flipped_byte(generation: Path, name):
         flipped = data.copy()
         flipped[place] ^= 0x10
         (generation / name).write_bytes(flipped)
-        if not name.startswith("thumbs/"):
+        if not name.startswith(SLICED):
             refused(generation, name, generation.name)
         assert any(name in fault for fault in verify(generation.parent))
 
@@ -87,12 +113,14 @@ def test_a_file_that_is_cut_longer_or_gone(generation: Path, name):
             (generation / name).unlink()
         else:
             (generation / name).write_bytes(damage)
-        if not name.startswith("thumbs/"):
+        if not name.startswith(SLICED):
             refused(generation, name)
         assert any(name in fault for fault in verify(generation.parent))
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{}", b"not json", b'{"format": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{}", b"not json", b'{"format": 2}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
+)
 def test_a_manifest_that_says_nothing(generation: Path, content):
     (generation / "manifest.json").unlink()
     if content is not None:
@@ -102,8 +130,18 @@ def test_a_manifest_that_says_nothing(generation: Path, content):
 
 def test_a_manifest_of_a_newer_program(generation: Path):
     manifest = json.loads((generation / "manifest.json").read_bytes())
-    (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    refused(generation, "format 2", "reads 1")
+    (generation / "manifest.json").write_text(json.dumps({**manifest, "format": FORMAT + 1}))
+    refused(generation, f"format {FORMAT + 1}", f"reads {FORMAT}")
+
+
+def test_a_manifest_of_an_older_program(generation: Path):
+    """Format 1 had no null distribution, and a recipe of fewer words."""
+    manifest = json.loads((generation / "manifest.json").read_bytes())
+    del manifest["null"]
+    for name in ("query_views", "distinct", "fine"):
+        del manifest["recipe"][name]
+    (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    refused(generation, "format 1", f"reads {FORMAT}")
 
 
 def test_vectors_that_are_code_are_never_run(generation: Path):
@@ -117,9 +155,10 @@ def test_vectors_that_are_code_are_never_run(generation: Path):
 
 def test_tables_of_different_lengths(generation: Path):
     vectors = np.load(generation / "vectors.npy")
-    for other in (vectors[:-1], np.concatenate([vectors, vectors[:1]])):
-        swap(generation, "vectors.npy", as_npy(other))
-        refused(generation, "different lengths")
+    swap(generation, "vectors.npy", as_npy(vectors[:-1]))
+    refused(generation, "graph.npz does not fit the vectors")
+    swap(generation, "vectors.npy", as_npy(np.concatenate([vectors, vectors[:1]])))
+    refused(generation, "different lengths")
 
 
 def test_vectors_of_another_shape(generation: Path):
@@ -182,3 +221,71 @@ def test_the_manifest_is_a_promise_about_unit_vectors(generation: Path):
     vectors = np.load(generation / "vectors.npy")
     assert vectors.dtype == np.float32 and vectors == pytest.approx(unit(vectors), abs=1e-5)
     assert read_manifest(generation).note == ""
+
+
+def test_graph_and_null_come_back(generation: Path):
+    opened = open_generation(generation)
+    images = opened.catalogue.image_of_row
+    made = make_graph(opened.vectors, images)
+    assert np.array_equal(opened.graph.nodes, made.nodes)
+    assert opened.graph.affinity.dtype == np.float32
+    assert np.array_equal(opened.graph.affinity.toarray(), made.affinity.toarray()) and made.affinity.nnz > 100
+    source = np.array([0, 9]), np.ones(2, np.float32)
+    assert np.array_equal(diffuse(opened.graph, *source), diffuse(made, *source))
+    assert opened.manifest.null == fit_null(opened.vectors, images)
+
+
+def test_a_graph_of_nothing_comes_back(tmp_path: Path, gallery: Path, build_index):
+    for image in list(gallery.rglob("*.png"))[1:]:
+        image.unlink()
+    graph = open_generation(build_index(gallery)).graph
+    assert graph.affinity.nnz == 0 and graph.affinity.shape == (len(graph.nodes),) * 2
+
+
+def as_npz(**arrays: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    np.savez(out, **arrays)
+    return out.getvalue()
+
+
+def without(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {key: array for key, array in arrays.items() if key != name}
+
+
+NONSENSE = {
+    "a node too large": lambda a: {**a, "nodes": a["nodes"] + 1},
+    "a node below nothing": lambda a: {**a, "nodes": a["nodes"] - 1},
+    "a node twice": lambda a: {**a, "nodes": np.maximum(a["nodes"], 1)},
+    "nodes out of order": lambda a: {**a, "nodes": a["nodes"][::-1]},
+    "nodes with fractions": lambda a: {**a, "nodes": a["nodes"].astype(np.float64)},
+    "nodes in two dimensions": lambda a: {**a, "nodes": a["nodes"][:, None]},
+    "fewer nodes": lambda a: {**a, "nodes": a["nodes"][:-1]},
+    "a column too large": lambda a: {**a, "columns": np.where(a["columns"] == 0, len(a["nodes"]), a["columns"])},
+    "a column below nothing": lambda a: {**a, "columns": a["columns"] - 1},
+    "a column far away": lambda a: {**a, "columns": np.where(a["columns"] == 0, 2**30, a["columns"])},
+    "starts that go back": lambda a: {**a, "starts": a["starts"][np.r_[0, len(a["starts"]) - 2 : 0 : -1, -1]]},
+    "starts that do not start": lambda a: {**a, "starts": np.r_[3, a["starts"][1:]]},
+    "starts beyond the end": lambda a: {**a, "starts": np.r_[a["starts"][:-1], len(a["columns"]) + 9]},
+    "fewer starts": lambda a: {**a, "starts": a["starts"][:-1]},
+    "fewer weights": lambda a: {**a, "weights": a["weights"][:-1]},
+    "a weight that is no number": lambda a: {**a, "weights": np.r_[np.float32(np.nan), a["weights"][1:]]},
+    "weights that are text": lambda a: {**a, "weights": a["weights"].astype("U8")},
+    "no weights": lambda a: without("weights", a),
+    "no nodes": lambda a: without("nodes", a),
+}
+
+
+@pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
+def test_a_graph_that_cannot_be(generation: Path, change):
+    """The manifest vouches for it, so the graph itself must be looked at: a wrong column reads foreign memory."""
+    with np.load(generation / "graph.npz") as arrays:
+        swap(generation, "graph.npz", as_npz(**change(dict(arrays))))
+    refused(generation, "damaged", generation.name)
+
+
+@pytest.mark.parametrize("name", ["graph.npz", "whitening.npz", "vectors.npy"])
+def test_arrays_that_are_cut_or_are_none(generation: Path, name):
+    data = (generation / name).read_bytes()
+    for damage in (data[: len(data) // 2], data[:5], b"", b"no arrays"):
+        swap(generation, name, damage)
+        refused(generation, "damaged", generation.name)

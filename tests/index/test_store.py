@@ -68,3 +68,10 @@ def test_it_keeps_what_it_was_given(make):
     store = make(vectors)
     vectors[:] = 0
     assert store.search(np.eye(4, dtype=np.float32)[2:3], 1)[0].tolist() == [[2]]
+
+
+def test_vectors_come_back_by_row(make):
+    vectors = unit(np.random.default_rng(0).normal(size=(50, 7)))
+    rows = np.array([49, 0, 7, 7])
+    assert np.array_equal(make(vectors).vectors(rows), vectors[rows])
+    assert make(vectors).vectors(rows[:0]).shape == (0, 7)

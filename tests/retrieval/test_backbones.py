@@ -61,31 +61,50 @@ def test_an_unknown_name():
         choose_backbone("resnet51", offline=True)
 
 
-def run(backbone: Backbone, weights: Path, pixels: np.ndarray) -> np.ndarray:
+def run(backbone: Backbone, weights: Path, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
     with torch.inference_mode():
-        return np.asarray(backbone.make(weights)(torch.from_numpy(pixels.copy())))
+        return tuple(np.asarray(layer) for layer in backbone.make(weights)(torch.from_numpy(pixels.copy())))
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (128, 224)])
 def test_resnet50_gives_the_maps_it_promises(untrained_resnet50: Path, draw, height, width):
     backbone = BACKBONES["resnet50"]
-    maps = run(backbone, untrained_resnet50, draw(1, width, height)[None])
-    assert maps.dtype == np.float32 and maps.shape == (1, backbone.channels, height // 32, width // 32)
-    assert backbone.channels == 2048 and maps.min() >= 0 and maps.any()
+    coarse, fine = run(backbone, untrained_resnet50, draw(1, width, height)[None])
+    assert backbone.channels == (2048, 1024)
+    assert coarse.dtype == fine.dtype == np.float32
+    assert coarse.shape == (1, 2048, height // 32, width // 32) and fine.shape == (1, 1024, height // 16, width // 16)
+    assert min(coarse.min(), fine.min()) >= 0 and coarse.any() and fine.any()
+
+
+def test_the_first_layer_is_torchvisions_own_last_one(untrained_resnet50: Path, draw):
+    """Before its pooling; the finer one is what its last block was given."""
+    from torchvision.models import resnet50
+
+    whole = resnet50(weights=None).eval()
+    whole.load_state_dict(torch.load(untrained_resnet50, weights_only=True))
+    given = []
+    whole.layer4.register_forward_hook(lambda _, inputs, output: given.extend((output, inputs[0])))
+    pixels = draw(1, 128, 96)
+    normalised = (pixels / 255 - backbones.IMAGENET_MEAN) / backbones.IMAGENET_STD
+    with torch.inference_mode():
+        whole(torch.tensor(normalised.transpose(2, 0, 1)[None], dtype=torch.float32))
+    for layer, expected in zip(run(BACKBONES["resnet50"], untrained_resnet50, pixels[None]), given, strict=True):
+        assert layer == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-4)
 
 
 def test_efficientnet_gives_the_maps_it_promises(draw):
     backbone = BACKBONES["efficientnet-lite0"]
-    maps = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
-    assert maps.shape == (2, 1280, 3, 4) and backbone.channels == 1280
-    assert maps.std(axis=(2, 3)).mean() > 0.01  # it sees different things in different places
+    layers = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
+    assert [layer.shape for layer in layers] == [(2, 1280, 3, 4), (2, 112, 6, 8)] and backbone.channels == (1280, 112)
+    assert min(layer.std(axis=(2, 3)).mean() for layer in layers) > 0.01  # different things in different places
+    assert layers[0].min() >= 0 > layers[1].min()  # the finer one has either sign
 
 
 def test_normalisation_is_the_networks_first_layer(untrained_resnet50: Path):
     """Pixels of the mean colour of ImageNet reach the network as zeros, and one standard deviation as ones."""
     network = BACKBONES["resnet50"].make(untrained_resnet50)
     reached = []
-    network.network[0].register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
+    network.body[0].register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
     mean = np.array(backbones.IMAGENET_MEAN) * 255
     std = np.array(backbones.IMAGENET_STD) * 255
     for colour in (mean, mean + std):

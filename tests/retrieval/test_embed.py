@@ -59,23 +59,76 @@ def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, p
         image = draw(seed, *size)
         regions, vectors = embedder.regions(image)
         assert regions[0].kind == "whole"
-        assert embedder.query(image, Box.whole(image), PLAIN) == pytest.approx(vectors[0], abs=1e-6)
+        assert embedder.query(image, Box.whole(image), PLAIN).descriptor == pytest.approx(vectors[0], abs=1e-6)
+
+
+def watching(embedder: Embedder, seen: list) -> Embedder:
+    """Notes the (height, width) of everything that goes through the network."""
+
+    def run(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        seen.append(pixels.shape[1:3])
+        return embedder.run(pixels)
+
+    return Embedder(embedder.recipe, run)
 
 
 def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make_embedder):
     seen = []
 
-    def watching(pixels: np.ndarray) -> np.ndarray:
-        seen.append(pixels.shape[1:3])
-        return tiny.run(pixels)
-
-    tiny = make_embedder(side=512, query_side=128)
-    embedder = Embedder(tiny.recipe, watching)
+    embedder = watching(make_embedder(side=512, query_side=128), seen)
     image = draw(1, 1024, 768)
     embedder.regions(image)
     for box in (Box.whole(image), Box(0, 0, 512, 384), Box(100, 100, 164, 132), Box(10, 10, 18, 18)):
         embedder.query(image, box, PLAIN)
     assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
+
+
+def test_a_crop_is_seen_at_every_scale_and_the_whole_at_that_of_the_gallery(draw, make_embedder):
+    seen = []
+    embedder = watching(make_embedder(side=512, query_side=128, query_views=(0.5, 1.0, 1.5)), seen)
+    image = draw(1, 1024, 768)
+    for box in (Box(0, 0, 512, 512), Box(10, 10, 74, 74), Box.whole(image), Box(-9, -9, 2000, 2000)):
+        embedder.query(image, box, PLAIN)
+    assert seen == [(128, 128), (256, 256), (384, 384), (64, 64), (128, 128), (192, 192), (384, 512), (384, 512)]
+
+
+def test_the_descriptor_is_the_mean_of_its_views(draw, make_embedder):
+    image, box = draw(4, 512, 384), Box(30, 20, 290, 220)
+    mean = np.full(16, 0.1, np.float32)
+    white = Whitening("pca", mean, np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0].astype(np.float32))
+    alone = [
+        make_embedder(side=256, query_side=64, query_views=(view,)).query(image, box, white).descriptor
+        for view in (0.5, 1.0, 2.0)
+    ]
+    embedder = make_embedder(side=256, query_side=64, query_views=(0.5, 1.0, 2.0))
+    assert embedder.query(image, box, white).descriptor == pytest.approx(unit(np.mean(alone, axis=0)), abs=1e-6)
+    assert min(a @ b for a in alone for b in alone) < 0.999  # they do differ
+
+
+def two_layers(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of 32 and of 16 pixels: each one's mean colour, and how far the colour lies from grey."""
+    count, height, width, _ = pixels.shape
+    coarse, fine = (
+        pixels.reshape(count, height // cell, cell, width // cell, cell, 3).mean(axis=(2, 4), dtype=np.float32)
+        for cell in (32, 16)
+    )
+    return coarse.transpose(0, 3, 1, 2), fine.transpose(0, 3, 1, 2) - 128
+
+
+@pytest.mark.parametrize("views", [(1.0,), (0.56, 0.8, 1.12)])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_gallery_picture_finds_itself_with_similarity_1(draw, make_embedder, pooling, views):
+    recipe = make_embedder(pooling=pooling, query_views=views, query_side=64).recipe
+    embedder = Embedder(recipe, two_layers)
+    rng = np.random.default_rng(0)
+    whitening = Whitening(
+        "mined", rng.normal(size=6).astype(np.float32) / 9, rng.normal(size=(6, 4)).astype(np.float32)
+    )
+    for seed, size in enumerate([(128, 96), (90, 200), (64, 64)]):
+        image = draw(seed, *size)
+        stored = whitening.apply(embedder.regions(image)[1])[0]
+        query = embedder.query(image, Box.whole(image), whitening).descriptor
+        assert query @ stored == pytest.approx(1, abs=1e-6)
 
 
 def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):
@@ -92,24 +145,33 @@ def test_a_query_sees_only_its_box(draw, tiny_embedder):
     elsewhere = image.copy()
     elsewhere[:40] = 0
     elsewhere[:, 200:] = 255
-    same = tiny_embedder.query(elsewhere, box, PLAIN)
-    assert np.array_equal(tiny_embedder.query(image, box, PLAIN), same)
-    assert not np.array_equal(tiny_embedder.query(elsewhere, box, PLAIN, context=1.5), same)
-    outside = Box(-50, 40, 200, 160)
-    cut = Box(0, 40, 200, 160)
-    assert np.array_equal(tiny_embedder.query(image, outside, PLAIN), tiny_embedder.query(image, cut, PLAIN))
+
+    def descriptor(of: np.ndarray, box: Box, context: float = 1.0) -> np.ndarray:
+        return tiny_embedder.query(of, box, PLAIN, context).descriptor
+
+    assert np.array_equal(descriptor(image, box), descriptor(elsewhere, box))
+    assert not np.array_equal(descriptor(elsewhere, box, 1.5), descriptor(elsewhere, box))
+    assert np.array_equal(descriptor(image, Box(-50, 40, 200, 160)), descriptor(image, Box(0, 40, 200, 160)))
+
+
+def test_the_crop_goes_with_the_query(draw, tiny_embedder):
+    image = draw(2, 300, 200)
+    assert np.array_equal(tiny_embedder.query(image, Box(60, 40, 200, 160), PLAIN).crop, image[40:160, 60:200])
+    assert np.array_equal(tiny_embedder.query(image, Box(-9, 100, 100, 999), PLAIN).crop, image[100:, :100])
+    assert np.array_equal(tiny_embedder.query(image, Box(100, 100, 200, 150), PLAIN, 1.2).crop, image[95:155, 90:210])
+    assert np.array_equal(tiny_embedder.query(image, Box.whole(image), PLAIN).crop, image)
 
 
 def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder):
     image = draw(3)
-    plain = tiny_embedder.query(image, Box.whole(image), PLAIN)
+    plain = tiny_embedder.query(image, Box.whole(image), PLAIN).descriptor
     mean = np.full(16, 0.1, np.float32)
     axes = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0][:, :5].astype(np.float32)
-    white = tiny_embedder.query(image, Box.whole(image), Whitening("pca", mean, axes))
+    white = tiny_embedder.query(image, Box.whole(image), Whitening("pca", mean, axes)).descriptor
     assert white.shape == (5,)
     assert white == pytest.approx(unit((plain - mean) @ axes), abs=1e-5)
 
 
 def test_an_unknown_pooling(draw, make_embedder):
-    with pytest.raises(UnknownName, match="there are: gap, gem, mac"):
+    with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
         make_embedder(pooling="gme").regions(draw(1))

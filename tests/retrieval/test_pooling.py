@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.pooling import POOLINGS, gap, gem, mac, pool_regions, region_coverage
-from retrieval.types import Box
+from retrieval.pooling import POOLINGS, RMAC_LEVELS, gap, gem, mac, pool_layers, region_coverage, rmac
+from retrieval.regions import grid
+from retrieval.types import Box, unit
 
 WIDTH, HEIGHT = 192, 128  # 6 x 4 cells of 32
 WHOLE = Box(0, 0, WIDTH, HEIGHT)
@@ -20,7 +21,7 @@ def feature_map():
 
 
 def pooled(feature_map, boxes, pooling):
-    return pool_regions(feature_map, boxes, (WIDTH, HEIGHT), pooling)
+    return pooling(feature_map, boxes, (WIDTH, HEIGHT))
 
 
 def test_over_the_whole_picture_gap_is_the_mean_and_mac_the_maximum(feature_map):
@@ -44,18 +45,20 @@ def test_a_cell_half_inside_counts_half(feature_map):
 
 
 def test_inside_one_cell_every_pooling_gives_that_cell(feature_map):
-    for pooling in POOLINGS.values():
-        assert pooled(feature_map, [Box(70, 40, 71, 41)], pooling)[0] == pytest.approx(feature_map[:, 1, 2], rel=1e-4)
+    for name, pooling in POOLINGS.items():
+        got = pooled(feature_map, [Box(70, 40, 78, 48)], pooling)[0]
+        got = got if name != "rmac" else got / np.linalg.norm(got) * np.linalg.norm(feature_map[:, 1, 2])
+        assert got == pytest.approx(feature_map[:, 1, 2], rel=1e-4)
 
 
 def test_gem_runs_from_gap_to_mac(feature_map):
     boxes = [WHOLE, Box(10, 20, 100, 90), Box(5, 5, 9, 9)]
-    assert pooled(feature_map, boxes, lambda c, s: gem(c, s, p=1)) == pytest.approx(
+    assert pooled(feature_map, boxes, lambda *of: gem(*of, p=1)) == pytest.approx(
         pooled(feature_map, boxes, gap), abs=1e-5
     )
     between, most = pooled(feature_map, boxes, gem), pooled(feature_map, boxes, mac)
     assert np.all(pooled(feature_map, boxes, gap) <= between + 1e-5) and np.all(between <= most + 1e-5)
-    assert pooled(feature_map, [WHOLE], lambda c, s: gem(c, s, p=60)) == pytest.approx(most[:1], rel=0.1)
+    assert pooled(feature_map, [WHOLE], lambda *of: gem(*of, p=60)) == pytest.approx(most[:1], rel=0.1)
 
 
 @given(st.data(), st.integers(1, 900), st.integers(1, 900), st.integers(1, 9), st.integers(1, 9))
@@ -72,3 +75,47 @@ def test_one_pass_serves_all_regions_as_if_each_had_its_own(feature_map):
     for pooling in POOLINGS.values():
         alone = np.concatenate([pooled(feature_map, [box], pooling) for box in boxes])
         assert pooled(feature_map, boxes, pooling) == pytest.approx(alone, rel=1e-5)
+
+
+def test_rmac_is_the_sum_of_the_unit_maxima_of_a_grid(feature_map):
+    box = Box(64, 32, 192, 128)  # cells 2 to 5 across, 1 to 3 down
+    expected = np.zeros(5)
+    for square in (region.box for region in grid(128, 96, RMAC_LEVELS)):
+        columns = range((64 + square.x0) // 32, -(-(64 + square.x1) // 32))
+        rows = range((32 + square.y0) // 32, -(-(32 + square.y1) // 32))
+        most = np.max([feature_map[:, y, x] for y in rows for x in columns], axis=0)
+        expected += most / np.linalg.norm(most)
+    assert pooled(feature_map, [box], rmac)[0] == pytest.approx(expected, rel=1e-5)
+    assert np.linalg.norm(expected) > 15  # twenty squares that mostly agree
+
+
+@pytest.mark.parametrize("name", POOLINGS)
+def test_every_box_of_eight_pixels_or_more_has_a_finite_vector(feature_map, name):
+    for width, height in ((8, 8), (8, 100), (101, 9)):
+        vectors = pooled(feature_map, [Box(3, 5, 3 + width, 5 + height), WHOLE], POOLINGS[name])
+        assert vectors.shape == (2, 5) and np.isfinite(vectors).all() and vectors.dtype == np.float32
+
+
+@pytest.fixture(scope="module")
+def layers(feature_map):
+    fine = np.random.default_rng(1).normal(size=(3, 8, 12)).astype(np.float32)
+    fine.setflags(write=False)
+    return feature_map, fine
+
+
+@pytest.mark.parametrize("fine", [0, 0.5, 1, 3])
+@pytest.mark.parametrize("name", POOLINGS)
+def test_layers_stand_side_by_side_and_the_finer_one_weighs_what_is_asked(layers, name, fine):
+    boxes = [WHOLE, Box(0, 0, 64, 64), Box(10, 20, 99, 101)]
+    together = pool_layers(layers, boxes, (WIDTH, HEIGHT), POOLINGS[name], fine)
+    assert together.shape == (3, 8) and together.dtype == np.float32
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-6)
+    coarse, finer = together[:, :5], together[:, 5:]
+    assert np.linalg.norm(finer, axis=1) == pytest.approx(fine * np.linalg.norm(coarse, axis=1), abs=1e-6)
+    assert unit(coarse) == pytest.approx(unit(pooled(layers[0], boxes, POOLINGS[name])), abs=1e-6)
+    assert unit(finer) == pytest.approx(unit(pooled(layers[1], boxes, gap)) * (fine > 0), abs=1e-6)  # always the mean
+
+
+def test_one_layer_alone_is_its_unit_vector(feature_map):
+    alone = pool_layers([feature_map], [WHOLE], (WIDTH, HEIGHT), gem, 0.5)
+    assert alone == pytest.approx(unit(pooled(feature_map, [WHOLE], gem)), abs=1e-6)

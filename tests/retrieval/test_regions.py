@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.errors import UnknownName
-from retrieval.regions import find_regions
-from retrieval.types import Box
+from retrieval.regions import distinct_regions, find_regions
+from retrieval.types import Box, unit
 
 sides = st.integers(8, 4000)
 levels = st.integers(1, 5)
@@ -57,3 +57,28 @@ def test_neighbours_on_the_first_level_overlap(short, ratio):
 def test_an_unknown_kind():
     with pytest.raises(UnknownName, match="there are: grid, whole"):
         find_regions(("gird",), 64, 64, 1)
+
+
+def at(*degrees: float) -> np.ndarray:
+    return np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=1).astype(np.float32)
+
+
+def test_what_a_kept_region_repeats_is_dropped():
+    ten = float(np.cos(np.deg2rad(10.01)))
+    assert distinct_regions(at(0, 5, 90, 95, 0, 180), ten) == [0, 2, 5]
+    assert distinct_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it hides nobody
+    assert distinct_regions(at(0, 11, 22), ten) == [0, 1, 2]
+    assert distinct_regions(at(*[30] * 7), ten) == [0]
+    assert distinct_regions(at(30), -1) == [0] and distinct_regions(np.zeros((0, 2), np.float32), ten) == []
+
+
+@given(st.integers(0, 10**6), st.integers(1, 25), st.floats(-1, 1))
+def test_the_kept_ones_differ_and_every_other_resembles_one_before_it(seed, count, similarity):
+    vectors = unit(np.random.default_rng(seed).normal(size=(count, 3)))
+    vectors.setflags(write=False)
+    kept = distinct_regions(vectors, similarity)
+    similar = vectors @ vectors.T
+    assert kept[0] == 0 and kept == sorted(kept)
+    for region in range(1, count):
+        before = [other for other in kept if other < region]
+        assert (similar[region, before].max() > similarity) == (region not in kept)

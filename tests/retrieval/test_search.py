@@ -1,110 +1,254 @@
-"""The ranking is that of a plain loop over all regions, however few of them it fetched."""
+"""Two rankings: one vector search, and one that looks again at what it found and never loses any of it."""
 
-from collections import defaultdict
+import functools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval import search as module
+from retrieval.confidence import Null
 from retrieval.errors import UnknownName
-from retrieval.search import RANKINGS, best_region_per_image, search
-from retrieval.types import Box, Hit, Region
+from retrieval.nearest import nearest_images
+from retrieval.search import RANKINGS, search
+from retrieval.types import Box, Hit, Query, unit
+from retrieval.verification import ENOUGH, NOTHING, Evidence, find_keypoints, lift, verify_all
+
+FLAT = np.zeros((64, 64, 3), np.uint8)
 
 
-class Regions:
-    """A gallery in numpy. Coordinates are eighths, so that products are exact and ties are ties."""
-
-    def __init__(self, vectors: np.ndarray, images: np.ndarray) -> None:
-        self.vectors, self.images, self.fetched = vectors, images, 0
-
-    @property
-    def region_count(self) -> int:
-        return len(self.vectors)
-
-    def nearest(self, descriptor, count):
-        scores = self.vectors @ descriptor
-        upset = np.random.default_rng(len(scores)).permutation(len(scores))  # which of equal ones come is left open
-        rows = upset[np.argsort(-scores[upset], kind="stable")][:count]
-        rows = rows[np.lexsort((rows, -scores[rows]))]
-        self.fetched = max(self.fetched, count)
-        return rows, scores[rows]
-
-    def images_of(self, rows):
-        return self.images[rows]
-
-    def hit(self, row, score):
-        return Hit(f"{self.images[row]:05d}", Region(Box(row, 0, row + 1, 1), "grid"), score)
+def asked(descriptor: np.ndarray, crop: np.ndarray = FLAT) -> Query:
+    return Query(crop, descriptor)
 
 
-def random_gallery(seed: int, images: int, most_regions: int) -> tuple[Regions, np.ndarray]:
+def ranked(hits: list[Hit]) -> list[tuple]:
+    """All but the similarity: beyond the shortlist it is only bounded, so it may depend on how many are asked for."""
+    return [(hit.image, hit.region, hit.score, dict(hit.parts)) for hit in hits]
+
+
+def drawn_gallery(numpy_gallery, seed: int, images: int, **more):
     rng = np.random.default_rng(seed)
-    counts = rng.integers(1, most_regions + 1, images)
-    vectors = rng.integers(-2, 3, (counts.sum(), 3)).astype(np.float32) / 8
-    return Regions(vectors, np.repeat(np.arange(images), counts)), rng.integers(-2, 3, 3).astype(np.float32) / 8
+    counts = rng.integers(1, 5, images)
+    vectors = unit(rng.normal(size=(counts.sum(), 5)) + 0.4)
+    query = unit(rng.normal(size=5) + 0.4)
+    query.setflags(write=False)
+    return numpy_gallery(vectors, np.repeat(np.arange(images), counts), **more), query
 
 
-def plain_loop(query: np.ndarray, gallery: Regions) -> list[tuple[str, int, float]]:
-    best: dict[int, tuple[float, int]] = defaultdict(lambda: (-np.inf, -1))
-    for row, (vector, image) in enumerate(zip(gallery.vectors, gallery.images, strict=True)):
-        score = float(vector @ query)
-        if score > best[image][0]:
-            best[image] = (score, row)
-    ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
-    return [(f"{image:05d}", row, score) for image, (score, row) in ranked]
+def blocks(seed: int, width: int = 240, height: int = 208) -> np.ndarray:
+    """A picture with very many corners."""
+    colours = np.random.default_rng(seed).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+    return colours.repeat(16, axis=0).repeat(16, axis=1)
 
 
-def as_tuples(hits: list[Hit]) -> list[tuple[str, int, float]]:
-    return [(hit.image, hit.region.box.x0, hit.score) for hit in hits]
+def showing(crop: np.ndarray, x: int, y: int, seed: int) -> np.ndarray:
+    picture = blocks(seed, 640, 480)
+    picture[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+    return picture
 
 
-@settings(max_examples=150)
-@given(st.integers(0, 10**6), st.integers(1, 120), st.integers(1, 60), st.integers(1, 150))
-def test_it_is_the_plain_loop(seed, images, most_regions, top):
-    gallery, query = random_gallery(seed, images, most_regions)
-    assert as_tuples(search(query, gallery, "fast", top)) == plain_loop(query, gallery)[:top]
+@pytest.fixture
+def verified(monkeypatch):
+    """Says what verification finds: inliers by image number. Returns the calls it got, candidates each."""
+    asked_for: list[list[int]] = []
+
+    def by(inliers: dict[int, int]) -> list[list[int]]:
+        def fake(crop, candidates, read):
+            asked_for.append(list(candidates))
+            found = [inliers.get(image, 0) for image in candidates]
+            return [Evidence(n, Box(1, 2, 3, 4)) if n >= ENOUGH else NOTHING for n in found]
+
+        monkeypatch.setattr(module, "verify_all", fake)
+        return asked_for
+
+    return by
 
 
-@given(st.integers(0, 10**6))
-def test_fewer_results_are_the_first_of_more(seed):
-    gallery, query = random_gallery(seed, 60, 30)
-    everything = as_tuples(search(query, gallery, top=0))
-    assert len(everything) == 60 and everything == plain_loop(query, gallery)
-    assert as_tuples(search(query, gallery, top=15)) == everything[:15]
-    assert as_tuples(search(query, gallery, top=5)) == everything[:5]
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(0, 60))
+def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
+    gallery, query = random_gallery(seed, images, 9)
+    nearest = nearest_images(query, gallery, top)
+    hits = search(asked(query), gallery, "fast", top)
+    assert [(hit.image, hit.region.box.x0, hit.score) for hit in hits] == [
+        (f"{image:05d}", row, score)
+        for image, row, score in zip(nearest.images, nearest.rows, nearest.scores, strict=True)
+    ]
+    for hit in hits:
+        assert hit.similarity == hit.score and hit.parts == {"similarity": hit.score}
+        assert hit.confidence == gallery.null.confidence(hit.score, images)
+    assert gallery.read == []
+    assert hits == search(asked(query), gallery, top=top)  # it is the default
 
 
-def test_one_image_with_very_many_good_regions_does_not_crowd_the_others_out():
-    vectors = np.concatenate([np.full((5000, 1), 1, np.float32), np.array([[0.5], [0.25], [0.75]], np.float32)])
-    gallery = Regions(vectors, np.array([0] * 5000 + [1, 2, 3]))
-    hits = search(np.ones(1, np.float32), gallery, top=3)
-    assert [hit.image for hit in hits] == ["00000", "00003", "00001"]
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 45))
+def test_best_ranks_every_image_once_and_fewer_are_the_first_of_more(numpy_gallery, seed, images, top):
+    gallery, query = drawn_gallery(numpy_gallery, seed, images)
+    everything = search(asked(query), gallery, "best", 0)
+    assert sorted(hit.image for hit in everything) == [f"{n:05d}" for n in range(images)]
+    assert ranked(search(asked(query), gallery, "best", top)) == ranked(everything[:top])
+    scores = np.array([hit.score for hit in everything])
+    assert np.diff(scores, prepend=scores[0]).max() < 1e-6  # descending, but for the rounding of single precision
 
 
-def test_equal_scores_go_by_image_then_by_row():
-    gallery = Regions(np.ones((400, 1), np.float32), np.repeat(np.arange(200), 2))
-    assert as_tuples(search(np.ones(1, np.float32), gallery, top=4)) == [(f"0000{n}", 2 * n, 1.0) for n in range(4)]
+@settings(max_examples=12)
+@given(st.integers(0, 10**6), st.integers(1, 60))
+def test_fewer_are_the_first_of_more_also_beyond_the_shortlist(numpy_gallery, seed, top):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SHORTLIST", 12)
+        patch.setattr(module, "VERIFIED", 5)
+        gallery, query = drawn_gallery(numpy_gallery, seed, 60)
+        everything = search(asked(query), gallery, "best", 0)
+        assert len(everything) == 60
+        assert ranked(search(asked(query), gallery, "best", top)) == ranked(everything[:top])
 
 
-def test_a_large_gallery_is_not_fetched_whole():
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(20_000, 8)).astype(np.float32)
-    gallery = Regions(vectors, np.repeat(np.arange(1000), 20))
-    assert len(search(vectors[5], gallery, top=10)) == 10
-    assert gallery.fetched < 2000
+def test_a_score_is_what_its_parts_add_up_to(numpy_gallery, verified):
+    verified({n: n for n in range(0, 30, 3)})
+    gallery, query = drawn_gallery(numpy_gallery, 1, 30)
+    hits = search(asked(query), gallery, "best", 0)
+    for hit in hits:
+        assert hit.score == sum(hit.parts.values())
+        assert list(hit.parts) == ["expansion", "diffusion", "verification"]
+        inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
+        assert hit.parts["verification"] == pytest.approx(lift(inliers), abs=1e-6)
+    assert {hit.parts["verification"] > 0 for hit in hits} == {True, False}
+    assert max(hit.parts["diffusion"] for hit in hits) == pytest.approx(0.1 * np.log1p(1e5), abs=1e-3)
 
 
-def test_nothing_to_find():
-    gallery = Regions(np.zeros((0, 3), np.float32), np.zeros(0, int))
-    for top in (0, 10):
-        assert search(np.ones(3, np.float32), gallery, top=top) == []
+def test_similarity_is_the_same_whatever_the_ranking(numpy_gallery):
+    for seed in range(10):
+        gallery, query = drawn_gallery(numpy_gallery, seed, 30)
+        by_fast, by_best = (
+            {hit.image: hit.similarity for hit in search(asked(query), gallery, ranking, 0)} for ranking in RANKINGS
+        )
+        assert by_best == pytest.approx(by_fast, abs=1e-6)
+        for hit in search(asked(query), gallery, "best", 0):
+            assert hit.confidence == gallery.null.confidence(hit.similarity, 30)
 
 
-def test_best_region_per_image():
-    positions = best_region_per_image(np.array([4, 9, 2, 7]), np.array([0.9, 0.9, 0.5, 0.9]), np.array([2, 1, 2, 1]))
-    assert positions.tolist() == [3, 0]  # image 1 by row 7, image 2 by row 4
+def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch):
+    """The query looks like one end of a chain of views; its other end is no nearer to it than what is unrelated."""
+    turn = np.deg2rad(np.arange(0, 91, 10))
+    chain = np.stack([np.cos(turn), np.sin(turn), 0 * turn, 0 * turn], axis=1)
+    unrelated = unit(np.abs(np.random.default_rng(0).normal(size=(20, 2))) + 1)
+    others = np.concatenate([np.full((20, 1), 0.05), np.full((20, 1), 0.05), unrelated], axis=1)
+    gallery = numpy_gallery(unit(np.concatenate([chain, others])), np.arange(30))
+    query = asked(np.eye(4, dtype=np.float32)[0])
+    place = {
+        ranking: [hit.image for hit in search(query, gallery, ranking, 0)].index("00009")
+        for ranking in ("fast", "best")
+    }
+    assert place["fast"] > 20 and place["best"] < 10
 
 
-def test_an_unknown_ranking():
-    with pytest.raises(UnknownName, match=f"there are: {', '.join(sorted(RANKINGS))}"):
-        search(np.ones(1, np.float32), Regions(np.ones((1, 1), np.float32), np.zeros(1, int)), "fats")
+def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery, verified):
+    gallery, query = drawn_gallery(numpy_gallery, 3, 40, null=Null(5, 0.01))  # similarity alone is never enough
+    verified({})
+    before = {hit.image: hit for hit in search(asked(query), gallery, "best", 0)}
+    best_score = next(iter(before.values())).score
+    lifted = [image for image, hit in before.items() if hit.score + 1 > best_score + 0.01][-1]
+    assert list(before).index(lifted) > 5
+    verified({int(lifted): 16})
+    after = search(asked(query), gallery, "best", 0)
+    assert after[0].image == lifted and after[0].score == pytest.approx(before[lifted].score + 1, abs=1e-6)
+    assert (after[0].region.kind, after[0].region.box) == ("verified", Box(1, 2, 3, 4))
+    assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
+    assert after[0].similarity == pytest.approx(before[lifted].similarity, abs=1e-6)
+    assert ranked(after[1:]) == ranked([hit for image, hit in before.items() if image != lifted])
+
+
+@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, 40)))
+def test_verification_never_lowers(numpy_gallery, seed, inliers):
+    gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
+    with pytest.MonkeyPatch.context() as patch:
+        results = []
+        for counts in ({}, inliers):
+            patch.setattr(
+                module, "verify_all", lambda crop, images, read, n=counts: [Evidence(n.get(i, 0), None) for i in images]
+            )
+            results.append({hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)})
+    before, after = results
+    assert before.keys() == after.keys() and all(after[image] >= before[image] for image in before)
+
+
+def test_the_object_itself_is_found_and_outlined(numpy_gallery, monkeypatch):
+    monkeypatch.setattr(module, "verify_all", functools.partial(verify_all, seconds=np.inf))
+    crop = blocks(1)
+    looks = {n: (find_keypoints(blocks(100 + n, 640, 480)), (640, 480)) for n in range(5)}
+    looks[7] = find_keypoints(showing(crop, 200, 120, 50)), (640, 480)
+    alike = np.array([[np.cos(turn), np.sin(turn)] for turn in np.arange(8) / 20], np.float32)
+    gallery, query = numpy_gallery(alike, np.arange(8), looks=looks, null=Null(5, 0.01)), np.array([1, 0], np.float32)
+    assert search(asked(query), gallery, "best", 0)[0].image != "00007"
+    gallery.read.clear()
+    first, *others = search(asked(query, crop), gallery, "best", 0)
+    assert (first.image, first.confidence, first.region.kind) == ("00007", "likely", "verified")
+    assert first.region.box.xywh == pytest.approx((200, 120, 240, 208), abs=6)
+    assert sorted(gallery.read) == list(range(8))
+    assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
+
+
+def test_only_the_best_so_far_are_verified_best_first(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "VERIFIED", 6)
+    gallery, query = drawn_gallery(numpy_gallery, 5, 20)
+    calls = verified({})
+    hits = search(asked(query), gallery, "best", 0)
+    assert calls == [[int(hit.image) for hit in hits[:6]]]
+
+
+def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "SHORTLIST", 10)
+    monkeypatch.setattr(module, "VERIFIED", 4)
+    gallery, query = drawn_gallery(numpy_gallery, 6, 40)
+    verified({})
+    hits = search(asked(query), gallery, "best", 0)
+    expanded = nearest_images(module.expand(query, gallery), gallery, 0)
+    assert [hit.image for hit in hits[10:]] == [f"{image:05d}" for image in expanded.images[10:]]
+    assert {hit.image for hit in hits[:10]} == {f"{image:05d}" for image in expanded.images[:10]}
+    assert all(hit.parts["diffusion"] == 0 and hit.score == hit.parts["expansion"] for hit in hits[10:])
+    assert all(hit.parts["diffusion"] > 0 for hit in hits[:10])
+
+
+def test_a_gallery_whose_graph_leaves_regions_out(numpy_gallery, monkeypatch):
+    from retrieval import diffusion
+
+    monkeypatch.setattr(diffusion, "NODES", 30)
+    gallery, query = drawn_gallery(numpy_gallery, 7, 30)
+    assert len(gallery.graph.nodes) == 30 < gallery.region_count
+    assert len({hit.image for hit in search(asked(query), gallery, "best", 0)}) == 30
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_a_query_unlike_everything_still_ranks_everything(numpy_gallery, ranking):
+    gallery = numpy_gallery(unit(np.random.default_rng(0).random((12, 4)) + 0.1), np.repeat(np.arange(6), 2))
+    for descriptor in (np.full(4, -0.5, np.float32), np.zeros(4, np.float32)):
+        hits = search(asked(descriptor), gallery, ranking, 0)
+        assert len(hits) == 6 and all(np.isfinite(hit.score) and hit.confidence == "unlikely" for hit in hits)
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+def test_searching_twice_gives_the_same(numpy_gallery, ranking):
+    gallery, query = drawn_gallery(numpy_gallery, 8, 30)
+    assert search(asked(query), gallery, ranking, 0) == search(asked(query), gallery, ranking, 0)
+
+
+def test_an_unknown_ranking(numpy_gallery):
+    gallery = numpy_gallery(np.ones((1, 1), np.float32), np.zeros(1, int))
+    with pytest.raises(UnknownName, match="there are: best, fast"):
+        search(asked(np.ones(1, np.float32)), gallery, "fats")
+
+
+def test_what_is_left_out_adds_nothing_and_the_others_add_the_same(numpy_gallery, verified):
+    gallery, query = drawn_gallery(numpy_gallery, 9, 30)
+    calls = verified({3: 16, 8: 9})
+    everything = {hit.image: hit.parts for hit in module.best(asked(query), gallery, 0)}
+    calls.clear()
+    without = module.best(asked(query), gallery, 0, {"expansion", "diffusion"})
+    assert calls == [] and all(hit.region.kind == "grid" for hit in without)
+    for hit in without:
+        assert hit.parts == {name: part for name, part in everything[hit.image].items() if name != "verification"}
+    plain = module.best(asked(query), gallery, 0, set())
+    assert [(hit.image, hit.score) for hit in plain] == [
+        (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)
+    ]

@@ -1,17 +1,21 @@
 """The pages, run without a browser."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from engine import Engine
-from retrieval.types import Box
+from index.gallery import Gallery
+from retrieval.confidence import NO_MATCH
+from retrieval.types import Box, Hit, Image
 from settings import Settings
 from ui.session import Drawing, Picture
 
@@ -80,7 +84,61 @@ def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: Ap
     assert not app.exception
     found = alts(app)
     assert len(found) == 10
-    assert found[0].startswith("Rank 1: 03.png, score ")
+    assert found[0].startswith("Rank 1: 03.png, likely match")
+
+
+def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pages(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, search = [], Engine.search
+
+    def overheard(engine: Engine, gallery: Gallery, image: Image, box: Box, top: int, ranking: str) -> list[Hit]:
+        asked.append(ranking)
+        return search(engine, gallery, image, box, top, ranking)
+
+    monkeypatch.setattr(Engine, "search", overheard)
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    app.segmented_control(key="ranking").select("fast").run()
+    app.segmented_control(key="ranking").select("best").run()  # remembered
+    assert asked == ["best", "fast"]
+    app.segmented_control(key="ranking").select("fast").run()
+    choose(app, pictures / "04.png")
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    app.switch_page("pages/search.py")
+    choose(app, pictures / "05.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert not app.exception
+    assert asked == ["best", "fast", "fast"]
+
+
+def test_every_tile_says_how_sure_it_is_and_why(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    labels = [popover.proto.popover.label for popover in app.get("popover")]
+    assert len(labels) == 10
+    assert all(
+        re.fullmatch(r":(green|orange|gray)-badge\[.*(likely|possible|unlikely)\] -?\d\.\d\d", x) for x in labels
+    )
+    assert labels[0].startswith(":green-badge[") and labels[0].endswith(" 1.00")
+    assert texts(app, "markdown").count("| Ranking score |") == 10
+    assert "The 10 best" in texts(app, "header")
+    assert NO_MATCH not in texts(app, "info")
+
+
+def test_an_object_that_is_in_no_picture_is_told_and_the_nearest_are_shown_all_the_same(
+    app: AppTest, tmp_path: Path
+) -> None:
+    rings = np.hypot(*np.meshgrid(np.arange(WIDTH) - 150, np.arange(HEIGHT) - 110))
+    picture = np.stack([128 + 127 * np.sin(rings / spread) for spread in (3, 5, 7)], axis=2)
+    Pillow.fromarray(picture.astype(np.uint8)).save(tmp_path / "rings.png")
+    choose(app, tmp_path / "rings.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert not app.exception
+    assert "Nearest look-alikes" in texts(app, "header")
+    assert NO_MATCH in texts(app, "info")
+    assert len(alts(app)) == 10 and all("unlikely match" in alt for alt in alts(app))
 
 
 def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
@@ -168,7 +226,8 @@ def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest
 def test_the_sidebar_tells_what_is_searched(app: AppTest, pictures: Path) -> None:
     app.run()
     words = texts(app.sidebar, "markdown")
-    assert "**12** pictures" in words and "**252** regions" in words
+    counts = Engine(Settings()).gallery().manifest.counts
+    assert "**12** pictures" in words and f"**{counts.regions:,}** regions" in words
     assert str(pictures) in texts(app.sidebar, "text")
 
 
@@ -184,6 +243,23 @@ def test_a_gallery_whose_index_cannot_be_used_says_so(
     assert not app.exception
     assert "The disk was full" in texts(app, "error")
     assert any(button.label == "Build the index" for button in app.button)
+
+
+def test_an_index_of_an_earlier_version_is_built_anew_with_one_click(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Engine(Settings(gallery=pictures, index=tmp_path)).build(lambda *_: None)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["null"]
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
+    started: list[str] = []
+    monkeypatch.setattr(Engine, "start_build", lambda engine: started.append("build"))
+    app.run()
+    assert not app.exception
+    assert folder.name in texts(app, "error").replace("\\", "")
+    next(button for button in app.button if button.label == "Build the index").click().run()
+    assert started == ["build"]
 
 
 def test_a_page_that_may_not_build_neither_starts_a_build_nor_offers_one(

@@ -1,0 +1,79 @@
+"""One exact vector search: the region of each image that is nearest to a descriptor."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.confidence import Null
+from retrieval.diffusion import Graph
+from retrieval.types import Numbers, Region, Rows, Scores, Vectors
+from retrieval.verification import Keypoints
+
+
+class Searchable(Protocol):
+    """What a ranking needs of a gallery. Region vectors go by their row, images by their number in order of ids."""
+
+    @property
+    def region_count(self) -> int: ...
+
+    @property
+    def image_count(self) -> int: ...
+
+    @property
+    def null(self) -> Null:
+        """What images score that do not hold what is asked for."""
+
+    @property
+    def graph(self) -> Graph:
+        """Which regions are each other's nearest."""
+
+    def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
+        """The `count` most similar region vectors, best first. (D,) -> rows (count,), scores (count,)."""
+
+    def vectors(self, rows: Rows) -> Vectors:
+        """(R,) -> (R, D)."""
+
+    def images_of(self, rows: Rows) -> Numbers:
+        """The number of the image each row belongs to."""
+
+    def name(self, image: int) -> str:
+        """The image's id."""
+
+    def region(self, row: int) -> Region: ...
+
+    def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
+        """The image's keypoints, in pixels of the original, and its (width, height)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """Images, best first, each with its best region and that region's score: three arrays (M,)."""
+
+    images: Numbers
+    rows: Rows
+    scores: Scores
+
+
+def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Nearest:
+    """The `top` images by the similarity of their best region, all of them for 0; equal scores go by image number."""
+    everything = gallery.region_count
+    count = min(32 * top, everything) if top else everything
+    while True:
+        rows, scores = gallery.nearest(descriptor, count)
+        images = gallery.images_of(rows)
+        best = best_region_per_image(rows, scores, images)
+        # Rows not fetched could still tie with the last one, so only images above it are certain.
+        certain = np.count_nonzero(scores[best] > scores[-1]) if count < everything else len(best)
+        if count == everything or certain >= top:
+            best = best[: top or None]
+            return Nearest(images[best], rows[best], scores[best])
+        count = min(4 * count, everything)
+
+
+def best_region_per_image(rows: Rows, scores: Scores, images: Numbers) -> NDArray[np.int64]:
+    """Positions of each image's best region, best image first; ties by image, then by row."""
+    order = np.lexsort((rows, images, -scores))
+    first_of_image = np.sort(np.unique(images[order], return_index=True)[1])
+    return np.asarray(order[first_of_image])

@@ -1,0 +1,183 @@
+"""Whether a gallery picture shows the very object in the box, judged by where its small details lie.
+
+Descriptors say what looks alike. Here single details (SIFT keypoints) of the query are found again in the candidate,
+and only those count that one plane-to-plane mapping carries to their places: chance does not line up six details.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.types import Box, Image
+
+GALLERY_SIDE, QUERY_SIDE = 640, 400  # longest side, in pixels, at which a gallery picture and a crop are looked at
+LIMIT = 500  # keypoints kept of one picture
+ENOUGH = 6  # inliers from which on a mapping is evidence: any four points have one, so the first four say nothing
+
+_ENLARGED = 4.0  # at most: beyond that SIFT finds the interpolation, not the picture
+_RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong
+_TOLERANCE = 6.0  # pixels of a candidate of GALLERY_SIDE
+_STRIP = 1.0  # pixels rms: inliers nearer to one line than this say nothing about the direction across it
+_AREA = 0.003, 30.0  # of the outline, candidate at GALLERY_SIDE to query at QUERY_SIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Details of one picture; row i of both arrays is detail i."""
+
+    points: NDArray[np.float32]
+    """(K, 2) x, y in pixels of the picture they were found in, counted like the edges of a `Box`."""
+    descriptors: NDArray[np.uint8]
+    """(K, 128) RootSIFT, 255 for 1."""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How many distinct places agree on one mapping, and where in the candidate it puts the outline of the query."""
+
+    inliers: int
+    box: Box | None
+
+
+NOTHING = Evidence(0, None)
+
+
+def find_keypoints(image: Image, side: int = GALLERY_SIDE) -> Keypoints:
+    """The LIMIT strongest SIFT keypoints (Lowe, IJCV 2004) of a picture (H, W, 3) resized to this longest side.
+
+    Descriptors are RootSIFT (Arandjelović & Zisserman, CVPR 2012): the root of the L1-normalised histogram, whose
+    Euclidean distance is the Hellinger distance, which a few big bins do not rule. A byte each loses nothing that
+    matters and is a quarter of the index. A picture without texture has no keypoints. Deterministic; OpenCV's own
+    threads stay as the process set them: they change no result, and two workers are as fast with as without them.
+    """
+    height, width = image.shape[:2]
+    scale = min(side / max(height, width), _ENLARGED)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), size, interpolation=how)
+    sift = cv2.SIFT.create(nfeatures=LIMIT, contrastThreshold=0.02)  # half of the usual: many are faint
+    found, histograms = sift.detectAndCompute(grey, None)
+    if not found:
+        return Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
+    strongest = np.argsort([-keypoint.response for keypoint in found], kind="stable")[:LIMIT]  # ties exceed nfeatures
+    # SIFT counts from the middle of a pixel (half a pixel less), on a doubled picture that lies a quarter too far
+    points = np.array([found[i].pt for i in strongest], np.float32) + (0.5 - 0.25)
+    shares = histograms[strongest] / np.maximum(histograms[strongest].sum(axis=1, keepdims=True), 1e-6)
+    back = np.array([width / size[0], height / size[1]], np.float32)
+    return Keypoints(points * back, np.round(np.sqrt(shares) * 255).astype(np.uint8))
+
+
+def verify(
+    query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
+) -> Evidence:
+    """What speaks for the query lying in the candidate; sizes are (width, height), the box is in candidate pixels.
+
+    The mapping is the homography of MAGSAC++ (Barath et al., CVPR 2020). It is found with both pictures scaled to
+    their standard sides, so that thresholds mean the same at every resolution; same input, same answer.
+    """
+    if len(query) < ENOUGH or len(candidate) < ENOUGH:
+        return NOTHING
+    query_scale, scale = QUERY_SIDE / max(query_size), GALLERY_SIDE / max(candidate_size)
+    rows, columns = _matches(query.descriptors, candidate.descriptors)  # (M,), best first
+    # a detail with two orientations, or one that a pattern matches over and over, is one place: else a mapping
+    # that squeezes everything into it collects more inliers than the true one
+    places = np.round(candidate.points[columns] * scale) @ (1, 1j)  # a number each, so that unique is quick
+    _, first = np.unique(places, return_index=True)
+    if len(first) < ENOUGH:
+        return NOTHING
+    first.sort()
+    source = (query.points[rows[first]] * query_scale).astype(np.float32)  # (M, 2)
+    target = (candidate.points[columns[first]] * scale).astype(np.float32)
+    mapping, mask = cv2.findHomography(source, target, _magsac())
+    if mapping is None or mask is None or not np.all(np.isfinite(mapping)):
+        return NOTHING
+    inliers = np.flatnonzero(mask)
+    if len(inliers) < ENOUGH or not (_determine(source[inliers]) and _determine(target[inliers])):
+        return NOTHING
+    outline = _outline(np.asarray(mapping, np.float64), query_size[0] * query_scale, query_size[1] * query_scale)
+    if outline is None:
+        return NOTHING
+    x0, y0, x1, y1 = (round(float(v)) for v in np.r_[outline.min(axis=0), outline.max(axis=0)] / scale)
+    box = Box(x0, y0, x1, y1).clipped(*candidate_size)
+    return Evidence(len(inliers), box) if box.width >= 1 and box.height >= 1 else NOTHING
+
+
+def verify_all(
+    crop: Image,
+    candidates: Sequence[int],
+    read: Callable[[int], tuple[Keypoints, tuple[int, int]]],
+    seconds: float = 0.7,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Evidence]:
+    """One answer per candidate, in order, for a query crop (H, W, 3); `read` gives keypoints and (width, height).
+
+    Best candidates come first: when the time is spent the rest get NOTHING and are never read.
+    """
+    end = clock() + seconds
+    evidence = [NOTHING] * len(candidates)
+    query = find_keypoints(crop, QUERY_SIDE)
+    if len(query) < ENOUGH:
+        return evidence
+    for place, candidate in enumerate(candidates):
+        if clock() >= end:
+            break
+        evidence[place] = verify(query, (crop.shape[1], crop.shape[0]), *read(candidate))
+    return evidence
+
+
+def lift(inliers: int) -> float:
+    """What verification adds to a ranking score, 0 to 1. It never lowers one: smooth objects have few keypoints."""
+    return 0.0 if inliers < ENOUGH else min((inliers - ENOUGH + 1) / 10, 1.0)
+
+
+def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,).
+
+    Every number is an integer below 2**24, exact in float32: however BLAS adds up, the distances are the same.
+    """
+    a, b = query.astype(np.float32), candidate.astype(np.float32)
+    squares = -2 * a @ b.T
+    squares += (b * b).sum(axis=1)  # (K, L), squared distance but for the length of a
+    rows = np.arange(len(a))
+    nearest = squares.argmin(axis=1)
+    lengths = (a * a).sum(axis=1)
+    best = squares[rows, nearest] + lengths
+    squares[rows, nearest] = np.inf
+    passed = best < _RATIO**2 * (squares.min(axis=1) + lengths)
+    order = np.argsort(best[passed], kind="stable")
+    return rows[passed][order], nearest[passed][order]
+
+
+def _magsac() -> cv2.UsacParams:
+    """What cv2.USAC_MAGSAC stands for in findHomography, spelled out so that no default of a release moves it."""
+    settings = cv2.UsacParams()
+    settings.score, settings.sampler = cv2.SCORE_METHOD_MAGSAC, cv2.SAMPLING_UNIFORM
+    settings.loMethod, settings.loSampleSize, settings.loIterations = cv2.LOCAL_OPTIM_SIGMA, 75, 15
+    settings.threshold, settings.confidence, settings.maxIterations = _TOLERANCE, 0.99, 500
+    settings.randomGeneratorState, settings.isParallel = 0, False
+    return settings
+
+
+def _determine(points: NDArray[np.float32]) -> bool:
+    """Whether points (N, 2) fix a homography: no line may hold all but one of them, give or take _STRIP pixels."""
+    centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
+    outer = centred[:, :, None] * centred[:, None, :]
+    without = outer.sum(axis=0) - outer * len(points) / (len(points) - 1)  # (N, 2, 2) scatter when one is left out
+    return bool(np.linalg.eigvalsh(without)[:, 0].min() >= (len(points) - 1) * _STRIP**2)
+
+
+def _outline(mapping: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64] | None:
+    """Where the mapping (3, 3) puts the corners of a width x height rectangle, (4, 2); None where no camera could."""
+    x, y, depth = mapping @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
+    if (depth * depth[0]).min() <= 1e-6 * depth[0] ** 2:  # the horizon cuts it; with one sign of depth it stays convex
+        return None
+    x, y = x / depth, y / depth
+    area = (x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2  # negative when mirrored
+    return np.stack([x, y], axis=1) if _AREA[0] <= area / (width * height) <= _AREA[1] else None

@@ -1,0 +1,84 @@
+"""A gallery in plain numpy that every ranking can be asked about, without files and without a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from retrieval.confidence import Null
+from retrieval.diffusion import Graph, make_graph
+from retrieval.types import Box, Region
+from retrieval.verification import Keypoints
+
+NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)
+
+
+@dataclass
+class NumpyGallery:
+    """Region vectors (N, D), the image (N,) each belongs to, and by image number the keypoints some of them have."""
+
+    region_vectors: np.ndarray
+    images: np.ndarray
+    looks: dict[int, tuple[Keypoints, tuple[int, int]]] = field(default_factory=dict)
+    null: Null = field(default_factory=lambda: Null(0.5, 0.1))
+    graph: Graph | None = None
+    fetched: int = 0
+    read: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.region_vectors.setflags(write=False)
+        self.images.setflags(write=False)
+        self.graph = self.graph or make_graph(self.region_vectors, self.images)
+
+    @property
+    def region_count(self) -> int:
+        return len(self.region_vectors)
+
+    @property
+    def image_count(self) -> int:
+        return len(np.unique(self.images))
+
+    def nearest(self, descriptor, count):
+        scores = self.region_vectors @ descriptor
+        upset = np.random.default_rng(len(scores)).permutation(len(scores))  # which of equal ones come is left open
+        rows = upset[np.argsort(-scores[upset], kind="stable")][:count]
+        rows = rows[np.lexsort((rows, -scores[rows]))]
+        self.fetched = max(self.fetched, count)
+        return rows, scores[rows]
+
+    def vectors(self, rows):
+        return self.region_vectors[rows]
+
+    def images_of(self, rows):
+        return self.images[rows]
+
+    def name(self, image):
+        return f"{image:05d}"
+
+    def region(self, row):
+        return Region(Box(row, 0, row + 1, 1), "grid")
+
+    def keypoints(self, image):
+        self.read.append(image)
+        return self.looks.get(image, NO_KEYPOINTS)
+
+
+@pytest.fixture(scope="session")
+def numpy_gallery() -> Callable[..., NumpyGallery]:
+    return NumpyGallery
+
+
+@pytest.fixture(scope="session")
+def random_gallery() -> Callable[[int, int, int], tuple[NumpyGallery, np.ndarray]]:
+    """A gallery and a query whose coordinates are eighths, so that products are exact and ties are ties."""
+
+    def drawn(seed: int, images: int, most_regions: int) -> tuple[NumpyGallery, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(1, most_regions + 1, images)
+        vectors = rng.integers(-2, 3, (counts.sum(), 3)).astype(np.float32) / 8
+        none = make_graph(vectors[:0], np.zeros(0, int))
+        gallery = NumpyGallery(vectors, np.repeat(np.arange(images), counts), graph=none)
+        return gallery, rng.integers(-2, 3, 3).astype(np.float32) / 8
+
+    return drawn

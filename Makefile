@@ -25,6 +25,7 @@ check: .venv/test-installed
 
 bench: .venv/test-installed
 	@$(BIN)/python -m benchmarks.quality $(BENCH)
+	@$(BIN)/python -m benchmarks.confidence $(BENCH)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -32,7 +32,7 @@ def build(
 ) -> None:
     """Index every picture in a folder; what is served changes only when all is done."""
     from engine import Engine
-    from index.generation import read_manifest, read_skipped
+    from index.generation import read_manifest, read_skipped, read_whitening
     from retrieval.images import printable
 
     engine = Engine(_settings(gallery=gallery, index=index, backbone=backbone))
@@ -46,7 +46,8 @@ def build(
         notes.print(manifest.note, markup=False)
     print(
         f"Indexed {manifest.counts.images} pictures ({manifest.counts.regions} regions) with "
-        f"{manifest.recipe.backbone} in {time.perf_counter() - began:.0f} s; skipped {manifest.counts.skipped}."
+        f"{manifest.recipe.backbone}, {read_whitening(folder).kind} whitening, in {time.perf_counter() - began:.0f} s; "
+        f"skipped {manifest.counts.skipped}."
     )
 
 

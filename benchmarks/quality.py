@@ -48,9 +48,9 @@ def main(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             engine = Engine(Settings(gallery=dataset.gallery, index=Path(scratch) / "index", **changes))
             began = time.perf_counter()
-            engine.build(_quiet)
+            engine.build(quiet)
             built = time.perf_counter() - began
-            found = evaluate(engine, engine.gallery(), dataset, "fast", _quiet)
+            found = evaluate(engine, engine.gallery(), dataset, "fast", quiet)
             indexed.append([name, *_size(engine.gallery()), *_figures(found, others), f"{built:.0f}"])
             print(indexed[-1], file=sys.stderr)
             if not changes:
@@ -65,7 +65,7 @@ FIGURES = ["mAP", "P@10", "R@100", "mAP, other half", "P@10, other half", "query
 def _keep_rankings(engine: Engine, dataset: Dataset, others: set[str], fast: Evaluation) -> None:
     ranked = []
     for name, ranking in RANKED.items():
-        found = fast if ranking == "fast" else evaluate(engine, engine.gallery(), dataset, ranking, _quiet)
+        found = fast if ranking == "fast" else evaluate(engine, engine.gallery(), dataset, ranking, quiet)
         ranked.append([name, *_figures(found, others)])
         print(ranked[-1], file=sys.stderr)
     keep(SECTION.format(dataset.name, "rankings"), table(["ranking", *FIGURES], ranked))
@@ -90,7 +90,7 @@ def _size(gallery: Gallery) -> list[str]:
     return [f"{counts.regions / counts.images:.0f}", f"{sum(file.bytes for file in files) / counts.images / 1024:.0f}"]
 
 
-def _quiet(stage: str, done: int, total: int) -> None:
+def quiet(stage: str, done: int, total: int) -> None:
     """Progress for nobody: the table is what counts."""
 
 

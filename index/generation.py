@@ -121,7 +121,7 @@ def open_generation(folder: Path) -> Generation:
         vectors = np.load(folder / "vectors.npy", allow_pickle=False)
         catalogue = read_catalogue(folder)
         generation = Generation(
-            folder, manifest, vectors, catalogue, _read_whitening(folder), _read_graph(folder, len(vectors))
+            folder, manifest, vectors, catalogue, read_whitening(folder), _read_graph(folder, len(vectors))
         )
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
@@ -167,6 +167,12 @@ def write_whitening(folder: Path, whitening: Whitening) -> None:
         mean=whitening.mean,
         projection=whitening.projection,
     )
+
+
+def read_whitening(folder: Path) -> Whitening:
+    """How the generation's vectors were whitened."""
+    with (folder / "whitening.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
 
 
 def write_graph(folder: Path, graph: Graph) -> None:
@@ -256,11 +262,6 @@ def _faults(folder: Path, name: str, manifest: Manifest) -> list[str]:
     if path.stat().st_size != facts.bytes or file_sha256(path) != facts.sha256:
         return [f"{name} is not what was written"]
     return []
-
-
-def _read_whitening(folder: Path) -> Whitening:
-    with (folder / "whitening.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
 
 
 def _read_graph(folder: Path, regions: int) -> Graph:

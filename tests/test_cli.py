@@ -108,7 +108,8 @@ def test_build(place):
     assert place.said.code == 0, place.said.err
     counts = read_manifest(current_folder(place.index)).counts
     assert re.fullmatch(
-        rf"Indexed 12 pictures \({counts.regions} regions\) with efficientnet-lite0 in \d+ s; skipped 1\.\n",
+        rf"Indexed 12 pictures \({counts.regions} regions\) with efficientnet-lite0, centre whitening, "
+        r"in \d+ s; skipped 1\.\n",
         place.said.out,
     )
     assert 12 * 21 < counts.regions < 12 * 41  # the whole and four levels of the grid, but for what repeats

@@ -9,7 +9,7 @@ from retrieval.errors import pick
 from retrieval.expansion import expand
 from retrieval.nearest import Nearest, Searchable, nearest_images
 from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
-from retrieval.verification import NOTHING, Evidence, lift, verify_all
+from retrieval.verification import NOTHING, SURE, Evidence, lift, verify_all
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
 """What `best` adds to the vector search."""
@@ -111,12 +111,9 @@ def _padded(scores: Scores, length: int) -> Scores:
 def _hit(
     gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], evidence: Evidence = NOTHING
 ) -> Hit:
-    sure = evidence.box is not None
-    return Hit(
-        image=gallery.name(image),
-        region=Region(evidence.box, "verified") if evidence.box else gallery.region(row),
-        score=sum(parts.values()),
-        similarity=similarity,
-        confidence="likely" if sure else gallery.null.confidence(similarity, gallery.image_count),
-        parts=parts,
-    )
+    region, confidence = gallery.region(row), gallery.null.confidence(similarity, gallery.image_count)
+    if evidence.box and evidence.inliers >= SURE:
+        region, confidence = Region(evidence.box, "verified"), "likely"
+    elif evidence.box and confidence == "unlikely":
+        confidence = "possible"
+    return Hit(gallery.name(image), region, sum(parts.values()), similarity, confidence, parts)

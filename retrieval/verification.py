@@ -18,6 +18,9 @@ GALLERY_SIDE, QUERY_SIDE = 640, 400  # longest side, in pixels, at which a galle
 LIMIT = 500  # keypoints kept of one picture
 ENOUGH = 6  # inliers from which on a mapping is evidence: any four points have one, so the first four say nothing
 
+SURE = 10
+"""Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
+
 _ENLARGED = 4.0  # at most: beyond that SIFT finds the interpolation, not the picture
 _RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong
 _TOLERANCE = 6.0  # pixels of a candidate of GALLERY_SIDE

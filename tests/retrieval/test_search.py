@@ -13,7 +13,7 @@ from retrieval.errors import UnknownName
 from retrieval.nearest import nearest_images
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Hit, Query, unit
-from retrieval.verification import ENOUGH, NOTHING, Evidence, find_keypoints, lift, verify_all
+from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, find_keypoints, lift, verify_all
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 
@@ -157,6 +157,22 @@ def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery
     assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
     assert after[0].similarity == pytest.approx(before[lifted].similarity, abs=1e-6)
     assert ranked(after[1:]) == ranked([hit for image, hit in before.items() if image != lifted])
+
+
+@pytest.mark.parametrize(
+    ("inliers", "confidence", "kind"),
+    [
+        (0, "unlikely", "grid"),
+        (ENOUGH, "possible", "grid"),
+        (SURE - 1, "possible", "grid"),
+        (SURE, "likely", "verified"),
+    ],
+)
+def test_a_few_details_could_be_chance(numpy_gallery, verified, inliers, confidence, kind):
+    gallery, query = drawn_gallery(numpy_gallery, 3, 40, null=Null(5, 0.01))
+    verified({7: inliers})
+    (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
+    assert (hit.confidence, hit.region.kind) == (confidence, kind)
 
 
 @given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, 40)))

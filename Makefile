@@ -1,5 +1,6 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
+# make chaos  kill builds, swap generations, feed mutants to the decoders: under 10 minutes
 # make bench BENCH=DATASET   measure quality and speed on a labelled data set
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
@@ -8,15 +9,23 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app test check bench clean
+.PHONY: app test chaos check bench clean
 
+app: export BOXFIND_ADMIN ?= local
 app: .venv/app-installed
 	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
 
+# Two workers share the tests; small matrix products only lose by threads of their own.
 test: export BOXFIND_OFFLINE = 1
+test: export OPENBLAS_NUM_THREADS = 1
+test: export OMP_NUM_THREADS = 1
 test: .venv/test-installed browser check
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
+
+chaos: export BOXFIND_OFFLINE = 1
+chaos: .venv/test-installed
+	@$(BIN)/pytest tests/chaos -rP
 
 check: .venv/test-installed
 	@$(BIN)/ruff format --check .

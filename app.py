@@ -4,16 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.fault import faults_told
 from ui.index_sidebar import index_sidebar
+from ui.navigation import chosen_page
 
 st.set_page_config(page_title="Boxfind", page_icon=":material/select:", layout="wide")
 st.html(Path(__file__).parent / "ui" / "page.css")
-page = st.navigation(
-    [
-        st.Page("pages/search.py", title="Search", icon=":material/search:", default=True),
-        st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
-    ]
-)
-with st.sidebar:
+page = chosen_page()
+with st.sidebar, faults_told():
     index_sidebar()
-page.run()
+with faults_told():
+    page.run()

@@ -7,10 +7,11 @@ from pathlib import Path
 from threadpoolctl import ThreadpoolController
 
 from index.build import build
-from index.gallery import Gallery, open_gallery
-from index.generation import current_folder
-from index.jobs import BuildProcess, BuildState, build_state, building
-from retrieval.backbones import BACKBONES, Backbone, choose_backbone
+from index.gallery import Gallery, make_gallery
+from index.generation import served_generation
+from index.jobs import BuildProcess, BuildState, build_state, building, request_cancel
+from index.pictures import PicturePool
+from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
 from retrieval.embed import Embedder
 from retrieval.errors import IndexProblem
 from retrieval.recipe import Recipe
@@ -29,23 +30,36 @@ class Engine:
         self.settings = settings
         self._lock = threading.Lock()
         self._gallery: Gallery | None = None
+        self._pointer, self._warning = "", ""
+        self._pool: PicturePool | None = None
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
         self._controller: ThreadpoolController | None = None
 
     def gallery(self) -> Gallery:
-        """The served generation, opened anew when a build has published another. Raises IndexProblem."""
-        folder = current_folder(self.settings.index_dir)
+        """The served generation, opened anew when another is served now. Raises IndexProblem.
+
+        When it is damaged it is the last good one before it, and `warning` says so.
+        """
         with self._lock:
-            while self._gallery is None or self._gallery.folder != folder:
-                try:
-                    self._gallery = open_gallery(folder)
-                except IndexProblem:
-                    newer = current_folder(self.settings.index_dir)
-                    if newer == folder:
-                        raise
-                    folder = newer  # builds went by while it was being opened, and took it away
+            pointer = self._current()
+            if self._gallery is None or pointer != self._pointer:
+                generation, warning = served_generation(self.settings.index_dir)
+                if self._gallery is None or self._gallery.folder != generation.folder:
+                    self._gallery = make_gallery(generation)
+                self._pointer, self._warning = pointer, warning
             return self._gallery
+
+    def warning(self) -> str:
+        """What visitors should know of the index that `gallery` gave out last; empty when all is well."""
+        return self._warning
+
+    def read_picture(self, data: bytes, name: str) -> Image:
+        """The picture in some bytes of a visitor's, decoded in a process of its own. Raises UnreadableImage."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = PicturePool()
+        return self._pool.decode(data, name)
 
     def search(
         self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
@@ -63,11 +77,11 @@ class Engine:
                 self._embedders[recipe] = make_embedder(recipe, self.settings)
             return self._embedders[recipe]
 
-    def build(self, progress: Progress) -> Path:
-        """Indexes the gallery in this process; returns the new generation's folder.
+    def build(self, progress: Progress, full: bool = False) -> Path:
+        """Brings the index up to date in this process; returns the folder of the generation that is served then.
 
-        Without a configured gallery the sample gallery is drawn first. Raises BuildRunning, GalleryProblem,
-        WeightsMissing.
+        `full` looks at every picture and learns everything anew. Without a configured gallery the sample gallery is
+        drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing.
         """
         settings = self.settings
         with building(settings.index_dir) as report:
@@ -81,14 +95,21 @@ class Engine:
             backbone, note = choose_backbone(settings.backbone, settings.offline, both)
             recipe = make_recipe(backbone, settings)
             embedder = make_embedder(recipe, settings, streams=settings.workers)
-            return build(settings.gallery_dir, settings.index_dir, embedder, settings.workers, both, note)
+            with PicturePool(settings.workers) as pool:
+                return build(
+                    settings.gallery_dir, settings.index_dir, embedder, pool, settings.workers, both, note, full
+                )
 
-    def start_build(self) -> None:
+    def start_build(self, full: bool = False) -> None:
         """The same in a process of its own, which goes on when the page is closed. Does nothing while one runs."""
         with self._lock:
             state = self._build_state()
             if state is None or state.state != "running":
-                self._build = BuildProcess(self._build_command(), self.settings.index_dir)
+                self._build = BuildProcess(self._build_command(full), self.settings.index_dir)
+
+    def cancel_build(self) -> None:
+        """Asks the build that runs, whoever started it, to stop; it does within seconds."""
+        request_cancel(self.settings.index_dir)
 
     def build_state(self) -> BuildState | None:
         """The build that runs or was the last to run, whoever started it; None when there never was one."""
@@ -105,9 +126,15 @@ class Engine:
     def _build_state(self) -> BuildState | None:
         return self._build.state() if self._build else build_state(self.settings.index_dir)
 
-    def _build_command(self) -> list[str]:
+    def _current(self) -> str:
+        try:
+            return (self.settings.index_dir / "CURRENT").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    def _build_command(self, full: bool) -> list[str]:
         settings = self.settings
-        command = [sys.executable, str(PROJECT / "cli.py"), "build"]
+        command = [sys.executable, str(PROJECT / "cli.py"), "build", *(["--full"] if full else [])]
         if settings.gallery:
             command += ["--gallery", str(settings.gallery_dir)]
         return [*command, "--index", str(settings.index_dir)]
@@ -134,15 +161,10 @@ def make_recipe(backbone: Backbone, settings: Settings) -> Recipe:
 
 def make_embedder(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
     """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
-    backbone = BACKBONES.get(recipe.backbone)
-    if backbone is None:
-        raise IndexProblem(f"The index was built with {recipe.backbone}, which this program does not have. Rebuild it.")
-    if (recipe.weights_sha256, recipe.preprocessing) != (backbone.weights.sha256, backbone.preprocessing):
-        raise IndexProblem(
-            f"The index was built with {recipe.backbone} (weights {recipe.weights_sha256[:8]}, preprocessing "
-            f"{recipe.preprocessing}); this program has weights {backbone.weights.sha256[:8]}, preprocessing "
-            f"{backbone.preprocessing}. Rebuild the index."
-        )
+    problem = recipe_problem(recipe)
+    if problem:
+        raise IndexProblem(problem)
+    backbone = BACKBONES[recipe.backbone]
     weights = need_weights(backbone.weights)
     runtime = choose_runtime(settings.runtime, recipe.precision)
     name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.xml"

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import PositiveInt, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
 
@@ -26,8 +28,12 @@ class Settings(BaseSettings):
     """Never try the network."""
     workers: PositiveInt = os.cpu_count() or 1
     """Pictures looked at side by side during a build."""
-    rebuild: bool = True
-    """Whether the page offers to rebuild the index."""
+    admin: Literal["nobody", "local", "login", "header"] = "nobody"
+    """Who may have the index built from the page; docs/admin.md explains the four."""
+    admins: Annotated[tuple[str, ...], NoDecode] = ()
+    """The e-mail addresses that `login` and `header` let in, with commas between them in the environment."""
+    admin_header: str = "X-Forwarded-Email"
+    """The header in which the proxy of `header` says who the visitor is."""
 
     # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
     side: int = 640
@@ -39,6 +45,12 @@ class Settings(BaseSettings):
     pooling: str = "gem"
     fine: float = 0.5
     dimensions: int = 256
+
+    @field_validator("admins", mode="before")
+    @classmethod
+    def _listed(cls, given: str | Sequence[str]) -> tuple[str, ...]:
+        names = given.split(",") if isinstance(given, str) else given
+        return tuple(name.strip().casefold() for name in names if name.strip())
 
     @property
     def sample_folder(self) -> Path:

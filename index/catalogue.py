@@ -52,12 +52,12 @@ class ImageEntry:
     bytes: int
     mtime: float
     sha256: str
-    thumb_file: str
-    thumb_start: int
-    thumb_bytes: int
-    keypoints_file: str
-    keypoints_start: int
-    keypoints_bytes: int
+    thumb_file: str = ""
+    thumb_start: int = 0
+    thumb_bytes: int = 0
+    keypoints_file: str = ""
+    keypoints_start: int = 0
+    keypoints_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,13 @@ class Catalogue:
     image_of_row: NDArray[np.int64]  # (N,)
     boxes: NDArray[np.int32]  # (N, 4)
     kinds: list[str]  # (N,)
+
+    @property
+    def files(self) -> set[str]:
+        """Those that thumbnails and keypoints are slices of."""
+        return {
+            name for column in ("thumb_file", "keypoints_file") for name in self.images[column].unique().to_pylist()
+        }
 
     def entry(self, number: int) -> ImageEntry:
         row: dict[str, Any] = self.images.slice(number, 1).to_pylist()[0]
@@ -110,6 +117,8 @@ def read_catalogue(folder: Path) -> Catalogue:
     numbers = {image: number for number, image in enumerate(ids)}
     if len(numbers) != len(ids) or ids != sorted(ids):
         raise ValueError("image ids are not unique or not in order")
+    if not all(map(_stays_inside, images["path"].to_pylist())):
+        raise ValueError("a path leads out of the gallery")
     names = regions["image"].combine_chunks()
     number_of_name = np.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], dtype=np.int64)
     image_of_row = number_of_name[names.indices.to_numpy()] if len(names) else np.zeros(0, np.int64)
@@ -117,3 +126,8 @@ def read_catalogue(folder: Path) -> Catalogue:
         raise ValueError("regions do not belong to the images")
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
     return Catalogue(images, ids, numbers, image_of_row, boxes, regions["kind"].to_pylist())
+
+
+def _stays_inside(path: bytes) -> bool:
+    parts = path.split(b"/")
+    return b"" not in parts and b".." not in parts and b"\0" not in path

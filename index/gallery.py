@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from index.catalogue import Catalogue, ImageEntry
-from index.generation import Manifest, open_generation
+from index.generation import Generation, Manifest, open_generation
 from index.keypoints import unpack_keypoints
+from index.packs import read_slice
 from index.store import STORES, Store
 from retrieval.confidence import Null
-from retrieval.diffusion import Graph
+from retrieval.diffusion import Graph, make_graph
 from retrieval.errors import IndexProblem, pick
 from retrieval.types import Numbers, Region, Rows, Scores, Vectors
 from retrieval.verification import Keypoints
@@ -89,22 +90,22 @@ class Gallery:
 
     def _slice(self, name: str, start: int, size: int) -> bytes:
         try:
-            with (self.folder / name).open("rb") as file:
-                file.seek(start)
-                return file.read(size)
+            return read_slice(self.folder, name, start, size)
         except OSError:
             raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
 
 
 def open_gallery(folder: Path, store: str = "flat") -> Gallery:
     """Raises IndexProblem."""
-    generation = open_generation(folder)
-    make_store = pick(STORES, "store", store)
+    return make_gallery(open_generation(folder), store)
+
+
+def make_gallery(generation: Generation, store: str = "flat") -> Gallery:
     return Gallery(
-        folder,
+        generation.folder,
         generation.manifest,
         generation.catalogue,
         generation.whitening,
-        generation.graph,
-        make_store(generation.vectors),
+        make_graph(generation.neighbours),
+        pick(STORES, "store", store)(generation.vectors),
     )

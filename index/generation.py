@@ -5,13 +5,17 @@ INDEX_DIR/
   gen-000007-3f9c/
     vectors.npy            (N, D) float32
     regions.parquet        vector row -> image, box, kind
-    images.parquet         image -> file, size, time, sha256, where its thumbnail lies
+    images.parquet         image -> file, size, time, sha256, where its thumbnail and keypoints lie
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
-    graph.npz              which regions are each other's nearest: nodes and the affinity matrix in CSR form
+    neighbours.npz         the regions of other images that each region resembles most: nodes, nearest, similarities
     thumbs/0000.jpgs …     JPEG thumbnails one after the other, many to a file
     keypoints/0000.bin …   keypoints for geometric verification, the same way
     manifest.json          format, recipe, counts, null distribution, sha256 of every other file; written last
+  build.lock build.json build.log journal.sqlite tmp-…   of the build that runs, or ran last
+
+Files of thumbs/ and keypoints/ that stay the same are hard links to those of the generation before, where the disk
+has hard links.
 """
 
 import os
@@ -23,50 +27,75 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 from zipfile import BadZipFile
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
-from scipy import sparse
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from index.arrays import read_neighbours, read_vectors, read_whitening
 from index.catalogue import Catalogue, read_catalogue
 from index.folder import Skipped
 from retrieval.confidence import Null
-from retrieval.diffusion import Graph
+from retrieval.diffusion import Neighbours
 from retrieval.errors import IndexProblem
 from retrieval.recipe import Recipe
 from retrieval.types import Vectors
 from retrieval.weights import file_sha256
 from retrieval.whitening import Whitening
 
-FORMAT = 2
-KEPT = 2
+FORMAT = 3
 SLICED = ("thumbs", "keypoints")
-"""Folders of files that are read a slice at a time; their contents are checked by verify, not on opening."""
+"""Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
+NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
+FILE = re.compile(r"[a-z]+\.(npy|npz|parquet)|(thumbs|keypoints)/\d{4,}\.(jpgs|bin)")
 REBUILD = "Build it again: python cli.py build --gallery DIR --index DIR."
-SKIPPED_COLUMNS = pa.schema([("file", pa.string()), ("reason", pa.string()), ("sentence", pa.string())])
+SKIPPED_COLUMNS = pa.schema(
+    [
+        ("file", pa.string()),
+        ("reason", pa.string()),
+        ("sentence", pa.string()),
+        ("bytes", pa.int64()),
+        ("mtime", pa.float64()),
+    ]
+)
 
 
-class FileFacts(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+
+class FileFacts(_Frozen):
     bytes: int
     sha256: str
 
 
-class Counts(BaseModel):
-    model_config = ConfigDict(frozen=True)
+class Counts(_Frozen):
     images: int
     regions: int
     skipped: int
 
 
-class Version(BaseModel):
+class Changes(_Frozen):
+    """What a build did to the pictures of the generation before."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    kept: int = 0
+
+
+class Version(_Frozen):
     """All that is sure of a manifest before it is known which version of the format it has."""
 
-    model_config = ConfigDict(frozen=True)
     format: int
+
+
+def _ours(name: str) -> str:
+    if not FILE.fullmatch(name):
+        raise ValueError(f"no file of an index is called {name!r}")
+    return name
 
 
 class Manifest(Version):
@@ -75,11 +104,14 @@ class Manifest(Version):
     """The folder it was built from."""
     created: datetime
     counts: Counts
+    changes: Changes
+    learned: int
+    """How many pictures the whitening was learned from."""
     null: Null
     """What images score that do not hold what is asked for."""
     note: str
     """A sentence for users of this index; empty when there is nothing to say."""
-    files: dict[str, FileFacts]
+    files: dict[Annotated[str, AfterValidator(_ours)], FileFacts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +123,17 @@ class Generation:
     vectors: Vectors
     catalogue: Catalogue
     whitening: Whitening
-    graph: Graph
+    neighbours: Neighbours
+
+
+def generations(index_dir: Path) -> list[Path]:
+    """The folders of all sealed generations, whole or not, in the order they were made."""
+    found = [path for path in index_dir.glob("gen-*") if NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=_number)
 
 
 def current_folder(index_dir: Path) -> Path:
-    """The generation that is served. Raises IndexProblem when there is none."""
+    """The generation that CURRENT names. Raises IndexProblem when there is none."""
     try:
         name = (index_dir / "CURRENT").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -104,33 +142,63 @@ def current_folder(index_dir: Path) -> Path:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise IndexProblem(f"The index in {index_dir} cannot be read: {error}.") from None
-    if not re.fullmatch(r"gen-[0-9a-z-]+", name):
+    if not NAME.fullmatch(name):
         raise IndexProblem(f"CURRENT in {index_dir} is damaged. {REBUILD}")
     return index_dir / name
+
+
+def served_generation(index_dir: Path) -> tuple[Generation, str]:
+    """The current generation; where it is damaged the last good one before it. And a sentence about the damage, or "".
+
+    Raises IndexProblem when there is none to serve.
+    """
+    name = _current_name(index_dir)
+    try:
+        generation = open_generation(current_folder(index_dir))
+    except IndexProblem as problem:
+        if name != _current_name(index_dir):  # builds went by meanwhile, and took it away
+            return served_generation(index_dir)
+        return _last_good(index_dir, name, problem)
+    sliced = {name: facts for name, facts in generation.manifest.files.items() if name.startswith(SLICED)}
+    if any(_fault(generation.folder / name, facts, only_size=True) for name, facts in sliced.items()):
+        return generation, "Thumbnails or details of some pictures are damaged; an update of the index repairs them."
+    return generation, ""
+
+
+def _last_good(index_dir: Path, current: str, problem: IndexProblem) -> tuple[Generation, str]:
+    for folder in reversed([folder for folder in generations(index_dir) if folder.name != current]):
+        try:
+            generation = open_generation(folder)
+        except IndexProblem:
+            continue
+        built = f"{generation.manifest.created.astimezone():%d %B %Y, %H:%M}"
+        return generation, f"The newest index is damaged; the one of {built} is searched until it is built again."
+    raise problem
 
 
 def open_generation(folder: Path) -> Generation:
     """Reads a generation and checks all of it but the contents of thumbnails and keypoints. Raises IndexProblem."""
     manifest = read_manifest(folder)
     damaged = [
-        fault for name in manifest.files if not name.startswith(SLICED) for fault in _faults(folder, name, manifest)
+        f"{name} {fault}"
+        for name, facts in manifest.files.items()
+        if not name.startswith(SLICED) and (fault := _fault(folder / name, facts))
     ]
     if damaged:
         raise IndexProblem(f"The index {folder.name} is damaged: {'; '.join(damaged)}. {REBUILD}")
+    rows, images = manifest.counts.regions, manifest.counts.images
     try:
-        vectors = np.load(folder / "vectors.npy", allow_pickle=False)
-        catalogue = read_catalogue(folder)
-        generation = Generation(
-            folder, manifest, vectors, catalogue, read_whitening(folder), _read_graph(folder, len(vectors))
-        )
-    except (OSError, EOFError, ValueError, KeyError, BadZipFile, pa.ArrowException) as error:
+        vectors, neighbours = read_vectors(folder, rows), read_neighbours(folder, rows)
+        catalogue, whitening = read_catalogue(folder), read_whitening(folder)
+    except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
-    if vectors.dtype != np.float32 or vectors.shape[1:] != generation.whitening.projection.shape[1:]:
+    if vectors.shape[1:] != whitening.projection.shape[1:]:
         raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not fit its whitening. {REBUILD}")
-    rows, images = len(catalogue.image_of_row), len(catalogue.ids)
-    if (len(vectors), rows, images) != (manifest.counts.regions, manifest.counts.regions, manifest.counts.images):
+    if not catalogue.files <= manifest.files.keys():
+        raise IndexProblem(f"The index {folder.name} is damaged: thumbnails lie where none can be. {REBUILD}")
+    if (len(catalogue.image_of_row), len(catalogue.ids)) != (rows, images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
-    return generation
+    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -145,9 +213,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise IndexProblem(f"The index {folder.name} has no readable manifest. {REBUILD}") from None
 
 
+def damaged_files(folder: Path, manifest: Manifest) -> dict[str, str]:
+    """What is wrong with each file that is missing or not what was written, thumbnails and keypoints included."""
+    return {name: fault for name in manifest.files if (fault := _fault(folder / name, manifest.files[name]))}
+
+
 def check_files(folder: Path, manifest: Manifest) -> list[str]:
-    """A sentence for each file that is missing or is not what was written, thumbnails and keypoints included."""
-    return [fault for name in manifest.files for fault in _faults(folder, name, manifest)]
+    """The same in sentences."""
+    return [f"{name} {fault}" for name, fault in damaged_files(folder, manifest).items()]
 
 
 def read_skipped(folder: Path) -> list[Skipped]:
@@ -156,34 +229,8 @@ def read_skipped(folder: Path) -> list[Skipped]:
 
 
 def write_skipped(folder: Path, skipped: list[Skipped]) -> None:
-    rows = [{"file": s.file, "reason": s.reason, "sentence": s.sentence} for s in skipped]
+    rows = [{name: getattr(file, name) for name in SKIPPED_COLUMNS.names} for file in skipped]
     pq.write_table(pa.Table.from_pylist(rows, schema=SKIPPED_COLUMNS), folder / "skipped.parquet")
-
-
-def write_whitening(folder: Path, whitening: Whitening) -> None:
-    np.savez(
-        folder / "whitening.npz",
-        kind=np.array(whitening.kind),
-        mean=whitening.mean,
-        projection=whitening.projection,
-    )
-
-
-def read_whitening(folder: Path) -> Whitening:
-    """How the generation's vectors were whitened."""
-    with (folder / "whitening.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
-
-
-def write_graph(folder: Path, graph: Graph) -> None:
-    affinity = graph.affinity
-    np.savez(
-        folder / "graph.npz",
-        nodes=graph.nodes,
-        weights=affinity.data,
-        columns=affinity.indices,
-        starts=affinity.indptr,
-    )
 
 
 @contextmanager
@@ -204,41 +251,34 @@ def scratch_folder(index_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(
-    folder: Path, index_dir: Path, recipe: Recipe, gallery: Path, counts: Counts, null: Null, note: str = ""
-) -> Path:
-    """Seals a finished folder with its manifest and makes it the served generation; the last two are kept."""
+def publish(folder: Path, index_dir: Path, sealed: Manifest, before: Path | None = None) -> Path:
+    """Seals a finished folder with its manifest and makes it the served generation.
+
+    `sealed.files` names the files that are known already; the others are measured here. Of the earlier generations
+    only `before` is kept, or the one that was current.
+    """
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    manifest = Manifest(
-        format=FORMAT,
-        recipe=recipe,
-        gallery=str(gallery),
-        created=datetime.now(UTC),
-        counts=counts,
-        null=null,
-        note=note,
-        files={
-            name: FileFacts(bytes=(folder / name).stat().st_size, sha256=file_sha256(folder / name)) for name in names
-        },
-    )
+    files = {name: sealed.files.get(name) or _measured(folder / name) for name in names}
+    manifest = sealed.model_copy(update={"files": files})
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-    for path in (
-        *(folder / name for name in names),
-        folder / "manifest.json",
-        *(folder / name for name in SLICED),
-        folder,
-    ):
-        _sync(path)
+    for name in (*names, "manifest.json", *SLICED, "."):
+        _sync(folder / name)
+    keep = {before.name if before else _current_name(index_dir)}
     final = index_dir / f"gen-{_next_number(index_dir):06d}-{secrets.token_hex(2)}"
     folder.rename(final)
-    _point_current_at(index_dir, final.name)
-    for old in _generations(index_dir)[:-KEPT]:
-        if old != final:
+    try:
+        point_current_at(index_dir, final.name)
+    except BaseException:
+        shutil.rmtree(final, ignore_errors=True)
+        raise
+    for old in generations(index_dir):
+        if old.name not in keep | {final.name}:
             shutil.rmtree(old, ignore_errors=True)
     return final
 
 
-def _point_current_at(index_dir: Path, name: str) -> None:
+def point_current_at(index_dir: Path, name: str) -> None:
+    """Makes another generation the served one, at once and for good. Only call it while holding the build lock."""
     pointer = index_dir / "CURRENT.tmp"
     pointer.write_text(name + "\n", encoding="utf-8")
     _sync(pointer)
@@ -246,33 +286,37 @@ def _point_current_at(index_dir: Path, name: str) -> None:
     _sync(index_dir)
 
 
-def _generations(index_dir: Path) -> list[Path]:
-    return sorted(p for p in index_dir.glob("gen-*") if p.is_dir())
+def new_manifest(**facts: object) -> Manifest:
+    """Of a generation that is made now, in this version of the format."""
+    return Manifest.model_validate({"format": FORMAT, "created": datetime.now(UTC), **facts})
+
+
+def _current_name(index_dir: Path) -> str:
+    try:
+        return current_folder(index_dir).name
+    except IndexProblem:
+        return ""
+
+
+def _number(folder: Path) -> int:
+    found = NAME.fullmatch(folder.name)
+    return int(found[1]) if found else 0
 
 
 def _next_number(index_dir: Path) -> int:
-    numbers = [p.name.split("-")[1] for p in _generations(index_dir)]
-    return max((int(n) for n in numbers if n.isdigit()), default=0) + 1
+    return max(map(_number, generations(index_dir)), default=0) + 1
 
 
-def _faults(folder: Path, name: str, manifest: Manifest) -> list[str]:
-    path, facts = folder / name, manifest.files[name]
+def _measured(path: Path) -> FileFacts:
+    return FileFacts(bytes=path.stat().st_size, sha256=file_sha256(path))
+
+
+def _fault(path: Path, facts: FileFacts, only_size: bool = False) -> str:
     if not path.is_file():
-        return [f"{name} is missing"]
-    if path.stat().st_size != facts.bytes or file_sha256(path) != facts.sha256:
-        return [f"{name} is not what was written"]
-    return []
-
-
-def _read_graph(folder: Path, regions: int) -> Graph:
-    with (folder / "graph.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        nodes, weights = arrays["nodes"], arrays["weights"]
-        affinity = sparse.csr_array((weights, arrays["columns"], arrays["starts"]), shape=(len(nodes), len(nodes)))
-    affinity.check_format(full_check=True)  # scipy looks at columns only when asked to
-    fits = nodes.ndim == 1 and nodes.dtype == np.int64 and weights.dtype == np.float32
-    if not fits or np.any(np.diff(nodes, prepend=-1, append=regions) <= 0) or not np.isfinite(weights).all():
-        raise ValueError("graph.npz does not fit the vectors")
-    return Graph(nodes, affinity)
+        return "is missing"
+    if path.stat().st_size != facts.bytes or (not only_size and file_sha256(path) != facts.sha256):
+        return "is not what was written"
+    return ""
 
 
 def _sync(path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui.index_sidebar import ready_gallery
 from ui.result_grid import search_from
+from ui.served_gallery import ready_gallery
 from ui.text import plain
 from ui.tile import tile
 
@@ -18,7 +18,7 @@ number = st.pagination(pages, key="gallery page", bind="query-params") if pages 
 
 with st.grid("auto", min_column_width=150, gap="small") as grid:
     for image in ids[(number - 1) * PER_PAGE : number * PER_PAGE]:
-        with grid.cell():
+        with grid.cell(), st.container(gap="xxsmall"):
             st.image(tile(gallery.folder.name, image, None, gallery), width="stretch", alt=image)
             st.caption(plain(image))
             if st.button("Search with this", key=f"with {image}", type="tertiary", icon=":material/search:"):

@@ -4,11 +4,12 @@ import streamlit as st
 
 from retrieval.confidence import NO_MATCH, no_match
 from retrieval.errors import BoxfindError
+from retrieval.images import shown
 from ui.box_picker import CANVAS_WIDTH, pick_box
-from ui.index_sidebar import failure, ready_gallery
 from ui.query_source import query_source
 from ui.ranking_choice import ranking_choice
 from ui.result_grid import result_grid
+from ui.served_gallery import failure, ready_gallery
 from ui.session import decoded, find, shared_engine
 from ui.text import plain
 
@@ -28,7 +29,7 @@ with query:
     except BoxfindError as error:
         failure(error)
         st.stop()
-    st.caption(f"{plain(picture.name)}, {image.shape[1]} x {image.shape[0]} pixels")
+    st.caption(f"{plain(shown(picture.name))}, {image.shape[1]} x {image.shape[0]} pixels")
     box = pick_box(picture.key, image)
 
 with results:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval.errors import WeightsMissing, pick
+from retrieval.recipe import Recipe
 from retrieval.torchvision_compat import import_torchvision, torchvision_state
 from retrieval.weights import Progress, Weights, fetch_weights, find_weights
 
@@ -116,6 +117,20 @@ def choose_backbone(name: str, offline: bool, progress: Progress | None = None) 
         if name != AUTO:
             raise
         return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {reason}"
+
+
+def recipe_problem(recipe: Recipe) -> str:
+    """Why this program cannot make descriptors that compare with those of a recipe; empty when it can."""
+    backbone = BACKBONES.get(recipe.backbone)
+    if backbone is None:
+        return f"The index was built with {recipe.backbone}, which this program does not have. Rebuild it."
+    if (recipe.weights_sha256, recipe.preprocessing) == (backbone.weights.sha256, backbone.preprocessing):
+        return ""
+    return (
+        f"The index was built with {recipe.backbone} (weights {recipe.weights_sha256[:8]}, preprocessing "
+        f"{recipe.preprocessing}); this program has weights {backbone.weights.sha256[:8]}, preprocessing "
+        f"{backbone.preprocessing}. Rebuild the index."
+    )
 
 
 def _load_state(weights: Path) -> "dict[str, Tensor]":

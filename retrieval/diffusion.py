@@ -10,7 +10,8 @@ from retrieval.types import Numbers, Rows, Scores, Vectors
 
 NODES = 150_000
 """Regions that the graph may join before each image gives fewer of them: its making costs their square."""
-NODES_OF_IMAGE = 21
+NODES_OF_IMAGE = (21, 15, 10, 7, 5, 3, 2, 1)
+"""Few steps, so that a gallery that grows by a few pictures keeps the neighbours it has."""
 NEIGHBOURS = 10
 GAMMA = 3.0
 """Similarities count to this power, so that weak ones hardly conduct."""
@@ -18,6 +19,18 @@ CONDUCTED = 0.85
 """The share that flows on at each step."""
 ITERATIONS = 12
 BLOCK_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """For each of M regions one region of each of the K images that are nearest to it, in the order of their rows."""
+
+    nodes: Rows
+    """(M,) the vector rows that take part, ascending."""
+    nearest: Rows
+    """(M, K) places among the nodes."""
+    similarities: Scores
+    """(M, K)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +43,54 @@ class Graph:
     """(M, M) symmetric, D^-1/2 A D^-1/2."""
 
 
-def make_graph(vectors: Vectors, images: Numbers, progress: Callable[[int, int], None] = lambda *_: None) -> Graph:
-    """The graph of region vectors (N, D), which stand in the order of their images (N,).
+def make_graph(neighbours: Neighbours) -> Graph:
+    """Regions are joined when one of the two is a neighbour of the other."""
+    count, each = neighbours.nearest.shape
+    weights = np.clip(neighbours.similarities, 0, None) ** GAMMA
+    starts = np.arange(0, count * each + 1, max(each, 1)) if each else np.zeros(count + 1, int)
+    directed = sparse.csr_array((weights.ravel(), neighbours.nearest.ravel(), starts), shape=(count, count))
+    directed.sum_duplicates()
+    return Graph(neighbours.nodes, _normalised(directed.maximum(directed.T)))
+
+
+def find_neighbours(
+    vectors: Vectors,
+    images: Numbers,
+    known: Neighbours | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> Neighbours:
+    """The neighbours of region vectors (N, D), which stand in the order of their images (N,).
 
     Of each image the first regions take part, the larger ones. A region is joined to the best region of each of the
     ten images that are nearest to it: neighbours in one and the same image would only say the same thing many times.
+    `known`: what is already certain, with `nodes` and `nearest` as rows of these vectors. Its nodes keep the
+    neighbours they have unless an image that is not in it comes nearer; all other nodes are compared with everything.
     """
     nodes = _nodes(images)
-    vectors, images = vectors[nodes], images[nodes]
+    vectors, images = np.asarray(vectors[nodes]), images[nodes]
     starts = np.unique(images, return_index=True)[1]
-    count = min(NEIGHBOURS, len(starts) - 1)
-    left, right, weights = [], [], []
+    count = max(min(NEIGHBOURS, len(starts) - 1), 0)
+    nearest = np.zeros((len(nodes), count), np.int64)
+    similarities = np.zeros((len(nodes), count), np.float32)
+    anew = np.ones(len(nodes), bool)
+    if known is not None and known.nearest.shape[1] == count:
+        places, among = _places(nodes, known.nodes), _places(nodes, known.nearest)
+        arrived = np.setdiff1d(np.arange(len(nodes)), places)
+        if not np.isin(images[arrived], images[places[places >= 0]]).any():  # else images take part with more regions
+            whole = (places >= 0) & (among >= 0).all(axis=1)
+            in_order = np.argsort(among[whole], axis=1)
+            nearest[places[whole]] = np.take_along_axis(among[whole], in_order, axis=1)
+            similarities[places[whole]] = np.take_along_axis(known.similarities[whole], in_order, axis=1)
+            anew[places[whole]] = False
+            _let_in(arrived, vectors, images, nearest, similarities, np.flatnonzero(~anew))
+    asking = np.flatnonzero(anew) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
-    for start in range(0, len(nodes) if count > 0 else 0, block):
-        rows, similar = _nearest_elsewhere(vectors, images, starts, slice(start, start + block), count)
-        left.append(np.repeat(np.arange(start, start + len(rows)), count))
-        right.append(rows.ravel())
-        weights.append(np.clip(similar.ravel(), 0, None) ** GAMMA)
-        progress(min(start + block, len(nodes)), len(nodes))
-    if not left:
-        return Graph(nodes, sparse.csr_array((len(nodes), len(nodes)), dtype=np.float32))
-    directed = sparse.csr_array(
-        (np.concatenate(weights), (np.concatenate(left), np.concatenate(right))), shape=(len(nodes), len(nodes))
-    )
-    return Graph(nodes, _normalised(directed.maximum(directed.T)))
+    for start in range(0, len(asking), block):
+        part = asking[start : start + block]
+        nearest[part] = _nearest_elsewhere(vectors, images, starts, part, count)
+        similarities[part] = _similar(vectors, part, nearest[part])
+        progress(min(start + block, len(asking)), len(asking))
+    return Neighbours(nodes, nearest, similarities)
 
 
 def diffuse(graph: Graph, rows: Rows, similarities: Scores) -> Scores:
@@ -92,25 +129,66 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
 def _nodes(images: Numbers) -> Rows:
     """The first rows of each image, as many as the graph has room for."""
     starts, counts = np.unique(images, return_index=True, return_counts=True)[1:]
-    each = int(np.clip(NODES // max(len(starts), 1), 1, NODES_OF_IMAGE))
+    each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= NODES), NODES_OF_IMAGE[-1])
     place = np.arange(len(images)) - np.repeat(starts, counts)
     return np.flatnonzero(place < each)
 
 
-def _nearest_elsewhere(
-    vectors: Vectors, images: Numbers, starts: Rows, asking: slice, count: int
-) -> tuple[Rows, Scores]:
-    """For some nodes the best region of each of the `count` nearest other images: rows and similarities (B, count)."""
+def _places(nodes: Rows, rows: Rows) -> Rows:
+    """Where among the nodes some vector rows stand; -1 for those that are none of them."""
+    places = np.minimum(np.searchsorted(nodes, rows), len(nodes) - 1)
+    return np.where(nodes[places] == rows, places, -1)
+
+
+def _let_in(
+    arrived: Rows, vectors: Vectors, images: Numbers, nearest: Rows, similarities: Scores, settled: Rows
+) -> None:
+    """Nodes of new images take the places of neighbours of the settled nodes that they come nearer than."""
+    if not len(arrived) or not len(settled):
+        return
+    starts = np.unique(images[arrived], return_index=True)[1]
+    count = nearest.shape[1]
+    block = max(1, BLOCK_BYTES // (4 * len(arrived)))
+    for start in range(0, len(settled), block):
+        part = settled[start : start + block]
+        similar = vectors[part] @ vectors[arrived].T
+        nearer = np.flatnonzero(similar.max(axis=1) > similarities[part].min(axis=1))
+        if not len(nearer):
+            continue
+        part = part[nearer]
+        candidates = np.hstack([nearest[part], arrived[_best_of_each(similar[nearer], starts)]])
+        worth = _similar(vectors, part, candidates)
+        kept = np.sort(np.argsort(-worth, axis=1, kind="stable")[:, :count], axis=1)
+        chosen = np.take_along_axis(candidates, kept, axis=1)
+        in_order = np.argsort(chosen, axis=1)
+        nearest[part] = np.take_along_axis(chosen, in_order, axis=1)
+        similarities[part] = np.take_along_axis(np.take_along_axis(worth, kept, axis=1), in_order, axis=1)
+
+
+def _best_of_each(similar: Scores, starts: Rows) -> Rows:
+    """For (B, N) similarities, of which each image's begin at `starts`: the place of each image's best, (B, images)."""
+    ends = np.append(starts[1:], similar.shape[1])
+    return np.stack(
+        [start + similar[:, start:end].argmax(axis=1) for start, end in zip(starts, ends, strict=True)], axis=1
+    )
+
+
+def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: Rows, count: int) -> Rows:
+    """For some nodes the best region of each of the `count` nearest other images, (B, count), in the order of rows."""
     similar = vectors[asking] @ vectors.T  # (B, M)
     of_image = np.maximum.reduceat(similar, starts, axis=1)  # (B, images)
-    of_image[np.arange(len(of_image)), np.searchsorted(starts, np.arange(len(vectors))[asking], side="right") - 1] = -2
-    nearest = np.argpartition(-of_image, count - 1, axis=1)[:, :count]
+    of_image[np.arange(len(of_image)), np.searchsorted(starts, asking, side="right") - 1] = -2
+    nearest = np.sort(np.argpartition(-of_image, count - 1, axis=1)[:, :count], axis=1)
     ends = np.append(starts[1:], len(vectors))
     most = int((ends - starts).max())
     candidates = np.minimum(starts[nearest][:, :, None] + np.arange(most), ends[nearest][:, :, None] - 1)
     among = np.take_along_axis(similar, candidates.reshape(len(similar), -1), axis=1).reshape(candidates.shape)
-    rows = np.take_along_axis(candidates, among.argmax(axis=2)[:, :, None], axis=2)[:, :, 0]
-    return rows, np.take_along_axis(of_image, nearest, axis=1)
+    return np.asarray(np.take_along_axis(candidates, among.argmax(axis=2)[:, :, None], axis=2)[:, :, 0])
+
+
+def _similar(vectors: Vectors, rows: Rows, others: Rows) -> Scores:
+    """Similarities (B, K) of rows (B,) to others (B, K): each pair by itself, so that it is the same bits always."""
+    return np.asarray(np.einsum("bd,bkd->bk", vectors[rows], vectors[others]), np.float32)
 
 
 def _normalised(affinity: sparse.csr_array) -> sparse.csr_array:

@@ -23,11 +23,15 @@ class Embedder:
     recipe: Recipe
     run: Run
 
-    def regions(self, image: Image) -> tuple[list[Region], Vectors]:
-        """The R regions of a gallery image and their vectors before whitening, (R, C), from one forward pass."""
-        height, width = image.shape[:2]
+    def regions(self, image: Image, size: tuple[int, int] | None = None) -> tuple[list[Region], Vectors]:
+        """The R regions of a gallery image and their vectors before whitening, (R, C), from one forward pass.
+
+        `size`: (width, height) of the original, which the regions are in pixels of, where `image` is a smaller copy.
+        """
+        width, height = size or (image.shape[1], image.shape[0])
         found = find_regions(self.recipe.regions, width, height, self.recipe.grid_levels)
-        return found, self._pool(image, [region.box for region in found], self.recipe.side)
+        pixels = resize_image(image, *network_size(width, height, self.recipe.side))
+        return found, self._pool(pixels, [region.box for region in found], (width, height))
 
     def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Query:
         """What is in a box of an image, described; `context` 1.2 takes in a tenth more on each side.
@@ -38,7 +42,7 @@ class Embedder:
         in the image.
         """
         crop = crop_image(image, checked_box(image, box, context))
-        views = [self._pool(crop, [Box.whole(crop)], side)[0] for side in self._sides_of_views(crop, image)]
+        views = [self._view(crop, side) for side in self._sides_of_views(crop, image)]
         return Query(crop, unit(whitening.apply(np.stack(views)).mean(axis=0)))
 
     def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
@@ -48,14 +52,16 @@ class Embedder:
         side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
         return [round(side * view) for view in recipe.query_views]
 
-    def _pool(self, image: Image, boxes: list[Box], side: int) -> Vectors:
-        height, width = image.shape[:2]
-        pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
-        return pool_layers(self._layers(image, side), boxes, (width, height), pooling, self.recipe.fine)
+    def _view(self, crop: Image, side: int) -> Vectors:
+        height, width = crop.shape[:2]
+        pixels = resize_image(crop, *network_size(width, height, side))
+        return np.asarray(self._pool(pixels, [Box.whole(crop)], (width, height))[0])
 
-    def _layers(self, image: Image, side: int) -> list[FeatureMap]:
-        width, height = network_size(image.shape[1], image.shape[0], side)
-        return [layer[0] for layer in self.run(resize_image(image, width, height)[None])]
+    def _pool(self, pixels: Image, boxes: list[Box], size: tuple[int, int]) -> Vectors:
+        """Boxes, in pixels of a picture of that (width, height), of what the network sees in `pixels`."""
+        layers: list[FeatureMap] = [layer[0] for layer in self.run(pixels[None])]
+        pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
+        return pool_layers(layers, boxes, size, pooling, self.recipe.fine)
 
 
 def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:

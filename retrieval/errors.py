@@ -9,6 +9,8 @@ BoxfindError
 ├── GalleryProblem     the folder of pictures is missing or has no usable picture
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
 ├── BuildRunning       another build is at work on the same index
+├── BuildCancelled     somebody asked the build to stop
+├── DiskFull           the index does not fit on its disk
 └── BadTable           a table or a labelled data set is not what it must be
 """
 
@@ -24,8 +26,12 @@ class BoxfindError(Exception):
 
 class UnreadableImage(BoxfindError):
     def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
+        super().__init__(reason, sentence)  # both, so that it comes back whole from another process
         self.reason = reason
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class BadBox(BoxfindError):
@@ -53,6 +59,14 @@ class IndexProblem(BoxfindError):
 
 
 class BuildRunning(BoxfindError):
+    pass
+
+
+class BuildCancelled(BoxfindError):
+    pass
+
+
+class DiskFull(BoxfindError):
     pass
 
 

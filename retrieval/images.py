@@ -4,39 +4,22 @@ import contextlib
 import io
 import os
 import stat
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageCms, ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from retrieval.errors import UnreadableImage
 from retrieval.types import Box, Image
+from retrieval.upright import DECODER_ERRORS, SIDEWAYS, orientation_of, upright_rgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-NEUTRAL_GREY = (128, 128, 128)
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ADVICE = "Open it in an image editor and save it as JPEG or PNG."
-
-# What Pillow raises on damaged files: read off a fuzz of all formats above, and what other decoders are known to add.
-DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    RuntimeError,
-    TypeError,
-    EOFError,
-    ArithmeticError,
-    MemoryError,
-    IndexError,
-    KeyError,
-    struct.error,
-    Pillow.DecompressionBombError,
-    Pillow.DecompressionBombWarning,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +31,18 @@ class Limits:
     longest_side: int = 20_000
     shortest_side: int = 8
     aspect: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An image, and what is to be known of the file it was decoded from."""
+
+    image: Image
+    width: int
+    height: int
+    """Of the upright original in pixels; the image is smaller where less was asked for."""
+    animated: bool
+    """There are more frames or pages than the first, which is the image."""
 
 
 LIMITS = Limits()
@@ -82,6 +77,15 @@ def read_file(path: Path) -> bytes:
 
 def decode_image(data: bytes, name: str = "The picture") -> Image:
     """The picture in some bytes; `name` is only used in sentences. Raises UnreadableImage."""
+    return decode_picture(data, name).image
+
+
+def decode_picture(data: bytes, name: str = "The picture", enough: int | None = None) -> Decoded:
+    """The picture in some bytes, with its original size; `name` is only used in sentences. Raises UnreadableImage.
+
+    Where a longest side of `enough` pixels will do, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size but not below
+    that, which is faster and takes less memory. Limits hold for the original.
+    """
     name = shown(name)
     if not data:
         raise UnreadableImage("empty", f"{name} is empty (0 bytes).")
@@ -90,20 +94,21 @@ def decode_image(data: bytes, name: str = "The picture") -> Image:
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(picture, name)
-            picture.load()
-            return np.asarray(_upright_rgb(picture))
+            return _decoded(picture, enough)
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         raise UnreadableImage(
             "too_large", f"{name} has more than {LIMITS.pixels // 10**6} million pixels; make it smaller."
         ) from None
     except UnidentifiedImageError:
+        if data.startswith(TIFF_STARTS):
+            raise UnreadableImage(
+                "unknown_tiff", f"{name} is a TIFF that is damaged or of a kind that cannot be read. {ADVICE}"
+            ) from None
         raise UnreadableImage(
             "not_an_image", f"{name} is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)."
         ) from None
     except DECODER_ERRORS as error:
-        if "truncated" in str(error).lower() or isinstance(error, EOFError):
-            raise UnreadableImage("truncated", f"{name} is cut off; get the complete file.") from None
-        raise UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}") from None
+        raise _undecodable(name, error) from None
 
 
 def resize_image(image: Image, width: int, height: int) -> Image:
@@ -156,41 +161,27 @@ def _check_size(picture: Pillow.Image, name: str) -> None:
         raise UnreadableImage("bad_aspect", f"{size}, too long and thin to search in; cut it into parts.")
 
 
-def _upright_rgb(picture: Pillow.Image) -> Pillow.Image:
-    profile = picture.info.get("icc_profile")
-    with contextlib.suppress(*DECODER_ERRORS):  # a broken EXIF block says nothing about the pixels: take them as stored
-        picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        return _rescaled(picture).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        canvas = Pillow.new("RGBA", picture.size, NEUTRAL_GREY)
-        return Pillow.alpha_composite(canvas, picture).convert("RGB")
-    return _in_srgb(picture, profile).convert("RGB")
+def _undecodable(name: str, error: Exception) -> UnreadableImage:
+    message = str(error).lower()
+    if isinstance(error, MemoryError) or "out of memory" in message:
+        return UnreadableImage("too_large", f"{name} takes more memory to decode than there is; make it smaller.")
+    if isinstance(error, EOFError) or "truncated" in message:
+        return UnreadableImage("truncated", f"{name} is cut off; get the complete file.")
+    return UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}")
 
 
-def _rescaled(picture: Pillow.Image) -> Pillow.Image:
-    """16-bit, 32-bit and float greys to 8 bits; Pillow's own conversion clips instead."""
-    values = np.asarray(picture).astype(np.float64)
-    values = np.nan_to_num(values, nan=0, posinf=0, neginf=0)
-    low, high = values.min(), values.max()
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and low >= 0 and high <= 65535):
-        low, high = 0, 65535
-    elif low >= 0 and high <= 1:
-        low, high = 0, 1
-    elif low >= 0 and high <= 255:
-        low, high = 0, 255
-    scaled = (values - low) * (255 / max(high - low, 1e-12))
-    return Pillow.fromarray(np.rint(scaled).astype(np.uint8))
+def _decoded(picture: Pillow.Image, enough: int | None) -> Decoded:
+    width, height = picture.size
+    if enough:
+        reduction = next((n for n in (8, 4, 2) if max(width, height) >= n * enough), 1)
+        picture.draft(None, (width // reduction, height // reduction))  # only JPEG can; others stay as they are
+    picture.load()
+    if orientation_of(picture) in SIDEWAYS:
+        width, height = height, width
+    return Decoded(upright_rgb(picture), width, height, _is_animated(picture))
 
 
-def _in_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:
-    if not profile or picture.mode not in ("RGB", "CMYK", "L"):
-        return picture
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return picture
-        return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or picture
-    except (ImageCms.PyCMSError, *DECODER_ERRORS):
-        return picture  # a broken colour profile: the plain conversion is close enough
+def _is_animated(picture: Pillow.Image) -> bool:
+    with contextlib.suppress(*DECODER_ERRORS):  # a broken second frame says nothing about the first
+        return bool(getattr(picture, "is_animated", False))
+    return True

@@ -18,6 +18,8 @@ GALLERY_SIDE, QUERY_SIDE = 640, 400  # longest side, in pixels, at which a galle
 LIMIT = 500  # keypoints kept of one picture
 ENOUGH = 6  # inliers from which on a mapping is evidence: any four points have one, so the first four say nothing
 
+PATIENCE = 0.7
+"""Seconds that the candidates of one search may take."""
 SURE = 10
 """Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
 
@@ -52,13 +54,18 @@ class Evidence:
 NOTHING = Evidence(0, None)
 
 
+def use_one_thread() -> None:
+    """For a process that is one of many at the same work: OpenCV starts no threads of its own."""
+    cv2.setNumThreads(1)
+
+
 def find_keypoints(image: Image, side: int = GALLERY_SIDE) -> Keypoints:
     """The LIMIT strongest SIFT keypoints (Lowe, IJCV 2004) of a picture (H, W, 3) resized to this longest side.
 
     Descriptors are RootSIFT (Arandjelović & Zisserman, CVPR 2012): the root of the L1-normalised histogram, whose
     Euclidean distance is the Hellinger distance, which a few big bins do not rule. A byte each loses nothing that
     matters and is a quarter of the index. A picture without texture has no keypoints. Deterministic; OpenCV's own
-    threads stay as the process set them: they change no result, and two workers are as fast with as without them.
+    threads change no result.
     """
     height, width = image.shape[:2]
     scale = min(side / max(height, width), _ENLARGED)
@@ -116,14 +123,14 @@ def verify_all(
     crop: Image,
     candidates: Sequence[int],
     read: Callable[[int], tuple[Keypoints, tuple[int, int]]],
-    seconds: float = 0.7,
+    seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Evidence]:
     """One answer per candidate, in order, for a query crop (H, W, 3); `read` gives keypoints and (width, height).
 
-    Best candidates come first: when the time is spent the rest get NOTHING and are never read.
+    Best candidates come first: when `seconds`, PATIENCE if left out, are spent the rest get NOTHING and are never read.
     """
-    end = clock() + seconds
+    end = clock() + (PATIENCE if seconds is None else seconds)
     evidence = [NOTHING] * len(candidates)
     query = find_keypoints(crop, QUERY_SIDE)
     if len(query) < ENOUGH:

@@ -5,36 +5,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image as Pillow
 
 from index.build import build
+from index.pictures import PicturePool
+from retrieval import verification
 from retrieval.embed import Embedder
-from retrieval.recipe import Recipe
 from retrieval.types import Image
+from tests.tiny import TINY_RECIPE, draw_picture, tiny_run
 
 settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
 settings.load_profile("boxfind")
 
-CELL = 32
-CHANNELS = 16
-TINY_RECIPE = Recipe(
-    backbone="efficientnet-lite0",
-    weights_sha256="0" * 64,
-    preprocessing=1,
-    side=128,
-    query_side=128,
-    query_views=(1.0,),
-    regions=("whole", "grid"),
-    grid_levels=2,
-    distinct=1.0,
-    pooling="gap",
-    fine=0.5,
-    dimensions=8,
-    precision="float32",
-)
 Draw = Callable[..., Image]
 BuildIndex = Callable[..., Path]
 
@@ -52,17 +36,6 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield data
 
 
-def tiny_run(pixels: np.ndarray) -> tuple[np.ndarray]:
-    """(N, H, W, 3) -> one layer (N, 16, H/32, W/32): each cell's mean colour and mixtures of its 4 x 4 blocks."""
-    count, height, width, _ = pixels.shape
-    h, w = height // CELL, width // CELL
-    blocks = pixels.reshape(count, h, 4, CELL // 4, w, 4, CELL // 4, 3).mean(axis=(3, 6)) / 255  # (N, h, 4, w, 4, 3)
-    colours = blocks.mean(axis=(2, 4))  # (N, h, w, 3)
-    flat = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(count, h, w, 48)
-    mixtures = np.abs(flat @ np.random.default_rng(5).normal(size=(48, CHANNELS - 3)))
-    return (np.concatenate([colours, mixtures], axis=3).transpose(0, 3, 1, 2).astype(np.float32),)
-
-
 @pytest.fixture(scope="session")
 def make_embedder() -> Callable[..., Embedder]:
     """An embedder with that network; keyword arguments change its recipe."""
@@ -76,19 +49,8 @@ def tiny_embedder(make_embedder: Callable[..., Embedder]) -> Embedder:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """A read-only picture of coloured rectangles, another one for every seed."""
-
-    def drawn(seed: int, width: int = 128, height: int = 96) -> Image:
-        rng = np.random.default_rng(seed)
-        image = np.full((height, width, 3), rng.integers(0, 256, 3), dtype=np.uint8)
-        for _ in range(12):
-            x, y = rng.integers(0, width - 4), rng.integers(0, height - 4)
-            w, h = rng.integers(4, width // 2), rng.integers(4, height // 2)
-            image[y : y + h, x : x + w] = rng.integers(0, 256, 3)
-        image.setflags(write=False)
-        return image
-
-    return drawn
+    """Makes a read-only picture of coloured rectangles, another one for every seed."""
+    return draw_picture
 
 
 @pytest.fixture
@@ -102,11 +64,28 @@ def gallery(tmp_path: Path, draw: Draw) -> Path:
     return folder
 
 
-@pytest.fixture
-def build_index(tmp_path: Path, tiny_embedder: Embedder) -> BuildIndex:
-    """Indexes a folder into tmp_path/index; the new generation's folder."""
+@pytest.fixture(scope="session", autouse=True)
+def no_hurry() -> Iterator[None]:
+    """However busy the machine is, every candidate is verified: answers do not depend on the clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verification, "PATIENCE", float("inf"))
+        yield
 
-    def built(folder: Path, workers: int = 1, embedder: Embedder = tiny_embedder, into: str = "index") -> Path:
-        return build(folder, tmp_path / into, embedder, workers, lambda *_: None)
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[PicturePool]:
+    """The worker processes that decode pictures, started once."""
+    with PicturePool(2) as started:
+        yield started
+
+
+@pytest.fixture
+def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: PicturePool) -> BuildIndex:
+    """Indexes a folder into tmp_path/index; the folder of the generation that is served then."""
+
+    def built(
+        folder: Path, workers: int = 1, embedder: Embedder = tiny_embedder, into: str = "index", full: bool = False
+    ) -> Path:
+        return build(folder, tmp_path / into, embedder, pool, workers, lambda *_: None, full=full)
 
     return built

@@ -14,7 +14,7 @@ from retrieval.weights import download_folder
 from settings import Settings
 
 
-def test_what_is_installed_here():
+def test_r45_what_is_installed_here():
     found = examine(Settings())
     assert found.python == platform.python_version()
     assert found.packages["numpy"] == numpy.__version__ and found.packages["torch"] == torch.__version__

@@ -20,60 +20,91 @@ SPECK = 8
 """Canvas pixels below which a box was a click or a slip."""
 STROKE = 3
 COLOUR = "#ff5a1f"
+FILL = "rgba(255, 90, 31, 0.08)"
+MOST_THINGS = 50
+"""What lies on a canvas below this many others is not looked at."""
+ORIGINS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
+"""The point of a box that the canvas gives the place of, as a share of its side."""
 
 
 def pick_box(key: str, image: Image) -> Box | None:
     """Shows the picture to draw on; the last box drawn, typed in or set elsewhere, None as long as there is none."""
-    from streamlit_drawable_canvas import st_canvas  # works in a running app only
-
     height, width = image.shape[:2]
     scale = min(CANVAS_WIDTH / width, CANVAS_HEIGHT / height)
     state = drawing()
-    canvas = st_canvas(
-        background_image=_background(key, image),
-        width=round(width * scale),
-        height=round(height * scale),
-        drawing_mode="labeled_rect",
-        initial_drawing=_drawing_of(state.preset, scale),
-        stroke_color=COLOUR,
-        stroke_width=STROKE,
-        fill_color="rgba(255, 90, 31, 0.08)",
-        key=f"canvas-{key}-{state.version}",
-    )
-    drawn = last_box(canvas.boxes, scale, width, height)
-    if not canvas.boxes:
+    things = _canvas(key, image, scale, state)
+    drawn = last_box(things, scale, width, height)
+    if not things:
         state.box = None
     elif drawn is None or _same(drawn, state.preset, tolerance=(SNAP + 2) / scale):
         state.box = state.preset  # to the pixel, where the canvas can only tell it roughly
-    elif len(canvas.boxes) > 1 and drawn != state.box:
+    elif len(things) > 1 and drawn != state.box:
         state.put(drawn)  # a canvas with this box alone takes the place of the one with several
         st.rerun()
     else:
         state.box = drawn
+    if things and state.box is None:
+        st.caption("That box is too small to search with; draw a larger one.")
     _by_numbers(state, width, height)
     return state.box
 
 
-def last_box(boxes: Sequence[Mapping[str, Any]], scale: float, width: int, height: int) -> Box | None:
+def last_box(things: Sequence[object], scale: float, width: int, height: int) -> Box | None:
     """The last box on the canvas that is not a click or a speck, in pixels of a (width, height) picture.
 
     This is the only place that goes from canvas units to pixels. What comes from a browser is not trusted.
     """
-    for drawn in reversed(boxes):
-        try:
-            left, top, wide, high = (float(drawn[side]) for side in ("left", "top", "width", "height"))
-        except (KeyError, TypeError, ValueError):
+    for thing in reversed(things[-MOST_THINGS:]):
+        edges = _edges(thing)
+        if edges is None or min(edges[2] - edges[0], edges[3] - edges[1]) < SPECK:
             continue
-        if not all(math.isfinite(value) for value in (left, top, wide, high)) or min(wide, high) < SPECK:
-            continue
-        x0, x1 = _snapped(left, left + wide, width * scale)
-        y0, y1 = _snapped(top, top + high, height * scale)
+        x0, x1 = _snapped(edges[0], edges[2], width * scale)
+        y0, y1 = _snapped(edges[1], edges[3], height * scale)
         box = Box(math.floor(x0 / scale), math.floor(y0 / scale), math.ceil(x1 / scale), math.ceil(y1 / scale)).clipped(
             width, height
         )
         if box.width >= SMALLEST_BOX and box.height >= SMALLEST_BOX:
             return box
     return None
+
+
+def _canvas(key: str, image: Image, scale: float, state: Drawing) -> Sequence[object]:
+    """The canvas with the picture below it; what lies on it, as the browser tells it."""
+    from streamlit_drawable_canvas import st_canvas  # works in a running app only
+
+    height, width = image.shape[:2]
+    try:
+        told = st_canvas(
+            background_image=_background(key, image),
+            width=round(width * scale),
+            height=round(height * scale),
+            drawing_mode="labeled_rect",
+            initial_drawing=_drawing_of(state.preset, scale),
+            stroke_color=COLOUR,
+            stroke_width=STROKE,
+            fill_color=FILL,
+            key=f"canvas-{key}-{state.version}",
+        ).json_data
+    except (AttributeError, KeyError, TypeError):  # the component takes it for granted that a browser tells the truth
+        return []
+    things = told.get("objects") if isinstance(told, Mapping) else None
+    return things if isinstance(things, list) else []
+
+
+def _edges(thing: object) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of an upright box in canvas units; None for anything else that may be sent."""
+    if not isinstance(thing, Mapping) or thing.get("type") != "LabeledRect":
+        return None
+    try:
+        left, top, wide, high = (float(thing[side]) for side in ("left", "top", "width", "height"))
+        wide, high = wide * float(thing.get("scaleX", 1)), high * float(thing.get("scaleY", 1))
+        left -= ORIGINS[thing.get("originX", "left")] * wide
+        top -= ORIGINS[thing.get("originY", "top")] * high
+        turned = float(thing.get("angle", 0)) % 360 != 0
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    edges = (left, top, left + wide, top + high)
+    return None if turned or not all(map(math.isfinite, edges)) else edges
 
 
 def _snapped(start: float, end: float, length: float) -> tuple[float, float]:
@@ -95,9 +126,7 @@ def _drawing_of(box: Box | None, scale: float) -> dict[str, Any] | None:
         return None
     x, y, w, h = (side * scale for side in box.xywh)
     placed = {"label": "", "left": x, "top": y, "width": w, "height": h}
-    drawn: dict[str, Any] = boxes_to_drawing(
-        [placed], stroke_color=COLOUR, stroke_width=STROKE, fill_color="rgba(255, 90, 31, 0.08)"
-    )
+    drawn: dict[str, Any] = boxes_to_drawing([placed], stroke_color=COLOUR, stroke_width=STROKE, fill_color=FILL)
     return drawn
 
 

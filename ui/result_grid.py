@@ -6,7 +6,8 @@ import streamlit as st
 
 from index.gallery import Gallery
 from retrieval.embed import SMALLEST_BOX
-from retrieval.errors import BoxfindError
+from retrieval.errors import UnreadableImage
+from retrieval.images import shown
 from retrieval.types import Box, Confidence, Hit
 from ui.session import search_with_file
 from ui.text import plain
@@ -58,8 +59,11 @@ def search_from(gallery: Gallery, image: str, box: Box | None = None) -> None:
         box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
     try:
         search_with_file(gallery.file(image), image, box)
-    except BoxfindError as error:
-        st.toast(plain(f"{error} It was there when the gallery was indexed."), icon=":material/warning:")
+    except UnreadableImage:  # its sentence names the folder
+        st.toast(
+            plain(f"{shown(image)} cannot be opened now; it was there when the gallery was indexed."),
+            icon=":material/warning:",
+        )
 
 
 def is_verified(hit: Hit) -> bool:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine import Engine
 from index.gallery import Gallery
-from retrieval.images import decode_image, read_file
+from retrieval.images import read_file
 from retrieval.types import Box, Hit, Image
 from settings import Settings
 
@@ -71,7 +71,7 @@ def search_with_file(path: Path, name: str, box: Box | None = None) -> None:
 @st.cache_resource(max_entries=8, show_spinner="Opening the picture…")
 def decoded(key: str, _picture: Picture) -> Image:
     """The pixels of a query picture, read-only and shared. Raises UnreadableImage."""
-    image = decode_image(_picture.data, _picture.name).copy()
+    image = shared_engine().read_picture(_picture.data, _picture.name)
     image.setflags(write=False)
     return image
 

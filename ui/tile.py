@@ -7,7 +7,9 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from index.gallery import Gallery
+from retrieval.errors import IndexProblem
 from retrieval.types import Box
+from retrieval.upright import NEUTRAL_GREY
 
 OUTLINE = "#ff5a1f"
 SIZE = (320, 240)
@@ -18,13 +20,21 @@ SIZE = (320, 240)
 def tile(generation: str, image: str, box: Box | None, _gallery: Gallery) -> bytes:
     """The JPEG of an image's tile, remembered by what decides it; `box` is in pixels of the original."""
     entry = _gallery.entry(image)
-    with Pillow.open(io.BytesIO(_gallery.thumbnail(image))) as thumbnail:
-        picture = thumbnail.convert("RGB")
+    picture = _thumbnail(_gallery, image)
     if box is not None:
         _outline(picture, box, picture.width / entry.width, picture.height / entry.height)
     out = io.BytesIO()
     on_tile(picture).save(out, "JPEG", quality=85)
     return out.getvalue()
+
+
+def _thumbnail(gallery: Gallery, image: str) -> Pillow.Image:
+    """A grey picture where the index has been taken away since."""
+    try:
+        with Pillow.open(io.BytesIO(gallery.thumbnail(image))) as thumbnail:
+            return thumbnail.convert("RGB")
+    except (IndexProblem, OSError):
+        return Pillow.new("RGB", SIZE, NEUTRAL_GREY)
 
 
 def on_tile(picture: Pillow.Image) -> Pillow.Image:

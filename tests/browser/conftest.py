@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -43,21 +44,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(browser: Browser, data: Path) -> Iterator[str]:
+def address(data: Path) -> Iterator[str]:
     """The program, started as `make app` starts it, with nothing configured."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = os.environ | {"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1"}
-    with (data / "server.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
-    try:
-        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
+    with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1", "BOXFIND_ADMIN": "local"}, data) as address:
+        yield address
 
 
 @pytest.fixture
@@ -69,6 +59,28 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     visitor.get_by_role("heading", name="Find an object").wait_for(timeout=120_000)
     yield visitor
     visitor.close()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> Iterator[str]:
+    """The program as a process of its own; where it answers."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with (logs / f"server-{port}.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=PROJECT, env=os.environ | settings, stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(20)
 
 
 def _wait_for(address: str) -> None:

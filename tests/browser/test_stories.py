@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from retrieval.confidence import NO_MATCH
+from tests.browser.conftest import serving
 
 PICTURES = Path(__file__).parents[2] / "test-results"
 OBJECT = "coffee-cup"
@@ -34,10 +35,14 @@ def rings(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
-def drag(page: Page, box: tuple[int, int, int, int], picture_width: int) -> None:
+def drag(page: Page, box: tuple[int, int, int, int], picture_width: int, steps: int = 6) -> None:
     """Draws the box, given in pixels of the picture, on the canvas with the mouse."""
-    page.wait_for_timeout(1500)  # the canvas takes the mouse only once its background has loaded
     canvas = page.locator("canvas").last
+    for _ in range(10):  # it is drawn anew when the box is set, and takes the mouse only once its background has loaded
+        drawn = canvas.element_handle()
+        page.wait_for_timeout(1500)
+        if drawn.evaluate("canvas => canvas.isConnected") and drawn.is_visible():
+            break
     canvas.scroll_into_view_if_needed()
     place = canvas.bounding_box()
     assert place is not None
@@ -45,8 +50,8 @@ def drag(page: Page, box: tuple[int, int, int, int], picture_width: int) -> None
     x, y, w, h = (side * scale for side in box)
     page.mouse.move(place["x"] + x, place["y"] + y)
     page.mouse.down()
-    page.mouse.move(place["x"] + x + w / 2, place["y"] + y + h / 2, steps=6)
-    page.mouse.move(place["x"] + x + w, place["y"] + y + h, steps=6)
+    page.mouse.move(place["x"] + x + w / 2, place["y"] + y + h / 2, steps=steps)
+    page.mouse.move(place["x"] + x + w, place["y"] + y + h, steps=steps)
     page.mouse.up()
 
 
@@ -144,7 +149,30 @@ def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> No
     assert others_first(ranking(page)) and ranking(page) != first
 
 
-def test_the_same_through_an_uploaded_photograph_that_was_taken_sideways(page: Page, data: Path) -> None:
+def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_border(page: Page) -> None:
+    choose_sample(page)
+    drag(page, (637, 477, -297, -197), 640)
+    numbers(page, near=(340, 280, 300, 200))
+    page.get_by_role("button", name="Clear", exact=True).click()
+    drag(page, (400, 300, 300, 60), 640, steps=60)
+    numbers(page, near=(400, 300, 240, 48))  # as far down as the mouse was when it left
+
+
+def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
+    """The box in numbers is that one: to the width of the line, and exactly at a border."""
+    if not page.get_by_label("Left (pixels)").is_visible():
+        page.get_by_text("Set the box by numbers").click()
+    for name, wanted in zip(("Left", "Top", "Width", "Height"), near, strict=True):
+        field = page.get_by_label(f"{name} (pixels)")
+        expect(field).to_have_value(re.compile("|".join(f"^{value}$" for value in range(wanted - 6, wanted + 7))))
+    left, top, width, height = (
+        int(page.get_by_label(f"{name} (pixels)").input_value()) for name in ("Left", "Top", "Width", "Height")
+    )
+    assert left + width == near[0] + near[2] or near[0] + near[2] < 640
+    assert top + height == near[1] + near[3] or near[1] + near[3] < 480
+
+
+def test_r10_the_same_through_an_uploaded_photograph_that_was_taken_sideways(page: Page, data: Path) -> None:
     """EXIF orientation 6: stored a quarter turn off, shown and searched upright."""
     with Pillow.open(data / "sample" / "queries" / f"{OBJECT}-in-scene-1.jpg") as upright:
         sideways, exif, file = upright.rotate(90, expand=True), Pillow.Exif(), io.BytesIO()
@@ -158,7 +186,7 @@ def test_the_same_through_an_uploaded_photograph_that_was_taken_sideways(page: P
     assert others_first(ranking(page))
 
 
-def test_a_file_that_is_no_picture_is_answered_with_a_sentence(page: Page) -> None:
+def test_r03_a_file_that_is_no_picture_is_answered_with_a_sentence(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"shopping list"}
     )
@@ -187,15 +215,64 @@ def test_a_gallery_picture_becomes_the_query_without_a_mouse_on_the_canvas(page:
     assert ranking(page)[0] == "badge-1.jpg"
 
 
-def test_a_rebuild_from_the_sidebar_while_searches_go_on(page: Page, data: Path) -> None:
-    (index,) = (data / "indexes").iterdir()
-    before = (index / "CURRENT").read_text()
-    page.get_by_role("button", name="Rebuild index").click()
-    expect(page.get_by_role("button", name="Rebuild index")).to_be_disabled()
-    page.get_by_text(re.compile(r"Looking at pictures: \d+ of \d+")).first.wait_for(timeout=60_000)
+def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
+    browser: Browser, address: str, page: Page, data: Path
+) -> None:
+    """`page` is here so that there is an index."""
+    with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1"}, data) as another:
+        visitor = browser.new_page()
+        visitor.goto(f"{another}/gallery?gallery+page=2")
+        expect(visitor.get_by_role("heading", name="Gallery", exact=True).last).to_be_visible(timeout=60_000)
+        expect(visitor.get_by_text("Sample gallery")).to_be_visible(timeout=20_000)
+        expect(visitor.get_by_role("img", name="badge-1.jpg")).to_have_count(0)
+        expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
+        visitor.close()
+
+
+def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: Page, data: Path) -> None:
+    before = build_anew(page, data)
+    looking(page)
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
-    expect(page.get_by_role("button", name="Rebuild index")).to_be_enabled(timeout=90_000)
-    assert (index / "CURRENT").read_text() != before
+    page.reload()
+    looking(page)
+    assert page.context.browser
+    again = page.context.browser.new_page()
+    again.goto(page.url)
+    page.close()
+    looking(again)
+    expect(again.get_by_role("button", name="Update index")).to_be_visible(timeout=120_000)
+    assert served(data) != before
+    again.close()
+
+
+def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Page, data: Path) -> None:
+    before = build_anew(page, data)
+    looking(page)
+    page.screenshot(path=PICTURES / "building.png")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("the next build goes on from there").wait_for(timeout=8_000)
+    assert served(data) == before
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
+
+
+def build_anew(page: Page, data: Path) -> str:
+    """Starts a build; the name of the generation that was served before."""
+    button = page.get_by_role("button", name="Build everything anew")
+    button.wait_for(timeout=120_000)
+    before = served(data)
+    button.click()
+    return before
+
+
+def served(data: Path) -> str:
+    """The name of the generation that is served."""
+    (index,) = (data / "indexes").iterdir()
+    return (index / "CURRENT").read_text()
+
+
+def looking(page: Page) -> None:
+    page.get_by_text(re.compile(r"Looking at pictures: \d+ of \d+")).first.wait_for(timeout=90_000)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from index import assemble, describe, generation, packs
 from index import build as module
 from index.folder import find_pictures
 from index.gallery import open_gallery
 from index.generation import current_folder, read_manifest, read_skipped
 from index.verify import verify
 from retrieval.embed import Embedder
-from retrieval.errors import GalleryProblem
+from retrieval.errors import DiskFull, GalleryProblem
 from retrieval.images import load_image
 from retrieval.verification import find_keypoints
 
@@ -90,19 +91,28 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
 
 
 @pytest.mark.parametrize(
-    "step",
+    ("where", "step"),
     [
-        *("write_catalogue", "write_skipped", "write_whitening", "write_graph"),
-        *("thumbnail", "find_keypoints", "learn_whitening", "make_graph", "fit_null"),
+        (assemble, "write_whitening"),
+        (assemble, "new_vectors"),
+        (assemble, "write_catalogue"),
+        (assemble, "write_skipped"),
+        (assemble, "find_neighbours"),
+        (assemble, "write_neighbours"),
+        (describe, "learn_whitening"),
+        (generation, "point_current_at"),
     ],
 )
-def test_a_build_that_fails_midway_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, step):
+def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, where, step):
     before = build_index(gallery)
-    monkeypatch.setattr(module, step, lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="No space left"):
-        build_index(gallery)
+    monkeypatch.setattr(where, step, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(DiskFull, match=r"no more room for the index: .* free\. Make room there"):
+        build_index(gallery, full=True)
     assert current_folder(before.parent) == before
-    assert sorted(p.name for p in before.parent.iterdir()) == ["CURRENT", before.name]
+    assert sorted(p.name for p in before.parent.iterdir()) == ["CURRENT", before.name, "journal.sqlite"]
+    monkeypatch.undo()
+    assert verify(build_index(gallery, full=True).parent) == []
+    assert not (before.parent / "journal.sqlite").exists()
 
 
 def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, build_index):
@@ -112,14 +122,14 @@ def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, 
     for gallery_built in (other, again):
         assert gallery_built.catalogue.ids == one.catalogue.ids
         assert np.array_equal(gallery_built.catalogue.boxes, one.catalogue.boxes)
-        for name in ("vectors.npy", "graph.npz"):
+        for name in ("vectors.npy", "neighbours.npz"):
             assert (gallery_built.folder / name).read_bytes() == (one.folder / name).read_bytes()
         assert gallery_built.null == one.null
 
 
 def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
     everything = open_gallery(build_index(gallery, into="everything"))
-    monkeypatch.setattr(module, "SAMPLE", 30)  # reached after some of the eight pictures
+    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached after some of the eight pictures
     sampled = open_gallery(build_index(gallery, into="sampled", workers=3))
     assert sampled.catalogue.ids == everything.catalogue.ids and verify(sampled.folder.parent) == []
     assert not np.array_equal(sampled.whitening.mean, everything.whitening.mean)
@@ -129,7 +139,7 @@ def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, bu
 
 def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
-    monkeypatch.setattr(module, "PICTURES_PER_FILE", 4)
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
     assert len(list((built.folder / "thumbs").iterdir())) == 3
     for image in built.catalogue.ids:
@@ -153,9 +163,9 @@ def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build
         assert built.entry(image).bytes == built.file(image).stat().st_size
 
 
-def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder):
+def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder, pool):
     told = []
-    module.build(gallery, tmp_path / "index", tiny_embedder, 2, lambda *progress: told.append(progress))
+    module.build(gallery, tmp_path / "index", tiny_embedder, pool, 2, lambda *progress: told.append(progress))
     assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
         (n, 8) for n in range(1, 9)
     ]
@@ -164,7 +174,7 @@ def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embed
 
 def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
-    monkeypatch.setattr(module, "PICTURES_PER_FILE", 4)
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
     assert len(list((built.folder / "keypoints").iterdir())) == 3
     for number, image in enumerate(built.catalogue.ids):

@@ -25,7 +25,7 @@ def no_hurry(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("pooling", ["gap", "gem", "mac", "rmac"])
-def test_every_picture_finds_itself_first(gallery: Path, build_index, make_embedder, pooling):
+def test_r28_every_picture_finds_itself_first(gallery: Path, build_index, make_embedder, pooling):
     embedder = make_embedder(pooling=pooling)
     built = open_gallery(build_index(gallery, embedder=embedder))
     for image in built.catalogue.ids:
@@ -66,9 +66,9 @@ def test_an_image_knows_its_facts(gallery: Path, build_index):
 
 def test_a_generation_that_is_gone_still_answers_but_shows_no_pictures(gallery: Path, build_index, tiny_embedder):
     old = open_gallery(build_index(gallery))
-    build_index(gallery)
+    build_index(gallery, full=True)
     assert old.thumbnail("1.png")[:2] == b"\xff\xd8"
-    build_index(gallery)
+    build_index(gallery, full=True)
     picture = load_image(gallery / "1.png")
     for ranking in RANKINGS:
         query = tiny_embedder.query(picture, Box.whole(picture), old.whitening)

@@ -21,7 +21,7 @@ from index.generation import (
 )
 from index.verify import verify
 from retrieval.confidence import fit_null
-from retrieval.diffusion import diffuse, make_graph
+from retrieval.diffusion import find_neighbours
 from retrieval.errors import IndexProblem
 from retrieval.types import unit
 from retrieval.weights import file_sha256
@@ -32,7 +32,7 @@ FILES = [
     "images.parquet",
     "skipped.parquet",
     "whitening.npz",
-    "graph.npz",
+    "neighbours.npz",
     "thumbs/0000.jpgs",
     "keypoints/0000.bin",
     "manifest.json",
@@ -40,14 +40,14 @@ FILES = [
 
 
 @pytest.fixture(scope="module")
-def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder) -> Path:
+def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
     """A generation of eight pictures and a file that is none."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "gallery").mkdir()
     (folder / "gallery" / "empty.jpg").touch()
     for number in range(8):
         Pillow.fromarray(draw(number, 64, 48)).save(folder / "gallery" / f"{number}.png")
-    return build(folder / "gallery", folder / "index", tiny_embedder, 1, lambda *_: None)
+    return build(folder / "gallery", folder / "index", tiny_embedder, pool, 1, lambda *_: None)
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_a_file_that_is_cut_longer_or_gone(generation: Path, name):
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"{}", b"not json", b'{"format": 2}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
+    "content", [None, b"", b"{}", b"not json", b'{"format": 3}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
 )
 def test_a_manifest_that_says_nothing(generation: Path, content):
     (generation / "manifest.json").unlink()
@@ -155,10 +155,9 @@ def test_vectors_that_are_code_are_never_run(generation: Path):
 
 def test_tables_of_different_lengths(generation: Path):
     vectors = np.load(generation / "vectors.npy")
-    swap(generation, "vectors.npy", as_npy(vectors[:-1]))
-    refused(generation, "graph.npz does not fit the vectors")
-    swap(generation, "vectors.npy", as_npy(np.concatenate([vectors, vectors[:1]])))
-    refused(generation, "different lengths")
+    for other in (vectors[:-1], np.concatenate([vectors, vectors[:1]])):
+        swap(generation, "vectors.npy", as_npy(other))
+        refused(generation, "vectors.npy does not fit its manifest")
 
 
 def test_vectors_of_another_shape(generation: Path):
@@ -189,12 +188,13 @@ def test_no_index_yet(tmp_path: Path):
 
 
 def test_the_last_two_are_kept_and_the_newest_is_served(gallery: Path, build_index):
-    built = [build_index(gallery) for _ in range(4)]
+    built = [build_index(gallery, full=True) for _ in range(4)]
     index_dir = built[0].parent
     assert [folder.exists() for folder in built] == [False, False, True, True]
     assert current_folder(index_dir) == built[3]
     assert [folder.name[:11] for folder in built] == [f"gen-00000{n}-" for n in range(1, 5)]
     assert not list(index_dir.glob("tmp-*")) and not list(index_dir.glob("*.tmp"))
+    assert not (index_dir / "journal.sqlite").exists()
 
 
 def test_a_later_build_has_the_greater_number_even_after_damage(gallery: Path, build_index):
@@ -223,23 +223,21 @@ def test_the_manifest_is_a_promise_about_unit_vectors(generation: Path):
     assert read_manifest(generation).note == ""
 
 
-def test_graph_and_null_come_back(generation: Path):
+def test_neighbours_and_null_come_back(generation: Path):
     opened = open_generation(generation)
     images = opened.catalogue.image_of_row
-    made = make_graph(opened.vectors, images)
-    assert np.array_equal(opened.graph.nodes, made.nodes)
-    assert opened.graph.affinity.dtype == np.float32
-    assert np.array_equal(opened.graph.affinity.toarray(), made.affinity.toarray()) and made.affinity.nnz > 100
-    source = np.array([0, 9]), np.ones(2, np.float32)
-    assert np.array_equal(diffuse(opened.graph, *source), diffuse(made, *source))
+    found = find_neighbours(opened.vectors, images)
+    for name in ("nodes", "nearest", "similarities"):
+        assert np.array_equal(getattr(opened.neighbours, name), getattr(found, name))
+    assert opened.neighbours.nearest.shape == (len(images), 7)
     assert opened.manifest.null == fit_null(opened.vectors, images)
 
 
-def test_a_graph_of_nothing_comes_back(tmp_path: Path, gallery: Path, build_index):
+def test_neighbours_of_nothing_come_back(tmp_path: Path, gallery: Path, build_index):
     for image in list(gallery.rglob("*.png"))[1:]:
         image.unlink()
-    graph = open_generation(build_index(gallery)).graph
-    assert graph.affinity.nnz == 0 and graph.affinity.shape == (len(graph.nodes),) * 2
+    opened = open_generation(build_index(gallery))
+    assert opened.neighbours.nearest.shape == (len(opened.vectors), 0)
 
 
 def as_npz(**arrays: np.ndarray) -> bytes:
@@ -260,30 +258,31 @@ NONSENSE = {
     "nodes with fractions": lambda a: {**a, "nodes": a["nodes"].astype(np.float64)},
     "nodes in two dimensions": lambda a: {**a, "nodes": a["nodes"][:, None]},
     "fewer nodes": lambda a: {**a, "nodes": a["nodes"][:-1]},
-    "a column too large": lambda a: {**a, "columns": np.where(a["columns"] == 0, len(a["nodes"]), a["columns"])},
-    "a column below nothing": lambda a: {**a, "columns": a["columns"] - 1},
-    "a column far away": lambda a: {**a, "columns": np.where(a["columns"] == 0, 2**30, a["columns"])},
-    "starts that go back": lambda a: {**a, "starts": a["starts"][np.r_[0, len(a["starts"]) - 2 : 0 : -1, -1]]},
-    "starts that do not start": lambda a: {**a, "starts": np.r_[3, a["starts"][1:]]},
-    "starts beyond the end": lambda a: {**a, "starts": np.r_[a["starts"][:-1], len(a["columns"]) + 9]},
-    "fewer starts": lambda a: {**a, "starts": a["starts"][:-1]},
-    "fewer weights": lambda a: {**a, "weights": a["weights"][:-1]},
-    "a weight that is no number": lambda a: {**a, "weights": np.r_[np.float32(np.nan), a["weights"][1:]]},
-    "weights that are text": lambda a: {**a, "weights": a["weights"].astype("U8")},
-    "no weights": lambda a: without("weights", a),
+    "a neighbour too large": lambda a: {**a, "nearest": np.where(a["nearest"] == 0, len(a["nodes"]), a["nearest"])},
+    "a neighbour below nothing": lambda a: {**a, "nearest": a["nearest"] - 1},
+    "a neighbour far away": lambda a: {**a, "nearest": np.where(a["nearest"] == 0, 2**30, a["nearest"])},
+    "neighbours in one dimension": lambda a: {**a, "nearest": a["nearest"][:, 0]},
+    "fewer neighbours": lambda a: {**a, "nearest": a["nearest"][:, 1:]},
+    "neighbours of fewer": lambda a: {**a, "nearest": a["nearest"][1:], "similarities": a["similarities"][1:]},
+    "fewer similarities": lambda a: {**a, "similarities": a["similarities"][1:]},
+    "a similarity that is no number": lambda a: {**a, "similarities": a["similarities"] * np.float32(np.nan)},
+    "similarities above one": lambda a: {**a, "similarities": a["similarities"] + np.float32(2)},
+    "similarities that are text": lambda a: {**a, "similarities": a["similarities"].astype("U8")},
+    "similarities in doubles": lambda a: {**a, "similarities": a["similarities"].astype(np.float64)},
+    "no similarities": lambda a: without("similarities", a),
     "no nodes": lambda a: without("nodes", a),
 }
 
 
 @pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
-def test_a_graph_that_cannot_be(generation: Path, change):
-    """The manifest vouches for it, so the graph itself must be looked at: a wrong column reads foreign memory."""
-    with np.load(generation / "graph.npz") as arrays:
-        swap(generation, "graph.npz", as_npz(**change(dict(arrays))))
+def test_neighbours_that_cannot_be(generation: Path, change):
+    """The manifest vouches for it, so the arrays themselves must be looked at: a wrong place reads foreign memory."""
+    with np.load(generation / "neighbours.npz") as arrays:
+        swap(generation, "neighbours.npz", as_npz(**change(dict(arrays))))
     refused(generation, "damaged", generation.name)
 
 
-@pytest.mark.parametrize("name", ["graph.npz", "whitening.npz", "vectors.npy"])
+@pytest.mark.parametrize("name", ["neighbours.npz", "whitening.npz", "vectors.npy"])
 def test_arrays_that_are_cut_or_are_none(generation: Path, name):
     data = (generation / name).read_bytes()
     for damage in (data[: len(data) // 2], data[:5], b"", b"no arrays"):

@@ -72,7 +72,7 @@ def test_running_then_failed(tmp_path: Path, error, message):
     assert build_state(tmp_path).state == "done"
 
 
-def test_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_process, monkeypatch):
+def test_r39_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_process, monkeypatch):
     monkeypatch.setattr(jobs, "LOCK_PATIENCE", 0.1)
     started = build_state(tmp_path).started
     with pytest.raises(BuildRunning) as caught, building(tmp_path):

@@ -17,7 +17,7 @@ def all_sorted(vectors: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.n
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("count", [1, 7, 100, 10_000])
-def test_vectors_without_ties(make, seed, count):
+def test_r29_vectors_without_ties(make, seed, count):
     rng = np.random.default_rng(seed)
     vectors = unit(rng.normal(size=(rng.integers(1, 2000), rng.integers(2, 300))))
     queries = unit(rng.normal(size=(3, vectors.shape[1])))
@@ -37,7 +37,7 @@ def test_vectors_without_ties(make, seed, count):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_equal_scores_come_by_row(make, seed):
+def test_r29_equal_scores_come_by_row(make, seed):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
     query = rng.integers(-2, 3, 3).astype(np.float32) / 8
@@ -53,7 +53,7 @@ def test_equal_scores_come_by_row(make, seed):
         assert np.all(np.diff(rows[0])[np.diff(scores[0]) == 0] > 0)
 
 
-def test_nothing_in_it_and_nothing_asked_for(make):
+def test_r29_nothing_in_it_and_nothing_asked_for(make):
     empty = make(np.zeros((0, 4), np.float32))
     assert len(empty) == 0
     for count in (0, 5):

@@ -1,13 +1,15 @@
 """A gallery in plain numpy that every ranking can be asked about, without files and without a network."""
 
-from collections.abc import Callable
+import struct
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from retrieval.confidence import Null
-from retrieval.diffusion import Graph, make_graph
+from retrieval.diffusion import Graph, find_neighbours, make_graph
 from retrieval.types import Box, Region
 from retrieval.verification import Keypoints
 
@@ -29,7 +31,7 @@ class NumpyGallery:
     def __post_init__(self) -> None:
         self.region_vectors.setflags(write=False)
         self.images.setflags(write=False)
-        self.graph = self.graph or make_graph(self.region_vectors, self.images)
+        self.graph = self.graph or make_graph(find_neighbours(self.region_vectors, self.images))
 
     @property
     def region_count(self) -> int:
@@ -77,8 +79,24 @@ def random_gallery() -> Callable[[int, int, int], tuple[NumpyGallery, np.ndarray
         rng = np.random.default_rng(seed)
         counts = rng.integers(1, most_regions + 1, images)
         vectors = rng.integers(-2, 3, (counts.sum(), 3)).astype(np.float32) / 8
-        none = make_graph(vectors[:0], np.zeros(0, int))
+        none = make_graph(find_neighbours(vectors[:0], np.zeros(0, int)))
         gallery = NumpyGallery(vectors, np.repeat(np.arange(images), counts), graph=none)
         return gallery, rng.integers(-2, 3, 3).astype(np.float32) / 8
 
     return drawn
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[int, int, int, int, Iterable[bytes]], bytes]:
+    """A PNG of any size and depth, made without Pillow; `kind` is its colour type, each row begins with a filter."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    def written(width: int, height: int, depth: int, kind: int, rows: Iterable[bytes]) -> bytes:
+        packer = zlib.compressobj(9)
+        packed = b"".join(packer.compress(row) for row in rows) + packer.flush()
+        header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+    return written

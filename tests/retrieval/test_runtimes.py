@@ -43,7 +43,7 @@ def assert_equal(layers: tuple[np.ndarray, ...], expected: tuple[np.ndarray, ...
 
 
 @pytest.mark.parametrize("name", [name for name in HERE if name != "torch-cpu"])
-def test_the_same_as_torch_on_the_cpu(runs, pictures, name):
+def test_r43_the_same_as_torch_on_the_cpu(runs, pictures, name):
     for pixels in pictures:
         for layer, expected in zip(runs[name](pixels), runs["torch-cpu"](pixels), strict=True):
             assert layer.shape == expected.shape and layer.dtype == np.float32
@@ -66,7 +66,7 @@ def test_results_are_the_callers_to_keep(runs, pictures, name):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_many_threads_get_each_their_own(runs, pictures, name):
+def test_r43_many_threads_get_each_their_own(runs, pictures, name):
     alone = [runs[name](pixels) for pixels in pictures]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(runs[name], pictures * 6))

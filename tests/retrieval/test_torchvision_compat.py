@@ -87,7 +87,7 @@ def told_by(script: str, extra_path: Path | None = None) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_as_installed_here_a_detector_runs():
+def test_r45_as_installed_here_a_detector_runs():
     told = told_by(AS_INSTALLED)
     assert told["state"] == told["again"] and told["state"] in ("healthy", "repaired")
     assert told["registered"] == (told["state"] == "repaired")
@@ -95,14 +95,14 @@ def test_as_installed_here_a_detector_runs():
     assert told["nms"] == [1, 2] and told["batched"] == [1, 0, 2]
 
 
-def test_absent_it_costs_only_the_networks_that_need_it():
+def test_r45_absent_it_costs_only_the_networks_that_need_it():
     told = told_by(ABSENT)
     assert told["state"] == "missing" and not told["imported"]
     assert told["backbone"] == "efficientnet-lite0" and told["sentence"].endswith(".")
     assert told["doctor"].startswith("missing")
 
 
-def test_healthy_it_is_left_alone(tmp_path: Path):
+def test_r45_healthy_it_is_left_alone(tmp_path: Path):
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text("STUB = 1\n")
     assert told_by(HEALTHY, tmp_path) == {"state": "healthy", "registered": 0, "stub": 1}

@@ -74,7 +74,7 @@ def test_a_download(server):
 @pytest.mark.parametrize(
     ("path", "says"), [("other", "arrived damaged"), ("half", "could not be fetched"), ("gone", "could not be fetched")]
 )
-def test_what_is_not_whole_is_thrown_away(server, path, says):
+def test_r44_what_is_not_whole_is_thrown_away(server, path, says):
     with pytest.raises(WeightsMissing, match=rf"net\.pth {says}.*\.$"):
         fetch_weights(weights_at(f"{server}/{path}"))
     assert files() == []
@@ -87,7 +87,7 @@ def test_a_download_that_fails_leaves_the_old_file_alone(server):
     assert good.read_bytes() == CONTENT
 
 
-def test_nobody_listens(server):
+def test_r44_nobody_listens(server):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -96,14 +96,14 @@ def test_nobody_listens(server):
     assert files() == []
 
 
-def test_a_server_that_never_answers_is_given_up(server, monkeypatch):
+def test_r44_a_server_that_never_answers_is_given_up(server, monkeypatch):
     monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.2)
     with pytest.raises(WeightsMissing, match="the network does not answer"):
         fetch_weights(weights_at(f"{server}/silent"))  # which would hold the line for 20 s
     assert not Handler.patience.is_set() and files() == []
 
 
-def test_a_damaged_file_on_disk_is_not_used_but_reported(server):
+def test_r44_a_damaged_file_on_disk_is_not_used_but_reported(server):
     wanted = weights_at(f"{server}/net.pth")
     path = fetch_weights(wanted)
     path.write_bytes(CONTENT[:-1] + b"!")

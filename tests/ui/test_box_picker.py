@@ -8,8 +8,14 @@ from retrieval.types import Box
 from ui.box_picker import SNAP, SPECK, last_box
 
 
-def drawn(left: object, top: object, width: object, height: object) -> dict[str, object]:
-    return {"label": "", "left": left, "top": top, "width": width, "height": height}
+def drawn(left: object, top: object, width: object, height: object, **more: object) -> dict[str, object]:
+    """A box as the canvas tells it."""
+    return {"type": "LabeledRect", "label": "", "left": left, "top": top, "width": width, "height": height} | more
+
+
+def grown(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    names = st.sampled_from(["type", "left", "top", "width", "height", "scaleX", "scaleY", "originX", "angle"])
+    return st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4)
 
 
 def test_a_box_goes_from_canvas_units_to_pixels_of_the_original() -> None:
@@ -26,21 +32,83 @@ def test_edges_near_the_border_were_meant_to_reach_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "box",
+    "thing",
     [
         drawn(math.nan, 0, 50, 50),
         drawn(0, 0, math.inf, 50),
         drawn("x", 0, 50, 50),
         drawn(None, 0, 50, 50),
-        {"left": 1},
+        drawn("nan", 0, 50, 50),
+        drawn(10**400, 0, 50, 50),
+        drawn([], {}, 50, 50),
+        drawn(0, 0, 0, 0),
+        drawn(60, 60, 1, 1),
+        drawn(60, 60, 90, 90, angle=30),
+        drawn(60, 60, 90, 90, angle=math.nan),
+        drawn(60, 60, 90, 90, scaleX=math.inf),
+        drawn(60, 60, 90, 90, originX="elsewhere"),
+        drawn(60, 60, 90, 90, originY=[]),
+        drawn(60, 60, 90, 90, type="Rect"),
+        {"type": "LabeledRect", "left": 1},
+        {},
+        [],
+        "LabeledRect",
+        None,
+        7,
         drawn(-500, -500, 100, 100),
         drawn(900, 20, 100, 100),
         drawn(20, 20, -50, -50),
     ],
 )
-def test_what_a_browser_must_not_send_is_passed_over(box: dict[str, object]) -> None:
-    assert last_box([box], 1.0, 400, 300) is None
-    assert last_box([drawn(20, 30, 40, 50), box], 1.0, 400, 300) == Box(20, 30, 60, 80)
+def test_r26_what_a_browser_must_not_send_is_passed_over(thing: object) -> None:
+    assert last_box([thing], 1.0, 400, 300) is None
+    assert last_box([drawn(20, 30, 40, 50), thing], 1.0, 400, 300) == Box(20, 30, 60, 80)
+
+
+def test_r26_of_ten_thousand_things_only_the_last_are_looked_at() -> None:
+    assert last_box([drawn(20, 30, 40, 50)] + [drawn(1, 1, 2, 2)] * 10_000, 1.0, 400, 300) is None
+    assert last_box([drawn(1, 1, 2, 2)] * 10_000 + [drawn(20, 30, 40, 50)], 1.0, 400, 300) == Box(20, 30, 60, 80)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), grown, max_leaves=12))
+def test_r26_whatever_json_lies_on_the_canvas_gives_a_box_inside_the_picture_or_none(thing: object) -> None:
+    box = last_box([thing, drawn(0, 0, 1, 1) | thing if isinstance(thing, dict) else thing], 0.5, 400, 300)
+    assert box is None or box == box.clipped(400, 300)
+
+
+def test_a_box_that_was_stretched_or_is_held_by_its_middle_is_where_it_is_seen() -> None:
+    assert last_box([drawn(100, 80, 20, 10, scaleX=3, scaleY=4)], 1.0, 400, 300) == Box(100, 80, 160, 120)
+    assert last_box([drawn(100, 80, 40, 20, originX="center", originY="bottom")], 1.0, 400, 300) == Box(80, 60, 120, 80)
+
+
+@pytest.mark.parametrize("scale", [0.23, 1.0, 1.7])
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(0, 60, 90, 150),
+        Box(310, 60, 400, 150),
+        Box(100, 0, 200, 120),
+        Box(100, 180, 200, 300),
+        Box(0, 0, 400, 300),
+    ],
+)
+def test_r27_a_box_at_a_border_ends_there_also_when_it_was_drawn_beyond(box: Box, scale: float) -> None:
+    x, y, w, h = (side * scale for side in box.xywh)
+    assert near(last_box([drawn(x, y, w, h)], scale, 400, 300), box)
+    beyond = [
+        x - 40 * (box.x0 == 0),
+        y - 40 * (box.y0 == 0),
+        w + 40 * (box.x0 == 0) + 40 * (box.x1 == 400),
+        h + 40 * (box.y0 == 0) + 40 * (box.y1 == 300),
+    ]
+    assert near(last_box([drawn(*beyond)], scale, 400, 300), box)
+
+
+def near(found: Box | None, wanted: Box) -> bool:
+    """Every edge on a border exactly, the others to the pixel."""
+    assert found is not None
+    pairs = zip((found.x0, found.y0, found.x1, found.y1), (wanted.x0, wanted.y0, wanted.x1, wanted.y1), strict=True)
+    return all(abs(a - b) <= (0 if b in (0, 300, 400) else 1) for a, b in pairs)
 
 
 @given(

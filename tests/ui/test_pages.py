@@ -1,14 +1,10 @@
 """The pages, run without a browser."""
 
-import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
@@ -17,63 +13,13 @@ from index.gallery import Gallery
 from retrieval.confidence import NO_MATCH
 from retrieval.types import Box, Hit, Image
 from settings import Settings
-from ui.session import Drawing, Picture
-
-APP = Path(__file__).parents[2] / "app.py"
-WIDTH, HEIGHT = 320, 240
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for number in range(12):
-        Pillow.fromarray(draw(number, WIDTH, HEIGHT)).save(folder / f"{number:02d}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("index")
-    Engine(Settings(gallery=pictures, index=folder)).build(lambda *_: None)
-    return folder
-
-
-@pytest.fixture
-def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.setenv("BOXFIND_GALLERY", str(pictures))
-    monkeypatch.setenv("BOXFIND_INDEX", str(index))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    yield AppTest.from_file(str(APP), default_timeout=60)
-    st.cache_resource.clear()
-
-
-def texts(app: AppTest, kind: str) -> str:
-    return " ".join(str(element.value) for element in app.get(kind))
-
-
-def alts(app: AppTest) -> list[str]:
-    return [image.alt for element in app.get("image") for image in element.proto.imgs]
-
-
-def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
-    chosen = Picture(picture.name, picture.read_bytes())
-    app.session_state["picture"] = chosen
-    app.session_state["drawing"] = Drawing(box, box)
-    return chosen
-
-
-def draw_on_canvas(app: AppTest, key: str, *boxes: tuple[float, float, float, float]) -> None:
-    objects = [
-        {"type": "LabeledRect", "left": x, "top": y, "width": w, "height": h, "scaleX": 1, "scaleY": 1}
-        for x, y, w, h in boxes
-    ]
-    app.session_state[key] = {"drawing": {"raw": {"objects": objects}, "data": None}, "backgroundFit": None}
+from tests.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, draw_on_canvas, press, texts
+from ui.session import Drawing
 
 
 def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert "Choose a picture" in texts(app, "info")
 
 
@@ -81,7 +27,7 @@ def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: Ap
     picture = choose(app, pictures / "03.png")
     draw_on_canvas(app, f"canvas-{picture.key}-0", (10, 10, 430, 320))
     app.run()
-    assert not app.exception
+    assert calm(app)
     found = alts(app)
     assert len(found) == 10
     assert found[0].startswith("Rank 1: 03.png, likely match")
@@ -109,7 +55,7 @@ def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pa
     app.switch_page("pages/search.py")
     choose(app, pictures / "05.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert asked == ["best", "fast", "fast"]
 
 
@@ -135,7 +81,7 @@ def test_an_object_that_is_in_no_picture_is_told_and_the_nearest_are_shown_all_t
     Pillow.fromarray(picture.astype(np.uint8)).save(tmp_path / "rings.png")
     choose(app, tmp_path / "rings.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert "Nearest look-alikes" in texts(app, "header")
     assert NO_MATCH in texts(app, "info")
     assert len(alts(app)) == 10 and all("unlikely match" in alt for alt in alts(app))
@@ -146,7 +92,7 @@ def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
     app.run()
     app.number_input(key="box Left").set_value(40)
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert app.session_state["drawing"].box == Box(40, 0, WIDTH, HEIGHT)
     assert len(alts(app)) == 10
 
@@ -154,11 +100,9 @@ def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
 def test_whole_picture_and_clear(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "07.png")
     app.run()
-    next(button for button in app.button if button.label == "Whole picture").click()
-    app.run()
+    press(app, "Whole picture")
     assert alts(app)[0].startswith("Rank 1: 07.png")
-    next(button for button in app.button if button.label == "Clear").click()
-    app.run()
+    press(app, "Clear")
     assert not alts(app)
     assert "Draw a box" in texts(app, "info")
 
@@ -169,19 +113,30 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
     second = alts(app)[1].removeprefix("Rank 2: ").split(",")[0]
     app.button(key=f"from {second}").click()
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert app.session_state["picture"].name == second
     assert app.session_state["drawing"].box is not None
     assert alts(app)[0].startswith(f"Rank 1: {second}")
 
 
-def test_an_unreadable_picture_is_a_sentence(app: AppTest, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        pytest.param(b"", "broken.jpg is empty", id="r01_empty"),
+        pytest.param(b"this is no picture", "is not a picture in a known format", id="r03_random"),
+        pytest.param(b"%PDF-1.7\n", "is not a picture in a known format", id="r05_pdf"),
+    ],
+)
+def test_r01_r03_r05_an_unreadable_picture_is_a_sentence(
+    app: AppTest, tmp_path: Path, data: bytes, sentence: str
+) -> None:
     broken = tmp_path / "broken.jpg"
-    broken.write_bytes(b"this is no picture")
+    broken.write_bytes(data)
     choose(app, broken)
     app.run()
-    assert not app.exception
-    assert "is not a picture in a known format" in texts(app, "error").replace("\\", "")
+    assert calm(app)
+    assert sentence in texts(app, "error").replace("\\", "")
+    assert "Whole picture" not in buttons(app)
 
 
 def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, pictures: Path) -> None:
@@ -189,7 +144,7 @@ def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, picture
     app.run()
     app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert app.session_state["picture"].name == "mine.png"
     assert app.session_state["drawing"].box is None
     assert not alts(app)
@@ -209,83 +164,22 @@ def test_a_box_with_nothing_in_it_draws_no_tiles(app: AppTest, pictures: Path) -
     picture = choose(app, pictures / "03.png")
     draw_on_canvas(app, f"canvas-{picture.key}-0", (100, 100, 3, 3))
     app.run()
-    assert not app.exception
+    assert calm(app)
     assert not alts(app)
 
 
 def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest) -> None:
     app.run()
     app.switch_page("pages/gallery.py").run()
-    assert not app.exception
+    assert calm(app)
     assert alts(app) == [f"{number:02d}.png" for number in range(12)]
     app.button(key="with 04.png").click()
     app.run()
     assert app.session_state["picture"].name == "04.png"
 
 
-def test_the_sidebar_tells_what_is_searched(app: AppTest, pictures: Path) -> None:
+def test_the_sidebar_tells_what_is_searched(app: AppTest) -> None:
     app.run()
     words = texts(app.sidebar, "markdown")
     counts = Engine(Settings()).gallery().manifest.counts
     assert "**12** pictures" in words and f"**{counts.regions:,}** regions" in words
-    assert str(pictures) in texts(app.sidebar, "text")
-
-
-@pytest.mark.parametrize("name", ["CURRENT", "gen-000009-abcd"])
-def test_a_gallery_whose_index_cannot_be_used_says_so(
-    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    (tmp_path / "CURRENT").write_text(name)
-    state = {"state": "failed", "pid": 1, "started": 0, "stage_started": 0, "now": 0, "message": "The disk was full."}
-    (tmp_path / "build.json").write_text(json.dumps(state))
-    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
-    app.run()
-    assert not app.exception
-    assert "The disk was full" in texts(app, "error")
-    assert any(button.label == "Build the index" for button in app.button)
-
-
-def test_an_index_of_an_earlier_version_is_built_anew_with_one_click(
-    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = Engine(Settings(gallery=pictures, index=tmp_path)).build(lambda *_: None)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    del manifest["null"]
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
-    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
-    started: list[str] = []
-    monkeypatch.setattr(Engine, "start_build", lambda engine: started.append("build"))
-    app.run()
-    assert not app.exception
-    assert folder.name in texts(app, "error").replace("\\", "")
-    next(button for button in app.button if button.label == "Build the index").click().run()
-    assert started == ["build"]
-
-
-def test_a_page_that_may_not_build_neither_starts_a_build_nor_offers_one(
-    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
-    monkeypatch.setenv("BOXFIND_REBUILD", "0")
-    app.run()
-    assert not app.exception
-    assert "There is no index" in texts(app, "error")
-    assert not app.button
-    assert not (tmp_path / "none").exists()
-
-
-def test_an_index_of_another_recipe_can_be_browsed_but_not_searched(
-    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = Engine(Settings(gallery=pictures, index=tmp_path))
-    folder = engine.build(lambda *_: None)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["recipe"]["weights_sha256"] = "f" * 64
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
-    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
-    app.run()
-    assert not app.exception
-    assert "Rebuild the index" in texts(app, "error")
-    app.switch_page("pages/gallery.py").run()
-    assert len(alts(app)) == 12

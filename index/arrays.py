@@ -1,0 +1,107 @@
+"""The arrays of a generation, written and read: vectors, whitening, neighbours. Nothing is ever unpickled."""
+
+import math
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.diffusion import Neighbours
+from retrieval.types import Vectors
+from retrieval.whitening import Whitening
+
+MOST_SIMILAR = 1.001
+"""Unit vectors are no more similar than 1, give or take the rounding."""
+
+
+def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
+    """vectors.npy of that size, to be filled in; it lies on disk and not in memory."""
+    if rows == 0:
+        raise ValueError("a generation has at least one vector")
+    return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
+
+
+def read_vectors(folder: Path, rows: int) -> Vectors:
+    """(N, D) float32, read-only; only what is looked at comes into memory. Raises ValueError where it is none."""
+    path = folder / "vectors.npy"
+    with path.open("rb") as file:
+        shape, dtype = _read_header(file, path.name)
+        start = file.tell()
+    if (
+        dtype != np.float32
+        or len(shape) != 2
+        or shape[0] != rows
+        or path.stat().st_size != start + 4 * math.prod(shape)
+    ):
+        raise ValueError("vectors.npy does not fit its manifest")
+    return np.asarray(np.memmap(path, dtype, "r", start, shape))
+
+
+def write_whitening(folder: Path, whitening: Whitening) -> None:
+    np.savez(
+        folder / "whitening.npz",
+        kind=np.array(whitening.kind),
+        mean=whitening.mean,
+        projection=np.ascontiguousarray(whitening.projection),
+    )
+
+
+def read_whitening(folder: Path) -> Whitening:
+    """How the generation's vectors were whitened."""
+    arrays = _read_npz(folder / "whitening.npz")
+    whitening = Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
+    if whitening.mean.ndim != 1 or whitening.projection.shape[:1] != whitening.mean.shape:
+        raise ValueError("whitening.npz does not fit together")
+    return whitening
+
+
+def write_neighbours(folder: Path, neighbours: Neighbours) -> None:
+    np.savez(
+        folder / "neighbours.npz",
+        nodes=neighbours.nodes,
+        nearest=neighbours.nearest.astype(np.int32),
+        similarities=neighbours.similarities,
+    )
+
+
+def read_neighbours(folder: Path, rows: int) -> Neighbours:
+    """Raises ValueError where they cannot be those of so many vectors: a wrong place would read foreign memory."""
+    arrays = _read_npz(folder / "neighbours.npz")
+    found = Neighbours(arrays["nodes"], arrays["nearest"].astype(np.int64), arrays["similarities"])
+    fits = arrays["nearest"].dtype == np.int32 and found.nodes.dtype == np.int64 and found.nodes.ndim == 1
+    nodes, nearest, similarities = found.nodes, found.nearest, found.similarities
+    fits = fits and nearest.ndim == 2 and len(nearest) == len(nodes) and similarities.shape == nearest.shape
+    if not fits or similarities.dtype != np.float32 or not (np.abs(similarities) < MOST_SIMILAR).all():
+        raise ValueError("neighbours.npz does not fit together")
+    if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
+        raise ValueError("neighbours.npz does not fit the vectors")
+    return found
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Its arrays by name; what they say of their size is believed only when so many bytes are there."""
+    with ZipFile(path) as archive:
+        return {Path(info.filename).stem: _read_member(archive, info, path) for info in archive.infolist()}
+
+
+def _read_member(archive: ZipFile, info: ZipInfo, path: Path) -> NDArray[Any]:
+    if info.compress_type != ZIP_STORED or info.file_size > path.stat().st_size:
+        raise ValueError(f"{path.name} is not as it was written")
+    with archive.open(info) as member:
+        shape, dtype = _read_header(member, path.name)
+        data = member.read()
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"{path.name} is not as it was written")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """What the array says of itself, before a byte of it is read."""
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{name} is not as it was written")
+    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+    if columns_first or dtype.hasobject:
+        raise ValueError(f"{name} is not as it was written")
+    return shape, dtype

@@ -1,0 +1,110 @@
+"""The pieces of a generation, those taken over and those new, put together in one folder."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from index.arrays import new_vectors, write_neighbours, write_whitening
+from index.catalogue import ImageEntry, write_catalogue
+from index.compare import Plan
+from index.generation import FileFacts, write_skipped
+from index.journal import Journal
+from index.packs import Packs, read_slice, share, worth_sharing
+from retrieval.confidence import Null, fit_null
+from retrieval.diffusion import find_neighbours
+from retrieval.types import Region, Rows, Vectors
+from retrieval.weights import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What the manifest says of the finished folder."""
+
+    hashes: dict[str, str]
+    """SHA-256 of each picture's file, by image id."""
+    regions: int
+    null: Null
+    shared: dict[str, FileFacts]
+    """Files of the generation before that are now part of this one as well."""
+
+
+def assemble(plan: Plan, journal: Journal, folder: Path, progress: Progress) -> Assembled:
+    """Writes everything but the manifest, in the order of image ids."""
+    progress("Writing the index", 0, 0)
+    ids = sorted(plan.taken.keys() | plan.made)
+    shared = _share(plan, folder)
+    counts = journal.counts()
+    sizes = [_row_count(plan, image) if image in plan.taken else counts[image] for image in ids]
+    whitening = journal.whitening
+    assert whitening is not None
+    write_whitening(folder, whitening[0])
+    vectors = new_vectors(folder, sum(sizes), whitening[0].projection.shape[1])
+    packs = Packs(folder, shared)
+    entries, regions, start = [], [], 0
+    for image, size in zip(ids, sizes, strict=True):
+        entry, of_image, vectors[start : start + size] = _piece(plan, journal, image, packs, shared)
+        entries.append(entry)
+        regions.append(of_image)
+        start += size
+        progress("Writing the index", len(entries), len(ids))
+    write_catalogue(folder, entries, regions)
+    write_skipped(folder, sorted(plan.skipped, key=lambda s: s.file))
+    images = np.repeat(np.arange(len(ids)), sizes)
+    known = plan.base.neighbours(_new_rows(plan, ids, sizes)) if plan.base else None
+    write_neighbours(
+        folder, find_neighbours(vectors, images, known, lambda *at: progress("Joining what looks alike", *at))
+    )
+    return Assembled({entry.image: entry.sha256 for entry in entries}, len(vectors), fit_null(vectors, images), shared)
+
+
+def _piece(
+    plan: Plan, journal: Journal, image: str, packs: Packs, shared: dict[str, FileFacts]
+) -> tuple[ImageEntry, list[Region], Vectors]:
+    if image not in plan.taken:
+        made = journal.picture(image)
+        entry = ImageEntry(
+            image=image,
+            path=made.path,
+            width=made.width,
+            height=made.height,
+            bytes=made.bytes,
+            mtime=made.mtime,
+            sha256=made.sha256,
+        )
+        return packs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors
+    assert plan.base is not None
+    taken, before = plan.taken[image], plan.base.generation.folder
+    entry = replace(plan.base.entries[taken.number], image=image, path=taken.path, mtime=taken.mtime)
+    if entry.thumb_file not in shared:
+        thumbnail = read_slice(before, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
+        keypoints = read_slice(before, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
+        entry = packs.add(entry, thumbnail, keypoints)
+    return entry, plan.base.regions(taken.number), plan.base.vectors(taken.number)
+
+
+def _share(plan: Plan, folder: Path) -> dict[str, FileFacts]:
+    if plan.base is None:
+        return {}
+    needed = {plan.base.entries[taken.number].image: plan.base.entries[taken.number] for taken in plan.taken.values()}
+    shared = worth_sharing(plan.base.generation, needed.values())
+    for name in shared:
+        share(name, plan.base.generation.folder, folder)
+    return shared
+
+
+def _row_count(plan: Plan, image: str) -> int:
+    assert plan.base is not None
+    rows = plan.base.rows(plan.taken[image].number)
+    return int(rows.stop - rows.start)
+
+
+def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:
+    """The new row of each row of the generation before; -1 for those that are gone."""
+    assert plan.base is not None
+    here = np.full(len(plan.base.generation.vectors), -1)
+    for image, start, size in zip(ids, np.cumsum([0, *sizes]), sizes, strict=False):
+        taken = plan.taken.get(image)
+        if taken is not None and here[plan.base.rows(taken.number)][0] == -1:  # the first of several copies
+            here[plan.base.rows(taken.number)] = np.arange(start, start + size)
+    return here

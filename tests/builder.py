@@ -1,0 +1,54 @@
+"""A build in a process of its own, as the program starts one, with the tiny network; to be killed by tests.
+
+python -m tests.builder GALLERY INDEX [STEP]   with a STEP it kills itself there
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from index import assemble, generation
+from index.build import build
+from index.jobs import building
+from index.pictures import PicturePool
+from tests.tiny import TINY_EMBEDDER
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_after(work):
+    def dying(*given, **named):
+        work(*given, **named)
+        die()
+
+    return dying
+
+
+STEPS = {
+    "before the vectors": (assemble, "new_vectors", lambda _: die),
+    "after the vectors": (assemble, "write_catalogue", lambda _: die),
+    "after the tables": (assemble, "write_neighbours", die_after),
+    "before the manifest": (generation, "_measured", lambda _: die),
+    "after the manifest": (generation, "_sync", lambda _: die),
+    "before the folder is renamed": (generation, "_next_number", lambda _: die),
+    "after the folder was renamed": (generation, "point_current_at", lambda _: die),
+    "after CURRENT was replaced": (generation, "point_current_at", die_after),
+}
+"""Where a build may end, in the order it comes there."""
+
+
+def main() -> None:
+    gallery, index_dir, *step = sys.argv[1:]
+    if step:
+        module, name, change = STEPS[step[0]]
+        setattr(module, name, change(getattr(module, name)))
+    with building(Path(index_dir)) as progress, PicturePool(1) as pool:
+        print("ready", flush=True)
+        build(Path(gallery), Path(index_dir), TINY_EMBEDDER, pool, 1, progress)
+
+
+if __name__ == "__main__":
+    main()

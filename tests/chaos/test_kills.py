@@ -1,0 +1,155 @@
+"""A hundred builds are killed at random instants while searches go on; nothing is lost, made up or torn."""
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from index import describe
+from index.build import build
+from index.gallery import Gallery, make_gallery, open_gallery
+from index.generation import current_folder, generations, served_generation
+from index.verify import verify
+from retrieval.images import decode_image
+from retrieval.search import search
+from retrieval.types import Box
+from tests.same import assert_same_index
+from tests.tiny import TINY_EMBEDDER, draw_picture
+
+ROOT = Path(__file__).parents[2]
+KILLS = 100
+PICTURES = 60
+State = dict[str, str]
+
+
+class Searches:
+    """Two visitors who search all the time; every answer must be one that the generation they asked can give."""
+
+    def __init__(self, index_dir: Path) -> None:
+        self.over, self.answers, self.generations = threading.Event(), 0, set[str]()
+        self._index_dir = index_dir
+        self._pool = ThreadPoolExecutor(2)
+        self._visitors = [self._pool.submit(self._visit, seed) for seed in range(2)]
+
+    def end(self) -> None:
+        self.over.set()
+        for visitor in self._visitors:
+            visitor.result(30)
+        self._pool.shutdown()
+
+    def _visit(self, seed: int) -> None:
+        rng, gallery = random.Random(seed), None
+        while not self.over.is_set():
+            if gallery is None or gallery.folder != current_folder(self._index_dir):
+                generation, warning = served_generation(self._index_dir)
+                assert warning == ""
+                gallery = make_gallery(generation)
+            self._search(gallery, rng.choice(gallery.catalogue.ids))
+            self.answers += 1
+            self.generations.add(gallery.folder.name)
+            time.sleep(0.02)
+
+    def _search(self, gallery: Gallery, image: str) -> None:
+        try:
+            data = gallery.file(image).read_bytes()
+        except FileNotFoundError:  # removed from the folder, and not yet from the index
+            return
+        if hashlib.sha256(data).hexdigest() != gallery.entry(image).sha256:  # changed, or being written
+            return
+        picture = decode_image(data)
+        hits = search(TINY_EMBEDDER.query(picture, Box.whole(picture), gallery.whitening), gallery, "fast", 0)
+        assert hits[0].similarity > 0.999 and {hit.image for hit in hits} == set(gallery.catalogue.ids)
+        assert image in {hit.image for hit in hits if hit.similarity > 0.999}
+
+
+def save(folder: Path, name: str, seed: int) -> None:
+    part = folder / f".{name}.png"
+    Pillow.fromarray(draw_picture(seed, 64, 48)).save(part)
+    os.replace(part, folder / name)
+
+
+def change(folder: Path, rng: random.Random, seed: int) -> None:
+    """Some pictures come, some go, some are replaced; as many as before in the end."""
+    names = sorted(path.name for path in folder.glob("*.png"))
+    for name in rng.sample(names, 5):
+        (folder / name).unlink()
+    for number in range(5):
+        save(folder, f"{rng.randrange(10**6):06d}.png", 1000 * seed + number)
+    for name in rng.sample(sorted(path.name for path in folder.glob("*.png")), 5):
+        save(folder, name, 1000 * seed + 500 + rng.randrange(400))
+
+
+def state_of(folder: Path) -> State:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.png")}
+
+
+def indexed(index_dir: Path) -> State:
+    catalogue = open_gallery(current_folder(index_dir)).catalogue
+    return dict(zip(catalogue.ids, catalogue.images["sha256"].to_pylist(), strict=True))
+
+
+def killed_after(seconds: float, gallery: Path, index_dir: Path) -> bool:
+    """Whether a build came to be killed; one that was faster has ended as it should."""
+    command = [sys.executable, "-m", "tests.builder", str(gallery), str(index_dir)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "ready\n"
+    try:
+        assert process.wait(seconds) == 0
+    except subprocess.TimeoutExpired:
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        return True
+    finally:
+        process.stdout.close()
+    return False
+
+
+@pytest.mark.timeout(540)
+def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
+    folder, index_dir, rng = tmp_path / "gallery", tmp_path / "index", random.Random(35)
+    folder.mkdir()
+    for number in range(PICTURES):
+        save(folder, f"{number:03d}.png", number)
+    build(folder, index_dir, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    change(folder, rng, 1)
+    began = time.monotonic()
+    assert not killed_after(60, folder, index_dir)
+    usual = time.monotonic() - began
+    searches, served, kills, published = Searches(index_dir), state_of(folder), 0, 0
+    try:
+        for number in range(2, 10_000):
+            if kills == KILLS:
+                break
+            change(folder, rng, number)
+            wanted = state_of(folder)
+            killed = killed_after(rng.uniform(0, usual), folder, index_dir)
+            kills += killed
+            now = indexed(index_dir)
+            assert now in (served, wanted), "lost or made up"
+            assert verify(index_dir) == [], "torn"
+            assert killed or now == wanted
+            published += now == wanted
+            served = now
+            assert len(generations(index_dir)) <= 3
+    finally:
+        searches.end()
+    last = build(folder, index_dir, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    assert indexed(index_dir) == state_of(folder) and verify(index_dir) == []
+    assert not list(index_dir.glob("tmp-*")) and len(generations(index_dir)) == 2
+    updated = open_gallery(last)
+    monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)
+    assert_same_index(updated, open_gallery(build(folder, tmp_path / "anew", TINY_EMBEDDER, pool, 1, lambda *_: None)))
+    assert searches.answers > 500
+    print(
+        f"{kills} kills, {published} builds that were published, {searches.answers} searches of "
+        f"{len(searches.generations)} generations: 0 lost, 0 phantom, 0 torn"
+    )

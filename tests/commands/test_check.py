@@ -1,0 +1,70 @@
+"""verify, why, skipped, doctor."""
+
+import csv
+import json
+from pathlib import Path
+
+
+def test_verify(place, boxfind, build_index, gallery: Path):
+    assert boxfind("verify", "--index", place.index).out == "Nothing is wrong with this index.\n"
+    generation = build_index(gallery)
+    (generation / "vectors.npy").write_bytes(b"")
+    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy is not what was written")
+
+
+def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, gallery: Path):
+    index = build_index(gallery).parent
+    (gallery / "0.png").unlink()
+    (index / "tmp-1-dead").mkdir()
+    result = boxfind("verify", "--index", index)
+    remark, recipe, missing = result.err.splitlines()
+    assert (result.code, result.out) == (1, "")
+    assert remark.startswith("tmp-1-dead was left by a build")
+    assert recipe.startswith("The index was built with efficientnet-lite0 (weights 00000000")
+    assert missing.startswith("1 picture of the index is not in the folder: 0.png.")
+
+
+def test_why(boxfind, build_index, gallery: Path):
+    (gallery / "empty.jpg").touch()
+    index = build_index(gallery).parent
+    plain = boxfind("why", "1.png", "--index", index)
+    assert plain.code == 0 and plain.out.startswith("1.png is in the index gen-000001-") and plain.err == ""
+    told = json.loads(boxfind("why", "1.png", "--index", index, "--json").out)
+    assert told.keys() == {"verdict", "sentences", "image", "regions"} and told["verdict"] == "indexed"
+    assert told["regions"][0] == {"kind": "whole", "box": [0, 0, 128, 96]}
+    for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "There is no file gone.jpg"}.items():
+        result = boxfind("why", asked, "--index", index)
+        assert result.code == 0 and says in result.out
+    assert boxfind("why", "1.png", "--index", gallery).failed("no index")
+
+
+def test_skipped(boxfind, build_index, gallery: Path, tmp_path: Path):
+    assert boxfind("skipped", "--index", build_index(gallery).parent).out == "No file was skipped.\n"
+    for name in ("=cmd().jpg", "line\nbreak.jpg"):
+        (gallery / name).touch()
+    index = build_index(gallery).parent
+    result = boxfind("skipped", "--index", index, "--csv", tmp_path / "skipped.csv")
+    assert result.code == 0 and result.out.splitlines() == [
+        "empty           =cmd().jpg  =cmd().jpg is empty (0 bytes).",
+        "empty           line\ufffdbreak.jpg  line\ufffdbreak.jpg is empty (0 bytes).",
+    ]
+    with (tmp_path / "skipped.csv").open(newline="", encoding="utf-8-sig") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["'=cmd().jpg", "line\nbreak.jpg"]
+    assert boxfind("skipped", "--index", tmp_path / "gone").failed("no index")
+    assert boxfind("skipped", "--index", index, "--csv", tmp_path / "no" / "a.csv").failed("No such file")
+
+
+def test_doctor(boxfind):
+    result = boxfind("doctor", "--json")
+    findings = json.loads(result.out)
+    assert result.code == 0 and findings.keys() >= {
+        "python",
+        "packages",
+        "device",
+        "runtime",
+        "weights",
+        "torchvision",
+        "index",
+    }
+    plain = boxfind("doctor")
+    assert plain.code == 0 and all(key in plain.out for key in findings)

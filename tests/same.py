@@ -1,0 +1,20 @@
+"""Two indexes are one and the same, but for where their files lie."""
+
+import numpy as np
+
+from index.gallery import Gallery
+
+
+def assert_same_index(one: Gallery, other: Gallery) -> None:
+    """Every table, vector, neighbour, thumbnail and keypoint."""
+    assert one.catalogue.ids == other.catalogue.ids
+    assert np.array_equal(one.catalogue.boxes, other.catalogue.boxes) and one.catalogue.kinds == other.catalogue.kinds
+    for name in ("vectors.npy", "neighbours.npz", "whitening.npz"):
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
+    assert one.null == other.null
+    facts = ("width", "height", "bytes", "mtime", "sha256", "path")
+    for number, image in enumerate(one.catalogue.ids):
+        assert [getattr(one.entry(image), fact) for fact in facts] == [getattr(other.entry(image), f) for f in facts]
+        assert one.thumbnail(image) == other.thumbnail(image)
+        mine, theirs = one.keypoints(number)[0], other.keypoints(number)[0]
+        assert np.array_equal(mine.points, theirs.points) and np.array_equal(mine.descriptors, theirs.descriptors)

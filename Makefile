@@ -1,6 +1,6 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
-# make chaos  kill builds, swap generations, feed mutants to the decoders: under 10 minutes
+# make chaos  kill builds, swap generations, feed mutants to the decoders; some four minutes
 # make bench BENCH=DATASET   measure quality and speed on a labelled data set
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
@@ -35,6 +35,7 @@ check: .venv/test-installed
 bench: .venv/test-installed
 	@$(BIN)/python -m benchmarks.quality $(BENCH)
 	@$(BIN)/python -m benchmarks.confidence $(BENCH)
+	@$(BIN)/python -m benchmarks.update $(BENCH)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

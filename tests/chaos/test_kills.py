@@ -134,7 +134,7 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
                 break
             change(folder, rng, number)
             wanted = state_of(folder)
-            killed = killed_after(rng.uniform(0, usual), started(folder, index_dir))
+            killed = killed_after(rng.uniform(0, 2 * usual), started(folder, index_dir))
             kills += killed
             now = indexed(index_dir)
             assert now in (served, wanted), "lost or made up"
@@ -151,7 +151,7 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
     updated = open_gallery(last)
     monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)
     assert_same_index(updated, open_gallery(build(folder, tmp_path / "anew", TINY_EMBEDDER, pool, 1, lambda *_: None)))
-    assert searches.answers > 500
+    assert searches.answers > 500 and published > 10
     print(
         f"{kills} kills, {published} builds that were published, {searches.answers} searches of "
         f"{len(searches.generations)} generations: 0 lost, 0 phantom, 0 torn"

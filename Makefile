@@ -1,6 +1,6 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
-# make chaos  kill builds, swap generations, feed mutants to the decoders; some four minutes
+# make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
 # make bench BENCH=DATASET   measure quality and speed on a labelled data set
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures

@@ -43,7 +43,7 @@ class Embedder:
         """
         crop = crop_image(image, checked_box(image, box, context))
         views = [self._view(crop, side) for side in self._sides_of_views(crop, image)]
-        return Query(crop, unit(whitening.apply(np.stack(views)).mean(axis=0)))
+        return Query((crop,), unit(whitening.apply(np.stack(views)).mean(axis=0)))
 
     def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
         recipe = self.recipe

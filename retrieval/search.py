@@ -55,7 +55,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
     evidence = [NOTHING] * len(found.images)
     if "verification" in methods:
         candidates = np.argsort(-_total(parts)[: len(shortlist)], kind="stable")[:VERIFIED].tolist()
-        matches = verify_all(query.crop, found.images[candidates].tolist(), gallery.keypoints)
+        matches = verify_all(query.crops[0], found.images[candidates].tolist(), gallery.keypoints)
         for place, match in zip(candidates, matches, strict=True):
             evidence[place] = match
         parts["verification"] = np.array([lift(match.inliers) for match in evidence], np.float32)

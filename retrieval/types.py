@@ -83,9 +83,9 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: the pixels in the box, and the descriptor (D,) they have in the gallery's space."""
+    """One object that is looked for: the pixels of each view of it, and the descriptor (D,) they have together."""
 
-    crop: Image
+    crops: tuple[Image, ...]
     descriptor: Vectors
 
 
@@ -94,7 +94,8 @@ class Hit:
     """A gallery image and the region of it that answers the query; a bigger score is better.
 
     `similarity` is the cosine with the image's best region, whatever the ranking; `parts` is what the score was added
-    up from; `confidence` says in a word how far a picture without the object would get.
+    up from; `confidence` says in a word how far a picture without the object would get. `others` is where the second
+    and later objects lie, when several are asked for.
     """
 
     image: str
@@ -103,6 +104,7 @@ class Hit:
     similarity: float
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
+    others: tuple[Region, ...] = ()
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -42,7 +42,7 @@ def test_a_region_of_a_picture_finds_the_picture_and_the_region(gallery: Path, b
     built = open_gallery(build_index(gallery))
     picture = load_image(built.file("3.png"))
     row = built.catalogue.rows_of(built.catalogue.numbers["3.png"])[3]
-    hits = search(Query(picture, np.load(built.folder / "vectors.npy")[row]), built, top=3)
+    hits = search(Query((picture,), np.load(built.folder / "vectors.npy")[row]), built, top=3)
     assert (hits[0].image, hits[0].region) == ("3.png", built.regions("3.png")[3])
     assert tiny_embedder.regions(picture)[0] == built.regions("3.png")
 
@@ -158,7 +158,7 @@ def test_a_gallery_of_any_size_answers(tmp_path: Path, build_index, make_embedde
                 few = search(query, built, ranking, 3)
                 assert [(hit.image, hit.score) for hit in few] == [(hit.image, hit.score) for hit in hits[:3]]
                 if (
-                    asking.shape == query.crop.shape
+                    asking.shape == query.crops[0].shape
                     and ranking == "fast"
                     and np.array_equal(asking, picture(draw, images - 1))
                 ):

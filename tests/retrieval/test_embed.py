@@ -156,10 +156,10 @@ def test_a_query_sees_only_its_box(draw, tiny_embedder):
 
 def test_the_crop_goes_with_the_query(draw, tiny_embedder):
     image = draw(2, 300, 200)
-    assert np.array_equal(tiny_embedder.query(image, Box(60, 40, 200, 160), PLAIN).crop, image[40:160, 60:200])
-    assert np.array_equal(tiny_embedder.query(image, Box(-9, 100, 100, 999), PLAIN).crop, image[100:, :100])
-    assert np.array_equal(tiny_embedder.query(image, Box(100, 100, 200, 150), PLAIN, 1.2).crop, image[95:155, 90:210])
-    assert np.array_equal(tiny_embedder.query(image, Box.whole(image), PLAIN).crop, image)
+    assert np.array_equal(tiny_embedder.query(image, Box(60, 40, 200, 160), PLAIN).crops[0], image[40:160, 60:200])
+    assert np.array_equal(tiny_embedder.query(image, Box(-9, 100, 100, 999), PLAIN).crops[0], image[100:, :100])
+    assert np.array_equal(tiny_embedder.query(image, Box(100, 100, 200, 150), PLAIN, 1.2).crops[0], image[95:155, 90:210])
+    assert np.array_equal(tiny_embedder.query(image, Box.whole(image), PLAIN).crops[0], image)
 
 
 def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder):

@@ -19,7 +19,7 @@ FLAT = np.zeros((64, 64, 3), np.uint8)
 
 
 def asked(descriptor: np.ndarray, crop: np.ndarray = FLAT) -> Query:
-    return Query(crop, descriptor)
+    return Query((crop,), descriptor)
 
 
 def ranked(hits: list[Hit]) -> list[tuple]:

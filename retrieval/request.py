@@ -1,0 +1,35 @@
+"""What is asked for: boxes on pictures, how they belong together, and how answers are to be ranked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from retrieval.types import Box
+
+Role = Literal["object", "view", "also", "not"]
+"""What a box shows: the object looked for; the same object again; one more that must be there too; or must not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A box on a picture, which goes by the SHA-256 of its file."""
+
+    picture: str
+    box: Box
+    role: Role = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A search as it can be kept, sent and repeated: the same request on the same index has the same answer."""
+
+    examples: tuple[Example, ...] = ()
+    """The first shows the object; there is none while a box has still to be drawn."""
+    ranking: str = "best"
+    context: float = 1.0
+    """How many times as wide and high as drawn each box is looked at."""
+    folder: str = ""
+    """Only pictures below it count; empty for all."""
+    right: tuple[str, ...] = ()
+    """Ids of gallery images that were called right; the query moves towards them."""
+    wrong: tuple[str, ...] = ()
+    """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
@@ -12,11 +13,13 @@ from index.generation import served_generation
 from index.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.pictures import PicturePool
 from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
+from retrieval.combine import as_one, search_together
 from retrieval.embed import Embedder
-from retrieval.errors import IndexProblem
+from retrieval.errors import BadBox, IndexProblem
+from retrieval.feedback import refine
 from retrieval.recipe import Recipe
+from retrieval.request import Example, Request
 from retrieval.runtimes import RunOptions, choose_runtime
-from retrieval.search import search
 from retrieval.types import Box, Hit, Image
 from retrieval.weights import Progress, need_weights
 from samples.draw import draw_samples
@@ -65,10 +68,31 @@ class Engine:
         self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
     ) -> list[Hit]:
         """The gallery images that hold what is in the box. Raises BadBox, IndexProblem, WeightsMissing, UnknownName."""
-        embedder = self.embedder(gallery.manifest.recipe)
+        return self.answer(gallery, Request((Example("", box),), ranking, context), {"": image}, top)
+
+    def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
+        """The gallery images that a request asks for, best first; 0 for all. `images`: its pictures by their SHA-256.
+
+        Raises what `search` does, BadBox also when no box shows the object, GalleryProblem when the folder is empty.
+        """
+        if not any(example.role == "object" for example in request.examples):
+            raise BadBox("No box shows what to look for: draw one round the object.")
+        part, embedder = gallery.below(request.folder), self.embedder(gallery.manifest.recipe)
         # A search is many small matrix products: shared out among threads each would take several times as long.
         with self._libraries().limit(limits=1, user_api="blas"):
-            return search(embedder.query(image, box, gallery.whitening, context), gallery, ranking, top)
+            views, others, unwanted = (
+                [
+                    embedder.query(images[example.picture], example.box, gallery.whitening, request.context)
+                    for example in request.examples
+                    if example.role in roles
+                ]
+                for roles in (("object", "view"), ("also",), ("not",))
+            )
+            right, wrong = (gallery.numbers(marked) for marked in (request.right, request.wrong))
+            asked = refine(as_one(views), right, wrong, gallery)
+            count = top + len(wrong) if top else 0  # so that enough are left without the wrong ones
+            hits = search_together([asked, *others], unwanted, part, request.ranking, count)
+        return [hit for hit in hits if hit.image not in request.wrong][: top or None]
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""

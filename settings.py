@@ -70,3 +70,9 @@ class Settings(BaseSettings):
             return self.index.expanduser().resolve()
         readable = re.sub(r"[^a-z0-9]+", "-", self.gallery_dir.name.lower()).strip("-")[:40]
         return self.data / "indexes" / f"{readable}-{hashlib.sha256(bytes(self.gallery_dir)).hexdigest()[:8]}"
+
+    @property
+    def searches_file(self) -> Path:
+        """Where saved searches are kept, apart from the index: they outlive it."""
+        name = hashlib.sha256(bytes(self.index_dir)).hexdigest()[:8]
+        return self.data / "searches" / f"{self.index_dir.name}-{name}.sqlite"

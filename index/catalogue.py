@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -81,6 +82,11 @@ class Catalogue:
     def entry(self, number: int) -> ImageEntry:
         row: dict[str, Any] = self.images.slice(number, 1).to_pylist()[0]
         return ImageEntry(**row)
+
+    def with_contents(self, sha256: str) -> str | None:
+        """The id of an image whose file had these contents, the first of several; None when there is none."""
+        place = pc.index(self.images["sha256"], sha256).as_py()
+        return None if place < 0 else self.ids[place]
 
     def region(self, row: int) -> Region:
         return Region(Box(*(int(edge) for edge in self.boxes[row])), self.kinds[row])

@@ -1,8 +1,10 @@
 """A generation, its vectors and its catalogue as one read-only thing that can be searched."""
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from index.packs import read_slice
 from index.store import STORES, Store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
-from retrieval.errors import IndexProblem, pick
+from retrieval.errors import GalleryProblem, IndexProblem, pick
 from retrieval.types import Numbers, Region, Rows, Scores, Vectors
 from retrieval.verification import Keypoints
 from retrieval.whitening import Whitening
@@ -21,7 +23,7 @@ from retrieval.whitening import Whitening
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Safe to share between threads: nothing in it ever changes."""
+    """All of it, or what lies below one of its folders. Safe to share between threads: nothing in it ever changes."""
 
     folder: Path
     manifest: Manifest
@@ -29,21 +31,29 @@ class Gallery:
     whitening: Whitening
     graph: Graph
     store: Store
+    images: range
+    """The numbers of the images that are searched; everything else is that of the whole gallery."""
+
+    @property
+    def rows(self) -> range:
+        """The vector rows that are searched."""
+        start, end = np.searchsorted(self.catalogue.image_of_row, [self.images.start, self.images.stop])
+        return range(int(start), int(end))
 
     @property
     def region_count(self) -> int:
-        return len(self.store)
+        return len(self.rows)
 
     @property
     def image_count(self) -> int:
-        return len(self.catalogue.ids)
+        return len(self.images)
 
     @property
     def null(self) -> Null:
         return self.manifest.null
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        rows, scores = self.store.search(descriptor[None], count)
+        rows, scores = self.store.search(descriptor[None], count, self.rows)
         return rows[0], scores[0]
 
     def vectors(self, rows: Rows) -> Vectors:
@@ -52,8 +62,18 @@ class Gallery:
     def images_of(self, rows: Rows) -> Numbers:
         return np.asarray(self.catalogue.image_of_row[rows])
 
+    def rows_of(self, image: int) -> Rows:
+        return np.asarray(self.catalogue.rows_of(image), np.int64)
+
     def name(self, image: int) -> str:
         return self.catalogue.ids[image]
+
+    def number(self, name: str) -> int:
+        return self.catalogue.numbers[name]
+
+    def numbers(self, names: Iterable[str]) -> list[int]:
+        """The images with those ids; ids that the gallery does not know are passed over."""
+        return [self.catalogue.numbers[name] for name in names if name in self.catalogue.numbers]
 
     def region(self, row: int) -> Region:
         return self.catalogue.region(row)
@@ -66,6 +86,24 @@ class Gallery:
         except IndexProblem:
             data = b""
         return unpack_keypoints(data, entry.width, entry.height), (entry.width, entry.height)
+
+    def folders(self) -> list[str]:
+        """Every folder that has pictures in it, or in folders in it, in order; not the gallery itself."""
+        holding = {image.rpartition("/")[0] for image in self.catalogue.ids}
+        return sorted({str(above) for folder in holding for above in PurePosixPath(folder, "-").parents} - {"."})
+
+    def below(self, folder: str) -> "Gallery":
+        """The same gallery, of which only the pictures below a folder are found; all of them for "".
+
+        Raises GalleryProblem when there are none.
+        """
+        ids = self.catalogue.ids  # in order, so that those with one beginning follow one another
+        images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" comes next after "/"
+        if folder and not images:
+            raise GalleryProblem(
+                f"The index has no pictures below the folder {folder}; search all of them, or another."
+            )
+        return replace(self, images=images if folder else range(len(ids)))
 
     def entry(self, image: str) -> ImageEntry:
         """Raises IndexProblem when the gallery has no image of that id."""
@@ -108,4 +146,5 @@ def make_gallery(generation: Generation, store: str = "flat") -> Gallery:
         generation.whitening,
         make_graph(generation.neighbours),
         pick(STORES, "store", store)(generation.vectors),
+        range(len(generation.catalogue.ids)),
     )

@@ -13,10 +13,11 @@ class Store(Protocol):
 
     def __len__(self) -> int: ...
 
-    def search(self, queries: Vectors, count: int) -> tuple[Rows, Scores]:
+    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
         """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
 
-        Which of several rows that tie for the last place are among them is left open.
+        `among`: only these rows are searched, and K is at most their number. Which of several rows that tie for the
+        last place are found is left open.
         """
 
     def vectors(self, rows: Rows) -> Vectors:
@@ -33,11 +34,14 @@ class FlatStore:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def search(self, queries: Vectors, count: int) -> tuple[Rows, Scores]:
-        count = min(count, len(self))
+    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
+        among = range(len(self)) if among is None else among
+        count = min(count, len(among))
         if count == 0:
             return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
-        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), count)
+        only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self) else None
+        how = faiss.SearchParameters(sel=only)  # type: ignore[call-arg]  # FAISS adds it when it is imported
+        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), count, params=how)
         order = np.lexsort((rows, -scores))  # FAISS leaves equal scores in no useful order
         return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 

@@ -1,52 +1,77 @@
-"""Draw a box round an object; see the ten gallery pictures that hold it."""
+"""Draw a box round an object; see the gallery pictures that hold it."""
 
 import streamlit as st
 
-from retrieval.confidence import NO_MATCH, no_match
+from retrieval.confidence import no_match
 from retrieval.errors import BoxfindError
 from retrieval.images import shown
-from ui.box_picker import CANVAS_WIDTH, pick_box
+from ui.asking import asking, image_of, name_of
+from ui.box_list import box_list
+from ui.box_picker import CANVAS_WIDTH, pick_boxes
+from ui.box_tools import box_buttons, box_numbers, suggestions
 from ui.query_source import query_source
-from ui.ranking_choice import ranking_choice
-from ui.result_grid import result_grid
+from ui.ranking_choice import context_choice, folder_choice, ranking_choice
+from ui.results import count_choice, marked, show_results, similarity_choice
+from ui.saved_searches import save_search, saved_search_state, saved_searches
 from ui.served_gallery import failure, ready_gallery
-from ui.session import decoded, find, shared_engine
+from ui.session import find, shared_engine
+from ui.take_away import follow_link, take_away
 from ui.text import plain
+from ui.trail import trail
 
 gallery = ready_gallery()
+follow_link(gallery)
+state = asking()
 row = st.container(horizontal=True, gap="large")
 query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="stretch")
 
 with query:
     st.header("Find an object", anchor=False)
-    picture = query_source()
-    if picture is None:
-        results.info("Choose a picture to search with: upload one, or take one on the Gallery page.")
+    query_source()
+    if not state.shown:
+        results.info("Choose a picture to search with: your own, or one from the Gallery page.")
         st.stop()
     try:
-        image = decoded(picture.key, picture)
+        image = image_of(state.shown, gallery)
         shared_engine().embedder(gallery.manifest.recipe)  # now, so that the first search need not wait for it
     except BoxfindError as error:
         failure(error)
         st.stop()
-    st.caption(f"{plain(shown(picture.name))}, {image.shape[1]} x {image.shape[0]} pixels")
-    box = pick_box(picture.key, image)
+    st.caption(f"{plain(shown(name_of(state.shown, gallery)))}, {image.shape[1]} x {image.shape[0]} pixels")
+    pick_boxes(image, state)
 
 with results:
-    if box is None:
-        st.header("Results", anchor=False)
-        st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
-        st.stop()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         title = st.container(width="stretch")
-        ranking = ranking_choice()
-    try:
-        hits, seconds = find(gallery.folder.name, picture.key, box, ranking, 10, gallery, image)
-    except BoxfindError as error:
-        failure(error)
-        st.stop()
-    title.header("Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best", anchor=False)
-    st.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
-    if no_match(hits):
-        st.info(NO_MATCH, icon=":material/search_off:")
-    result_grid(gallery, hits)
+        ranking_choice()
+        count_choice()
+        folder_choice(gallery)
+    if state.request.examples:
+        try:
+            images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
+            hits, seconds = find(gallery.folder.name, state.request, gallery, images)
+        except BoxfindError as error:
+            failure(error)
+            st.stop()
+        title.header("Nearest look-alikes" if no_match(hits[:10]) else "Results", anchor=False)
+        title.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            trail(gallery)
+            similarity_choice(hits)
+            take_away(gallery, hits)
+            save_search(gallery, hits)
+        saved_search_state(hits)
+        marked(gallery)
+        show_results(gallery, hits)
+    else:
+        title.header("Results", anchor=False)
+        st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
+
+with query:  # after the results, which nothing should wait for
+    box_buttons(image)
+    box_list(gallery)
+    context_choice()
+    suggestions(image)
+    box_numbers(image)
+with st.sidebar:
+    saved_searches(gallery)

@@ -22,3 +22,8 @@ def expand(descriptor: Vectors, gallery: Searchable) -> Vectors:
         weights = np.clip(found.scores, 0, None) ** ALPHA
         expanded = unit(np.asarray(descriptor + weights @ gallery.vectors(found.rows), np.float32))
     return expanded
+
+
+def expand_with(descriptor: Vectors, certain: Vectors) -> Vectors:
+    """The query and regions that surely show the same object, each with the same weight. (D,) and (K, D) -> (D,)."""
+    return unit(descriptor + certain.sum(axis=0))

@@ -13,13 +13,18 @@ from retrieval.verification import Keypoints
 
 
 class Searchable(Protocol):
-    """What a ranking needs of a gallery. Region vectors go by their row, images by their number in order of ids."""
+    """What a ranking needs of a gallery, or of the part of it that is searched.
+
+    Region vectors go by their row, images by their number in order of ids; in a part they keep those of the whole.
+    """
 
     @property
-    def region_count(self) -> int: ...
+    def region_count(self) -> int:
+        """How many regions are searched."""
 
     @property
-    def image_count(self) -> int: ...
+    def image_count(self) -> int:
+        """How many images are searched."""
 
     @property
     def null(self) -> Null:
@@ -30,7 +35,7 @@ class Searchable(Protocol):
         """Which regions are each other's nearest."""
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        """The `count` most similar region vectors, best first. (D,) -> rows (count,), scores (count,)."""
+        """The `count` most similar of the vectors searched, best first. (D,) -> rows (count,), scores (count,)."""
 
     def vectors(self, rows: Rows) -> Vectors:
         """(R,) -> (R, D)."""
@@ -38,8 +43,14 @@ class Searchable(Protocol):
     def images_of(self, rows: Rows) -> Numbers:
         """The number of the image each row belongs to."""
 
+    def rows_of(self, image: int) -> Rows:
+        """The rows of one image, ascending; there is at least one."""
+
     def name(self, image: int) -> str:
         """The image's id."""
+
+    def number(self, name: str) -> int:
+        """The image with that id."""
 
     def region(self, row: int) -> Region: ...
 
@@ -77,3 +88,11 @@ def best_region_per_image(rows: Rows, scores: Scores, images: Numbers) -> NDArra
     order = np.lexsort((rows, images, -scores))
     first_of_image = np.sort(np.unique(images[order], return_index=True)[1])
     return np.asarray(order[first_of_image])
+
+
+def best_region_of(image: int, descriptor: Vectors, gallery: Searchable) -> tuple[int, float]:
+    """The row of the image's region that is nearest to a descriptor (D,), and its similarity."""
+    rows = gallery.rows_of(image)
+    similarities = gallery.vectors(rows) @ descriptor
+    best = int(similarities.argmax())
+    return int(rows[best]), float(similarities[best])

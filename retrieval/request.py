@@ -1,12 +1,16 @@
 """What is asked for: boxes on pictures, how they belong together, and how answers are to be ranked."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrieval.types import Box
 
 Role = Literal["object", "view", "also", "not"]
 """What a box shows: the object looked for; the same object again; one more that must be there too; or must not be."""
+
+
+ROLES: tuple[Role, ...] = ("object", "view", "also", "not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Request:
     """A search as it can be kept, sent and repeated: the same request on the same index has the same answer."""
 
     examples: tuple[Example, ...] = ()
-    """The first shows the object; there is none while a box has still to be drawn."""
+    """One of them shows the object; there are none while a box has still to be drawn."""
     ranking: str = "best"
     context: float = 1.0
     """How many times as wide and high as drawn each box is looked at."""
@@ -33,3 +37,14 @@ class Request:
     """Ids of gallery images that were called right; the query moves towards them."""
     wrong: tuple[str, ...] = ()
     """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""
+
+
+def arranged(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """The same examples in the same order with exactly one object, as long as there is any.
+
+    That is the first that is one already; else another view of it, else one that must be there too, else any.
+    """
+    given = list(examples)
+    object_ = next((e for role in ROLES for e in given if e.role == role), None)
+    others = [replace(e, role="also") if e.role == "object" else e for e in given]
+    return tuple(replace(e, role="object") if e is object_ else other for e, other in zip(given, others, strict=True))

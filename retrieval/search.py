@@ -1,15 +1,17 @@
 """The way from a query to a ranking: start reading here."""
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 import numpy as np
 
+from retrieval import verification
 from retrieval.diffusion import diffuse
 from retrieval.errors import pick
-from retrieval.expansion import expand
-from retrieval.nearest import Nearest, Searchable, nearest_images
-from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
-from retrieval.verification import NOTHING, SURE, Evidence, lift, verify_all
+from retrieval.expansion import expand, expand_with
+from retrieval.nearest import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
+from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, lift, verify_all
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
 """What `best` adds to the vector search."""
@@ -17,10 +19,24 @@ SHORTLIST = 1000
 """Images that `best` looks at again; the others follow in the order of the expanded query."""
 VERIFIED = 200
 """Images, the best so far, whose keypoints are compared."""
+JOINING = 40
+"""Images, the best so far of those with evidence, that join the query."""
 SOURCES = 20
 """Regions from which diffusion sets out."""
 FAINTEST = 1e-5
 DIFFUSION_WEIGHT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Images in the order they were found, and the parts of their scores by name, each (M,)."""
+
+    found: Nearest
+    parts: dict[str, Scores]
+
+    @property
+    def total(self) -> Scores:
+        return np.asarray(sum(self.parts.values()), np.float32)
 
 
 def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 10) -> list[Hit]:
@@ -41,41 +57,33 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
     """Expansion finds more, diffusion reaches what only others resemble, verification lifts what is surely there.
 
-    Each adds its part to an image's score, and none takes anything away; `methods` leaves some out, to measure them.
+    What has evidence then joins the query, which is expanded anew by it and diffused from there. Each method adds its
+    part to an image's score, and none takes anything away; `methods` leaves some out, to measure them.
     """
     count = max(top, SHORTLIST) if top else 0
-    plain = nearest_images(query.descriptor, gallery, count)
-    found, parts = plain, {"similarity": plain.scores}
-    if "expansion" in methods:
-        found = nearest_images(expand(query.descriptor, gallery), gallery, count)
-        parts = {"expansion": found.scores}
-    shortlist = found.images[:SHORTLIST]
-    if "diffusion" in methods:
-        parts["diffusion"] = _padded(_diffusion(query.descriptor, gallery, shortlist), len(found.images))
-    evidence = [NOTHING] * len(found.images)
+    expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
+    ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
+    evidence: dict[int, Evidence] = {}
     if "verification" in methods:
-        candidates = np.argsort(-_total(parts)[: len(shortlist)], kind="stable")[:VERIFIED].tolist()
-        matches = verify_all(query.crops[0], found.images[candidates].tolist(), gallery.keypoints)
-        for place, match in zip(candidates, matches, strict=True):
-            evidence[place] = match
-        parts["verification"] = np.array([lift(match.inliers) for match in evidence], np.float32)
-    order = np.lexsort((found.images, -_total(parts)))[: top or None]
-    similarity = _similarities(query.descriptor, gallery, found, order, plain)
-    return [
-        _hit(
-            gallery,
-            int(found.images[place]),
-            int(found.rows[place]),
-            cosine,
-            {name: float(part[place]) for name, part in parts.items()},
-            evidence[place],
-        )
-        for place, cosine in zip(order, similarity, strict=True)
-    ]
+        evidence = _verified(query, gallery, ranked)
+        if "expansion" in methods and evidence:
+            joined = expand_with(query.descriptor, gallery.vectors(_joining(ranked.found, evidence)))
+            ranked = _ranked(joined, joined, gallery, count, methods)
+        ranked.parts["verification"] = _lifts(ranked.found, evidence)
+    return _hits(query, gallery, ranked, evidence, top)
 
 
 Ranking = Callable[[Query, Searchable, int], list[Hit]]
 RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
+
+
+def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Collection[str]) -> _Ranked:
+    """What is nearest to an expanded descriptor (D,), and what of it diffusion reaches from a source (D,)."""
+    found = nearest_images(descriptor, gallery, count)
+    parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
+    if "diffusion" in methods:
+        parts["diffusion"] = _padded(_diffusion(source, gallery, found.images[:SHORTLIST]), len(found.images))
+    return _Ranked(found, parts)
 
 
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
@@ -84,24 +92,42 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     rows, similarities = gallery.nearest(descriptor, min(8 * SOURCES, gallery.region_count))
     sources = np.flatnonzero(np.isin(rows, graph.nodes))[:SOURCES]
     reached = diffuse(graph, rows[sources], similarities[sources])
-    of_image = np.bincount(gallery.images_of(graph.nodes), reached, gallery.image_count)[images]
+    of_image = np.bincount(gallery.images_of(graph.nodes), reached, images.max(initial=-1) + 1)[images]
     share = of_image / max(of_image.max(initial=0), FAINTEST)
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
 
 
-def _similarities(
-    descriptor: Vectors, gallery: Searchable, found: Nearest, order: Numbers, plain: Nearest
-) -> list[float]:
-    """Of each image its best region's; where only expansion brought an image near, that of the region it found."""
-    known = dict(zip(plain.images.tolist(), plain.scores.tolist(), strict=True))
-    found_regions = gallery.vectors(found.rows[order]) @ descriptor
-    return [
-        known.get(int(image), float(cosine)) for image, cosine in zip(found.images[order], found_regions, strict=True)
-    ]
+def _verified(query: Query, gallery: Searchable, ranked: _Ranked) -> dict[int, Evidence]:
+    """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
+    candidates = ranked.found.images[np.argsort(-ranked.total[:SHORTLIST], kind="stable")[:VERIFIED]].tolist()
+    seconds = verification.PATIENCE / len(query.crops)
+    views = [verify_all(crop, candidates, gallery.keypoints, seconds) for crop in query.crops]
+    strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
+    return {
+        image: evidence for image, evidence in zip(candidates, strongest, strict=True) if evidence.inliers >= ENOUGH
+    }
 
 
-def _total(parts: dict[str, Scores]) -> Scores:
-    return np.asarray(sum(parts.values()), np.float32)
+def _joining(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
+    """The best rows of the first images with evidence."""
+    return found.rows[np.isin(found.images, list(evidence)[:JOINING])]
+
+
+def _lifts(found: Nearest, evidence: dict[int, Evidence]) -> Scores:
+    """What verification adds, to images of the shortlist only."""
+    lifts = [lift(evidence.get(image, NOTHING).inliers) for image in found.images[:SHORTLIST].tolist()]
+    return _padded(np.array(lifts, np.float32), len(found.images))
+
+
+def _hits(query: Query, gallery: Searchable, ranked: _Ranked, evidence: dict[int, Evidence], top: int) -> list[Hit]:
+    found = ranked.found
+    hits = []
+    for place in np.lexsort((found.images, -ranked.total))[: top or None]:
+        image, row = int(found.images[place]), int(found.rows[place])
+        _, similarity = best_region_of(image, query.descriptor, gallery)
+        parts = {name: float(part[place]) for name, part in ranked.parts.items()}
+        hits.append(_hit(gallery, image, row, similarity, parts, evidence.get(image, NOTHING)))
+    return hits
 
 
 def _padded(scores: Scores, length: int) -> Scores:

@@ -106,6 +106,11 @@ class Hit:
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
 
+    @property
+    def verified(self) -> bool:
+        """Whether small details agree, so that the region is where the object itself lies."""
+        return self.region.kind == "verified"
+
 
 def unit(vectors: Vectors) -> Vectors:
     """The same directions with length 1, float32. (..., D) -> (..., D); a zero vector stays zero."""

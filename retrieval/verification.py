@@ -4,8 +4,11 @@ Descriptors say what looks alike. Here single details (SIFT keypoints) of the qu
 and only those count that one plane-to-plane mapping carries to their places: chance does not line up six details.
 """
 
+import os
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +25,9 @@ PATIENCE = 0.7
 """Seconds that the candidates of one search may take."""
 SURE = 10
 """Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
+
+THREADS = min(os.cpu_count() or 1, 4)
+"""Candidates of one search that are looked at at the same time: almost all of it is done outside the interpreter."""
 
 _ENLARGED = 4.0  # at most: beyond that SIFT finds the interpolation, not the picture
 _RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong
@@ -52,6 +58,25 @@ class Evidence:
 
 
 NOTHING = Evidence(0, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What of a query was found again in a candidate; row i of both arrays is one detail."""
+
+    query: NDArray[np.float32]
+    """(M, 2) x, y in pixels of the crop."""
+    candidate: NDArray[np.float32]
+    """(M, 2) x, y in pixels of the candidate."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """The keypoints of the query, and for each that of the candidate, which one mapping carries to their places."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    box: Box
 
 
 def use_one_thread() -> None:
@@ -92,31 +117,8 @@ def verify(
     The mapping is the homography of MAGSAC++ (Barath et al., CVPR 2020). It is found with both pictures scaled to
     their standard sides, so that thresholds mean the same at every resolution; same input, same answer.
     """
-    if len(query) < ENOUGH or len(candidate) < ENOUGH:
-        return NOTHING
-    query_scale, scale = QUERY_SIDE / max(query_size), GALLERY_SIDE / max(candidate_size)
-    rows, columns = _matches(query.descriptors, candidate.descriptors)  # (M,), best first
-    # a detail with two orientations, or one that a pattern matches over and over, is one place: else a mapping
-    # that squeezes everything into it collects more inliers than the true one
-    places = np.round(candidate.points[columns] * scale) @ (1, 1j)  # a number each, so that unique is quick
-    _, first = np.unique(places, return_index=True)
-    if len(first) < ENOUGH:
-        return NOTHING
-    first.sort()
-    source = (query.points[rows[first]] * query_scale).astype(np.float32)  # (M, 2)
-    target = (candidate.points[columns[first]] * scale).astype(np.float32)
-    mapping, mask = cv2.findHomography(source, target, _magsac())
-    if mapping is None or mask is None or not np.all(np.isfinite(mapping)):
-        return NOTHING
-    inliers = np.flatnonzero(mask)
-    if len(inliers) < ENOUGH or not (_determine(source[inliers]) and _determine(target[inliers])):
-        return NOTHING
-    outline = _outline(np.asarray(mapping, np.float64), query_size[0] * query_scale, query_size[1] * query_scale)
-    if outline is None:
-        return NOTHING
-    x0, y0, x1, y1 = (round(float(v)) for v in np.r_[outline.min(axis=0), outline.max(axis=0)] / scale)
-    box = Box(x0, y0, x1, y1).clipped(*candidate_size)
-    return Evidence(len(inliers), box) if box.width >= 1 and box.height >= 1 else NOTHING
+    found = _agreement(query, query_size, candidate, candidate_size)
+    return Evidence(len(found.rows), found.box) if found else NOTHING
 
 
 def verify_all(
@@ -129,17 +131,37 @@ def verify_all(
     """One answer per candidate, in order, for a query crop (H, W, 3); `read` gives keypoints and (width, height).
 
     Best candidates come first: when `seconds`, PATIENCE if left out, are spent the rest get NOTHING and are never read.
+    THREADS share them out, so `read` is called by several at a time; the answers do not depend on how many.
     """
     end = clock() + (PATIENCE if seconds is None else seconds)
     evidence = [NOTHING] * len(candidates)
     query = find_keypoints(crop, QUERY_SIDE)
-    if len(query) < ENOUGH:
+    if len(query) < ENOUGH or not candidates:
         return evidence
-    for place, candidate in enumerate(candidates):
-        if clock() >= end:
-            break
-        evidence[place] = verify(query, (crop.shape[1], crop.shape[0]), *read(candidate))
+    waiting, turn = iter(enumerate(candidates)), threading.Lock()
+
+    def take() -> tuple[int, int] | None:
+        with turn:  # looking at the clock and taking the next one is one act: only the end of the list goes without
+            return next(waiting, None) if clock() < end else None
+
+    def work() -> None:
+        while taken := take():
+            place, candidate = taken
+            evidence[place] = verify(query, (crop.shape[1], crop.shape[0]), *read(candidate))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for worker in [pool.submit(work) for _ in range(THREADS)]:
+            worker.result()
     return evidence
+
+
+def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
+    """The details on which `verify` rests its answer for a query crop (H, W, 3); none where it says NOTHING."""
+    query = find_keypoints(crop, QUERY_SIDE)
+    found = _agreement(query, (crop.shape[1], crop.shape[0]), candidate, candidate_size)
+    if found is None:
+        return Details(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
+    return Details(query.points[found.rows], candidate.points[found.columns])
 
 
 def lift(inliers: int) -> float:
@@ -147,22 +169,60 @@ def lift(inliers: int) -> float:
     return 0.0 if inliers < ENOUGH else min((inliers - ENOUGH + 1) / 10, 1.0)
 
 
+def _agreement(
+    query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
+) -> _Agreement | None:
+    """The largest one that a camera could have seen."""
+    if len(query) < ENOUGH or len(candidate) < ENOUGH:
+        return None
+    query_scale, scale = QUERY_SIDE / max(query_size), GALLERY_SIDE / max(candidate_size)
+    rows, columns = _matches(query.descriptors, candidate.descriptors)
+    first = _first_of_each(np.round(candidate.points[columns] * scale))
+    if len(first) < ENOUGH:
+        return None
+    rows, columns = rows[first], columns[first]
+    source = (query.points[rows] * query_scale).astype(np.float32)  # (M, 2)
+    target = (candidate.points[columns] * scale).astype(np.float32)
+    mapping, mask = cv2.findHomography(source, target, _magsac())
+    if mapping is None or mask is None or not np.all(np.isfinite(mapping)):
+        return None
+    inliers = np.flatnonzero(mask)
+    if len(inliers) < ENOUGH or not (_determine(source[inliers]) and _determine(target[inliers])):
+        return None
+    outline = _outline(np.asarray(mapping, np.float64), query_size[0] * query_scale, query_size[1] * query_scale)
+    if outline is None:
+        return None
+    x0, y0, x1, y1 = (round(float(v)) for v in np.r_[outline.min(axis=0), outline.max(axis=0)] / scale)
+    box = Box(x0, y0, x1, y1).clipped(*candidate_size)
+    return _Agreement(rows[inliers], columns[inliers], box) if box.width >= 1 and box.height >= 1 else None
+
+
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,).
+    """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,), best first.
 
     Every number is an integer below 2**24, exact in float32: however BLAS adds up, the distances are the same.
     """
     a, b = query.astype(np.float32), candidate.astype(np.float32)
     squares = -2 * a @ b.T
-    squares += (b * b).sum(axis=1)  # (K, L), squared distance but for the length of a
+    squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance but for the length of a
     rows = np.arange(len(a))
     nearest = squares.argmin(axis=1)
-    lengths = (a * a).sum(axis=1)
+    lengths = np.einsum("ij,ij->i", a, a)
     best = squares[rows, nearest] + lengths
     squares[rows, nearest] = np.inf
     passed = best < _RATIO**2 * (squares.min(axis=1) + lengths)
     order = np.argsort(best[passed], kind="stable")
     return rows[passed][order], nearest[passed][order]
+
+
+def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Which of the places (N, 2) are met for the first time, in that order.
+
+    A detail with two orientations, or one that a pattern matches over and over, is one place: else a mapping that
+    squeezes everything into it collects more inliers than the true one.
+    """
+    _, first = np.unique(places @ (1, 1j), return_index=True)  # a number each, so that unique is quick
+    return np.sort(first)
 
 
 def _magsac() -> cv2.UsacParams:

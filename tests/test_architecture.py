@@ -11,11 +11,13 @@ MAY_IMPORT = {
     "retrieval": set(),
     "index": {"retrieval"},
     "samples": {"retrieval"},
+    "searches": {"retrieval", "index"},
+    "export": {"retrieval", "index"},
     "engine": {"retrieval", "index", "samples", "settings"},
-    "evaluation": {"engine", "retrieval", "index"},
+    "evaluation": {"engine", "retrieval", "index", "searches"},
     "doctor": {"retrieval", "index", "settings"},
-    "ui": {"engine", "retrieval", "index", "settings"},
-    "pages": {"ui", "engine", "retrieval", "index", "evaluation", "settings"},
+    "ui": {"engine", "retrieval", "index", "searches", "export", "evaluation", "settings"},
+    "pages": {"ui", "engine", "retrieval", "index", "searches", "export", "evaluation", "settings"},
     "terminal": set(),
     "commands": {"engine", "retrieval", "index", "evaluation", "doctor", "settings", "terminal"},
     "cli": {"commands", "retrieval"},
@@ -24,7 +26,7 @@ MAY_IMPORT = {
 HOMES = {
     "faiss": {"index/store.py"},
     "openvino": {"retrieval/runtimes.py"},
-    "cv2": {"retrieval/verification.py", "retrieval/regions.py"},
+    "cv2": {"retrieval/verification.py", "retrieval/proposals.py", "retrieval/snap.py"},
     "streamlit": {"app.py", "pages", "ui"},
     "streamlit_drawable_canvas": {"ui/box_picker.py"},
     "torch": {"retrieval", "doctor.py"},
@@ -33,6 +35,7 @@ HOMES = {
     "typer": {"cli.py", "commands"},
     "rich": {"commands/options.py", "terminal.py"},
     "requests": {"retrieval/weights.py"},
+    "altair": {"ui"},
 }
 FILES = sorted(
     path.relative_to(ROOT)

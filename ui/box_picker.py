@@ -1,4 +1,4 @@
-"""A person draws a box on a picture; the rest of the program gets it in pixels of the upright original."""
+"""A person draws boxes on a picture; the rest of the program gets them in pixels of the upright original."""
 
 import base64
 import math
@@ -10,7 +10,7 @@ import streamlit as st
 from retrieval.embed import SMALLEST_BOX
 from retrieval.images import thumbnail
 from retrieval.types import Box, Image
-from ui.session import Drawing, drawing
+from ui.asking import Asking
 
 CANVAS_WIDTH = 460
 CANVAS_HEIGHT = 520
@@ -21,40 +21,40 @@ SPECK = 8
 STROKE = 3
 COLOUR = "#ff5a1f"
 FILL = "rgba(255, 90, 31, 0.08)"
+MOST_BOXES = 8
 MOST_THINGS = 50
 """What lies on a canvas below this many others is not looked at."""
 ORIGINS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 """The point of a box that the canvas gives the place of, as a share of its side."""
 
 
-def pick_box(key: str, image: Image) -> Box | None:
-    """Shows the picture to draw on; the last box drawn, typed in or set elsewhere, None as long as there is none."""
+def pick_boxes(image: Image, asking: Asking) -> None:
+    """Shows the picture to draw on, and makes what is drawn on it what is asked for.
+
+    Of several boxes the last one counts, unless the visitor looks for several things.
+    """
     height, width = image.shape[:2]
     scale = min(CANVAS_WIDTH / width, CANVAS_HEIGHT / height)
-    state = drawing()
-    things = _canvas(key, image, scale, state)
-    drawn = last_box(things, scale, width, height)
-    if not things:
-        state.box = None
-    elif drawn is None or _same(drawn, state.preset, tolerance=(SNAP + 2) / scale):
-        state.box = state.preset  # to the pixel, where the canvas can only tell it roughly
-    elif len(things) > 1 and drawn != state.box:
-        state.put(drawn)  # a canvas with this box alone takes the place of the one with several
+    things = _canvas(image, scale, asking)
+    drawn = drawn_boxes(things, scale, width, height)
+    boxes = list(dict.fromkeys(_exact(box, asking.preset, tolerance=(SNAP + 2) / scale) for box in drawn))
+    if len(boxes) > 1 and not asking.several:
+        asking.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
         st.rerun()
-    else:
-        state.box = drawn
-    if things and state.box is None:
+    asking.drawn(boxes[:MOST_BOXES])
+    if things and not boxes:
         st.caption("That box is too small to search with; draw a larger one.")
-    _by_numbers(state, width, height)
-    return state.box
+    elif len(boxes) > MOST_BOXES:
+        st.caption(f"Only the first {MOST_BOXES} boxes count.")
 
 
-def last_box(things: Sequence[object], scale: float, width: int, height: int) -> Box | None:
-    """The last box on the canvas that is not a click or a speck, in pixels of a (width, height) picture.
+def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int) -> list[Box]:
+    """The boxes on the canvas that are no clicks or specks, in pixels of a (width, height) picture.
 
     This is the only place that goes from canvas units to pixels. What comes from a browser is not trusted.
     """
-    for thing in reversed(things[-MOST_THINGS:]):
+    boxes = []
+    for thing in things[-MOST_THINGS:]:
         edges = _edges(thing)
         if edges is None or min(edges[2] - edges[0], edges[3] - edges[1]) < SPECK:
             continue
@@ -64,27 +64,30 @@ def last_box(things: Sequence[object], scale: float, width: int, height: int) ->
             width, height
         )
         if box.width >= SMALLEST_BOX and box.height >= SMALLEST_BOX:
-            return box
-    return None
+            boxes.append(box)
+    return boxes
 
 
-def _canvas(key: str, image: Image, scale: float, state: Drawing) -> Sequence[object]:
+def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
     """The canvas with the picture below it; what lies on it, as the browser tells it."""
     from streamlit_drawable_canvas import st_canvas  # works in a running app only
 
     height, width = image.shape[:2]
     try:
-        told = st_canvas(
-            background_image=_background(key, image),
-            width=round(width * scale),
-            height=round(height * scale),
-            drawing_mode="labeled_rect",
-            initial_drawing=_drawing_of(state.preset, scale),
-            stroke_color=COLOUR,
-            stroke_width=STROKE,
-            fill_color=FILL,
-            key=f"canvas-{key}-{state.version}",
-        ).json_data
+        with st.container(key="canvas"):
+            told = st_canvas(
+                background_image=_background(asking.shown, image),
+                width=round(width * scale),
+                height=round(height * scale),
+                drawing_mode="labeled_rect",
+                initial_drawing=_drawing_of(asking, scale, width * scale, height * scale),
+                stroke_color=COLOUR,
+                stroke_width=STROKE,
+                fill_color=FILL,
+                label=_label(len(asking.boxes), asking.several),
+                font_size=16,
+                key=f"canvas-{asking.shown}-{asking.canvas}",
+            ).json_data
     except (AttributeError, KeyError, TypeError):  # the component takes it for granted that a browser tells the truth
         return []
     things = told.get("objects") if isinstance(told, Mapping) else None
@@ -111,22 +114,32 @@ def _snapped(start: float, end: float, length: float) -> tuple[float, float]:
     return (0.0 if start < SNAP else start), (length if end > length - SNAP else end)
 
 
-def _same(one: Box, other: Box | None, tolerance: float) -> bool:
-    """Whether every edge lies within the tolerance, in pixels, of the other box's."""
-    return other is not None and all(
-        abs(a - b) <= tolerance
-        for a, b in ((one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1))
-    )
+def _exact(box: Box, presets: Sequence[Box], tolerance: float) -> Box:
+    """A box that was set from elsewhere to the pixel, where the canvas can only tell it roughly."""
+    near = (preset for preset in presets if all(abs(a - b) <= tolerance for a, b in _edges_of(box, preset)))
+    return next(near, box)
 
 
-def _drawing_of(box: Box | None, scale: float) -> dict[str, Any] | None:
+def _edges_of(one: Box, other: Box) -> tuple[tuple[int, int], ...]:
+    return (one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1)
+
+
+def _label(number: int, several: bool) -> str:
+    return str(number + 1) if several else ""
+
+
+def _drawing_of(asking: Asking, scale: float, across: float, down: float) -> dict[str, Any] | None:
+    """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen."""
     from streamlit_drawable_canvas import boxes_to_drawing
 
-    if box is None:
+    if not asking.preset:
         return None
-    x, y, w, h = (side * scale for side in box.xywh)
-    placed = {"label": "", "left": x, "top": y, "width": w, "height": h}
-    drawn: dict[str, Any] = boxes_to_drawing([placed], stroke_color=COLOUR, stroke_width=STROKE, fill_color=FILL)
+    placed = []
+    for number, box in enumerate(asking.preset):
+        x, y, w, h = (side * scale for side in box.xywh)
+        w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
+        placed.append({"label": _label(number, asking.several), "left": x, "top": y, "width": w, "height": h})
+    drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOUR, stroke_width=STROKE, fill_color=FILL)
     return drawn
 
 
@@ -135,31 +148,3 @@ def _background(key: str, _image: Image) -> str:
     """A data URL: the canvas would take seconds to encode the picture itself, on every run."""
     jpeg = thumbnail(_image, side=2 * CANVAS_WIDTH, quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _by_numbers(state: Drawing, width: int, height: int) -> None:
-    """The way without a mouse: the whole picture at once, or four numbers."""
-    with st.container(horizontal=True):
-        st.button("Whole picture", icon=":material/fullscreen:", on_click=state.put, args=[Box(0, 0, width, height)])
-        st.button("Clear", icon=":material/close:", on_click=state.put, args=[None], disabled=state.box is None)
-    with st.expander("Set the box by numbers"):
-        x, y, w, h = state.box.xywh if state.box else (0, 0, width, height)
-        largest = {"Left": width - SMALLEST_BOX, "Top": height - SMALLEST_BOX, "Width": width, "Height": height}
-        for name, value in zip(largest, (x, y, w, h), strict=True):
-            st.session_state[f"box {name}"] = value
-        for column, name in zip(st.columns(4), largest, strict=True):
-            least = 0 if name in ("Left", "Top") else SMALLEST_BOX
-            column.number_input(
-                f"{name} (pixels)",
-                least,
-                largest[name],
-                step=1,
-                key=f"box {name}",
-                on_change=_take_numbers,
-                args=[width, height],
-            )
-
-
-def _take_numbers(width: int, height: int) -> None:
-    x, y, w, h = (int(st.session_state[f"box {name}"]) for name in ("Left", "Top", "Width", "Height"))
-    drawing().put(Box.from_xywh(x, y, w, h).clipped(width, height))

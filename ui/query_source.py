@@ -1,49 +1,103 @@
-"""Where the picture to search with comes from: a file of the visitor's, or a sample."""
+"""Where the picture to search with comes from: a file, the clipboard, a camera, or the samples."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
-from retrieval.images import SUFFIXES
-from ui.session import Picture, query_picture, search_with, search_with_file, shared_engine
+from retrieval.errors import UnreadableImage
+from retrieval.images import SUFFIXES, read_file
+from ui.asking import asking
+from ui.session import Picture, shared_engine
+
+TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
+STAYS = "It stays in memory and is never stored, unless you save the search."
 
 
-def query_source() -> Picture | None:
-    """Offers the ways to choose a picture; the one chosen, here or on another page, or None."""
+def query_source() -> None:
+    """Offers the ways to choose a picture. A visit to the sample gallery begins with one of its samples."""
     samples = _sample_files()
-    if query_picture() is None and samples:
-        search_with_file(samples[0], _title(samples[0]))
-    st.file_uploader(
-        "Your picture",
-        type=[suffix.removeprefix(".") for suffix in SUFFIXES],
-        key="upload",
-        on_change=_take_upload,
-        help="It stays in memory and is never stored.",
+    if samples and not asking().shown:
+        _take(samples[0])
+    sources = [name for name in SOURCES if name != "Sample" or samples]
+    chosen = st.segmented_control(
+        "Take a picture from",
+        sources,
+        default=sources[0],
+        required=True,
+        key="source",
+        persist_state="session",
+        label_visibility="collapsed",
+        width="stretch",
     )
-    if samples:
-        st.selectbox(
-            "or a sample picture",
-            samples,
-            index=None,
-            format_func=_title,
-            key="sample",
-            on_change=_take_sample,
-            placeholder="Choose a sample",
-        )
-    return query_picture()
+    SOURCES[chosen or sources[0]]()
 
 
-def _take_upload() -> None:
-    upload = st.session_state.get("upload")
-    if upload is not None:
-        st.session_state["sample"] = None
-        search_with(Picture(upload.name, upload.getvalue()))
+def _file() -> None:
+    st.file_uploader(
+        "Your picture: choose a file or drop it here",
+        type=TYPES,
+        key="upload",
+        on_change=_take_given,
+        args=["upload"],
+        help=STAYS,
+    )
+
+
+def _clipboard() -> None:
+    st.chat_input(
+        "Paste a picture here, then press Enter",
+        accept_file=True,
+        file_type=TYPES,
+        key="paste",
+        on_submit=_take_pasted,
+    )
+    st.caption("Copy a picture or a part of your screen, click into the field, and paste.")
+
+
+def _camera() -> None:
+    st.camera_input("Take a photograph", key="camera", on_change=_take_given, args=["camera"], help=STAYS)
+
+
+def _sample() -> None:
+    st.selectbox(
+        "Sample picture",
+        _sample_files(),
+        index=None,
+        format_func=_title,
+        key="sample",
+        on_change=_take_sample,
+        placeholder="Choose a sample",
+        label_visibility="collapsed",
+    )
+
+
+SOURCES: dict[str, Callable[[], None]] = {"File": _file, "Clipboard": _clipboard, "Camera": _camera, "Sample": _sample}
+
+
+def _take_given(widget: str) -> None:
+    given = st.session_state.get(widget)
+    if given is not None:
+        asking().show(Picture(given.name, given.getvalue()))
+
+
+def _take_pasted() -> None:
+    given = st.session_state.get("paste")
+    if given is not None and given.files:
+        asking().show(Picture(given.files[0].name, given.files[0].getvalue()))
 
 
 def _take_sample() -> None:
     chosen = st.session_state.get("sample")
     if chosen is not None:
-        search_with_file(chosen, _title(chosen))
+        _take(chosen)
+
+
+def _take(sample: Path) -> None:
+    try:
+        asking().show(Picture(_title(sample), read_file(sample)))
+    except UnreadableImage:  # somebody has tidied up; there are other ways
+        st.toast("This sample cannot be opened any more.", icon=":material/warning:")
 
 
 def _sample_files() -> list[Path]:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +9,10 @@ import pytest
 from PIL import Image as Pillow
 
 from index.gallery import open_gallery
-from retrieval import search as rankings
-from retrieval.errors import IndexProblem, UnknownName
+from retrieval.errors import GalleryProblem, IndexProblem, UnknownName
 from retrieval.images import load_image
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Query
-from retrieval.verification import verify_all
-
-
-@pytest.fixture(autouse=True)
-def no_hurry(monkeypatch) -> None:
-    """On a busy machine verification stops when its time is spent: here it takes what it needs."""
-    monkeypatch.setattr(rankings, "verify_all", partial(verify_all, seconds=np.inf))
 
 
 @pytest.mark.parametrize("pooling", ["gap", "gem", "mac", "rmac"])
@@ -164,3 +155,58 @@ def test_a_gallery_of_any_size_answers(tmp_path: Path, build_index, make_embedde
                 ):
                     itself = {hit.image: hit for hit in hits}[names[-1]]
                     assert itself.similarity == pytest.approx(1, abs=1e-5) == hits[0].similarity
+
+
+@pytest.fixture
+def in_folders(tmp_path: Path, build_index, draw):
+    """Names that a careless comparison of beginnings takes for one another."""
+    names = ["0.png", "a-/x.png", "a.png", "a/b/1.png", "a/b/2.png", "a/c.png", "a0/x.png", "ab/x.png", "é/ü/1.png"]
+    for number, name in enumerate(names):
+        (tmp_path / "g" / name).parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(draw(number, 64, 48)).save(tmp_path / "g" / name)
+    return open_gallery(build_index(tmp_path / "g"))
+
+
+def test_folders(in_folders, gallery: Path, build_index):
+    assert in_folders.folders() == ["a", "a-", "a/b", "a0", "ab", "é", "é/ü"]
+    assert open_gallery(build_index(gallery)).folders() == ["below"]
+
+
+@pytest.mark.parametrize("ranking", RANKINGS)
+@pytest.mark.parametrize(
+    ("folder", "images"),
+    [
+        ("a", ["a/b/1.png", "a/b/2.png", "a/c.png"]),
+        ("a/b", ["a/b/1.png", "a/b/2.png"]),
+        ("ab", ["ab/x.png"]),
+        ("é", ["é/ü/1.png"]),
+    ],
+)
+def test_only_what_lies_below_a_folder_is_found(in_folders, draw, tiny_embedder, ranking, folder, images):
+    part = in_folders.below(folder)
+    query = tiny_embedder.query(draw(7, 64, 48), Box(3, 3, 50, 40), in_folders.whitening)  # of ab/x.png
+    hits = search(query, part, ranking, 0)
+    assert sorted(hit.image for hit in hits) == images
+    assert part.image_count == len(images)
+    assert part.region_count == sum(len(in_folders.regions(image)) for image in images)
+    similarities = {hit.image: hit.similarity for hit in search(query, in_folders, ranking, 0)}
+    for hit in hits:
+        assert hit.similarity == pytest.approx(similarities[hit.image], abs=1e-5)
+        assert hit.region.kind == "verified" or hit.region in in_folders.regions(hit.image)
+        if ranking == "fast":
+            assert hit.confidence == part.null.confidence(hit.similarity, len(images))  # of so many, not of all
+
+
+def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):
+    assert in_folders.below("") == in_folders == in_folders.below("a").below("")
+    assert in_folders.below("a").below("ab") == in_folders.below("ab")  # folders are those of the whole gallery
+    for folder in ("b", "a/b/1.png", "A", "a/"):
+        with pytest.raises(GalleryProblem, match=f"no pictures below the folder {folder}"):
+            in_folders.below(folder)
+
+
+def test_ids_and_numbers(in_folders):
+    for number, name in enumerate(in_folders.catalogue.ids):
+        assert in_folders.number(name) == number and in_folders.name(number) == name
+        assert [in_folders.region(row) for row in in_folders.rows_of(number)] == in_folders.regions(name)
+    assert in_folders.numbers(["a/c.png", "gone.png", "0.png"]) == [in_folders.number("a/c.png"), 0]

@@ -75,3 +75,19 @@ def test_vectors_come_back_by_row(make):
     rows = np.array([49, 0, 7, 7])
     assert np.array_equal(make(vectors).vectors(rows), vectors[rows])
     assert make(vectors).vectors(rows[:0]).shape == (0, 7)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_only_some_rows_are_searched_and_they_keep_their_numbers(make, seed):
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
+    query = rng.integers(-2, 3, 3).astype(np.float32) / 8
+    start, end = np.sort(rng.integers(0, len(vectors) + 1, 2)).tolist()
+    expected, expected_scores = all_sorted(vectors[start:end], query)
+    store = make(vectors)
+    rows, scores = store.search(query[None], len(vectors), range(start, end))
+    assert np.array_equal(rows[0], expected + start) and np.array_equal(scores[0], expected_scores)
+    rows, scores = store.search(query[None], 5, range(start, end))
+    assert np.array_equal(scores[0], expected_scores[:5]) and set(rows[0]) <= set(range(start, end))
+    for one, other in zip(store.search(query[None], 9), store.search(query[None], 9, range(len(store))), strict=True):
+        assert np.array_equal(one, other)

@@ -55,8 +55,14 @@ class NumpyGallery:
     def images_of(self, rows):
         return self.images[rows]
 
+    def rows_of(self, image):
+        return np.flatnonzero(self.images == image)
+
     def name(self, image):
         return f"{image:05d}"
+
+    def number(self, name):
+        return int(name)
 
     def region(self, row):
         return Region(Box(row, 0, row + 1, 1), "grid")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retrieval import expansion
-from retrieval.expansion import ALPHA, ROUNDS, expand
+from retrieval.expansion import ALPHA, ROUNDS, expand, expand_with
 from retrieval.types import unit
 
 QUERY = np.array([1, 0, 0], np.float32)
@@ -69,3 +69,10 @@ def test_the_result_has_unit_length_also_in_a_gallery_of_one_image(numpy_gallery
         expanded = expand(query, numpy_gallery(vectors, np.repeat(np.arange(images), 3)))
         assert expanded.shape == (8,) and expanded.dtype == np.float32
         assert np.linalg.norm(expanded) == pytest.approx(1, abs=1e-6)
+
+
+def test_what_is_certain_counts_as_much_as_the_query():
+    certain = np.stack([at(0.9, 1), at(0.1, 2)])
+    expected = QUERY + certain[0] + certain[1]
+    assert expand_with(QUERY, certain) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+    assert np.array_equal(expand_with(QUERY, certain[:0]), QUERY)

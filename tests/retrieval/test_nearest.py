@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.nearest import best_region_per_image, nearest_images
+from retrieval.nearest import best_region_of, best_region_per_image, nearest_images
 
 
 def plain_loop(query, gallery):
@@ -69,3 +69,10 @@ def test_nothing_to_find(numpy_gallery):
 def test_best_region_per_image():
     positions = best_region_per_image(np.array([4, 9, 2, 7]), np.array([0.9, 0.9, 0.5, 0.9]), np.array([2, 1, 2, 1]))
     assert positions.tolist() == [3, 0]  # image 1 by row 7, image 2 by row 4
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30))
+def test_the_best_region_of_one_image_is_that_of_the_search(random_gallery, seed, images):
+    gallery, query = random_gallery(seed, images, 9)
+    for image, row, score in plain_loop(query, gallery):
+        assert best_region_of(image, query, gallery) == (row, score)

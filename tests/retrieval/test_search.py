@@ -1,19 +1,19 @@
 """Two rankings: one vector search, and one that looks again at what it found and never loses any of it."""
 
-import functools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import search as module
+from retrieval import verification
 from retrieval.confidence import Null
 from retrieval.errors import UnknownName
-from retrieval.nearest import nearest_images
-from retrieval.search import RANKINGS, search
+from retrieval.expansion import expand
+from retrieval.nearest import best_region_of, nearest_images
+from retrieval.search import METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
-from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, find_keypoints, lift, verify_all
+from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, find_keypoints, lift
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 
@@ -54,7 +54,7 @@ def verified(monkeypatch):
     asked_for: list[list[int]] = []
 
     def by(inliers: dict[int, int]) -> list[list[int]]:
-        def fake(crop, candidates, read):
+        def fake(crop, candidates, read, seconds=None):
             asked_for.append(list(candidates))
             found = [inliers.get(image, 0) for image in candidates]
             return [Evidence(n, Box(1, 2, 3, 4)) if n >= ENOUGH else NOTHING for n in found]
@@ -152,11 +152,67 @@ def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery
     assert list(before).index(lifted) > 5
     verified({int(lifted): 16})
     after = search(asked(query), gallery, "best", 0)
-    assert after[0].image == lifted and after[0].score == pytest.approx(before[lifted].score + 1, abs=1e-6)
+    assert after[0].image == lifted and after[0].parts["verification"] == 1
+    assert after[0].parts["expansion"] > before[lifted].parts["expansion"]  # the query has moved towards it
     assert (after[0].region.kind, after[0].region.box) == ("verified", Box(1, 2, 3, 4))
     assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
     assert after[0].similarity == pytest.approx(before[lifted].similarity, abs=1e-6)
-    assert ranked(after[1:]) == ranked([hit for image, hit in before.items() if image != lifted])
+    assert {hit.image for hit in after} == before.keys()
+
+
+def test_what_has_evidence_joins_the_query_and_all_is_ranked_anew(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "JOINING", 2)
+    gallery, query = drawn_gallery(numpy_gallery, 4, 30)
+    calls = verified({3: ENOUGH, 11: 20, 17: SURE, 20: ENOUGH - 1})
+    hits = search(asked(query), gallery, "best", 0)
+    joining = [image for image in calls[0] if image in (3, 11, 17)][:2]  # the best so far
+    expanded = expand(query, gallery)
+    rows = [best_region_of(image, expanded, gallery)[0] for image in joining]
+    joined = unit(query + gallery.region_vectors[rows].sum(axis=0))
+    diffused = dict(zip(range(30), module._diffusion(joined, gallery, np.arange(30)), strict=True))
+    for hit in hits:
+        number = int(hit.image)
+        row, similarity = best_region_of(number, joined, gallery)
+        assert hit.parts["expansion"] == pytest.approx(similarity, abs=1e-6)
+        assert hit.parts["diffusion"] == pytest.approx(diffused[number], abs=1e-5)
+        assert hit.region.kind == "verified" or hit.region.box.x0 == row
+    verified({20: ENOUGH - 1})
+    untouched = search(asked(query), gallery, "best", 0)
+    assert {h.image: h.parts["expansion"] for h in untouched} != {h.image: h.parts["expansion"] for h in hits}
+
+
+def test_a_picture_that_only_resembles_what_was_verified_is_found(numpy_gallery, verified):
+    turn = np.deg2rad([0, 50, 95])
+    views = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
+    unrelated = unit(np.stack([np.full(20, 0.5), -np.ones(20), np.linspace(-1, 1, 20)], axis=1))
+    gallery = numpy_gallery(unit(np.concatenate([views, unrelated])), np.arange(23))
+    query = asked(np.eye(3, dtype=np.float32)[0])
+    places = []
+    for inliers in ({}, {1: 20}):
+        verified(inliers)
+        places.append([hit.image for hit in best(query, gallery, 0, METHODS - {"diffusion"})].index("00002"))
+    assert places[1] == 2 < places[0]
+
+
+def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_gallery, monkeypatch):
+    gallery, query = drawn_gallery(numpy_gallery, 5, 12, null=Null(5, 0.01))
+    views = (FLAT, FLAT + 1, FLAT + 2)
+    inliers = ({3: 7, 4: 20}, {3: 12, 5: 8}, {3: 12, 4: 9})
+    given: list[float] = []
+
+    def fake(crop, candidates, read, seconds):
+        given.append(seconds)
+        view = next(n for n, known in enumerate(views) if np.array_equal(crop, known))
+        found = [inliers[view].get(image, 0) for image in candidates]
+        return [Evidence(n, Box(view, 0, 9, 9)) if n else NOTHING for n in found]
+
+    monkeypatch.setattr(module, "verify_all", fake)
+    monkeypatch.setattr(verification, "PATIENCE", 0.6)
+    hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
+    assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
+    lifts = {n: hit.parts["verification"] for n, hit in hits.items() if hit.parts["verification"]}
+    assert lifts == pytest.approx({3: lift(12), 4: 1, 5: lift(8)})
+    assert sum(given) == pytest.approx(0.6) and len(given) == 3
 
 
 @pytest.mark.parametrize(
@@ -175,22 +231,35 @@ def test_a_few_details_could_be_chance(numpy_gallery, verified, inliers, confide
     assert (hit.confidence, hit.region.kind) == (confidence, kind)
 
 
-@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, 40)))
-def test_verification_never_lowers(numpy_gallery, seed, inliers):
+@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, ENOUGH - 1)))
+def test_a_few_details_change_nothing(numpy_gallery, seed, inliers):
     gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
+    assert verified_scores(gallery, query, inliers) == verified_scores(gallery, query, {})
+
+
+@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(ENOUGH, 40), min_size=1))
+def test_images_with_evidence_come_nearer_and_none_is_lost(numpy_gallery, seed, inliers):
+    gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
+    before, after = verified_scores(gallery, query, {}), verified_scores(gallery, query, inliers)
+    assert before.keys() == after.keys()
+    proven = [f"{image:05d}" for image in inliers]
+    assert sum(after[image] - before[image] for image in proven) > 0
+
+
+def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]:
+    """The scores of all images where verification finds so many inliers, by image number."""
+
+    def found(crop, images, read, seconds=None):
+        counts = [inliers.get(image, 0) for image in images]
+        return [Evidence(n, Box(1, 2, 3, 4)) if n >= ENOUGH else NOTHING for n in counts]
+
     with pytest.MonkeyPatch.context() as patch:
-        results = []
-        for counts in ({}, inliers):
-            patch.setattr(
-                module, "verify_all", lambda crop, images, read, n=counts: [Evidence(n.get(i, 0), None) for i in images]
-            )
-            results.append({hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)})
-    before, after = results
-    assert before.keys() == after.keys() and all(after[image] >= before[image] for image in before)
+        patch.setattr(module, "verify_all", found)
+        return {hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)}
 
 
 def test_the_object_itself_is_found_and_outlined(numpy_gallery, monkeypatch):
-    monkeypatch.setattr(module, "verify_all", functools.partial(verify_all, seconds=np.inf))
+    monkeypatch.setattr(verification, "PATIENCE", np.inf)
     crop = blocks(1)
     looks = {n: (find_keypoints(blocks(100 + n, 640, 480)), (640, 480)) for n in range(5)}
     looks[7] = find_keypoints(showing(crop, 200, 120, 50)), (640, 480)
@@ -219,7 +288,7 @@ def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(n
     gallery, query = drawn_gallery(numpy_gallery, 6, 40)
     verified({})
     hits = search(asked(query), gallery, "best", 0)
-    expanded = nearest_images(module.expand(query, gallery), gallery, 0)
+    expanded = nearest_images(expand(query, gallery), gallery, 0)
     assert [hit.image for hit in hits[10:]] == [f"{image:05d}" for image in expanded.images[10:]]
     assert {hit.image for hit in hits[:10]} == {f"{image:05d}" for image in expanded.images[:10]}
     assert all(hit.parts["diffusion"] == 0 and hit.score == hit.parts["expansion"] for hit in hits[10:])
@@ -258,13 +327,14 @@ def test_an_unknown_ranking(numpy_gallery):
 def test_what_is_left_out_adds_nothing_and_the_others_add_the_same(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
-    everything = {hit.image: hit.parts for hit in module.best(asked(query), gallery, 0)}
+    assert {"expansion", "diffusion", "verification"} == best(asked(query), gallery, 0)[0].parts.keys()
     calls.clear()
-    without = module.best(asked(query), gallery, 0, {"expansion", "diffusion"})
+    without = best(asked(query), gallery, 0, {"expansion", "diffusion"})
     assert calls == [] and all(hit.region.kind == "grid" for hit in without)
-    for hit in without:
-        assert hit.parts == {name: part for name, part in everything[hit.image].items() if name != "verification"}
-    plain = module.best(asked(query), gallery, 0, set())
+    verified({})
+    nothing_proven = {hit.image: hit.parts for hit in best(asked(query), gallery, 0)}
+    assert all(hit.parts | {"verification": 0.0} == nothing_proven[hit.image] for hit in without)
+    plain = best(asked(query), gallery, 0, set())
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)
     ]

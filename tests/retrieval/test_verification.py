@@ -1,6 +1,8 @@
 """The same details in the same arrangement are evidence; anything else is not."""
 
+import functools
 import itertools
+import threading
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval import verification as module
 from retrieval.types import Box
 from retrieval.verification import (
     ENOUGH,
@@ -18,6 +21,7 @@ from retrieval.verification import (
     Keypoints,
     find_keypoints,
     lift,
+    matched_details,
     verify,
     verify_all,
 )
@@ -297,7 +301,9 @@ def test_the_resolution_of_either_picture_changes_nothing_but_the_unit():
     assert small.inliers == 40
 
 
-def test_the_list_is_checked_in_order_until_the_time_is_spent():
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", threads)
     shown, other = (find_keypoints(scene(card, LAYINGS["turned"])) for card in (CARD, texture(2)))
     candidates = {11: shown, 5: other, 7: shown, 8: shown}
     reads = []
@@ -308,12 +314,13 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent():
 
     ticks = itertools.count(100.0, 0.25)  # a look at the clock is a quarter of a second: the fourth finds 0.75 spent
     evidence = verify_all(CARD, list(candidates), read, 0.7, clock=lambda: next(ticks))
-    assert reads == [11, 5]
+    assert sorted(reads) == [5, 11]
     assert evidence == [verify(find_keypoints(CARD, QUERY_SIDE), size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
     assert evidence[0].inliers >= ENOUGH
 
     reads.clear()
-    assert len(verify_all(CARD, list(candidates), read, 0.7, clock=lambda: 0.0)) == len(reads) == 4
+    assert len(verify_all(CARD, list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
+    assert sorted(reads) == [5, 7, 8, 11]
     reads.clear()
     assert verify_all(CARD, list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
     assert verify_all(CARD, [], read) == []
@@ -321,6 +328,90 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent():
 
 def test_nothing_is_read_for_a_box_without_details():
     assert verify_all(np.zeros((50, 60, 3), np.uint8), [1, 2], lambda candidate: 1 / 0) == [NOTHING, NOTHING]
+
+
+@functools.cache
+def looks():
+    """Keypoints and sizes of eight candidates; the card lies in every third, and each is different."""
+    cards = (CARD if n % 3 == 0 else texture(20 + n) for n in range(8))
+    return [(find_keypoints(scene(card, turned(30 * n, 0.9), 60 + n)), SIZE) for n, card in enumerate(cards)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8, 20])
+def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", threads)
+    query, order = find_keypoints(CARD, QUERY_SIDE), [5, 3, 0, 7, 1, 6, 2, 4] * 5
+    alone = [verify(query, size_of(CARD), *look) for look in looks()]
+    assert len(set(alone)) == 4  # three where it lies and NOTHING: answers cannot change places unnoticed
+    assert verify_all(CARD, order, looks().__getitem__, np.inf) == [alone[n] for n in order]
+
+
+def test_searches_at_the_same_time_do_not_meet(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 3)
+    crops = [CARD, texture(21), texture(22), texture(24)]
+    expected = [verify_all(crop, range(8), looks().__getitem__, np.inf) for crop in crops]
+    answers = [None] * len(crops)
+
+    def visit(n):
+        answers[n] = verify_all(crops[n], range(8), looks().__getitem__, np.inf)
+
+    visitors = [threading.Thread(target=visit, args=(n,)) for n in range(len(crops))]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert answers == expected
+    assert len({tuple(places) for places in expected}) == len(crops)
+
+
+def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 3)
+    together = threading.Barrier(3, timeout=20)
+
+    def read(candidate):
+        together.wait()  # passed by three at a time, by fewer never
+        return looks()[candidate]
+
+    assert len(verify_all(CARD, range(6), read, np.inf)) == 6
+
+
+def test_what_goes_wrong_in_a_thread_is_not_lost(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 2)
+    with pytest.raises(ZeroDivisionError):
+        verify_all(CARD, range(3), lambda candidate: looks()[candidate] if candidate else 1 / 0, np.inf)
+
+
+@pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
+def test_details_lie_where_the_card_was_laid(corners):
+    candidate = find_keypoints(scene(CARD, corners))
+    details = matched_details(CARD, candidate, SIZE)
+    assert len(details.query) == len(details.candidate) == compared(CARD, scene(CARD, corners)).inliers
+    flat = np.array([[0, 0], [240, 0], [240, 210], [0, 210]], np.float32)
+    mapping = cv2.getPerspectiveTransform(flat, np.array(corners, np.float32))
+    away = np.linalg.norm(cv2.perspectiveTransform(details.query[None], mapping)[0] - details.candidate, axis=1)
+    assert away.max() < 8 and np.median(away) < 1
+    assert len(np.unique(np.round(details.candidate), axis=0)) > len(away) * 0.95
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_details_are_in_pixels_of_the_pictures_that_were_given(factor):
+    candidate = scene(CARD, LAYINGS["upright"])
+    crop = cv2.resize(CARD, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    details = matched_details(crop, find_keypoints(candidate), SIZE)
+    corner = LAYINGS["upright"][0]
+    assert details.query / factor + corner == pytest.approx(details.candidate, abs=8)
+    larger = find_keypoints(cv2.resize(candidate, None, fx=2, fy=2))
+    doubled = matched_details(crop, larger, (1280, 960))
+    assert doubled.query / factor + corner == pytest.approx(doubled.candidate / 2, abs=8)
+    assert min(len(details.query), len(doubled.query)) > 3 * ENOUGH
+
+
+def test_where_there_is_no_evidence_there_are_no_details():
+    flat = np.full((50, 60, 3), 127, np.uint8)
+    elsewhere = find_keypoints(scene(texture(3), LAYINGS["turned"], 52))
+    for crop, candidate in ((CARD, elsewhere), (flat, elsewhere), (CARD, find_keypoints(flat))):
+        details = matched_details(crop, candidate, SIZE)
+        assert details.query.shape == details.candidate.shape == (0, 2)
 
 
 def test_the_lift_starts_at_enough_and_ends_at_one():

@@ -1,12 +1,17 @@
 """What stands on a page that runs without a browser, and the ways to act on it."""
 
+import base64
+import json
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
 from retrieval.types import Box
 from ui.admin import Visitor
-from ui.session import Drawing, Picture
+from ui.asking import Asking
+from ui.session import Picture
+from ui.tile_grid import Tile
 
 APP = Path(__file__).parents[2] / "app.py"
 WIDTH, HEIGHT = 320, 240
@@ -23,8 +28,46 @@ def texts(app: AppTest, kind: str) -> str:
     return " ".join(str(element.value) for element in app.get(kind))
 
 
-def alts(app: AppTest) -> list[str]:
-    return [image.alt for element in app.get("image") for image in element.proto.imgs]
+def alts(app: AppTest, grid: str = "results") -> list[str]:
+    """The alternative texts of the tiles of a grid, in order."""
+    return [tile.alt for tile in tiles_of(app, grid)]
+
+
+def tiles_of(app: AppTest, key: str = "") -> list[Tile]:
+    """The tiles of the grid with that key, of every grid without one, as the browser gets them."""
+    return [_tile(told) for grid in grids(app, key) for told in json.loads(grid.proto.json)["tiles"]]
+
+
+def pick(app: AppTest, key: str, action: str, name: str) -> None:
+    """What a browser sends when someone chooses an action of a tile; the page runs as it does then."""
+    send(app, key, [{"event": "picked", "value": {"action": action, "name": name}}])
+
+
+def send(app: AppTest, key: str, told: object) -> None:
+    """As a browser would tell it, true or not."""
+    (grid,) = grids(app, key)
+    states = app._tree.get_widget_states()
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{grid.proto.id}__events", json_trigger_value=json.dumps(told))
+    app._run(states)
+
+
+def grids(app: AppTest, key: str) -> list[Any]:
+    """The tile grids on the page, of that key if one is given."""
+    elements = app.get("bidi_component")
+    grids = [element for element in elements if element.proto.component_name == "boxfind_tile_grid"]
+    return [grid for grid in grids if not key or grid.key == key]
+
+
+def _tile(told: dict[str, Any]) -> Tile:
+    return Tile(
+        **told
+        | {
+            "picture": base64.b64decode(told["picture"].partition(",")[2]),
+            "size": tuple(told["size"]),
+            "outlines": tuple(Box.from_xywh(*xywh) for xywh in told["outlines"]),
+            "pressed": tuple(told["pressed"]),
+        }
+    )
 
 
 def buttons(app: AppTest) -> list[str]:
@@ -38,8 +81,9 @@ def press(app: AppTest, label: str) -> None:
 
 def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
     chosen = Picture(picture.name, picture.read_bytes())
-    app.session_state["picture"] = chosen
-    app.session_state["drawing"] = Drawing(box, box)
+    state = Asking()
+    state.show(chosen, [] if box is None else [box])
+    app.session_state["asking"] = state
     return chosen
 
 
@@ -59,3 +103,15 @@ def draw_on_canvas(app: AppTest, key: str, *boxes: tuple[float, float, float, fl
 def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
     """As a browser would tell it, true or not."""
     app.session_state[key] = {"drawing": {"raw": raw, "data": None}, "backgroundFit": None}
+
+
+def canvas_of(app: AppTest) -> str:
+    """The key of the canvas as it is now."""
+    state: Asking = app.session_state["asking"]
+    return f"canvas-{state.shown}-{state.canvas}"
+
+
+def shown_name(app: AppTest) -> str:
+    """The name of the picture that is drawn on."""
+    state: Asking = app.session_state["asking"]
+    return state.pictures[state.shown].name

@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.types import Box
-from ui.box_picker import SNAP, SPECK, last_box
+from ui.box_picker import SNAP, SPECK, drawn_boxes
+
+
+def last_box(things: list[object], scale: float, width: int, height: int) -> Box | None:
+    boxes = drawn_boxes(things, scale, width, height)
+    return boxes[-1] if boxes else None
 
 
 def drawn(left: object, top: object, width: object, height: object, **more: object) -> dict[str, object]:

@@ -266,7 +266,7 @@ def test_r32_an_index_of_another_recipe_can_be_browsed_but_not_searched_and_rebu
     press(app, REBUILD)
     assert asked == ["build"]
     app.switch_page("pages/gallery.py").run()
-    assert len(alts(app)) == 12
+    assert len(alts(app, "gallery")) == 12
 
 
 def test_r32_everyone_else_reads_it_without_the_button(
@@ -316,7 +316,7 @@ def test_r31_a_damaged_index_gives_way_to_the_one_before_it_and_a_banner(
     app.switch_page("pages/gallery.py").run()
     assert calm(app) and texts(app, "warning")
     assert str(tmp_path) not in texts(app, "warning")
-    assert alts(app)[0] == "00.png"
+    assert alts(app, "gallery")[0] == "00.png"
 
 
 def test_r44_missing_weights_are_told_without_the_folder_they_are_looked_for_in(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
@@ -19,9 +19,23 @@ from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.types import Box
 from settings import Settings
-from tests.ui.reading import APP, HEIGHT, WIDTH, alts, calm, choose, draw_on_canvas, put_on_canvas, texts
+from tests.ui.reading import (
+    APP,
+    HEIGHT,
+    WIDTH,
+    alts,
+    calm,
+    canvas_of,
+    choose,
+    draw_on_canvas,
+    pick,
+    put_on_canvas,
+    shown_name,
+    texts,
+    tiles_of,
+)
 from ui.text import WORD_JOINER
-from ui.tile import SIZE, tile
+from ui.thumbnail import thumbnail_of
 
 
 def broken(*given: object) -> None:
@@ -103,7 +117,7 @@ def test_r25_a_crazy_page_number_in_the_address_shows_a_page_of_the_gallery(
         visit.query_params = {"gallery page": value, "id": "../../etc/passwd", "box": "nan,1e9,-5,0"}
         visit.run()
         visit.switch_page("pages/gallery.py").run()
-        assert calm(visit) and len(alts(visit)) == seen
+        assert calm(visit) and len(alts(visit, "gallery")) == seen
 
 
 @pytest.mark.parametrize(
@@ -124,11 +138,11 @@ def test_r25_a_crazy_page_number_in_the_address_shows_a_page_of_the_gallery(
     ],
 )
 def test_r26_a_forged_drawing_gives_no_box_and_no_error(app: AppTest, pictures: Path, raw: object) -> None:
-    picture = choose(app, pictures / "03.png")
-    put_on_canvas(app, f"canvas-{picture.key}-0", raw)
+    choose(app, pictures / "03.png")
+    put_on_canvas(app, canvas_of(app), raw)
     app.run()
     assert calm(app) and not alts(app)
-    assert app.session_state["drawing"].box is None
+    assert app.session_state["asking"].boxes == []
 
 
 @pytest.mark.parametrize(
@@ -137,24 +151,24 @@ def test_r26_a_forged_drawing_gives_no_box_and_no_error(app: AppTest, pictures: 
 def test_r26_a_forged_answer_of_the_canvas_gives_no_box_and_no_error(
     app: AppTest, pictures: Path, state: dict[str, object]
 ) -> None:
-    picture = choose(app, pictures / "03.png")
-    app.session_state[f"canvas-{picture.key}-0"] = state
+    choose(app, pictures / "03.png")
+    app.session_state[canvas_of(app)] = state
     app.run()
     assert calm(app) and not alts(app)
 
 
 @pytest.mark.parametrize("size", [(0, 0), (1, 1), (5, 300)])
 def test_r26_a_click_is_answered_with_what_to_draw(app: AppTest, pictures: Path, size: tuple[int, int]) -> None:
-    picture = choose(app, pictures / "03.png")
-    draw_on_canvas(app, f"canvas-{picture.key}-0", (100, 100, *size))
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (100, 100, *size))
     app.run()
     assert calm(app) and not alts(app)
     assert "draw a larger one" in texts(app, "caption")
 
 
 def test_r26_after_a_click_the_last_box_counts(app: AppTest, pictures: Path) -> None:
-    picture = choose(app, pictures / "03.png")
-    draw_on_canvas(app, f"canvas-{picture.key}-0", (10, 10, 400, 300), (200, 200, 1, 1))
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (10, 10, 400, 300), (200, 200, 1, 1))
     app.run()
     assert calm(app) and len(alts(app)) == 10
     assert "draw a larger one" not in texts(app, "caption")
@@ -172,11 +186,11 @@ def test_r20_pictures_that_went_away_are_still_shown_and_found_but_cannot_be_sea
     app.run()
     assert calm(app)
     assert alts(app)[0].startswith("Rank 1: 03.png, likely match")
-    app.button(key="from 03.png").click().run()
+    pick(app, "results", "search", "03.png")
     assert calm(app)
     assert "03.png cannot be opened now" in plainly(app, "toast") and str(gone) not in plainly(app, "toast")
     app.switch_page("pages/gallery.py").run()
-    assert calm(app) and len(alts(app)) == 12
+    assert calm(app) and len(alts(app, "gallery")) == 12
 
 
 def test_r20_an_index_that_was_taken_away_leaves_grey_tiles(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,10 +199,8 @@ def test_r20_an_index_that_was_taken_away_leaves_grey_tiles(index: Path, monkeyp
 
     gallery = Engine(Settings(index=index)).gallery()
     monkeypatch.setattr(Gallery, "thumbnail", gone)
-    st.cache_data.clear()
-    with Pillow.open(io.BytesIO(tile("gone", "03.png", Box(0, 0, 10, 10), gallery))) as picture:
-        assert picture.size == SIZE
-    st.cache_data.clear()
+    with Pillow.open(io.BytesIO(thumbnail_of(gallery, "03.png"))) as picture:
+        assert np.ptp(np.asarray(picture)) == 0
 
 
 def test_r17_odd_names_are_shown_as_they_are(
@@ -206,11 +218,11 @@ def test_r17_odd_names_are_shown_as_they_are(
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
     app.run()
     app.switch_page("pages/gallery.py").run()
-    assert calm(app) and len(alts(app)) == len(names) + 1
+    assert calm(app) and len(alts(app, "gallery")) == len(names) + 1
     for name in names:
-        assert name.replace("\n", "\ufffd") in plainly(app, "caption")
-    app.button(key="with -rf.png").click().run()
-    assert app.session_state["picture"].name == "-rf.png"
+        assert name in [tile.title for tile in tiles_of(app, "gallery")]
+    pick(app, "gallery", "object", "-rf.png")
+    assert shown_name(app) == "-rf.png"
 
 
 def test_r30_a_black_picture_is_answered_and_not_an_error(app: AppTest, tmp_path: Path) -> None:
@@ -241,7 +253,7 @@ def test_r49_nothing_of_an_error_in_a_click_reaches_the_page(
 ) -> None:
     choose(app, pictures / "03.png")
     app.run()
-    monkeypatch.setattr("ui.query_source.search_with", broken)
+    monkeypatch.setattr("ui.query_source.Picture", broken)
     app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
     (shown,) = app.exception

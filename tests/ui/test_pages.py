@@ -11,10 +11,24 @@ from streamlit.testing.v1 import AppTest
 from engine import Engine
 from index.gallery import Gallery
 from retrieval.confidence import NO_MATCH
+from retrieval.request import Request
 from retrieval.types import Box, Hit, Image
 from settings import Settings
-from tests.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, draw_on_canvas, press, texts
-from ui.session import Drawing
+from tests.ui.reading import (
+    HEIGHT,
+    WIDTH,
+    alts,
+    buttons,
+    calm,
+    canvas_of,
+    choose,
+    draw_on_canvas,
+    pick,
+    press,
+    shown_name,
+    texts,
+    tiles_of,
+)
 
 
 def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
@@ -24,8 +38,8 @@ def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
 
 
 def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: AppTest, pictures: Path) -> None:
-    picture = choose(app, pictures / "03.png")
-    draw_on_canvas(app, f"canvas-{picture.key}-0", (10, 10, 430, 320))
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (10, 10, 430, 320))
     app.run()
     assert calm(app)
     found = alts(app)
@@ -36,25 +50,23 @@ def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: Ap
 def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pages(
     app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, search = [], Engine.search
+    asked, answer = [], Engine.answer
 
-    def overheard(engine: Engine, gallery: Gallery, image: Image, box: Box, top: int, ranking: str) -> list[Hit]:
-        asked.append(ranking)
-        return search(engine, gallery, image, box, top, ranking)
+    def overheard(engine: Engine, gallery: Gallery, request: Request, images: dict[str, Image], top: int) -> list[Hit]:
+        asked.append(request.ranking)
+        return answer(engine, gallery, request, images, top)
 
-    monkeypatch.setattr(Engine, "search", overheard)
+    monkeypatch.setattr(Engine, "answer", overheard)
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     app.segmented_control(key="ranking").select("fast").run()
     app.segmented_control(key="ranking").select("best").run()  # remembered
     assert asked == ["best", "fast"]
     app.segmented_control(key="ranking").select("fast").run()
-    choose(app, pictures / "04.png")
-    app.run()
     app.switch_page("pages/gallery.py").run()
-    app.switch_page("pages/search.py")
-    choose(app, pictures / "05.png", Box(0, 0, WIDTH, HEIGHT))
-    app.run()
+    pick(app, "gallery", "object", "05.png")
+    app.switch_page("pages/search.py").run()
+    press(app, "Whole picture")
     assert calm(app)
     assert asked == ["best", "fast", "fast"]
 
@@ -62,14 +74,11 @@ def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pa
 def test_every_tile_says_how_sure_it_is_and_why(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
-    labels = [popover.proto.popover.label for popover in app.get("popover")]
-    assert len(labels) == 10
-    assert all(
-        re.fullmatch(r":(green|orange|gray)-badge\[.*(likely|possible|unlikely)\] -?\d\.\d\d", x) for x in labels
+    shown = tiles_of(app, "results")
+    assert len(shown) == 10 and all(
+        tile.badge and tile.help and re.fullmatch(r"-?\d\.\d\d", tile.note) for tile in shown
     )
-    assert labels[0].startswith(":green-badge[") and labels[0].endswith(" 1.00")
-    assert texts(app, "markdown").count("| Ranking score |") == 10
-    assert "The 10 best" in texts(app, "header")
+    assert shown[0].tone == "good" and shown[0].note == "1.00" and len(shown[0].outlines) == 1
     assert NO_MATCH not in texts(app, "info")
 
 
@@ -93,7 +102,7 @@ def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
     app.number_input(key="box Left").set_value(40)
     app.run()
     assert calm(app)
-    assert app.session_state["drawing"].box == Box(40, 0, WIDTH, HEIGHT)
+    assert app.session_state["asking"].boxes == [Box(40, 0, WIDTH, HEIGHT)]
     assert len(alts(app)) == 10
 
 
@@ -111,11 +120,10 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
     choose(app, pictures / "07.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     second = alts(app)[1].removeprefix("Rank 2: ").split(",")[0]
-    app.button(key=f"from {second}").click()
-    app.run()
+    pick(app, "results", "search", second)
     assert calm(app)
-    assert app.session_state["picture"].name == second
-    assert app.session_state["drawing"].box is not None
+    assert shown_name(app) == second
+    assert len(app.session_state["asking"].boxes) == 1
     assert alts(app)[0].startswith(f"Rank 1: {second}")
 
 
@@ -145,24 +153,24 @@ def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, picture
     app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
     assert calm(app)
-    assert app.session_state["picture"].name == "mine.png"
-    assert app.session_state["drawing"].box is None
+    assert shown_name(app) == "mine.png"
+    assert app.session_state["asking"].boxes == []
     assert not alts(app)
 
 
 def test_a_box_moved_on_the_canvas_and_back_is_the_one_that_was_typed_in(app: AppTest, pictures: Path) -> None:
-    picture = choose(app, pictures / "07.png")
+    choose(app, pictures / "07.png")
     typed = Box(41, 61, 203, 179)
-    app.session_state["drawing"] = Drawing(Box(0, 0, 100, 100), typed)
+    app.session_state["asking"].put([typed])
     x, y, w, h = (side * 460 / WIDTH for side in typed.xywh)
-    draw_on_canvas(app, f"canvas-{picture.key}-0", (x + 1, y - 1, w, h))
+    draw_on_canvas(app, canvas_of(app), (x + 1, y - 1, w, h))
     app.run()
-    assert app.session_state["drawing"].box == typed
+    assert app.session_state["asking"].boxes == [typed]
 
 
 def test_a_box_with_nothing_in_it_draws_no_tiles(app: AppTest, pictures: Path) -> None:
-    picture = choose(app, pictures / "03.png")
-    draw_on_canvas(app, f"canvas-{picture.key}-0", (100, 100, 3, 3))
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (100, 100, 3, 3))
     app.run()
     assert calm(app)
     assert not alts(app)
@@ -172,10 +180,9 @@ def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest
     app.run()
     app.switch_page("pages/gallery.py").run()
     assert calm(app)
-    assert alts(app) == [f"{number:02d}.png" for number in range(12)]
-    app.button(key="with 04.png").click()
-    app.run()
-    assert app.session_state["picture"].name == "04.png"
+    assert alts(app, "gallery") == [f"{number:02d}.png" for number in range(12)]
+    pick(app, "gallery", "object", "04.png")
+    assert shown_name(app) == "04.png"
 
 
 def test_the_sidebar_tells_what_is_searched(app: AppTest) -> None:

@@ -1,17 +1,17 @@
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
-import pytest
-from PIL import Image as Pillow
-
-from retrieval.embed import SMALLEST_BOX
+from retrieval.request import Request
 from retrieval.types import Box, Confidence, Hit, Region
-from ui import result_grid
-from ui.result_grid import COLOURS, MEANINGS, described, judged, meaning, reasons, search_from
+from ui.closer import reasons
+from ui.result_grid import MEANINGS, TONES, described, hit_tile, meaning
+
+GALLERY: Any = SimpleNamespace(
+    entry=lambda _: SimpleNamespace(width=400, height=300), thumbnail=lambda image: image.encode()
+)
 
 
-def hit(kind: str = "grid", confidence: Confidence = "possible") -> Hit:
+def hit(kind: str = "grid", confidence: Confidence = "possible", others: tuple[Region, ...] = ()) -> Hit:
     return Hit(
         image="cup.jpg",
         region=Region(Box(0, 0, 50, 40), kind),
@@ -19,26 +19,39 @@ def hit(kind: str = "grid", confidence: Confidence = "possible") -> Hit:
         similarity=0.614,
         confidence=confidence,
         parts={"expansion": 0.71, "diffusion": 0.124, "verification": 0.7},
+        others=others,
     )
 
 
-def test_every_confidence_has_a_colour_and_a_meaning() -> None:
-    assert set(COLOURS) == set(MEANINGS) == set(get_args(Confidence))
-    assert len(set(COLOURS.values())) == len(set(MEANINGS.values())) == 3
+def test_every_confidence_has_a_tone_and_a_meaning() -> None:
+    assert set(TONES) == set(MEANINGS) == set(get_args(Confidence))
+    assert len(set(TONES.values())) == len(set(MEANINGS.values())) == 3
 
 
-def test_a_tile_tells_its_confidence_and_similarity_not_the_score() -> None:
-    assert judged(hit()) == ":orange-badge[possible] 0.61"
-    assert described(2, hit()) == "Rank 2: cup.jpg, possible match"
-    assert meaning(hit()) == MEANINGS["possible"]
+def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None:
+    tile = hit_tile(GALLERY, 2, hit(), Request(right=("other.jpg",)))
+    assert (tile.name, tile.title, tile.badge, tile.tone, tile.note) == (
+        ("cup.jpg", "2  cup.jpg", "possible", "fair", "0.61")
+    )
+    assert tile.alt == "Rank 2: cup.jpg, possible match" and tile.help == MEANINGS["possible"]
+    assert tile.pressed == () and tile.outlines == (Box(0, 0, 50, 40),)
+
+
+def test_a_picture_that_was_called_right_shows_it() -> None:
+    assert hit_tile(GALLERY, 1, hit(), Request(right=("cup.jpg",))).pressed == ("right",)
+
+
+def test_every_object_that_was_asked_for_is_outlined() -> None:
+    second = Region(Box(60, 60, 90, 90), "grid")
+    assert hit_tile(GALLERY, 1, hit(others=(second,)), Request()).outlines == (Box(0, 0, 50, 40), second.box)
 
 
 def test_details_that_agree_are_marked_and_told() -> None:
     verified = hit("verified", "likely")
-    assert judged(verified) == ":green-badge[:material/verified: likely] 0.61"
+    assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
     assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"
     assert meaning(verified).startswith("Details agree")
-    assert "verified" not in judged(hit(confidence="likely"))
+    assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
 
 
 def test_the_reasons_add_up_to_the_score() -> None:
@@ -50,20 +63,3 @@ def test_the_reasons_add_up_to_the_score() -> None:
         "0.12",
         "0.70",
     ]
-
-
-@pytest.mark.parametrize("box", [Box(0, 0, 3, 40), Box(98, 30, 100, 80), Box(20, 79, 30, 80)])
-def test_searching_on_from_a_sliver_takes_a_box_that_can_be_searched_for(
-    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Pillow.new("RGB", (100, 80)).save(tmp_path / "cup.png")
-    gallery: Any = SimpleNamespace(
-        entry=lambda _: SimpleNamespace(width=100, height=80), file=lambda name: tmp_path / name
-    )
-    taken: list[Box] = []
-    monkeypatch.setattr(result_grid, "search_with_file", lambda _, __, box: taken.append(box))
-    search_from(gallery, "cup.png", box)
-    (wider,) = taken
-    assert min(wider.width, wider.height) >= SMALLEST_BOX
-    assert wider == wider.clipped(100, 80)
-    assert (wider.x0, wider.y0) <= (box.x0, box.y0) and wider.x1 >= box.x1 and wider.y1 >= box.y1

@@ -1,0 +1,45 @@
+"""How good the rankings are, by the marks on the saved searches."""
+
+import streamlit as st
+
+from evaluation.judged import judged
+from evaluation.judged_table import judged_table
+from retrieval.errors import BoxfindError
+from ui.evaluation_chart import average_precision_chart
+from ui.evaluation_run import packing, ratings
+from ui.evaluation_view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table
+from ui.ranking_choice import LABELS
+from ui.served_gallery import failure, ready_gallery
+from ui.session import notebook
+
+gallery = ready_gallery()
+st.header("Evaluate", anchor=False)
+st.caption("Save a search, mark its results with thumbs, and see here how good the ranking is.")
+try:
+    saved = notebook().all()
+except BoxfindError as error:
+    failure(error)
+    st.stop()
+searches = judged({search.name: search.request for search in saved}, gallery.catalogue)
+if all(search.problem for search in searches):
+    nothing_yet({search.name: search.problem for search in searches})
+    st.stop()
+
+rankings = rankings_choice()
+try:
+    found = ratings(gallery, searches, rankings)
+except BoxfindError as error:
+    failure(error)
+    st.stop()
+if not found.count:
+    nothing_yet(found.unrated)
+    st.stop()
+
+overall(found)
+if len(rankings) > 1:
+    difference(found)
+average_precision_chart(found, LABELS)
+figures = judged_table(found, LABELS)
+table(figures)
+downloads(figures, searches, packing(gallery, searches))
+left_out(found.unrated)

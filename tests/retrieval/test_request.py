@@ -1,0 +1,48 @@
+"""A search has one object, whatever becomes of its boxes."""
+
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.request import ROLES, Example, Role, arranged
+from retrieval.types import Box
+
+
+def examples(*roles: Role) -> list[Example]:
+    return [Example("ab" * 32, Box(0, 0, 10 + n, 10), role) for n, role in enumerate(roles)]
+
+
+def roles(found: tuple[Example, ...]) -> list[Role]:
+    return [example.role for example in found]
+
+
+def test_every_role_is_listed() -> None:
+    assert set(ROLES) == set(get_args(Role))
+
+
+@pytest.mark.parametrize(
+    ("given_", "wanted"),
+    [
+        ([], []),
+        (["also"], ["object"]),
+        (["not"], ["object"]),
+        (["also", "view"], ["also", "object"]),
+        (["not", "also", "also"], ["not", "object", "also"]),
+        (["view", "object", "object"], ["view", "object", "also"]),
+    ],
+)
+def test_the_object_is_the_box_that_shows_most_surely_what_is_wanted(given_: list[Role], wanted: list[Role]) -> None:
+    assert roles(arranged(examples(*given_))) == wanted
+
+
+@given(st.lists(st.sampled_from(ROLES), min_size=1, max_size=8))
+def test_there_is_one_object_and_nothing_else_changes(given_: list[Role]) -> None:
+    before = examples(*given_)
+    after = arranged(before)
+    assert roles(after).count("object") == 1
+    assert [(e.picture, e.box) for e in after] == [(e.picture, e.box) for e in before]
+    assert arranged(after) == after
+    changed = [(old.role, new.role) for old, new in zip(before, after, strict=True) if old.role != new.role]
+    assert all(new == "also" for old, new in changed if old == "object") and len(changed) <= len(given_)

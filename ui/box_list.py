@@ -1,0 +1,73 @@
+"""The boxes of a search for several things, and what each of them shows."""
+
+import streamlit as st
+
+from index.gallery import Gallery
+from retrieval.errors import UnreadableImage
+from retrieval.images import crop_image, shown, thumbnail
+from retrieval.request import Example, Role
+from ui.asking import asking, image_of, name_of
+from ui.text import plain
+
+MEANS: dict[Role, str] = {
+    "object": "this",
+    "view": "the same thing again",
+    "also": "and this too",
+    "not": "but not this",
+}
+ANOTHER = (
+    "The next picture you choose joins this search: draw the same thing in it as seen from elsewhere, or another thing."
+)
+
+
+def box_list(gallery: Gallery) -> None:
+    """Shows nothing while a single box is asked for."""
+    state = asking()
+    examples = state.request.examples
+    if not state.several and len(examples) < 2:
+        return
+    for number, example in enumerate(examples):
+        _row(number, example, gallery)
+    if examples:
+        st.toggle("Add another picture", key=f"joining {state.canvas}", on_change=_join, value=state.joining)
+        if state.joining:
+            st.caption(ANOTHER)
+
+
+def _row(number: int, example: Example, gallery: Gallery) -> None:
+    state = asking()
+    name = name_of(example.picture, gallery)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        try:
+            crop = thumbnail(crop_image(image_of(example.picture, gallery), example.box), side=96)
+            st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
+        except UnreadableImage:
+            st.text("?")
+        key = f"role {state.canvas} {len(state.steps)} {number}"
+        st.selectbox(
+            f"Box {number + 1}, from {plain(shown(name))}",
+            list(MEANS),
+            index=list(MEANS).index(example.role),
+            format_func=MEANS.__getitem__,
+            key=key,
+            on_change=_change,
+            args=[number, key],
+            label_visibility="collapsed",
+        )
+        st.button(
+            f"Take box {number + 1} away",
+            key=f"away {number}",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=state.change,
+            args=[number, None],
+        )
+
+
+def _change(number: int, key: str) -> None:
+    asking().change(number, st.session_state[key])
+
+
+def _join() -> None:
+    state = asking()
+    state.joining = not state.joining

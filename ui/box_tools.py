@@ -1,0 +1,128 @@
+"""Ways to a box beside drawing it: suggestions, a snug fit, the whole picture, four numbers."""
+
+import streamlit as st
+
+from retrieval.embed import SMALLEST_BOX
+from retrieval.images import crop_image, thumbnail
+from retrieval.proposals import suggest_boxes
+from retrieval.snap import snap_box
+from retrieval.types import Box, Image
+from ui.asking import Asking, asking
+from ui.tile_grid import Action, Tile, tile_grid
+
+SUGGESTED = 4
+SIDES = ("Left", "Top", "Width", "Height")
+
+
+def box_buttons(image: Image) -> None:
+    """What can be done to the box without drawing."""
+    state = asking()
+    nothing = not state.boxes
+    with st.container(horizontal=True, gap="small"):
+        st.button("Whole picture", icon=":material/fullscreen:", on_click=_add, args=[Box.whole(image)], shortcut="W")
+        st.button(
+            "Fit",
+            icon=":material/fit_screen:",
+            on_click=_fit,
+            args=[image],
+            disabled=nothing,
+            shortcut="F",
+            help="Fits the last box to the thing in it.",
+        )
+        st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=nothing, shortcut="X")
+        st.toggle(
+            "Several boxes",
+            value=state.several,
+            key=f"several {state.canvas}",
+            on_change=_several,
+            help="Each box you draw joins the others: things that must all be there, more views of the same thing, "
+            "or things that must not be there.",
+        )
+
+
+def suggestions(image: Image) -> None:
+    """Things in the picture that stand out, to click instead of drawing."""
+    state = asking()
+    boxes = _suggested(state.shown, image)
+    if not boxes:
+        return
+    st.caption("Or choose one of these:")
+    tiles = [
+        Tile(
+            name=str(number),
+            picture=_crop(state.shown, box, image),
+            size=(box.width, box.height),
+            alt=f"Suggestion {number}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
+            title=f"Suggestion {number}",
+        )
+        for number, box in enumerate(boxes, start=1)
+    ]
+
+    def take(action: str, name: str) -> None:
+        _add(boxes[int(name) - 1])
+
+    tile_grid(
+        tiles, [Action("take", "Search for this", "search")], take, key=f"suggestions {state.shown}", min_width=96
+    )
+
+
+def box_numbers(image: Image) -> None:
+    """The last box as four numbers to read and to change."""
+    state = asking()
+    height, width = image.shape[:2]
+    with st.expander("Set the box by numbers"):
+        box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
+        largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
+        for name, value in zip(SIDES, box.xywh, strict=True):
+            st.session_state[f"box {name}"] = value
+        for column, name in zip(st.columns(4), SIDES, strict=True):
+            column.number_input(
+                f"{name} (pixels)",
+                0 if name in ("Left", "Top") else SMALLEST_BOX,
+                largest[name],
+                step=1,
+                key=f"box {name}",
+                on_change=_take_numbers,
+                args=[width, height],
+            )
+
+
+def _add(box: Box) -> None:
+    """A further box where several are looked for, else the only one."""
+    state = asking()
+    others = [other for other in state.boxes if other != box] if state.several else []
+    state.put([*others, box])
+
+
+def _fit(image: Image) -> None:
+    state = asking()
+    if state.boxes:
+        _replace_last(state, snap_box(image, state.boxes[-1]))
+
+
+def _several() -> None:
+    state = asking()
+    state.several = not state.several
+    if not state.several:
+        state.keep_one()
+    else:
+        state.put(state.boxes)
+
+
+def _take_numbers(width: int, height: int) -> None:
+    x, y, w, h = (int(st.session_state[f"box {name}"]) for name in SIDES)
+    _replace_last(asking(), Box.from_xywh(x, y, w, h).clipped(width, height))
+
+
+def _replace_last(state: Asking, box: Box) -> None:
+    state.put([*state.boxes[:-1], box])
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _suggested(key: str, _image: Image) -> list[Box]:
+    return suggest_boxes(_image, SUGGESTED)
+
+
+@st.cache_data(max_entries=512, show_spinner=False)
+def _crop(key: str, box: Box, _image: Image) -> bytes:
+    return thumbnail(crop_image(_image, box), side=160)

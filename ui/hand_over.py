@@ -1,0 +1,22 @@
+"""From a picture of the gallery to a search with it."""
+
+import streamlit as st
+
+from index.gallery import Gallery
+from retrieval.types import Box
+from ui.asking import search_from
+
+
+def hand_over(image: str, whole: bool) -> None:
+    """Has the next run of the page go to the search with a picture, and, if `whole`, with a box round all of it."""
+    st.session_state["handed over"] = image, whole
+
+
+def follow_hand_over(gallery: Gallery) -> None:
+    """Goes there, when that was asked for and the picture can be opened. A callback could not: it knows no pages."""
+    image, whole = st.session_state.pop("handed over", ("", False))
+    if image not in gallery.catalogue.numbers:
+        return
+    entry = gallery.entry(image)
+    if search_from(gallery, image, Box(0, 0, entry.width, entry.height) if whole else None):
+        st.switch_page("pages/search.py")

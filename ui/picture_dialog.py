@@ -1,0 +1,108 @@
+"""One picture of the gallery looked at closely: large, with the regions that are compared, and what is known of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import PurePosixPath
+
+import streamlit as st
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+from index.catalogue import ImageEntry
+from index.gallery import Gallery
+from retrieval.images import shown
+from retrieval.types import Box, Image, Region
+from ui.hand_over import hand_over
+from ui.original import original
+from ui.text import plain
+
+SIDE = 1200
+"""Pixels of the longest side it is shown with."""
+NO_REGIONS = "None"
+
+
+def look_at(image: str | None) -> None:
+    """Has the next run of the page show a picture closely; None ends that."""
+    st.session_state["looked at"] = image
+
+
+def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
+    """The dialog, when one was asked for; it steps through `images`."""
+    if st.session_state.get("looked at") in images:
+        _dialog(gallery, images)
+
+
+@st.dialog("Look closer", width="large", on_dismiss=lambda: look_at(None))
+def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
+    image = st.session_state.get("looked at")
+    place = images.index(image) if image in images else 0
+    image, entry = images[place], gallery.entry(images[place])
+    st.markdown(f"**{place + 1:,} of {len(images):,}** · {plain(shown(image))}")
+    _buttons(images, place)
+    picture, is_file = original(gallery, image)
+    if not is_file:
+        st.caption("The file cannot be opened now; this is the small picture that the index keeps.")
+    groups = region_groups(gallery.regions(image), entry.width, entry.height)
+    chosen = st.selectbox("Regions that are compared", [NO_REGIONS, *groups], key="regions shown", width=260)
+    st.image(
+        with_outlines(picture, groups.get(chosen, []), entry.width, entry.height),
+        width="stretch",
+        output_format="JPEG",
+        alt=image,
+    )
+    st.caption(plain(facts(entry)))
+
+
+def _buttons(images: Sequence[str], place: int) -> None:
+    with st.container(horizontal=True):
+        for label, step, key, icon in (("Previous", -1, "Left", "left"), ("Next", 1, "Right", "right")):
+            st.button(
+                label,
+                icon=f":material/chevron_{icon}:",
+                shortcut=key,
+                disabled=not 0 <= place + step < len(images),
+                on_click=look_at,
+                args=[images[(place + step) % len(images)]],
+            )
+        for label, icon, whole in (
+            ("Search with this", "search", False),
+            ("Find look-alikes of the whole picture", "image_search", True),
+        ):
+            if st.button(label, icon=f":material/{icon}:"):
+                look_at(None)
+                hand_over(images[place], whole)
+                st.rerun()
+
+
+def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[str, list[Box]]:
+    """The boxes of a (width, height) picture's regions, by kind, those of the grid by level: few enough to be seen."""
+    groups: dict[str, list[Box]] = {}
+    for region in regions:
+        kind = region.kind
+        if kind == "grid":  # the level is told by the side, see retrieval/regions.py
+            kind = f"grid, level {round(2 * min(width, height) / region.box.height) - 1}"
+        groups.setdefault(kind, []).append(region.box)
+    return {f"{kind.capitalize()} ({len(boxes)})": boxes for kind, boxes in groups.items()}
+
+
+def with_outlines(picture: Image, boxes: Sequence[Box], width: int, height: int) -> Pillow.Image:
+    """A copy that is not larger than SIDE, with thin outlines of boxes in pixels of a (width, height) original."""
+    small = Pillow.fromarray(picture)
+    small.thumbnail((SIDE, SIDE), Pillow.Resampling.BICUBIC)
+    across, down = small.width / width, small.height / height
+    pen = ImageDraw.Draw(small)
+    for box in boxes:
+        x0, y0 = round(box.x0 * across), round(box.y0 * down)
+        x1, y1 = round(box.x1 * across) - 1, round(box.y1 * down) - 1
+        pen.rectangle((x0, y0, x1, y1), outline="white")
+        pen.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline="black")
+    return small
+
+
+def facts(entry: ImageEntry) -> str:
+    """Size, file size, date and folder as they were when the picture was indexed, on one line."""
+    size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes >= 1e6 else f"{entry.bytes / 1e3:.0f} kB"
+    day = datetime.fromtimestamp(entry.mtime).astimezone()
+    folder = str(PurePosixPath(entry.image).parent)
+    where = "the gallery's own folder" if folder == "." else f"the folder {folder}"
+    return f"{entry.width} x {entry.height} pixels, {size}, last changed on {day:%d %B %Y}, in {where}"

@@ -1,0 +1,86 @@
+"""Results to take away: files of several kinds, and an address that leads back to the search."""
+
+from collections.abc import Sequence
+from functools import partial
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from export.answer import Answer
+from export.formats import FORMATS, file_name
+from index.gallery import Gallery
+from retrieval.errors import BoxfindError
+from retrieval.request import Request
+from retrieval.types import Box, Hit, Image
+from searches.link import from_params, to_params
+from ui.asking import asking, image_of
+from ui.session import notebook
+from ui.text import plain
+from ui.trail import title_of
+
+
+def take_away(gallery: Gallery, hits: Sequence[Hit]) -> None:
+    """A menu; what is chosen is made when it is asked for."""
+    menu = st.popover("Take away", icon=":material/download:", on_change="rerun", key="take away")
+    if not menu.open:
+        return
+    with menu:
+        request = asking().request
+        shown = hits[: st.session_state.get("count", 10)]
+        st.caption(f"The {len(shown)} results shown, with their boxes. Pictures carry no data of their cameras.")
+        answer = _answer(gallery, request, shown)
+        for name, kind in FORMATS.items():
+            st.download_button(
+                name,
+                partial(kind.write, answer),
+                file_name(answer.title, kind.suffix),
+                kind.mime,
+                key=f"take {name}",
+                help=kind.help,
+                icon=":material/download:",
+                on_click="ignore",
+                width="stretch",
+            )
+        if answer.link:
+            st.caption("A link to this search:")
+            st.code(answer.link, language=None, wrap_lines=True)
+        else:
+            st.caption(
+                "There is no link to this search: its picture is not in the gallery. Save the search to get one."
+            )
+
+
+def follow_link(gallery: Gallery) -> None:
+    """Takes up the search that the address of the page leads to, once."""
+    params = {name: st.query_params.get_all(name) for name in st.query_params}
+    if "box" not in params or st.session_state.get("followed") == params:
+        return
+    st.session_state["followed"] = params
+    try:
+        request = from_params(params)
+        for example in request.examples:
+            image_of(example.picture, gallery)
+    except BoxfindError as error:
+        st.warning(plain(str(error)), icon=":material/link_off:")
+        return
+    asking().ask(request)
+    asking().reopen()
+
+
+def link_to(request: Request, gallery: Gallery) -> str:
+    """The address that restores a search; empty when nobody else could open its pictures."""
+    keys = {example.picture for example in request.examples}
+    if any(not gallery.catalogue.with_contents(key) and notebook().picture(key) is None for key in keys):
+        return ""
+    return f"{(st.context.url or '').partition('?')[0]}?{urlencode(to_params(request), doseq=True)}"
+
+
+def _answer(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> Answer:
+    asked = next(example for example in request.examples if example.role == "object")
+    query: Image | None
+    box: Box | None
+    try:
+        query, box = image_of(asked.picture, gallery), asked.box
+    except BoxfindError:
+        query, box = None, None
+    return Answer(title_of(request, gallery), tuple(hits), gallery, query, box, link_to(request, gallery))

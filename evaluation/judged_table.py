@@ -26,31 +26,33 @@ def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
 
     `labels` says what rankings are called.
     """
-    rankings = list(ratings.by_ranking)
-    ends = [f" {labels[ranking]}" if len(rankings) > 1 else "" for ranking in rankings]
-    header = [
+    names = [labels[ranking] for ranking in ratings.by_ranking]
+    first, *others = ratings.by_ranking.values()
+    differences = compare(first, others[0]).differences if len(others) == 1 and first else {}
+    rows = [
+        (
+            harmless(printable(of_search[0].name)),
+            *(round(one.quality.average_precision, 4) for one in of_search),
+            *([round(differences[of_search[0].name], 4)] if differences else []),
+            *(round(one.quality.precision_at_10, 4) for one in of_search),
+            of_search[0].right,
+            *(one.unmarked for one in of_search),
+        )
+        for of_search in zip(first, *others, strict=True)
+    ]
+    return Table(_header(names), sorted(rows, key=lambda row: (row[1], row[0])))
+
+
+def _header(names: list[str]) -> tuple[str, ...]:
+    ends = [f" {name}" for name in names] if len(names) > 1 else [""]
+    return (
         SEARCH,
         *(f"AP{end}" for end in ends),
-        *([f"AP {MINUS.join(labels[ranking] for ranking in rankings)}"] if len(rankings) == 2 else []),
+        *([f"AP {MINUS.join(names)}"] if len(names) == 2 else []),
         *(f"P@10{end}" for end in ends),
         "Marked right",
         *(f"{UNMARKED}{end}" for end in ends),
-    ]
-    differences = compare(*ratings.by_ranking.values()).differences if len(rankings) == 2 and ratings.count else {}
-    rows: list[tuple[Cell, ...]] = []
-    for of_search in zip(*ratings.by_ranking.values(), strict=True):
-        name = of_search[0].name
-        rows.append(
-            (
-                harmless(printable(name)),
-                *(round(one.quality.average_precision, 4) for one in of_search),
-                *([round(differences[name], 4)] if differences else []),
-                *(round(one.quality.precision_at_10, 4) for one in of_search),
-                of_search[0].right,
-                *(one.unmarked for one in of_search),
-            )
-        )
-    return Table(tuple(header), sorted(rows, key=lambda row: (row[1], row[0])))
+    )
 
 
 def as_csv(table: Table) -> str:

@@ -15,11 +15,16 @@ from retrieval.types import Numbers, Vectors, unit
 MOST = 50_000
 """Pictures that are compared with each other; twice as many take four times as long."""
 TINY = 8
-"""Pixels each side of the copies by which pictures are the same; what they show decides nothing but doubtful cases."""
+"""Pixels each side of the copies that are compared: enough to tell pictures apart, too few for what saving changes."""
 NEAR = 0.95
-"""Cosine of two tiny copies from which on pictures are nearly the same."""
+"""Cosine of two tiny copies from which on pictures are nearly the same.
+
+Of 2,000 photographs of 200 objects five pairs reach it, all of them one view taken or saved twice; of 80 pictures all
+do when saved as a JPEG of quality 40, halved or made 20 % brighter, and 99 % when 2 % are cut off each side. Their
+descriptors could not tell that: they put a halved copy (0.74) below two photographs of one landmark (0.9).
+"""
 ALIKE = 0.4
-"""Least cosine of their descriptors: two pages of text, or two skies, make the same tiny copy."""
+"""Least cosine of their descriptors all the same: two pages of text make one tiny copy."""
 BLOCK = 256
 """Pictures compared with all others at a time: a table of BLOCK x MOST float32 is 51 MB."""
 

@@ -14,7 +14,7 @@ _LEAST_SHARE, _LEAST_PIXELS = 0.05, 8  # of a side of a box; no search takes few
 _OVERLAP = 0.4  # intersection over union from which on two boxes say the same
 _SURROUNDINGS = 1.5  # times as wide and high as the box
 _CENTRE = 0.3  # standard deviation, in sides of the picture, of how far off the middle people put what they show
-_GREYS = 3  # equally frequent steps along each axis of CIELAB
+_LEVELS = 3  # equally frequent steps along each axis of CIELAB
 _CORE = 0.5  # of either side of a drawn box: the middle that is taken for the thing itself
 _BACKGROUND = 1.4  # times as wide and high as a drawn box: what lies beyond the box in it is not the thing
 _ROUNDS = 2  # of GrabCut; more find no more
@@ -123,7 +123,9 @@ def _shrunk(image: Image) -> Image:
     height, width = image.shape[:2]
     scale = min(_SIDE / max(height, width), 1)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    every = max(height, width) // (4 * _SIDE) or 1  # pixel: averaging all of a large picture would take longest
+    coarse = np.ascontiguousarray(image[::every, ::every])
+    return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -140,12 +142,12 @@ def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
 def _colours(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     """Which of the picture's colours each pixel of (h, w, 3) has: (h, w, C), a single 1 each."""
     levels = [(channel[..., None] > _steps(channel)).sum(axis=2) for channel in np.moveaxis(lab, 2, 0)]
-    number = np.ravel_multi_index(levels, (_GREYS,) * 3)
-    return np.asarray(np.eye(_GREYS**3)[number])
+    number = np.ravel_multi_index(levels, (_LEVELS,) * 3)
+    return np.asarray(np.eye(_LEVELS**3)[number])
 
 
 def _steps(channel: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(np.quantile(channel, np.arange(1, _GREYS) / _GREYS))
+    return np.asarray(np.quantile(channel, np.arange(1, _LEVELS) / _LEVELS))
 
 
 def _sums(sums: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,8 +15,9 @@ from index import generation
 from index.generation import open_generation, point_current_at
 from retrieval.backbones import BACKBONES
 from retrieval.embed import Embedder
-from retrieval.errors import GalleryProblem, IndexProblem, RuntimeMissing, UnknownName
+from retrieval.errors import BadBox, GalleryProblem, IndexProblem, RuntimeMissing, UnknownName
 from retrieval.images import load_image
+from retrieval.request import Example, Request
 from retrieval.types import Box
 from settings import Settings
 
@@ -68,6 +69,94 @@ def test_both_rankings_and_no_other(settings):
     assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
     with pytest.raises(UnknownName, match="no ranking called 'bets'; there are: best, fast"):
         engine.search(engine.gallery(), picture, Box.whole(picture), ranking="bets")
+
+
+WHOLE = Box(0, 0, 128, 96)
+
+
+@pytest.fixture
+def built(settings, tiny_network) -> Engine:
+    engine = Engine(settings)
+    engine.build(quiet)
+    return engine
+
+
+@pytest.fixture
+def pictures(settings) -> dict:
+    return {name: load_image(settings.gallery_dir / name) for name in ("0.png", "1.png", "below/6.png")}
+
+
+def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> list[str]:
+    return [hit.image for hit in engine.answer(engine.gallery(), request, pictures, top)]
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_one_box_is_the_special_case(built, pictures, ranking):
+    box, gallery = Box(10, 10, 70, 60), built.gallery()
+    request = Request((Example("1.png", box),), ranking, 1.2)
+    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking, 1.2)
+
+
+def test_a_request_without_an_object_says_what_to_do(built, pictures):
+    for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
+        with pytest.raises(BadBox, match="draw one round"):
+            built.answer(built.gallery(), Request(examples), pictures)
+
+
+def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
+    given = []
+    monkeypatch.setattr(module, "search_together", lambda *what: given.append(what) or [])
+    examples = [("0.png", "not"), ("1.png", "view"), ("0.png", "also"), ("below/6.png", "object"), ("1.png", "also")]
+    request = Request(tuple(Example(name, WHOLE, role) for name, role in examples), "fast", wrong=("3.png", "4.png"))
+    built.answer(built.gallery(), request, pictures, 7)
+    wanted, unwanted, part, ranking, count = given[0]
+    assert [len(query.crops) for query in (*wanted, *unwanted)] == [2, 1, 1, 1]
+    views = [pictures["1.png"], pictures["below/6.png"]]
+    assert all(crop is not None and (crop == view).all() for crop, view in zip(wanted[0].crops, views, strict=True))
+    assert (wanted[1].crops[0] == pictures["0.png"]).all() and (unwanted[0].crops[0] == pictures["0.png"]).all()
+    assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for those that will be left out
+
+
+def test_another_view_brings_its_picture_near_and_not_takes_its_picture_out(built, pictures):
+    one, other = Example("0.png", WHOLE), Example("below/6.png", WHOLE, "view")
+    places = [answered(built, Request(both, "fast"), pictures).index("below/6.png") for both in ((one,), (one, other))]
+    assert places[1] < places[0]
+    forbidden = Example("below/6.png", WHOLE, "not")
+    without = answered(built, Request((one, forbidden), "best"), pictures)
+    assert without[0] == "0.png" and "below/6.png" not in without
+
+
+def test_only_below_a_folder(built, pictures):
+    request = Request((Example("0.png", WHOLE),), "best", folder="below")
+    assert sorted(answered(built, request, pictures)) == ["below/6.png", "below/7.png"]
+    with pytest.raises(GalleryProblem, match="no pictures below the folder gone"):
+        answered(built, Request(request.examples, folder="gone"), pictures)
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_what_was_called_wrong_is_left_out_and_others_follow(built, pictures, ranking):
+    examples = (Example("0.png", Box(5, 5, 90, 80)),)
+    before = answered(built, Request(examples, ranking), pictures)
+    assert answered(built, Request(examples, ranking, wrong=("gone.png",), right=("gone.png",)), pictures) == before
+    after = answered(built, Request(examples, ranking, wrong=tuple(before[1:3])), pictures, 5)
+    assert len(after) == 5 and not set(after) & set(before[1:3])
+
+
+def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(built, pictures):
+    request = Request((Example("0.png", Box(5, 5, 90, 80)),), "fast", folder="below")
+    gallery = built.gallery()
+    before, after = (
+        [
+            (hit.image, hit.similarity)
+            for hit in built.answer(gallery, Request(request.examples, "fast", 1.0, "below", right), pictures, 0)
+        ]
+        for right in ((), ("1.png",))
+    )
+    assert before != after
+    moved = answered(built, Request(request.examples, "fast", right=("below/7.png",)), pictures)
+    assert moved.index("below/7.png") < answered(built, Request(request.examples, "fast"), pictures).index(
+        "below/7.png"
+    )
 
 
 def test_the_recipe_is_that_of_the_settings():

@@ -4,8 +4,7 @@ import streamlit as st
 
 from retrieval.embed import SMALLEST_BOX
 from retrieval.images import crop_image, thumbnail
-from retrieval.proposals import suggest_boxes
-from retrieval.snap import snap_box
+from retrieval.proposals import snap_box, suggest_boxes
 from retrieval.types import Box, Image
 from ui.asking import Asking, asking
 from ui.tile_grid import Action, Tile, tile_grid

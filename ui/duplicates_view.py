@@ -1,4 +1,4 @@
-"""Pictures that are in the gallery more than once, to be looked over; nothing is deleted here."""
+"""Pictures that are in the gallery more than once, to be looked over."""
 
 from collections.abc import Sequence
 

@@ -38,7 +38,7 @@ def browse(gallery: Gallery) -> list[str]:
     images = pictures_in(gallery.folder.name, folder, order, gallery.catalogue)
     counted.caption(f"{len(images):,} pictures" + (f" of {gallery.image_count:,}" if folder else ""))
     pages = -(-len(images) // PER_PAGE)
-    number = st.pagination(pages, key="gallery page", bind="query-params") if pages > 1 else 1
+    number = counted.pagination(pages, key="gallery page", bind="query-params") if pages > 1 else 1
     picture_grid(gallery, images[(number - 1) * PER_PAGE : number * PER_PAGE], "gallery")
     return images
 

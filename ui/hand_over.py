@@ -19,4 +19,4 @@ def follow_hand_over(gallery: Gallery) -> None:
         return
     entry = gallery.entry(image)
     if search_from(gallery, image, Box(0, 0, entry.width, entry.height) if whole else None):
-        st.switch_page("pages/search.py")
+        st.switch_page("pages/search.py", query_params={})  # without, those that are bound to widgets are refused

@@ -16,8 +16,8 @@ from ui.hand_over import hand_over
 from ui.original import original
 from ui.text import plain
 
-SIDE = 1200
-"""Pixels of the longest side it is shown with."""
+ROOM = (1100, 700)
+"""Pixels across and down within which it is shown."""
 NO_REGIONS = "None"
 
 
@@ -46,7 +46,6 @@ def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     chosen = st.selectbox("Regions that are compared", [NO_REGIONS, *groups], key="regions shown", width=260)
     st.image(
         with_outlines(picture, groups.get(chosen, []), entry.width, entry.height),
-        width="stretch",
         output_format="JPEG",
         alt=image,
     )
@@ -86,16 +85,16 @@ def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[st
 
 
 def with_outlines(picture: Image, boxes: Sequence[Box], width: int, height: int) -> Pillow.Image:
-    """A copy that is not larger than SIDE, with thin outlines of boxes in pixels of a (width, height) original."""
+    """A copy that is no larger than ROOM, with thin outlines of boxes in pixels of a (width, height) original."""
     small = Pillow.fromarray(picture)
-    small.thumbnail((SIDE, SIDE), Pillow.Resampling.BICUBIC)
+    small.thumbnail(ROOM, Pillow.Resampling.BICUBIC)
     across, down = small.width / width, small.height / height
     pen = ImageDraw.Draw(small)
     for box in boxes:
         x0, y0 = round(box.x0 * across), round(box.y0 * down)
         x1, y1 = round(box.x1 * across) - 1, round(box.y1 * down) - 1
-        pen.rectangle((x0, y0, x1, y1), outline="white")
-        pen.rectangle((x0 + 1, y0 + 1, x1 - 1, y1 - 1), outline="black")
+        pen.rectangle((x0, y0, x1, y1), outline="black", width=3)
+        pen.rectangle((x0, y0, x1, y1), outline="white", width=2)
     return small
 
 

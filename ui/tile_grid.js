@@ -15,6 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
   const pick = (tile, action) => setTriggerValue("picked", { action, name: tile.dataset.name });
   if (!list.onclick) list.addEventListener("focusin", (event) => makeCurrent(list, event.target.closest("li")));
+  takeFocusBack(list);
   list.onclick = (event) => {
     const button = event.target.closest("button");
     if (button) pick(button.closest("li"), button.dataset.action);
@@ -173,6 +174,15 @@ function restore(list, focus) {
   const heir = list.children[Math.min(focus.place, list.children.length - 1)];
   const element = list.contains(focus.element) ? focus.element : heir?.querySelector("button");
   element?.focus({ preventScroll: true });
+}
+
+// A dialog that closes gives the focus to the element it sees from outside, which is the host of all of this.
+function takeFocusBack(list) {
+  const { host } = list.getRootNode();
+  host.tabIndex = -1;
+  host.onfocus = () => {
+    if (!host.shadowRoot.activeElement) list.querySelector(".current button")?.focus({ preventScroll: true });
+  };
 }
 
 function make(tag, className = "") {

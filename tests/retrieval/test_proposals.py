@@ -46,7 +46,7 @@ def holds(outer, inner):
     return outer.x0 <= inner.x0 and outer.y0 <= inner.y0 and inner.x1 <= outer.x1 and inner.y1 <= outer.y1
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [*PLACES, Box(20, 20, 120, 120), Box(480, 330, 600, 440)])
 @pytest.mark.parametrize("colour", COLOURS)
 def test_the_only_thing_in_a_picture_is_suggested_first(place, colour):
     assert iou(suggest_boxes(picture((colour, place)))[0], place) > 0.55
@@ -154,7 +154,8 @@ def test_whatever_is_drawn_the_fitted_box_lies_in_it_and_holds_its_middle(data):
 
 
 def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
-    image = cv2.resize(noise(40, 60), (600, 400), interpolation=cv2.INTER_CUBIC)
+    # with nothing to find, where GrabCut's clusters start decides
+    image = cv2.resize(noise(8, 12, 4), (600, 400), interpolation=cv2.INTER_CUBIC)
     box = Box(100, 80, 420, 330)
     first, suggested, elsewhere = snap_box(image, box), suggest_boxes(image), []
     assert first != box

@@ -1,0 +1,106 @@
+"""What people do with the answer to a search, done in a real browser."""
+
+import csv
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image as Pillow
+from playwright.sync_api import Page, expect
+
+from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, others_first, ranking, sample_box
+
+SERIOUS = ("serious", "critical")
+
+
+def search(page: Page, data: Path) -> list[str]:
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    return ranking(page)
+
+
+def test_two_boxes_find_the_picture_that_holds_both(page: Page, data: Path) -> None:
+    choose_sample(page)
+    page.get_by_text("Several boxes").click()
+    drag(page, sample_box(data), 640)
+    alone = ranking(page)
+    drag(page, (20, 20, 150, 110), 640)
+    role = page.get_by_role("combobox", name=re.compile("^Box 2, from"))
+    expect(role).to_be_visible()
+    page.wait_for_timeout(1500)
+    page.screenshot(path=PICTURES / "two-boxes.png")
+    assert ranking(page) != alone
+    page.get_by_role("button", name="Take box 2 away").click()
+    expect(page.get_by_role("button", name="Take box 2 away")).to_have_count(0)
+    assert ranking(page) == alone
+
+
+def test_thumbs_move_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
+    before = search(page, data)
+    page.get_by_role("button", name=f"Wrong: less like this: 1  {before[0]}").click()
+    expect(page.get_by_role("img", name=re.compile(rf"^Rank 1: {re.escape(before[0])}"))).to_have_count(0)
+    page.get_by_text("1 wrong").wait_for()
+    assert before[0] not in ranking(page)
+    page.get_by_role("button", name=re.compile("^Back")).click()
+    expect(page.get_by_text("1 wrong")).to_have_count(0)
+    assert ranking(page) == before
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSON", "COCO", "Crops", "Contact sheet"])
+def test_results_can_be_taken_away_and_opened_again(page: Page, data: Path, kind: str) -> None:
+    found = search(page, data)
+    page.get_by_role("button", name="Take away").click()
+    with page.expect_download() as taken:
+        page.get_by_role("button", name=kind, exact=True).click()
+    content = taken.value.path().read_bytes()
+    if kind == "CSV":
+        assert [row["image"] for row in csv.DictReader(io.StringIO(content.decode("utf-8-sig")))] == found
+    elif kind == "JSON":
+        assert [hit["image"] for hit in json.loads(content)["hits"]] == found
+    elif kind == "COCO":
+        assert [image["file_name"] for image in json.loads(content)["images"]] == found
+    elif kind == "Crops":
+        with zipfile.ZipFile(io.BytesIO(content)) as pack:
+            crops = [name for name in pack.namelist() if name.endswith(".jpg")]
+            assert len(crops) == 10 and all(not Pillow.open(pack.open(name)).getexif() for name in crops)
+    else:
+        page.set_content(content.decode())
+        assert page.get_by_role("img").count() >= 10 and page.get_by_text(found[0]).count() >= 1
+
+
+def test_a_saved_search_can_be_taken_up_again_after_a_build_and_on_another_visit(page: Page, data: Path) -> None:
+    found = search(page, data)
+    page.get_by_role("button", name="Save").click()
+    page.get_by_label("Name of the search").fill("A cup")
+    page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
+    page.get_by_text("Saved as A cup").wait_for()
+    page.reload()
+    page.get_by_role("button", name="Update index").click()
+    page.get_by_text("Built").first.wait_for(timeout=90_000)
+    page.get_by_role("button", name="A cup", exact=True).click()
+    again = ranking(page)
+    assert len(set(found) & set(again)) >= 8 and others_first(again)
+
+
+@pytest.mark.parametrize("width", [1440, PHONE["width"]])
+@pytest.mark.parametrize("path", ["", "gallery", "evaluate"])
+def test_r56_axe_finds_nothing_serious(page: Page, data: Path, path: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    if path:
+        page.goto(f"{page.url.rstrip('/')}/{path}")
+        page.get_by_role("heading", name=path.capitalize()).last.wait_for()
+        page.wait_for_timeout(2500)
+    else:
+        search(page, data)
+        page.wait_for_timeout(1500)
+    found = Axe().run(page).response["violations"]
+    told = [
+        (violation["id"], violation["help"], [node["target"] for node in violation["nodes"]][:4])
+        for violation in found
+        if violation["impact"] in SERIOUS
+    ]
+    assert told == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from export.answer import Answer
 from index.gallery import Gallery
-from retrieval.confidence import NO_MATCH, no_match
+from retrieval.confidence import MEANINGS, NO_MATCH, VERIFIED, no_match
 from retrieval.errors import IndexProblem
 from retrieval.images import crop_image, printable, shown, thumbnail
 from retrieval.types import Box, Hit, Image
@@ -133,9 +133,8 @@ def _footer(answer: Answer) -> str:
     again = f'<p><a href="{escape(printable(answer.link))}" rel="noreferrer">Search again</a></p>' if web else ""
     return f"""<footer>
 <p>An outline shows the place that matched. The number is its similarity to what was looked for: the cosine of their
-descriptors, 1 at most. <b>Likely</b>: pictures without the object hardly ever look this similar. <b>Possible</b>: now
-and then one does. <b>Unlikely</b>: many do. <b>✓</b>: small details agree too, so the outline is where the object
-itself lies.</p>
+descriptors, 1 at most. {" ".join(f"<b>{word.capitalize()}</b>: {text}" for word, text in MEANINGS.items())}
+<b>✓</b>: {VERIFIED}</p>
 {again}
 </footer>"""
 

@@ -16,8 +16,8 @@ from index.store import STORES, Store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
 from retrieval.errors import GalleryProblem, IndexProblem, pick
+from retrieval.keypoints import Keypoints
 from retrieval.types import Numbers, Region, Rows, Scores, Vectors
-from retrieval.verification import Keypoints
 from retrieval.whitening import Whitening
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from retrieval.verification import Keypoints
+from retrieval.keypoints import Keypoints
 
 PLACES = 65_535
 """Coordinates are kept as so many steps along each side: finer than a pixel of any picture that is matched."""

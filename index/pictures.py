@@ -18,8 +18,8 @@ from index.keypoints import pack_keypoints
 from retrieval.embed import network_size
 from retrieval.errors import UnreadableImage
 from retrieval.images import decode_image, decode_picture, read_file, resize_image, shown, thumbnail
+from retrieval.keypoints import find_keypoints, use_one_thread
 from retrieval.types import Image
-from retrieval.verification import find_keypoints, use_one_thread
 
 SECONDS = 20.0
 """That one picture may take."""

@@ -74,7 +74,7 @@ def _relative(hits: list[Hit]) -> dict[str, Hit]:
 
 
 def _joined(hits: Sequence[Hit]) -> Hit:
-    """One hit for an image from those for each object: besides the parts of the first, each one's share of its best."""
+    """One hit for an image from those for each object; its parts are their scores, each a share of the best."""
     if len(hits) == 1:
         return hits[0]
     return replace(
@@ -82,7 +82,7 @@ def _joined(hits: Sequence[Hit]) -> Hit:
         score=min(hit.score for hit in hits),
         similarity=min(hit.similarity for hit in hits),
         confidence=min((hit.confidence for hit in hits), key=SURENESS.index),
-        parts={**hits[0].parts, **{f"object {number}": hit.score for number, hit in enumerate(hits, start=1)}},
+        parts={f"object {number}": hit.score for number, hit in enumerate(hits, start=1)},
         others=tuple(hit.region for hit in hits[1:]),
     )
 

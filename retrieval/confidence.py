@@ -13,6 +13,12 @@ MIDDLE, HIGH = 0.5, 0.9
 """Quantiles that the null distribution is fitted at: low enough that true matches in the sample do not move them."""
 LIKELY, POSSIBLE = 0.05, 0.5
 FEWEST_IMAGES = 3
+MEANINGS: dict[Confidence, str] = {
+    "likely": "Pictures without the object hardly ever look this similar.",
+    "possible": "Now and then a picture without the object looks this similar.",
+    "unlikely": "Pictures without the object often look this similar.",
+}
+VERIFIED = "Small details agree: the outline is where the object itself lies."
 NO_MATCH = "There may be no match in this gallery: pictures without the object look as similar as these."
 
 
@@ -53,6 +59,11 @@ def fit_null(vectors: Vectors, images: Numbers, seed: int = 0) -> Null:
     middle, high = np.quantile(best[elsewhere], [MIDDLE, HIGH])
     scale = float((high - middle) / (_reduced(HIGH) - _reduced(MIDDLE)))
     return Null(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
+
+
+def meaning(hit: Hit) -> str:
+    """What the word for a hit's confidence stands for, in a sentence."""
+    return VERIFIED if hit.verified else MEANINGS[hit.confidence]
 
 
 def no_match(hits: Iterable[Hit]) -> bool:

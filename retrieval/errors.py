@@ -11,7 +11,9 @@ BoxfindError
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
 ├── DiskFull           the index does not fit on its disk
-└── BadTable           a table or a labelled data set is not what it must be
+├── BadTable           a table or a labelled data set is not what it must be
+├── BadLink            an address does not lead to a search (searches/errors.py)
+└── NotebookProblem    saved searches cannot be read or written (searches/errors.py)
 """
 
 from collections.abc import Mapping

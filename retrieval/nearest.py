@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph
+from retrieval.keypoints import Keypoints
 from retrieval.types import Numbers, Region, Rows, Scores, Vectors
-from retrieval.verification import Keypoints
 
 
 class Searchable(Protocol):

@@ -38,6 +38,14 @@ class Request:
     wrong: tuple[str, ...] = ()
     """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""
 
+    @property
+    def wanted(self) -> list[Example]:
+        """An example of each object that must be there, the object itself first."""
+        return sorted(
+            (example for example in self.examples if example.role in ("object", "also")),
+            key=lambda example: ROLES.index(example.role),
+        )
+
 
 def arranged(examples: Iterable[Example]) -> tuple[Example, ...]:
     """The same examples in the same order with exactly one object, as long as there is any.

@@ -94,8 +94,9 @@ class Hit:
     """A gallery image and the region of it that answers the query; a bigger score is better.
 
     `similarity` is the cosine with the image's best region, whatever the ranking; `parts` is what the score was added
-    up from; `confidence` says in a word how far a picture without the object would get. `others` is where the second
-    and later objects lie, when several are asked for.
+    up from; `confidence` says in a word how far a picture without the object would get. When several objects are asked
+    for, `others` is where the second and later ones lie, and `parts` has a share for each, of which the score is the
+    smallest.
     """
 
     image: str

@@ -92,9 +92,10 @@ class Database:
         except sqlite3.Error as error:
             raise self._problem(error) from None
         except OSError as error:
-            folder = self.file.parent
+            folder = self.file.parent.name
             raise NotebookProblem(
-                f"Nothing can be saved in {folder}: {error.strerror}. Check that it is a folder and may be written to."
+                f"Nothing can be saved in the folder {folder}: {error.strerror}. "
+                "Check that it is a folder and may be written to."
             ) from None
 
     def _look(self, mode: str, work: Work[T], nothing: T) -> T:
@@ -131,8 +132,8 @@ class Database:
         schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if schema > SCHEMA:
             raise NotebookProblem(
-                f"The saved searches in {self.file} were made by a newer version of this program; install that one "
-                "to see them. Nothing was changed."
+                f"The saved searches in {self.file.name} were made by a newer version of this program; "
+                "install that one to see them. Nothing was changed."
             )
         return schema
 
@@ -161,7 +162,7 @@ class Database:
                         Path(f"{self.file}{ending}").rename(f"{aside}{ending}")
             except OSError as error:
                 raise NotebookProblem(
-                    f"The saved searches in {self.file} are damaged, and the file cannot be moved aside: "
+                    f"The saved searches in {self.file.name} are damaged, and the file cannot be moved aside: "
                     f"{error.strerror}. Move it away yourself."
                 ) from None
             self._notice = (
@@ -170,7 +171,7 @@ class Database:
 
     def _problem(self, error: sqlite3.Error) -> NotebookProblem:
         reason = REASONS.get(_code(error), f"cannot be used: {error}")
-        return NotebookProblem(f"The file of saved searches {self.file} {reason}.")
+        return NotebookProblem(f"The file of saved searches, {self.file.name}, {reason}.")
 
 
 def _code(error: sqlite3.Error) -> int:

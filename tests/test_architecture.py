@@ -26,7 +26,7 @@ MAY_IMPORT = {
 HOMES = {
     "faiss": {"index/store.py"},
     "openvino": {"retrieval/runtimes.py"},
-    "cv2": {"retrieval/verification.py", "retrieval/proposals.py"},
+    "cv2": {"retrieval/keypoints.py", "retrieval/verification.py", "retrieval/proposals.py"},
     "streamlit": {"app.py", "pages", "ui"},
     "streamlit_drawable_canvas": {"ui/box_picker.py"},
     "torch": {"retrieval", "doctor.py"},

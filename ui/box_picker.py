@@ -11,6 +11,7 @@ from retrieval.embed import SMALLEST_BOX
 from retrieval.images import thumbnail
 from retrieval.types import Box, Image
 from ui.asking import Asking
+from ui.colours import COLOURS
 
 CANVAS_WIDTH = 460
 CANVAS_HEIGHT = 520
@@ -19,7 +20,6 @@ SNAP = 6
 SPECK = 8
 """Canvas pixels below which a box was a click or a slip."""
 STROKE = 3
-COLOUR = "#ff5a1f"
 FILL = "rgba(255, 90, 31, 0.08)"
 MOST_BOXES = 8
 MOST_THINGS = 50
@@ -81,7 +81,7 @@ def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
                 height=round(height * scale),
                 drawing_mode="labeled_rect",
                 initial_drawing=_drawing_of(asking, scale, width * scale, height * scale),
-                stroke_color=COLOUR,
+                stroke_color=COLOURS[0],
                 stroke_width=STROKE,
                 fill_color=FILL,
                 label=_label(len(asking.boxes), asking.several),
@@ -139,7 +139,7 @@ def _drawing_of(asking: Asking, scale: float, across: float, down: float) -> dic
         x, y, w, h = (side * scale for side in box.xywh)
         w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
         placed.append({"label": _label(number, asking.several), "left": x, "top": y, "width": w, "height": h})
-    drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOUR, stroke_width=STROKE, fill_color=FILL)
+    drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOURS[0], stroke_width=STROKE, fill_color=FILL)
     return drawn
 
 

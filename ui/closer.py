@@ -5,20 +5,21 @@ from collections.abc import Sequence
 import streamlit as st
 
 from index.gallery import Gallery
+from retrieval.confidence import meaning
 from retrieval.embed import checked_box
-from retrieval.errors import BoxfindError, UnreadableImage
-from retrieval.images import crop_image, decode_image, read_file, shown, thumbnail
-from retrieval.request import Request
+from retrieval.errors import BoxfindError
+from retrieval.images import crop_image, shown, thumbnail
+from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
 from retrieval.verification import Details, matched_details
 from ui.asking import asking, image_of, search_from
-from ui.result_grid import described, meaning
-from ui.session import Picture, decoded
+from ui.original import ONLY_SMALL, original
+from ui.result_grid import described
 from ui.text import plain
-from ui.thumbnail import joined, outlined, thumbnail_of
+from ui.thumbnail import joined, outlined
 
 PARTS = {
-    "similarity": "Similarity of the outlined place to the box",
+    "similarity": "Similarity of the outlined place to your box",
     "expansion": "Expansion: similar to the box and to its best matches",
     "diffusion": "Diffusion: reached by likenesses between pictures",
     "verification": "Verification: small details in the same places",
@@ -45,28 +46,41 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
     place = next((n for n, hit in enumerate(hits) if hit.image == st.session_state.get("closer")), 0)
     hit = hits[place]
     _steps(gallery, hits, place)
-    picture, note = _original(gallery, hit.image)
+    picture, is_file = original(gallery, hit.image)
     boxes = [hit.region.box, *(other.box for other in hit.others)]
-    if note:
-        st.caption(note)
+    if not is_file:
+        st.caption(ONLY_SMALL)
         boxes = [_scaled(box, picture, gallery, hit.image) for box in boxes]
-    crop = _asked(gallery, request)
-    matched = crop_image(picture, boxes[0].clipped(picture.shape[1], picture.shape[0]))
-    whole, pair = st.columns([2, 1])
+    crops = [_crop(gallery, example, request.context) for example in request.wanted]
+    whole, pairs = st.columns([2, 1])
     whole.image(outlined(picture, boxes, 900), width="stretch", alt=described(place + 1, hit))
-    for title, part in (("Your box", crop), ("The place that matched", matched)):
-        if part is not None and part.size:
-            pair.caption(title)
-            pair.image(thumbnail(part, side=300), alt=title)
-    _details(gallery, hit, crop, picture)
+    for number, (crop, box) in enumerate(zip(crops, boxes, strict=False), start=1):
+        which = f" {number}" if len(boxes) > 1 else ""
+        matched = crop_image(picture, box.clipped(picture.shape[1], picture.shape[0]))
+        for column, title, part in zip(
+            pairs.columns(2) if len(boxes) > 1 else (pairs, pairs),
+            (f"Your box{which}", f"The place that matched{which}"),
+            (crop, matched),
+            strict=True,
+        ):
+            if part is not None and part.size:
+                column.caption(title)
+                column.image(thumbnail(part, side=300), alt=title)
+    _details(gallery, hit, request, crops[0], picture)
     st.markdown(reasons(hit))
 
 
 def reasons(hit: Hit) -> str:
-    """What the confidence means and what the score was added up from, in Markdown."""
-    parts = [f"| {PARTS.get(name, plain(name))} | {part:.2f} |" for name, part in hit.parts.items()]
-    table = "\n".join([f"| Ranking score | {hit.score:.2f} |", "|:--|--:|", *parts])
+    """What the confidence means and what the score is made of, in Markdown."""
+    made = "the smallest of:" if hit.others else "the sum of:"
+    parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
+    table = "\n".join([f"| Ranking score, {made} | {hit.score:.2f} |", "|:--|--:|", *parts])
     return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \nSimilarity (cosine) {hit.similarity:.2f}\n\n{table}"
+
+
+def _part(name: str) -> str:
+    kind, _, number = name.partition(" ")
+    return f"Box {number}: share of the best score for it" if kind == "object" else PARTS.get(name, plain(name))
 
 
 def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
@@ -95,8 +109,8 @@ def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
                 st.rerun()
 
 
-def _details(gallery: Gallery, hit: Hit, crop: Image | None, picture: Image) -> None:
-    if crop is None or "verification" not in hit.parts:
+def _details(gallery: Gallery, hit: Hit, request: Request, crop: Image | None, picture: Image) -> None:
+    if crop is None or request.ranking != "best":
         return
     keypoints, size = gallery.keypoints(gallery.catalogue.numbers[hit.image])
     details = matched_details(crop, keypoints, size)
@@ -109,26 +123,15 @@ def _details(gallery: Gallery, hit: Hit, crop: Image | None, picture: Image) -> 
         st.image(drawn, width="stretch", alt=f"{count} details of your box joined to the same details in the picture")
 
 
-def _original(gallery: Gallery, image: str) -> tuple[Image, str]:
-    """The picture's pixels and, where they are only the thumbnail's, why."""
-    try:
-        picture = Picture(image, read_file(gallery.file(image)))
-        return decoded(picture.key, picture), ""
-    except UnreadableImage:
-        small = decode_image(thumbnail_of(gallery, image))
-        return small, "The file cannot be opened now; this is the small picture that the index keeps."
-
-
 def _scaled(box: Box, picture: Image, gallery: Gallery, image: str) -> Box:
     scale = picture.shape[1] / gallery.entry(image).width
     return Box(*(round(edge * scale) for edge in (box.x0, box.y0, box.x1, box.y1)))
 
 
-def _asked(gallery: Gallery, request: Request) -> Image | None:
-    """What is in the box of the object looked for; None when its picture is not here any more."""
-    asked = next(example for example in request.examples if example.role == "object")
+def _crop(gallery: Gallery, example: Example, context: float) -> Image | None:
+    """What is looked at with a box; None when its picture is not here any more."""
     try:
-        image = image_of(asked.picture, gallery)
-        return crop_image(image, checked_box(image, asked.box, request.context))
+        image = image_of(example.picture, gallery)
+        return crop_image(image, checked_box(image, example.box, context))
     except BoxfindError:
         return None

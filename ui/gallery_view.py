@@ -10,6 +10,7 @@ from index.gallery import Gallery
 from retrieval.types import Numbers
 from ui.hand_over import hand_over
 from ui.picture_dialog import look_at
+from ui.served_gallery import folders
 from ui.thumbnail import thumbnail_of
 from ui.tile_grid import Action, Tile, tile_grid
 
@@ -70,10 +71,10 @@ def _picked(action: str, image: str) -> None:
 
 def _folder_choice(gallery: Gallery) -> str:
     """Nothing to choose where all pictures lie in one."""
-    folders = gallery.folders()
-    if not folders:
+    below = folders(gallery)
+    if not below:
         return ""
-    return _choice("Folder", ["", *folders], "gallery folder", lambda folder: folder or "All folders")
+    return _choice("Folder", ["", *below], "gallery folder", lambda folder: folder or "All folders")
 
 
 def _choice(label: str, options: list[str], key: str, named: Callable[[str], str] = str) -> str:

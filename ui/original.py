@@ -7,6 +7,8 @@ from retrieval.types import Image
 from ui.session import Picture, decoded
 from ui.thumbnail import thumbnail_of
 
+ONLY_SMALL = "The file cannot be opened now; this is the small picture that the index keeps."
+
 
 def original(gallery: Gallery, image: str) -> tuple[Image, bool]:
     """The pixels, and whether they are the file's and not only the thumbnail's."""

@@ -13,7 +13,7 @@ from index.gallery import Gallery
 from retrieval.images import shown
 from retrieval.types import Box, Image, Region
 from ui.hand_over import hand_over
-from ui.original import original
+from ui.original import ONLY_SMALL, original
 from ui.text import plain
 
 ROOM = (1100, 700)
@@ -41,7 +41,7 @@ def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     _buttons(images, place)
     picture, is_file = original(gallery, image)
     if not is_file:
-        st.caption("The file cannot be opened now; this is the small picture that the index keeps.")
+        st.caption(ONLY_SMALL)
     groups = region_groups(gallery.regions(image), entry.width, entry.height)
     chosen = st.selectbox("Regions that are compared", [NO_REGIONS, *groups], key="regions shown", width=260)
     st.image(

@@ -10,6 +10,7 @@ import streamlit as st
 from index.gallery import Gallery
 from retrieval.request import Request
 from ui.asking import asking
+from ui.served_gallery import folders
 
 LABELS = {"best": "Best", "fast": "Fast"}
 HELP = (
@@ -43,13 +44,13 @@ def ranking_choice() -> None:
 
 def folder_choice(gallery: Gallery) -> None:
     """Everywhere, or only below one folder; nothing where all pictures lie in one."""
-    folders, chosen = _folders(gallery.folder.name, gallery), asking().request.folder
-    if not folders:
+    below, chosen = folders(gallery), asking().request.folder
+    if not below:
         return
     _follow("folder", chosen)
     st.selectbox(
         "In",
-        ["", *sorted({*folders, chosen} - {""})],
+        ["", *sorted({*below, chosen} - {""})],
         format_func=lambda folder: folder or "All folders",
         key="folder",
         on_change=partial(_settle, "folder", lambda request, value: replace(request, folder=value or "")),
@@ -68,11 +69,6 @@ def context_choice() -> None:
         help=CONTEXT_HELP,
         on_change=partial(_settle, "context", lambda request, value: replace(request, context=value)),
     )
-
-
-@st.cache_data(max_entries=8, show_spinner=False)
-def _folders(generation: str, _gallery: Gallery) -> list[str]:
-    return _gallery.folders()
 
 
 def _follow(widget: str, value: object) -> None:

@@ -4,18 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from index.gallery import Gallery
+from retrieval.confidence import meaning
 from retrieval.request import Request
 from retrieval.types import Confidence, Hit
 from ui.thumbnail import thumbnail_of
 from ui.tile_grid import Action, Tile, tile_grid
 
 TONES: dict[Confidence, Literal["good", "fair", "poor"]] = {"likely": "good", "possible": "fair", "unlikely": "poor"}
-MEANINGS: dict[Confidence, str] = {
-    "likely": "Pictures without the object hardly ever look this similar.",
-    "possible": "Now and then a picture without the object looks this similar.",
-    "unlikely": "Pictures without the object often look this similar.",
-}
-VERIFIED = "Details agree: the outline is where the object itself lies."
 ACTIONS = (
     Action("open", "Look closer", "zoom_in", "l"),
     Action("right", "Right: more like this", "thumb_up", "y", toggle=True),
@@ -52,8 +47,3 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:
 def described(rank: int, hit: Hit) -> str:
     """The alternative text of a tile's picture."""
     return f"Rank {rank}: {hit.image}, {hit.confidence} match" + (", details agree" if hit.verified else "")
-
-
-def meaning(hit: Hit) -> str:
-    """What the word for the confidence stands for, in a sentence."""
-    return VERIFIED if hit.verified else MEANINGS[hit.confidence]

@@ -21,13 +21,11 @@ PER_PAGE = 20
 
 def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """The tiles, and what the visitor may do with them."""
-    least = float(st.session_state.get("least", 0.0))
-    similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if hit.similarity >= least]
-    shown = similar[: st.session_state.get("count", COUNTS[0])]
+    shown = shown_of(hits)
     if no_match(hits[: COUNTS[0]]):
         st.info(NO_MATCH, icon=":material/search_off:")
     if hits and not shown:
-        st.info(f"All {len(hits)} results are less similar than {least:.2f}.", icon=":material/filter_alt:")
+        st.info(f"All {len(hits)} results are less similar than {_least():.2f}.", icon=":material/filter_alt:")
         st.button("Show them all the same", on_click=_any_similarity)
     pages = -(-len(shown) // PER_PAGE)
     slot = st.container()
@@ -35,6 +33,12 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     with slot:
         result_grid(gallery, shown[(page - 1) * PER_PAGE : page * PER_PAGE], asking().request, _pick(gallery, hits))
     closer(gallery, [hit for _, hit in shown], asking().request)
+
+
+def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:
+    """Those that the visitor wants to see, with their ranks."""
+    similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if hit.similarity >= _least()]
+    return similar[: st.session_state.get("count", COUNTS[0])]
 
 
 def _pick(gallery: Gallery, hits: Sequence[Hit]) -> Callable[[str, str], None]:
@@ -58,7 +62,7 @@ def count_choice() -> None:
 
 def similarity_choice(hits: Sequence[Hit]) -> None:
     """The least similarity, chosen on a histogram of what was found."""
-    least = float(st.session_state.get("least", 0.0))
+    least = _least()
     label = f"At least {least:.2f}" if least else "Any similarity"
     popover = st.popover(label, icon=":material/filter_alt:", on_change="rerun", key="similarity filter")
     if popover.open:
@@ -91,6 +95,10 @@ def _left_out(gallery: Gallery, wrong: Sequence[str]) -> None:
 
 def _take_back(action: str, image: str) -> None:
     asking().mark(image, right=False)
+
+
+def _least() -> float:
+    return float(st.session_state.get("least", 0.0))
 
 
 def _any_similarity() -> None:

@@ -41,6 +41,11 @@ def ready_gallery() -> Gallery:
     return gallery
 
 
+def folders(gallery: Gallery) -> list[str]:
+    """Every folder that can be chosen, in order."""
+    return _folders(gallery.folder.name, gallery)
+
+
 def failure(error: BoxfindError) -> None:
     """An error as the page shows it; where a new index would help, with the button for those who may build one."""
     admin = may_rebuild()
@@ -51,6 +56,11 @@ def failure(error: BoxfindError) -> None:
     st.error(plain(str(error)), icon=":material/error:")
     if isinstance(error, IndexProblem) and admin:
         rebuild_button()
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _folders(generation: str, _gallery: Gallery) -> list[str]:
+    return _gallery.folders()
 
 
 def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:

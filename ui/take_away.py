@@ -14,6 +14,7 @@ from retrieval.request import Request
 from retrieval.types import Box, Hit, Image
 from searches.link import from_params, to_params
 from ui.asking import asking, image_of
+from ui.results import shown_of
 from ui.session import notebook
 from ui.text import plain
 from ui.trail import title_of
@@ -26,7 +27,7 @@ def take_away(gallery: Gallery, hits: Sequence[Hit]) -> None:
         return
     with menu:
         request = asking().request
-        shown = hits[: st.session_state.get("count", 10)]
+        shown = [hit for _, hit in shown_of(hits)]
         st.caption(f"The {len(shown)} results shown, with their boxes. Pictures carry no data of their cameras.")
         answer = _answer(gallery, request, shown)
         for name, kind in FORMATS.items():
@@ -76,7 +77,7 @@ def link_to(request: Request, gallery: Gallery) -> str:
 
 
 def _answer(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> Answer:
-    asked = next(example for example in request.examples if example.role == "object")
+    asked = request.wanted[0]
     query: Image | None
     box: Box | None
     try:

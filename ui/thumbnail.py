@@ -13,9 +13,8 @@ from retrieval.errors import IndexProblem
 from retrieval.types import Box, Image
 from retrieval.upright import NEUTRAL_GREY
 from retrieval.verification import Details
+from ui.colours import COLOURS
 
-COLOURS = ("#ff5a1f", "#1f8fff", "#17a34a")
-"""Of the object's outline, the second one's and all others'."""
 LINE = (255, 214, 10)
 GAP = 8
 MOST_LINES = 60

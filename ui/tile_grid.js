@@ -1,6 +1,5 @@
 // Draws a grid of pictures and tells which one is picked; ui/tile_grid.py says what the data means.
 
-const OUTLINES = ["#ff5a1f", "#1c7ed6", "#ae3ec9"];
 const TAIL = 9; // characters at the end of a title that always stay
 
 // Called by Streamlit for every change of data or theme: each run brings the same elements up to date.
@@ -41,7 +40,7 @@ function arrange(list, data) {
   for (const item of [...list.children]) if (!kept.has(item)) item.remove();
   items.forEach((item, place) => {
     if (list.children[place] !== item) list.insertBefore(item, list.children[place] ?? null);
-    update(item, data.tiles[place], data.actions);
+    update(item, data.tiles[place], data);
   });
 }
 
@@ -68,7 +67,7 @@ function newItem(name) {
   return item;
 }
 
-function update(item, tile, [main, ...others]) {
+function update(item, tile, { actions: [main, ...others], colours }) {
   const [width, height] = tile.size;
   const picture = item.querySelector(".picture");
   const image = picture.querySelector("img");
@@ -79,7 +78,7 @@ function update(item, tile, [main, ...others]) {
   }
   const outlines = picture.querySelector("svg");
   put(outlines, "viewBox", `0 0 ${width} ${height}`);
-  outlines.replaceChildren(...tile.outlines.flatMap(outline));
+  outlines.replaceChildren(...tile.outlines.flatMap((box, number) => outline(box, colours[Math.min(number, colours.length - 1)])));
   picture.dataset.action = main.name;
   put(picture, "title", hint(main));
 
@@ -126,11 +125,11 @@ function newButton() {
 }
 
 // A rectangle in its colour over a wider white one: it shows on any picture.
-function outline([x, y, width, height], number) {
+function outline([x, y, width, height], stroke) {
   const box = { x, y, width, height };
   return [
     svg("rect", { ...box, class: "casing" }),
-    svg("rect", { ...box, stroke: OUTLINES[Math.min(number, OUTLINES.length - 1)] }),
+    svg("rect", { ...box, stroke }),
   ];
 }
 

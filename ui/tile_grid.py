@@ -9,6 +9,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from retrieval.types import Box
+from ui.colours import COLOURS
 
 HERE = Path(__file__).parent
 GRID = st.components.v2.component(
@@ -88,6 +89,7 @@ def tile_grid(
             "min_width": min_width,
             "tiles": [_told(tile) for tile in tiles],
             "actions": [asdict(action) for action in actions],
+            "colours": COLOURS,
         },
         on_picked_change=picked,
     )

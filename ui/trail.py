@@ -57,7 +57,7 @@ def _history(gallery: Gallery, state: Asking) -> None:
 
 def _crop(gallery: Gallery, request: Request) -> Image:
     """What is in the box of the object; grey when its picture is not here any more."""
-    asked = next(example for example in request.examples if example.role == "object")
+    asked = request.wanted[0]
     try:
         return crop_image(image_of(asked.picture, gallery), asked.box)
     except UnreadableImage:

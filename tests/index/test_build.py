@@ -17,7 +17,7 @@ from index.verify import verify
 from retrieval.embed import Embedder
 from retrieval.errors import DiskFull, GalleryProblem
 from retrieval.images import load_image
-from retrieval.verification import find_keypoints
+from retrieval.keypoints import find_keypoints
 
 
 def test_one_bad_file_costs_only_itself(gallery: Path, build_index, draw):

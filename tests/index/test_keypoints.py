@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.keypoints import RECORD, pack_keypoints, unpack_keypoints
-from retrieval.verification import Keypoints, find_keypoints, verify
+from retrieval.keypoints import Keypoints, find_keypoints
+from retrieval.verification import verify
 
 sides = st.integers(8, 30_000)
 

@@ -10,8 +10,8 @@ import pytest
 
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, find_neighbours, make_graph
+from retrieval.keypoints import Keypoints
 from retrieval.types import Box, Region
-from retrieval.verification import Keypoints
 
 NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)
 

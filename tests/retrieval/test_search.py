@@ -10,10 +10,11 @@ from retrieval import verification
 from retrieval.confidence import Null
 from retrieval.errors import UnknownName
 from retrieval.expansion import expand
+from retrieval.keypoints import find_keypoints
 from retrieval.nearest import best_region_of, nearest_images
 from retrieval.search import METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
-from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, find_keypoints, lift
+from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, lift
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 

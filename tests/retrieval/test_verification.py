@@ -11,20 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import verification as module
+from retrieval.keypoints import LIMIT, QUERY_SIDE, Keypoints, find_keypoints
 from retrieval.types import Box
-from retrieval.verification import (
-    ENOUGH,
-    LIMIT,
-    NOTHING,
-    QUERY_SIDE,
-    Evidence,
-    Keypoints,
-    find_keypoints,
-    lift,
-    matched_details,
-    verify,
-    verify_all,
-)
+from retrieval.verification import ENOUGH, NOTHING, Evidence, lift, matched_details, verify, verify_all
 
 SIZE = 640, 480
 PLACE = Box(200, 120, 440, 330)

@@ -1,6 +1,7 @@
 """Twelve pictures, their index, and the program on them."""
 
 import runpy
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ def started_once(pool: PicturePool) -> Iterator[None]:
         patch.setattr(engine, "make_embedder", kept)
         patch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
         yield
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """AppTest leaves its script behind as the main module, which processes that start later would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

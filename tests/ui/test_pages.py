@@ -1,6 +1,7 @@
 """The pages, run without a browser."""
 
 import re
+from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,11 @@ def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
     app.run()
     assert calm(app)
     assert "Choose a picture" in texts(app, "info")
+
+
+def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: AppTest) -> None:
+    app.run()
+    assert "init_main_from_path" not in get_preparation_data("a decoder")
 
 
 def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: AppTest, pictures: Path) -> None:

@@ -1,10 +1,11 @@
 from types import SimpleNamespace
 from typing import Any, get_args
 
+from retrieval.confidence import MEANINGS, meaning
 from retrieval.request import Request
 from retrieval.types import Box, Confidence, Hit, Region
 from ui.closer import reasons
-from ui.result_grid import MEANINGS, TONES, described, hit_tile, meaning
+from ui.result_grid import TONES, described, hit_tile
 
 GALLERY: Any = SimpleNamespace(
     entry=lambda _: SimpleNamespace(width=400, height=300), thumbnail=lambda image: image.encode()
@@ -50,7 +51,7 @@ def test_details_that_agree_are_marked_and_told() -> None:
     verified = hit("verified", "likely")
     assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
     assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"
-    assert meaning(verified).startswith("Details agree")
+    assert meaning(verified).startswith("Small details agree")
     assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
 
 

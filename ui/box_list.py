@@ -29,7 +29,8 @@ def box_list(gallery: Gallery) -> None:
     for number, example in enumerate(examples):
         _row(number, example, gallery)
     if examples:
-        st.toggle("Add another picture", key=f"joining {state.canvas}", on_change=_join, value=state.joining)
+        joining = f"joining {state.canvas}"
+        st.toggle("Add another picture", value=state.joining, key=joining, on_change=_join, args=[joining])
         if state.joining:
             st.caption(ANOTHER)
 
@@ -68,6 +69,5 @@ def _change(number: int, key: str) -> None:
     asking().change(number, st.session_state[key])
 
 
-def _join() -> None:
-    state = asking()
-    state.joining = not state.joining
+def _join(toggle: str) -> None:
+    asking().joining = st.session_state[toggle]

@@ -29,11 +29,13 @@ def box_buttons(image: Image) -> None:
             help="Fits the last box to the thing in it.",
         )
         st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=nothing, shortcut="X")
+        several = f"several {state.canvas}"
         st.toggle(
             "Several boxes",
             value=state.several,
-            key=f"several {state.canvas}",
+            key=several,
             on_change=_several,
+            args=[several],
             help="Each box you draw joins the others: things that must all be there, more views of the same thing, "
             "or things that must not be there.",
         )
@@ -99,13 +101,13 @@ def _fit(image: Image) -> None:
         _replace_last(state, snap_box(image, state.boxes[-1]))
 
 
-def _several() -> None:
+def _several(toggle: str) -> None:
     state = asking()
-    state.several = not state.several
-    if not state.several:
-        state.keep_one()
-    else:
+    if st.session_state[toggle]:  # what it says now: a page that is changing may tell of one change twice
+        state.several = True
         state.put(state.boxes)
+    else:
+        state.keep_one()
 
 
 def _take_numbers(width: int, height: int) -> None:

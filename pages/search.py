@@ -11,7 +11,7 @@ from ui.box_picker import CANVAS_WIDTH, pick_boxes
 from ui.box_tools import box_buttons, box_numbers, suggestions
 from ui.query_source import query_source
 from ui.ranking_choice import context_choice, folder_choice, ranking_choice
-from ui.results import count_choice, marked, show_results, similarity_choice
+from ui.results import count_choice, marked, remarks, show_results, similarity_choice
 from ui.saved_searches import save_search, saved_search_state, saved_searches
 from ui.served_gallery import failure, ready_gallery
 from ui.session import find, shared_engine
@@ -60,8 +60,10 @@ with results:
             similarity_choice(hits)
             take_away(gallery, hits)
             save_search(gallery, hits)
-        saved_search_state(hits)
-        marked(gallery)
+        with st.container():  # always there, so that the tiles below stay where they are, and keep the focus
+            saved_search_state(hits)
+            marked(gallery)
+            remarks(hits)
         show_results(gallery, hits)
     else:
         title.header("Results", anchor=False)

@@ -7,20 +7,26 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from PIL import Image as Pillow
 
 from index.build import build
 from index.pictures import PicturePool
 from retrieval import verification
 from retrieval.embed import Embedder
 from retrieval.types import Image
-from tests.tiny import TINY_RECIPE, draw_picture, tiny_run
+from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
 
 settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
 settings.load_profile("boxfind")
 
 Draw = Callable[..., Image]
 BuildIndex = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of one file share what they set up; those in the browser share the running program as well."""
+    for item in items:
+        together = "browser" if "browser" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -54,14 +60,9 @@ def draw() -> Draw:
 
 
 @pytest.fixture
-def gallery(tmp_path: Path, draw: Draw) -> Path:
+def gallery(tmp_path: Path) -> Path:
     """Eight lossless pictures, two of them in a folder below."""
-    folder = tmp_path / "gallery"
-    (folder / "below").mkdir(parents=True)
-    for number in range(8):
-        name = f"below/{number}.png" if number > 5 else f"{number}.png"
-        Pillow.fromarray(draw(number)).save(folder / name)
-    return folder
+    return eight_pictures(tmp_path / "gallery")
 
 
 @pytest.fixture(scope="session", autouse=True)

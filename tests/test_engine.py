@@ -20,6 +20,7 @@ from retrieval.images import load_image
 from retrieval.request import Example, Request
 from retrieval.types import Box
 from settings import Settings
+from tests.tiny import eight_pictures
 
 LITE0 = BACKBONES["efficientnet-lite0"]
 
@@ -28,9 +29,13 @@ def quiet(*_: object) -> None:
     pass
 
 
+def small(gallery: Path, index: Path) -> Settings:
+    return Settings(gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2)
+
+
 @pytest.fixture
 def settings(gallery: Path, tmp_path: Path) -> Settings:
-    return Settings(gallery=gallery, index=tmp_path / "index", side=128, query_side=64, grid_levels=2, workers=2)
+    return small(gallery, tmp_path / "index")
 
 
 @pytest.fixture
@@ -74,16 +79,21 @@ def test_both_rankings_and_no_other(settings):
 WHOLE = Box(0, 0, 128, 96)
 
 
-@pytest.fixture
-def built(settings, tiny_network) -> Engine:
-    engine = Engine(settings)
-    engine.build(quiet)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, tiny_embedder) -> Engine:
+    """An engine with an index that is only read."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+        engine = Engine(small(eight_pictures(folder / "gallery"), folder / "index"))
+        engine.build(quiet)
+        engine.embedder(engine.gallery().manifest.recipe)  # held from now on
     return engine
 
 
 @pytest.fixture
-def pictures(settings) -> dict:
-    return {name: load_image(settings.gallery_dir / name) for name in ("0.png", "1.png", "below/6.png")}
+def pictures(built) -> dict:
+    return {name: load_image(built.settings.gallery_dir / name) for name in ("0.png", "1.png", "below/6.png")}
 
 
 def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> list[str]:

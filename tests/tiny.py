@@ -1,6 +1,9 @@
 """A stand-in for the backbone, small and always the same, and pictures to show it."""
 
+from pathlib import Path
+
 import numpy as np
+from PIL import Image as Pillow
 
 from retrieval.embed import Embedder
 from retrieval.recipe import Recipe
@@ -49,3 +52,12 @@ def draw_picture(seed: int, width: int = 128, height: int = 96) -> Image:
         image[y : y + h, x : x + w] = rng.integers(0, 256, 3)
     image.setflags(write=False)
     return image
+
+
+def eight_pictures(folder: Path) -> Path:
+    """Lossless ones, two of them in a folder below."""
+    (folder / "below").mkdir(parents=True)
+    for number in range(8):
+        name = f"below/{number}.png" if number > 5 else f"{number}.png"
+        Pillow.fromarray(draw_picture(number)).save(folder / name)
+    return folder

@@ -22,17 +22,21 @@ PER_PAGE = 20
 def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """The tiles, and what the visitor may do with them."""
     shown = shown_of(hits)
-    if no_match(hits[: COUNTS[0]]):
-        st.info(NO_MATCH, icon=":material/search_off:")
-    if hits and not shown:
-        st.info(f"All {len(hits)} results are less similar than {_least():.2f}.", icon=":material/filter_alt:")
-        st.button("Show them all the same", on_click=_any_similarity)
     pages = -(-len(shown) // PER_PAGE)
     slot = st.container()
     page = st.pagination(pages, key="results page") if pages > 1 else 1
     with slot:
         result_grid(gallery, shown[(page - 1) * PER_PAGE : page * PER_PAGE], asking().request, _pick(gallery, hits))
     closer(gallery, [hit for _, hit in shown], asking().request)
+
+
+def remarks(hits: Sequence[Hit]) -> None:
+    """What the visitor should know of the results before looking at them."""
+    if no_match(hits[: COUNTS[0]]):
+        st.info(NO_MATCH, icon=":material/search_off:")
+    if hits and not shown_of(hits):
+        st.info(f"All {len(hits)} results are less similar than {_least():.2f}.", icon=":material/filter_alt:")
+        st.button("Show them all the same", on_click=_any_similarity)
 
 
 def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:

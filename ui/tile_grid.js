@@ -175,13 +175,10 @@ function restore(list, focus) {
   element?.focus({ preventScroll: true });
 }
 
-// A dialog that closes gives the focus to the element it sees from outside, which is the host of all of this.
+// A dialog that closes gives the focus to the element it sees from outside, which is the host of all of this. With a
+// tabIndex of -1 the host could take it, but Tab would then leave out everything inside.
 function takeFocusBack(list) {
-  const { host } = list.getRootNode();
-  host.tabIndex = -1;
-  host.onfocus = () => {
-    if (!host.shadowRoot.activeElement) list.querySelector(".current button")?.focus({ preventScroll: true });
-  };
+  list.getRootNode().host.focus = (options) => list.querySelector(".current button")?.focus(options);
 }
 
 function make(tag, className = "") {

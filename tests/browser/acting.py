@@ -37,7 +37,7 @@ def drag(page: Page, box: tuple[int, int, int, int], picture_width: int, steps: 
     canvas = page.locator("canvas").last
     for _ in range(10):  # it is drawn anew when the box is set, and takes the mouse only once its background has loaded
         drawn = canvas.element_handle()
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(800)
         if drawn.evaluate("canvas => canvas.isConnected") and drawn.is_visible():
             break
     canvas.scroll_into_view_if_needed()

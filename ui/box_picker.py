@@ -73,6 +73,7 @@ def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
     from streamlit_drawable_canvas import st_canvas  # works in a running app only
 
     height, width = image.shape[:2]
+    key = f"canvas-{asking.shown}-{asking.canvas}"
     try:
         with st.container(key="canvas"):
             told = st_canvas(
@@ -80,13 +81,13 @@ def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
                 width=round(width * scale),
                 height=round(height * scale),
                 drawing_mode="labeled_rect",
-                initial_drawing=_drawing_of(asking, scale, width * scale, height * scale),
+                initial_drawing=_drawing_of(asking, key, scale, width * scale, height * scale),
                 stroke_color=COLOURS[0],
                 stroke_width=STROKE,
                 fill_color=FILL,
                 label=_label(len(asking.boxes), asking.several),
                 font_size=16,
-                key=f"canvas-{asking.shown}-{asking.canvas}",
+                key=key,
             ).json_data
     except (AttributeError, KeyError, TypeError):  # the component takes it for granted that a browser tells the truth
         return []
@@ -128,19 +129,20 @@ def _label(number: int, several: bool) -> str:
     return str(number + 1) if several else ""
 
 
-def _drawing_of(asking: Asking, scale: float, across: float, down: float) -> dict[str, Any] | None:
-    """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen."""
+def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
+    """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen.
+
+    The browser keeps what is drawn, also below another picture, until a drawing comes that differs: so it has the key.
+    """
     from streamlit_drawable_canvas import boxes_to_drawing
 
-    if not asking.preset:
-        return None
     placed = []
     for number, box in enumerate(asking.preset):
         x, y, w, h = (side * scale for side in box.xywh)
         w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
         placed.append({"label": _label(number, asking.several), "left": x, "top": y, "width": w, "height": h})
     drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOURS[0], stroke_width=STROKE, fill_color=FILL)
-    return drawn
+    return drawn | {"key": key}
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

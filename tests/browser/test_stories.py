@@ -100,6 +100,19 @@ def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> No
     assert others_first(ranking(page)) and ranking(page) != first
 
 
+def test_another_picture_starts_without_the_box_of_the_one_before(page: Page, data: Path) -> None:
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    ranking(page)
+    page.get_by_role("radio", name="File").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "rings.png", "mimeType": "image/png", "buffer": rings(640, 480)}
+    )
+    page.get_by_text("rings.png, 640 x 480 pixels").wait_for()
+    page.wait_for_timeout(1500)
+    expect(page.get_by_text("Draw a box round an object")).to_be_visible()
+
+
 def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_border(page: Page) -> None:
     choose_sample(page)
     drag(page, (637, 477, -297, -197), 640)

@@ -1,5 +1,7 @@
 """The boxes of a search for several things, and what each of them shows."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from index.gallery import Gallery
@@ -7,6 +9,7 @@ from retrieval.errors import UnreadableImage
 from retrieval.images import crop_image, shown, thumbnail
 from retrieval.request import Example, Role
 from ui.asking import asking, image_of, name_of
+from ui.following import key_for, was_set
 from ui.text import plain
 
 MEANS: dict[Role, str] = {
@@ -29,8 +32,8 @@ def box_list(gallery: Gallery) -> None:
     for number, example in enumerate(examples):
         _row(number, example, gallery)
     if examples:
-        joining = f"joining {state.canvas}"
-        st.toggle("Add another picture", value=state.joining, key=joining, on_change=_join, args=[joining])
+        key = key_for("joining", state.joining)
+        st.toggle("Add another picture", value=state.joining, key=key, on_change=_join, args=[key])
         if state.joining:
             st.caption(ANOTHER)
 
@@ -44,7 +47,7 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
             st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
         except UnreadableImage:
             st.text("?")
-        key = f"role {state.canvas} {len(state.steps)} {number}"
+        key = key_for(f"role {number}", example)
         st.selectbox(
             f"Box {number + 1}, from {plain(shown(name))}",
             list(MEANS),
@@ -66,8 +69,13 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
 
 
 def _change(number: int, key: str) -> None:
-    asking().change(number, st.session_state[key])
+    state, role = asking(), st.session_state[key]
+    example = state.request.examples[number : number + 1]
+    if example and was_set(f"role {number}", key, replace(example[0], role=role)):
+        state.change(number, role)
 
 
-def _join(toggle: str) -> None:
-    asking().joining = st.session_state[toggle]
+def _join(key: str) -> None:
+    joining = st.session_state[key]
+    if was_set("joining", key, joining):
+        asking().joining = joining

@@ -7,6 +7,7 @@ from retrieval.images import crop_image, thumbnail
 from retrieval.proposals import snap_box, suggest_boxes
 from retrieval.types import Box, Image
 from ui.asking import Asking, asking
+from ui.following import key_for, was_set
 from ui.tile_grid import Action, Tile, tile_grid
 
 SUGGESTED = 4
@@ -29,13 +30,13 @@ def box_buttons(image: Image) -> None:
             help="Fits the last box to the thing in it.",
         )
         st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=nothing, shortcut="X")
-        several = f"several {state.canvas}"
+        key = key_for("several", state.several)
         st.toggle(
             "Several boxes",
             value=state.several,
-            key=several,
+            key=key,
             on_change=_several,
-            args=[several],
+            args=[key],
             help="Each box you draw joins the others: things that must all be there, more views of the same thing, "
             "or things that must not be there.",
         )
@@ -74,17 +75,17 @@ def box_numbers(image: Image) -> None:
     with st.expander("Set the box by numbers"):
         box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
         largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
-        for name, value in zip(SIDES, box.xywh, strict=True):
-            st.session_state[f"box {name}"] = value
-        for column, name in zip(st.columns(4), SIDES, strict=True):
+        key = key_for("box", box.xywh)
+        for column, name, value in zip(st.columns(4), SIDES, box.xywh, strict=True):
+            st.session_state.setdefault(f"{key} {name}", value)
             column.number_input(
                 f"{name} (pixels)",
                 0 if name in ("Left", "Top") else SMALLEST_BOX,
                 largest[name],
                 step=1,
-                key=f"box {name}",
+                key=f"{key} {name}",
                 on_change=_take_numbers,
-                args=[width, height],
+                args=[key, width, height],
             )
 
 
@@ -101,18 +102,21 @@ def _fit(image: Image) -> None:
         _replace_last(state, snap_box(image, state.boxes[-1]))
 
 
-def _several(toggle: str) -> None:
-    state = asking()
-    if st.session_state[toggle]:  # what it says now: a page that is changing may tell of one change twice
+def _several(key: str) -> None:
+    state, several = asking(), st.session_state[key]
+    if not was_set("several", key, several):
+        return
+    if several:
         state.several = True
         state.put(state.boxes)
     else:
         state.keep_one()
 
 
-def _take_numbers(width: int, height: int) -> None:
-    x, y, w, h = (int(st.session_state[f"box {name}"]) for name in SIDES)
-    _replace_last(asking(), Box.from_xywh(x, y, w, h).clipped(width, height))
+def _take_numbers(key: str, width: int, height: int) -> None:
+    x, y, w, h = (int(st.session_state[f"{key} {name}"]) for name in SIDES)
+    if was_set("box", key, (x, y, w, h)):
+        _replace_last(asking(), Box.from_xywh(x, y, w, h).clipped(width, height))
 
 
 def _replace_last(state: Asking, box: Box) -> None:

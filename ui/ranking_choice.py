@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,6 +9,7 @@ import streamlit as st
 from index.gallery import Gallery
 from retrieval.request import Request
 from ui.asking import asking
+from ui.following import key_for, was_set
 from ui.served_gallery import folders
 
 LABELS = {"best": "Best", "fast": "Fast"}
@@ -30,15 +30,16 @@ CONTEXT_HELP = "Small and plain things are found more surely with some of their 
 
 def ranking_choice() -> None:
     """Best or fast; it stays for the whole visit."""
-    _follow("ranking", asking().request.ranking)
+    key = _key("ranking", asking().request.ranking)
     st.segmented_control(
         "Ranking",
         list(LABELS),
         required=True,
         format_func=LABELS.__getitem__,
-        key="ranking",
+        key=key,
         help=HELP,
-        on_change=partial(_settle, "ranking", lambda request, value: replace(request, ranking=value)),
+        on_change=_settle,
+        args=["ranking", key, lambda request, value: replace(request, ranking=value)],
     )
 
 
@@ -47,35 +48,39 @@ def folder_choice(gallery: Gallery) -> None:
     below, chosen = folders(gallery), asking().request.folder
     if not below:
         return
-    _follow("folder", chosen)
+    key = _key("folder", chosen)
     st.selectbox(
         "In",
         ["", *sorted({*below, chosen} - {""})],
         format_func=lambda folder: folder or "All folders",
-        key="folder",
-        on_change=partial(_settle, "folder", lambda request, value: replace(request, folder=value or "")),
+        key=key,
+        on_change=_settle,
+        args=["folder", key, lambda request, value: replace(request, folder=value or "")],
         width=200,
     )
 
 
 def context_choice() -> None:
     """How much of its surroundings is looked at with the box."""
-    _follow("context", min(CONTEXTS, key=lambda context: abs(context - asking().request.context)))
+    key = _key("context", min(CONTEXTS, key=lambda context: abs(context - asking().request.context)))
     st.select_slider(
         "Surroundings of the box",
         list(CONTEXTS),
         format_func=CONTEXTS.__getitem__,
-        key="context",
+        key=key,
         help=CONTEXT_HELP,
-        on_change=partial(_settle, "context", lambda request, value: replace(request, context=value)),
+        on_change=_settle,
+        args=["context", key, lambda request, value: replace(request, context=value)],
     )
 
 
-def _follow(widget: str, value: object) -> None:
-    """Has a widget show what is asked for, which a link or a step back may have changed."""
-    st.session_state[widget] = value
+def _key(name: str, value: object) -> str:
+    key = key_for(name, value)
+    st.session_state.setdefault(key, value)
+    return key
 
 
-def _settle(widget: str, change: Callable[[Request, Any], Request]) -> None:
-    state = asking()
-    state.settle(change(state.request, st.session_state[widget]))
+def _settle(name: str, key: str, change: Callable[[Request, Any], Request]) -> None:
+    state, value = asking(), st.session_state[key]
+    if was_set(name, key, value):
+        state.settle(change(state.request, value))

@@ -1,8 +1,10 @@
 """The pages, run without a browser."""
 
 import re
+from dataclasses import replace
 from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,16 +67,34 @@ def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pa
     monkeypatch.setattr(Engine, "answer", overheard)
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
-    app.segmented_control(key="ranking").select("fast").run()
-    app.segmented_control(key="ranking").select("best").run()  # remembered
+    ranking(app).select("fast").run()
+    ranking(app).select("best").run()  # remembered
     assert asked == ["best", "fast"]
-    app.segmented_control(key="ranking").select("fast").run()
+    ranking(app).select("fast").run()
     app.switch_page("pages/gallery.py").run()
     pick(app, "gallery", "object", "05.png")
     app.switch_page("pages/search.py").run()
     press(app, "Whole picture")
     assert calm(app)
     assert asked == ["best", "fast", "fast"]
+
+
+def ranking(app: AppTest) -> Any:
+    return next(choice for choice in app.segmented_control if choice.label == "Ranking")
+
+
+def test_a_browser_that_is_behind_changes_nothing_back(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png", Box(10, 10, 200, 150))
+    app.run()
+    behind = app._tree.get_widget_states()
+    choose(app, pictures / "05.png")
+    app.session_state["asking"].settle(replace(app.session_state["asking"].request, ranking="fast"))
+    app.run()
+    app._run(behind)
+    assert calm(app)
+    state = app.session_state["asking"]
+    assert state.boxes == [] and state.request.ranking == "fast"
+    assert ranking(app).value == "fast" and [field.value for field in app.number_input] == [0, 0, WIDTH, HEIGHT]
 
 
 def test_every_tile_says_how_sure_it_is_and_why(app: AppTest, pictures: Path) -> None:
@@ -105,10 +125,10 @@ def test_an_object_that_is_in_no_picture_is_told_and_the_nearest_are_shown_all_t
 def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "05.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
-    app.number_input(key="box Left").set_value(40)
-    app.run()
-    assert calm(app)
-    assert app.session_state["asking"].boxes == [Box(40, 0, WIDTH, HEIGHT)]
+    for value in (40, 50):
+        next(field for field in app.number_input if field.label.startswith("Left")).set_value(value).run()
+        assert calm(app)
+        assert app.session_state["asking"].boxes == [Box(value, 0, WIDTH, HEIGHT)]
     assert len(alts(app)) == 10
 
 

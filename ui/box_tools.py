@@ -77,11 +77,11 @@ def box_numbers(image: Image) -> None:
         largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
         key = key_for("box", box.xywh)
         for column, name, value in zip(st.columns(4), SIDES, box.xywh, strict=True):
-            st.session_state.setdefault(f"{key} {name}", value)
             column.number_input(
                 f"{name} (pixels)",
                 0 if name in ("Left", "Top") else SMALLEST_BOX,
                 largest[name],
+                value,
                 step=1,
                 key=f"{key} {name}",
                 on_change=_take_numbers,

@@ -2,7 +2,8 @@
 
 A browser that has not heard of such a change yet sends the old value with whatever else the visitor does, and that
 looks as if the visitor had changed it back. So after a change from elsewhere the key is another one, and what comes
-under an old key is passed over.
+under an old key is passed over. The value is the default of such a widget, never put into the session state: a browser
+that is interrupted before it hears of that would send the widget's own default, as a change.
 """
 
 import streamlit as st

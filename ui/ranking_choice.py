@@ -30,10 +30,12 @@ CONTEXT_HELP = "Small and plain things are found more surely with some of their 
 
 def ranking_choice() -> None:
     """Best or fast; it stays for the whole visit."""
-    key = _key("ranking", asking().request.ranking)
+    chosen = asking().request.ranking
+    key = key_for("ranking", chosen)
     st.segmented_control(
         "Ranking",
         list(LABELS),
+        default=chosen,
         required=True,
         format_func=LABELS.__getitem__,
         key=key,
@@ -48,10 +50,11 @@ def folder_choice(gallery: Gallery) -> None:
     below, chosen = folders(gallery), asking().request.folder
     if not below:
         return
-    key = _key("folder", chosen)
+    key, options = key_for("folder", chosen), ["", *sorted({*below, chosen} - {""})]
     st.selectbox(
         "In",
-        ["", *sorted({*below, chosen} - {""})],
+        options,
+        index=options.index(chosen),
         format_func=lambda folder: folder or "All folders",
         key=key,
         on_change=_settle,
@@ -62,22 +65,18 @@ def folder_choice(gallery: Gallery) -> None:
 
 def context_choice() -> None:
     """How much of its surroundings is looked at with the box."""
-    key = _key("context", min(CONTEXTS, key=lambda context: abs(context - asking().request.context)))
+    chosen = min(CONTEXTS, key=lambda context: abs(context - asking().request.context))
+    key = key_for("context", chosen)
     st.select_slider(
         "Surroundings of the box",
         list(CONTEXTS),
+        value=chosen,
         format_func=CONTEXTS.__getitem__,
         key=key,
         help=CONTEXT_HELP,
         on_change=_settle,
         args=["context", key, lambda request, value: replace(request, context=value)],
     )
-
-
-def _key(name: str, value: object) -> str:
-    key = key_for(name, value)
-    st.session_state.setdefault(key, value)
-    return key
 
 
 def _settle(name: str, key: str, change: Callable[[Request, Any], Request]) -> None:

@@ -15,6 +15,7 @@ from ui.results import count_choice, marked, remarks, show_results, similarity_c
 from ui.saved_searches import save_search, saved_search_state, saved_searches
 from ui.served_gallery import failure, ready_gallery
 from ui.session import find, shared_engine
+from ui.shortcuts import shortcuts
 from ui.take_away import follow_link, take_away
 from ui.text import plain
 from ui.trail import trail
@@ -75,5 +76,6 @@ with query:  # after the results, which nothing should wait for
     context_choice()
     suggestions(image)
     box_numbers(image)
+    shortcuts()
 with st.sidebar:
     saved_searches(gallery)

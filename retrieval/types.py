@@ -109,8 +109,8 @@ class Hit:
 
     @property
     def verified(self) -> bool:
-        """Whether small details agree, so that the region is where the object itself lies."""
-        return self.region.kind == "verified"
+        """Whether small details agree, so that every region is where the object itself lies."""
+        return all(region.kind == "verified" for region in (self.region, *self.others))
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -41,11 +41,14 @@ def pick_boxes(image: Image, asking: Asking) -> None:
     if len(boxes) > 1 and not asking.several:
         asking.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
         st.rerun()
-    asking.drawn(boxes[:MOST_BOXES])
+    if asking.several and len(boxes) > len(asking.preset):
+        asking.put(boxes[:MOST_BOXES])  # a canvas on which they are numbered takes its place
+        st.rerun()
+    asking.drawn(boxes)
     if things and not boxes:
         st.caption("That box is too small to search with; draw a larger one.")
-    elif len(boxes) > MOST_BOXES:
-        st.caption(f"Only the first {MOST_BOXES} boxes count.")
+    elif len(boxes) >= MOST_BOXES:
+        st.caption(f"A search has {MOST_BOXES} boxes at most; another one will not stay.")
 
 
 def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int) -> list[Box]:
@@ -85,7 +88,6 @@ def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
                 stroke_color=COLOURS[0],
                 stroke_width=STROKE,
                 fill_color=FILL,
-                label=_label(len(asking.boxes), asking.several),
                 font_size=16,
                 key=key,
             ).json_data
@@ -125,10 +127,6 @@ def _edges_of(one: Box, other: Box) -> tuple[tuple[int, int], ...]:
     return (one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1)
 
 
-def _label(number: int, several: bool) -> str:
-    return str(number + 1) if several else ""
-
-
 def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
     """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen.
 
@@ -137,10 +135,11 @@ def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: flo
     from streamlit_drawable_canvas import boxes_to_drawing
 
     placed = []
-    for number, box in enumerate(asking.preset):
+    for number, box in enumerate(asking.preset, start=1):
         x, y, w, h = (side * scale for side in box.xywh)
         w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
-        placed.append({"label": _label(number, asking.several), "left": x, "top": y, "width": w, "height": h})
+        label = str(number) if asking.several else ""
+        placed.append({"label": label, "left": x, "top": y, "width": w, "height": h})
     drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOURS[0], stroke_width=STROKE, fill_color=FILL)
     return drawn | {"key": key}
 

@@ -86,6 +86,7 @@ def test_every_image_once_as_good_as_its_weakest_and_fewer_are_the_first_of_more
         assert found.score == pytest.approx(min(shares))
         assert [found.parts[f"object {n}"] for n in range(1, objects + 1)] == pytest.approx(shares)
         assert len(found.parts) == objects
+        assert found.verified == all(hit.verified for hit in each)
 
 
 def test_what_holds_both_beats_what_holds_one_very_surely(numpy_gallery):

@@ -70,7 +70,7 @@ class Nearest:
 def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Nearest:
     """The `top` images by the similarity of their best region, all of them for 0; equal scores go by image number."""
     everything = gallery.region_count
-    count = min(32 * top, everything) if top else everything
+    count = min(16 * top, everything) if top else everything
     while True:
         rows, scores = gallery.nearest(descriptor, count)
         images = gallery.images_of(rows)

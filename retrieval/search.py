@@ -1,6 +1,7 @@
 """The way from a query to a ranking: start reading here."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from retrieval import verification
 from retrieval.diffusion import diffuse
 from retrieval.errors import pick
 from retrieval.expansion import expand, expand_with
+from retrieval.keypoints import Keypoints, query_keypoints
 from retrieval.nearest import Nearest, Searchable, best_region_of, nearest_images
 from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
 from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, lift, verify_all
@@ -17,7 +19,7 @@ METHODS = frozenset({"expansion", "diffusion", "verification"})
 """What `best` adds to the vector search."""
 SHORTLIST = 1000
 """Images that `best` looks at again; the others follow in the order of the expanded query."""
-VERIFIED = 200
+VERIFIED = 150
 """Images, the best so far, whose keypoints are compared."""
 JOINING = 40
 """Images, the best so far of those with evidence, that join the query."""
@@ -61,11 +63,13 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
     part to an image's score, and none takes anything away; `methods` leaves some out, to measure them.
     """
     count = max(top, SHORTLIST) if top else 0
-    expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
-    ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
+    with ThreadPoolExecutor(1) as aside:  # the details of the query are found while its neighbours are
+        looks = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+        expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
+        ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
     evidence: dict[int, Evidence] = {}
     if "verification" in methods:
-        evidence = _verified(query, gallery, ranked)
+        evidence = _verified(looks.result(), gallery, ranked)
         if "expansion" in methods and evidence:
             joined = expand_with(query.descriptor, gallery.vectors(_joining(ranked.found, evidence)))
             ranked = _ranked(joined, joined, gallery, count, methods)
@@ -97,11 +101,13 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
 
 
-def _verified(query: Query, gallery: Searchable, ranked: _Ranked) -> dict[int, Evidence]:
+def _verified(
+    looks: Sequence[tuple[Keypoints, tuple[int, int]]], gallery: Searchable, ranked: _Ranked
+) -> dict[int, Evidence]:
     """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
     candidates = ranked.found.images[np.argsort(-ranked.total[:SHORTLIST], kind="stable")[:VERIFIED]].tolist()
-    seconds = verification.PATIENCE / len(query.crops)
-    views = [verify_all(crop, candidates, gallery.keypoints, seconds) for crop in query.crops]
+    seconds = verification.PATIENCE / len(looks)
+    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     return {
         image: evidence for image, evidence in zip(candidates, strongest, strict=True) if evidence.inliers >= ENOUGH

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.keypoints import GALLERY_SIDE, QUERY_SIDE, Keypoints, find_keypoints
+from retrieval.keypoints import GALLERY_SIDE, QUERY_SIDE, Keypoints, query_keypoints
 from retrieval.types import Box, Image
 
 ENOUGH = 6
@@ -76,20 +76,20 @@ def verify(
 
 
 def verify_all(
-    crop: Image,
+    query: Keypoints,
+    query_size: tuple[int, int],
     candidates: Sequence[int],
     read: Callable[[int], tuple[Keypoints, tuple[int, int]]],
     seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Evidence]:
-    """One answer per candidate, in order, for a query crop (H, W, 3); `read` gives keypoints and (width, height).
+    """What `verify` says of each candidate, in order; `read` gives the keypoints and (width, height) of one.
 
     Best candidates come first: when `seconds`, PATIENCE if left out, are spent the rest get NOTHING and are never read.
     THREADS share them out, so `read` is called by several at a time; the answers do not depend on how many.
     """
     end = clock() + (PATIENCE if seconds is None else seconds)
     evidence = [NOTHING] * len(candidates)
-    query = find_keypoints(crop, QUERY_SIDE)
     if len(query) < ENOUGH or not candidates:
         return evidence
     waiting, turn = iter(enumerate(candidates)), threading.Lock()
@@ -101,7 +101,7 @@ def verify_all(
     def work() -> None:
         while taken := take():
             place, candidate = taken
-            evidence[place] = verify(query, (crop.shape[1], crop.shape[0]), *read(candidate))
+            evidence[place] = verify(query, query_size, *read(candidate))
 
     with ThreadPoolExecutor(THREADS) as pool:
         for worker in [pool.submit(work) for _ in range(THREADS)]:
@@ -111,8 +111,8 @@ def verify_all(
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
     """The details on which `verify` rests its answer for a query crop (H, W, 3); none where it says NOTHING."""
-    query = find_keypoints(crop, QUERY_SIDE)
-    found = _agreement(query, (crop.shape[1], crop.shape[0]), candidate, candidate_size)
+    query, size = query_keypoints(crop)
+    found = _agreement(query, size, candidate, candidate_size)
     if found is None:
         return Details(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
     return Details(query.points[found.rows], candidate.points[found.columns])

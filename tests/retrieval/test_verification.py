@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import verification as module
-from retrieval.keypoints import LIMIT, QUERY_SIDE, Keypoints, find_keypoints
+from retrieval.keypoints import LIMIT, Keypoints, find_keypoints, query_keypoints
 from retrieval.types import Box
 from retrieval.verification import ENOUGH, NOTHING, Evidence, lift, matched_details, verify, verify_all
 
@@ -69,7 +69,7 @@ def size_of(image):
 
 
 def compared(query, candidate):
-    return verify(find_keypoints(query, QUERY_SIDE), size_of(query), find_keypoints(candidate), size_of(candidate))
+    return verify(*query_keypoints(query), find_keypoints(candidate), size_of(candidate))
 
 
 def made(points, seed=0):
@@ -302,21 +302,24 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypat
         return candidates[candidate], SIZE
 
     ticks = itertools.count(100.0, 0.25)  # a look at the clock is a quarter of a second: the fourth finds 0.75 spent
-    evidence = verify_all(CARD, list(candidates), read, 0.7, clock=lambda: next(ticks))
+    evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
     assert sorted(reads) == [5, 11]
-    assert evidence == [verify(find_keypoints(CARD, QUERY_SIDE), size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
+    assert evidence == [verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
     assert evidence[0].inliers >= ENOUGH
 
     reads.clear()
-    assert len(verify_all(CARD, list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
+    assert len(verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
     assert sorted(reads) == [5, 7, 8, 11]
     reads.clear()
-    assert verify_all(CARD, list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
-    assert verify_all(CARD, [], read) == []
+    assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
+    assert verify_all(*query_keypoints(CARD), [], read) == []
 
 
 def test_nothing_is_read_for_a_box_without_details():
-    assert verify_all(np.zeros((50, 60, 3), np.uint8), [1, 2], lambda candidate: 1 / 0) == [NOTHING, NOTHING]
+    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0) == [
+        NOTHING,
+        NOTHING,
+    ]
 
 
 @functools.cache
@@ -329,20 +332,20 @@ def looks():
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 20])
 def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr(module, "THREADS", threads)
-    query, order = find_keypoints(CARD, QUERY_SIDE), [5, 3, 0, 7, 1, 6, 2, 4] * 5
+    query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
     alone = [verify(query, size_of(CARD), *look) for look in looks()]
     assert len(set(alone)) == 4  # three where it lies and NOTHING: answers cannot change places unnoticed
-    assert verify_all(CARD, order, looks().__getitem__, np.inf) == [alone[n] for n in order]
+    assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
 
 
 def test_searches_at_the_same_time_do_not_meet(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 3)
     crops = [CARD, texture(21), texture(22), texture(24)]
-    expected = [verify_all(crop, range(8), looks().__getitem__, np.inf) for crop in crops]
+    expected = [verify_all(*query_keypoints(crop), range(8), looks().__getitem__, np.inf) for crop in crops]
     answers = [None] * len(crops)
 
     def visit(n):
-        answers[n] = verify_all(crops[n], range(8), looks().__getitem__, np.inf)
+        answers[n] = verify_all(*query_keypoints(crops[n]), range(8), looks().__getitem__, np.inf)
 
     visitors = [threading.Thread(target=visit, args=(n,)) for n in range(len(crops))]
     for visitor in visitors:
@@ -361,13 +364,15 @@ def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch)
         together.wait()  # passed by three at a time, by fewer never
         return looks()[candidate]
 
-    assert len(verify_all(CARD, range(6), read, np.inf)) == 6
+    assert len(verify_all(*query_keypoints(CARD), range(6), read, np.inf)) == 6
 
 
 def test_what_goes_wrong_in_a_thread_is_not_lost(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 2)
     with pytest.raises(ZeroDivisionError):
-        verify_all(CARD, range(3), lambda candidate: looks()[candidate] if candidate else 1 / 0, np.inf)
+        verify_all(
+            *query_keypoints(CARD), range(3), lambda candidate: looks()[candidate] if candidate else 1 / 0, np.inf
+        )
 
 
 @pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())

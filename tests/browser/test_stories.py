@@ -45,7 +45,7 @@ def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
     page.get_by_text(re.compile(r"Show the \d+ details that agree")).click()
     expect(page.get_by_role("img", name=re.compile("joined to the same details"))).to_be_visible()
     page.wait_for_timeout(500)
-    page.screenshot(path=PICTURES / "search-why.png")
+    page.screenshot(path=PICTURES / "closer.png")
 
 
 def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(page: Page, data: Path) -> None:

@@ -18,11 +18,9 @@ from tests.browser.conftest import CHROMIUM, FLAGS, serving
 
 SEARCHES = 50
 SECTION = "The page on {}: from mouse-up to ten tiles"
-NOTE = (
-    "In headless Chromium on the same cores as the program, each search on a picture that was just uploaded. The clock\n"
-    "runs from the browser's mouse-up event to the first frame in which ten tiles of the new answer are there with their\n"
-    "pictures decoded. 200 ms of it the canvas waits whether another box follows."
-)
+NOTE = """In headless Chromium on the same cores as the program, each search on a picture that was just uploaded. The
+clock runs from the browser's mouse-up event to the first frame in which ten tiles of the new answer are there with
+their pictures decoded. 200 ms of it the canvas waits whether another box follows."""
 WATCH = """() => {
     window.took = null;
     let released = null;

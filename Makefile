@@ -16,12 +16,12 @@ app: .venv/app-installed
 	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# One worker more than cores, for the one with the browser mostly waits; small matrix products only lose by threads.
+# Two workers share the tests; small matrix products only lose by threads of their own.
 test: export BOXFIND_OFFLINE = 1
 test: export OPENBLAS_NUM_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: .venv/test-installed browser check
-	@$(BIN)/pytest -n 3 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 chaos: export BOXFIND_OFFLINE = 1
 chaos: .venv/test-installed

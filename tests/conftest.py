@@ -23,10 +23,10 @@ BuildIndex = Callable[..., Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one file share what they set up; those in the browser share the running program as well."""
+    """The tests of one file share what they set up, and those of some folders one index or a running program."""
     for item in items:
-        together = "browser" if "browser" in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
+        together = item.path.parent if item.path.parent.name in ("browser", "export", "ui") else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -32,10 +32,11 @@ check: .venv/test-installed
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: .venv/test-installed
+bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.quality $(BENCH)
 	@$(BIN)/python -m benchmarks.confidence $(BENCH)
 	@$(BIN)/python -m benchmarks.update $(BENCH)
+	@$(BIN)/python -m benchmarks.page $(BENCH)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

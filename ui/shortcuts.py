@@ -24,6 +24,4 @@ def shortcuts() -> None:
     """Folded away until somebody asks."""
     with st.expander("Keyboard shortcuts"):
         for where, keys in KEYS.items():
-            st.markdown(
-                "\n".join([f"| {where} | |", "|:--|:--|", *(f"| `{key}` | {does} |" for key, does in keys.items())])
-            )
+            st.markdown("\n".join([f"**{where}**", "", *(f"- `{key}` {does}" for key, does in keys.items())]))

@@ -108,6 +108,8 @@ def yield_to_others() -> None:
     """Searches go first from now on; for a process that does nothing but build. It cannot be taken back."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICENESS)
+    if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
+        return  # in a session of others, such as a terminal's
     with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other where this file is there
         Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
 

@@ -1,6 +1,7 @@
 """How a network is run on this machine: pixels (N, H, W, 3) uint8 in, a feature map (N, C, h, w) a layer out."""
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import sys
@@ -47,8 +48,7 @@ class Runtime:
 
 def start_openvino(make: Make, options: RunOptions) -> Run:
     """CPU through OpenVINO, several times as fast as torch there. Safe to call from many threads."""
-    import openvino
-
+    openvino = _import_openvino()
     model = _converted(make, options.converted)
     compiled = openvino.Core().compile_model(
         model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(options.streams)}
@@ -138,10 +138,15 @@ def choose_runtime(name: str = "auto", precision: str | None = None) -> Runtime:
     raise RuntimeMissing(f"Nothing on this machine computes in {precision}.")
 
 
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry, which would tell its makers of every start, in a process forked for that."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # a None there forbids the import
+    return importlib.import_module("openvino")
+
+
 def _converted(make: Make, path: Path | None) -> Any:
     """The network in OpenVINO's form: read where it is kept, else converted from torch (seconds) and kept."""
-    import openvino
-
+    openvino = _import_openvino()
     if path is not None and path.exists():
         with contextlib.suppress(RuntimeError):  # damaged: converted anew and replaced
             return openvino.Core().read_model(path)

@@ -75,10 +75,15 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A box of a gallery image that has a descriptor of its own; `kind` says which way of finding regions made it."""
+    """A box of a gallery image that has a descriptor of its own; `kind` says which way of finding regions made it.
+
+    Where that way is a detector, `score` is how sure it was, 0 to 1, and `label` what it took the thing for.
+    """
 
     box: Box
     kind: str
+    score: float = 1.0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ Draw = Callable[..., Image]
 BuildIndex = Callable[..., Path]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of one file share what they set up, and those of some folders one index or a running program."""
     for item in items:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -74,13 +75,18 @@ def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> It
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (logs / f"server-{port}.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=PROJECT, env=os.environ | settings, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"PYTHONFAULTHANDLER": "1"} | settings, stdout=log, stderr=log)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.send_signal(signal.SIGABRT)  # what its threads were doing stands in the log then
+            server.wait(20)
+            raise AssertionError(f"The server did not stop:\n{(logs / f'server-{port}.log').read_text()}") from None
 
 
 def _wait_for(address: str) -> None:

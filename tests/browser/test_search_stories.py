@@ -78,7 +78,7 @@ def test_a_saved_search_can_be_taken_up_again_after_a_build_and_on_another_visit
     page.reload()
     page.get_by_role("button", name="Update index").click()
     page.get_by_text("Built").first.wait_for(timeout=90_000)
-    page.get_by_role("button", name="A cup", exact=True).click()
+    page.get_by_role("button", name="A cup", exact=True).first.click()  # a page that is drawn anew may show it twice
     again = ranking(page)
     assert len(set(found) & set(again)) >= 8 and others_first(again)
 

@@ -1,5 +1,8 @@
 """Every runtime of this machine sees the same in the same pixels."""
 
+import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +16,7 @@ from retrieval.runtimes import RUNTIMES, Run, RunOptions, choose_runtime
 from retrieval.types import unit
 from retrieval.weights import need_weights
 
+PROJECT = Path(__file__).parents[2]
 HERE = [name for name, runtime in RUNTIMES.items() if runtime.available()]
 
 
@@ -120,3 +124,29 @@ def test_the_first_that_can_is_chosen(monkeypatch):
 def test_a_runtime_asked_for_by_name_is_not_given_what_it_cannot_compute():
     with pytest.raises(RuntimeMissing, match="openvino does not compute in float16"):
         choose_runtime("openvino", "float16")
+
+
+def test_openvino_runs_without_its_telemetry(tmp_path):
+    """In a program of its own, which makes no connection and no process: nobody is told that it runs."""
+    script = """
+import multiprocessing, sys, urllib.request
+import torch
+from retrieval.runtimes import RUNTIMES, RunOptions
+
+class Small(torch.nn.Module):
+    def forward(self, pixels):
+        return (pixels.permute(0, 3, 1, 2).float(),)
+
+def told(*_, **__):
+    print("told")
+
+urllib.request.urlopen = multiprocessing.Process = told
+RUNTIMES["openvino"].start(Small, RunOptions())
+print(sys.modules["openvino_telemetry"])
+"""
+    outside_of_ci = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PROJECT, env=outside_of_ci, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["None"]
+    assert not list(tmp_path.iterdir())

@@ -36,6 +36,9 @@ bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.quality $(BENCH)
 	@$(BIN)/python -m benchmarks.confidence $(BENCH)
 	@$(BIN)/python -m benchmarks.update $(BENCH)
+	@$(BIN)/python -m benchmarks.systems $(BENCH)
+	@$(BIN)/python -m benchmarks.words $(BENCH)
+	@$(BIN)/python -m benchmarks.catalogue $(BENCH)
 	@$(BIN)/python -m benchmarks.page $(BENCH)
 
 .venv/bin/pip:
@@ -55,7 +58,7 @@ python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/test-installed: requirements-dev.txt .venv/app-installed
+.venv/test-installed: $(wildcard requirements-*.txt) .venv/app-installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

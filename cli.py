@@ -5,11 +5,11 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from commands import build, check, evaluate, generations, search
+from commands import batch, build, check, evaluate, finetune, generations, search
 from retrieval.errors import BoxfindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-for family in (build, search, evaluate, check, generations):
+for family in (build, search, batch, evaluate, finetune, check, generations):
     app.add_typer(family.app)
 
 

@@ -7,23 +7,27 @@ from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
+from embedders import embedder_for_building, embedder_for_searching, text_tower
 from index.build import build
 from index.gallery import Gallery, make_gallery
 from index.generation import served_generation
 from index.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.pictures import PicturePool
-from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
 from retrieval.combine import as_one, search_together
 from retrieval.embed import Embedder
 from retrieval.errors import BadBox, IndexProblem
 from retrieval.feedback import refine
+from retrieval.nearest import prefer_whole
 from retrieval.recipe import Recipe
 from retrieval.request import Example, Request
-from retrieval.runtimes import RunOptions, choose_runtime
 from retrieval.types import Box, Hit, Image
-from retrieval.weights import Progress, need_weights
+from retrieval.weights import Progress
+from retrieval.words import Words, choose_by_words, search_words, words_by_classes, words_by_tower
 from samples.draw import draw_samples
 from settings import PROJECT, Settings
+
+CHOICE = 100
+"""Pictures that a box finds, among which words choose."""
 
 
 class Engine:
@@ -38,6 +42,8 @@ class Engine:
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
         self._controller: ThreadpoolController | None = None
+        self._worded = threading.Lock()
+        self._words: tuple[Path, Words] | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when another is served now. Raises IndexProblem.
@@ -49,7 +55,7 @@ class Engine:
             if self._gallery is None or pointer != self._pointer:
                 generation, warning = served_generation(self.settings.index_dir)
                 if self._gallery is None or self._gallery.folder != generation.folder:
-                    self._gallery = make_gallery(generation)
+                    self._gallery = make_gallery(generation, fetch=self.settings.fetch_k)
                 self._pointer, self._warning = pointer, warning
             return self._gallery
 
@@ -73,32 +79,65 @@ class Engine:
     def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
         """The gallery images that a request asks for, best first; 0 for all. `images`: its pictures by their SHA-256.
 
-        Raises what `search` does, BadBox also when no box shows the object, GalleryProblem when the folder is empty.
+        Raises what `search` does, BadBox also when there are neither words nor a box that shows the object,
+        GalleryProblem when the folder is empty.
         """
-        if not any(example.role == "object" for example in request.examples):
+        if not request.asks:
             raise BadBox("No box shows what to look for: draw one round the object.")
-        part, embedder = gallery.below(request.folder), self.embedder(gallery.manifest.recipe)
+        part, settings = gallery.below(request.folder), self.settings
+        count = top + len(request.wrong) if top else 0  # so that enough are left without the wrong ones
         # A search is many small matrix products: shared out among threads each would take several times as long.
         with self._libraries().limit(limits=1, user_api="blas"):
-            views, others, unwanted = (
-                [
-                    embedder.query(images[example.picture], example.box, gallery.whitening, request.context)
-                    for example in request.examples
-                    if example.role in roles
-                ]
-                for roles in (("object", "view"), ("also",), ("not",))
+            if not request.wanted:
+                right = gallery.numbers(request.right)
+                hits = search_words(request.words, self.words(gallery), part, request.ranking, count, right)
+            elif not request.words:
+                hits = self._boxed(gallery, part, request, images, count)
+            else:
+                hits = self._boxed(gallery, part, request, images, max(count, CHOICE) if count else 0)
+                hits = choose_by_words(request.words, self.words(gallery), part, hits)
+        kept = [hit for hit in hits if hit.image not in request.wrong and hit.similarity >= settings.min_similarity]
+        return kept[: top or None]
+
+    def words(self, gallery: Gallery) -> Words:
+        """What makes a gallery searchable by sentences; made once. Raises RuntimeMissing, IndexProblem."""
+        tower = text_tower(gallery.manifest.recipe)
+        if tower is None and not gallery.kinds.classes.shape[1]:
+            raise IndexProblem(
+                f"Pictures indexed with {gallery.manifest.recipe.backbone} cannot be searched by words; "
+                "build the index with clip-rn50, resnet50 or the bundled network."
             )
-            right, wrong = (gallery.numbers(marked) for marked in (request.right, request.wrong))
-            asked = refine(as_one(views), right, wrong, gallery)
-            count = top + len(wrong) if top else 0  # so that enough are left without the wrong ones
-            hits = search_together([asked, *others], unwanted, part, request.ranking, count)
-        return [hit for hit in hits if hit.image not in request.wrong][: top or None]
+        with self._worded:
+            if self._words is None or self._words[0] != gallery.folder:
+                whole = gallery.below("")
+                words = words_by_tower(whole, tower) if tower else words_by_classes(whole)
+                self._words = gallery.folder, words
+            return self._words[1]
+
+    def _boxed(
+        self, gallery: Gallery, part: Gallery, request: Request, images: Mapping[str, Image], count: int
+    ) -> list[Hit]:
+        embedder, settings = self.embedder(gallery.manifest.recipe), self.settings
+        views, others, unwanted = (
+            [
+                embedder.query(
+                    images[example.picture], example.box, gallery.whitening, request.context, settings.query_mode
+                )
+                for example in request.examples
+                if example.role in roles
+            ]
+            for roles in (("object", "view"), ("also",), ("not",))
+        )
+        right, wrong = (gallery.numbers(marked) for marked in (request.right, request.wrong))
+        asked = refine(as_one(views), right, wrong, gallery)
+        hits = search_together([asked, *others], unwanted, part, request.ranking, count)
+        return prefer_whole(hits, asked, part, settings.score_tie_eps)
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         with self._lock:
             if recipe not in self._embedders:
-                self._embedders[recipe] = make_embedder(recipe, self.settings)
+                self._embedders[recipe] = embedder_for_searching(recipe, self.settings)
             return self._embedders[recipe]
 
     def build(self, progress: Progress, full: bool = False) -> Path:
@@ -116,9 +155,7 @@ class Engine:
 
             if settings.is_sample:
                 draw_samples(settings.sample_folder, both)
-            backbone, note = choose_backbone(settings.backbone, settings.offline, both)
-            recipe = make_recipe(backbone, settings)
-            embedder = make_embedder(recipe, settings, streams=settings.workers)
+            embedder, note = embedder_for_building(settings, both)
             with PicturePool(settings.workers) as pool:
                 return build(
                     settings.gallery_dir, settings.index_dir, embedder, pool, settings.workers, both, note, full
@@ -162,35 +199,3 @@ class Engine:
         if settings.gallery:
             command += ["--gallery", str(settings.gallery_dir)]
         return [*command, "--index", str(settings.index_dir)]
-
-
-def make_recipe(backbone: Backbone, settings: Settings) -> Recipe:
-    """What a new index is built with."""
-    return Recipe(
-        backbone=backbone.name,
-        weights_sha256=backbone.weights.sha256,
-        preprocessing=backbone.preprocessing,
-        side=settings.side,
-        query_side=settings.query_side,
-        query_views=settings.query_views,
-        regions=settings.regions,
-        grid_levels=settings.grid_levels,
-        distinct=settings.distinct,
-        pooling=settings.pooling,
-        fine=settings.fine,
-        dimensions=settings.dimensions,
-        precision=choose_runtime(settings.runtime).precisions[0],
-    )
-
-
-def make_embedder(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
-    """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
-    problem = recipe_problem(recipe)
-    if problem:
-        raise IndexProblem(problem)
-    backbone = BACKBONES[recipe.backbone]
-    weights = need_weights(backbone.weights)
-    runtime = choose_runtime(settings.runtime, recipe.precision)
-    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.xml"
-    options = RunOptions(recipe.precision, streams, settings.data / "networks" / name)
-    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options))

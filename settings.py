@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import PositiveInt, field_validator
+from pydantic import NonNegativeFloat, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
@@ -39,14 +39,28 @@ class Settings(BaseSettings):
     side: int = 640
     query_side: int = 280
     query_views: tuple[float, ...] = (0.64, 1.0)
-    regions: tuple[str, ...] = ("whole", "grid")
+    regions: Annotated[tuple[str, ...], NoDecode] = ("whole", "grid")
+    """Where regions come from, with commas between the names in the environment: also detector, sam, proposals."""
     grid_levels: int = 4
     distinct: float = 0.95
     pooling: str = "gem"
     fine: float = 0.5
+    whitening: Literal["learned", "none"] = "learned"
     dimensions: int = 256
+    head: Path | None = None
+    """A head made by `finetune`, which takes the place of a learned whitening."""
 
-    @field_validator("admins", mode="before")
+    # How an index is searched.
+    query_mode: str = "crop"
+    """How a box is looked at: cut out (crop), or pooled from one pass of its whole picture (slice)."""
+    min_similarity: float = -1.0
+    """Results that are less similar are left out."""
+    fetch_k: PositiveInt = 160
+    """Regions that a vector search fetches at first; more follow until enough pictures are sure."""
+    score_tie_eps: NonNegativeFloat = 0.0
+    """Where the whole picture is less similar than its best region by no more than this, it is what is outlined."""
+
+    @field_validator("admins", "regions", mode="before")
     @classmethod
     def _listed(cls, given: str | Sequence[str]) -> tuple[str, ...]:
         names = given.split(",") if isinstance(given, str) else given

@@ -20,7 +20,15 @@ app = typer.Typer()
 def build(
     gallery: Annotated[Path | None, typer.Option(help="Folder of pictures; without one a sample is drawn.")] = None,
     index: Annotated[Path | None, typer.Option(help="Folder of the index; without one, in the data folder.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="auto, or a network of docs/models.md: resnet50, efficientnet-lite0, …"),
+    ] = None,
+    regions: Annotated[
+        str | None, typer.Option(help="whole,grid and, as wanted, detector, sam or proposals before the grid.")
+    ] = None,
+    pooling: Annotated[str | None, typer.Option(help="gap, gem, mac or rmac.")] = None,
+    head: Annotated[Path | None, typer.Option(help="A head made by finetune, in place of a learned whitening.")] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Look at every picture again and learn the whitening anew.")
     ] = False,
@@ -31,7 +39,9 @@ def build(
         from index import jobs
         from index.history import served_name
 
-        settings = settings_with(gallery=gallery, index=index, backbone=backbone)
+        settings = settings_with(
+            gallery=gallery, index=index, backbone=backbone, regions=regions, pooling=pooling, head=head
+        )
         before = served_name(settings.index_dir)
         jobs.yield_to_others()
         began = time.perf_counter()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from commands.options import AsJson, IndexDir, Rank, note, notes, settings_with
+from commands.options import AsJson, IndexDir, QueryMode, Rank, note, notes, settings_with
 from terminal import TerminalProgress
 
 app = typer.Typer()
@@ -22,6 +22,7 @@ def evaluate(
     layout: Annotated[
         str | None, typer.Option("--format", help="csv, revisited or folders; found out if left out.")
     ] = None,
+    query_mode: QueryMode = None,
     as_json: AsJson = False,
     table: Annotated[Path | None, typer.Option("--csv", help="CSV to write: a row for each query.")] = None,
 ) -> None:
@@ -31,7 +32,7 @@ def evaluate(
     from evaluation.evaluate import evaluate as measure
     from evaluation.readers import read_dataset
 
-    engine = Engine(settings_with(index=index))
+    engine = Engine(settings_with(index=index, query_mode=query_mode))
     with TerminalProgress(notes) as progress:
         found = measure(engine, engine.gallery(), read_dataset(dataset, layout), rank, progress)
     for remark in report.remarks(found):

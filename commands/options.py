@@ -9,7 +9,14 @@ from rich.console import Console
 from settings import Settings
 
 IndexDir = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
-Rank = Annotated[str, typer.Option("--rank", help="How results are ranked: fast (one vector search) or best.")]
+Rank = Annotated[
+    str,
+    typer.Option("--rank", help="fast (one vector search) or best; to compare: sift (keypoints alone), euclidean."),
+]
+QueryMode = Annotated[
+    str | None,
+    typer.Option("--query-mode", help="crop (the box cut out) or slice (pooled from one pass of its whole picture)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)

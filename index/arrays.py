@@ -1,4 +1,4 @@
-"""The arrays of a generation, written and read: vectors, whitening, neighbours. Nothing is ever unpickled."""
+"""The arrays of a generation, written and read: vectors, kinds, whitening, neighbours. Nothing is ever unpickled."""
 
 import math
 from pathlib import Path
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.diffusion import Neighbours
-from retrieval.types import Vectors
+from retrieval.types import Kinds, Vectors
 from retrieval.whitening import Whitening
 
+CLASSES = 1000
+"""Of ImageNet."""
 MOST_SIMILAR = 1.001
 """Unit vectors are no more similar than 1, give or take the rounding."""
 
@@ -23,20 +25,31 @@ def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
     return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
 
 
+def new_kinds(folder: Path, rows: int, top: int) -> Kinds:
+    """classes.npy and shares.npy for so many classes a region, to be filled in; on disk as well."""
+    if top == 0:  # there is nothing to map
+        kinds = Kinds.unknown(rows)
+        np.save(folder / "classes.npy", kinds.classes)
+        np.save(folder / "shares.npy", kinds.shares)
+        return kinds
+    return Kinds(
+        np.lib.format.open_memmap(folder / "classes.npy", "w+", np.int16, (rows, top)),
+        np.lib.format.open_memmap(folder / "shares.npy", "w+", np.float16, (rows, top)),
+    )
+
+
 def read_vectors(folder: Path, rows: int) -> Vectors:
     """(N, D) float32, read-only; only what is looked at comes into memory. Raises ValueError where it is none."""
-    path = folder / "vectors.npy"
-    with path.open("rb") as file:
-        shape, dtype = _read_header(file, path.name)
-        start = file.tell()
-    if (
-        dtype != np.float32
-        or len(shape) != 2
-        or shape[0] != rows
-        or path.stat().st_size != start + 4 * math.prod(shape)
-    ):
-        raise ValueError("vectors.npy does not fit its manifest")
-    return np.asarray(np.memmap(path, dtype, "r", start, shape))
+    return _read_rows(folder / "vectors.npy", rows, np.dtype(np.float32))
+
+
+def read_kinds(folder: Path, rows: int) -> Kinds:
+    """What each region was taken for, read-only. Raises ValueError where a class is none of the thousand."""
+    classes = _read_rows(folder / "classes.npy", rows, np.dtype(np.int16))
+    shares = _read_rows(folder / "shares.npy", rows, np.dtype(np.float16))
+    if classes.shape != shares.shape or (classes.size and not 0 <= classes.min() <= classes.max() < CLASSES):
+        raise ValueError("classes.npy and shares.npy do not fit together")
+    return Kinds(classes, shares)
 
 
 def write_whitening(folder: Path, whitening: Whitening) -> None:
@@ -78,6 +91,19 @@ def read_neighbours(folder: Path, rows: int) -> Neighbours:
     if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
         raise ValueError("neighbours.npz does not fit the vectors")
     return found
+
+
+def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:
+    """A table of so many rows, mapped into memory."""
+    with path.open("rb") as file:
+        shape, dtype = _read_header(file, path.name)
+        start = file.tell()
+    size = start + dtype.itemsize * math.prod(shape)
+    if dtype != wanted or len(shape) != 2 or shape[0] != rows or path.stat().st_size != size:
+        raise ValueError(f"{path.name} does not fit its manifest")
+    if not math.prod(shape):
+        return np.zeros(shape, dtype)
+    return np.asarray(np.memmap(path, dtype, "r", start, shape))
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:

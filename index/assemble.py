@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.arrays import new_vectors, write_neighbours, write_whitening
+from index.arrays import new_kinds, new_vectors, write_neighbours, write_whitening
 from index.catalogue import ImageEntry, write_catalogue
 from index.compare import Plan
 from index.generation import FileFacts, write_skipped
@@ -13,7 +13,7 @@ from index.journal import Journal
 from index.packs import Packs, read_slice, share, worth_sharing
 from retrieval.confidence import Null, fit_null
 from retrieval.diffusion import find_neighbours
-from retrieval.types import Region, Rows, Vectors
+from retrieval.types import Kinds, Region, Rows, Vectors
 from retrieval.weights import Progress
 
 
@@ -29,8 +29,8 @@ class Assembled:
     """Files of the generation before that are now part of this one as well."""
 
 
-def assemble(plan: Plan, journal: Journal, folder: Path, progress: Progress) -> Assembled:
-    """Writes everything but the manifest, in the order of image ids."""
+def assemble(plan: Plan, journal: Journal, classes: int, folder: Path, progress: Progress) -> Assembled:
+    """Writes everything but the manifest, in the order of image ids; `classes`: how many are kept of each region."""
     progress("Writing the index", 0, 0)
     ids = sorted(plan.taken.keys() | plan.made)
     shared = _share(plan, folder)
@@ -40,10 +40,13 @@ def assemble(plan: Plan, journal: Journal, folder: Path, progress: Progress) -> 
     assert whitening is not None
     write_whitening(folder, whitening[0])
     vectors = new_vectors(folder, sum(sizes), whitening[0].projection.shape[1])
+    kinds = new_kinds(folder, len(vectors), classes)
     packs = Packs(folder, shared)
     entries, regions, start = [], [], 0
     for image, size in zip(ids, sizes, strict=True):
-        entry, of_image, vectors[start : start + size] = _piece(plan, journal, image, packs, shared)
+        rows = slice(start, start + size)
+        entry, of_image, vectors[rows], found = _piece(plan, journal, image, packs, shared)
+        kinds.classes[rows], kinds.shares[rows] = found.classes, found.shares
         entries.append(entry)
         regions.append(of_image)
         start += size
@@ -60,7 +63,7 @@ def assemble(plan: Plan, journal: Journal, folder: Path, progress: Progress) -> 
 
 def _piece(
     plan: Plan, journal: Journal, image: str, packs: Packs, shared: dict[str, FileFacts]
-) -> tuple[ImageEntry, list[Region], Vectors]:
+) -> tuple[ImageEntry, list[Region], Vectors, Kinds]:
     if image not in plan.taken:
         made = journal.picture(image)
         entry = ImageEntry(
@@ -72,7 +75,7 @@ def _piece(
             mtime=made.mtime,
             sha256=made.sha256,
         )
-        return packs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors
+        return packs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.kinds
     assert plan.base is not None
     taken, before = plan.taken[image], plan.base.generation.folder
     entry = replace(plan.base.entries[taken.number], image=image, path=taken.path, mtime=taken.mtime)
@@ -80,7 +83,8 @@ def _piece(
         thumbnail = read_slice(before, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
         keypoints = read_slice(before, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
         entry = packs.add(entry, thumbnail, keypoints)
-    return entry, plan.base.regions(taken.number), plan.base.vectors(taken.number)
+    number = taken.number
+    return entry, plan.base.regions(number), plan.base.vectors(number), plan.base.kinds(number)
 
 
 def _share(plan: Plan, folder: Path) -> dict[str, FileFacts]:

@@ -8,7 +8,7 @@ from index.catalogue import ImageEntry
 from index.folder import Found, Skipped
 from index.generation import Generation, damaged_files, read_skipped
 from retrieval.diffusion import Neighbours
-from retrieval.types import Region, Rows, Vectors
+from retrieval.types import Kinds, Region, Rows, Vectors
 
 SURE = 2.0
 """Seconds before a build in which a change may have left size and time as they were: such files are read again."""
@@ -74,6 +74,9 @@ class Base:
 
     def vectors(self, number: int) -> Vectors:
         return self.generation.vectors[self.rows(number)]
+
+    def kinds(self, number: int) -> Kinds:
+        return self.generation.kinds[self.rows(number)]
 
     def neighbours(self, here: Rows) -> Neighbours:
         """Those known, in rows of the new generation: `here` (N,) has the new row of each old one, or -1."""

@@ -23,7 +23,7 @@ from index.pictures import PicturePool
 from index.space import need_space, room_in
 from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem, IndexProblem
-from retrieval.recipe import Recipe
+from retrieval.recipe import LEARNED, Recipe
 from retrieval.weights import Progress
 from retrieval.whitening import SAMPLE
 
@@ -63,6 +63,8 @@ def build(
         with open_journal(index_dir, _terms(gallery, recipe, base), recipe.distinct) as journal:
             if base and journal.whitening is None:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
+            if embedder.whitening and journal.whitening is None:
+                journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
             need_space(index_dir, _size(plan, journal))
             look_at_all(plan, embedder, pool, workers, journal, progress)
@@ -73,8 +75,9 @@ def build(
                 final = served.folder
             else:
                 facts = {"recipe": recipe, "gallery": str(gallery), "note": note}
-                made = _manifest(plan, journal, assemble(plan, journal, folder, progress), served, facts)
-                final = publish(folder, index_dir, made, served.folder if served else None)
+                made = assemble(plan, journal, embedder.classes, folder, progress)
+                manifest = _manifest(plan, journal, made, served, facts)
+                final = publish(folder, index_dir, manifest, served.folder if served else None)
         remove_journal(index_dir)
         return final
 
@@ -93,7 +96,8 @@ def _says(served: Generation) -> tuple[str, str]:
 def _goes_on(served: Generation, recipe: Recipe, found: int) -> bool:
     """Whether new pictures can be compared with those of the generation, in axes that still suit the gallery."""
     learned = served.manifest.learned
-    outgrown = learned * MOST_REGIONS < SAMPLE and found >= OUTGROWN * learned
+    small = recipe.whitening == LEARNED and learned * MOST_REGIONS < SAMPLE
+    outgrown = small and found >= OUTGROWN * learned
     return served.manifest.recipe == recipe and not outgrown
 
 

@@ -37,6 +37,8 @@ REGION_COLUMNS = pa.schema(
         ("x1", pa.int32()),
         ("y1", pa.int32()),
         ("kind", pa.dictionary(pa.int8(), pa.string())),
+        ("score", pa.float32()),
+        ("label", pa.dictionary(pa.int32(), pa.string())),
     ]
 )
 
@@ -71,6 +73,8 @@ class Catalogue:
     image_of_row: NDArray[np.int64]  # (N,)
     boxes: NDArray[np.int32]  # (N, 4)
     kinds: list[str]  # (N,)
+    scores: NDArray[np.float32]  # (N,)
+    labels: list[str]  # (N,)
 
     @property
     def files(self) -> set[str]:
@@ -89,7 +93,8 @@ class Catalogue:
         return None if place < 0 else self.ids[place]
 
     def region(self, row: int) -> Region:
-        return Region(Box(*(int(edge) for edge in self.boxes[row])), self.kinds[row])
+        box = Box(*(int(edge) for edge in self.boxes[row]))
+        return Region(box, self.kinds[row], float(self.scores[row]), self.labels[row])
 
     def rows_of(self, number: int) -> range:
         """The vector rows of one image."""
@@ -108,9 +113,9 @@ def write_catalogue(folder: Path, entries: list[ImageEntry], regions: list[list[
     columns = [
         pa.DictionaryArray.from_arrays(numbers, pa.array([entry.image for entry in entries], pa.string())),
         *(pa.array(boxes[:, edge]) for edge in range(4)),
-        pa.array([r.kind for of_image in regions for r in of_image], pa.string())
-        .dictionary_encode()
-        .cast(REGION_COLUMNS.field("kind").type),
+        _words([r.kind for of_image in regions for r in of_image], "kind"),
+        pa.array([r.score for of_image in regions for r in of_image], pa.float32()),
+        _words([r.label for of_image in regions for r in of_image], "label"),
     ]
     pq.write_table(pa.Table.from_arrays(columns, schema=REGION_COLUMNS), folder / "regions.parquet")
 
@@ -131,7 +136,12 @@ def read_catalogue(folder: Path) -> Catalogue:
     if np.any(image_of_row < 0) or np.any(np.diff(image_of_row) < 0):
         raise ValueError("regions do not belong to the images")
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
-    return Catalogue(images, ids, numbers, image_of_row, boxes, regions["kind"].to_pylist())
+    kinds, labels = (regions[name].to_pylist() for name in ("kind", "label"))
+    return Catalogue(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)
+
+
+def _words(words: list[str], column: str) -> pa.Array:
+    return pa.array(words, pa.string()).dictionary_encode().cast(REGION_COLUMNS.field(column).type)
 
 
 def _stays_inside(path: bytes) -> bool:

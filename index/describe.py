@@ -72,8 +72,8 @@ def _describe(found: Found, plan: Plan, embedder: Embedder, pool: PicturePool) -
         return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
     if isinstance(seen, Same):
         return seen
-    regions, vectors = embedder.regions(seen.pixels, (seen.width, seen.height))
-    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
+    looked = embedder.look(seen.pixels, (seen.width, seen.height))
+    if not np.isfinite(looked.vectors).all() or not looked.vectors.any(axis=1).all():
         sentence = "The network sees nothing in this picture."
         return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
     return Described(
@@ -86,8 +86,9 @@ def _describe(found: Found, plan: Plan, embedder: Embedder, pool: PicturePool) -
         bytes=seen.bytes,
         mtime=seen.mtime,
         sha256=seen.sha256,
-        regions=regions,
-        vectors=vectors,
+        regions=looked.regions,
+        vectors=looked.vectors,
+        kinds=looked.kinds,
     )
 
 

@@ -16,8 +16,9 @@ from index.store import STORES, Store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
 from retrieval.errors import GalleryProblem, IndexProblem, pick
+from retrieval.images import decode_image
 from retrieval.keypoints import Keypoints
-from retrieval.types import Numbers, Region, Rows, Scores, Vectors
+from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
 from retrieval.whitening import Whitening
 
 
@@ -33,6 +34,9 @@ class Gallery:
     store: Store
     images: range
     """The numbers of the images that are searched; everything else is that of the whole gallery."""
+    kinds: Kinds
+    fetch: int = 0
+    """How many regions a search for images asks for at first, at least."""
 
     @property
     def rows(self) -> range:
@@ -77,6 +81,17 @@ class Gallery:
 
     def region(self, row: int) -> Region:
         return self.catalogue.region(row)
+
+    def pixels(self, image: int, box: Box) -> Image:
+        """A box of an image, as its thumbnail shows it; nothing (0, 0, 3) when the generation itself has gone."""
+        entry = self.catalogue.entry(image)
+        try:
+            small = decode_image(self.thumbnail(entry.image))
+        except IndexProblem:
+            return np.zeros((0, 0, 3), np.uint8)
+        x, y = small.shape[1] / entry.width, small.shape[0] / entry.height
+        x0, y0 = int(box.x0 * x), int(box.y0 * y)
+        return small[y0 : max(round(box.y1 * y), y0 + 1), x0 : max(round(box.x1 * x), x0 + 1)]
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """In pixels of the original, and its (width, height); none when the generation itself has gone."""
@@ -138,7 +153,7 @@ def open_gallery(folder: Path, store: str = "flat") -> Gallery:
     return make_gallery(open_generation(folder), store)
 
 
-def make_gallery(generation: Generation, store: str = "flat") -> Gallery:
+def make_gallery(generation: Generation, store: str = "flat", fetch: int = 0) -> Gallery:
     return Gallery(
         generation.folder,
         generation.manifest,
@@ -147,4 +162,6 @@ def make_gallery(generation: Generation, store: str = "flat") -> Gallery:
         make_graph(generation.neighbours),
         pick(STORES, "store", store)(generation.vectors),
         range(len(generation.catalogue.ids)),
+        generation.kinds,
+        fetch,
     )

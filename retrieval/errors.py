@@ -8,10 +8,12 @@ BoxfindError
 ├── RuntimeMissing     nothing on this machine can run the network as asked
 ├── GalleryProblem     the folder of pictures is missing or has no usable picture
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
+├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
 ├── DiskFull           the index does not fit on its disk
 ├── BadTable           a table or a labelled data set is not what it must be
+├── BadHead            a fine-tuned head is damaged, or for another network
 ├── BadLink            an address does not lead to a search (searches/errors.py)
 └── NotebookProblem    saved searches cannot be read or written (searches/errors.py)
 """
@@ -73,6 +75,10 @@ class DiskFull(BoxfindError):
 
 
 class BadTable(BoxfindError):
+    pass
+
+
+class BadHead(BoxfindError):
     pass
 
 

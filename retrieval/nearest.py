@@ -1,6 +1,7 @@
 """One exact vector search: the region of each image that is nearest to a descriptor."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph
 from retrieval.keypoints import Keypoints
-from retrieval.types import Numbers, Region, Rows, Scores, Vectors
+from retrieval.types import Box, Hit, Image, Kinds, Numbers, Query, Region, Rows, Scores, Vectors
 
 
 class Searchable(Protocol):
@@ -21,6 +22,18 @@ class Searchable(Protocol):
     @property
     def region_count(self) -> int:
         """How many regions are searched."""
+
+    @property
+    def rows(self) -> range:
+        """The rows of the regions that are searched."""
+
+    @property
+    def kinds(self) -> Kinds:
+        """What every region of the whole gallery was taken for."""
+
+    @property
+    def fetch(self) -> int:
+        """How many of them a search for images asks for at first, at least."""
 
     @property
     def image_count(self) -> int:
@@ -54,6 +67,9 @@ class Searchable(Protocol):
 
     def region(self, row: int) -> Region: ...
 
+    def pixels(self, image: int, box: Box) -> Image:
+        """What is in a box of an image, as small as its thumbnail shows it."""
+
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""
 
@@ -70,7 +86,7 @@ class Nearest:
 def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Nearest:
     """The `top` images by the similarity of their best region, all of them for 0; equal scores go by image number."""
     everything = gallery.region_count
-    count = min(16 * top, everything) if top else everything
+    count = min(max(16 * top, gallery.fetch), everything) if top else everything
     while True:
         rows, scores = gallery.nearest(descriptor, count)
         images = gallery.images_of(rows)
@@ -81,6 +97,20 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
             best = best[: top or None]
             return Nearest(images[best], rows[best], scores[best])
         count = min(4 * count, everything)
+
+
+def prefer_whole(hits: Sequence[Hit], query: Query, gallery: Searchable, near: float) -> list[Hit]:
+    """The same hits; one whose whole picture is less similar than its region by at most `near` outlines that."""
+    return [_as_whole(hit, query, gallery, near) if near else hit for hit in hits]
+
+
+def _as_whole(hit: Hit, query: Query, gallery: Searchable, near: float) -> Hit:
+    rows = gallery.rows_of(gallery.number(hit.image))
+    whole = [row for row in rows.tolist() if gallery.region(row).kind == "whole"]
+    if not whole or hit.region.kind == "verified":
+        return hit
+    similarity = float(gallery.vectors(np.array(whole[:1]))[0] @ query.descriptor)
+    return replace(hit, region=gallery.region(whole[0])) if similarity >= hit.similarity - near else hit
 
 
 def best_region_per_image(rows: Rows, scores: Scores, images: Numbers) -> NDArray[np.int64]:

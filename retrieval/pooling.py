@@ -47,10 +47,11 @@ def pool_layers(
     """One unit vector (R, C) a box from the layers of one forward pass, side by side.
 
     The last layer of the network, which comes first, is pooled as asked. Finer layers, whose values have either sign,
-    are averaged and weigh `fine` as much.
+    are averaged and weigh `fine` as much; at 0 they are left out.
     """
     parts = [unit(pooling(layers[0], boxes, size))]
-    parts += [fine * unit(gap(layer, boxes, size)) for layer in layers[1:]]
+    if fine:
+        parts += [fine * unit(gap(layer, boxes, size)) for layer in layers[1:]]
     return unit(np.concatenate(parts, axis=1))
 
 
@@ -69,7 +70,9 @@ def _cells(feature_map: FeatureMap) -> Vectors:
 
 
 def _inner_grid(box: Box) -> list[Box]:
-    inner = [region.box for region in grid(box.width, box.height, RMAC_LEVELS)]
+    inner = [region.box for region in grid(box.width, box.height, RMAC_LEVELS) if min(region.box.xywh[2:]) > 0]
+    if not inner:  # of a few pixels
+        return [box]
     return [Box(box.x0 + b.x0, box.y0 + b.y0, box.x0 + b.x1, box.y0 + b.y1) for b in inner]
 
 

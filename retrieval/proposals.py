@@ -1,10 +1,10 @@
-"""Less to draw: boxes of what stands out in a picture, and a roughly drawn box fitted to the thing in it."""
+"""Boxes of what stands out in a picture, without any network, and a rough box fitted to the thing in it."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import Box, Image
+from retrieval.types import Box, Image, Region
 
 _SIDE = 128  # longest side, in pixels, of the copy that is looked at
 _SHARES = 0.17 * 1.27 ** np.arange(7)  # of a box in the picture, as the root of its area: 0.17 to 0.71
@@ -12,6 +12,7 @@ _ASPECTS = 2 ** np.arange(-1, 1.5, 0.5)  # width to height
 _STEP = 0.25  # of its side that a box moves on
 _LEAST_SHARE, _LEAST_PIXELS = 0.05, 8  # of a side of a box; no search takes fewer pixels
 _OVERLAP = 0.4  # intersection over union from which on two boxes say the same
+_CLOSE = 1.5  # times the score of a box round a contour, which fits a thing more closely than any fixed window
 _SURROUNDINGS = 1.5  # times as wide and high as the box
 _CENTRE = 0.3  # standard deviation, in sides of the picture, of how far off the middle people put what they show
 _LEVELS = 3  # equally frequent steps along each axis of CIELAB
@@ -26,17 +27,36 @@ def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
     A good box holds much salience for its size, has other colours than what surrounds it, and lies near the middle.
     None is the whole picture, and a picture without any detail has none. Deterministic.
     """
-    windows = _windows(image.shape[1], image.shape[0])
+    return [box for box, _ in _best(image, _windows(image.shape[1], image.shape[0]), count)]
+
+
+def propose_regions(image: Image, count: int = 10) -> list[Region]:
+    """Up to `count` regions of a picture (H, W, 3) that may hold one thing, in its pixels, best first.
+
+    Boxes round contours compete with those that `suggest_boxes` chooses from; few overlap much. A score is a box's as a
+    share of the best one's, so the first has 1. Deterministic.
+    """
+    width, height = image.shape[1], image.shape[0]
+    contours, windows = _contours(image), _windows(width, height)
+    worth = np.repeat([_CLOSE, 1.0], [len(contours), len(windows)])
+    found = _best(image, np.concatenate([contours, windows]), count, worth)
+    return [Region(box, "proposals", score / found[0][1]) for box, score in found]
+
+
+def _best(
+    image: Image, windows: NDArray[np.int64], count: int, worth: NDArray[np.float64] | float = 1.0
+) -> list[tuple[Box, float]]:
+    """The windows (N, 4) with the highest scores, times their worth, and these; none overlaps a better one much."""
     if not len(windows):
         return []
-    scores = _scores(image, windows)
+    scores = _scores(image, windows) * worth
     kept: list[int] = []
     waiting = np.argsort(-scores, kind="stable")
     waiting = waiting[scores[waiting] > 0]
     while len(waiting) and len(kept) < count:
         kept.append(int(waiting[0]))
         waiting = waiting[_overlaps(windows[waiting[0]], windows[waiting]) < _OVERLAP]
-    return [Box(*windows[place].tolist()) for place in kept]
+    return [(Box(*windows[place].tolist()), float(scores[place])) for place in kept]
 
 
 def snap_box(image: Image, box: Box) -> Box:
@@ -94,6 +114,23 @@ def _windows(width: int, height: int) -> NDArray[np.int64]:
                 x, y = (a.ravel() for a in np.meshgrid(_starts(width, w), _starts(height, h)))
                 found.append(np.stack([x, y, x + w, y + h], axis=1))
     return np.concatenate(found)
+
+
+def _contours(image: Image) -> NDArray[np.int64]:
+    """Boxes (N, 4) in pixels of an image round what strong edges enclose, not too small and never the whole of it."""
+    small = _shrunk(image)
+    height, width = small.shape[:2]
+    lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1), cv2.COLOR_RGB2LAB)
+    slopes = cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
+    _, edges = cv2.threshold(slopes, 0, 255, cv2.THRESH_OTSU)
+    outlines, _ = cv2.findContours(edges, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    boxes = np.array([cv2.boundingRect(outline) for outline in outlines], np.int64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes += np.array([1, 1, -1, -1])  # a slope reaches a pixel beyond what it bounds
+    size = np.array([image.shape[1], image.shape[0]])
+    boxes = np.rint(boxes * np.tile(size / (width, height), 2)).astype(np.int64)
+    sides = boxes[:, 2:] - boxes[:, :2]
+    return boxes[(sides >= np.maximum(_LEAST_SHARE * size, _LEAST_PIXELS)).all(axis=1) & (sides < size).any(axis=1)]
 
 
 def _starts(length: int, side: int) -> NDArray[np.int64]:

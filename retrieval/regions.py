@@ -1,11 +1,13 @@
 """Which boxes of a picture get a descriptor of their own."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from retrieval.errors import pick
-from retrieval.types import Box, Region, Vectors
+from retrieval.types import Box, Image, Region, Vectors
 
 WANTED_OVERLAP = 0.4
 
@@ -36,17 +38,41 @@ def grid(width: int, height: int, levels: int) -> list[Region]:
     return regions
 
 
+Find = Callable[[Image], list[Region]]
+"""An image (H, W, 3) -> regions in its pixels, best first, each with a score from 0 to 1; few or none may be there."""
 RegionMaker = Callable[[int, int, int], list[Region]]
 REGIONS: dict[str, RegionMaker] = {"whole": whole, "grid": grid}
 
 
-def find_regions(kinds: Iterable[str], width: int, height: int, levels: int) -> list[Region]:
-    """The regions of a (width, height) picture, of each of the kinds named, in that order; equal boxes once."""
+def find_regions(
+    image: Image, size: tuple[int, int], kinds: Iterable[str], levels: int, finders: Mapping[str, Find]
+) -> list[Region]:
+    """The regions of a picture, of each of the kinds named, in that order; of equal boxes the first.
+
+    They are in pixels of the original (width, height), of which `image` may be a smaller copy. What is not laid out by
+    size alone is found in the pixels by the finder of that name.
+    """
     found: dict[Box, Region] = {}
     for kind in kinds:
-        for region in pick(REGIONS, "region source", kind)(width, height, levels):
+        if kind in finders:
+            regions = _scaled(finders[kind](image), image, size)
+        else:
+            regions = pick(REGIONS, "region source", kind)(*size, levels)
+        for region in regions:
             found.setdefault(region.box, region)
     return list(found.values())
+
+
+def _scaled(regions: Iterable[Region], image: Image, size: tuple[int, int]) -> list[Region]:
+    """The same regions in pixels of the original; none of them is empty or reaches out of it."""
+    x, y = size[0] / image.shape[1], size[1] / image.shape[0]
+    scaled = []
+    for region in regions:
+        edges = region.box
+        box = Box(int(edges.x0 * x), int(edges.y0 * y), math.ceil(edges.x1 * x), math.ceil(edges.y1 * y)).clipped(*size)
+        if box.width > 0 and box.height > 0:
+            scaled.append(replace(region, box=box))
+    return scaled
 
 
 def distinct_regions(vectors: Vectors, similarity: float) -> list[int]:

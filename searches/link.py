@@ -21,6 +21,7 @@ LONGEST_PARAMETER = 4096
 """Characters; the id of an image is a path, and no longer path can be opened."""
 MOST_BOXES = 8
 MOST_MARKS = 200
+LONGEST_WORDS = 300
 LARGEST_CONTEXT = 1.5
 BOX = re.compile(r"([0-9a-f]{64}):" + ",".join([r"([0-9]{1,5})"] * 4))
 CONTEXT = re.compile(r"[0-9](\.[0-9]{1,17})?")
@@ -36,6 +37,7 @@ def to_params(request: Request) -> dict[str, list[str]]:
     params["order"] = [",".join(order)] if order != _usual_order(params) else []
     params["rank"] = [request.ranking] if request.ranking != DEFAULT.ranking else []
     params["context"] = [repr(request.context)] if request.context != DEFAULT.context else []
+    params["words"] = [request.words] if request.words else []
     params["folder"] = [request.folder] if request.folder else []
     params |= {"right": [*request.right], "wrong": [*request.wrong]}
     return {name: values for name, values in params.items() if values}
@@ -54,6 +56,7 @@ def from_params(params: Params) -> Request:
         _context(_only(params, "context", repr(DEFAULT.context))),
         _place(_only(params, "folder", DEFAULT.folder), "a folder"),
         *_marks(right, wrong),
+        _words(_only(params, "words", DEFAULT.words)),
     )
 
 
@@ -108,6 +111,12 @@ def _context(text: str) -> float:
     if not 1 <= context <= LARGEST_CONTEXT:
         raise BadLink(f"the context of a box is a number from 1 to {LARGEST_CONTEXT}, not {shown(text)!r}")
     return context
+
+
+def _words(text: str) -> str:
+    if len(text) > LONGEST_WORDS:
+        raise BadLink(f"it has {len(text)} characters of words to search for, and can have up to {LONGEST_WORDS}")
+    return text.strip()
 
 
 def _marks(right: tuple[str, ...], wrong: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:

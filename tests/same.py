@@ -9,7 +9,10 @@ def assert_same_index(one: Gallery, other: Gallery) -> None:
     """Every table, vector, neighbour, thumbnail and keypoint."""
     assert one.catalogue.ids == other.catalogue.ids
     assert np.array_equal(one.catalogue.boxes, other.catalogue.boxes) and one.catalogue.kinds == other.catalogue.kinds
-    for name in ("vectors.npy", "neighbours.npz", "whitening.npz"):
+    assert (
+        np.array_equal(one.catalogue.scores, other.catalogue.scores) and one.catalogue.labels == other.catalogue.labels
+    )
+    for name in ("vectors.npy", "classes.npy", "shares.npy", "neighbours.npz", "whitening.npz"):
         assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
     assert one.null == other.null
     facts = ("width", "height", "bytes", "mtime", "sha256", "path")

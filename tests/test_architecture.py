@@ -13,13 +13,24 @@ MAY_IMPORT = {
     "samples": {"retrieval"},
     "searches": {"retrieval", "index"},
     "export": {"retrieval", "index"},
-    "engine": {"retrieval", "index", "samples", "settings"},
+    "embedders": {"retrieval", "settings"},
+    "engine": {"embedders", "retrieval", "index", "samples", "settings"},
     "evaluation": {"engine", "retrieval", "index", "searches"},
     "doctor": {"retrieval", "index", "settings"},
     "ui": {"engine", "retrieval", "index", "searches", "export", "evaluation", "settings"},
     "pages": {"ui", "engine", "retrieval", "index", "searches", "export", "evaluation", "settings"},
     "terminal": set(),
-    "commands": {"engine", "retrieval", "index", "evaluation", "doctor", "settings", "terminal"},
+    "commands": {
+        "engine",
+        "retrieval",
+        "index",
+        "evaluation",
+        "export",
+        "finetuning",
+        "doctor",
+        "settings",
+        "terminal",
+    },
     "cli": {"commands", "retrieval"},
     "app": {"ui"},
 }
@@ -36,6 +47,9 @@ HOMES = {
     "rich": {"commands/options.py", "terminal.py"},
     "requests": {"retrieval/weights.py"},
     "altair": {"ui"},
+    "open_clip": {"retrieval/clip.py"},
+    "transformers": {"retrieval/sam.py", "retrieval/sam_checkpoint.py", "retrieval/sentences.py"},
+    "skimage": {"retrieval/colour_names.py", "samples"},
 }
 FILES = sorted(
     path.relative_to(ROOT)

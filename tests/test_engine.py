@@ -10,17 +10,17 @@ import pytest
 from PIL import Image as Pillow
 
 import engine as module
-from engine import Engine, make_embedder, make_recipe
+from embedders import embedder_for_searching, make_recipe, region_sources
+from engine import Engine
 from index import generation
 from index.generation import open_generation, point_current_at
 from retrieval.backbones import BACKBONES
-from retrieval.embed import Embedder
 from retrieval.errors import BadBox, GalleryProblem, IndexProblem, RuntimeMissing, UnknownName
 from retrieval.images import load_image
 from retrieval.request import Example, Request
 from retrieval.types import Box
 from settings import Settings
-from tests.tiny import eight_pictures
+from tests.tiny import eight_pictures, use_tiny_network
 
 LITE0 = BACKBONES["efficientnet-lite0"]
 
@@ -40,7 +40,7 @@ def settings(gallery: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def tiny_network(tiny_embedder, monkeypatch) -> None:
-    monkeypatch.setattr(module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+    use_tiny_network(monkeypatch)
 
 
 @pytest.mark.usefixtures("tiny_network")
@@ -52,7 +52,7 @@ def test_build_then_search(settings):
     folder = engine.build(lambda *progress: told.append(progress))
     gallery = engine.gallery()
     assert gallery.folder == folder and engine.gallery() is gallery
-    assert gallery.manifest.recipe == make_recipe(LITE0, settings)
+    assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0])
     assert gallery.manifest.note.startswith("Using efficientnet-lite0")
     assert engine.build_state().state == "done" and told
     picture = load_image(settings.gallery_dir / "4.png")
@@ -84,7 +84,7 @@ def built(tmp_path_factory, tiny_embedder) -> Engine:
     """An engine with an index that is only read."""
     folder = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+        use_tiny_network(patch)
         engine = Engine(small(eight_pictures(folder / "gallery"), folder / "index"))
         engine.build(quiet)
         engine.embedder(engine.gallery().manifest.recipe)  # held from now on
@@ -171,7 +171,8 @@ def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(buil
 
 def test_the_recipe_is_that_of_the_settings():
     changes = {"query_views": (0.5, 1.0), "distinct": 0.9, "fine": 0.25, "query_side": 99, "pooling": "rmac"}
-    recipe = make_recipe(LITE0, Settings(**changes))
+    settings = Settings(**changes)
+    recipe = make_recipe(LITE0, settings, region_sources(settings)[0])
     assert {name: getattr(recipe, name) for name in changes} == changes
     assert hash(recipe)  # embedders are kept by it
 
@@ -219,10 +220,10 @@ def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, buil
 
 
 def test_an_index_of_a_precision_that_nothing_here_computes(settings):
-    recipe = replace(make_recipe(LITE0, settings), precision="float8")
+    recipe = replace(make_recipe(LITE0, settings, region_sources(settings)[0]), precision="float8")
     for runtime in ("auto", "torch-cpu"):
         with pytest.raises(RuntimeMissing, match="float8"):
-            make_embedder(recipe, settings.model_copy(update={"runtime": runtime}))
+            embedder_for_searching(recipe, settings.model_copy(update={"runtime": runtime}))
 
 
 @pytest.mark.usefixtures("tiny_network")

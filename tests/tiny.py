@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image as Pillow
 
+import embedders
+import engine
 from retrieval.embed import Embedder
 from retrieval.recipe import Recipe
 from retrieval.types import Image
@@ -19,10 +22,12 @@ TINY_RECIPE = Recipe(
     query_side=128,
     query_views=(1.0,),
     regions=("whole", "grid"),
+    finders=("", ""),
     grid_levels=2,
     distinct=1.0,
     pooling="gap",
     fine=0.5,
+    whitening="learned",
     dimensions=8,
     precision="float32",
 )
@@ -40,6 +45,17 @@ def tiny_run(pixels: np.ndarray) -> tuple[np.ndarray]:
 
 
 TINY_EMBEDDER = Embedder(TINY_RECIPE, tiny_run)
+
+
+def use_tiny_network(patch: pytest.MonkeyPatch) -> None:
+    """The program runs the stand-in whatever network it should run."""
+
+    def tiny_embedder(recipe: Recipe, *_: object, **__: object) -> Embedder:
+        return Embedder(recipe, tiny_run)
+
+    for module in (embedders, engine):
+        patch.setattr(module, "embedder_for_searching", tiny_embedder)
+    patch.setattr(embedders, "load_classifier", lambda _: None)
 
 
 def draw_picture(seed: int, width: int = 128, height: int = 96) -> Image:

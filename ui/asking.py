@@ -54,7 +54,8 @@ class Asking:
         self.pictures[picture.key] = picture
         others = self.request.examples if self.joining else ()
         self.joining, self.several, self.shown = False, bool(others), picture.key
-        self.request = replace(self.request, examples=others, right=(), wrong=())
+        words = self.request.words if others else ""
+        self.request = replace(self.request, examples=others, words=words, right=(), wrong=())
         self.put(boxes)
         self._forget_pictures()
 
@@ -89,15 +90,15 @@ class Asking:
         self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), right=(), wrong=()))
 
     def ask(self, request: Request) -> None:
-        """Makes this the search at hand, and a step of the visit once there is a box."""
-        if request.examples and request != self.request:
+        """Makes this the search at hand, and a step of the visit once there is something to search for."""
+        if request.asks and request != self.request:
             self.steps.append(Step(request, self.at))
             self.at = len(self.steps) - 1
         self.request = request
 
     def settle(self, request: Request) -> None:
         """The same search ranked, or looked at, in another way: no step of its own."""
-        if request != self.request and self.at is not None and request.examples:
+        if request != self.request and self.at is not None and request.asks:
             self.steps[self.at] = replace(self.steps[self.at], request=request)
         self.request = request
 
@@ -116,7 +117,7 @@ class Asking:
     def reopen(self) -> None:
         """Shows a picture of the search at hand, when another one was shown."""
         pictures = [example.picture for example in self.request.examples]
-        self.shown = self.shown if self.shown in pictures else pictures[0]
+        self.shown = self.shown if self.shown in pictures or not pictures else pictures[0]
         self.several, self.joining = len(pictures) > 1, False
         self._redraw()
 

@@ -23,6 +23,9 @@ PARTS = {
     "expansion": "Expansion: similar to the box and to its best matches",
     "diffusion": "Diffusion: reached by likenesses between pictures",
     "verification": "Verification: small details in the same places",
+    "words": "Words: what the outlined place is taken for",
+    "look": "Look: similar to what suits the words best",
+    "colour": "Colour: how much of the place has it",
 }
 
 
@@ -54,7 +57,7 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
     crops = [_crop(gallery, example, request.context) for example in request.wanted]
     whole, pairs = st.columns([2, 1])
     whole.image(outlined(picture, boxes, 900), width="stretch", alt=described(place + 1, hit))
-    for number, (crop, box) in enumerate(zip(crops, boxes, strict=False), start=1):
+    for number, (crop, box) in enumerate(zip(crops or [None], boxes, strict=False), start=1):
         which = f" {number}" if len(boxes) > 1 else ""
         matched = crop_image(picture, box.clipped(picture.shape[1], picture.shape[0]))
         for column, title, part in zip(
@@ -66,7 +69,7 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
             if part is not None and part.size:
                 column.caption(title)
                 column.image(thumbnail(part, side=300), alt=title)
-    _details(gallery, hit, request, crops[0], picture)
+    _details(gallery, hit, request, crops[0] if crops else None, picture)
     st.markdown(reasons(hit))
 
 
@@ -74,8 +77,9 @@ def reasons(hit: Hit) -> str:
     """What the confidence means and what the score is made of, in Markdown."""
     made = "the smallest of:" if hit.others else "the sum of:"
     parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
+    named = f", found by the detector: {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     table = "\n".join([f"| Ranking score, {made} | {hit.score:.2f} |", "|:--|--:|", *parts])
-    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \nSimilarity (cosine) {hit.similarity:.2f}\n\n{table}"
+    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \nSimilarity (cosine) {hit.similarity:.2f}{named}\n\n{table}"
 
 
 def _part(name: str) -> str:

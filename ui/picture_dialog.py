@@ -74,12 +74,14 @@ def _buttons(images: Sequence[str], place: int) -> None:
 
 
 def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[str, list[Box]]:
-    """The boxes of a (width, height) picture's regions, by kind, those of the grid by level: few enough to be seen."""
+    """The boxes of a (width, height) picture's regions, by kind, those of the grid by level, of a detector by label."""
     groups: dict[str, list[Box]] = {}
     for region in regions:
         kind = region.kind
         if kind == "grid":  # the level is told by the side, see retrieval/regions.py
             kind = f"grid, level {round(2 * min(width, height) / region.box.height) - 1}"
+        elif region.label:
+            kind = f"{kind}: {region.label}"
         groups.setdefault(kind, []).append(region.box)
     return {f"{kind.capitalize()} ({len(boxes)})": boxes for kind, boxes in groups.items()}
 

@@ -57,7 +57,7 @@ def saved_search_state(hits: Sequence[Hit]) -> None:
     """What is new since the search at hand was saved; marks made since then are kept with it."""
     saved: Saved | None = st.session_state.get("opened")
     request = asking().request
-    if saved is None or saved.request.examples != request.examples:
+    if saved is None or (saved.request.examples, saved.request.words) != (request.examples, request.words):
         return
     if (saved.request.right, saved.request.wrong) != (request.right, request.wrong):
         if may_rebuild():

@@ -1,6 +1,7 @@
 """Results to take away: files of several kinds, and an address that leads back to the search."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from urllib.parse import urlencode
 
@@ -54,7 +55,7 @@ def take_away(gallery: Gallery, hits: Sequence[Hit]) -> None:
 def follow_link(gallery: Gallery) -> None:
     """Takes up the search that the address of the page leads to, once."""
     params = {name: st.query_params.get_all(name) for name in st.query_params}
-    if "box" not in params or st.session_state.get("followed") == params:
+    if not {"box", "words"} & params.keys() or st.session_state.get("followed") == params:
         return
     st.session_state["followed"] = params
     try:
@@ -77,11 +78,9 @@ def link_to(request: Request, gallery: Gallery) -> str:
 
 
 def _answer(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> Answer:
-    asked = request.wanted[0]
-    query: Image | None
-    box: Box | None
-    try:
-        query, box = image_of(asked.picture, gallery), asked.box
-    except BoxfindError:
-        query, box = None, None
+    query: Image | None = None
+    box: Box | None = None
+    for asked in request.wanted[:1]:
+        with suppress(BoxfindError):
+            query, box = image_of(asked.picture, gallery), asked.box
     return Answer(title_of(request, gallery), tuple(hits), gallery, query, box, link_to(request, gallery))

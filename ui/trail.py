@@ -36,7 +36,8 @@ def trail(gallery: Gallery) -> None:
 
 def title_of(request: Request, gallery: Gallery) -> str:
     """A search in a few words."""
-    name = shown(name_of(request.examples[0].picture, gallery))
+    pictures = [shown(name_of(example.picture, gallery)) for example in request.examples[:1]]
+    name = ": ".join([*pictures, *([f"“{request.words}”"] if request.words else [])])
     more = f", {len(request.examples)} boxes" if len(request.examples) > 1 else ""
     marks = len(request.right) + len(request.wrong)
     return name + more + (f", {marks} marked" if marks else "")
@@ -56,11 +57,11 @@ def _history(gallery: Gallery, state: Asking) -> None:
 
 
 def _crop(gallery: Gallery, request: Request) -> Image:
-    """What is in the box of the object; grey when its picture is not here any more."""
-    asked = request.wanted[0]
+    """What is in the box of the object; grey when its picture is not here any more, or there are only words."""
     try:
+        asked = request.wanted[0]
         return crop_image(image_of(asked.picture, gallery), asked.box)
-    except UnreadableImage:
+    except (UnreadableImage, IndexError):
         return decode_image(grey())
 
 

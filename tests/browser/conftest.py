@@ -74,8 +74,9 @@ def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> It
     """The program as a process of its own; where it answers."""
     port = port or free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | settings
     with (logs / f"server-{port}.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=PROJECT, env=os.environ | {"PYTHONFAULTHANDLER": "1"} | settings, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}"

@@ -4,21 +4,19 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import engine as module
 from engine import Engine
 from index.build import build
-from retrieval.embed import Embedder
 from retrieval.types import Box
 from settings import Settings
 from tests.chaos.test_kills import save
-from tests.tiny import TINY_EMBEDDER, draw_picture, tiny_run
+from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
 
 SWAPS, THREADS = 20, 8
 
 
 def test_r40_twenty_builds_are_published_under_eight_threads(tmp_path: Path, monkeypatch, pool):
     """Build n holds pictures n-0 to n-11: an answer is all of one build, and the picture asked for comes first."""
-    monkeypatch.setattr(module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_run))
+    use_tiny_network(monkeypatch)
     folder, over = tmp_path / "gallery", threading.Event()
     folder.mkdir()
     engine = Engine(Settings(gallery=folder, index=tmp_path / "index"))

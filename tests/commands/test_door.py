@@ -13,11 +13,12 @@ import cli
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = {
-    "build": {"--gallery", "--index", "--backbone", "--full"},
+    "build": {"--gallery", "--index", "--backbone", "--full", "--regions", "--pooling", "--head"},
     "cancel": {"--index"},
-    "search": {"--index", "--image", "--box", "--top", "--rank", "--json"},
-    "batch": {"--index", "--queries", "--images", "--top", "--rank", "--out"},
-    "evaluate": {"--index", "--dataset", "--rank", "--format", "--json", "--csv"},
+    "search": {"--index", "--image", "--box", "--text", "--top", "--rank", "--query-mode", "--json"},
+    "batch": {"--index", "--queries", "--images", "--top", "--rank", "--out", "--ranks", "--sheets", "--query-mode"},
+    "evaluate": {"--index", "--dataset", "--rank", "--format", "--query-mode", "--json", "--csv"},
+    "finetune": {"--labels", "--gallery", "--out", "--backbone"},
     "verify": {"--index"},
     "why": {"--index", "--json"},
     "skipped": {"--index", "--csv"},

@@ -1,13 +1,11 @@
-"""search and batch: ten lines or JSON, and whatever is wrong with a query is one sentence."""
+"""search: ten lines or JSON, and whatever is wrong with a query is one sentence."""
 
-import csv
 import json
 import os
 import re
 import struct
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from PIL import Image as Pillow
 
@@ -132,42 +130,3 @@ def test_other_requests_that_fail_are_one_line(place, boxfind, tmp_path: Path, m
     (tmp_path / "file").touch()
     monkeypatch.setenv("BOXFIND_WORKERS", "0")
     assert boxfind(*good_search).failed("BOXFIND_WORKERS")
-
-
-def test_batch_goes_on_after_a_bad_query(place, boxfind, tmp_path: Path):
-    (tmp_path / "queries.csv").write_text(
-        "query,image,x,y,w,h\ngood,02.png,0,0,256,192\nbad,gone.png,0,0,9,9\nlast,07.png,0,0,256,192\n"
-    )
-    args = ("batch", "--index", place.index, "--queries", tmp_path / "queries.csv", "--images", place.gallery)
-    result = boxfind(*args, "--out", tmp_path / "hits.csv", "--top", 5)
-    assert result.code == 1 and result.out == ""
-    problem, sentence = result.err.splitlines()
-    assert problem.startswith("bad: There is no file") and sentence.startswith("1 of 3 queries could not be answered")
-    with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["query", "rank", "image", "score", "x", "y", "w", "h"]
-    assert [(row["query"], row["rank"]) for row in rows] == [(q, str(n)) for q in ("good", "last") for n in range(1, 6)]
-    assert (rows[0]["image"], rows[5]["image"]) == ("02.png", "07.png")
-    (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\ngood,02.png,0,0,256,192\n")
-    assert boxfind(*args, "--out", tmp_path / "hits.csv").code == 0
-
-
-def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(place, boxfind, tmp_path: Path, draw):
-    """hits.csv is read by programs, which know a picture by its id."""
-    (tmp_path / "gallery").mkdir()
-    names = ["=cmd().png", "+1.png", "@home.png", "-rf.png", 'comma, "quote".png', "line\nbreak.png", "😀.png"]
-    for number, name in enumerate(names):
-        Pillow.fromarray(draw(number, 96, 96)).save(tmp_path / "gallery" / name)
-    build = ("build", "--backbone", "efficientnet-lite0", "--index", tmp_path / "index")
-    assert boxfind(*build, "--gallery", tmp_path / "gallery").code == 0
-    (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\na,01.png,0,0,256,192\n")
-    result = boxfind(
-        *("batch", "--index", tmp_path / "index", "--queries", tmp_path / "queries.csv"),
-        *("--images", place.gallery, "--out", tmp_path / "hits.csv"),
-    )
-    assert result.code == 0 and "4 names that begin like a formula" in result.err
-    with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
-        assert sorted(row["image"] for row in csv.DictReader(file)) == sorted(names)
-    assert sorted(pd.read_csv(tmp_path / "hits.csv")["image"]) == sorted(names)
-    search = ("search", "--index", tmp_path / "index", "--image", place.gallery / "01.png", "--json")
-    assert sorted(row["image"] for row in json.loads(boxfind(*search).out)) == sorted(names)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-import engine as engine_module
 from engine import Engine
 from evaluation.dataset import read_csv_folder
 from evaluation.dataset_zip import FOLDER, dataset_zip, unfit, upright_jpeg
@@ -17,12 +16,12 @@ from evaluation.evaluate import evaluate
 from evaluation.judged import Judged, judged, rating
 from evaluation.readers import layout_of
 from evaluation.report import remarks
-from retrieval.embed import Embedder
 from retrieval.errors import UnreadableImage
 from retrieval.images import decode_image, thumbnail
 from retrieval.request import Example, Request
 from retrieval.types import Box
 from settings import Settings
+from tests.tiny import use_tiny_network
 
 BOX = Box(16, 16, 80, 80)
 KEY = "b" * 64
@@ -51,7 +50,7 @@ def unpacked(data: bytes, folder: Path) -> Path:
 def test_what_is_measured_on_the_folder_is_what_the_page_shows(
     gallery, build_index, tiny_embedder, monkeypatch, tmp_path, jpeg, context
 ):
-    monkeypatch.setattr(engine_module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+    use_tiny_network(monkeypatch)
     engine = Engine(Settings(gallery=gallery, index=build_index(gallery).parent))
     served = engine.gallery()
     own = served.entry("5.png").sha256

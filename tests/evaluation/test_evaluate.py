@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-import engine as engine_module
 from engine import Engine
 from evaluation.batch import answer_all, for_each
 from evaluation.dataset import BoxedQuery, Dataset, Labels, read_csv_folder, read_queries
 from evaluation.evaluate import Evaluation, Row, evaluate
 from evaluation.folders import read_object_folders
-from retrieval.embed import Embedder
 from retrieval.errors import BadTable, UnknownName
 from retrieval.metrics import Quality, rate, rate_revisited
 from retrieval.types import Box
 from settings import Settings
+from tests.tiny import use_tiny_network
 
 PERFECT = Quality(1, 1, 1, 1, 1, 1)
 
@@ -30,7 +29,7 @@ def quiet(*_: object) -> None:
 def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
     """One that serves the drawn gallery through the stand-in for the network."""
     index_dir = build_index(gallery).parent
-    monkeypatch.setattr(engine_module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+    use_tiny_network(monkeypatch)
     return Engine(Settings(gallery=gallery, index=index_dir))
 
 
@@ -191,7 +190,7 @@ def test_a_folder_for_each_object(build_index, tiny_embedder, monkeypatch, draw,
             picture = draw(seed).copy()
             picture[:8, :8] = 90 * number
             Pillow.fromarray(picture).save(tmp_path / "objects" / name / f"{number}.png")
-    monkeypatch.setattr(engine_module, "make_embedder", lambda recipe, *_, **__: Embedder(recipe, tiny_embedder.run))
+    use_tiny_network(monkeypatch)
     engine = Engine(Settings(gallery=tmp_path / "objects", index=build_index(tmp_path / "objects").parent))
     found = evaluate(engine, engine.gallery(), read_object_folders(tmp_path / "objects"), "fast", quiet)
     assert found.queries == 6 and found.quality == PERFECT

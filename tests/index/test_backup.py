@@ -207,7 +207,7 @@ HOSTILE = {
         plain(name, data[:-1] + bytes([data[-1] ^ 1]) if "vectors" in name else data)
     ],
     "a byte more": lambda name, data: [plain(name, data + b"x" if "keypoints" in name else data)],
-    "an earlier format": lambda name, data: [plain(name, data.replace(b'"format": 3', b'"format": 2'))],
+    "an earlier format": lambda name, data: [plain(name, data.replace(b'"format": 4', b'"format": 3'))],
     "nothing": lambda name, data: [],
 }
 

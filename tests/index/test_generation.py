@@ -119,7 +119,7 @@ def test_a_file_that_is_cut_longer_or_gone(generation: Path, name):
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"{}", b"not json", b'{"format": 3}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
+    "content", [None, b"", b"{}", b"not json", b'{"format": 4}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
 )
 def test_a_manifest_that_says_nothing(generation: Path, content):
     (generation / "manifest.json").unlink()

@@ -11,7 +11,7 @@ import pytest
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, find_neighbours, make_graph
 from retrieval.keypoints import Keypoints
-from retrieval.types import Box, Region
+from retrieval.types import Box, Kinds, Region
 
 NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)
 
@@ -25,7 +25,10 @@ class NumpyGallery:
     looks: dict[int, tuple[Keypoints, tuple[int, int]]] = field(default_factory=dict)
     null: Null = field(default_factory=lambda: Null(0.5, 0.1))
     graph: Graph | None = None
+    fetch: int = 0
     fetched: int = 0
+    kinds: Kinds = field(default_factory=lambda: Kinds.unknown(0))
+    colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     read: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,6 +39,10 @@ class NumpyGallery:
     @property
     def region_count(self) -> int:
         return len(self.region_vectors)
+
+    @property
+    def rows(self) -> range:
+        return range(len(self.region_vectors))
 
     @property
     def image_count(self) -> int:
@@ -66,6 +73,9 @@ class NumpyGallery:
 
     def region(self, row):
         return Region(Box(row, 0, row + 1, 1), "grid")
+
+    def pixels(self, image, box):
+        return np.full((8, 8, 3), self.colours.get(image, (128, 128, 128)), np.uint8)
 
     def keypoints(self, image):
         self.read.append(image)

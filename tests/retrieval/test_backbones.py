@@ -1,133 +1,126 @@
-"""The right network is taken, or the user is told why it is another; what it gives has the shape it says."""
+"""The right network is taken, or the user is told why it is another; its weights are the ones that are published."""
 
-import re
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
-import torch
 
 from retrieval import backbones
-from retrieval.backbones import BACKBONES, BUNDLED, Backbone, choose_backbone
-from retrieval.errors import UnknownName, WeightsMissing
+from retrieval.backbones import BACKBONES, BUNDLED, choose_backbone
+from retrieval.errors import RuntimeMissing, UnknownName, WeightsMissing
+from retrieval.extras import Extra
+from retrieval.finders import FINDERS
 from retrieval.torchvision_compat import import_torchvision
 from retrieval.weights import file_sha256, need_weights
 
+MODELS = Path(__file__).parents[2] / "docs" / "models.md"
+PUBLISHED = {
+    "resnet18": "ResNet18_Weights.IMAGENET1K_V1",
+    "resnet50": "ResNet50_Weights.IMAGENET1K_V2",
+    "vgg16": "VGG16_Weights.IMAGENET1K_V1",
+    "efficientnet-b0": "EfficientNet_B0_Weights.IMAGENET1K_V1",
+    "efficientnet-b1": "EfficientNet_B1_Weights.IMAGENET1K_V1",
+    "efficientnet-b2": "EfficientNet_B2_Weights.IMAGENET1K_V1",
+    "fasterrcnn-resnet50": "FasterRCNN_ResNet50_FPN_Weights.COCO_V1",
+}
 
-@pytest.fixture(scope="module")
-def untrained_resnet50(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights in the form torchvision publishes trained ones in."""
-    import_torchvision()
-    from torchvision.models import resnet50
 
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "resnet50-11ad3fa6.pth"
-    torch.save(resnet50(weights=None).state_dict(), path)
-    return path
+@pytest.fixture(autouse=True)
+def nothing_fetched(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
-def test_offline_auto_takes_the_bundled_network_and_says_so():
+def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
     backbone, sentence = choose_backbone("auto", offline=True)
     assert backbone.name == BUNDLED == "efficientnet-lite0"
     assert sentence.startswith("Using efficientnet-lite0, which came with the installation. ")
-    assert "resnet50-11ad3fa6.pth" in sentence and "offline" in sentence and sentence.endswith(".")
+    assert "resnet50-11ad3fa6.pth (103 MB)" in sentence and "offline" in sentence and sentence.endswith(".")
+    assert f"looked for in {tmp_path}" in sentence and BACKBONES["resnet50"].weights.url in sentence
 
 
-def test_offline_a_network_asked_for_by_name_is_not_replaced():
-    with pytest.raises(WeightsMissing, match=r"resnet50-11ad3fa6\.pth"):
-        choose_backbone("resnet50", offline=True)
-    assert choose_backbone("efficientnet-lite0", offline=True) == (BACKBONES["efficientnet-lite0"], "")
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != BUNDLED])
+def test_offline_a_network_asked_for_by_name_is_not_replaced(name, monkeypatch):
+    monkeypatch.setattr(Extra, "installed", True)
+    with pytest.raises(WeightsMissing, match=BACKBONES[name].weights.file):
+        choose_backbone(name, offline=True)
+
+
+def test_the_bundled_network_is_always_there():
+    assert choose_backbone(BUNDLED, offline=True) == (BACKBONES[BUNDLED], "")
 
 
 def test_online_weights_that_cannot_be_fetched_are_as_good_as_offline(monkeypatch):
     def fail(*_: object) -> None:
         raise WeightsMissing("The network is away.")
 
-    monkeypatch.setattr(backbones, "fetch_weights", fail)
+    monkeypatch.setattr(backbones, "have_weights", fail)
     backbone, sentence = choose_backbone("auto", offline=False)
     assert backbone.name == BUNDLED and sentence.endswith("The network is away.")
     with pytest.raises(WeightsMissing, match="The network is away"):
         choose_backbone("resnet50", offline=False)
 
 
-def test_weights_on_disk_are_taken_without_a_word(untrained_resnet50: Path, monkeypatch):
-    monkeypatch.setattr(backbones, "find_weights", lambda weights: untrained_resnet50)
+def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
+    def fail(*_: object) -> None:
+        raise AssertionError("fetched for nothing")
+
+    monkeypatch.setattr(Extra, "installed", False)
+    monkeypatch.setattr(backbones, "have_weights", fail)
+    with pytest.raises(RuntimeMissing, match=r"clip-rn50 needs .* open-clip-torch.*`pip install -r requirements-clip"):
+        choose_backbone("clip-rn50", offline=False)
+
+
+def test_without_torchvision_auto_falls_back_too(monkeypatch):
+    monkeypatch.setattr(Extra, "installed", False)
+    backbone, sentence = choose_backbone("auto", offline=False)
+    assert backbone.name == BUNDLED and "resnet50 needs the library torchvision" in sentence
+
+
+def test_weights_on_disk_are_taken_without_a_word(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(backbones, "have_weights", lambda *_: tmp_path / "there")
     assert choose_backbone("auto", offline=True) == (BACKBONES["resnet50"], "")
 
 
 def test_an_unknown_name():
-    with pytest.raises(UnknownName, match="there are: efficientnet-lite0, resnet50"):
+    with pytest.raises(UnknownName, match=r"there are: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
         choose_backbone("resnet51", offline=True)
 
 
-def run(backbone: Backbone, weights: Path, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
-    with torch.inference_mode():
-        return tuple(np.asarray(layer) for layer in backbone.make(weights)(torch.from_numpy(pixels.copy())))
+@pytest.mark.parametrize(("name", "published"), PUBLISHED.items(), ids=PUBLISHED)
+def test_weights_are_torchvisions_by_address_hash_and_size(name, published):
+    import_torchvision()
+    from torchvision.models import get_weight
 
-
-@pytest.mark.parametrize(("height", "width"), [(256, 256), (128, 224)])
-def test_resnet50_gives_the_maps_it_promises(untrained_resnet50: Path, draw, height, width):
-    backbone = BACKBONES["resnet50"]
-    coarse, fine = run(backbone, untrained_resnet50, draw(1, width, height)[None])
-    assert backbone.channels == (2048, 1024)
-    assert coarse.dtype == fine.dtype == np.float32
-    assert coarse.shape == (1, 2048, height // 32, width // 32) and fine.shape == (1, 1024, height // 16, width // 16)
-    assert min(coarse.min(), fine.min()) >= 0 and coarse.any() and fine.any()
-
-
-def test_the_first_layer_is_torchvisions_own_last_one(untrained_resnet50: Path, draw):
-    """Before its pooling; the finer one is what its last block was given."""
-    from torchvision.models import resnet50
-
-    whole = resnet50(weights=None).eval()
-    whole.load_state_dict(torch.load(untrained_resnet50, weights_only=True))
-    given = []
-    whole.layer4.register_forward_hook(lambda _, inputs, output: given.extend((output, inputs[0])))
-    pixels = draw(1, 128, 96)
-    normalised = (pixels / 255 - backbones.IMAGENET_MEAN) / backbones.IMAGENET_STD
-    with torch.inference_mode():
-        whole(torch.tensor(normalised.transpose(2, 0, 1)[None], dtype=torch.float32))
-    for layer, expected in zip(run(BACKBONES["resnet50"], untrained_resnet50, pixels[None]), given, strict=True):
-        assert layer == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-4)
-
-
-def test_efficientnet_gives_the_maps_it_promises(draw):
-    backbone = BACKBONES["efficientnet-lite0"]
-    layers = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
-    assert [layer.shape for layer in layers] == [(2, 1280, 3, 4), (2, 112, 6, 8)] and backbone.channels == (1280, 112)
-    assert min(layer.std(axis=(2, 3)).mean() for layer in layers) > 0.01  # different things in different places
-    assert layers[0].min() >= 0 > layers[1].min()  # the finer one has either sign
-
-
-def test_normalisation_is_the_networks_first_layer(untrained_resnet50: Path):
-    """Pixels of the mean colour of ImageNet reach the network as zeros, and one standard deviation as ones."""
-    network = BACKBONES["resnet50"].make(untrained_resnet50)
-    reached = []
-    network.body[0].register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
-    mean = np.array(backbones.IMAGENET_MEAN) * 255
-    std = np.array(backbones.IMAGENET_STD) * 255
-    for colour in (mean, mean + std):
-        with torch.inference_mode():
-            network(torch.tensor(np.broadcast_to(colour, (1, 64, 64, 3)).copy()))
-    assert reached[0].shape == (1, 3, 64, 64)
-    assert reached[0].numpy() == pytest.approx(0, abs=1e-5)
-    assert reached[1].numpy() == pytest.approx(1, abs=1e-5)
-
-
-def test_weights_are_read_as_numbers_and_never_as_code(tmp_path: Path):
-    path = tmp_path / "bad.pth"
-    torch.save({"conv1.weight": re.compile("code")}, path)
-    with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
-        BACKBONES["resnet50"].make(path)
+    entry, theirs = BACKBONES[name].weights, get_weight(published)
+    assert entry.url == theirs.url and theirs.url.endswith("/" + entry.file)
+    beginning = theirs.url.removesuffix(".pth").rpartition("-")[2]  # what torchvision itself compares with
+    assert entry.sha256.startswith(beginning) and len(beginning) == 8
+    assert entry.megabytes == round(theirs.meta["_file_size"] * 2**20 / 10**6)
 
 
 def test_the_table_calls_each_by_its_name_and_pins_its_weights():
     for name, backbone in BACKBONES.items():
-        assert backbone.name == name and len(backbone.weights.sha256) == 64
-        assert backbone.weights.sha256[:8] in backbone.weights.file
+        assert backbone.name == name and len(backbone.weights.sha256) in (8, 64)
+        assert backbone.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
         assert (backbone.weights.package is None) != (backbone.weights.url is None)
+        assert (backbone.needs is None) == (name == BUNDLED)
+    assert len(BACKBONES["resnet50"].weights.sha256) == 64
+    assert BACKBONES.keys() - PUBLISHED.keys() == {BUNDLED, "clip-rn50"}
     bundled = BACKBONES[BUNDLED].weights
-    assert file_sha256(need_weights(bundled)) == bundled.sha256
+    path = need_weights(bundled)
+    assert file_sha256(path) == bundled.sha256 and round(path.stat().st_size / 10**6) == bundled.megabytes
     with pytest.raises(WeightsMissing):
         need_weights(replace(bundled, sha256="0" * 64))
+
+
+def test_the_page_about_models_names_every_file_with_its_size_and_licence():
+    lines = [line for line in MODELS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    entries = {name: (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
+    entries |= {name: (finder.licence, finder.weights) for name, finder in FINDERS.items() if finder.weights}
+    for name, (licence, weights) in entries.items():
+        (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
+        _, _, code, of_weights, _, file, megabytes, source, _ = (cell.strip() for cell in line.split("|"))
+        assert (code, of_weights, file, megabytes) == (licence, licence, weights.file, str(weights.megabytes))
+        assert (weights.package or urlsplit(weights.url).netloc) in source
+    assert len(lines) == len(entries) + 1  # and proposals

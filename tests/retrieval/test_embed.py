@@ -57,7 +57,8 @@ def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, p
     embedder = make_embedder(pooling=pooling, query_side=32)
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
         image = draw(seed, *size)
-        regions, vectors = embedder.regions(image)
+        looked = embedder.look(image)
+        regions, vectors = looked.regions, looked.vectors
         assert regions[0].kind == "whole"
         assert embedder.query(image, Box.whole(image), PLAIN).descriptor == pytest.approx(vectors[0], abs=1e-6)
 
@@ -77,7 +78,7 @@ def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make
 
     embedder = watching(make_embedder(side=512, query_side=128), seen)
     image = draw(1, 1024, 768)
-    embedder.regions(image)
+    embedder.look(image)
     for box in (Box.whole(image), Box(0, 0, 512, 384), Box(100, 100, 164, 132), Box(10, 10, 18, 18)):
         embedder.query(image, box, PLAIN)
     assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
@@ -126,15 +127,16 @@ def test_a_gallery_picture_finds_itself_with_similarity_1(draw, make_embedder, p
     )
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64)]):
         image = draw(seed, *size)
-        stored = whitening.apply(embedder.regions(image)[1])[0]
+        stored = whitening.apply(embedder.look(image).vectors)[0]
         query = embedder.query(image, Box.whole(image), whitening).descriptor
         assert query @ stored == pytest.approx(1, abs=1e-6)
 
 
 def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):
     image = draw(1, 200, 150)
-    regions, vectors = make_embedder(grid_levels=3).regions(image)
-    assert regions == find_regions(("whole", "grid"), 200, 150, 3)
+    looked = make_embedder(grid_levels=3).look(image)
+    regions, vectors = looked.regions, looked.vectors
+    assert regions == find_regions(image, (200, 150), ("whole", "grid"), 3, {})
     assert vectors.shape == (21, 16) and vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -175,4 +177,4 @@ def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder
 
 def test_an_unknown_pooling(draw, make_embedder):
     with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
-        make_embedder(pooling="gme").regions(draw(1))
+        make_embedder(pooling="gme").look(draw(1))

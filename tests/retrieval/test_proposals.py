@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.embed import SMALLEST_BOX
-from retrieval.proposals import snap_box, suggest_boxes
+from retrieval.proposals import propose_regions, snap_box, suggest_boxes
 from retrieval.types import Box
 
 COLOURS = {"red": (200, 40, 30), "blue": (30, 60, 190), "dark": (25, 25, 30)}
@@ -88,6 +88,29 @@ def test_whatever_the_picture_suggestions_lie_in_it_and_differ(width, height, se
         assert all(iou(box, other) < 0.4 for other in found[:n])
     if min(width, height) >= 64 and max(width, height) < 4 * min(width, height):
         assert len(found) == 6
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_contour_fits_a_thing_closer_than_any_window(place):
+    image = picture(("red", place))
+    assert iou(propose_regions(image)[0].box, place) > max(0.84, max(iou(box, place) for box in suggest_boxes(image)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 9))
+def test_whatever_the_picture_regions_lie_in_it_and_differ(width, height, seed):
+    image = noise(height, width, seed)
+    found = propose_regions(image)
+    assert len(found) <= 10 and found == propose_regions(image)
+    for n, region in enumerate(found):
+        assert holds(Box.whole(image), region.box) and region.box != Box.whole(image)
+        assert min(region.box.width, region.box.height) >= SMALLEST_BOX and region.kind == "proposals"
+        assert all(iou(region.box, other.box) < 0.4 for other in found[:n])
+    assert [region.score for region in found[:1]] in ([], [1.0])
+
+
+def test_a_picture_in_which_nothing_stands_out_has_no_region():
+    assert propose_regions(np.full((300, 400, 3), 90, np.uint8)) == []
 
 
 def drawn_round(box, share, width=640, height=480):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from retrieval.torchvision_compat import non_maximum_suppression
+from retrieval.torchvision_compat import align_regions, import_torchvision, non_maximum_suppression
 
 ROOT = Path(__file__).parents[2]
 AS_INSTALLED = """
@@ -141,3 +141,33 @@ def test_suppression_by_hand():
     assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [0, 2, 1]  # an overlap of just 0.5 is allowed
     assert non_maximum_suppression(boxes, scores, 0.49).tolist() == [0, 2]
     assert non_maximum_suppression(torch.zeros(0, 4), torch.zeros(0), 0.5).tolist() == []
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize(("samples", "bins"), [(2, (7, 7)), (1, (2, 5)), (3, (4, 3))])
+def test_alignment_is_that_of_torchvisions_slow_stand_in(samples, bins, aligned):
+    """On maps of any shape, for boxes that lie in them, leave them, are empty, or are more than are taken at once."""
+    generator = torch.Generator().manual_seed(samples)
+    features = torch.randn(2, 3, 9, 13, generator=generator)
+    corners = torch.rand(300, 2, generator=generator) * torch.tensor([240.0, 180.0]) - 30
+    corners[:5] = -200  # far outside
+    sizes = torch.rand(300, 2, generator=generator) * 120 * (torch.arange(300) % 7 > 0)[:, None]
+    images = torch.randint(0, 2, (300, 1), generator=generator)
+    regions = torch.cat([images, corners, corners + sizes], dim=1)
+    import_torchvision()
+    import importlib
+
+    stand_in = reference_alignment(importlib.import_module("torchvision.ops.roi_align"))
+    expected = stand_in(features, regions, 1 / 16, *bins, samples, aligned)
+    found = align_regions(features, regions, 1 / 16, *bins, samples, aligned)
+    assert found.shape == (300, 3, *bins) and expected.abs().max() > 0.5
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert align_regions(features, regions[:0], 1 / 16, *bins, samples, aligned).shape == (0, 3, *bins)
+
+
+def reference_alignment(module):
+    """What torchvision would compile, not compiled, from its source: in a repaired installation it is replaced."""
+    source = Path(module.__file__).read_text(encoding="utf-8").replace("@lazy_compile(dynamic=True)", "")
+    fresh = {"__name__": module.__name__, "__package__": module.__package__}
+    exec(compile(source, module.__file__, "exec"), fresh)
+    return fresh["_roi_align"]

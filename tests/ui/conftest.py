@@ -24,7 +24,7 @@ from tests.ui.reading import APP, HEIGHT, HERE, WIDTH
 def started_once(pool: PicturePool) -> Iterator[None]:
     """Every test has an engine of its own; networks and workers, which take a second each to start, they share."""
     made: dict[tuple[Recipe, str], Embedder] = {}
-    make = engine.make_embedder
+    make = engine.embedder_for_searching
 
     def kept(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
         key = recipe, settings.runtime
@@ -33,7 +33,7 @@ def started_once(pool: PicturePool) -> Iterator[None]:
         return made[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "make_embedder", kept)
+        patch.setattr(engine, "embedder_for_searching", kept)
         patch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
         yield
 

@@ -1,0 +1,126 @@
+"""Settings and recipes become embedders: networks ready to look at queries, or at a whole gallery."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
+from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
+from retrieval.classes import load_classifier
+from retrieval.embed import Embedder
+from retrieval.errors import BadHead, IndexProblem, pick
+from retrieval.finders import FINDERS, Finder, choose_finder
+from retrieval.head import head_problem, read_head
+from retrieval.recipe import LEARNED, Recipe
+from retrieval.regions import REGIONS
+from retrieval.runtimes import RunOptions, choose_runtime
+from retrieval.types import Vectors
+from retrieval.weights import Progress, file_sha256, need_weights
+from retrieval.whitening import Whitening, no_whitening
+from settings import Settings
+
+Sources = dict[str, Finder | None]
+"""Where regions come from, by name and in order; None where they are laid out by the size of a picture alone."""
+
+
+def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
+    """What a new index is built with, and sentences for its users where something could not be had as asked for.
+
+    Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
+    """
+    backbone, note = choose_backbone(settings.backbone, settings.offline, progress)
+    sources, notes = region_sources(settings, progress)
+    recipe = make_recipe(backbone, settings, sources)
+    embedder = replace(
+        embedder_for_searching(recipe, settings, streams=settings.workers),
+        classifier=None if backbone.text else load_classifier(need_weights(backbone.weights)),
+        whitening=_given_whitening(recipe, backbone, settings),
+        finders={name: finder.start() for name, finder in sources.items() if finder},
+    )
+    return embedder, " ".join(filter(None, [note, *notes]))
+
+
+def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
+    """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
+    problem = recipe_problem(recipe)
+    if problem:
+        raise IndexProblem(problem)
+    backbone = BACKBONES[recipe.backbone]
+    weights = need_weights(backbone.weights)
+    runtime = choose_runtime(settings.runtime, recipe.precision)
+    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.xml"
+    options = RunOptions(recipe.precision, streams, settings.data / "networks" / name)
+    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options))
+
+
+def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
+    """What gives sentences a place among the vectors of a recipe; None where the network knows no sentences."""
+    backbone = BACKBONES.get(recipe.backbone)
+    return _tower(backbone.name) if backbone and backbone.text else None
+
+
+@cache
+def _tower(name: str) -> Callable[[str], Vectors]:
+    backbone = BACKBONES[name]
+    assert backbone.text is not None
+    return backbone.text(need_weights(backbone.weights))
+
+
+def region_sources(settings: Settings, progress: Progress | None = None) -> tuple[Sources, list[str]]:
+    """What finds the regions, and a sentence for each way that had to be replaced. Raises UnknownName."""
+    sources: Sources = {}
+    notes = []
+    for name in settings.regions:
+        if pick({**REGIONS, **FINDERS}, "region source", name) is REGIONS.get(name):
+            sources[name] = None
+        else:
+            finder, note = choose_finder(name, settings.offline, progress)
+            sources[finder.name] = finder
+            notes.append(note)
+    return sources, notes
+
+
+def make_recipe(backbone: Backbone, settings: Settings, sources: Sources) -> Recipe:
+    """What a new index is built with.
+
+    A backbone that knows sentences keeps its own space, in which they lie too: averaged, not whitened.
+    """
+    speaks = backbone.text is not None
+    return Recipe(
+        backbone=backbone.name,
+        weights_sha256=backbone.weights.sha256,
+        preprocessing=backbone.preprocessing,
+        side=settings.side,
+        query_side=settings.query_side,
+        query_views=settings.query_views,
+        regions=tuple(sources),
+        finders=tuple(finder.weights.sha256 if finder and finder.weights else "" for finder in sources.values()),
+        grid_levels=settings.grid_levels,
+        distinct=settings.distinct,
+        pooling="gap" if speaks else settings.pooling,
+        fine=0.0 if speaks else settings.fine,
+        whitening="none" if speaks else _head_id(settings) or settings.whitening,
+        dimensions=settings.dimensions,
+        precision=choose_runtime(settings.runtime).precisions[0],
+    )
+
+
+def _head_id(settings: Settings) -> str:
+    if settings.head is None:
+        return ""
+    if not settings.head.is_file():
+        raise BadHead(f"There is no head {settings.head}; make one with `cli.py finetune`.")
+    return file_sha256(settings.head)
+
+
+def _given_whitening(recipe: Recipe, backbone: Backbone, settings: Settings) -> Whitening | None:
+    """The whitening that the recipe names; None where it is learned."""
+    if recipe.whitening == LEARNED:
+        return None
+    if recipe.whitening == "none" or settings.head is None:
+        coarse, fine = backbone.channels
+        return no_whitening(coarse + fine if recipe.fine else coarse)
+    whitening, facts = read_head(settings.head)
+    problem = head_problem(facts, recipe)
+    if problem:
+        raise BadHead(problem)
+    return whitening

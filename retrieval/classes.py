@@ -1,0 +1,67 @@
+"""Which of the thousand kinds of things of ImageNet a part of a picture looks like."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import RuntimeMissing
+from retrieval.torchvision_compat import import_torchvision
+from retrieval.types import Vectors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ClassIds = NDArray[np.int16]
+"""(R, T): numbers of ImageNet classes, 0 to 999, the most likely first."""
+
+Shares = NDArray[np.float16]
+"""(R, T): the probability of each of those classes."""
+
+TOP = 10
+LAYERS = ("_fc", "fc", "classifier.1")
+"""What the last layer is called in a checkpoint: EfficientNet-Lite, ResNet, torchvision's EfficientNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """The last layer of a network: weight (K, C) and bias (K,) for K classes and C channels."""
+
+    weight: Vectors
+    bias: Vectors
+
+    def likely(self, features: Vectors, top: int = TOP) -> tuple[ClassIds, Shares]:
+        """The most likely classes of regions and how likely each is. features (R, C) -> (R, T) and (R, T).
+
+        `features` is the network's last layer averaged over a region, as it is: neither whitened nor of unit length.
+        """
+        logits = features @ self.weight.T + self.bias  # (R, K)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        shares = powers / powers.sum(axis=1, keepdims=True)
+        order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
+        return order.astype(np.int16), np.take_along_axis(shares, order, axis=1).astype(np.float16)
+
+
+def load_classifier(weights: Path) -> Classifier | None:
+    """The classifier in a checkpoint; None where no single layer leads from averaged features to classes (VGG16)."""
+    import torch
+
+    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    for layer in LAYERS:
+        if f"{layer}.weight" in state:
+            return Classifier(state[f"{layer}.weight"].float().numpy(), state[f"{layer}.bias"].float().numpy())
+    return None
+
+
+def class_names() -> tuple[str, ...]:
+    """What the 1000 classes of ImageNet are called, in order. Raises RuntimeMissing where torchvision is missing."""
+    try:
+        import_torchvision()
+        from torchvision.models import ResNet50_Weights
+    except ImportError:
+        raise RuntimeMissing(
+            "Searching by text needs torchvision, which has the names of the classes: pip install -r requirements.txt."
+        ) from None
+    return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])

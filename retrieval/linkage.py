@@ -1,0 +1,67 @@
+"""Agglomerative clustering with average linkage of things that are alike in pairs, where most pairs are not at all."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from retrieval.types import Numbers
+
+
+def average_linkage(alike: sparse.csr_array, least: float) -> Numbers:
+    """The cluster of each of N things, numbered in the order of their first things. alike (N, N) symmetric -> (N,).
+
+    Pairs that are not stored are not alike at all. Clusters are joined as long as their things are, on average over
+    all pairs, alike by at least `least`. In each round every two clusters that are nearest to each other are joined:
+    with average linkage that makes the same clusters as joining the nearest two of all one by one, in a few dozen
+    rounds over what is stored (reciprocal agglomerative clustering, Sumengen et al., 2021).
+    """
+    labels = np.arange(alike.shape[0])
+    sizes = np.ones(alike.shape[0])
+    sums = sparse.csr_array(alike, dtype=np.float64)
+    while True:
+        partner = _reciprocal(sums, sizes, least)
+        if np.array_equal(partner, np.arange(len(partner))):
+            return labels
+        kept, joined = np.unique(np.minimum(partner, np.arange(len(partner))), return_inverse=True)
+        labels, sizes = joined[labels], np.bincount(joined, sizes)
+        into = sparse.csr_array((np.ones(len(joined)), (np.arange(len(joined)), joined)), (len(joined), len(kept)))
+        sums = between_others(sparse.csr_array(into.T @ sums @ into))
+
+
+def between_others(matrix: sparse.csr_array) -> sparse.csr_array:
+    """The same without its diagonal."""
+    matrix = sparse.coo_array(matrix)
+    off = matrix.row != matrix.col
+    return sparse.csr_array((matrix.data[off], (matrix.row[off], matrix.col[off])), shape=matrix.shape)
+
+
+def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
+    """The largest `count` entries of each row; of equal ones those that stand first."""
+    matrix = sparse.csr_array(matrix)
+    matrix.sort_indices()
+    rows = _rows(matrix)
+    order = np.lexsort((-matrix.data, rows))
+    rank = np.arange(len(order)) - matrix.indptr[rows[order]]
+    kept = np.sort(order[rank < count])
+    return sparse.csr_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
+def _reciprocal(sums: sparse.csr_array, sizes: NDArray[np.float64], least: float) -> Numbers:
+    """The cluster that each is to be joined with: its nearest, where that is mutual and near enough, else itself.
+
+    Of equally near ones the first counts for everyone, so that there always is a pair.
+    """
+    sums.sort_indices()
+    rows = _rows(sums)
+    mean = sums.data / (sizes[rows] * sizes[sums.indices])
+    order = np.lexsort((sums.indices, -mean, rows))
+    first = order[sums.indptr[:-1][np.diff(sums.indptr) > 0]]
+    first = first[mean[first] >= least]
+    nearest = np.arange(len(sizes))
+    nearest[rows[first]] = sums.indices[first]
+    return np.where(nearest[nearest] == np.arange(len(nearest)), nearest, np.arange(len(nearest)))
+
+
+def _rows(matrix: sparse.csr_array) -> Numbers:
+    """The row of each stored entry."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

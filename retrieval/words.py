@@ -1,0 +1,150 @@
+"""Searching by a sentence: alone, or to choose among what a box has found."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retrieval.classes import class_names
+from retrieval.colour_names import colour_share, colours_in
+from retrieval.confidence import Null, null_of
+from retrieval.conse import agreed, class_embeddings, make_text_index
+from retrieval.expansion import expand
+from retrieval.nearest import Searchable, best_region_of, best_region_per_image
+from retrieval.sentences import embed_sentences
+from retrieval.types import Hit, Numbers, Rows, Scores, Vectors, unit
+
+SURE = 5
+"""Images, the best so far, whose look joins the search for more."""
+COLOURED = 100
+"""Images, the best so far, whose colours are looked at."""
+COLOUR_WEIGHT = 0.3
+CHOICE_WEIGHT = 0.5
+"""What words count beside a box: the score of the image that they suit best."""
+SENTENCES = 50
+"""Names of things, as sentences, that tell how an image scores which does not show what a sentence says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How well regions suit a sentence, for one gallery as a whole; made once, used for every sentence."""
+
+    suit: Callable[[str], tuple[Rows, Scores]]
+    """A sentence -> rows (M,) and how well each suits it (M,)."""
+    null: Null
+    """What images score that do not show it."""
+
+
+def words_by_classes(gallery: Searchable) -> Words:
+    """By what a classifier took each region for (ConSE), where look-alikes agree. Raises RuntimeMissing."""
+    graph = gallery.graph
+    kinds = gallery.kinds[graph.nodes]
+    index = make_text_index(kinds.classes, kinds.shares, class_embeddings())
+
+    def scores(sentence: Vectors) -> Scores:
+        return agreed(index.scores(sentence), graph)
+
+    return _calibrated(
+        lambda sentence: (graph.nodes, scores(embed_sentences([sentence])[0])),
+        (scores(name) for name in class_embeddings()[:: len(class_embeddings()) // SENTENCES]),
+        gallery.images_of(graph.nodes),
+    )
+
+
+def words_by_tower(gallery: Searchable, embed: Callable[[str], Vectors]) -> Words:
+    """By the sentence's own place among the vectors, where the network that made them knows sentences (CLIP)."""
+
+    def suit(sentence: str) -> tuple[Rows, Scores]:
+        return gallery.nearest(embed(sentence), gallery.region_count)
+
+    rows = np.arange(gallery.region_count)
+    names = class_names()
+    some = (embed(f"a photo of a {name}") for name in names[:: len(names) // SENTENCES])
+    return _calibrated(suit, (gallery.vectors(rows) @ name for name in some), gallery.images_of(rows))
+
+
+def search_words(
+    sentence: str, words: Words, gallery: Searchable, ranking: str, top: int, right: Sequence[int] = ()
+) -> list[Hit]:
+    """The `top` images that suit a sentence best; 0 for all that there is something to say of.
+
+    `best` also looks for what resembles the first of them, or the images called `right` where there are any. Colours
+    that the sentence names are looked for in the first.
+    """
+    images, rows, scores = _best_of_each(sentence, words, gallery)
+    parts = {"words": scores}
+    like = rows[np.isin(images, right)] if right else rows[:SURE]
+    if len(like) and (ranking == "best" or right):
+        parts["look"] = _look(like, gallery, images)
+    colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
+    if colours.any():
+        parts["colour"] = colours
+    total = _sum(parts)
+    order = np.lexsort((images, -total))[: top or None]
+    return [
+        Hit(
+            gallery.name(int(images[n])),
+            gallery.region(int(rows[n])),
+            float(total[n]),
+            float(scores[n]),
+            words.null.confidence(float(scores[n]), gallery.image_count),
+            {name: float(part[n]) for name, part in parts.items()},
+        )
+        for n in order
+    ]
+
+
+def choose_by_words(sentence: str, words: Words, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
+    """The same hits, those first that suit a sentence: "this, but red". Each gets a part for it."""
+    images, _, scores = _best_of_each(sentence, words, gallery)
+    low, high = np.median(scores), scores.max(initial=0)
+    suits = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
+    colours = colours_in(sentence)
+    chosen = []
+    for hit in hits:
+        part = CHOICE_WEIGHT * float(suits.get(gallery.number(hit.image), 0.0))
+        parts = {**hit.parts, "words": part}
+        if colours:
+            pixels = gallery.pixels(gallery.number(hit.image), hit.region.box)
+            parts["colour"] = CHOICE_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
+        chosen.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
+    return sorted(chosen, key=lambda hit: -hit.score)
+
+
+def _calibrated(suit: Callable[[str], tuple[Rows, Scores]], others: Iterable[Scores], images: Numbers) -> Words:
+    """`others`: what rows, which belong to these images, score for sentences that have nothing to do with most."""
+    order = np.argsort(images, kind="stable")
+    starts = np.unique(images[order], return_index=True)[1]
+    best = [np.maximum.reduceat(scores[order], starts) for scores in others]
+    return Words(suit, null_of(np.concatenate(best)))
+
+
+def _best_of_each(sentence: str, words: Words, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
+    """The images searched, best first, with the region of each that suits a sentence best."""
+    rows, scores = words.suit(sentence)
+    inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)
+    rows, scores = rows[inside], scores[inside]
+    images = gallery.images_of(rows)
+    best = best_region_per_image(rows, scores, images)
+    return images[best], rows[best], scores[best]
+
+
+def _look(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
+    """How much each image looks like some regions, at its most similar place."""
+    descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
+    return np.array([best_region_of(int(image), descriptor, gallery)[1] for image in images], np.float32)
+
+
+def _colours(sentence: str, gallery: Searchable, rows: Rows, first: Numbers) -> Scores:
+    """How much of the regions at those places has a colour that the sentence names."""
+    shares = np.zeros(len(rows), np.float32)
+    colours = colours_in(sentence)
+    for place in first if colours else ():
+        row = int(rows[place])
+        pixels = gallery.pixels(int(gallery.images_of(rows[place : place + 1])[0]), gallery.region(row).box)
+        shares[place] = COLOUR_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
+    return shares
+
+
+def _sum(parts: dict[str, Scores]) -> Scores:
+    return np.asarray(sum(parts.values()), np.float32)

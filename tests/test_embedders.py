@@ -1,0 +1,90 @@
+"""What a new index is built with follows from the settings; an index says all of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import embedders
+from embedders import embedder_for_building, make_recipe, region_sources
+from retrieval.backbones import BACKBONES
+from retrieval.embed import Embedder
+from retrieval.errors import BadHead, UnknownName
+from retrieval.head import HeadFacts, write_head
+from retrieval.whitening import Whitening
+from settings import Settings
+
+LITE0 = BACKBONES["efficientnet-lite0"]
+CHANNELS = sum(LITE0.channels)
+
+
+@pytest.fixture
+def no_network(monkeypatch) -> None:
+    """No network is started: what surrounds it is looked at here."""
+    monkeypatch.setattr(
+        embedders, "embedder_for_searching", lambda recipe, *_, **__: Embedder(recipe, lambda pixels: ())
+    )
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def recipe_of(settings: Settings, backbone=LITE0):
+    return make_recipe(backbone, settings, region_sources(settings)[0])
+
+
+def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
+    settings = Settings(regions=("whole", "detector", "sam", "grid"), offline=True)
+    sources, notes = region_sources(settings)
+    assert list(sources) == ["whole", "proposals", "grid"]
+    assert len(notes) == 2 and all("Regions come from proposals" in note for note in notes)
+    assert recipe_of(settings).regions == ("whole", "proposals", "grid")
+    assert recipe_of(settings).finders == ("", "", "")
+
+
+def test_an_unknown_source_of_regions_quotes_all_there_are():
+    with pytest.raises(UnknownName, match="detector, grid, proposals, sam, whole"):
+        region_sources(Settings(regions=("gird",)))
+
+
+def test_regions_are_listed_with_commas(monkeypatch):
+    monkeypatch.setenv("BOXFIND_REGIONS", "whole, proposals,grid")
+    assert Settings().regions == ("whole", "proposals", "grid")
+
+
+def test_a_network_that_knows_sentences_keeps_its_own_space():
+    recipe = recipe_of(Settings(), BACKBONES["clip-rn50"])
+    assert (recipe.pooling, recipe.fine, recipe.whitening) == ("gap", 0.0, "none")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_what_builds_knows_classes_and_finders():
+    embedder, _ = embedder_for_building(Settings(regions=("whole", "proposals"), offline=True), quiet)
+    assert embedder.classifier is not None and embedder.classifier.weight.shape == (1000, LITE0.channels[0])
+    assert list(embedder.finders) == ["proposals"] and embedder.whitening is None
+    assert embedder.finders["proposals"](np.zeros((96, 128, 3), np.uint8)) == []
+
+
+@pytest.mark.usefixtures("no_network")
+def test_without_whitening_vectors_stay_as_they_are():
+    embedder, _ = embedder_for_building(Settings(whitening="none", offline=True), quiet)
+    vectors = np.abs(np.random.default_rng(0).normal(size=(3, CHANNELS))).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert embedder.whitening is not None
+    assert embedder.whitening.apply(vectors) == pytest.approx(vectors, abs=1e-6)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_path: Path):
+    plain, given = Settings(offline=True), Settings(offline=True, head=tmp_path / "head.safetensors")
+    with pytest.raises(BadHead, match="There is no head"):
+        embedder_for_building(given, quiet)
+    rng = np.random.default_rng(1)
+    head = Whitening("finetuned", np.zeros(CHANNELS, np.float32), rng.normal(size=(CHANNELS, 4)).astype(np.float32))
+    write_head(tmp_path / "head.safetensors", head, HeadFacts.of(recipe_of(plain)))
+    embedder, _ = embedder_for_building(given, quiet)
+    assert embedder.whitening is not None and np.array_equal(embedder.whitening.projection, head.projection)
+    assert len(embedder.recipe.whitening) == 64 and embedder.recipe != recipe_of(plain)
+    with pytest.raises(BadHead, match="pooling"):
+        embedder_for_building(given.model_copy(update={"pooling": "mac"}), quiet)

@@ -21,7 +21,7 @@ test: export BOXFIND_OFFLINE = 1
 test: export OPENBLAS_NUM_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: .venv/test-installed browser check
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 chaos: export BOXFIND_OFFLINE = 1
 chaos: .venv/test-installed

@@ -61,7 +61,7 @@ def read_csv_folder(folder: Path) -> Dataset:
     if unlabelled:
         raise BadTable(f"relevant.csv of {folder} says nothing about the query {unlabelled[0]}.")
     ignored = read_pairs(folder / "ignore.csv") if (folder / "ignore.csv").exists() else {}
-    objects = {row["query"]: row["object"] for _, row in _rows(folder / "queries.csv", ("query",), ("object",))}
+    objects = {row["query"]: row["object"] for _, row in read_rows(folder / "queries.csv", ("query",), ("object",))}
     return Dataset(
         folder.resolve().name,
         folder / "gallery",
@@ -80,7 +80,7 @@ def object_of(query: str) -> str:
 def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
     """Raises BadTable, with the line, when a column or a number is missing."""
     queries = []
-    for line, row in _rows(table, ("query", "image", *SIDES)):
+    for line, row in read_rows(table, ("query", "image", *SIDES)):
         queries.append(BoxedQuery(row["query"], images / row["image"], _box(row, table, line)))
     if not queries:
         raise BadTable(f"{table} has no rows.")
@@ -92,7 +92,7 @@ def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
 def read_pairs(table: Path) -> dict[str, set[str]]:
     """query -> image ids, from a CSV with those two columns. Raises BadTable."""
     pairs: dict[str, set[str]] = defaultdict(set)
-    for line, row in _rows(table, ("query", "image")):
+    for line, row in read_rows(table, ("query", "image")):
         if not row["query"] or not row["image"]:
             raise BadTable(f"{table}, line {line}: query and image must not be empty.")
         pairs[row["query"]].add(row["image"])
@@ -102,7 +102,7 @@ def read_pairs(table: Path) -> dict[str, set[str]]:
 def read_places(table: Path) -> dict[tuple[str, str], list[Box]]:
     """(query, image) -> boxes, from the rows of a CSV that have x, y, w and h. Raises BadTable."""
     places: dict[tuple[str, str], list[Box]] = defaultdict(list)
-    for line, row in _rows(table, ("query", "image"), SIDES):
+    for line, row in read_rows(table, ("query", "image"), SIDES):
         if any(row[side] for side in SIDES):
             box = _box(row, table, line)
             if box.width <= 0 or box.height <= 0:
@@ -139,7 +139,7 @@ def _box(row: dict[str, str], table: Path, line: int) -> Box:
         raise BadTable(f"{table}, line {line}: x, y, w and h must be numbers.") from None
 
 
-def _rows(table: Path, columns: tuple[str, ...], extra: tuple[str, ...] = ()) -> list[tuple[int, dict[str, str]]]:
+def read_rows(table: Path, columns: tuple[str, ...], extra: tuple[str, ...] = ()) -> list[tuple[int, dict[str, str]]]:
     """The line on which each row ends, and the row; of what is missing, an extra column is empty, any other refused."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:

@@ -87,14 +87,15 @@ def learn_and_measure(
 def as_text(found: Finetuned) -> str:
     """What the command prints."""
     split, before, after = found.split, found.before, found.after
-    return "\n".join(
-        [
-            f"Learned from {len(split.train)} labels on {found.labelled} labelled of {found.pictures} pictures.",
-            f"Held out, {len(split.held_out)} labels: {', '.join(printed(label) for label in split.held_out)}.",
-            f"mAP on these {before.average_precision:.4f} -> {after.average_precision:.4f}, "
-            f"P@10 {before.precision_at_10:.4f} -> {after.precision_at_10:.4f}.",
-        ]
-    )
+    lines = [
+        f"Of {found.pictures} pictures {found.labelled} have a label. Learned from {len(split.train)} labels.",
+        f"Held out, {len(split.held_out)} labels: {', '.join(printed(label) for label in split.held_out)}.",
+        f"mAP on these {before.average_precision:.4f} -> {after.average_precision:.4f}, "
+        f"P@10 {before.precision_at_10:.4f} -> {after.precision_at_10:.4f}.",
+    ]
+    if after.average_precision <= before.average_precision:
+        lines.append("This head is no gain for objects it never saw; label more objects, or build without it.")
+    return "\n".join(lines)
 
 
 def _looked_at(pictures: list[Found], labelled: list[Labelled]) -> list[Found]:

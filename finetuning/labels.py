@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.dataset import SIDES, _rows
+from evaluation.dataset import SIDES, read_rows
 from retrieval.errors import BadTable
 from retrieval.images import shown
 from retrieval.types import Box
@@ -38,7 +38,7 @@ class Split:
 def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
     """The rows of a CSV `image,label[,x,y,w,h]` whose images are ids of the gallery. Raises BadTable with the line."""
     rows, seen = [], set[tuple[str, str]]()
-    for line, row in _rows(table, ("image", "label"), SIDES):
+    for line, row in read_rows(table, ("image", "label"), SIDES):
         if not row["image"] or not row["label"]:
             raise BadTable(f"{table}, line {line}: image and label must not be empty.")
         if row["image"] not in gallery:

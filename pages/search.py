@@ -1,5 +1,7 @@
 """Draw a box round an object; see the gallery pictures that hold it."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 
 from retrieval.confidence import no_match
@@ -54,7 +56,8 @@ with results:
     if state.request.asks:
         try:
             images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
-            hits, seconds = find(gallery.folder.name, state.request, gallery, images)
+            with st.spinner("Reading your words…") if state.request.words else nullcontext():
+                hits, seconds = find(gallery.folder.name, state.request, gallery, images)
         except BoxfindError as error:
             failure(error)
             st.stop()

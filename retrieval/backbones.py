@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retrieval.clip import make_clip, make_text
 from retrieval.detector import FASTER_RCNN
-from retrieval.errors import RuntimeMissing, WeightsMissing, pick
+from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
 from retrieval.extras import OPEN_CLIP, TORCHVISION, Extra
 from retrieval.networks import (
     make_efficientnet,
@@ -141,7 +141,7 @@ def choose_backbone(name: str, offline: bool, progress: Progress | None = None) 
     except (WeightsMissing, RuntimeMissing) as reason:
         if name != AUTO:
             raise
-        return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {reason}"
+        return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {in_short(reason)}"
 
 
 def recipe_problem(recipe: Recipe) -> str:

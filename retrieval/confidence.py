@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieval.types import Confidence, Hit, Numbers, Scores, Vectors
+from retrieval.types import Confidence, Hit, Numbers, Vectors
 
 QUERIES = 400
 IMAGES = 1000
@@ -18,6 +18,7 @@ MEANINGS: dict[Confidence, str] = {
     "possible": "Now and then a picture without the object looks this similar.",
     "unlikely": "Pictures without the object often look this similar.",
 }
+WORDS = "It suits the words better than most pictures do. Words err more often than boxes: the order is what counts."
 VERIFIED = "Small details agree: the outline is where the object itself lies."
 NO_MATCH = "There may be no match in this gallery: pictures without the object look as similar as these."
 
@@ -56,18 +57,15 @@ def fit_null(vectors: Vectors, images: Numbers, seed: int = 0) -> Null:
     first = np.unique(images[rows], return_index=True)[1]
     best = np.maximum.reduceat(vectors[asking] @ vectors[rows].T, first, axis=1)  # (queries, images)
     elsewhere = images[asking][:, None] != images[rows][first][None, :]
-    return null_of(best[elsewhere])
-
-
-def null_of(scores: Scores) -> Null:
-    """The distribution of scores (N,) of images of which nearly none hold what is asked for."""
-    middle, high = np.quantile(scores, [MIDDLE, HIGH])
+    middle, high = np.quantile(best[elsewhere], [MIDDLE, HIGH])
     scale = float((high - middle) / (_reduced(HIGH) - _reduced(MIDDLE)))
     return Null(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
 
 
 def meaning(hit: Hit) -> str:
     """What the word for a hit's confidence stands for, in a sentence."""
+    if hit.parts and hit.parts.keys() <= {"words", "look", "colour"}:
+        return WORDS if hit.confidence == "possible" else "It suits the words no better than many pictures do."
     return VERIFIED if hit.verified else MEANINGS[hit.confidence]
 
 

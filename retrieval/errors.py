@@ -46,12 +46,16 @@ class UnknownName(BoxfindError):
     pass
 
 
-class WeightsMissing(BoxfindError):
-    pass
-
-
 class RuntimeMissing(BoxfindError):
     pass
+
+
+class WeightsMissing(BoxfindError):
+    """`what` is missing, in a few words for visitors; `remedy` is for whoever installs, and names folders."""
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what}; {remedy}." if remedy else f"{what}.")
+        self.what = what
 
 
 class GalleryProblem(BoxfindError):
@@ -80,6 +84,11 @@ class BadTable(BoxfindError):
 
 class BadHead(BoxfindError):
     pass
+
+
+def in_short(problem: WeightsMissing | RuntimeMissing) -> str:
+    """What is missing, without folders and commands: for visitors, who cannot install anything."""
+    return f"{problem.what} (docs/models.md)." if isinstance(problem, WeightsMissing) else str(problem)
 
 
 def pick(table: Mapping[str, T], what: str, name: str) -> T:

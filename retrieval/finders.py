@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.detector import FASTER_RCNN, Detector
-from retrieval.errors import RuntimeMissing, WeightsMissing, pick
+from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
 from retrieval.extras import TORCHVISION, TRANSFORMERS, Extra
 from retrieval.proposals import propose_regions
 from retrieval.sam import SAM_VIT_B, SegmentAnything
@@ -71,4 +71,6 @@ def choose_finder(name: str, offline: bool, progress: Progress | None = None) ->
             have_weights(wanted.weights, offline, progress)
         return wanted, ""
     except (WeightsMissing, RuntimeMissing) as reason:
-        return FINDERS[WITHOUT_WEIGHTS], f"Regions come from {WITHOUT_WEIGHTS}, which need no weights: {reason}"
+        return FINDERS[
+            WITHOUT_WEIGHTS
+        ], f"Regions come from {WITHOUT_WEIGHTS}, which need no weights: {in_short(reason)}"

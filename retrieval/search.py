@@ -130,10 +130,11 @@ def _verified(
     looks: Sequence[tuple[Keypoints, tuple[int, int]]],
     gallery: Searchable,
     ranked: _Ranked,
-    most: int = VERIFIED,
+    most: int | None = None,
     patience: float | None = None,
 ) -> dict[int, Evidence]:
     """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
+    most = VERIFIED if most is None else most
     candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
     seconds = (patience or verification.PATIENCE) / len(looks)
     views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]

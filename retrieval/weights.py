@@ -65,9 +65,9 @@ def need_weights(weights: Weights, offline: bool = False) -> Path:
     if found is None:
         damaged = [path for path in _places(weights) if path.is_file()]
         if damaged:
-            raise WeightsMissing(f"{damaged[0]} is not the weights file it should be; delete it and start again.")
+            raise WeightsMissing(f"{damaged[0]} is not the weights file it should be", "delete it and start again")
         why = ", which works offline" if offline else ""
-        raise WeightsMissing(f"The weights {weights.described} are not on this machine{why}; {how_to_get(weights)}.")
+        raise WeightsMissing(f"The weights {weights.described} are not on this machine{why}", how_to_get(weights))
     return found
 
 
@@ -101,7 +101,7 @@ def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
             return _keep(response, weights, progress)
     except (requests.RequestException, OSError, TimeoutError) as error:
         raise WeightsMissing(
-            f"The weights {weights.described} could not be fetched ({_reason(error)}); {how_to_get(weights)}."
+            f"The weights {weights.described} could not be fetched ({_reason(error)})", how_to_get(weights)
         ) from None
 
 
@@ -124,8 +124,8 @@ def _keep(response: requests.Response, weights: Weights, progress: Progress | No
                     progress(f"Fetching {weights.file} (MB)", done // 10**6, total // 10**6)
         if not _is_right(Path(part), weights):
             raise WeightsMissing(
-                f"The weights {weights.described} arrived damaged and were thrown away; try again, or else "
-                f"{how_to_get(weights)}."
+                f"The weights {weights.described} arrived damaged and were thrown away",
+                f"try again, or else {how_to_get(weights)}",
             )
         os.replace(part, target)
         return target

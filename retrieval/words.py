@@ -1,13 +1,11 @@
 """Searching by a sentence: alone, or to choose among what a box has found."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from retrieval.classes import class_names
 from retrieval.colour_names import colour_share, colours_in
-from retrieval.confidence import Null, null_of
 from retrieval.conse import agreed, class_embeddings, make_text_index
 from retrieval.expansion import expand
 from retrieval.nearest import Searchable, best_region_of, best_region_per_image
@@ -18,21 +16,15 @@ SURE = 5
 """Images, the best so far, whose look joins the search for more."""
 COLOURED = 100
 """Images, the best so far, whose colours are looked at."""
+OUTSTANDING = 3.0
+"""How far above the middle score, in steps from the lower quarter to the middle, is far."""
 COLOUR_WEIGHT = 0.3
 CHOICE_WEIGHT = 0.5
 """What words count beside a box: the score of the image that they suit best."""
-SENTENCES = 50
-"""Names of things, as sentences, that tell how an image scores which does not show what a sentence says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """How well regions suit a sentence, for one gallery as a whole; made once, used for every sentence."""
-
-    suit: Callable[[str], tuple[Rows, Scores]]
-    """A sentence -> rows (M,) and how well each suits it (M,)."""
-    null: Null
-    """What images score that do not show it."""
+Words = Callable[[str], tuple[Rows, Scores]]
+"""A sentence -> rows (M,) of a whole gallery and how well each suits it (M,); made once, used for every sentence."""
 
 
 def words_by_classes(gallery: Searchable) -> Words:
@@ -41,26 +33,16 @@ def words_by_classes(gallery: Searchable) -> Words:
     kinds = gallery.kinds[graph.nodes]
     index = make_text_index(kinds.classes, kinds.shares, class_embeddings())
 
-    def scores(sentence: Vectors) -> Scores:
-        return agreed(index.scores(sentence), graph)
+    def words(sentence: str) -> tuple[Rows, Scores]:
+        return graph.nodes, agreed(index.scores(embed_sentences([sentence])[0]), graph)
 
-    return _calibrated(
-        lambda sentence: (graph.nodes, scores(embed_sentences([sentence])[0])),
-        (scores(name) for name in class_embeddings()[:: len(class_embeddings()) // SENTENCES]),
-        gallery.images_of(graph.nodes),
-    )
+    return words
 
 
 def words_by_tower(gallery: Searchable, embed: Callable[[str], Vectors]) -> Words:
     """By the sentence's own place among the vectors, where the network that made them knows sentences (CLIP)."""
 
-    def suit(sentence: str) -> tuple[Rows, Scores]:
-        return gallery.nearest(embed(sentence), gallery.region_count)
-
-    rows = np.arange(gallery.region_count)
-    names = class_names()
-    some = (embed(f"a photo of a {name}") for name in names[:: len(names) // SENTENCES])
-    return _calibrated(suit, (gallery.vectors(rows) @ name for name in some), gallery.images_of(rows))
+    return lambda sentence: gallery.nearest(embed(sentence), gallery.region_count)
 
 
 def search_words(
@@ -72,6 +54,9 @@ def search_words(
     that the sentence names are looked for in the first.
     """
     images, rows, scores = _best_of_each(sentence, words, gallery)
+    if not len(images):
+        return []
+    enough = _enough(scores)
     parts = {"words": scores}
     like = rows[np.isin(images, right)] if right else rows[:SURE]
     if len(like) and (ranking == "best" or right):
@@ -87,7 +72,7 @@ def search_words(
             gallery.region(int(rows[n])),
             float(total[n]),
             float(scores[n]),
-            words.null.confidence(float(scores[n]), gallery.image_count),
+            "possible" if scores[n] >= enough else "unlikely",
             {name: float(part[n]) for name, part in parts.items()},
         )
         for n in order
@@ -111,17 +96,18 @@ def choose_by_words(sentence: str, words: Words, gallery: Searchable, hits: Sequ
     return sorted(chosen, key=lambda hit: -hit.score)
 
 
-def _calibrated(suit: Callable[[str], tuple[Rows, Scores]], others: Iterable[Scores], images: Numbers) -> Words:
-    """`others`: what rows, which belong to these images, score for sentences that have nothing to do with most."""
-    order = np.argsort(images, kind="stable")
-    starts = np.unique(images[order], return_index=True)[1]
-    best = [np.maximum.reduceat(scores[order], starts) for scores in others]
-    return Words(suit, null_of(np.concatenate(best)))
+def _enough(scores: Scores) -> float:
+    """The score from which on an image may show what a sentence says: far above the middle one of all (M,).
+
+    Words are not calibrated: what a network takes things for says too little for a chance to be named.
+    """
+    quarter, middle = np.quantile(scores, [0.25, 0.5])
+    return float(middle + OUTSTANDING * (middle - quarter))
 
 
 def _best_of_each(sentence: str, words: Words, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
     """The images searched, best first, with the region of each that suits a sentence best."""
-    rows, scores = words.suit(sentence)
+    rows, scores = words(sentence)
     inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)
     rows, scores = rows[inside], scores[inside]
     images = gallery.images_of(rows)

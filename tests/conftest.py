@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from index.build import build
 from index.pictures import PicturePool
@@ -22,12 +24,17 @@ Draw = Callable[..., Image]
 BuildIndex = Callable[..., Path]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     """The tests of one file share what they set up, and those of some folders one index or a running program."""
-    for item in items:
-        together = item.path.parent if item.path.parent.name in ("browser", "export", "ui") else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = file.rpartition("/")[0]
+            return folder if folder.endswith(("/browser", "/export", "/ui")) else file
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,6 @@ from retrieval.images import decode_image, resize_image, thumbnail
 from retrieval.spots import Spots
 from retrieval.types import Box
 from searches.labels import Label
-from ui.asking import search_from
 from ui.gallery_view import ACTIONS, picture_grid
 from ui.group_names import name_field, names_of
 from ui.hand_over import hand_over
@@ -39,7 +38,6 @@ HELP = (
 
 def catalogue(gallery: Gallery) -> list[str]:
     """Shows the groups, or the one that was opened; the ids of the pictures that can be looked at closely."""
-    _follow_search(gallery)
     counted = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
@@ -203,13 +201,6 @@ def _picked(places: dict[str, Box], action: str, image: str) -> None:
     if action == "look":
         look_at(image)
     elif action == "whole":
-        hand_over(image, whole=True)
+        hand_over(image, "whole")
     else:
-        st.session_state["member to search with"] = image, places[image]
-
-
-def _follow_search(gallery: Gallery) -> None:
-    """To the search page with the box of a member, when that was asked for."""
-    image, box = st.session_state.pop("member to search with", ("", None))
-    if image in gallery.catalogue.numbers and search_from(gallery, image, box):
-        st.switch_page("pages/search.py", query_params={})
+        hand_over(image, places[image])

@@ -79,7 +79,8 @@ def reasons(hit: Hit) -> str:
     parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
     named = f", found by the detector: {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     table = "\n".join([f"| Ranking score, {made} | {hit.score:.2f} |", "|:--|--:|", *parts])
-    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \nSimilarity (cosine) {hit.similarity:.2f}{named}\n\n{table}"
+    similar = f"Similarity (cosine) {hit.similarity:.2f}{named}"
+    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}\n\n{table}"
 
 
 def _part(name: str) -> str:

@@ -66,7 +66,7 @@ def _picked(action: str, image: str) -> None:
     if action == "look":
         look_at(image)
     else:
-        hand_over(image, whole=action == "whole")
+        hand_over(image, "whole" if action == "whole" else None)
 
 
 def _folder_choice(gallery: Gallery) -> str:

@@ -69,7 +69,7 @@ def _buttons(images: Sequence[str], place: int) -> None:
         ):
             if st.button(label, icon=f":material/{icon}:"):
                 look_at(None)
-                hand_over(images[place], whole)
+                hand_over(images[place], "whole" if whole else None)
                 st.rerun()
 
 

@@ -35,6 +35,9 @@ def test_a_group_is_named_opened_and_taken_away(page: Page, data: Path) -> None:
     assert len(named) == count and {row["group"] for row in named} == {"1"}
     assert all((data / "sample" / "gallery" / row["image"]).exists() and int(row["w"]) > 0 for row in named)
     page.get_by_role("button", name="All groups").click()
+    page.get_by_role("tab", name="In no group").wait_for()
+    expect(field).to_have_value("Something to sort out")
+    page.wait_for_timeout(1000)  # until the page that is drawn anew stands still
     field.fill("")
     field.press("Enter")
     expect(page.get_by_role("img", name=re.compile("^Group 1: "))).to_be_visible()

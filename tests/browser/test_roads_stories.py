@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.acting import OBJECT, PHONE, PICTURES, choose_sample, drag, ranking, rings, sample_box
+from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, ranking, rings, sample_box
 from tests.browser.conftest import serving
 from tests.tiny import eight_pictures
 
@@ -14,9 +14,10 @@ def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path
     words = page.get_by_role("textbox", name="In words")
     words.fill("a cup of coffee")
     words.press("Enter")
-    expect(page.get_by_role("img", name=re.compile(rf"^Rank 1: {OBJECT}-"))).to_be_visible(timeout=90_000)
+    first = page.get_by_role("img", name=re.compile(r"^Rank 1: (coffee-cup|striped-mug)-\d.jpg, possible match"))
+    expect(first).to_be_visible(timeout=90_000)
     found = ranking(page)
-    assert sum(name.startswith(f"{OBJECT}-") for name in found[:5]) >= 4
+    assert sum(name.startswith(("coffee-cup-", "striped-mug-")) for name in found[:5]) >= 4
     page.wait_for_timeout(1000)
     page.screenshot(path=PICTURES / "words.png")
     page.get_by_role("img", name=re.compile(r"^Rank 1: ")).click()
@@ -34,16 +35,21 @@ def test_words_choose_among_what_a_box_has_found(page: Page, data: Path) -> None
     words = page.get_by_role("textbox", name="In words")
     words.fill("blue")
     words.press("Enter")
-    page.get_by_text("“blue”").first.wait_for(timeout=90_000)
-    page.wait_for_timeout(1500)
+    for _ in range(60):
+        if ranking(page) != before:
+            break
+        page.wait_for_timeout(500)
     assert ranking(page) != before
+    page.get_by_role("button", name=re.compile("^Back")).click()
+    expect(words).to_have_value("")
 
 
 def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_path: Path) -> None:
     """Without weights the detector's place is taken by proposals, and the page says so."""
     gallery = eight_pictures(tmp_path / "gallery")
     (gallery / "rings.png").write_bytes(rings(320, 240))
-    settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_OFFLINE": "1"}
+    settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_ADMIN": "local"}
+    settings |= {"BOXFIND_OFFLINE": "1"}
     with serving(settings | {"BOXFIND_REGIONS": "whole,detector"}, tmp_path) as address:
         visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
         visitor.set_default_timeout(30_000)

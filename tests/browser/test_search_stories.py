@@ -121,7 +121,7 @@ def tab_to(page: Page, target: Locator) -> None:
     raise AssertionError(f"Tab does not lead to {target}")
 
 
-@pytest.mark.parametrize("path", ["", "gallery", "evaluate"])
+@pytest.mark.parametrize("path", ["", "gallery", "catalogue", "evaluate"])
 def test_r56_axe_finds_nothing_serious(page: Page, data: Path, path: str) -> None:
     if path:
         page.goto(f"{page.url.rstrip('/')}/{path}")

@@ -28,6 +28,8 @@ from retrieval.weights import file_sha256
 
 FILES = [
     "vectors.npy",
+    "classes.npy",
+    "shares.npy",
     "regions.parquet",
     "images.parquet",
     "skipped.parquet",

@@ -136,7 +136,7 @@ def test_progress(gallery: Path, build_index):
     told = []
     generation = build_index(gallery)
     verify(generation.parent, lambda *step: told.append(step))
-    assert told == [(f"Checking the files of {generation.name}", number, 8) for number in range(1, 9)]
+    assert told == [(f"Checking the files of {generation.name}", number, 10) for number in range(1, 11)]
 
 
 def test_remarks_are_no_faults(gallery: Path, build_index):

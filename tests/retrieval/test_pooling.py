@@ -103,7 +103,7 @@ def layers(feature_map):
     return feature_map, fine
 
 
-@pytest.mark.parametrize("fine", [0, 0.5, 1, 3])
+@pytest.mark.parametrize("fine", [0.5, 1, 3])
 @pytest.mark.parametrize("name", POOLINGS)
 def test_layers_stand_side_by_side_and_the_finer_one_weighs_what_is_asked(layers, name, fine):
     boxes = [WHOLE, Box(0, 0, 64, 64), Box(10, 20, 99, 101)]
@@ -113,7 +113,13 @@ def test_layers_stand_side_by_side_and_the_finer_one_weighs_what_is_asked(layers
     coarse, finer = together[:, :5], together[:, 5:]
     assert np.linalg.norm(finer, axis=1) == pytest.approx(fine * np.linalg.norm(coarse, axis=1), abs=1e-6)
     assert unit(coarse) == pytest.approx(unit(pooled(layers[0], boxes, POOLINGS[name])), abs=1e-6)
-    assert unit(finer) == pytest.approx(unit(pooled(layers[1], boxes, gap)) * (fine > 0), abs=1e-6)  # always the mean
+    assert unit(finer) == pytest.approx(unit(pooled(layers[1], boxes, gap)), abs=1e-6)  # always the mean
+
+
+def test_a_finer_layer_without_weight_is_left_out(layers):
+    assert pool_layers(layers, [WHOLE], (WIDTH, HEIGHT), gem, 0) == pytest.approx(
+        pool_layers(layers[:1], [WHOLE], (WIDTH, HEIGHT), gem, 0.5)
+    )
 
 
 def test_one_layer_alone_is_its_unit_vector(feature_map):

@@ -252,7 +252,7 @@ def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
 
 @pytest.mark.parametrize("size", [(640, 480), (300, 900), (512, 512), (101, 77)])
 def test_every_region_is_in_one_group_and_a_level_has_boxes_of_one_size(size: tuple[int, int]) -> None:
-    regions = find_regions(("whole", "grid"), *size, 4)
+    regions = find_regions(np.zeros((1, 1, 3), np.uint8), size, ("whole", "grid"), 4, {})
     groups = region_groups(regions, *size)
     assert sorted(map(str, (box for boxes in groups.values() for box in boxes))) == sorted(
         str(region.box) for region in regions

@@ -37,7 +37,7 @@ from tests.ui.reading import (
 def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
     app.run()
     assert calm(app)
-    assert "Choose a picture" in texts(app, "info")
+    assert "choose a picture" in texts(app, "info")
 
 
 def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: AppTest) -> None:

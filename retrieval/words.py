@@ -12,8 +12,14 @@ from retrieval.nearest import Searchable, best_region_of, best_region_per_image
 from retrieval.sentences import embed_sentences
 from retrieval.types import Hit, Numbers, Rows, Scores, Vectors, unit
 
+OWN = 0.3
+"""What a region's own score counts. The rest is what look-alikes score: they correct a classifier that errs on one
+view, but must not have the last word where a thing is there only once."""
 SURE = 5
 """Images, the best so far, whose look joins the search for more."""
+ALIKE = 0.4
+"""As long as they are so similar to one another, on average: then they show one thing, and are not five guesses."""
+LOOK_WEIGHT = 0.5
 COLOURED = 100
 """Images, the best so far, whose colours are looked at."""
 OUTSTANDING = 3.0
@@ -34,7 +40,8 @@ def words_by_classes(gallery: Searchable) -> Words:
     index = make_text_index(kinds.classes, kinds.shares, class_embeddings())
 
     def words(sentence: str) -> tuple[Rows, Scores]:
-        return graph.nodes, agreed(index.scores(embed_sentences([sentence])[0]), graph)
+        scores = index.scores(embed_sentences([sentence])[0])
+        return graph.nodes, OWN * scores + (1 - OWN) * agreed(scores, graph)
 
     return words
 
@@ -50,8 +57,8 @@ def search_words(
 ) -> list[Hit]:
     """The `top` images that suit a sentence best; 0 for all that there is something to say of.
 
-    `best` also looks for what resembles the first of them, or the images called `right` where there are any. Colours
-    that the sentence names are looked for in the first.
+    `best` also looks for what resembles the first of them, when those are one thing. Where images are called `right`,
+    it is what resembles those. Colours that the sentence names are looked for in the first.
     """
     images, rows, scores = _best_of_each(sentence, words, gallery)
     if not len(images):
@@ -59,8 +66,8 @@ def search_words(
     enough = _enough(scores)
     parts = {"words": scores}
     like = rows[np.isin(images, right)] if right else rows[:SURE]
-    if len(like) and (ranking == "best" or right):
-        parts["look"] = _look(like, gallery, images)
+    if len(like) and (right or (ranking == "best" and _alike(gallery.vectors(like)))):
+        parts["look"] = LOOK_WEIGHT * _look(like, gallery, images)
     colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
     if colours.any():
         parts["colour"] = colours
@@ -119,6 +126,12 @@ def _look(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
     """How much each image looks like some regions, at its most similar place."""
     descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
     return np.array([best_region_of(int(image), descriptor, gallery)[1] for image in images], np.float32)
+
+
+def _alike(vectors: Vectors) -> bool:
+    """Whether some regions (M, D), with themselves left out, are similar on average."""
+    count = len(vectors)
+    return count > 1 and float((vectors @ vectors.T).sum() - count) / (count * (count - 1)) > ALIKE
 
 
 def _colours(sentence: str, gallery: Searchable, rows: Rows, first: Numbers) -> Scores:

@@ -305,3 +305,18 @@ def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
     while (state := engine.build_state()).state == "running":
         threading.Event().wait(0.05)
     assert state.state == "failed" and "no gallery folder" in state.message
+
+
+def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkeypatch):
+    request = Request((Example("0.png", WHOLE),), "fast")
+    every = built.answer(built.gallery(), request, pictures, 0)
+    least = every[2].similarity
+    strict = Engine(built.settings.model_copy(update={"min_similarity": least}))
+    monkeypatch.setattr(strict, "embedder", built.embedder)
+    kept = strict.answer(strict.gallery(), request, pictures, 0)
+    assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
+
+
+def test_words_need_a_network_that_knows_kinds_of_things(built):
+    with pytest.raises(IndexProblem, match="cannot be searched by words"):
+        built.answer(built.gallery(), Request(words="a cup"), {})

@@ -1,15 +1,18 @@
 """A query is described the way the gallery was, and a box that cannot be searched says why."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.classes import Classifier
 from retrieval.embed import Embedder, checked_box, network_size
 from retrieval.errors import BadBox, UnknownName
 from retrieval.pooling import POOLINGS
 from retrieval.regions import find_regions
-from retrieval.types import Box, unit
+from retrieval.types import Box, Region, unit
 from retrieval.whitening import Whitening
 
 PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
@@ -178,3 +181,38 @@ def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder
 def test_an_unknown_pooling(draw, make_embedder):
     with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
         make_embedder(pooling="gme").look(draw(1))
+
+
+def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedder):
+    image = draw(3, 300, 200)
+    looked = tiny_embedder.look(image)
+    for region, vector in zip(looked.regions, looked.vectors, strict=True):
+        query = tiny_embedder.query(image, region.box, PLAIN, mode="slice")
+        assert query.descriptor @ unit(vector) == pytest.approx(1, abs=1e-6)
+    box = Box(60, 40, 200, 160)
+    assert tiny_embedder.query(image, box, PLAIN, mode="slice").descriptor @ tiny_embedder.query(
+        image, box, PLAIN
+    ).descriptor == pytest.approx(0.9, abs=0.0999)  # its cells are those of the whole picture
+
+
+def test_an_unknown_query_mode(draw, tiny_embedder):
+    with pytest.raises(UnknownName, match="there are: crop, slice"):
+        tiny_embedder.query(draw(1), Box(0, 0, 64, 64), PLAIN, mode="cut")
+
+
+def test_regions_found_in_the_pixels_are_described_with_the_others(draw, make_embedder):
+    image = draw(5, 300, 200)
+    thing = Region(Box(50, 40, 150, 140), "detector", 0.8, "cup")
+    embedder = replace(make_embedder(regions=("whole", "detector")), finders={"detector": lambda _: [thing]})
+    looked = embedder.look(image, (600, 400))
+    found = Region(Box(100, 80, 300, 280), "detector", 0.8, "cup")
+    assert looked.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
+    assert looked.vectors.shape == (2, 16) and looked.kinds.classes.shape == (2, 0)
+
+
+def test_a_classifier_says_what_each_region_is_taken_for(draw, tiny_embedder):
+    weight = np.random.default_rng(0).normal(size=(1000, 16)).astype(np.float32)
+    embedder = replace(tiny_embedder, classifier=Classifier(weight, np.zeros(1000, np.float32)))
+    looked = embedder.look(draw(5, 300, 200))
+    assert looked.kinds.classes.shape == looked.kinds.shares.shape == (len(looked.regions), embedder.classes)
+    assert (np.diff(looked.kinds.shares.astype(float), axis=1) <= 0).all() and looked.kinds.classes.max() < 1000

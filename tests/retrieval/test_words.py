@@ -51,6 +51,19 @@ def test_what_is_taken_for_a_cup_is_found_by_the_word(gallery, meanings, ranking
     assert ("look" in hits[0].parts) == (ranking == "best")
 
 
+def test_where_the_first_are_not_one_thing_their_look_does_not_count(gallery):
+    scores = np.zeros(2 * IMAGES, np.float32)
+    scores[[0, 4, 8, 12, 16]] = 0.5, 0.4, 0.3, 0.2, 0.1  # regions drawn at random
+    hits = search_words("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "best", 5)
+    assert found(hits) == ["00000", "00002", "00004", "00006", "00008"] and "look" not in hits[0].parts
+
+
+def test_a_thing_that_is_there_only_once_is_found(gallery, meanings):
+    gallery.kinds.classes[40] = 600, 601  # the whole of image 20
+    hits = search_words("600", words_by_classes(gallery), gallery, "fast", 1)
+    assert found(hits) == ["00020"]
+
+
 def test_what_suits_far_better_than_most_is_possible_and_never_more(gallery):
     scores = np.random.default_rng(2).normal(0.3, 0.02, 2 * IMAGES).astype(np.float32)
     scores[7] = 0.6

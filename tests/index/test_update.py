@@ -15,11 +15,12 @@ from index import describe, journal, packs
 from index.gallery import open_gallery
 from index.generation import current_folder, generations, read_manifest, read_skipped
 from index.verify import verify
+from retrieval.classes import Classifier
 from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem
 from retrieval.images import load_image
 from retrieval.search import RANKINGS, search
-from retrieval.types import Box
+from retrieval.types import Box, Region
 from tests.same import assert_same_index
 
 
@@ -285,3 +286,28 @@ def test_pictures_that_become_unreadable_in_numbers_stop_an_update(many: Path, b
     folder = build_index(many, full=True)
     assert read_manifest(folder).counts.images == 28
     assert [path.name[:10] for path in generations(folder.parent)] == ["gen-000001", "gen-000002"]
+
+
+def test_what_finder_and_classifier_say_is_kept_and_taken_over(many: Path, build_index, make_embedder, draw):
+    """Scores, labels and kinds of a region are those of a full build, whichever way they came into the index."""
+    weight = np.random.default_rng(1).normal(size=(1000, 16)).astype(np.float32)
+    embedder = replace(
+        make_embedder(regions=("whole", "detector", "grid"), finders=("", "", "")),
+        classifier=Classifier(weight, np.zeros(1000, np.float32)),
+        finders={"detector": lambda image: [Region(Box(4, 4, 60, 50), "detector", float(image.mean() / 255), "cup")]},
+    )
+    build_index(many, embedder=embedder)
+    Pillow.fromarray(draw(300, 64, 48)).save(many / "new.png")
+    updated = open_gallery(build_index(many, embedder=embedder))
+    full = open_gallery(build_index(many, embedder=embedder, full=True))
+    assert updated.manifest.changes.kept > 0 == full.manifest.changes.added
+    found = [region for image in updated.catalogue.ids for region in updated.regions(image) if region.label == "cup"]
+    assert len(found) == len(updated.catalogue.ids) and len({region.score for region in found}) > 3
+    kinds = updated.kinds
+    assert kinds.classes.shape == kinds.shares.shape == (updated.region_count, embedder.classes)
+    assert (kinds.shares[:, 0] > 0).all() and (kinds.classes >= 0).all()
+    for image in ("new.png", "0.png"):
+        assert updated.regions(image) == full.regions(image)
+        rows = [gallery.rows_of(gallery.number(image)) for gallery in (updated, full)]
+        assert np.array_equal(updated.kinds[rows[0]].classes, full.kinds[rows[1]].classes)
+        assert np.array_equal(updated.kinds[rows[0]].shares, full.kinds[rows[1]].shares)

@@ -32,7 +32,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
-            return folder if folder.endswith(("/browser", "/export", "/ui")) else file
+            alone = file.endswith("_story.py")  # on a server of its own
+            return folder if folder.endswith(("/browser", "/export", "/ui")) and not alone else file
 
     return Together(config, log)
 

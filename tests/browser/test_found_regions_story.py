@@ -1,47 +1,13 @@
-"""Other roads into the gallery: words, and regions that were found in the pixels. Done in a real browser."""
+"""Regions that were found in the pixels, seen in a real browser on a gallery of their own."""
 
 import re
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, ranking, rings, sample_box
+from tests.browser.acting import PICTURES, drag, rings
 from tests.browser.conftest import serving
 from tests.tiny import eight_pictures
-
-
-def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path) -> None:
-    words = page.get_by_role("textbox", name="In words")
-    words.fill("a cup of coffee")
-    words.press("Enter")
-    first = page.get_by_role("img", name=re.compile(r"^Rank 1: (coffee-cup|striped-mug)-\d.jpg, possible match"))
-    expect(first).to_be_visible(timeout=90_000)
-    found = ranking(page)
-    assert sum(name.startswith(("coffee-cup-", "striped-mug-")) for name in found[:5]) >= 4
-    page.wait_for_timeout(1000)
-    page.screenshot(path=PICTURES / "words.png")
-    page.get_by_role("img", name=re.compile(r"^Rank 1: ")).click()
-    expect(page.get_by_role("dialog").get_by_role("cell", name=re.compile("^Words: "))).to_be_visible()
-    page.keyboard.press("Escape")
-    page.set_viewport_size(PHONE)
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-
-
-def test_words_choose_among_what_a_box_has_found(page: Page, data: Path) -> None:
-    choose_sample(page)
-    drag(page, sample_box(data), 640)
-    before = ranking(page)
-    words = page.get_by_role("textbox", name="In words")
-    words.fill("blue")
-    words.press("Enter")
-    for _ in range(60):
-        if ranking(page) != before:
-            break
-        page.wait_for_timeout(500)
-    assert ranking(page) != before
-    page.get_by_role("button", name=re.compile("^Back")).click()
-    expect(words).to_have_value("")
 
 
 def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ ROADS = (
     Road("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
     Road("3: R-MAC", "--regions whole --pooling rmac`*", RMAC),
     Road("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
-    Road("2: SIFT alone", "", {}, SLOW),
+    Road("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
     Road("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
     Road("here: regions of one pass", "", {}),
     Road("here, with what is found in the pixels", "--regions whole,proposals,grid", ALL),

@@ -41,10 +41,10 @@ PROPOSED = {"regions": ("whole", "proposals")}
 ALL = {"regions": ("whole", "proposals", "grid")}
 RMAC = WHOLE | {"pooling": "rmac"}
 ROADS = (
-    Road("1: one vector a picture, cosine", "--regions whole --pooling gap`*", TUTORIAL),
+    Road("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
     Road("2: the same by Euclidean distance", "", TUTORIAL, "euclidean"),
     Road("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
-    Road("3: R-MAC", "--regions whole --pooling rmac`*", RMAC),
+    Road("3: R-MAC", "--regions whole --pooling rmac", RMAC),
     Road("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
     Road("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
     Road("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),

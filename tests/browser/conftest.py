@@ -57,7 +57,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
     visitor.set_default_timeout(30_000)
     visitor.goto(address)
-    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=120_000)
+    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=200_000)  # it is drawn and built first
     yield visitor
     visitor.close()
 

@@ -1,8 +1,9 @@
 """Pictures go through the network, many at a time, and into the journal."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -25,21 +26,22 @@ def look_at_all(
 ) -> None:
     """Does what is to be done. The whitening is learned on the way, when enough is there to learn it from."""
     waiting = journal.waiting() if journal.whitening is None else 0  # regions
-    results = _describe_all(plan, embedder, pool, workers)
-    for count, (picture, result) in enumerate(results, start=1):
-        progress("Looking at pictures", count, len(plan.to_do))
-        if isinstance(result, Skipped):
-            plan.skipped.append(result)
-            journal.add_skipped(result)
-        elif isinstance(result, Same):
-            assert plan.base is not None
-            plan.take(picture, plan.base.of_hash(result.sha256, picture.id), result.mtime)
-        else:
-            plan.made.add(result.image)
-            journal.add(result)
-            waiting += len(result.vectors)
-        if journal.whitening is None and waiting >= SAMPLE:
-            _learn(journal, embedder, workers, progress)
+    # Closed before the pool is: a thread that waits for a picture from a pool that has stopped waits for ever.
+    with closing(_describe_all(plan, embedder, pool, workers)) as results:
+        for count, (picture, result) in enumerate(results, start=1):
+            progress("Looking at pictures", count, len(plan.to_do))
+            if isinstance(result, Skipped):
+                plan.skipped.append(result)
+                journal.add_skipped(result)
+            elif isinstance(result, Same):
+                assert plan.base is not None
+                plan.take(picture, plan.base.of_hash(result.sha256, picture.id), result.mtime)
+            else:
+                plan.made.add(result.image)
+                journal.add(result)
+                waiting += len(result.vectors)
+            if journal.whitening is None and waiting >= SAMPLE:
+                _learn(journal, embedder, workers, progress)
     if journal.whitening is None and plan.made:
         _learn(journal, embedder, workers, progress)
     plan.to_do.clear()
@@ -48,7 +50,7 @@ def look_at_all(
 
 def _describe_all(
     plan: Plan, embedder: Embedder, pool: PicturePool, workers: int
-) -> Iterator[tuple[Found, Described | Same | Skipped]]:
+) -> Generator[tuple[Found, Described | Same | Skipped]]:
     # One thread a worker: left alone, the matrix products of all workers fight over the cores (a third of the speed).
     with ThreadPoolExecutor(workers) as threads, threadpool_limits(1, "blas"):
         under_way: deque[tuple[Found, Future[Described | Same | Skipped]]] = deque()

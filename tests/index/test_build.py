@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from index.gallery import open_gallery
 from index.generation import current_folder, read_manifest, read_skipped
 from index.verify import verify
 from retrieval.embed import Embedder
-from retrieval.errors import DiskFull, GalleryProblem
+from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
 from retrieval.images import load_image
 from retrieval.keypoints import find_keypoints
 
@@ -207,3 +208,24 @@ def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, m
         assert similar.max() <= 0.95 + 1e-6
     assert len(kept.regions("0.png")) == 1 < len(kept.regions("1.png")) < every
     assert kept.region_count == kept.manifest.counts.regions and verify(kept.folder.parent) == []
+
+
+def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+    """The pool stops next, and what still waited for one of its pictures then would wait for ever."""
+    looking: list[Path] = []
+
+    class Slow:
+        def look(self, path: Path, *more: object) -> object:
+            looking.append(path)
+            time.sleep(0.2)
+            seen = pool.look(path, *more)
+            looking.remove(path)
+            return seen
+
+    def cancelled(stage: str, done: int, total: int) -> None:
+        if done:
+            raise BuildCancelled("Cancelled.")
+
+    with pytest.raises(BuildCancelled) as caught:
+        module.build(gallery, tmp_path / "index", tiny_embedder, Slow(), 2, cancelled)
+    assert caught.tb and not looking

@@ -47,13 +47,13 @@ class Diagnosis:
 
 def examine(settings: Settings) -> Diagnosis:
     """Looks at everything and changes nothing; never raises for what it finds."""
-    runtime = choose_runtime(settings.runtime)
+    runtime, precision = choose_runtime(settings.runtime)
     return Diagnosis(
         python=platform.python_version(),
         packages={name: _version(name) for name in PACKAGES},
         device=_device(runtime.name),
         runtime=runtime.name,
-        precision=runtime.precisions[0],
+        precision=precision,
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
         weights={name: str(find_weights(b.weights) or "not on this machine") for name, b in BACKBONES.items()},
         gallery="drawn by the program" if settings.is_sample else str(settings.gallery_dir),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
 from retrieval.classes import load_classifier
@@ -32,7 +33,9 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
     recipe = make_recipe(backbone, settings, sources)
     embedder = replace(
         embedder_for_searching(recipe, settings, streams=settings.workers),
-        classifier=None if backbone.text else load_classifier(need_weights(backbone.weights)),
+        classifier=None
+        if backbone.text
+        else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
         whitening=_given_whitening(recipe, backbone, settings),
         finders={name: finder.start() for name, finder in sources.items() if finder},
     )
@@ -46,10 +49,15 @@ def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1)
         raise IndexProblem(problem)
     backbone = BACKBONES[recipe.backbone]
     weights = need_weights(backbone.weights)
-    runtime = choose_runtime(settings.runtime, recipe.precision)
-    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.xml"
-    options = RunOptions(recipe.precision, streams, settings.data / "networks" / name)
-    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options))
+    runtime, precision = choose_runtime(settings.runtime, recipe.precision)
+    options = RunOptions(precision, streams, _kept(backbone, settings, "xml"))
+    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
+
+
+def _kept(backbone: Backbone, settings: Settings, suffix: str) -> Path:
+    """Where what is made of a checkpoint is kept between starts."""
+    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
+    return settings.data / "networks" / name
 
 
 def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
@@ -100,7 +108,7 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources) -> Rec
         fine=0.0 if speaks else settings.fine,
         whitening="none" if speaks else _head_id(settings) or settings.whitening,
         dimensions=settings.dimensions,
-        precision=choose_runtime(settings.runtime).precisions[0],
+        precision=choose_runtime(settings.runtime)[1],
     )
 
 

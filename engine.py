@@ -23,7 +23,6 @@ from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
 from retrieval.weights import Progress
 from retrieval.words import Words, choose_by_words, search_words, words_by_classes, words_by_tower
-from samples.draw import draw_samples
 from settings import PROJECT, Settings
 
 CHOICE = 100
@@ -55,7 +54,7 @@ class Engine:
             if self._gallery is None or pointer != self._pointer:
                 generation, warning = served_generation(self.settings.index_dir)
                 if self._gallery is None or self._gallery.folder != generation.folder:
-                    self._gallery = make_gallery(generation, fetch=self.settings.fetch_k)
+                    self._gallery = make_gallery(generation, self.settings.store, self.settings.fetch_k)
                 self._pointer, self._warning = pointer, warning
             return self._gallery
 
@@ -154,11 +153,21 @@ class Engine:
                 progress(stage, done, total)
 
             if settings.is_sample:
+                from samples.draw import draw_samples  # needed once
+
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
-            with PicturePool(settings.workers) as pool:
+            with PicturePool(settings.workers, keypoints=settings.keypoints) as pool:
                 return build(
-                    settings.gallery_dir, settings.index_dir, embedder, pool, settings.workers, both, note, full
+                    settings.gallery_dir,
+                    settings.index_dir,
+                    embedder,
+                    pool,
+                    settings.workers,
+                    both,
+                    note,
+                    full,
+                    settings.store,
                 )
 
     def start_build(self, full: bool = False) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, PositiveInt, field_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
@@ -39,14 +39,16 @@ class Settings(BaseSettings):
     side: int = 640
     query_side: int = 280
     query_views: tuple[float, ...] = (0.64, 1.0)
-    regions: Annotated[tuple[str, ...], NoDecode] = ("whole", "grid")
-    """Where regions come from, with commas between the names in the environment: also detector, sam, proposals."""
-    grid_levels: int = 4
+    regions: Annotated[tuple[str, ...], NoDecode] = ("whole", "proposals", "grid")
+    """Where regions come from, with commas between the names in the environment: also detector and sam."""
+    grid_levels: int = 2
     distinct: float = 0.95
     pooling: str = "gem"
     fine: float = 0.5
     whitening: Literal["learned", "none"] = "learned"
     dimensions: int = 256
+    keypoints: NonNegativeInt = 500
+    """Kept of each picture for verification, 132 bytes each; 0 does without it, in little more than half the time."""
     head: Path | None = None
     """A head made by `finetune`, which takes the place of a learned whitening."""
 
@@ -57,6 +59,9 @@ class Settings(BaseSettings):
     """Results that are less similar are left out."""
     fetch_k: PositiveInt = 160
     """Regions that a vector search fetches at first; more follow until enough pictures are sure."""
+    store: Literal["auto", "flat", "half", "cells"] = "auto"
+    """How vectors are searched: all of them (flat), all as float16 at first (half), or only those of the nearest cells
+    (cells), which a build sorts them into where they are very many or this is what is asked for."""
     score_tie_eps: NonNegativeFloat = 0.0
     """Where the whole picture is less similar than its best region by no more than this, it is what is outlined."""
 

@@ -27,7 +27,7 @@ def finetune(
     settings = settings_with(gallery=gallery, backbone=backbone)
     with TerminalProgress(notes) as progress:
         embedder, remark = embedder_for_building(settings, progress)
-        with PicturePool(settings.workers) as pool:
+        with PicturePool(settings.workers, keypoints=0) as pool:
             found = train(labels, settings.gallery_dir, out, embedder, pool, settings.workers, progress)
     if remark:
         note(remark)

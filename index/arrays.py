@@ -1,4 +1,4 @@
-"""The arrays of a generation, written and read: vectors, kinds, whitening, neighbours. Nothing is ever unpickled."""
+"""The arrays of a generation, written and read: vectors, kinds, whitening, neighbours, cells. Nothing is unpickled."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from index.cells import Cells
 from retrieval.diffusion import Neighbours
 from retrieval.types import Kinds, Vectors
 from retrieval.whitening import Whitening
@@ -91,6 +92,30 @@ def read_neighbours(folder: Path, rows: int) -> Neighbours:
     if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
         raise ValueError("neighbours.npz does not fit the vectors")
     return found
+
+
+def write_cells(folder: Path, cells: Cells) -> None:
+    np.savez(
+        folder / "cells.npz",
+        centroids=np.ascontiguousarray(cells.centroids),
+        of_row=cells.of_row,
+        probes=np.array(cells.probes, np.int64),
+        learned=np.array(cells.learned, np.int64),
+    )
+
+
+def read_cells(folder: Path, rows: int, dimensions: int) -> Cells:
+    """Raises ValueError where they cannot be those of so many vectors: a wrong cell would read foreign memory."""
+    arrays = _read_npz(folder / "cells.npz")
+    centroids, of_row, probes, learned = (arrays[name] for name in ("centroids", "of_row", "probes", "learned"))
+    fits = centroids.dtype == np.float32 and centroids.shape[1:] == (dimensions,) and np.isfinite(centroids).all()
+    fits = fits and of_row.dtype == np.uint16 and of_row.shape == (rows,)
+    if not fits or of_row.max() >= len(centroids):
+        raise ValueError("cells.npz does not fit the vectors")
+    fits = all(number.dtype == np.int64 and number.shape == () for number in (probes, learned))
+    if not fits or not 1 <= probes <= len(centroids) or learned < 1:
+        raise ValueError("cells.npz does not fit together")
+    return Cells(centroids, of_row, int(probes), int(learned))
 
 
 def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:

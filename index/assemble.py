@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from index.arrays import new_kinds, new_vectors, write_neighbours, write_whitening
+from index.arrays import new_kinds, new_vectors, write_cells, write_neighbours, write_whitening
 from index.catalogue import ImageEntry, write_catalogue
+from index.cells import make_cells, update_cells, wants_cells
 from index.compare import Plan
 from index.generation import FileFacts, write_skipped
 from index.journal import Journal
@@ -29,8 +30,13 @@ class Assembled:
     """Files of the generation before that are now part of this one as well."""
 
 
-def assemble(plan: Plan, journal: Journal, classes: int, folder: Path, progress: Progress) -> Assembled:
-    """Writes everything but the manifest, in the order of image ids; `classes`: how many are kept of each region."""
+def assemble(
+    plan: Plan, journal: Journal, classes: int, folder: Path, progress: Progress, store: str = "auto"
+) -> Assembled:
+    """Writes everything but the manifest, in the order of image ids; `classes`: how many are kept of each region.
+
+    `store`: what the index is to be searched in.
+    """
     progress("Writing the index", 0, 0)
     ids = sorted(plan.taken.keys() | plan.made)
     shared = _share(plan, folder)
@@ -54,10 +60,14 @@ def assemble(plan: Plan, journal: Journal, classes: int, folder: Path, progress:
     write_catalogue(folder, entries, regions)
     write_skipped(folder, sorted(plan.skipped, key=lambda s: s.file))
     images = np.repeat(np.arange(len(ids)), sizes)
-    known = plan.base.neighbours(_new_rows(plan, ids, sizes)) if plan.base else None
+    here = _new_rows(plan, ids, sizes)
+    known = plan.base.neighbours(here) if plan.base else None
     write_neighbours(
         folder, find_neighbours(vectors, images, known, lambda *at: progress("Joining what looks alike", *at))
     )
+    if wants_cells(store, len(vectors)):
+        before = plan.base.generation.cells if plan.base else None
+        write_cells(folder, update_cells(before, here, vectors, progress) if before else make_cells(vectors, progress))
     return Assembled({entry.image: entry.sha256 for entry in entries}, len(vectors), fit_null(vectors, images), shared)
 
 
@@ -104,8 +114,9 @@ def _row_count(plan: Plan, image: str) -> int:
 
 
 def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:
-    """The new row of each row of the generation before; -1 for those that are gone."""
-    assert plan.base is not None
+    """The new row of each row of the generation before, if there is one; -1 for those that are gone."""
+    if plan.base is None:
+        return np.zeros(0, np.int64)
     here = np.full(len(plan.base.generation.vectors), -1)
     for image, start, size in zip(ids, np.cumsum([0, *sizes]), sizes, strict=False):
         taken = plan.taken.get(image)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from index.assemble import Assembled, assemble
 from index.base import Base
+from index.cells import wants_cells
 from index.compare import Plan, changes, make_plan, refuse_when_gone, refuse_when_unreadable
 from index.describe import look_at_all
 from index.folder import find_pictures
@@ -29,9 +30,9 @@ from retrieval.whitening import SAMPLE
 
 OUTGROWN = 2
 """A whitening is learned anew when the gallery has so many times the pictures that it was learned from."""
-MOST_REGIONS = 41
+MOST_REGIONS = 20
 """Of a picture: a whitening that was learned from more than SAMPLE of them has seen all that it can."""
-BYTES_OF_PICTURE, BYTES_OF_RAW = 130_000, 220_000
+BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
 """On disk, roughly: a picture in an index, and in the journal as long as there is no whitening."""
 
 
@@ -44,6 +45,7 @@ def build(
     progress: Progress,
     note: str = "",
     full: bool = False,
+    store: str = "auto",
 ) -> Path:
     """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
 
@@ -71,11 +73,11 @@ def build(
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
             refuse_when_unreadable(gallery, served, plan.skipped, full)
-            if served and not damage and plan.changes_nothing() and _says(served) == (str(gallery), note):
+            if served and not damage and plan.changes_nothing() and _suits(served, str(gallery), note, store):
                 final = served.folder
             else:
                 facts = {"recipe": recipe, "gallery": str(gallery), "note": note}
-                made = assemble(plan, journal, embedder.classes, folder, progress)
+                made = assemble(plan, journal, embedder.classes, folder, progress, store)
                 manifest = _manifest(plan, journal, made, served, facts)
                 final = publish(folder, index_dir, manifest, served.folder if served else None)
         remove_journal(index_dir)
@@ -89,8 +91,10 @@ def _served(index_dir: Path) -> tuple[Generation | None, str]:
         return None, ""
 
 
-def _says(served: Generation) -> tuple[str, str]:
-    return served.manifest.gallery, served.manifest.note
+def _suits(served: Generation, gallery: str, note: str, store: str) -> bool:
+    """Whether a generation of the same pictures says, and can be searched, as it would if it were made now."""
+    as_searched = served.cells is not None or not wants_cells(store, len(served.vectors))
+    return as_searched and (served.manifest.gallery, served.manifest.note) == (gallery, note)
 
 
 def _goes_on(served: Generation, recipe: Recipe, found: int) -> bool:

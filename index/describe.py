@@ -18,7 +18,7 @@ from retrieval.weights import Progress
 from retrieval.whitening import SAMPLE, learn_whitening
 
 AHEAD = 4
-"""Pictures that may wait, described, for each worker: bounds memory when writing is slower than looking."""
+"""Pictures that may wait, described, for each thread: bounds memory when writing is slower than looking."""
 
 
 def look_at_all(
@@ -51,13 +51,15 @@ def look_at_all(
 def _describe_all(
     plan: Plan, embedder: Embedder, pool: PicturePool, workers: int
 ) -> Generator[tuple[Found, Described | Same | Skipped]]:
-    # One thread a worker: left alone, the matrix products of all workers fight over the cores (a third of the speed).
-    with ThreadPoolExecutor(workers) as threads, threadpool_limits(1, "blas"):
+    # While one batch is computed the next one gathers.
+    at_once = max(workers, 2 * embedder.at_once) if embedder.at_once > 1 else workers
+    # One thread a matrix product: left alone, those of all workers fight over the cores (a third of the speed).
+    with ThreadPoolExecutor(at_once) as threads, threadpool_limits(1, "blas"):
         under_way: deque[tuple[Found, Future[Described | Same | Skipped]]] = deque()
         try:
             for picture in plan.to_do:
                 under_way.append((picture, threads.submit(_describe, picture, plan, embedder, pool)))
-                if len(under_way) > AHEAD * workers:
+                if len(under_way) > AHEAD * at_once:
                     done, future = under_way.popleft()
                     yield done, future.result()
             while under_way:

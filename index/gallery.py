@@ -12,10 +12,10 @@ from index.catalogue import Catalogue, ImageEntry
 from index.generation import Generation, Manifest, open_generation
 from index.keypoints import unpack_keypoints
 from index.packs import read_slice
-from index.store import STORES, Store
+from index.store import Store, open_store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
-from retrieval.errors import GalleryProblem, IndexProblem, pick
+from retrieval.errors import GalleryProblem, IndexProblem
 from retrieval.images import decode_image
 from retrieval.keypoints import Keypoints
 from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
@@ -148,19 +148,20 @@ class Gallery:
             raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
 
 
-def open_gallery(folder: Path, store: str = "flat") -> Gallery:
-    """Raises IndexProblem."""
+def open_gallery(folder: Path, store: str = "auto") -> Gallery:
+    """Raises IndexProblem, UnknownName."""
     return make_gallery(open_generation(folder), store)
 
 
-def make_gallery(generation: Generation, store: str = "flat", fetch: int = 0) -> Gallery:
+def make_gallery(generation: Generation, store: str = "auto", fetch: int = 0) -> Gallery:
+    """`store`: one of STORES. Raises UnknownName, IndexProblem where the generation cannot be searched that way."""
     return Gallery(
         generation.folder,
         generation.manifest,
         generation.catalogue,
         generation.whitening,
         make_graph(generation.neighbours),
-        pick(STORES, "store", store)(generation.vectors),
+        open_store(store, generation.vectors, generation.cells),
         range(len(generation.catalogue.ids)),
         generation.kinds,
         fetch,

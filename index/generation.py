@@ -10,6 +10,7 @@ INDEX_DIR/
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
     neighbours.npz         the regions of other images that each region resembles most: nodes, nearest, similarities
+    cells.npz              of large indexes: centroids (C, D) of cells of similar vectors, the cell of each vector
     thumbs/0000.jpgs …     JPEG thumbnails one after the other, many to a file
     keypoints/0000.bin …   keypoints for geometric verification, the same way
     manifest.json          format, recipe, counts, null distribution, sha256 of every other file; written last
@@ -35,8 +36,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from index.arrays import read_kinds, read_neighbours, read_vectors, read_whitening
+from index.arrays import read_cells, read_kinds, read_neighbours, read_vectors, read_whitening
 from index.catalogue import Catalogue, read_catalogue
+from index.cells import Cells
 from index.folder import Skipped
 from retrieval.confidence import Null
 from retrieval.diffusion import Neighbours
@@ -126,6 +128,8 @@ class Generation:
     whitening: Whitening
     neighbours: Neighbours
     kinds: Kinds
+    cells: Cells | None = None
+    """Only of indexes that are large, or that were built to be searched by them."""
 
 
 def generations(index_dir: Path) -> list[Path]:
@@ -192,6 +196,7 @@ def open_generation(folder: Path) -> Generation:
     try:
         vectors, neighbours, kinds = read_vectors(folder, rows), read_neighbours(folder, rows), read_kinds(folder, rows)
         catalogue, whitening = read_catalogue(folder), read_whitening(folder)
+        cells = read_cells(folder, rows, vectors.shape[1]) if "cells.npz" in manifest.files else None
     except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
     if vectors.shape[1:] != whitening.projection.shape[1:]:
@@ -200,7 +205,7 @@ def open_generation(folder: Path) -> Generation:
         raise IndexProblem(f"The index {folder.name} is damaged: thumbnails lie where none can be. {REBUILD}")
     if (len(catalogue.image_of_row), len(catalogue.ids)) != (rows, images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
-    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours, kinds)
+    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours, kinds, cells)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -18,7 +18,7 @@ from index.keypoints import pack_keypoints
 from retrieval.embed import network_size
 from retrieval.errors import UnreadableImage
 from retrieval.images import decode_image, decode_picture, read_file, resize_image, shown, thumbnail
-from retrieval.keypoints import find_keypoints, use_one_thread
+from retrieval.keypoints import LIMIT, find_keypoints, use_one_thread
 from retrieval.types import Image
 
 SECONDS = 20.0
@@ -59,8 +59,11 @@ class Same:
 class PicturePool:
     """Worker processes that read and decode; use it in a `with` block. May be asked from many threads at once."""
 
-    def __init__(self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY) -> None:
-        self._seconds = seconds
+    def __init__(
+        self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY, keypoints: int = LIMIT
+    ) -> None:
+        """`keypoints`: how many of a picture `look` gives at most; finding them is the longer part of its work."""
+        self._seconds, self._keypoints = seconds, keypoints
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=PICTURES_PER_WORKER,
@@ -81,7 +84,7 @@ class PicturePool:
 
         Raises UnreadableImage.
         """
-        found: Seen | Same = self._run(path.name, _look, path, side, known)
+        found: Seen | Same = self._run(path.name, _look, path, side, known, self._keypoints)
         return found
 
     def decode(self, data: bytes, name: str) -> Image:
@@ -98,7 +101,7 @@ class PicturePool:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it anew.") from None
 
 
-def _look(path: Path, side: int, known: frozenset[str]) -> Seen | Same:
+def _look(path: Path, side: int, known: frozenset[str], keypoints: int) -> Seen | Same:
     before = _facts(path)
     data = read_file(path)
     if before != _facts(path) or before[0] != len(data):
@@ -111,7 +114,7 @@ def _look(path: Path, side: int, known: frozenset[str]) -> Seen | Same:
     return Seen(
         resize_image(image, *network_size(decoded.width, decoded.height, side)),
         thumbnail(image),
-        pack_keypoints(find_keypoints(image), image.shape[1], image.shape[0]),
+        pack_keypoints(find_keypoints(image, limit=keypoints), image.shape[1], image.shape[0]) if keypoints else b"",
         decoded.width,
         decoded.height,
         *before,

@@ -1,11 +1,17 @@
 """Where vectors are searched."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-import faiss
-import numpy as np
-
+from index.cell_store import CellStore
+from index.cells import Cells
+from index.flat import FlatStore
+from index.half import HalfStore
+from retrieval.errors import IndexProblem, pick
 from retrieval.types import Rows, Scores, Vectors
+
+FLAT_ROWS = 250_000
+"""Vectors up to which an exact search takes few milliseconds as they are; beyond that half the bytes pay."""
 
 
 class Store(Protocol):
@@ -17,36 +23,37 @@ class Store(Protocol):
         """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
 
         `among`: only these rows are searched, and K is at most their number. Which of several rows that tie for the
-        last place are found is left open.
+        last place are found is left open. Scores are exact; whether the rows are is said by each store.
         """
 
     def vectors(self, rows: Rows) -> Vectors:
-        """(R,) -> (R, D)."""
+        """(R,) -> (R, D), as they were given."""
 
 
-class FlatStore:
-    """Exact inner product over every vector (FAISS IndexFlatIP). Reading from many threads is safe."""
+def open_store(name: str, vectors: Vectors, cells: Cells | None = None) -> Store:
+    """Makes vectors (N, D) searchable, which must never change: they are searched where they lie.
 
-    def __init__(self, vectors: Vectors) -> None:
-        self._index = faiss.IndexFlatIP(vectors.shape[1])
-        self._index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-
-    def __len__(self) -> int:
-        return int(self._index.ntotal)
-
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        among = range(len(self)) if among is None else among
-        count = min(count, len(among))
-        if count == 0:
-            return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
-        only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self) else None
-        how = faiss.SearchParameters(sel=only)  # type: ignore[call-arg]  # FAISS adds it when it is imported
-        scores, rows = self._index.search(np.ascontiguousarray(queries, dtype=np.float32), count, params=how)
-        order = np.lexsort((rows, -scores))  # FAISS leaves equal scores in no useful order
-        return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
-
-    def vectors(self, rows: Rows) -> Vectors:
-        return np.asarray(self._index.reconstruct_batch(np.ascontiguousarray(rows, dtype=np.int64)), dtype=np.float32)
+    Raises UnknownName, IndexProblem where the store needs cells and there are none.
+    """
+    return pick(STORES, "store", name)(vectors, cells)
 
 
-STORES = {"flat": FlatStore}
+def _auto(vectors: Vectors, cells: Cells | None) -> Store:
+    if cells:
+        return CellStore(vectors, cells)
+    return FlatStore(vectors) if len(vectors) <= FLAT_ROWS else HalfStore(vectors)
+
+
+def _cells(vectors: Vectors, cells: Cells | None) -> Store:
+    if cells is None:
+        raise IndexProblem("The index is not sorted into cells; build it again with BOXFIND_STORE=cells.")
+    return CellStore(vectors, cells)
+
+
+STORES: dict[str, Callable[[Vectors, Cells | None], Store]] = {
+    "auto": _auto,
+    "flat": lambda vectors, _: FlatStore(vectors),
+    "half": lambda vectors, _: HalfStore(vectors),
+    "cells": _cells,
+}
+"""`flat` and `half` find exactly the nearest, `cells` nearly all of them; `auto` is what suits the size."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalogue import Catalogue
+from index.cells import nearest_cells
 from index.generation import (
     Generation,
     Manifest,
@@ -20,6 +21,8 @@ from retrieval.errors import IndexProblem
 from retrieval.weights import Progress
 
 UNIT_TOLERANCE = 1e-3
+SORTED = 10_000
+"""Vectors of which it is checked that they lie in the right cells."""
 SLICES = (("thumbnail", "thumb"), ("keypoints", "keypoints"))
 """What is kept of a picture as a slice of a file, and how the columns of the catalogue begin that say where."""
 
@@ -72,7 +75,7 @@ def remarks(index_dir: Path) -> list[str]:
 
 
 def _broken_rules(generation: Generation) -> list[str]:
-    return [fault for check in (_vectors, _pictures, _slices, _skipped) for fault in check(generation)]
+    return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
 
 
 def _vectors(generation: Generation) -> Iterator[str]:
@@ -81,6 +84,18 @@ def _vectors(generation: Generation) -> Iterator[str]:
         yield "Some vectors hold values that are not numbers."
     elif np.any(np.abs(lengths - 1) > UNIT_TOLERANCE):
         yield f"{np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)} vectors do not have length 1."
+
+
+def _cells(generation: Generation) -> Iterator[str]:
+    cells, vectors = generation.cells, generation.vectors
+    if cells is None:
+        return
+    rows = np.arange(0, len(vectors), -(-len(vectors) // SORTED))
+    nearest = cells.centroids[nearest_cells(vectors[rows], cells.centroids)]
+    further = np.einsum("nd,nd->n", vectors[rows], nearest - cells.centroids[cells.of_row[rows]])
+    wrong = np.count_nonzero(further > UNIT_TOLERANCE)
+    if wrong:
+        yield f"{wrong} of {len(rows)} vectors lie in the wrong cells and may not be found."
 
 
 def _pictures(generation: Generation) -> Iterator[str]:

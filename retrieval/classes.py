@@ -1,8 +1,12 @@
 """Which of the thousand kinds of things of ImageNet a part of a picture looks like."""
 
+import contextlib
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +48,31 @@ class Classifier:
         return order.astype(np.int16), np.take_along_axis(shares, order, axis=1).astype(np.float16)
 
 
-def load_classifier(weights: Path) -> Classifier | None:
-    """The classifier in a checkpoint; None where no single layer leads from averaged features to classes (VGG16)."""
+def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | None:
+    """The classifier in a checkpoint; None where no single layer leads from averaged features to classes (VGG16).
+
+    `kept`: where it is kept between builds, for reading a checkpoint takes torch, which takes seconds.
+    """
+    if kept is not None and kept.exists():
+        with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
+            return Classifier(file["weight"], file["bias"])
     import torch
 
     state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
     for layer in LAYERS:
         if f"{layer}.weight" in state:
-            return Classifier(state[f"{layer}.weight"].float().numpy(), state[f"{layer}.bias"].float().numpy())
+            found = Classifier(state[f"{layer}.weight"].float().numpy(), state[f"{layer}.bias"].float().numpy())
+            if kept is not None:
+                _keep(found, kept)
+            return found
     return None
+
+
+def _keep(classifier: Classifier, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.stem}-{os.getpid()}.npz")
+    np.savez(part, weight=classifier.weight, bias=classifier.bias)
+    os.replace(part, path)
 
 
 def class_names() -> tuple[str, ...]:

@@ -11,8 +11,7 @@ from retrieval.images import crop_image, resize_image
 from retrieval.pooling import POOLINGS, gap, pool_layers
 from retrieval.recipe import Recipe
 from retrieval.regions import Find, find_regions
-from retrieval.runtimes import Run
-from retrieval.types import Box, FeatureMap, Image, Kinds, Query, Region, Vectors, unit
+from retrieval.types import Box, FeatureMap, Image, Kinds, Query, Region, Run, Vectors, unit
 from retrieval.whitening import Whitening
 
 STRIDE = 32
@@ -39,6 +38,8 @@ class Embedder:
     whitening: Whitening | None = None
     """The one that the recipe names; None where it is to be learned from the gallery."""
     finders: Mapping[str, Find] = field(default_factory=dict)
+    at_once: int = 1
+    """Gallery images that the network likes to look at together, each brought by a thread of its own."""
 
     @property
     def classes(self) -> int:

@@ -8,6 +8,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
@@ -112,10 +113,11 @@ def decode_picture(data: bytes, name: str = "The picture", enough: int | None = 
 
 
 def resize_image(image: Image, width: int, height: int) -> Image:
-    """Bicubic with antialiasing. (H, W, 3) -> (height, width, 3)."""
+    """Averaged where it gets smaller, bicubic where larger. (H, W, 3) -> (height, width, 3)."""
     if image.shape[:2] == (height, width):
         return image
-    return np.asarray(Pillow.fromarray(image).resize((width, height), Pillow.Resampling.BICUBIC))
+    smaller = width < image.shape[1] or height < image.shape[0]
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC))
 
 
 def crop_image(image: Image, box: Box) -> Image:
@@ -125,10 +127,10 @@ def crop_image(image: Image, box: Box) -> Image:
 
 def thumbnail(image: Image, side: int = 320, quality: int = 80) -> bytes:
     """A baseline JPEG whose longest side is at most `side`, without any metadata of the original."""
-    small = Pillow.fromarray(image)
-    small.thumbnail((side, side), Pillow.Resampling.BICUBIC)
+    scale = min(side / max(image.shape[:2]), 1.0)
+    height, width = (max(round(length * scale), 1) for length in image.shape[:2])
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=quality)
+    Pillow.fromarray(resize_image(image, width, height)).save(out, "JPEG", quality=quality)
     return out.getvalue()
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from retrieval.types import Image
 
-GALLERY_SIDE, QUERY_SIDE = 640, 400
+GALLERY_SIDE, QUERY_SIDE = 448, 400
 """Longest side, in pixels, at which a gallery picture and a crop are looked at."""
 LIMIT, QUERY_LIMIT = 500, 350
 """Keypoints kept of a gallery picture and looked for of a crop."""

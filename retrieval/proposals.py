@@ -1,4 +1,6 @@
-"""Boxes of what stands out in a picture, without any network, and a rough box fitted to the thing in it."""
+"""Boxes of what stands out in a picture, without any network."""
+
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -10,15 +12,13 @@ _SIDE = 128  # longest side, in pixels, of the copy that is looked at
 _SHARES = 0.17 * 1.27 ** np.arange(7)  # of a box in the picture, as the root of its area: 0.17 to 0.71
 _ASPECTS = 2 ** np.arange(-1, 1.5, 0.5)  # width to height
 _STEP = 0.25  # of its side that a box moves on
-_LEAST_SHARE, _LEAST_PIXELS = 0.05, 8  # of a side of a box; no search takes fewer pixels
+_LEAST_SHARE, LEAST_PIXELS = 0.05, 8  # of a side of a box; no search takes fewer pixels
 _OVERLAP = 0.4  # intersection over union from which on two boxes say the same
 _CLOSE = 1.5  # times the score of a box round a contour, which fits a thing more closely than any fixed window
 _SURROUNDINGS = 1.5  # times as wide and high as the box
+_LOOKED_AT = 1200  # boxes that stand out most, whose colours are compared: of some 5000
 _CENTRE = 0.3  # standard deviation, in sides of the picture, of how far off the middle people put what they show
 _LEVELS = 3  # equally frequent steps along each axis of CIELAB
-_CORE = 0.5  # of either side of a drawn box: the middle that is taken for the thing itself
-_BACKGROUND = 1.4  # times as wide and high as a drawn box: what lies beyond the box in it is not the thing
-_ROUNDS = 2  # of GrabCut; more find no more
 
 
 def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
@@ -27,7 +27,8 @@ def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
     A good box holds much salience for its size, has other colours than what surrounds it, and lies near the middle.
     None is the whole picture, and a picture without any detail has none. Deterministic.
     """
-    return [box for box, _ in _best(image, _windows(image.shape[1], image.shape[0]), count)]
+    size = image.shape[1], image.shape[0]
+    return [box for box, _ in _best(shrunk(image), size, _windows(*size), np.ones(1), count)]
 
 
 def propose_regions(image: Image, count: int = 10) -> list[Region]:
@@ -36,76 +37,41 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
     Boxes round contours compete with those that `suggest_boxes` chooses from; few overlap much. A score is a box's as a
     share of the best one's, so the first has 1. Deterministic.
     """
-    width, height = image.shape[1], image.shape[0]
-    contours, windows = _contours(image), _windows(width, height)
+    size, small = (image.shape[1], image.shape[0]), shrunk(image)
+    contours, windows = _contours(small, size), _windows(*size)
     worth = np.repeat([_CLOSE, 1.0], [len(contours), len(windows)])
-    found = _best(image, np.concatenate([contours, windows]), count, worth)
+    found = _best(small, size, np.concatenate([contours, windows]), worth, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
 
 def _best(
-    image: Image, windows: NDArray[np.int64], count: int, worth: NDArray[np.float64] | float = 1.0
+    small: Image, size: tuple[int, int], windows: NDArray[np.int64], worth: NDArray[np.float64], count: int
 ) -> list[tuple[Box, float]]:
-    """The windows (N, 4) with the highest scores, times their worth, and these; none overlaps a better one much."""
-    if not len(windows):
-        return []
-    scores = _scores(image, windows) * worth
-    kept: list[int] = []
+    """The windows (N, 4) with the highest scores, times their worth, and these; none overlaps a better one much.
+
+    `small` is a copy of the picture of that (width, height), in whose pixels the windows are.
+    """
+    smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
+    lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
+    to_small = np.tile(np.divide(small.shape[1::-1], size), 2)
+    stand_out = worth * _standing_out(lab, windows * to_small)
+    some = np.argsort(-stand_out, kind="stable")[:_LOOKED_AT]
+    some = some[stand_out[some] > 0]
+    windows, scores = windows[some], stand_out[some] * np.sqrt(_contrast(lab, windows[some] * to_small))
+    found: list[tuple[Box, float]] = []
     waiting = np.argsort(-scores, kind="stable")
     waiting = waiting[scores[waiting] > 0]
-    while len(waiting) and len(kept) < count:
-        kept.append(int(waiting[0]))
-        waiting = waiting[_overlaps(windows[waiting[0]], windows[waiting]) < _OVERLAP]
-    return [(Box(*windows[place].tolist()), float(scores[place])) for place in kept]
+    while len(waiting) and len(found) < count:
+        best = windows[waiting[0]]
+        found.append((Box(*best.tolist()), float(scores[waiting[0]])))
+        waiting = waiting[_overlaps(best, windows[waiting]) < _OVERLAP]
+    return found
 
 
-def snap_box(image: Image, box: Box) -> Box:
-    """A box drawn generously round a thing in a picture (H, W, 3), drawn in to its edges by GrabCut.
-
-    GrabCut (Rother et al., SIGGRAPH 2004) is told that the middle of the box is the thing and what lies round the box
-    is not. The result lies in the box and holds its middle. Where nothing can be told, as in a box that is tiny or
-    leaves nothing of the picture outside, it is the box, cut to the picture. Deterministic.
-    """
-    width, height = image.shape[1], image.shape[0]
-    box = box.clipped(width, height)
-    if min(box.width, box.height) < _LEAST_PIXELS:
-        return box
-    around = box.grown(_BACKGROUND).clipped(width, height)
-    small = _shrunk(image[around.y0 : around.y1, around.x0 : around.x1])
-    pixel = np.array([around.width / small.shape[1], around.height / small.shape[0]])  # of `small`, in the picture's
-    start = np.array([around.x0, around.y0])
-    inside = (np.array([[box.x0, box.y0], [box.x1, box.y1]]) - start) / pixel
-    thing = _cut_out(small, np.rint(inside).astype(int))
-    if thing is None:
-        return box
-    x, y, w, h = cv2.boundingRect(thing)
-    x0, y0 = (start + np.floor([x, y] * pixel).astype(int)).tolist()
-    x1, y1 = (start + np.ceil([x + w, y + h] * pixel).astype(int)).tolist()
-    snapped = Box(max(x0, box.x0), max(y0, box.y0), min(x1, box.x1), min(y1, box.y1))
-    return snapped if min(snapped.width, snapped.height) >= _LEAST_PIXELS else box
-
-
-def _cut_out(image: Image, corners: NDArray[np.int64]) -> NDArray[np.uint8] | None:
-    """The thing (h, w), 0 or 1, in a box [[x0, y0], [x1, y1]] of an image; None where nothing stands off."""
-    (x0, y0), (x1, y1) = corners.tolist()
-    middle = corners.mean(axis=0)
-    (left, top), (right, bottom) = np.rint(middle + (corners - middle) * _CORE).astype(int).tolist()
-    mask = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
-    mask[y0:y1, x0:x1] = cv2.GC_PR_FGD
-    mask[top:bottom, left:right] = cv2.GC_FGD
-    cv2.setRNGSeed(0)  # of this thread; GrabCut draws where its clusters start
-    try:
-        cv2.grabCut(image, mask, (0, 0, 0, 0), np.zeros((1, 65)), np.zeros((1, 65)), _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    except cv2.error:  # no thing or no surroundings, or too few pixels of them to make clusters of
-        return None
-    _, parts = cv2.connectedComponents(np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
-    thing = np.asarray(parts == parts[(top + bottom) // 2, (left + right) // 2])
-    return thing.astype(np.uint8) if (mask[thing] == cv2.GC_PR_FGD).any() else None
-
-
+@lru_cache(64)
 def _windows(width: int, height: int) -> NDArray[np.int64]:
     """The boxes (N, 4) of several sizes and shapes, all over a picture, that are compared."""
-    least = max(_LEAST_SHARE * width, _LEAST_PIXELS), max(_LEAST_SHARE * height, _LEAST_PIXELS)
+    least = max(_LEAST_SHARE * width, LEAST_PIXELS), max(_LEAST_SHARE * height, LEAST_PIXELS)
     found = [np.zeros((0, 4), np.int64)]
     for share in _SHARES:
         for aspect in _ASPECTS:
@@ -116,9 +82,11 @@ def _windows(width: int, height: int) -> NDArray[np.int64]:
     return np.concatenate(found)
 
 
-def _contours(image: Image) -> NDArray[np.int64]:
-    """Boxes (N, 4) in pixels of an image round what strong edges enclose, not too small and never the whole of it."""
-    small = _shrunk(image)
+def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
+    """Boxes (N, 4) round what strong edges enclose, not too small and never everything.
+
+    `small` is a copy of the picture of that (width, height), in whose pixels the boxes are.
+    """
     height, width = small.shape[:2]
     lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1), cv2.COLOR_RGB2LAB)
     slopes = cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
@@ -127,10 +95,9 @@ def _contours(image: Image) -> NDArray[np.int64]:
     boxes = np.array([cv2.boundingRect(outline) for outline in outlines], np.int64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     boxes += np.array([1, 1, -1, -1])  # a slope reaches a pixel beyond what it bounds
-    size = np.array([image.shape[1], image.shape[0]])
-    boxes = np.rint(boxes * np.tile(size / (width, height), 2)).astype(np.int64)
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return boxes[(sides >= np.maximum(_LEAST_SHARE * size, _LEAST_PIXELS)).all(axis=1) & (sides < size).any(axis=1)]
+    boxes = np.rint(boxes * np.tile(np.divide(size, (width, height)), 2)).astype(np.int64)
+    sides, least = boxes[:, 2:] - boxes[:, :2], np.maximum(np.multiply(_LEAST_SHARE, size), LEAST_PIXELS)
+    return np.asarray(boxes[(sides >= least).all(axis=1) & (sides < size).any(axis=1)])
 
 
 def _starts(length: int, side: int) -> NDArray[np.int64]:
@@ -138,24 +105,32 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
     return np.linspace(0, length - side, steps + 1).round().astype(np.int64)
 
 
-def _scores(image: Image, windows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How much each window (N, 4) of an image looks like one thing, (N,)."""
-    small = _shrunk(image)
-    smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
-    lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
-    layers = np.dstack([_salience(lab), _colours(lab)])  # (h, w, 1 + C)
-    sums = np.pad(layers.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0), (0, 0)))  # integral images
-    size = np.array([image.shape[1], image.shape[0]])
-    to_small = np.tile([small.shape[1], small.shape[0]] / size, 2)
-    inner = _sums(sums, windows * to_small)
-    middle, half = (windows[:, :2] + windows[:, 2:]) / 2, (windows[:, 2:] - windows[:, :2]) / 2 * _SURROUNDINGS
-    ring = _sums(sums, np.hstack([middle - half, middle + half]) * to_small) - inner
-    mass = inner[:, 0] / np.sqrt(np.maximum(inner[:, 1:].sum(axis=1), 1))
-    off = ((middle / size - 0.5) ** 2).sum(axis=1)
-    return np.asarray(mass * np.sqrt(_contrast(inner[:, 1:], ring[:, 1:])) * np.exp(-off / (2 * _CENTRE**2)))
+def _standing_out(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much salience for its size each box (N, 4) of a picture (h, w, 3) holds, and how near to the middle: (N,)."""
+    corners = _corners(lab, boxes)
+    x0, y0, x1, y1 = corners
+    held = _sums(cv2.integral(_salience(lab))[:, :, None], corners)[:, 0]
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 / lab.shape[1::-1]
+    off = ((middle - 0.5) ** 2).sum(axis=1)
+    return np.asarray(held / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2)))
 
 
-def _shrunk(image: Image) -> Image:
+def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
+    """How far the colours in each box (N, 4) of a picture (h, w, 3) differ from those round it: (N,), 0 to 1.
+
+    The chi-squared distance of their histograms; 0 where one is empty.
+    """
+    colours = cv2.integral(_colours(lab))  # (h + 1, w + 1, C)
+    middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * _SURROUNDINGS
+    inside = _sums(colours, _corners(lab, boxes))
+    outside = _sums(colours, _corners(lab, np.hstack([middle - half, middle + half]))) - inside
+    sizes = inside.sum(axis=1, keepdims=True), outside.sum(axis=1, keepdims=True)
+    a, b = inside / np.maximum(sizes[0], 1), outside / np.maximum(sizes[1], 1)
+    empty = (np.minimum(*sizes) < 1)[:, 0]
+    return np.asarray(np.where(empty, 0, ((a - b) ** 2 / np.maximum(a + b, 1e-9)).sum(axis=1) / 2), np.float32)
+
+
+def shrunk(image: Image) -> Image:
     """At most _SIDE pixels on the longest side."""
     height, width = image.shape[:2]
     scale = min(_SIDE / max(height, width), 1)
@@ -176,32 +151,36 @@ def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(salience - salience.min(), np.float64)
 
 
-def _colours(lab: NDArray[np.float32]) -> NDArray[np.float64]:
+def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Which of the picture's colours each pixel of (h, w, 3) has: (h, w, C), a single 1 each."""
-    levels = [(channel[..., None] > _steps(channel)).sum(axis=2) for channel in np.moveaxis(lab, 2, 0)]
-    number = np.ravel_multi_index(levels, (_LEVELS,) * 3)
-    return np.asarray(np.eye(_LEVELS**3)[number])
+    number = sum(_level(channel) * _LEVELS**axis for axis, channel in enumerate(np.moveaxis(lab, 2, 0)))
+    return np.asarray(np.asarray(number)[:, :, None] == np.arange(_LEVELS**3), np.uint8)
 
 
-def _steps(channel: NDArray[np.float32]) -> NDArray[np.float64]:
-    return np.asarray(np.quantile(channel, np.arange(1, _LEVELS) / _LEVELS))
+def _level(channel: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Which of the equally frequent steps each value belongs to."""
+    steps = np.quantile(channel, np.arange(1, _LEVELS) / _LEVELS)
+    return np.asarray(np.sum([channel > step for step in steps], axis=0), np.uint8)
 
 
-def _sums(sums: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What lies in each box (N, 4), by the integral images (h + 1, w + 1, C): (N, C)."""
-    x0, y0, x1, y1 = np.rint(boxes).astype(int).T.clip(0, np.tile(sums.shape[1::-1], 2)[:, None] - 1)
-    return np.asarray(sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0])
+def _corners(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Boxes (N, 4) in whole pixels of a picture (h, w, 3) and within it: x0, y0, x1, y1, (4, N)."""
+    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(lab.shape[1::-1], 2)[:, None])
 
 
-def _contrast(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Chi-squared distances (N,), 0 to 1, between histograms (N, C) of whatever size; 0 where one is empty."""
-    a, b = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) for counts in (inside, outside))
-    empty = (inside.sum(axis=1) < 1) | (outside.sum(axis=1) < 1)
-    return np.asarray(np.where(empty, 0, ((a - b) ** 2 / np.maximum(a + b, 1e-9)).sum(axis=1) / 2))
+def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What lies in each of the boxes (4, N), by an integral image (h + 1, w + 1, C): (N, C)."""
+    (x0, y0, x1, y1), width = corners, integral.shape[1]
+    flat = integral.reshape(-1, integral.shape[2])
+    sums = flat[y1 * width + x1] - flat[y0 * width + x1] - flat[y1 * width + x0] + flat[y0 * width + x0]
+    return np.asarray(sums, np.float32)
 
 
 def _overlaps(box: NDArray[np.int64], boxes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Intersection over union of one box (4,) with each of others (N, 4)."""
-    shared = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])).clip(0).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
+    x0, y0, x1, y1 = boxes.T
+    across = np.minimum(box[2], x1) - np.maximum(box[0], x0)
+    down = np.minimum(box[3], y1) - np.maximum(box[1], y0)
+    shared = np.maximum(across, 0) * np.maximum(down, 0)
+    areas = (x1 - x0) * (y1 - y0)
+    return np.asarray(shared / (areas + (box[2] - box[0]) * (box[3] - box[1]) - shared))

@@ -13,25 +13,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from retrieval.batching import Batches
 from retrieval.errors import RuntimeMissing, pick
+from retrieval.types import Layers, Pixels, Run
 
 if TYPE_CHECKING:
     from torch import nn
 
-Pixels = NDArray[np.uint8]
-Layers = tuple[NDArray[np.float32], ...]
-Run = Callable[[Pixels], Layers]
 Make = Callable[[], "nn.Module"]
 """Makes the torch network; called only when it is needed, for importing torch alone takes seconds."""
+
+FULL = "float32"
+_OPENVINO = {FULL: "f32", "bfloat16": "bf16"}
+AT_ONCE = 32
+"""Pictures in one batch of a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a runtime is asked to run: how, by how many threads at a time, and what it may keep on disk."""
 
-    precision: str = "float32"
+    precision: str = FULL
     streams: int = 1
     converted: Path | None = None
     """Where the converted network is kept between starts; None keeps nothing."""
@@ -40,19 +43,21 @@ class RunOptions:
 @dataclass(frozen=True, slots=True)
 class Runtime:
     name: str
-    precisions: tuple[str, ...]
-    """What it can compute in; the first is what a new index is built with."""
-    available: Callable[[], bool]
+    precisions: Callable[[], tuple[str, ...]]
+    """What this machine computes in with it, nothing where it cannot run; the first is what an index is built with."""
     start: Callable[[Make, RunOptions], Run]
+    at_once: int = 1
+    """Pictures that it likes to look at together; as many threads should bring it some, one or a few each."""
 
 
 def start_openvino(make: Make, options: RunOptions) -> Run:
     """CPU through OpenVINO, several times as fast as torch there. Safe to call from many threads."""
     openvino = _import_openvino()
     model = _converted(make, options.converted)
-    compiled = openvino.Core().compile_model(
-        model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": str(options.streams)}
-    )
+    how = {"INFERENCE_PRECISION_HINT": _OPENVINO[options.precision], "NUM_STREAMS": str(options.streams)}
+    if options.converted:
+        how["CACHE_DIR"] = str(options.converted.parent)  # compiled for this machine: half a start the next time
+    compiled = openvino.Core().compile_model(model, "CPU", how)
     mine = threading.local()  # an infer request serves one thread at a time
 
     def run(pixels: Pixels) -> Layers:
@@ -80,26 +85,46 @@ def start_torch_cpu(make: Make, options: RunOptions) -> Run:
 
 
 def start_torch_cuda(make: Make, options: RunOptions) -> Run:
-    """An NVIDIA GPU through torch, channels last; autocast to float16 unless float32 is asked for."""
+    """An NVIDIA GPU through torch, channels last; autocast to float16 unless float32 is asked for.
+
+    What several threads bring at the same time is one batch. Each copy has a stream of its own, so that pictures come
+    and feature maps go while another batch is computed.
+    """
     import torch
 
     network: Any = make().cuda()
     network.to(memory_format=torch.channels_last)
-    one_at_a_time = threading.Lock()
+    mine = threading.local()
 
     def run(pixels: Pixels) -> Layers:
+        if not hasattr(mine, "stream"):
+            mine.stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).pin_memory()
         half = options.precision == "float16"
-        with one_at_a_time, torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=half):
-            return tuple(layer.float().cpu().numpy() for layer in network(batch.cuda(non_blocking=True)))
+        with (
+            torch.cuda.stream(mine.stream),
+            torch.inference_mode(),
+            torch.autocast("cuda", torch.float16, enabled=half),
+        ):
+            layers = network(batch.cuda(non_blocking=True))
+            return tuple(layer.float().cpu().numpy() for layer in layers)  # waits for this stream alone
 
-    return run
+    return Batches(run, AT_ONCE)
 
 
-def _cuda_available() -> bool:
+def _cuda_precisions() -> tuple[str, ...]:
+    if not _nvidia_driver_here():
+        return ()
     import torch
 
-    return torch.cuda.is_available()
+    return ("float16", "float32") if torch.cuda.is_available() else ()
+
+
+def _openvino_precisions() -> tuple[str, ...]:
+    if importlib.util.find_spec("openvino") is None:
+        return ()
+    able = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bfloat16", "float32") if "BF16" in able else ("float32",)
 
 
 def _nvidia_driver_here() -> bool:
@@ -108,34 +133,26 @@ def _nvidia_driver_here() -> bool:
 
 
 RUNTIMES: dict[str, Runtime] = {
-    "torch-cuda": Runtime(
-        "torch-cuda",
-        ("float16", "float32"),
-        lambda: _nvidia_driver_here() and _cuda_available(),
-        start_torch_cuda,
-    ),
-    "openvino": Runtime(
-        "openvino",
-        ("float32",),
-        lambda: importlib.util.find_spec("openvino") is not None,
-        start_openvino,
-    ),
-    "torch-cpu": Runtime("torch-cpu", ("float32",), lambda: True, start_torch_cpu),
+    "torch-cuda": Runtime("torch-cuda", _cuda_precisions, start_torch_cuda, at_once=AT_ONCE),
+    "openvino": Runtime("openvino", _openvino_precisions, start_openvino),
+    "torch-cpu": Runtime("torch-cpu", lambda: (FULL,), start_torch_cpu),
 }
 """In order of preference."""
 
 
-def choose_runtime(name: str = "auto", precision: str | None = None) -> Runtime:
-    """The first runtime of this machine that can compute in the precision asked for (None: in any)."""
-    if name != "auto":
-        named = pick(RUNTIMES, "runtime", name)
-        if precision is not None and precision not in named.precisions:
-            raise RuntimeMissing(f"The runtime {name} does not compute in {precision}, which the index was built with.")
-        return named
-    for runtime in RUNTIMES.values():
-        if (precision is None or precision in runtime.precisions) and runtime.available():
-            return runtime
-    raise RuntimeMissing(f"Nothing on this machine computes in {precision}.")
+def choose_runtime(name: str = "auto", precision: str | None = None) -> tuple[Runtime, str]:
+    """The first runtime of this machine that computes in the precision asked for (None: any), and that precision.
+
+    Where none does it is float32, to which all others are near enough to be compared: an index that was built on
+    another machine can be searched. Raises RuntimeMissing, UnknownName.
+    """
+    named = [pick(RUNTIMES, "runtime", name)] if name != "auto" else RUNTIMES.values()
+    for wanted in (precision, FULL):
+        for runtime in named:
+            able = runtime.precisions()
+            if able and (wanted is None or wanted in able):
+                return runtime, wanted or able[0]
+    raise RuntimeMissing(f"The runtime {name} does not run on this machine; choose auto.")
 
 
 def _import_openvino() -> Any:

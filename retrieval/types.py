@@ -1,6 +1,6 @@
 """The words of the search: image, box, region, descriptor, query, hit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,15 @@ Image = NDArray[np.uint8]
 
 FeatureMap = NDArray[np.float32]
 """(C, h, w): what one layer of a backbone sees, before pooling."""
+
+Pixels = NDArray[np.uint8]
+"""(N, H, W, 3): pictures of one size, as a network takes them."""
+
+Layers = tuple[NDArray[np.float32], ...]
+"""What a network makes of them: a feature map (N, C, h, w) a layer, the last layer first."""
+
+Run = Callable[[Pixels], Layers]
+"""A network ready to run. May be called from many threads at once."""
 
 Vectors = NDArray[np.float32]
 """(..., D). A descriptor is one vector of unit length; `unit` is the only maker of that."""

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.keypoints import GALLERY_SIDE, QUERY_SIDE, Keypoints, query_keypoints
+from retrieval.keypoints import QUERY_SIDE, Keypoints, query_keypoints
 from retrieval.types import Box, Image
 
 ENOUGH = 6
@@ -28,9 +28,10 @@ THREADS = min(os.cpu_count() or 1, 4)
 """Candidates of one search that are looked at at the same time: almost all of it is done outside the interpreter."""
 
 _RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong
-_TOLERANCE = 6.0  # pixels of a candidate of GALLERY_SIDE
+_CANDIDATE_SIDE = 640  # pixels: what tolerances are meant at, wherever the keypoints were found
+_TOLERANCE = 6.0  # pixels of a candidate of that side
 _STRIP = 1.0  # pixels rms: inliers nearer to one line than this say nothing about the direction across it
-_AREA = 0.003, 30.0  # of the outline, candidate at GALLERY_SIDE to query at QUERY_SIDE
+_AREA = 0.003, 30.0  # of the outline, candidate of that side to query at QUERY_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _agreement(
     """The largest one that a camera could have seen."""
     if len(query) < ENOUGH or len(candidate) < ENOUGH:
         return None
-    query_scale, scale = QUERY_SIDE / max(query_size), GALLERY_SIDE / max(candidate_size)
+    query_scale, scale = QUERY_SIDE / max(query_size), _CANDIDATE_SIDE / max(candidate_size)
     rows, columns = _matches(query.descriptors, candidate.descriptors)
     first = _first_of_each(np.round(candidate.points[columns] * scale))
     if len(first) < ENOUGH:

@@ -68,7 +68,8 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]
-    projection = _principal_axes(part, MINED_DIMENSIONS, SHRINKAGE)
+    covariance = part.T @ part / len(part)  # (C, C)
+    projection = _principal_axes(covariance, MINED_DIMENSIONS, SHRINKAGE)
     kind = "pca"
     for similarity in MINED_SIMILARITY:
         left, right = _mine_pairs(unit(centred @ projection), images, similarity, rng)
@@ -76,12 +77,12 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
             break
         noise = centred[left] - centred[right]
         levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
-        projection, kind = levelled @ _principal_axes(part @ levelled, dimensions), "mined"
+        projection, kind = levelled @ _principal_axes(levelled @ covariance @ levelled, dimensions), "mined"
     if kind == "mined":
         return Whitening("mined", mean, projection)
     if len(vectors) < ENOUGH_VECTORS:
         return Whitening("centre", mean, np.eye(channels, dtype=np.float32))
-    return Whitening("pca", mean, _principal_axes(part, dimensions, PCA_SHRINKAGE))
+    return Whitening("pca", mean, _principal_axes(covariance, dimensions, PCA_SHRINKAGE))
 
 
 def _mine_pairs(
@@ -106,11 +107,11 @@ def _mine_pairs(
     return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
 
 
-def _principal_axes(centred: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
-    """The `count` directions of most variance, (N, C) -> (C, count); with a shrinkage also scaled to equal variance."""
-    channels = centred.shape[1]
+def _principal_axes(covariance: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
+    """The `count` directions of most variance, (C, C) -> (C, count); with a shrinkage also scaled to equal variance."""
+    channels = len(covariance)
     wanted = (max(channels - count, 0), channels - 1)
-    values, axes = linalg.eigh(centred.T @ centred / len(centred), subset_by_index=wanted)
+    values, axes = linalg.eigh(covariance, subset_by_index=wanted)
     values, axes = values[::-1], axes[:, ::-1]
     if shrinkage is not None:
         axes = axes / np.sqrt(np.maximum(values, values[0] * shrinkage) + TINY)

@@ -37,9 +37,15 @@ MAY_IMPORT = {
     "app": {"ui"},
 }
 HOMES = {
-    "faiss": {"index/store.py"},
+    "faiss": {"index/flat.py", "index/half.py", "index/cells.py", "index/cell_store.py"},
     "openvino": {"retrieval/runtimes.py"},
-    "cv2": {"retrieval/keypoints.py", "retrieval/verification.py", "retrieval/proposals.py"},
+    "cv2": {
+        "retrieval/images.py",
+        "retrieval/keypoints.py",
+        "retrieval/verification.py",
+        "retrieval/proposals.py",
+        "retrieval/snap.py",
+    },
     "streamlit": {"app.py", "pages", "ui"},
     "streamlit_drawable_canvas": {"ui/box_picker.py"},
     "torch": {"retrieval", "finetuning/training.py", "doctor.py"},

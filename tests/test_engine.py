@@ -3,19 +3,18 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
 
 import engine as module
-from embedders import embedder_for_searching, make_recipe, region_sources
+from embedders import make_recipe, region_sources
 from engine import Engine
 from index import generation
 from index.generation import open_generation, point_current_at
 from retrieval.backbones import BACKBONES
-from retrieval.errors import BadBox, GalleryProblem, IndexProblem, RuntimeMissing, UnknownName
+from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images import load_image
 from retrieval.request import Example, Request
 from retrieval.types import Box
@@ -219,11 +218,24 @@ def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, buil
     assert all(value in str(caught.value) for value in both) and "Rebuild" in str(caught.value)
 
 
-def test_an_index_of_a_precision_that_nothing_here_computes(settings):
-    recipe = replace(make_recipe(LITE0, settings, region_sources(settings)[0]), precision="float8")
-    for runtime in ("auto", "torch-cpu"):
-        with pytest.raises(RuntimeMissing, match="float8"):
-            embedder_for_searching(recipe, settings.model_copy(update={"runtime": runtime}))
+@pytest.mark.usefixtures("tiny_network")
+def test_an_index_that_was_built_in_another_precision_elsewhere_is_searched(settings, build_index, make_embedder):
+    embedder = make_embedder(weights_sha256=LITE0.weights.sha256, precision="float16")
+    build_index(settings.gallery_dir, embedder=embedder)
+    engine = Engine(settings)
+    picture = load_image(settings.gallery_dir / "1.png")
+    assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "1.png"
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings):
+    engine = Engine(settings.model_copy(update={"keypoints": 0}))
+    engine.build(quiet)
+    gallery = engine.gallery()
+    assert all(len(gallery.keypoints(number)[0]) == 0 for number in range(gallery.image_count))
+    picture = load_image(settings.gallery_dir / "2.png")
+    (first, *_) = engine.search(gallery, picture, Box.whole(picture), ranking="best")
+    assert first.image == "2.png" and first.parts["verification"] == 0 and first.parts["expansion"] > 0
 
 
 @pytest.mark.usefixtures("tiny_network")

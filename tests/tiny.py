@@ -55,7 +55,7 @@ def use_tiny_network(patch: pytest.MonkeyPatch) -> None:
 
     for module in (embedders, engine):
         patch.setattr(module, "embedder_for_searching", tiny_embedder)
-    patch.setattr(embedders, "load_classifier", lambda _: None)
+    patch.setattr(embedders, "load_classifier", lambda *_: None)
 
 
 def draw_picture(seed: int, width: int = 128, height: int = 96) -> Image:

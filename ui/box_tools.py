@@ -4,7 +4,8 @@ import streamlit as st
 
 from retrieval.embed import SMALLEST_BOX
 from retrieval.images import crop_image, thumbnail
-from retrieval.proposals import snap_box, suggest_boxes
+from retrieval.proposals import suggest_boxes
+from retrieval.snap import snap_box
 from retrieval.types import Box, Image
 from ui.asking import Asking, asking
 from ui.following import key_for, was_set

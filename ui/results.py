@@ -1,9 +1,8 @@
 """The answer to a search as the visitor wants to see it: how many, how similar, page by page."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
 from index.gallery import Gallery
@@ -14,6 +13,9 @@ from ui.closer import closer, open_closer
 from ui.result_grid import result_grid
 from ui.thumbnail import thumbnail_of
 from ui.tile_grid import Action, Tile, tile_grid
+
+if TYPE_CHECKING:
+    import altair as alt
 
 COUNTS = (10, 20, 50, 100)
 PER_PAGE = 20
@@ -41,7 +43,8 @@ def remarks(hits: Sequence[Hit]) -> None:
 
 def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:
     """Those that the visitor wants to see, with their ranks."""
-    similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if hit.similarity >= _least()]
+    least = _least()  # 0 is any, and some are less similar than that
+    similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if not least or hit.similarity >= least]
     return similar[: st.session_state.get("count", COUNTS[0])]
 
 
@@ -109,7 +112,10 @@ def _any_similarity() -> None:
     st.session_state["least"] = 0.0
 
 
-def _histogram(hits: Sequence[Hit], least: float) -> alt.LayerChart:
+def _histogram(hits: Sequence[Hit], least: float) -> "alt.LayerChart":
+    import altair as alt  # a fifth of a second, which every start would wait for
+    import pandas as pd
+
     table = pd.DataFrame({"similarity": [hit.similarity for hit in hits], "match": [hit.confidence for hit in hits]})
     bars = (
         alt.Chart(table, height=160)

@@ -17,6 +17,7 @@ from index import pictures as module
 from index.build import build
 from index.gallery import open_gallery
 from index.generation import read_skipped
+from index.keypoints import RECORD
 from index.pictures import PicturePool, Same, Seen
 from retrieval.errors import UnreadableImage
 from retrieval.images import decode_image, load_image, read_file
@@ -56,6 +57,15 @@ def test_what_a_build_needs_of_a_picture(gallery: Path, pool: PicturePool):
     assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
     same = pool.look(gallery / "3.png", 128, frozenset([seen.sha256]))
     assert same == Same(seen.bytes, seen.mtime, seen.sha256)
+
+
+def test_no_more_keypoints_than_asked_for(gallery: Path, pool: PicturePool):
+    found = pool.look(gallery / "3.png", 128)
+    assert isinstance(found, Seen) and len(found.keypoints) > 4 * RECORD.itemsize
+    for most in (4, 0):
+        with PicturePool(1, keypoints=most) as other:
+            fewer = other.look(gallery / "3.png", 128)
+        assert isinstance(fewer, Seen) and len(fewer.keypoints) == most * RECORD.itemsize
 
 
 def test_a_picture_of_a_visitor(gallery: Path, pool: PicturePool):
@@ -119,7 +129,7 @@ def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: PicturePool
 
     monkeypatch.setattr(module, "read_file", growing)
     with pytest.raises(UnreadableImage, match="being written to") as caught:
-        module._look(gallery / "1.png", 128, frozenset())
+        module._look(gallery / "1.png", 128, frozenset(), 0)
     assert caught.value.reason == "changed"
 
 

@@ -58,6 +58,20 @@ def test_the_layer_is_found_by_any_of_its_names(tmp_path, layer):
     assert np.array_equal(found.weight, weight.numpy()) and np.array_equal(found.bias, bias.numpy())
 
 
+def test_it_is_kept_beside_the_network_and_a_damaged_copy_is_replaced(tmp_path):
+    torch.save({"fc.weight": torch.rand(10, 4), "fc.bias": torch.rand(10)}, tmp_path / "weights.pth")
+    kept = tmp_path / "networks" / "kept.npz"
+    made = load_classifier(tmp_path / "weights.pth", kept)
+    again = load_classifier(tmp_path / "gone.pth", kept)
+    assert made is not None and again is not None
+    assert np.array_equal(again.weight, made.weight) and np.array_equal(again.bias, made.bias)
+    kept.write_bytes(kept.read_bytes()[:200])
+    mended = load_classifier(tmp_path / "weights.pth", kept)
+    assert mended is not None and np.array_equal(mended.weight, made.weight)
+    assert [path.name for path in kept.parent.iterdir()] == ["kept.npz"]
+    assert load_classifier(tmp_path / "gone.pth", kept) is not None
+
+
 def test_a_network_that_classifies_by_several_layers_has_none(tmp_path):
     layers = {f"classifier.{layer}.weight": torch.rand(2, 2) for layer in (0, 3, 6)}
     torch.save(layers, tmp_path / "vgg16.pth")

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.embed import SMALLEST_BOX
-from retrieval.proposals import propose_regions, snap_box, suggest_boxes
+from retrieval.proposals import propose_regions, suggest_boxes
+from retrieval.snap import snap_box
 from retrieval.types import Box
 
 COLOURS = {"red": (200, 40, 30), "blue": (30, 60, 190), "dark": (25, 25, 30)}

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,12 @@ import pytest
 
 from retrieval.backbones import BACKBONES, BUNDLED
 from retrieval.errors import RuntimeMissing, UnknownName
-from retrieval.runtimes import RUNTIMES, Run, RunOptions, choose_runtime
-from retrieval.types import unit
+from retrieval.runtimes import RUNTIMES, RunOptions, choose_runtime
+from retrieval.types import Run, unit
 from retrieval.weights import need_weights
 
 PROJECT = Path(__file__).parents[2]
-HERE = [name for name, runtime in RUNTIMES.items() if runtime.available()]
+HERE = [name for name, runtime in RUNTIMES.items() if runtime.precisions()]
 
 
 def make():
@@ -81,7 +83,7 @@ def test_r43_many_threads_get_each_their_own(runs, pictures, name):
 def test_the_converted_network_is_kept_and_read_again(runs, pictures, offline: Path):
     kept = offline / "runtimes" / "net.xml"
     assert kept.exists() and kept.with_suffix(".bin").exists()
-    assert sorted(path.suffix for path in kept.parent.iterdir()) == [".bin", ".xml"]
+    assert sorted(path.suffix for path in kept.parent.iterdir()) == [".bin", ".blob", ".xml"]
     again = RUNTIMES["openvino"].start(lambda: pytest.fail("it was made anew"), RunOptions(converted=kept))
     assert_equal(again(pictures[0]), runs["openvino"](pictures[0]))
 
@@ -111,19 +113,41 @@ def test_a_damaged_converted_network_is_made_anew(pictures, tmp_path: Path):
     assert not made.is_set()  # what was damaged has been replaced
 
 
-def test_the_first_that_can_is_chosen(monkeypatch):
-    assert choose_runtime().name == HERE[0]
-    assert choose_runtime("torch-cpu").name == "torch-cpu"
-    assert "float32" in choose_runtime(precision="float32").precisions
+def test_a_damaged_compiled_network_is_compiled_anew(runs, pictures, offline: Path):
+    kept = offline / "runtimes" / "net.xml"
+    for blob in kept.parent.glob("*.blob"):
+        blob.write_bytes(blob.read_bytes()[:100_000])
+    again = RUNTIMES["openvino"].start(lambda: pytest.fail("it was made anew"), RunOptions(converted=kept))
+    assert_equal(again(pictures[0]), runs["openvino"](pictures[0]))
+
+
+def test_the_first_that_can_is_chosen():
+    assert choose_runtime()[0].name == HERE[0]
+    assert choose_runtime()[1] == choose_runtime()[0].precisions()[0]
+    assert choose_runtime("torch-cpu", "float32") == (RUNTIMES["torch-cpu"], "float32")
     with pytest.raises(UnknownName, match="there are: openvino, torch-cpu, torch-cuda"):
         choose_runtime("opencl")
-    with pytest.raises(RuntimeMissing, match="float8"):
-        choose_runtime(precision="float8")
 
 
-def test_a_runtime_asked_for_by_name_is_not_given_what_it_cannot_compute():
-    with pytest.raises(RuntimeMissing, match="openvino does not compute in float16"):
-        choose_runtime("openvino", "float16")
+@pytest.mark.parametrize("name", ["auto", "torch-cpu"])
+def test_what_was_computed_in_another_precision_elsewhere_is_compared_in_float32(name):
+    runtime, precision = choose_runtime(name, "float8")
+    assert precision == "float32" and runtime.name in (HERE if name == "auto" else [name])
+
+
+def test_a_precision_decides_between_runtimes(monkeypatch):
+    able = {"torch-cuda": ("float16", "float32"), "openvino": ("bfloat16", "float32")}
+    for name in able:
+        monkeypatch.setitem(RUNTIMES, name, replace(RUNTIMES[name], precisions=partial(able.get, name)))
+    assert choose_runtime() == (RUNTIMES["torch-cuda"], "float16")
+    assert choose_runtime(precision="bfloat16") == (RUNTIMES["openvino"], "bfloat16")
+    assert choose_runtime("openvino", "float16") == (RUNTIMES["openvino"], "float32")
+
+
+def test_a_runtime_that_cannot_run_here_says_so(monkeypatch):
+    monkeypatch.setitem(RUNTIMES, "torch-cuda", replace(RUNTIMES["torch-cuda"], precisions=lambda: ()))
+    with pytest.raises(RuntimeMissing, match="torch-cuda does not run on this machine; choose auto"):
+        choose_runtime("torch-cuda")
 
 
 def test_openvino_runs_without_its_telemetry(tmp_path):

@@ -194,7 +194,7 @@ def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, mon
     places = np.random.default_rng(15).uniform(0, 300, (30, 2))
     off = {"anywhere": 30, "on a line": 0, "on a line but one": 1, "on a line but two": 2}[points]
     places[off:] = np.linspace((5, 20), (295, 165), 30)[off:]
-    # 300 : 480 is QUERY_SIDE : GALLERY_SIDE, so both are scaled alike
+    # 300 : 480 is as the standard sides of query and candidate are, so both are scaled alike
     evidence = verify(made(places), (300, 300), made(places), (480, 480))
     assert evidence == (Evidence(30, Box(0, 0, 300, 300)) if found else NOTHING)
 
@@ -223,7 +223,7 @@ def test_tiny_and_thin_pictures_are_no_error(shape):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((480, 640), (640, 480)), ((900, 1280), (640, 450)), ((8, 10), (40, 32)), ((1, 2000), (640, 1))]
+    ("shape", "size"), [((336, 448), (448, 336)), ((630, 896), (448, 315)), ((8, 10), (40, 32)), ((1, 2000), (448, 1))]
 )
 def test_pictures_are_resized_to_the_side_but_not_blown_up(shape, size, monkeypatch):
     seen, resize = [], cv2.resize

@@ -28,9 +28,10 @@ RANKED: dict[str, str] = {
 """What each row of the first table ranks by; all of them on the default index."""
 INDEXED: dict[str, dict[str, Any]] = {
     "the default": {},
-    "every region, also those that repeat another": {"distinct": 1.0},
+    "whole and what stands out, no grid": {"regions": ("whole", "proposals")},
+    "whole and a grid of 4 levels": {"regions": ("whole", "grid"), "grid_levels": 4},
     "without the finer layer": {"fine": 0.0},
-    "side 512, grid of 3 levels": {"side": 512, "query_side": 224, "query_views": (0.7, 1.25), "grid_levels": 3},
+    "side 512": {"side": 512, "query_side": 224, "query_views": (0.7, 1.25)},
 }
 """Each row of the second table changes this much of the default; all are ranked by `fast`."""
 SECTION = "Quality on {}: {}"

@@ -38,7 +38,7 @@ class Road:
 
 TUTORIAL = WHOLE | {"side": 224, "query_side": 224, "query_views": (1.0,), "pooling": "gap", "whitening": "none"}
 PROPOSED = {"regions": ("whole", "proposals")}
-ALL = {"regions": ("whole", "proposals", "grid")}
+GRID = {"regions": ("whole", "grid"), "grid_levels": 4}
 RMAC = WHOLE | {"pooling": "rmac"}
 ROADS = (
     Road("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
@@ -48,8 +48,9 @@ ROADS = (
     Road("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
     Road("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
     Road("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
-    Road("here: regions of one pass", "", {}),
-    Road("here, with what is found in the pixels", "--regions whole,proposals,grid", ALL),
+    Road("regions on a grid of 4 levels (`BOXFIND_GRID_LEVELS=4`)", "--regions whole,grid", GRID),
+    Road("the same, best", "", GRID, "best"),
+    Road("here: what stands out, and a grid of 2 levels", "", {}),
     Road("here, best (2: SIFT and features combined)", "", {}, "best"),
 )
 

@@ -1,23 +1,31 @@
 """Settings and recipes become embedders: networks ready to look at queries, or at a whole gallery."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from index.folder import find_pictures
+from index.pictures import PicturePool, Same
 from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
 from retrieval.classes import load_classifier
 from retrieval.embed import Embedder
-from retrieval.errors import BadHead, IndexProblem, pick
+from retrieval.errors import BadHead, GalleryProblem, IndexProblem, UnreadableImage, pick
 from retrieval.finders import FINDERS, Finder, choose_finder
 from retrieval.head import head_problem, read_head
+from retrieval.openvino_cpu import INT8, has_quantised, quantise
 from retrieval.recipe import LEARNED, Recipe
 from retrieval.regions import REGIONS
-from retrieval.runtimes import RunOptions, choose_runtime
-from retrieval.types import Vectors
+from retrieval.running import RunOptions
+from retrieval.runtimes import OPENVINO, RUNTIMES, choose_runtime
+from retrieval.types import Pixels, Vectors
 from retrieval.weights import Progress, file_sha256, need_weights
 from retrieval.whitening import Whitening, no_whitening
 from settings import Settings
+
+CALIBRATED_ON = 100
+"""Pictures, from all over the gallery."""
 
 Sources = dict[str, Finder | None]
 """Where regions come from, by name and in order; None where they are laid out by the size of a picture alone."""
@@ -30,7 +38,8 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
     """
     backbone, note = choose_backbone(settings.backbone, settings.offline, progress)
     sources, notes = region_sources(settings, progress)
-    recipe = make_recipe(backbone, settings, sources)
+    precision, said = _precision(backbone, settings, progress)
+    recipe = make_recipe(backbone, settings, sources, precision)
     embedder = replace(
         embedder_for_searching(recipe, settings, streams=settings.workers),
         classifier=None
@@ -39,7 +48,7 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
         whitening=_given_whitening(recipe, backbone, settings),
         finders={name: finder.start() for name, finder in sources.items() if finder},
     )
-    return embedder, " ".join(filter(None, [note, *notes]))
+    return embedder, " ".join(filter(None, [note, *notes, said]))
 
 
 def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
@@ -49,8 +58,12 @@ def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1)
         raise IndexProblem(problem)
     backbone = BACKBONES[recipe.backbone]
     weights = need_weights(backbone.weights)
-    runtime, precision = choose_runtime(settings.runtime, recipe.precision)
-    options = RunOptions(precision, streams, _kept(backbone, settings, "xml"))
+    options = RunOptions(recipe.precision, streams, _kept(backbone, settings, "xml"))
+    if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
+        runtime = RUNTIMES[OPENVINO]
+    else:
+        runtime, precision = choose_runtime(settings.runtime, recipe.precision)
+        options = replace(options, precision=precision)
     return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
 
 
@@ -87,7 +100,7 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
     return sources, notes
 
 
-def make_recipe(backbone: Backbone, settings: Settings, sources: Sources) -> Recipe:
+def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precision: str) -> Recipe:
     """What a new index is built with.
 
     A backbone that knows sentences keeps its own space, in which they lie too: averaged, not whitened.
@@ -108,8 +121,37 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources) -> Rec
         fine=0.0 if speaks else settings.fine,
         whitening="none" if speaks else _head_id(settings) or settings.whitening,
         dimensions=settings.dimensions,
-        precision=choose_runtime(settings.runtime)[1],
+        precision=precision,
     )
+
+
+def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
+    """What a new index is computed in, and a sentence where that is not what was asked for. Raises RuntimeMissing."""
+    wanted = settings.precision
+    if wanted == INT8:
+        weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
+        return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
+    _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)
+    unmet = wanted not in ("auto", precision)
+    return precision, f"This machine does not compute in {wanted}: the index is built in {precision}." if unmet else ""
+
+
+def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
+    """Pictures from all over the gallery, as the network takes them. Raises GalleryProblem."""
+    found, _ = find_pictures(settings.gallery_dir)
+    chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
+    examples = []
+    with PicturePool(1, keypoints=0) as pool:
+        for count, picture in enumerate(chosen, start=1):
+            progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
+            with contextlib.suppress(UnreadableImage):
+                seen = pool.look(picture.path, settings.side)
+                assert not isinstance(seen, Same)  # no file was known before
+                examples.append(seen.pixels[None])
+    progress("Calibrating 8-bit integers (a minute)", 0, 0)
+    if not examples:
+        raise GalleryProblem(f"There is no picture in {settings.gallery_dir} to calibrate 8-bit integers on.")
+    return examples
 
 
 def _head_id(settings: Settings) -> str:

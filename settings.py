@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     fine: float = 0.5
     whitening: Literal["learned", "none"] = "learned"
     dimensions: int = 256
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    """What the network computes in; `int8` is calibrated on the gallery first, and needs requirements-int8.txt."""
     keypoints: NonNegativeInt = 500
     """Kept of each picture for verification, 132 bytes each; 0 does without it, in little more than half the time."""
     head: Path | None = None

@@ -30,3 +30,4 @@ class Extra:
 TORCHVISION = Extra("torchvision", "torchvision", "requirements.txt")
 OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements-clip.txt")
 TRANSFORMERS = Extra("transformers", "transformers", "requirements-sam.txt")
+NNCF = Extra("nncf", "nncf", "requirements-int8.txt")

@@ -1,43 +1,23 @@
 """How a network is run on this machine: pixels (N, H, W, 3) uint8 in, a feature map (N, C, h, w) a layer out."""
 
-import contextlib
-import importlib
-import importlib.util
-import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from retrieval.batching import Batches
 from retrieval.errors import RuntimeMissing, pick
+from retrieval.openvino_cpu import openvino_precisions, start_openvino
+from retrieval.running import FULL, Make, RunOptions
 from retrieval.types import Layers, Pixels, Run
 
-if TYPE_CHECKING:
-    from torch import nn
-
-Make = Callable[[], "nn.Module"]
-"""Makes the torch network; called only when it is needed, for importing torch alone takes seconds."""
-
-FULL = "float32"
-_OPENVINO = {FULL: "f32", "bfloat16": "bf16"}
+OPENVINO = "openvino"
 AT_ONCE = 32
 """Pictures in one batch of a GPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a runtime is asked to run: how, by how many threads at a time, and what it may keep on disk."""
-
-    precision: str = FULL
-    streams: int = 1
-    converted: Path | None = None
-    """Where the converted network is kept between starts; None keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +28,6 @@ class Runtime:
     start: Callable[[Make, RunOptions], Run]
     at_once: int = 1
     """Pictures that it likes to look at together; as many threads should bring it some, one or a few each."""
-
-
-def start_openvino(make: Make, options: RunOptions) -> Run:
-    """CPU through OpenVINO, several times as fast as torch there. Safe to call from many threads."""
-    openvino = _import_openvino()
-    model = _converted(make, options.converted)
-    how = {"INFERENCE_PRECISION_HINT": _OPENVINO[options.precision], "NUM_STREAMS": str(options.streams)}
-    if options.converted:
-        how["CACHE_DIR"] = str(options.converted.parent)  # compiled for this machine: half a start the next time
-    compiled = openvino.Core().compile_model(model, "CPU", how)
-    mine = threading.local()  # an infer request serves one thread at a time
-
-    def run(pixels: Pixels) -> Layers:
-        if not hasattr(mine, "request"):
-            mine.request = compiled.create_infer_request()
-        layers = mine.request.infer({0: pixels})
-        return tuple(np.array(layers[i]) for i in range(len(layers)))  # copied: the request reuses its outputs
-
-    return run
 
 
 def start_torch_cpu(make: Make, options: RunOptions) -> Run:
@@ -120,13 +81,6 @@ def _cuda_precisions() -> tuple[str, ...]:
     return ("float16", "float32") if torch.cuda.is_available() else ()
 
 
-def _openvino_precisions() -> tuple[str, ...]:
-    if importlib.util.find_spec("openvino") is None:
-        return ()
-    able = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("bfloat16", "float32") if "BF16" in able else ("float32",)
-
-
 def _nvidia_driver_here() -> bool:
     """Whether asking torch about CUDA is worth the seconds its import takes."""
     return sys.platform == "win32" or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
@@ -134,7 +88,7 @@ def _nvidia_driver_here() -> bool:
 
 RUNTIMES: dict[str, Runtime] = {
     "torch-cuda": Runtime("torch-cuda", _cuda_precisions, start_torch_cuda, at_once=AT_ONCE),
-    "openvino": Runtime("openvino", _openvino_precisions, start_openvino),
+    OPENVINO: Runtime(OPENVINO, openvino_precisions, start_openvino),
     "torch-cpu": Runtime("torch-cpu", lambda: (FULL,), start_torch_cpu),
 }
 """In order of preference."""
@@ -153,29 +107,3 @@ def choose_runtime(name: str = "auto", precision: str | None = None) -> tuple[Ru
             if able and (wanted is None or wanted in able):
                 return runtime, wanted or able[0]
     raise RuntimeMissing(f"The runtime {name} does not run on this machine; choose auto.")
-
-
-def _import_openvino() -> Any:
-    """OpenVINO without its telemetry, which would tell its makers of every start, in a process forked for that."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # a None there forbids the import
-    return importlib.import_module("openvino")
-
-
-def _converted(make: Make, path: Path | None) -> Any:
-    """The network in OpenVINO's form: read where it is kept, else converted from torch (seconds) and kept."""
-    openvino = _import_openvino()
-    if path is not None and path.exists():
-        with contextlib.suppress(RuntimeError):  # damaged: converted anew and replaced
-            return openvino.Core().read_model(path)
-    import torch
-
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # OpenVINO's converter uses parts of torch that torch is about to retire
-        model = openvino.convert_model(make(), example_input=torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}-{os.getpid()}.xml")
-        openvino.save_model(model, part, compress_to_fp16=False)
-        os.replace(part.with_suffix(".bin"), path.with_suffix(".bin"))
-        os.replace(part, path)  # last: where the .xml is, the .bin is whole
-    return model

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "samples": {"retrieval"},
     "searches": {"retrieval", "index"},
     "export": {"retrieval", "index"},
-    "embedders": {"retrieval", "settings"},
+    "embedders": {"retrieval", "index", "settings"},
     "engine": {"embedders", "retrieval", "index", "samples", "settings"},
     "evaluation": {"engine", "retrieval", "index", "searches"},
     "finetuning": {"evaluation", "retrieval", "index"},
@@ -38,7 +38,7 @@ MAY_IMPORT = {
 }
 HOMES = {
     "faiss": {"index/flat.py", "index/half.py", "index/cells.py", "index/cell_store.py"},
-    "openvino": {"retrieval/runtimes.py"},
+    "openvino": {"retrieval/openvino_cpu.py"},
     "cv2": {
         "retrieval/images.py",
         "retrieval/keypoints.py",

@@ -9,7 +9,7 @@ import embedders
 from embedders import embedder_for_building, make_recipe, region_sources
 from retrieval.backbones import BACKBONES
 from retrieval.embed import Embedder
-from retrieval.errors import BadHead, UnknownName
+from retrieval.errors import BadHead, GalleryProblem, UnknownName
 from retrieval.head import HeadFacts, write_head
 from retrieval.whitening import Whitening
 from settings import Settings
@@ -31,7 +31,7 @@ def quiet(*_: object) -> None:
 
 
 def recipe_of(settings: Settings, backbone=LITE0):
-    return make_recipe(backbone, settings, region_sources(settings)[0])
+    return make_recipe(backbone, settings, region_sources(settings)[0], "float32")
 
 
 def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
@@ -88,3 +88,34 @@ def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_p
     assert len(embedder.recipe.whitening) == 64 and embedder.recipe != recipe_of(plain)
     with pytest.raises(BadHead, match="pooling"):
         embedder_for_building(given.model_copy(update={"pooling": "mac"}), quiet)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_path, monkeypatch):
+    seen = []
+
+    def quantise(make, converted, examples):
+        seen.extend(examples())
+        return "int8-0123456789ab"
+
+    monkeypatch.setattr(embedders, "quantise", quantise)
+    settings = Settings(gallery=gallery, data=tmp_path, side=128, precision="int8", backbone=LITE0.name)
+    embedder, _ = embedder_for_building(settings, quiet)
+    assert embedder.recipe.precision == "int8-0123456789ab"
+    assert 5 < len(seen) <= 100 and all(pixels.shape == (1, 96, 128, 3) for pixels in seen)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_an_empty_gallery_calibrates_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: examples())
+    with pytest.raises(GalleryProblem, match=r"no picture in .* to calibrate"):
+        embedder_for_building(Settings(gallery=tmp_path, precision="int8", backbone=LITE0.name), quiet)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
+    embedder, note = embedder_for_building(
+        Settings(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
+    )
+    assert embedder.recipe.precision == "float32"
+    assert "does not compute in float16: the index is built in float32" in note

@@ -17,6 +17,7 @@ from retrieval.backbones import BACKBONES
 from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images import load_image
 from retrieval.request import Example, Request
+from retrieval.runtimes import choose_runtime
 from retrieval.types import Box
 from settings import Settings
 from tests.tiny import eight_pictures, use_tiny_network
@@ -51,7 +52,7 @@ def test_build_then_search(settings):
     folder = engine.build(lambda *progress: told.append(progress))
     gallery = engine.gallery()
     assert gallery.folder == folder and engine.gallery() is gallery
-    assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0])
+    assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert gallery.manifest.note.startswith("Using efficientnet-lite0")
     assert engine.build_state().state == "done" and told
     picture = load_image(settings.gallery_dir / "4.png")
@@ -171,7 +172,7 @@ def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(buil
 def test_the_recipe_is_that_of_the_settings():
     changes = {"query_views": (0.5, 1.0), "distinct": 0.9, "fine": 0.25, "query_side": 99, "pooling": "rmac"}
     settings = Settings(**changes)
-    recipe = make_recipe(LITE0, settings, region_sources(settings)[0])
+    recipe = make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert {name: getattr(recipe, name) for name in changes} == changes
     assert hash(recipe)  # embedders are kept by it
 

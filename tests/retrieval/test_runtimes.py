@@ -14,7 +14,8 @@ import pytest
 
 from retrieval.backbones import BACKBONES, BUNDLED
 from retrieval.errors import RuntimeMissing, UnknownName
-from retrieval.runtimes import RUNTIMES, RunOptions, choose_runtime
+from retrieval.running import RunOptions
+from retrieval.runtimes import RUNTIMES, choose_runtime
 from retrieval.types import Run, unit
 from retrieval.weights import need_weights
 

@@ -32,7 +32,7 @@ MEMORY = 16 * 1024**3
 """Bytes that a store may take, if so many are free."""
 SPARE = 1024**3
 """Bytes of memory and of disk that are left alone."""
-VECTORS_OF_PICTURE = (36, 10)
+VECTORS_OF_PICTURE = (15,)
 PLOT = Path(__file__).parents[1] / "docs" / "images" / "scale.svg"
 HEADER = [
     "vectors", "store", "cells searched", "make s", f"add {ADDED:.0%} s", "open s",

@@ -22,8 +22,15 @@ from retrieval.embed import Embedder
 from retrieval.weights import need_weights
 from settings import Settings
 
-CONTESTS = (("efficientnet-lite0", 640), ("resnet50", 640), ("efficientnet-lite0", 224), ("resnet50", 224))
-IMG2VEC = "resnet50", 224
+CONTESTS = (
+    ("efficientnet-lite0", 640, "auto"),
+    ("efficientnet-lite0", 640, "int8"),
+    ("resnet50", 640, "auto"),
+    ("efficientnet-lite0", 224, "auto"),
+    ("resnet50", 224, "auto"),
+)
+"""Networks, sides, and what they compute in."""
+IMG2VEC = "resnet50", 224, "auto"
 """What img2vec_pytorch is measured beside: it has no other size."""
 ROUNDS = 3
 LOOKING = "Looking at pictures"
@@ -124,23 +131,23 @@ def build_rates(settings: Settings, at_once: int) -> tuple[float, float, float]:
     return (done - before) / (ended - began), (done - before) / (seen - began), ended - seen
 
 
-def _measured(name: str, side: int, settings: Settings, parts: Sequence[Sequence[Path]]) -> Rates:
-    contest = _contest(name, side, settings, parts[0])
+def _measured(name: str, side: int, precision: str, settings: Settings, parts: Sequence[Sequence[Path]]) -> Rates:
+    contest = _contest(name, side, precision, settings, parts[0])
     rounds = [contest.round(part) for part in parts]
     rates = Rates(*np.median([astuple(rates) for rates in rounds], axis=0).tolist())
-    print(name, side, rates, file=sys.stderr, flush=True)
+    print(name, side, precision, rates, file=sys.stderr, flush=True)
     return rates
 
 
-def _contest(name: str, side: int, settings: Settings, pictures: Sequence[Path]) -> Contest:
+def _contest(name: str, side: int, precision: str, settings: Settings, pictures: Sequence[Path]) -> Contest:
     """Everything made, and tried out on a few pictures, so that nothing is prepared while it is measured."""
-    settings = settings.model_copy(update={"backbone": name, "side": side})
+    settings = settings.model_copy(update={"backbone": name, "side": side, "precision": precision})
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
     backbone = BACKBONES[name]
     contest = Contest(
         settings,
         tutorial_loop(backbone.make(need_weights(backbone.weights)), side, device),
-        img2vec(device) if (name, side) == IMG2VEC else None,
+        img2vec(device) if (name, side, precision) == IMG2VEC else None,
         embedder_for_building(settings, lambda *_: None)[0],
     )
     for way in filter(None, (contest.loop, contest.img2vec)):
@@ -186,8 +193,9 @@ def _figures(rates: Rates) -> list[str]:
     return [_text(figure, ".1f") for figure in (*measured, allowed, together(allowed, rates.keypoints), besides)]
 
 
-def _named(contest: tuple[str, int]) -> list[str]:
-    return [contest[0], str(contest[1])]
+def _named(contest: tuple[str, int, str]) -> list[str]:
+    name, side, precision = contest
+    return [name if precision == "auto" else f"{name}, {precision}", str(side)]
 
 
 def _text(number: float, style: str, unit: str = "") -> str:

@@ -10,6 +10,7 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 130, 50, 60
+LINE = 14
 COLOURS = ("#1f5fa8", "#c05a00", "#2b7a3f", "#7a3f8f")
 
 
@@ -24,11 +25,15 @@ def draw(path: Path, title: str, measured: Mapping[str, Points], projected: Mapp
         f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>',
         *plane.grid(),
     ]
+    named = list[float]()  # where names stand already
     for colour, (name, points) in zip(COLOURS, measured.items(), strict=False):
         further = [points[-1], *projected.get(name, ())]
         parts += [plane.line(points, colour), plane.line(further, colour, ' stroke-dasharray="5 5"')]
         parts += [plane.dot(point, colour) for point in points]
         x, y = plane.at(*further[-1])
+        while any(abs(y - other) < LINE for other in named):
+            y += 1
+        named.append(y)
         parts.append(f'<text x="{x + 8:.0f}" y="{y + 4:.0f}" fill="{colour}">{escape(name)}</text>')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*parts, "</svg>\n"]), encoding="utf-8")

@@ -44,8 +44,14 @@ class Classifier:
         logits = features @ self.weight.T + self.bias  # (R, K)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = powers / powers.sum(axis=1, keepdims=True)
-        order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
-        return order.astype(np.int16), np.take_along_axis(shares, order, axis=1).astype(np.float16)
+        top = min(top, shares.shape[1])
+        best = np.sort(np.argpartition(-shares, top - 1, axis=1)[:, :top], axis=1)  # in the order of their numbers
+        of_best = np.take_along_axis(shares, best, axis=1)
+        order = np.argsort(-of_best, axis=1, kind="stable")
+        return (
+            np.take_along_axis(best, order, axis=1).astype(np.int16),
+            np.take_along_axis(of_best, order, axis=1).astype(np.float16),
+        )
 
 
 def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | None:

@@ -55,8 +55,9 @@ def _best(
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
     to_small = np.tile(np.divide(small.shape[1::-1], size), 2)
     stand_out = worth * _standing_out(lab, windows * to_small)
-    some = np.argsort(-stand_out, kind="stable")[:_LOOKED_AT]
-    some = some[stand_out[some] > 0]
+    some = np.flatnonzero(stand_out > 0)
+    if len(some) > _LOOKED_AT:
+        some = some[np.argpartition(-stand_out[some], _LOOKED_AT)[:_LOOKED_AT]]
     windows, scores = windows[some], stand_out[some] * np.sqrt(_contrast(lab, windows[some] * to_small))
     found: list[tuple[Box, float]] = []
     waiting = np.argsort(-scores, kind="stable")
@@ -145,8 +146,9 @@ def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     total = np.zeros((64, 64))
     for channel in np.moveaxis(lab, 2, 0):
         spectrum = np.fft.fft2(cv2.resize(channel, (64, 64), interpolation=cv2.INTER_AREA))
-        logs = np.log(np.abs(spectrum) + 1e-3)
-        total += np.abs(np.fft.ifft2(np.exp(logs - cv2.blur(logs, (3, 3)) + 1j * np.angle(spectrum)))) ** 2
+        strength = np.abs(spectrum) + 1e-3
+        logs = np.log(strength)
+        total += np.abs(np.fft.ifft2(np.exp(logs - cv2.blur(logs, (3, 3))) * spectrum / strength)) ** 2
     salience = cv2.resize(cv2.GaussianBlur(total, (0, 0), 2.5), lab.shape[1::-1])
     return np.asarray(salience - salience.min(), np.float64)
 
@@ -159,7 +161,7 @@ def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _level(channel: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Which of the equally frequent steps each value belongs to."""
-    steps = np.quantile(channel, np.arange(1, _LEVELS) / _LEVELS)
+    steps = np.quantile(channel[::2, ::2], np.arange(1, _LEVELS) / _LEVELS)  # a quarter of them says the same
     return np.asarray(np.sum([channel > step for step in steps], axis=0), np.uint8)
 
 

@@ -34,16 +34,18 @@ IMG2VEC = "resnet50", 224, "auto"
 """What img2vec_pytorch is measured beside: it has no other size."""
 SLOW, SHARE = ("resnet50", 640), 4
 """A contest that sees every fourth of the pictures only: with all of them it takes a quarter of an hour."""
+STARTING = 24
+"""The first pictures of a build, which are seen while the processes that decode are being started, do not count."""
 ROUNDS = 3
 LOOKING = "Looking at pictures"
 NOTE = """{} pictures of {}, on {}. All ways take turns in {} rounds, in each of which they see the same part of the
 pictures; figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize to the size that the
 build takes, float32 torch with its own number of threads, one picture at a time, average pooling. {} Networks are
-converted before; each build goes into an empty folder and counts from the first picture it has looked at: to the last
-one (looking; once more without keypoints), or to the served generation (build), for which it also learns the whitening
-and writes, which takes a bigger share of a small gallery. Limits: the network on pixels in memory, by as many threads
-as in a build; reading, decoding and resizing, and finding keypoints, by {} processes; together as 1 / (1/a + 1/b).
-ResNet50 has random weights; at side 640 it sees a fourth of the pictures."""
+converted before; each build goes into an empty folder and counts from its 24th picture, when all processes have
+started: to the last one (looking; once more without keypoints), or to the served generation (build), for which it also
+learns the whitening and writes, a bigger share of a small gallery. Limits: the network on pixels in memory, by as many
+threads as there are workers; reading, decoding and resizing, and finding keypoints, by {} processes; together as
+1 / (1/a + 1/b). ResNet50 has random weights; at side 640 it sees a fourth of the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Contest:
         """On pictures that are a gallery of their own."""
         settings = self.settings.model_copy(update={"gallery": part[0].parent})
         at_once = self.embedder.at_once
-        threads = max(settings.workers, 2 * at_once) if at_once > 1 else settings.workers  # as in index/describe.py
+        threads = max(settings.workers, 2 * at_once) if at_once > 1 else settings.workers
         build, looking, besides = build_rates(settings, at_once)
         _, bare, _ = build_rates(settings.model_copy(update={"keypoints": 0}), at_once)
         return Rates(
@@ -117,7 +119,7 @@ def processor(settings: Settings) -> str:
 
 
 def build_rates(settings: Settings, at_once: int) -> tuple[float, float, float]:
-    """Pictures a second of a build into an empty folder, from the first one looked at: to its end, to the last one.
+    """Pictures a second of a build into an empty folder, once all is started: to its end, and to the last one.
 
     Third come the seconds between the last picture and the end. `at_once`: pictures in the first batch, of which none
     counts.
@@ -131,8 +133,9 @@ def build_rates(settings: Settings, at_once: int) -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as index:
         Engine(settings.model_copy(update={"index": Path(index)})).build(progress)
         ended = time.perf_counter()
-    (began, first), (seen, done) = ticks[0], ticks[-1]
-    before = max(first, at_once)
+    (_, first), (seen, done) = ticks[0], ticks[-1]
+    before = max(first, at_once, min(STARTING, len(ticks) // 2))
+    began = ticks[before - first][0]
     return (done - before) / (ended - began), (done - before) / (seen - began), ended - seen
 
 

@@ -51,15 +51,13 @@ def look_at_all(
 def _describe_all(
     plan: Plan, embedder: Embedder, pool: PicturePool, workers: int
 ) -> Generator[tuple[Found, Described | Same | Skipped]]:
-    # While one batch is computed the next one gathers.
-    at_once = max(workers, 2 * embedder.at_once) if embedder.at_once > 1 else workers
     # One thread a matrix product: left alone, those of all workers fight over the cores (a third of the speed).
-    with ThreadPoolExecutor(at_once) as threads, threadpool_limits(1, "blas"):
+    with ThreadPoolExecutor(_threads(embedder, workers)) as threads, threadpool_limits(1, "blas"):
         under_way: deque[tuple[Found, Future[Described | Same | Skipped]]] = deque()
         try:
             for picture in plan.to_do:
                 under_way.append((picture, threads.submit(_describe, picture, plan, embedder, pool)))
-                if len(under_way) > AHEAD * at_once:
+                if len(under_way) > AHEAD * _threads(embedder, workers):
                     done, future = under_way.popleft()
                     yield done, future.result()
             while under_way:
@@ -67,6 +65,13 @@ def _describe_all(
                 yield done, future.result()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)  # nobody waits for what nobody wants any more
+
+
+def _threads(embedder: Embedder, workers: int) -> int:
+    """One more than workers: it waits for its picture while the others compute. For a GPU those of two batches."""
+    if embedder.at_once > 1:
+        return max(workers, 2 * embedder.at_once)
+    return workers + 1 if workers > 1 else 1
 
 
 def _describe(found: Found, plan: Plan, embedder: Embedder, pool: PicturePool) -> Described | Same | Skipped:

@@ -15,10 +15,10 @@ MINED_DIMENSIONS = 128
 MINED_NEIGHBOURS = 3
 MINED_SIMILARITY = (0.5, 0.4)
 """From which similarity on two regions are a pair: in the PCA space, and then in the space first learned."""
-ENOUGH_PAIRS = 2_000
+ENOUGH_PAIRS = 300
 """With fewer mined pairs their covariance is mostly chance: PCA is used instead."""
 ENOUGH_VECTORS = 2_000
-"""With fewer region vectors (about 100 pictures) PCA itself does harm: the mean is taken off and that is all."""
+"""With fewer region vectors (about 130 pictures) PCA itself does harm: the mean is taken off and that is all."""
 FEWEST_IMAGES = 3
 """With fewer the mean is the picture itself, and nothing is done at all."""
 SHRINKAGE = 1e-2

@@ -33,8 +33,8 @@ def test_every_figure_has_a_heading():
     assert figures[-3:] == ["15.0", "7.5", "3.0"]
 
 
-@pytest.mark.parametrize(("at_once", "looking", "build"), [(1, 9 / 4, 9 / 6), (6, 1, 4 / 6)])
-def test_a_build_counts_from_its_first_picture_or_batch(monkeypatch, at_once, looking, build):
+@pytest.mark.parametrize(("at_once", "looking", "build"), [(1, 5 / 2, 5 / 4), (6, 4 / 1.5, 4 / 3.5)])
+def test_a_build_counts_from_where_all_is_started(monkeypatch, at_once, looking, build):
     now = iter([10.0, *np.linspace(10, 14, 9).tolist()[1:], 14.0, 16.0])
 
     class Engine:

@@ -74,9 +74,12 @@ def test_without_pairs_it_is_pca():
 
 
 def test_pairs_within_one_picture_do_not_count():
-    same = made_up(objects=220, views=10)
-    by_object = learn_whitening(same.vectors, same.objects, 32)  # every object keeps to a picture of its own
-    assert by_object.kind == "pca"
+    """Sixty things that have nothing in common, forty views of each."""
+    things = np.repeat(np.arange(60), 40)
+    views = np.eye(60, 100)[things] + np.random.default_rng(3).normal(size=(2400, 100)) * 0.05
+    views = views.astype(np.float32)
+    assert learn_whitening(views, things, 32).kind == "pca"  # everything of one thing is in one picture
+    assert learn_whitening(views, np.arange(2400), 32).kind == "mined"
 
 
 def test_a_small_gallery_only_loses_its_mean():

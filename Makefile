@@ -1,7 +1,7 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
 # make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
-# make bench BENCH=DATASET   measure quality and speed on a labelled data set
+# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
 
@@ -40,6 +40,10 @@ bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.words $(BENCH)
 	@$(BIN)/python -m benchmarks.catalogue $(BENCH)
 	@$(BIN)/python -m benchmarks.page $(BENCH)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python cli.py build --gallery $(BENCH)/gallery --index data/bench
+	@$(BIN)/python -m benchmarks.speed --gallery $(BENCH)/gallery --index data/bench
+	@$(BIN)/python -m benchmarks.scale --index data/bench
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

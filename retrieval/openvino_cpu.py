@@ -11,6 +11,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,17 @@ def _quantised(options: RunOptions) -> Path:
     return options.converted.with_name(f"{options.converted.stem}-{options.precision}.xml")
 
 
+@cache
 def _import_openvino() -> Any:
-    """OpenVINO without its telemetry, which would tell its makers of every start, in a process forked for that."""
+    """OpenVINO, ready for many threads, and without its telemetry.
+
+    That would tell its makers of every start, in a process forked for it. And where two threads are the first to look
+    into a tensor, at the same time, each waits for the other for ever: so the first to look is this one, alone.
+    """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # a None there forbids the import
-    return importlib.import_module("openvino")
+    openvino = importlib.import_module("openvino")
+    assert openvino.Tensor(np.zeros(1, np.uint8)).data is not None
+    return openvino
 
 
 def _converted(make: Make, path: Path | None) -> Any:

@@ -151,6 +151,34 @@ def test_a_runtime_that_cannot_run_here_says_so(monkeypatch):
         choose_runtime("torch-cuda")
 
 
+def test_the_first_pictures_of_a_process_may_come_at_the_same_time():
+    """In a program of its own: the first two threads to look into a tensor would wait for each other for ever."""
+    script = """
+import faulthandler, sys, threading
+import numpy as np
+from retrieval.openvino_cpu import _import_openvino
+
+faulthandler.dump_traceback_later(30, exit=True)
+openvino = _import_openvino()
+given = openvino.opset13.parameter([8, 4], np.float32)
+model = openvino.Core().compile_model(openvino.Model([openvino.opset13.relu(given)], [given]), "CPU")
+tensors = [model.create_infer_request().get_input_tensor() for _ in range(8)]
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(8)
+
+def look(tensor):
+    together.wait()
+    tensor.data
+
+threads = [threading.Thread(target=look, args=(tensor,)) for tensor in tensors]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, check=True)
+
+
 def test_openvino_runs_without_its_telemetry(tmp_path):
     """In a program of its own, which makes no connection and no process: nobody is told that it runs."""
     script = """

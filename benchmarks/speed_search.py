@@ -102,7 +102,11 @@ def held() -> int:
 def _made(vectors: Vectors, folder: Path) -> tuple[list[Way], list[str]]:
     """Every way that can be had, and sentences about those that cannot."""
     ways, left_out = [], []
-    makers: dict[str, Callable[[], Nearest]] = {f"our store, {name}": _ours(folder, name) for name in STORES}
+    makers: dict[str, Callable[[], Nearest]] = {
+        f"our store, {name}": _ours(folder, name)
+        for name in STORES
+        if name != "auto"  # which is one of the others
+    }
     makers |= {name: _of(make, vectors) for name, make in LIBRARIES.items()}
     for name, make in makers.items():
         began = time.perf_counter()

@@ -71,7 +71,7 @@ def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels
     import nncf
 
     pictures = list(examples())
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # its own function would quieten every logger there is
     with contextlib.redirect_stdout(None):  # its own progress bars
         small = nncf.quantize(model, nncf.Dataset(pictures), subset_size=len(pictures))
     with tempfile.TemporaryDirectory(dir=converted.parent) as scratch:

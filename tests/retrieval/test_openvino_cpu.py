@@ -1,16 +1,17 @@
 """A network in 8-bit integers is calibrated once, kept under its own name, and sees nearly the same."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from retrieval.errors import RuntimeMissing
-from retrieval.extras import Extra
+from retrieval.extras import NNCF, Extra
 from retrieval.openvino_cpu import has_quantised, quantise, start_openvino
 from retrieval.running import RunOptions
 
-pytest.importorskip("nncf")
+pytestmark = pytest.mark.skipif(not NNCF.installed, reason="pip install -r requirements-int8.txt")
 
 
 def small():
@@ -62,6 +63,12 @@ def test_it_is_calibrated_once_and_has_a_name_of_its_own(calibrated):
     assert not has_quantised(RunOptions("int8-000000000000", converted=converted))
     assert not has_quantised(RunOptions("float32", converted=converted))
     assert sorted(path.name for path in converted.parent.glob("*.xml")) == [f"small-{precision}.xml", "small.xml"]
+
+
+@pytest.mark.usefixtures("calibrated")
+def test_nothing_else_that_logs_is_quietened(caplog):
+    logging.getLogger("boxfind").warning("still heard")
+    assert caplog.messages == ["still heard"]
 
 
 def test_without_its_library_it_says_which_line_installs_it(tmp_path, monkeypatch):

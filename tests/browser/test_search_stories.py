@@ -107,6 +107,7 @@ def test_from_open_to_result_with_the_keyboard_alone(page: Page) -> None:
     expect(dialog).to_have_count(0)
     page.keyboard.press("y")  # the tile that was opened has the focus again
     page.get_by_text("1 right, 0 wrong").wait_for()
+    ranking(page)  # until all of the new order stands
     page.keyboard.press("n")  # and keeps it while the results change
     page.get_by_text("0 right, 1 wrong").wait_for()
     expect(page.get_by_role("img", name=re.compile(rf"^Rank \d+: {re.escape(found[1])}"))).to_have_count(0)

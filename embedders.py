@@ -128,7 +128,7 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
 def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
     """What a new index is computed in, and a sentence where that is not what was asked for. Raises RuntimeMissing."""
     wanted = settings.precision
-    if wanted == INT8:
+    if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
         weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
         return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
     _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)

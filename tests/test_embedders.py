@@ -106,6 +106,14 @@ def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatch):
+    monkeypatch.setattr(embedders, "quantise", lambda *_: pytest.fail("torch would run in float32"))
+    settings = Settings(precision="int8", runtime="torch-cpu", backbone=LITE0.name)
+    embedder, note = embedder_for_building(settings, quiet)
+    assert embedder.recipe.precision == "float32" and "does not compute in int8" in note
+
+
+@pytest.mark.usefixtures("no_network")
 def test_an_empty_gallery_calibrates_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: examples())
     with pytest.raises(GalleryProblem, match=r"no picture in .* to calibrate"):

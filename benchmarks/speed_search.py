@@ -29,6 +29,8 @@ Nearest = Callable[[Vectors, int], Rows | None]
 """Descriptor (D,) and how many -> rows (K,), the best first; None where it only multiplies."""
 PRODUCT = "numpy, the product alone"
 ROUNDS = 3
+SETTLING = 0.5
+"""Seconds before each turn, in which the threads of the way before stop looking for work; they take a core meanwhile."""
 NOTE = """{:,} vectors of {} dimensions, float32 ({:.0f} MB), {} queries of {}, one at a time, the {} nearest as `fast`
 asks for. Every way has its own copy and takes its turn in {} rounds, each library with its own number of threads; the
 memory is what the process gives back when the way is dropped. Ratios are of p50 to that of the product of the same
@@ -83,6 +85,7 @@ def described(settings: Settings, queries: Sequence[BoxedQuery]) -> tuple[Vector
 
 def ask(way: Way, descriptors: Vectors, truth: Rows, count: int) -> None:
     """One query after the other; the first is asked twice, and counts the second time."""
+    time.sleep(SETTLING)
     way.nearest(descriptors[0], count)
     for descriptor, right in zip(descriptors, truth, strict=True):
         began = time.perf_counter()

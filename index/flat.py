@@ -81,5 +81,15 @@ def equal_parts(rows: range) -> list[range]:
 
 
 def side_by_side(work: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
-    """What the work makes of each part, in their order; each has a thread of its own. Never call it from the work."""
-    return list(_threads.map(work, parts))
+    """What the work makes of each part, in their order; the first here, each other in a thread of its own.
+
+    Never call it from the work.
+    """
+    parts = list(parts)
+    waiting = [_threads.submit(work, part) for part in parts[1:]]
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)  # of this thread alone
+    try:
+        return [*map(work, parts[:1]), *(found.result() for found in waiting)]
+    finally:
+        faiss.omp_set_num_threads(before)

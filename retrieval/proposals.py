@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from retrieval.types import Box, Image, Region
@@ -19,6 +20,7 @@ _SURROUNDINGS = 1.5  # times as wide and high as the box
 _LOOKED_AT = 1200  # boxes that stand out most, whose colours are compared: of some 5000
 _CENTRE = 0.3  # standard deviation, in sides of the picture, of how far off the middle people put what they show
 _LEVELS = 3  # equally frequent steps along each axis of CIELAB
+_PATCH = 2  # pixels along each side of the squares in which colours are counted
 
 
 def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
@@ -121,10 +123,11 @@ def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[n
 
     The chi-squared distance of their histograms; 0 where one is empty.
     """
-    colours = cv2.integral(_colours(lab))  # (h + 1, w + 1, C)
+    counts, boxes = _colours(lab), boxes / _PATCH
+    integral = cv2.integral(counts)  # (h + 1, w + 1, C)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * _SURROUNDINGS
-    inside = _sums(colours, _corners(lab, boxes))
-    outside = _sums(colours, _corners(lab, np.hstack([middle - half, middle + half]))) - inside
+    inside = _sums(integral, _corners(counts, boxes))
+    outside = _sums(integral, _corners(counts, np.hstack([middle - half, middle + half]))) - inside
     sizes = inside.sum(axis=1, keepdims=True), outside.sum(axis=1, keepdims=True)
     a, b = inside / np.maximum(sizes[0], 1), outside / np.maximum(sizes[1], 1)
     empty = (np.minimum(*sizes) < 1)[:, 0]
@@ -143,31 +146,36 @@ def shrunk(image: Image) -> Image:
 
 def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     """The spectral residual (Hou & Zhang, CVPR 2007) of a picture (h, w, 3): what its spectrum does not expect."""
-    total = np.zeros((64, 64))
-    for channel in np.moveaxis(lab, 2, 0):
-        spectrum = np.fft.fft2(cv2.resize(channel, (64, 64), interpolation=cv2.INTER_AREA))
-        strength = np.abs(spectrum) + 1e-3
-        logs = np.log(strength)
-        total += np.abs(np.fft.ifft2(np.exp(logs - cv2.blur(logs, (3, 3))) * spectrum / strength)) ** 2
+    channels = np.moveaxis(cv2.resize(lab, (64, 64), interpolation=cv2.INTER_AREA), 2, 0)
+    spectra = scipy.fft.fft2(channels)
+    strengths = np.abs(spectra) + np.float32(1e-3)
+    logs = np.log(strengths)
+    expected = np.stack([cv2.blur(log, (3, 3)) for log in logs])
+    unexpected = scipy.fft.ifft2(np.exp(logs - expected) * spectra / strengths)
+    total = (np.abs(unexpected) ** 2).sum(axis=0)
     salience = cv2.resize(cv2.GaussianBlur(total, (0, 0), 2.5), lab.shape[1::-1])
     return np.asarray(salience - salience.min(), np.float64)
 
 
 def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Which of the picture's colours each pixel of (h, w, 3) has: (h, w, C), a single 1 each."""
-    number = sum(_level(channel) * _LEVELS**axis for axis, channel in enumerate(np.moveaxis(lab, 2, 0)))
-    return np.asarray(np.asarray(number)[:, :, None] == np.arange(_LEVELS**3), np.uint8)
+    """How many pixels of each patch of a picture (h, w, 3) have each of its colours: (h / _PATCH, w / _PATCH, C)."""
+    h, w = -(-lab.shape[0] // _PATCH), -(-lab.shape[1] // _PATCH)
+    colour = sum(_level(channel) * _LEVELS**axis for axis, channel in enumerate(np.moveaxis(lab, 2, 0)))
+    patch = (np.arange(lab.shape[0]) // _PATCH * w)[:, None] + np.arange(lab.shape[1]) // _PATCH
+    counts = np.bincount((patch * _LEVELS**3 + colour).ravel(), minlength=h * w * _LEVELS**3)
+    return counts.reshape(h, w, _LEVELS**3).astype(np.uint8)
 
 
-def _level(channel: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _level(channel: NDArray[np.float32]) -> NDArray[np.int64]:
     """Which of the equally frequent steps each value belongs to."""
-    steps = np.quantile(channel[::2, ::2], np.arange(1, _LEVELS) / _LEVELS)  # a quarter of them says the same
-    return np.asarray(np.sum([channel > step for step in steps], axis=0), np.uint8)
+    some = channel[::2, ::2].ravel()  # a quarter of them says the same
+    places = len(some) * np.arange(1, _LEVELS) // _LEVELS
+    return np.asarray(sum(channel > step for step in np.partition(some, places)[places]), np.int64)
 
 
-def _corners(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Boxes (N, 4) in whole pixels of a picture (h, w, 3) and within it: x0, y0, x1, y1, (4, N)."""
-    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(lab.shape[1::-1], 2)[:, None])
+def _corners(grid: NDArray[np.generic], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Boxes (N, 4) in whole cells of a grid (h, w, C) and within it: x0, y0, x1, y1, (4, N)."""
+    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(grid.shape[1::-1], 2)[:, None])
 
 
 def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[np.float32]:

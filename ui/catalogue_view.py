@@ -18,7 +18,7 @@ from searches.labels import Label
 from ui.gallery_view import ACTIONS, picture_grid
 from ui.group_names import name_field, names_of
 from ui.hand_over import hand_over
-from ui.picture_dialog import look_at
+from ui.picture_dialog import PICTURE
 from ui.served_gallery import failure
 from ui.text import plain
 from ui.thumbnail import thumbnail_of
@@ -199,7 +199,7 @@ def _to_first_page() -> None:
 
 def _picked(places: dict[str, Box], action: str, image: str) -> None:
     if action == "look":
-        look_at(image)
+        PICTURE.open(image)
     elif action == "whole":
         hand_over(image, "whole")
     else:

@@ -13,6 +13,7 @@ from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
 from retrieval.verification import Details, matched_details
 from ui.asking import asking, image_of, search_from
+from ui.opened import Opened
 from ui.original import ONLY_SMALL, original
 from ui.result_grid import described
 from ui.text import plain
@@ -29,24 +30,18 @@ PARTS = {
 }
 
 
-def open_closer(image: str) -> None:
-    """Has the next run of the page show a result closely."""
-    st.session_state["closer"] = image
+CLOSER = Opened("closer")
 
 
 def closer(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
-    """The dialog, when one was asked for."""
-    if st.session_state.get("closer") in {hit.image for hit in hits}:
+    """The dialog, when CLOSER was asked to open."""
+    if CLOSER.is_due({hit.image for hit in hits}):
         _dialog(gallery, hits, request)
 
 
-def _close() -> None:
-    st.session_state["closer"] = None
-
-
-@st.dialog("Look closer", width="large", on_dismiss=_close)
+@st.dialog("Look closer", width="large")
 def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
-    place = next((n for n, hit in enumerate(hits) if hit.image == st.session_state.get("closer")), 0)
+    place = next((n for n, hit in enumerate(hits) if hit.image == CLOSER.image), 0)
     hit = hits[place]
     _steps(gallery, hits, place)
     picture, is_file = original(gallery, hit.image)
@@ -98,11 +93,10 @@ def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
                 icon=":material/chevron_left:" if step < 0 else ":material/chevron_right:",
                 shortcut=key,
                 disabled=not 0 <= place + step < len(hits),
-                on_click=open_closer,
+                on_click=CLOSER.step,
                 args=[hits[(place + step) % len(hits)].image],
             )
         if st.button("Search from this place", icon=":material/center_focus_strong:", key="closer search"):
-            _close()
             search_from(gallery, hit.image, hit.region.box)
             st.rerun()
         request = asking().request
@@ -111,6 +105,7 @@ def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
             said = "Taken as" if hit.image in marked else "Mark as"
             if st.button(f"{said} {label}", icon=f":material/{icon}:", key=f"closer {label}"):
                 asking().mark(hit.image, right)
+                CLOSER.open(hit.image)
                 st.rerun()
 
 

@@ -9,7 +9,7 @@ from index.catalogue import Catalogue
 from index.gallery import Gallery
 from retrieval.types import Numbers
 from ui.hand_over import hand_over
-from ui.picture_dialog import look_at
+from ui.picture_dialog import PICTURE
 from ui.served_gallery import folders
 from ui.thumbnail import thumbnail_of
 from ui.tile_grid import Action, Tile, tile_grid
@@ -64,7 +64,7 @@ def _tile(gallery: Gallery, image: str) -> Tile:
 
 def _picked(action: str, image: str) -> None:
     if action == "look":
-        look_at(image)
+        PICTURE.open(image)
     else:
         hand_over(image, "whole" if action == "whole" else None)
 

@@ -13,6 +13,7 @@ from index.gallery import Gallery
 from retrieval.images import shown
 from retrieval.types import Box, Image, Region
 from ui.hand_over import hand_over
+from ui.opened import Opened
 from ui.original import ONLY_SMALL, original
 from ui.text import plain
 
@@ -21,20 +22,18 @@ ROOM = (1100, 700)
 NO_REGIONS = "None"
 
 
-def look_at(image: str | None) -> None:
-    """Has the next run of the page show a picture closely; None ends that."""
-    st.session_state["looked at"] = image
+PICTURE = Opened("picture")
 
 
 def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
-    """The dialog, when one was asked for; it steps through `images`."""
-    if st.session_state.get("looked at") in images:
+    """The dialog, when PICTURE was asked to open; it steps through `images`."""
+    if PICTURE.is_due(images):
         _dialog(gallery, images)
 
 
-@st.dialog("Look closer", width="large", on_dismiss=lambda: look_at(None))
+@st.dialog("Look closer", width="large")
 def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
-    image = st.session_state.get("looked at")
+    image = PICTURE.image
     place = images.index(image) if image in images else 0
     image, entry = images[place], gallery.entry(images[place])
     st.markdown(f"**{place + 1:,} of {len(images):,}** · {plain(shown(image))}")
@@ -60,7 +59,7 @@ def _buttons(images: Sequence[str], place: int) -> None:
                 icon=f":material/chevron_{icon}:",
                 shortcut=key,
                 disabled=not 0 <= place + step < len(images),
-                on_click=look_at,
+                on_click=PICTURE.step,
                 args=[images[(place + step) % len(images)]],
             )
         for label, icon, whole in (
@@ -68,7 +67,6 @@ def _buttons(images: Sequence[str], place: int) -> None:
             ("Find look-alikes of the whole picture", "image_search", True),
         ):
             if st.button(label, icon=f":material/{icon}:"):
-                look_at(None)
                 hand_over(images[place], "whole" if whole else None)
                 st.rerun()
 

@@ -9,7 +9,7 @@ from index.gallery import Gallery
 from retrieval.confidence import NO_MATCH, no_match
 from retrieval.types import Hit
 from ui.asking import asking, search_from
-from ui.closer import closer, open_closer
+from ui.closer import CLOSER, closer
 from ui.result_grid import result_grid
 from ui.thumbnail import thumbnail_of
 from ui.tile_grid import Action, Tile, tile_grid
@@ -53,7 +53,7 @@ def _pick(gallery: Gallery, hits: Sequence[Hit]) -> Callable[[str, str], None]:
 
     def pick(action: str, image: str) -> None:
         if action == "open":
-            open_closer(image)
+            CLOSER.open(image)
         elif action == "search":
             search_from(gallery, image, regions[image])
         else:

@@ -79,6 +79,12 @@ def press(app: AppTest, label: str) -> None:
     app.run()
 
 
+def press_in_dialog(app: AppTest, label: str) -> None:
+    """AppTest runs all of the page, where a browser runs only the dialog, which stays open."""
+    app.session_state["picture opens"] = True
+    press(app, label)
+
+
 def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
     chosen = Picture(picture.name, picture.read_bytes())
     state = Asking()

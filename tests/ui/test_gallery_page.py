@@ -19,7 +19,7 @@ from index.pictures import PicturePool
 from retrieval.embed import Embedder
 from retrieval.regions import find_regions
 from retrieval.types import Box
-from tests.ui.reading import buttons, calm, pick, press, texts, tiles_of
+from tests.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
 from ui.picture_dialog import facts, region_groups, with_outlines
 
 NAMES = ["cups/blue.png", "cups/old/red.png", "cups/old/red again.png", "hall.png", "yard.png", "yard_dusk.png"]
@@ -137,10 +137,10 @@ def test_looking_closer_shows_the_picture_its_facts_and_the_way_to_its_neighbour
     assert "640 x 480 pixels" in texts(page, "caption")
     (image,) = page.get("image")
     assert image.proto.imgs[0].alt == "hall.png"
-    press(page, "Next")
+    press_in_dialog(page, "Next")
     assert "5 of 6** · yard.png" in dialog_says(page)
-    press(page, "Previous")
-    press(page, "Previous")
+    press_in_dialog(page, "Previous")
+    press_in_dialog(page, "Previous")
     assert "3 of 6** · cups/old/red.png" in dialog_says(page)
 
 
@@ -150,8 +150,15 @@ def test_the_neighbours_are_those_of_the_order_chosen_on_other_pages_too(
     monkeypatch.setattr("ui.gallery_view.PER_PAGE", 2)
     page.selectbox(key="gallery order").select("Newest first").run()
     pick(page, "gallery", "look", NAMES[-2])
-    press(page, "Next")
+    press_in_dialog(page, "Next")
     assert f"3 of 6** · {NAMES[-3]}" in dialog_says(page)
+
+
+def test_a_dialog_does_not_come_back_with_what_is_done_next(page: AppTest) -> None:
+    pick(page, "gallery", "look", "hall.png")
+    assert "Next" in buttons(page)
+    page.run()  # as after it was closed in the browser, whether or not that was heard of
+    assert "Next" not in buttons(page)
 
 
 def test_there_is_nothing_before_the_first_and_after_the_last(page: AppTest) -> None:
@@ -168,6 +175,7 @@ def test_regions_are_drawn_kind_by_kind(page: AppTest) -> None:
     choice = page.selectbox(key="regions shown")
     assert choice.options == ["None", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
     plain = page.get("image")[0].proto.imgs[0].url
+    page.session_state["picture opens"] = True
     choice.select("Grid, level 2 (6)").run()
     assert page.get("image")[0].proto.imgs[0].url != plain
 
@@ -180,7 +188,7 @@ def test_a_picture_goes_over_to_the_search(page: AppTest, whole: bool, from_dial
     page.switch_page("pages/gallery.py").run()
     if from_dialog:
         pick(page, "gallery", "look", "hall.png")
-        press(page, "Find look-alikes of the whole picture" if whole else "Search with this")
+        press_in_dialog(page, "Find look-alikes of the whole picture" if whole else "Search with this")
     else:
         pick(page, "gallery", "whole" if whole else "object", "hall.png")
     assert "Find an object" in texts(page, "header")

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     """Where it listens when it runs on its own."""
     api_port: PositiveInt = 8502
-    api_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "::1")
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "[::1]")
     """The names it may be asked by, with commas between them in the environment; `*` for any."""
     api_token: SecretStr = SecretStr("")
     """What programs show that may change the gallery; without one none may."""

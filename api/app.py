@@ -44,7 +44,7 @@ def make_api(engine: Engine) -> FastAPI:
     api.state.live = Live(engine, Turns(settings.api_searches), Loading(engine))
     api.include_router(health.routes)
     for family in (searching, gallery, index):
-        api.include_router(family.routes, prefix="/v1", responses=answers(422, 429, 503))
+        api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
     return api
 
 

@@ -1,7 +1,7 @@
 """The pictures of the gallery: what they are, how they look; administrators add some and take some out."""
 
 from bisect import bisect_right
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response, UploadFile
 
@@ -30,14 +30,10 @@ from retrieval.images import LIMITS, thumbnail
 routes = APIRouter(prefix="/images", tags=["gallery"])
 ImagePath = Annotated[str, Path(alias="id", description="Its path below the gallery folder.", examples=[CUP])]
 
-NO_GUESS = {"X-Content-Type-Options": "nosniff"}
-"""No browser takes it for anything else."""
-
-
-class Jpeg(Response):
-    """A JPEG that this program made."""
-
-    media_type = "image/jpeg"
+JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+    **answers(404),
+}
 
 
 @routes.get("", responses=answers(404))
@@ -60,17 +56,17 @@ def images(
     )
 
 
-@routes.get("/{id:path}/thumbnail", response_class=Jpeg, responses=answers(404))
-def image_thumbnail(image: ImagePath, serving: Serving) -> Jpeg:
+@routes.get("/{id:path}/thumbnail", response_class=Response, responses=JPEG)
+def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
     """The picture, its longest side 320 pixels at most."""
-    return Jpeg(serving.gallery().thumbnail(image), headers=NO_GUESS)
+    return _jpeg(serving.gallery().thumbnail(image))
 
 
-@routes.get("/{id:path}/original", response_class=Jpeg, dependencies=[InTurn], responses=answers(404))
-def image_original(image: ImagePath, serving: Serving) -> Jpeg:
+@routes.get("/{id:path}/original", response_class=Response, dependencies=[InTurn], responses=JPEG)
+def image_original(image: ImagePath, serving: Serving) -> Response:
     """The picture as large as it is: a JPEG of its pixels, without what the file says of camera, place and time."""
     pixels = stored_picture(serving.engine, serving.gallery(), image)
-    return Jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95), headers=NO_GUESS)
+    return _jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95))
 
 
 @routes.get("/{id:path}", responses=answers(404))
@@ -81,7 +77,7 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
     return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
 
 
-@routes.post("", status_code=201, dependencies=[Admin, InTurn], responses=answers(400, 401, 403, 409, 413, 507))
+@routes.post("", status_code=201, dependencies=[Admin, InTurn], responses=answers(401, 403, 409, 507))
 def add_image(picture: UploadFile, serving: Serving) -> Added:
     """Puts a picture, byte for byte, into the folder `added` of the gallery; nothing there is replaced."""
     engine = serving.engine
@@ -98,6 +94,11 @@ def remove_image(image: ImagePath, serving: Serving) -> Removed:
     aside = take_out(image, settings.gallery_dir, serving.gallery(), settings.removed_dir)
     log.info("A picture was taken out of the gallery through the API.")
     return Removed(id=image, moved_to=str(aside.relative_to(settings.data)))
+
+
+def _jpeg(data: bytes) -> Response:
+    """Made by this program; no browser takes it for anything else."""
+    return Response(data, media_type="image/jpeg", headers={"X-Content-Type-Options": "nosniff"})
 
 
 def _picture(entry: ImageEntry) -> Picture:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
-from api.admin import Admin, KnownAdmin
+from api.admin import Admin
 from api.live import Live, Serving
 from api.problems import NothingRuns
 from api.schemas import Build, IndexState, NewBuild, Served, answers
@@ -16,7 +16,7 @@ routes = APIRouter(prefix="/index", tags=["index"])
 
 
 @routes.get("")
-def index_state(serving: Serving, admin: KnownAdmin) -> IndexState:
+def index_state(serving: Serving) -> IndexState:
     """What is searched, and how far a build is."""
     problem, served = "", None
     try:
@@ -28,8 +28,15 @@ def index_state(serving: Serving, admin: KnownAdmin) -> IndexState:
         served=served,
         problem=problem,
         warning=serving.engine.warning() if served else "",
-        build=_build(state, admin) if state else None,
+        build=_build(state).model_copy(update={"message": ""}) if state else None,  # which may name folders
     )
+
+
+@routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
+def build_state(serving: Serving) -> Build | None:
+    """The build that runs or was the last to run, with the reason if it failed."""
+    state = serving.engine.build_state()
+    return _build(state) if state else None
 
 
 @routes.post("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
@@ -39,7 +46,7 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
         raise BuildRunning("The index is being built already; wait until that is done.")
     log.info("%s, asked for through the API.", "Full build" if asked.full else "Build")
     serving.engine.start_build(asked.full)
-    return _build(serving.engine.build_state(), admin=True)
+    return _build(serving.engine.build_state())
 
 
 @routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
@@ -49,7 +56,7 @@ def cancel_build(serving: Serving) -> Build:
         raise NothingRuns("No build is running.")
     log.info("Build cancelled through the API.")
     serving.engine.cancel_build()
-    return _build(serving.engine.build_state(), admin=True)
+    return _build(serving.engine.build_state())
 
 
 def _running(serving: Live) -> bool:
@@ -71,8 +78,7 @@ def _served(serving: Live) -> Served:
     )
 
 
-def _build(state: BuildState | None, admin: bool) -> Build:
-    """The message may name folders of this machine."""
+def _build(state: BuildState | None) -> Build:
     assert state is not None, "there is a build"
     return Build(
         state=state.state,
@@ -81,5 +87,5 @@ def _build(state: BuildState | None, admin: bool) -> Build:
         done=state.done,
         total=state.total,
         seconds_left=state.seconds_left if state.state == "running" else None,
-        message=state.message if admin else "",
+        message=state.message,
     )

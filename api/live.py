@@ -22,25 +22,27 @@ class Loading:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._thread = threading.Thread(target=self._load, daemon=True)
+        self._done = threading.Event()
 
     def begin(self) -> None:
-        """Does so beside everything else. Call it once."""
-        self._thread.start()
+        """Does so beside everything else."""
+        threading.Thread(target=self._load, daemon=True).start()
 
     def wait(self) -> None:
         """Until that is done, well or badly."""
-        self._thread.join()
+        self._done.wait()
 
     @property
     def going_on(self) -> bool:
-        return self._thread.is_alive()
+        return not self._done.is_set()
 
     def _load(self) -> None:
         try:
             self._engine.embedder(self._engine.gallery().manifest.recipe)
         except BoxfindError as problem:
             log.warning("Nothing can be searched yet: %s", problem)
+        finally:
+            self._done.set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What can go wrong with a request of another program: each problem has a status and a sentence."""
 
+import math
 import secrets
 
 from fastapi import Request
@@ -47,8 +48,8 @@ class TooOften(BoxfindError):
     """A client asks more often than it may; `seconds` until it may again."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"Too many requests; ask again in {seconds:.0f} seconds.")
-        self.seconds = seconds
+        self.seconds = math.ceil(seconds)
+        super().__init__(f"Too many requests; ask again in {self.seconds} s.")
 
 
 class Busy(BoxfindError):
@@ -87,7 +88,7 @@ def refusal(problem: BoxfindError) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
     headers = {}
     if status in (429, 503):
-        headers["Retry-After"] = f"{max(getattr(problem, 'seconds', PATIENCE), 1):.0f}"
+        headers["Retry-After"] = str(problem.seconds if isinstance(problem, TooOften) else PATIENCE)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"detail": _sentence(problem)}, status, headers)

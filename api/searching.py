@@ -20,7 +20,7 @@ QUERY = ""
 """The one picture of a search goes by this name."""
 
 
-@routes.post("", responses=answers(400, 413))
+@routes.post("")
 def search(asked: Annotated[Search, File()], serving: Serving) -> Answer:
     """Finds the pictures that hold what is in a box of the picture that is sent."""
     gallery = serving.gallery()

@@ -25,7 +25,7 @@ MOST_CLIENTS = 10_000
 class Turns:
     """Lets so many searches in at once; some more wait, not for long, and all others are sent away."""
 
-    def __init__(self, at_once: int, waiting: int = 32, seconds: float = 10.0) -> None:
+    def __init__(self, at_once: int, waiting: int = 32, seconds: float = 20.0) -> None:
         self._room = at_once + waiting
         self._free = anyio.Semaphore(at_once)
         self._seconds = seconds

@@ -45,8 +45,8 @@ class Settings(BaseSettings):
     """What programs show that may change the gallery; without one none may."""
     api_rate: PositiveInt = 600
     """Requests a minute that one client may make."""
-    api_searches: PositiveInt = os.cpu_count() or 1
-    """Searches that are worked on at once; some more wait their turn."""
+    api_searches: PositiveInt = max((os.cpu_count() or 1) // 2, 1)
+    """Searches that are worked on at once, each by several cores; some more wait their turn."""
 
     # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
     side: int = 640

@@ -1,4 +1,5 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
+# make api    the same searches for other programs, on http://127.0.0.1:8502 (docs/api.md)
 # make test   install what is missing, check the style and the types, run every test
 # make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
@@ -9,12 +10,15 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app test chaos check bench clean
+.PHONY: app api test chaos check bench clean
 
 app: export BOXFIND_ADMIN ?= local
 app: .venv/app-installed
 	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
+
+api: .venv/api-installed
+	@$(BIN)/python cli.py serve
 
 # Four workers share two cores: much of a test is waiting. Small matrix products only lose by threads of their own.
 test: export BOXFIND_OFFLINE = 1
@@ -60,6 +64,10 @@ python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 
 .venv/app-installed: requirements.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/api-installed: requirements-api.txt .venv/app-installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-api.txt
 	@touch $@
 
 .venv/test-installed: $(wildcard requirements-*.txt) .venv/app-installed

@@ -1,15 +1,15 @@
-"""The operator's door: build an index, search it, measure it, check it, keep it safe."""
+"""The operator's door: build an index, search it, serve it, measure it, check it, keep it safe."""
 
 import sys
 
 import typer
 from pydantic import ValidationError
 
-from commands import batch, build, check, evaluate, finetune, generations, search
+from commands import batch, build, check, evaluate, finetune, generations, search, serve
 from retrieval.errors import BoxfindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-for family in (build, search, batch, evaluate, finetune, check, generations):
+for family in (build, search, batch, serve, evaluate, finetune, check, generations):
     app.add_typer(family.app)
 
 

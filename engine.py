@@ -171,11 +171,17 @@ class Engine:
                 )
 
     def start_build(self, full: bool = False) -> None:
-        """The same in a process of its own, which goes on when the page is closed. Does nothing while one runs."""
+        """The same in a process of its own, which outlives this one. Does nothing while one runs.
+
+        Raises IndexProblem when the folder of the index cannot be written to.
+        """
         with self._lock:
             state = self._build_state()
             if state is None or state.state != "running":
-                self._build = BuildProcess(self._build_command(full), self.settings.index_dir)
+                try:
+                    self._build = BuildProcess(self._build_command(full), self.settings.index_dir)
+                except OSError as error:
+                    raise IndexProblem(f"The build cannot be started: {error.strerror}.") from None
 
     def cancel_build(self) -> None:
         """Asks the build that runs, whoever started it, to stop; it does within seconds."""
@@ -185,6 +191,13 @@ class Engine:
         """The build that runs or was the last to run, whoever started it; None when there never was one."""
         with self._lock:
             return self._build_state()
+
+    def close(self) -> None:
+        """Ends the processes that decode pictures; the next picture starts new ones. A build goes on."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def _libraries(self) -> ThreadpoolController:
         """Made once, when all of them are loaded: looking for them takes longer than a search."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
@@ -34,6 +34,19 @@ class Settings(BaseSettings):
     """The e-mail addresses that `login` and `header` let in, with commas between them in the environment."""
     admin_header: str = "X-Forwarded-Email"
     """The header in which the proxy of `header` says who the visitor is."""
+
+    # The API for other programs: docs/api.md.
+    api_host: str = "127.0.0.1"
+    """Where it listens when it runs on its own."""
+    api_port: PositiveInt = 8502
+    api_hosts: Annotated[tuple[str, ...], NoDecode] = ("localhost", "127.0.0.1", "[::1]")
+    """The names it may be asked by, with commas between them in the environment; `*` for any."""
+    api_token: SecretStr = SecretStr("")
+    """What programs show that may change the gallery; without one none may."""
+    api_rate: PositiveInt = 600
+    """Requests a minute that one client may make."""
+    api_searches: PositiveInt = max((os.cpu_count() or 1) // 2, 1)
+    """Searches that are worked on at once, each by several cores; some more wait their turn."""
 
     # What a new index is built with: see retrieval/recipe.py for the meaning, benchmarks/RESULTS.md for the reasons.
     side: int = 640
@@ -67,7 +80,7 @@ class Settings(BaseSettings):
     score_tie_eps: NonNegativeFloat = 0.0
     """Where the whole picture is less similar than its best region by no more than this, it is what is outlined."""
 
-    @field_validator("admins", "regions", mode="before")
+    @field_validator("admins", "api_hosts", "regions", mode="before")
     @classmethod
     def _listed(cls, given: str | Sequence[str]) -> tuple[str, ...]:
         names = given.split(",") if isinstance(given, str) else given
@@ -91,6 +104,11 @@ class Settings(BaseSettings):
             return self.index.expanduser().resolve()
         readable = re.sub(r"[^a-z0-9]+", "-", self.gallery_dir.name.lower()).strip("-")[:40]
         return self.data / "indexes" / f"{readable}-{hashlib.sha256(bytes(self.gallery_dir)).hexdigest()[:8]}"
+
+    @property
+    def removed_dir(self) -> Path:
+        """Where pictures go that are taken out of the gallery."""
+        return self.data / "removed"
 
     @property
     def searches_file(self) -> Path:

@@ -34,7 +34,7 @@ def search(
     from engine import Engine
     from retrieval.confidence import NO_MATCH, no_match
     from retrieval.images import load_image, printable
-    from retrieval.request import Example, Request
+    from retrieval.request import Example, Request, box_from_text
     from retrieval.types import Box
 
     if image is None and (text is None or box):
@@ -42,7 +42,7 @@ def search(
     engine, images, examples = Engine(settings_with(index=index, query_mode=query_mode)), {}, []
     if image is not None:
         images[""] = load_image(image)
-        examples.append(Example("", Box.from_xywh(*_numbers(box)) if box else Box.whole(images[""])))
+        examples.append(Example("", box_from_text(box) if box else Box.whole(images[""])))
     request = Request(tuple(examples), rank, words=text or "")
     hits = engine.answer(engine.gallery(), request, images, top)
     if as_json:
@@ -66,11 +66,3 @@ def _row(rank: int, hit: "Hit") -> dict[str, object]:
         "box": hit.region.box.xywh,
         "kind": hit.region.kind,
     }
-
-
-def _numbers(box: str) -> tuple[int, int, int, int]:
-    try:
-        x, y, w, h = (round(float(part)) for part in box.split(","))
-    except (ValueError, OverflowError):
-        raise BadBox(f"{box!r} is not a box; write X,Y,W,H in pixels, as in 10,20,200,150.") from None
-    return x, y, w, h

@@ -15,8 +15,8 @@ from index.packs import read_slice
 from index.store import Store, open_store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
-from retrieval.errors import GalleryProblem, IndexProblem
-from retrieval.images import decode_image
+from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
+from retrieval.images import decode_image, shown
 from retrieval.keypoints import Keypoints
 from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
 from retrieval.whitening import Whitening
@@ -110,23 +110,22 @@ class Gallery:
     def below(self, folder: str) -> "Gallery":
         """The same gallery, of which only the pictures below a folder are found; all of them for "".
 
-        Raises GalleryProblem when there are none.
+        Raises UnknownFolder when there are none.
         """
         ids = self.catalogue.ids  # in order, so that those with one beginning follow one another
         images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" comes next after "/"
         if folder and not images:
-            raise GalleryProblem(
-                f"The index has no pictures below the folder {folder}; search all of them, or another."
-            )
+            raise UnknownFolder(f"The index has no pictures below the folder {folder}; search all of them, or another.")
         return replace(self, images=images if folder else range(len(ids)))
 
     def entry(self, image: str) -> ImageEntry:
-        """Raises IndexProblem when the gallery has no image of that id."""
+        """Raises UnknownPicture when the gallery has no image of that id."""
         if image not in self.catalogue.numbers:
-            raise IndexProblem(f"The index has no picture {image!r}.")
+            raise UnknownPicture(f"The index has no picture {shown(image)!r}.")
         return self.catalogue.entry(self.catalogue.numbers[image])
 
     def regions(self, image: str) -> list[Region]:
+        """Of an image that the gallery has."""
         return [self.catalogue.region(row) for row in self.catalogue.rows_of(self.catalogue.numbers[image])]
 
     def thumbnail(self, image: str) -> bytes:

@@ -57,7 +57,7 @@ class Same:
 
 
 class PicturePool:
-    """Worker processes that read and decode; use it in a `with` block. May be asked from many threads at once."""
+    """Worker processes that read and decode; use it in a `with` block or close it. Many threads may ask it at once."""
 
     def __init__(
         self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY, keypoints: int = LIMIT
@@ -76,6 +76,10 @@ class PicturePool:
         return self
 
     def __exit__(self, *reason: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the workers, whatever they are at."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 

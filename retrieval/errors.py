@@ -7,7 +7,10 @@ BoxfindError
 ├── WeightsMissing     the weights of a backbone are not here, or are not the right ones
 ├── RuntimeMissing     nothing on this machine can run the network as asked
 ├── GalleryProblem     the folder of pictures is missing or has no usable picture
+│   ├── UnknownFolder  the index has no pictures below that folder
+│   └── PictureGone    a picture is not in the folder any more, or not as it was indexed
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
+│   └── UnknownPicture the index has no picture of that id
 ├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
@@ -62,7 +65,19 @@ class GalleryProblem(BoxfindError):
     pass
 
 
+class UnknownFolder(GalleryProblem):
+    pass
+
+
+class PictureGone(GalleryProblem):
+    pass
+
+
 class IndexProblem(BoxfindError):
+    pass
+
+
+class UnknownPicture(IndexProblem):
     pass
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from retrieval.errors import BadBox
+from retrieval.images import shown
 from retrieval.types import Box
 
 Role = Literal["object", "view", "also", "not"]
@@ -53,6 +55,15 @@ class Request:
             (example for example in self.examples if example.role in ("object", "also")),
             key=lambda example: ROLES.index(example.role),
         )
+
+
+def box_from_text(text: str) -> Box:
+    """ "10,20,200,150", which is x, y, width and height in pixels. Raises BadBox."""
+    try:
+        x, y, w, h = (round(float(part)) for part in text.split(","))
+    except (ValueError, OverflowError):
+        raise BadBox(f"{shown(text)!r} is not a box; write X,Y,W,H in pixels, as in 10,20,200,150.") from None
+    return Box.from_xywh(x, y, w, h)
 
 
 def arranged(examples: Iterable[Example]) -> tuple[Example, ...]:

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from log import log
 from retrieval.errors import BoxfindError
 from settings import Settings
-from ui.log import log
 from ui.session import shared_engine
 
 PROXY_HEADERS = ("forwarded", "via", "x-real-ip")

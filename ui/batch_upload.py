@@ -9,10 +9,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from export.names import file_name
 from index.gallery import Gallery
 from index.intake import ADDED, AlreadyThere, Intake
+from log import log
 from retrieval.errors import BoxfindError, UnreadableImage
 from ui.admin import require_admin
 from ui.build_panel import start_build
-from ui.log import log
 from ui.query_source import TYPES
 from ui.session import shared_engine
 from ui.text import plain

@@ -7,9 +7,9 @@ import streamlit as st
 
 from engine import Engine
 from index.jobs import CANCELLED, BuildState
+from log import log
 from retrieval.errors import BoxfindError, IndexProblem
 from ui.admin import may_rebuild, require_admin
-from ui.log import log
 from ui.session import shared_engine
 from ui.text import plain
 
@@ -40,10 +40,7 @@ def start_build(full: bool = False) -> None:
     engine = shared_engine()
     who = "the first visitor" if nothing_to_lose(engine) else require_admin()
     log.info("%s, asked for by %s.", "Full build" if full else "Build", who)
-    try:
-        engine.start_build(full)
-    except OSError as error:
-        raise IndexProblem(f"The build cannot be started: {error.strerror}.") from None
+    engine.start_build(full)
 
 
 def cancel_build() -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from ui.log import log
+from log import log
 
 
 @contextmanager

@@ -3,8 +3,8 @@
 import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
+from log import log
 from ui.admin import may_rebuild
-from ui.log import log
 from ui.session import shared_engine
 
 

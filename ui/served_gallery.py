@@ -7,10 +7,10 @@ import streamlit as st
 from engine import Engine
 from index.gallery import Gallery
 from index.jobs import CANCELLED
+from log import log
 from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, WeightsMissing
 from ui.admin import may_rebuild
 from ui.build_panel import first_build, may_start, rebuild_button, start_build
-from ui.log import log
 from ui.navigation import require_app
 from ui.session import shared_engine
 from ui.text import plain

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.request import ROLES, Example, Role, arranged
+from retrieval.errors import BadBox
+from retrieval.request import ROLES, Example, Role, arranged, box_from_text
 from retrieval.types import Box
 
 
@@ -46,3 +47,14 @@ def test_there_is_one_object_and_nothing_else_changes(given_: list[Role]) -> Non
     assert arranged(after) == after
     changed = [(old.role, new.role) for old, new in zip(before, after, strict=True) if old.role != new.role]
     assert all(new == "also" for old, new in changed if old == "object") and len(changed) <= len(given_)
+
+
+def test_a_box_in_a_text_is_rounded_to_pixels() -> None:
+    assert box_from_text("10,20,200,150") == Box(10, 20, 210, 170)
+    assert box_from_text(" 0.4, -1.6 ,9.5,1e2") == Box(0, -2, 10, 98)
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "nan,0,5,5", "0,0,inf,5", "1;2;3;4"])
+def test_what_is_no_box_is_told_with_an_example(text: str) -> None:
+    with pytest.raises(BadBox, match="10,20,200,150"):
+        box_from_text(text)

@@ -225,10 +225,10 @@ def test_the_first_build_of_the_sample_gallery_starts_for_anyone_and_only_the_fi
 
 @pytest.mark.usefixtures("here")
 def test_r38_a_build_that_cannot_write_says_so(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(engine: Engine, full: bool = False) -> None:
+    def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr(Engine, "start_build", refused)
+    monkeypatch.setattr("engine.BuildProcess", refused)
     app.run()
     press(app, UPDATE)
     assert calm(app)

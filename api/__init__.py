@@ -1,0 +1,1 @@
+"""What other programs may ask over HTTP, one file a family of addresses."""

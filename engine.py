@@ -12,6 +12,7 @@ from index.build import build
 from index.gallery import Gallery, make_gallery
 from index.generation import served_generation
 from index.jobs import BuildProcess, BuildState, build_state, building, request_cancel
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.combine import as_one, search_together
 from retrieval.embed import Embedder
@@ -161,9 +162,7 @@ class Engine:
                 return build(
                     settings.gallery_dir,
                     settings.index_dir,
-                    embedder,
-                    pool,
-                    settings.workers,
+                    OnThreads(embedder, pool, settings.workers),
                     both,
                     note,
                     full,

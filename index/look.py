@@ -28,7 +28,7 @@ Result = Described | Same | Skipped
 
 
 class Look(Protocol):
-    """Looks at pictures, many at a time, for a build, as OnThreads does on this machine."""
+    """Looks at pictures, many at a time, for a build: on this machine (on_threads.py) or on many (on_ray.py)."""
 
     @property
     def embedder(self) -> Embedder:

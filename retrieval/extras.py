@@ -1,4 +1,4 @@
-"""Libraries that only some networks need: whether one is installed, and which line installs it."""
+"""Libraries that only some roads need: whether one is installed, and which line installs it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -31,3 +31,4 @@ TORCHVISION = Extra("torchvision", "torchvision", "requirements.txt")
 OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements-clip.txt")
 TRANSFORMERS = Extra("transformers", "transformers", "requirements-sam.txt")
 NNCF = Extra("nncf", "nncf", "requirements-int8.txt")
+RAY = Extra("ray[data]", "ray", "requirements-ray.txt")

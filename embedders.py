@@ -11,14 +11,14 @@ from index.pictures import PicturePool, Same
 from retrieval.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
 from retrieval.classes import load_classifier
 from retrieval.embed import Embedder
-from retrieval.errors import BadHead, GalleryProblem, IndexProblem, UnreadableImage, pick
+from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
 from retrieval.finders import FINDERS, Finder, choose_finder
 from retrieval.head import head_problem, read_head
 from retrieval.openvino_cpu import INT8, has_quantised, quantise
 from retrieval.recipe import LEARNED, Recipe
 from retrieval.regions import REGIONS
 from retrieval.running import RunOptions
-from retrieval.runtimes import OPENVINO, RUNTIMES, choose_runtime
+from retrieval.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
 from retrieval.types import Pixels, Vectors
 from retrieval.weights import Progress, file_sha256, need_weights
 from retrieval.whitening import Whitening, no_whitening
@@ -40,31 +40,58 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
     sources, notes = region_sources(settings, progress)
     precision, said = _precision(backbone, settings, progress)
     recipe = make_recipe(backbone, settings, sources, precision)
-    embedder = replace(
-        embedder_for_searching(recipe, settings, streams=settings.workers),
-        classifier=None
-        if backbone.text
-        else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
-        whitening=_given_whitening(recipe, backbone, settings),
-        finders={name: finder.start() for name, finder in sources.items() if finder},
-    )
+    embedder = _for_looking(recipe, settings, settings.workers)
+    embedder = replace(embedder, whitening=_given_whitening(recipe, backbone, settings))
     return embedder, " ".join(filter(None, [note, *notes, said]))
 
 
-def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
+def embedder_in_a_cluster(recipe: Recipe, settings: Settings) -> Embedder:
+    """What describes gallery pictures in one process of many, by one thread and exactly as the recipe says.
+
+    Raises WeightsMissing, RuntimeMissing.
+    """
+    _, options = _way_to_run(recipe, settings, RunOptions())
+    if options.precision != recipe.precision:
+        raise RuntimeMissing(
+            f"This machine does not compute in {recipe.precision}, as the index does; choose another precision "
+            "(BOXFIND_PRECISION), for int8 a data folder that all machines share (BOXFIND_DATA)."
+        )
+    return _for_looking(recipe, settings, streams=1, threads=1)
+
+
+def _for_looking(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
+    backbone = BACKBONES[recipe.backbone]
+    return replace(
+        embedder_for_searching(recipe, settings, streams, threads),
+        classifier=None
+        if backbone.text
+        else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
+        finders={name: FINDERS[name].start() for name in recipe.regions if name in FINDERS},
+    )
+
+
+def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
     """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
     problem = recipe_problem(recipe)
     if problem:
         raise IndexProblem(problem)
     backbone = BACKBONES[recipe.backbone]
     weights = need_weights(backbone.weights)
-    options = RunOptions(recipe.precision, streams, _kept(backbone, settings, "xml"))
-    if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
-        runtime = RUNTIMES[OPENVINO]
-    else:
-        runtime, precision = choose_runtime(settings.runtime, recipe.precision)
-        options = replace(options, precision=precision)
+    runtime, options = _way_to_run(recipe, settings, RunOptions(streams=streams, threads=threads))
     return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
+
+
+def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
+    """How this machine runs a recipe's network: in its precision where it can, else in float32. Raises RuntimeMissing.
+
+    The options come back with the precision and the place on disk.
+    """
+    converted = _kept(BACKBONES[recipe.backbone], settings, "xml")
+    options = replace(options, precision=recipe.precision, converted=converted)
+    if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
+        return RUNTIMES[OPENVINO], options
+    runtime, precision = choose_runtime(settings.runtime, recipe.precision)
+    return runtime, replace(options, precision=precision)
 
 
 def _kept(backbone: Backbone, settings: Settings, suffix: str) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
+from build_engines import ENGINES
 from embedders import embedder_for_building, embedder_for_searching, text_tower
 from index.build import build
 from index.gallery import Gallery, make_gallery
@@ -15,7 +16,7 @@ from index.jobs import BuildProcess, BuildState, build_state, building, request_
 from index.pictures import PicturePool
 from retrieval.combine import as_one, search_together
 from retrieval.embed import Embedder
-from retrieval.errors import BadBox, IndexProblem
+from retrieval.errors import BadBox, IndexProblem, pick
 from retrieval.feedback import refine
 from retrieval.nearest import prefer_whole
 from retrieval.recipe import Recipe
@@ -143,9 +144,11 @@ class Engine:
         """Brings the index up to date in this process; returns the folder of the generation that is served then.
 
         `full` looks at every picture and learns everything anew. Without a configured gallery the sample gallery is
-        drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing.
+        drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing,
+        ClusterProblem, UnknownName.
         """
         settings = self.settings
+        start = pick(ENGINES, "engine", settings.engine)
         with building(settings.index_dir) as report:
 
             def both(stage: str, done: int, total: int) -> None:
@@ -157,18 +160,8 @@ class Engine:
 
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
-            with PicturePool(settings.workers, keypoints=settings.keypoints) as pool:
-                return build(
-                    settings.gallery_dir,
-                    settings.index_dir,
-                    embedder,
-                    pool,
-                    settings.workers,
-                    both,
-                    note,
-                    full,
-                    settings.store,
-                )
+            with start(settings, embedder) as look:
+                return build(settings.gallery_dir, settings.index_dir, look, both, note, full, settings.store)
 
     def start_build(self, full: bool = False) -> None:
         """The same in a process of its own, which outlives this one. Does nothing while one runs.

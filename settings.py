@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     """Never try the network."""
     workers: PositiveInt = os.cpu_count() or 1
     """Pictures looked at side by side during a build."""
+    engine: str = "local"
+    """Where a build looks at pictures: on this machine (local), or on many through Ray (ray): docs/ray.md."""
+    ray_address: str = ""
+    """The head of a Ray cluster, as host:port; without one a build on Ray starts one of this machine alone."""
     admin: Literal["nobody", "local", "login", "header"] = "nobody"
     """Who may have the index built from the page; docs/admin.md explains the four."""
     admins: Annotated[tuple[str, ...], NoDecode] = ()

@@ -32,6 +32,12 @@ def build(
     full: Annotated[
         bool, typer.Option("--full", help="Look at every picture again and learn the whitening anew.")
     ] = False,
+    engine: Annotated[
+        str | None, typer.Option(help="Where pictures are looked at: local, or ray (many machines; docs/ray.md).")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="With ray: the head of a cluster, as host:port; without it Ray is started here.")
+    ] = None,
 ) -> None:
     """Bring the index up to date with its folder; what is served changes only when all is done."""
     with _cancelled_by_signals():
@@ -40,7 +46,14 @@ def build(
         from index.history import served_name
 
         settings = settings_with(
-            gallery=gallery, index=index, backbone=backbone, regions=regions, pooling=pooling, head=head
+            gallery=gallery,
+            index=index,
+            backbone=backbone,
+            regions=regions,
+            pooling=pooling,
+            head=head,
+            engine=engine,
+            ray_address=address,
         )
         before = served_name(settings.index_dir)
         jobs.yield_to_others()

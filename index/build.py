@@ -20,9 +20,8 @@ from index.generation import (
     served_generation,
 )
 from index.journal import Journal, open_journal, remove_journal
-from index.pictures import PicturePool
+from index.look import Look
 from index.space import need_space, room_in
-from retrieval.embed import Embedder
 from retrieval.errors import GalleryProblem, IndexProblem
 from retrieval.recipe import LEARNED, Recipe
 from retrieval.weights import Progress
@@ -39,9 +38,7 @@ BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
 def build(
     gallery: Path,
     index_dir: Path,
-    embedder: Embedder,
-    pool: PicturePool,
-    workers: int,
+    look: Look,
     progress: Progress,
     note: str = "",
     full: bool = False,
@@ -49,10 +46,11 @@ def build(
 ) -> Path:
     """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
 
+    `look` looks at them; whatever does, and however often it changes, the journal keeps what it has done.
     Only new and changed pictures are looked at, unless `full`: then all are, and the whitening is learned anew. A
     file that cannot be used is recorded with its reason and costs nothing but itself. What is served changes only
     when everything is complete, and not at all when nothing is new. A build goes on from where an interrupted one
-    stopped. Raises GalleryProblem, DiskFull.
+    stopped. Raises GalleryProblem, DiskFull, and what `look` raises.
     """
     index_dir.mkdir(parents=True, exist_ok=True)
     with room_in(index_dir), scratch_folder(index_dir) as folder:
@@ -60,7 +58,8 @@ def build(
         found, skipped = find_pictures(gallery)
         served, damage = _served(index_dir)
         refuse_when_gone(gallery, served, len(found), full)
-        gallery, recipe = gallery.resolve(), embedder.recipe
+        gallery, embedder = gallery.resolve(), look.embedder
+        recipe = embedder.recipe
         base = Base(served) if served and not full and _goes_on(served, recipe, len(found)) else None
         with open_journal(index_dir, _terms(gallery, recipe, base), recipe.distinct) as journal:
             if base and journal.whitening is None:
@@ -69,7 +68,7 @@ def build(
                 journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
             need_space(index_dir, _size(plan, journal))
-            look_at_all(plan, embedder, pool, workers, journal, progress)
+            look_at_all(plan, look, journal, progress)
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
             refuse_when_unreadable(gallery, served, plan.skipped, full)

@@ -1,6 +1,7 @@
 """What a build has to do: the folder against the generation before it and the journal of an interrupted build."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from index.base import Base
 from index.folder import Found, Skipped
 from index.generation import Changes, Generation
 from index.journal import Journal
+from index.look import Task
 from retrieval.errors import GalleryProblem
 
 FEW = 20
@@ -40,8 +42,13 @@ class Plan:
     skipped: list[Skipped] = field(default_factory=list)
     to_do: list[Found] = field(default_factory=list)
 
+    def tasks(self) -> Iterator[Task]:
+        """What is to be done, for whatever does it."""
+        for found in self.to_do:
+            yield Task(found, self._below(found), self.base.hashes(found) if self.base else frozenset())
+
     def take(self, found: Found, number: int, mtime: float) -> None:
-        self.taken[found.id] = Taken(number, bytes(found.path.relative_to(self.gallery)), found.bytes, mtime)
+        self.taken[found.id] = Taken(number, self._below(found), found.bytes, mtime)
 
     def changes_nothing(self) -> bool:
         """Whether the new generation would be the one before."""
@@ -54,6 +61,9 @@ class Plan:
             for entry in [entries[taken.number]]
         )
         return same and sorted(self.skipped, key=lambda s: s.file) == self.base.skipped
+
+    def _below(self, found: Found) -> bytes:
+        return bytes(found.path.relative_to(self.gallery))
 
 
 def make_plan(gallery: Path, found: list[Found], skipped: list[Skipped], base: Base | None, journal: Journal) -> Plan:

@@ -14,6 +14,7 @@ BoxfindError
 ├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
+├── ClusterProblem     the cluster a build should use cannot be reached, or one of its machines is not set up
 ├── DiskFull           the index does not fit on its disk
 ├── BadTable           a table or a labelled data set is not what it must be
 ├── BadHead            a fine-tuned head is damaged, or for another network
@@ -86,6 +87,10 @@ class BuildRunning(BoxfindError):
 
 
 class BuildCancelled(BoxfindError):
+    pass
+
+
+class ClusterProblem(BoxfindError):
     pass
 
 

@@ -1,4 +1,4 @@
-"""Libraries that only some networks need: whether one is installed, and which line installs it."""
+"""Libraries that only some roads need: whether one is installed, and which line installs it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -32,3 +32,4 @@ OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements-clip.txt")
 TRANSFORMERS = Extra("transformers", "transformers", "requirements-sam.txt")
 NNCF = Extra("nncf", "nncf", "requirements-int8.txt")
 FASTAPI = Extra("fastapi", "fastapi", "requirements-api.txt")
+RAY = Extra("ray[data]", "ray", "requirements-ray.txt")

@@ -31,6 +31,8 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     whole = _HINTS.get(options.precision)
     model = _converted(make, options.converted) if whole else openvino.Core().read_model(_quantised(options))
     how = {"INFERENCE_PRECISION_HINT": whole or "f32", "NUM_STREAMS": str(options.streams)}
+    if options.threads:
+        how["INFERENCE_NUM_THREADS"] = str(options.threads)
     if options.converted:
         how["CACHE_DIR"] = str(options.converted.parent)  # compiled for this machine: half a start the next time
     compiled = openvino.Core().compile_model(model, "CPU", how)

@@ -21,5 +21,7 @@ class RunOptions:
 
     precision: str = FULL
     streams: int = 1
+    threads: int = 0
+    """Of the processor that it may compute with; 0 for all."""
     converted: Path | None = None
     """Where the converted network is kept between starts; None keeps nothing."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from index import assemble, generation
 from index.build import build
 from index.jobs import building
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from tests.tiny import TINY_EMBEDDER
 
@@ -47,7 +48,7 @@ def main() -> None:
         setattr(module, name, change(getattr(module, name)))
     with building(Path(index_dir)) as progress, PicturePool(1) as pool:
         print("ready", flush=True)
-        build(Path(gallery), Path(index_dir), TINY_EMBEDDER, pool, 1, progress)
+        build(Path(gallery), Path(index_dir), OnThreads(TINY_EMBEDDER, pool), progress)
 
 
 if __name__ == "__main__":

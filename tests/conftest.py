@@ -11,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from index.build import build
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval import verification
 from retrieval.embed import Embedder
@@ -96,6 +97,6 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: PicturePool) -> B
     def built(
         folder: Path, workers: int = 1, embedder: Embedder = tiny_embedder, into: str = "index", full: bool = False
     ) -> Path:
-        return build(folder, tmp_path / into, embedder, pool, workers, lambda *_: None, full=full)
+        return build(folder, tmp_path / into, OnThreads(embedder, pool, workers), lambda *_: None, full=full)
 
     return built

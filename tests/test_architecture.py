@@ -14,7 +14,8 @@ MAY_IMPORT = {
     "searches": {"retrieval", "index"},
     "export": {"retrieval", "index"},
     "embedders": {"retrieval", "index", "settings"},
-    "engine": {"embedders", "retrieval", "index", "samples", "settings"},
+    "build_engines": {"embedders", "retrieval", "index", "settings"},
+    "engine": {"build_engines", "embedders", "retrieval", "index", "samples", "settings"},
     "evaluation": {"engine", "retrieval", "index", "searches"},
     "finetuning": {"evaluation", "retrieval", "index"},
     "doctor": {"retrieval", "index", "settings"},
@@ -66,6 +67,7 @@ HOMES = {
     "altair": {"ui"},
     "open_clip": {"retrieval/clip.py"},
     "transformers": {"retrieval/sam.py", "retrieval/sam_checkpoint.py", "retrieval/sentences.py"},
+    "ray": {"index/on_ray.py", "index/ray_cluster.py"},
     "skimage": {"retrieval/colour_names.py", "samples"},
 }
 FILES = sorted(

@@ -1,15 +1,16 @@
 """What a new index is built with follows from the settings; an index says all of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import embedders
-from embedders import embedder_for_building, make_recipe, region_sources
+from embedders import embedder_for_building, embedder_in_a_cluster, make_recipe, region_sources
 from retrieval.backbones import BACKBONES
 from retrieval.embed import Embedder
-from retrieval.errors import BadHead, GalleryProblem, UnknownName
+from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing, UnknownName
 from retrieval.head import HeadFacts, write_head
 from retrieval.whitening import Whitening
 from settings import Settings
@@ -127,3 +128,11 @@ def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
     )
     assert embedder.recipe.precision == "float32"
     assert "does not compute in float16: the index is built in float32" in note
+
+
+def test_a_machine_of_a_cluster_computes_as_the_recipe_says_or_not_at_all(tmp_path: Path, no_network):
+    settings = Settings(backbone=LITE0.name, offline=True, data=tmp_path)
+    recipe = embedder_for_building(settings, quiet)[0].recipe
+    assert embedder_in_a_cluster(recipe, settings).recipe == recipe
+    with pytest.raises(RuntimeMissing, match=r"does not compute in int8-0123, .*BOXFIND_PRECISION"):
+        embedder_in_a_cluster(replace(recipe, precision="int8-0123"), settings)

@@ -18,6 +18,7 @@ from index import describe
 from index.build import build
 from index.gallery import Gallery, make_gallery, open_gallery
 from index.generation import current_folder, generations, served_generation
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.images import decode_image
 from retrieval.search import search
@@ -122,7 +123,7 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
     folder.mkdir()
     for number in range(PICTURES):
         save(folder, f"{number:03d}.png", number)
-    build(folder, index_dir, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    build(folder, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     change(folder, rng, 1)
     process, began = started(folder, index_dir), time.monotonic()
     assert not killed_after(60, process)
@@ -145,12 +146,14 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
             assert len(generations(index_dir)) <= 3
     finally:
         searches.end()
-    last = build(folder, index_dir, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    last = build(folder, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     assert indexed(index_dir) == state_of(folder) and verify(index_dir) == []
     assert not list(index_dir.glob("tmp-*")) and len(generations(index_dir)) == 2
     updated = open_gallery(last)
     monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)
-    assert_same_index(updated, open_gallery(build(folder, tmp_path / "anew", TINY_EMBEDDER, pool, 1, lambda *_: None)))
+    assert_same_index(
+        updated, open_gallery(build(folder, tmp_path / "anew", OnThreads(TINY_EMBEDDER, pool), lambda *_: None))
+    )
     assert searches.answers > 500 and published > 10
     print(
         f"{kills} kills, {published} builds that were published, {searches.answers} searches of "

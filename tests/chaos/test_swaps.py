@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine import Engine
 from index.build import build
+from index.on_threads import OnThreads
 from retrieval.types import Box
 from settings import Settings
 from tests.chaos.test_kills import save
@@ -27,7 +28,7 @@ def test_r40_twenty_builds_are_published_under_eight_threads(tmp_path: Path, mon
             path.unlink()
         for seed in range(12):
             save(folder, f"{number:02d}-{seed:02d}.png", seed)
-        build(folder, tmp_path / "index", TINY_EMBEDDER, pool, 1, lambda *_: None)
+        build(folder, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
 
     def searches() -> list[int]:
         seen = []

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from export.answer import Answer
 from index.build import build
 from index.gallery import Gallery, open_gallery
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.images import thumbnail
 from retrieval.search import search
@@ -44,7 +45,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path
         exif[0x010F] = "Camera of a witness"
         exif.get_ifd(0x8825)[1] = "N"
         picture.save(path, **({"exif": exif, "quality": 95} if path.suffix == ".jpg" else {}))
-    return build(root / FOLDER, root / "index", TINY_EMBEDDER, pool, 1, lambda *_: None)
+    return build(root / FOLDER, root / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
 
 
 @pytest.fixture(scope="session")

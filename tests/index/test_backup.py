@@ -15,6 +15,7 @@ from index.build import build
 from index.gallery import Gallery, open_gallery
 from index.generation import NAME, current_folder, generations
 from index.jobs import building
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.errors import BuildRunning, DiskFull, IndexProblem
 from retrieval.images import load_image
@@ -29,7 +30,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, poo
     (folder / "gallery").mkdir()
     for number in range(8):
         Pillow.fromarray(draw(number)).save(folder / "gallery" / f"{number}.png")
-    build(folder / "gallery", folder / "index", tiny_embedder, pool, 2, lambda *_: None)
+    build(folder / "gallery", folder / "index", OnThreads(tiny_embedder, pool, 2), lambda *_: None)
     backup(folder / "index", folder / "kept.tar")
     return folder / "kept.tar"
 

@@ -14,6 +14,7 @@ from index import build as module
 from index.folder import find_pictures
 from index.gallery import open_gallery
 from index.generation import current_folder, read_manifest, read_skipped
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.embed import Embedder
 from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
@@ -166,7 +167,9 @@ def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build
 
 def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder, pool):
     told = []
-    module.build(gallery, tmp_path / "index", tiny_embedder, pool, 2, lambda *progress: told.append(progress))
+    module.build(
+        gallery, tmp_path / "index", OnThreads(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
+    )
     assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
         (n, 8) for n in range(1, 9)
     ]
@@ -227,5 +230,5 @@ def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp
             raise BuildCancelled("Cancelled.")
 
     with pytest.raises(BuildCancelled) as caught:
-        module.build(gallery, tmp_path / "index", tiny_embedder, Slow(), 2, cancelled)
+        module.build(gallery, tmp_path / "index", OnThreads(tiny_embedder, Slow(), 2), cancelled)
     assert caught.tb and not looking

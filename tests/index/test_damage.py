@@ -31,6 +31,7 @@ from index.generation import (
     served_generation,
 )
 from index.history import roll_back, stored_generations
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.backbones import BACKBONES
 from retrieval.errors import IndexProblem
@@ -50,7 +51,7 @@ def built_twice(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, p
     for number in range(6):
         Pillow.fromarray(draw(number, 64, 48)).save(folder / "gallery" / f"{number}.png")
         if number > 3:
-            last = build(folder / "gallery", folder / "index", tiny_embedder, pool, 1, lambda *_: None)
+            last = build(folder / "gallery", folder / "index", OnThreads(tiny_embedder, pool), lambda *_: None)
     return last
 
 

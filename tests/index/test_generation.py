@@ -19,6 +19,7 @@ from index.generation import (
     read_skipped,
     scratch_folder,
 )
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.confidence import fit_null
 from retrieval.diffusion import find_neighbours
@@ -49,7 +50,7 @@ def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, po
     (folder / "gallery" / "empty.jpg").touch()
     for number in range(8):
         Pillow.fromarray(draw(number, 64, 48)).save(folder / "gallery" / f"{number}.png")
-    return build(folder / "gallery", folder / "index", tiny_embedder, pool, 1, lambda *_: None)
+    return build(folder / "gallery", folder / "index", OnThreads(tiny_embedder, pool), lambda *_: None)
 
 
 @pytest.fixture

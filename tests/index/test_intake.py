@@ -20,6 +20,7 @@ from index.build import build
 from index.folder import find_pictures
 from index.gallery import Gallery, open_gallery
 from index.intake import ADDED, AlreadyThere, Intake
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.embed import Embedder
 from retrieval.errors import DiskFull, GalleryProblem, UnreadableImage
@@ -56,7 +57,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, p
     """Of a folder like `gallery`, in another place."""
     root = tmp_path_factory.mktemp("indexed")
     folder = eight_pictures(root / "gallery")
-    return open_gallery(build(folder, root / "index", tiny_embedder, pool, 1, lambda *_: None))
+    return open_gallery(build(folder, root / "index", OnThreads(tiny_embedder, pool), lambda *_: None))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from index.build import build
 from index.gallery import open_gallery
 from index.generation import current_folder, generations
+from index.on_threads import OnThreads
 from index.verify import verify
 from tests.builder import STEPS
 from tests.tiny import TINY_EMBEDDER
@@ -27,7 +28,7 @@ def test_r35_kill_at_each_step(gallery: Path, build_index, tmp_path: Path, draw,
     served = current_folder(before.parent)
     assert (served == before) == (step != "after CURRENT was replaced")
     assert verify(before.parent) == []
-    after = build(gallery, before.parent, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    after = build(gallery, before.parent, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     assert "new.png" in open_gallery(after).catalogue.ids and verify(before.parent) == []
     assert not list(before.parent.glob("tmp-*")) and len(generations(before.parent)) == 2
 
@@ -36,5 +37,5 @@ def test_r35_kill_in_the_first_build(gallery: Path, tmp_path: Path, pool):
     index_dir = tmp_path / "index"
     command = [sys.executable, "-m", "tests.builder", str(gallery), str(index_dir), "after the folder was renamed"]
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == -signal.SIGKILL
-    build(gallery, index_dir, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    build(gallery, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     assert verify(index_dir) == []

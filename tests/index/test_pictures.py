@@ -18,6 +18,7 @@ from index.build import build
 from index.gallery import open_gallery
 from index.generation import read_skipped
 from index.keypoints import RECORD
+from index.on_threads import OnThreads
 from index.pictures import PicturePool, Same, Seen
 from retrieval.errors import UnreadableImage
 from retrieval.images import decode_image, load_image, read_file
@@ -90,11 +91,11 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
     killer = threading.Thread(target=kill_workers_at, args=[looked_at, before])
     killer.start()
     with PicturePool(1) as pool:
-        built = build(slow_gallery, tmp_path / "index", TINY_EMBEDDER, pool, 1, lambda *_: None)
+        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
         killer.join()
         assert [(s.file, s.reason) for s in read_skipped(built)] == [("slow.png", "decoder_crash")]
         (slow_gallery / "slow.png").unlink()
-        without = open_gallery(build(slow_gallery, tmp_path / "other", TINY_EMBEDDER, pool, 1, lambda *_: None))
+        without = open_gallery(build(slow_gallery, tmp_path / "other", OnThreads(TINY_EMBEDDER, pool), lambda *_: None))
     opened = open_gallery(built)
     assert opened.catalogue.ids == without.catalogue.ids
     every = np.arange(opened.region_count)  # another number of files is another order, and sums differ in the last bit
@@ -104,7 +105,7 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
     with PicturePool(1, seconds=0.4) as pool:
         pool.look(slow_gallery / "1.png", 128)  # the worker has started
-        built = build(slow_gallery, tmp_path / "index", TINY_EMBEDDER, pool, 1, lambda *_: None)
+        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     (skipped,) = read_skipped(built)
     assert (skipped.file, skipped.reason) == ("slow.png", "decoder_hang") and "too long" in skipped.sentence
     assert len(open_gallery(built).catalogue.ids) == 8

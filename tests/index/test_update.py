@@ -14,6 +14,7 @@ from index import build as module
 from index import describe, journal, packs
 from index.gallery import open_gallery
 from index.generation import current_folder, generations, read_manifest, read_skipped
+from index.on_threads import OnThreads
 from index.verify import verify
 from retrieval.classes import Classifier
 from retrieval.embed import Embedder
@@ -206,7 +207,7 @@ def test_r42_an_interrupted_build_goes_on_and_ends_as_if_nothing_had_been(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", counting.embedder, pool, 1, interrupted)
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
     assert not (tmp_path / "index" / "CURRENT").exists() and not list((tmp_path / "index").glob("tmp-*"))
     before = counting.seen
     resumed = open_gallery(build_index(many, embedder=counting.embedder))
@@ -226,7 +227,7 @@ def test_r42_the_same_after_the_whitening_was_learned(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", counting.embedder, pool, 2, interrupted)
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool, 2), interrupted)
     resumed = open_gallery(build_index(many))
     assert 0 < resumed.manifest.learned < 30
     assert_same_index(resumed, whole)
@@ -238,7 +239,7 @@ def test_work_under_other_terms_is_not_gone_on_with(many: Path, build_index, cou
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", counting.embedder, pool, 1, interrupted)
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
     counting.seen = 0
     other = replace(counting.embedder, recipe=replace(counting.embedder.recipe, grid_levels=3))
     folder = build_index(many, embedder=other)

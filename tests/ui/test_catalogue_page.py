@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from index.build import build
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.embed import Embedder
 from retrieval.errors import IndexProblem
@@ -38,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 @pytest.fixture(scope="module")
 def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
     index = tmp_path_factory.mktemp("index")
-    build(folder, index, tiny_embedder, pool, 1, lambda *_: None)
+    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
     return index
 
 

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from index import duplicates
 from index.build import build
 from index.catalogue import ImageEntry
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.embed import Embedder
 from retrieval.regions import find_regions
@@ -44,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 @pytest.fixture(scope="module")
 def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
     index = tmp_path_factory.mktemp("index")
-    build(folder, index, tiny_embedder, pool, 1, lambda *_: None)
+    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
     return index
 
 

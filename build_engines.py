@@ -1,0 +1,37 @@
+"""Where a build looks at pictures: on this machine, or on the many of a Ray cluster."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+from embedders import embedder_in_a_cluster
+from index.look import Look
+from index.on_threads import OnThreads
+from index.pictures import PicturePool
+from retrieval.embed import Embedder
+from settings import Settings
+
+
+@contextmanager
+def start_here(settings: Settings, embedder: Embedder) -> Iterator[Look]:
+    with PicturePool(settings.workers, keypoints=settings.keypoints) as pool:
+        yield OnThreads(embedder, pool, settings.workers)
+
+
+@contextmanager
+def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Look]:
+    """Raises RuntimeMissing, ClusterProblem."""
+    from index.on_ray import OnRay  # only this road needs them
+    from index.ray_cluster import joined
+
+    make = partial(embedder_in_a_cluster, embedder.recipe, settings)
+    gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
+    with joined(settings.ray_address, settings.workers):
+        yield OnRay(embedder, make, settings.workers, settings.keypoints, gpus)
+
+
+ENGINES: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Look]]] = {
+    "local": start_here,
+    "ray": start_ray,
+}
+"""Each starts what looks at pictures by an embedder, for as long as the body of a `with` block lasts."""

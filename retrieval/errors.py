@@ -8,6 +8,7 @@ BoxfindError
 ├── RuntimeMissing     nothing on this machine can run the network as asked
 ├── GalleryProblem     the folder of pictures is missing or has no usable picture
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
+│   └── StoreAway      the vector engine that holds the vectors cannot be asked at present
 ├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
@@ -63,6 +64,10 @@ class GalleryProblem(BoxfindError):
 
 
 class IndexProblem(BoxfindError):
+    pass
+
+
+class StoreAway(IndexProblem):
     pass
 
 

@@ -1,4 +1,4 @@
-"""Libraries that only some networks need: whether one is installed, and which line installs it."""
+"""Libraries that only some roads need: whether one is installed, and which line installs it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -30,4 +30,6 @@ class Extra:
 TORCHVISION = Extra("torchvision", "torchvision", "requirements.txt")
 OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements-clip.txt")
 TRANSFORMERS = Extra("transformers", "transformers", "requirements-sam.txt")
+MILVUS = Extra("pymilvus", "pymilvus", "requirements-milvus.txt")
+MILVUS_LITE = Extra("milvus-lite", "milvus_lite", "requirements-milvus.txt")
 NNCF = Extra("nncf", "nncf", "requirements-int8.txt")

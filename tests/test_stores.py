@@ -1,5 +1,8 @@
 """Which vector engine the settings mean, and what an engine of ours says and does when that one is away."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from pydantic import ValidationError
 from engine import Engine
 from retrieval.errors import IndexProblem, StoreAway
 from retrieval.extras import Extra
-from settings import Settings
+from settings import PROJECT, Settings
 from stores import handover_for
 from tests.lite import LiteServer
 
@@ -80,6 +83,18 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
         strict.build(quiet)
     server.start()
     for engine in (strict, lenient):
-        while engine.warning():
-            pass
+        while engine.warning():  # until the time-out of the test
+            time.sleep(0.1)
         assert engine.gallery().nearest(query, 5)[0].tolist() == expected
+
+
+def test_nothing_of_it_is_imported_where_this_machine_searches():
+    """In a process of its own, for other tests import it here."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import stores, index.gallery, sys; print({'pymilvus', 'grpc'} & sys.modules.keys())"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "set()"

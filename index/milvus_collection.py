@@ -103,7 +103,7 @@ class Collection:
             return
         if not client.has_collection(self.name, timeout=self._timeout):
             raise StoreAway(UNFINISHED)
-        client.load_collection(self.name, timeout=PATIENCE)
+        client.load_collection(self.name, timeout=self._timeout)  # what takes longer goes on, and is there next time
         if self._count(client) != len(self._vectors):
             raise StoreAway(UNFINISHED)
         self._loaded = failures

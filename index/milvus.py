@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import grpc
 from pymilvus import MilvusClient, MilvusException
-from pymilvus.client.types import Status
 
 from retrieval.errors import StoreAway
 
@@ -33,6 +32,9 @@ SILENT = (
 IN_USE = (
     "The file of Milvus (BOXFIND_MILVUS_URI) cannot be opened. One process at a time can have it: stop the other one, "
     "a page or a build, or let both use a server (docs/milvus.md)."
+)
+REFUSED = (
+    "Milvus (BOXFIND_MILVUS_URI) does not accept BOXFIND_MILVUS_TOKEN; set the one that its operator has given out."
 )
 
 for name in ("pymilvus", "milvus_lite", "grpc._server"):
@@ -132,7 +134,12 @@ class Milvus:
             return str(error)
         if self._client is None and self.access.file:
             return IN_USE
-        code = getattr(error, "code", None)
-        if not isinstance(error, MilvusException) or isinstance(code, grpc.StatusCode) or code == Status.CONNECT_FAILED:
+        cause = error.__cause__ if isinstance(error, MilvusException) else error
+        code = cause.code() if isinstance(cause, grpc.RpcError) else getattr(error, "code", None)
+        if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
+            return REFUSED
+        if isinstance(code, grpc.StatusCode):
             return SILENT
-        return f"Milvus (BOXFIND_MILVUS_URI) answered with an error: {error.message.rstrip('.')}."
+        return (
+            f"Milvus (BOXFIND_MILVUS_URI) answered with an error: {str(getattr(error, 'message', error)).rstrip('.')}."
+        )

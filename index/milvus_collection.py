@@ -160,7 +160,9 @@ class Collection:
 
 
 def drop(client: MilvusClient, name: str, timeout: float) -> None:
-    """Drops a collection, without its aliases: a server keeps what an alias names."""
+    """Drops a collection if there is one, and its aliases first: a server keeps what an alias names."""
+    if not client.has_collection(name, timeout=timeout):
+        return
     for alias in client.list_aliases(name, timeout=timeout)["aliases"]:
         client.drop_alias(alias, timeout=timeout)
     client.drop_collection(name, timeout=timeout)

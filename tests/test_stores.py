@@ -61,7 +61,8 @@ def server(tmp_path: Path):
 def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_index, tmp_path, monkeypatch):
     from index import milvus
 
-    monkeypatch.setattr(milvus, "PAUSE", 0.2)
+    for name in ("PAUSE", "PROBE"):
+        monkeypatch.setattr(milvus, name, 0.2)
     settings = Settings(
         gallery=gallery, index=tmp_path / "index", store="milvus", milvus_uri=server.uri, milvus_timeout=0.5
     )

@@ -81,6 +81,29 @@ def test_r54_an_engine_that_takes_connections_and_says_nothing(vectors: Vectors)
         assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # nobody waits for what is known
 
 
+def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
+    import grpc
+
+    class Refusing(grpc.GenericRpcHandler):
+        def service(self, _):
+            return grpc.unary_unary_rpc_method_handler(
+                lambda _, context: context.abort(grpc.StatusCode.UNAUTHENTICATED, "auth check failure")
+            )
+
+    refusing = grpc.server(ThreadPoolExecutor(1), handlers=[Refusing()])
+    port = refusing.add_insecure_port("127.0.0.1:0")
+    refusing.start()
+    with pytest.raises(StoreAway, match="does not accept BOXFIND_MILVUS_TOKEN"):
+        store(f"http://127.0.0.1:{port}", vectors).search(QUERY, 5)
+    refusing.stop(None)
+
+
+def test_an_error_of_the_engine_is_told_as_it_is(lite: Milvus) -> None:
+    connection = Milvus(lite.access)
+    with pytest.raises(StoreAway, match=r"answered with an error: .*nowhere"):
+        connection.ask(lambda client: client.query("nowhere", output_fields=["count(*)"], timeout=1))
+
+
 def test_r54_stopped_in_the_middle_and_back_without_a_restart(server, vectors, monkeypatch) -> None:
     monkeypatch.setattr("index.milvus.PAUSE", 0.2)
     searched, expected = filled(server, vectors), FlatStore(vectors).search(QUERY, 5)

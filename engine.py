@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from threadpoolctl import ThreadpoolController
 
@@ -25,9 +26,14 @@ from retrieval.types import Box, Hit, Image
 from retrieval.weights import Progress
 from retrieval.words import Words, choose_by_words, search_words, words_by_classes, words_by_tower
 from settings import PROJECT, Settings
+from stores import handover_for, preparation
+
+if TYPE_CHECKING:  # it needs pymilvus
+    from index.handover import Handover
 
 CHOICE = 100
 """Pictures that a box finds, among which words choose."""
+MEANWHILE = "The vector engine is away; until it is back the vectors are searched on this machine."
 
 
 class Engine:
@@ -39,6 +45,7 @@ class Engine:
         self._gallery: Gallery | None = None
         self._pointer, self._warning = "", ""
         self._pool: PicturePool | None = None
+        self._handover: Handover | None = None
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
         self._controller: ThreadpoolController | None = None
@@ -55,13 +62,21 @@ class Engine:
             if self._gallery is None or pointer != self._pointer:
                 generation, warning = served_generation(self.settings.index_dir)
                 if self._gallery is None or self._gallery.folder != generation.folder:
-                    self._gallery = make_gallery(generation, self.settings.store, self.settings.fetch_k)
+                    handover = self._handed_over()
+                    collection = handover.collection(generation) if handover else None
+                    self._gallery = make_gallery(generation, self.settings.store, self.settings.fetch_k, collection)
                 self._pointer, self._warning = pointer, warning
             return self._gallery
 
     def warning(self) -> str:
         """What visitors should know of the index that `gallery` gave out last; empty when all is well."""
-        return self._warning
+        return " ".join(filter(None, [self._warning, self.store_away()]))
+
+    def store_away(self) -> str:
+        """A sentence about the vector engine while it cannot be asked; empty when it can, or there is none."""
+        if self._handover is None or not self._handover.milvus.is_away():
+            return ""
+        return MEANWHILE if self.settings.milvus_fallback else self._handover.milvus.trouble
 
     def read_picture(self, data: bytes, name: str) -> Image:
         """The picture in some bytes of a visitor's, decoded in a process of its own. Raises UnreadableImage."""
@@ -73,7 +88,10 @@ class Engine:
     def search(
         self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
     ) -> list[Hit]:
-        """The gallery images that hold what is in the box. Raises BadBox, IndexProblem, WeightsMissing, UnknownName."""
+        """The gallery images that hold what is in the box.
+
+        Raises BadBox, IndexProblem (StoreAway while the vector engine is away), WeightsMissing, UnknownName.
+        """
         return self.answer(gallery, Request((Example("", box),), ranking, context), {"": image}, top)
 
     def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
@@ -145,7 +163,7 @@ class Engine:
 
         `full` looks at every picture and learns everything anew. Without a configured gallery the sample gallery is
         drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing,
-        ClusterProblem, UnknownName.
+        ClusterProblem, UnknownName, and StoreAway, at once, when the engine that is to have the vectors is away.
         """
         settings = self.settings
         start = pick(ENGINES, "engine", settings.engine)
@@ -155,13 +173,21 @@ class Engine:
                 report(stage, done, total)
                 progress(stage, done, total)
 
+            with self._lock:
+                handover = self._handed_over()
+            prepare = preparation(handover, both)
             if settings.is_sample:
                 from samples.draw import draw_samples  # needed once
 
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
             with start(settings, embedder) as look:
-                return build(settings.gallery_dir, settings.index_dir, look, both, note, full, settings.store)
+                folder = build(
+                    settings.gallery_dir, settings.index_dir, look, both, note, full, settings.store, prepare
+                )
+            if handover:
+                handover.drop_others(settings.index_dir)
+            return folder
 
     def start_build(self, full: bool = False) -> None:
         """The same in a process of its own, which outlives this one. Does nothing while one runs.
@@ -198,6 +224,11 @@ class Engine:
             if self._controller is None:
                 self._controller = ThreadpoolController()
             return self._controller
+
+    def _handed_over(self) -> "Handover | None":
+        if self._handover is None:
+            self._handover = handover_for(self.settings)
+        return self._handover
 
     def _build_state(self) -> BuildState | None:
         return self._build.state() if self._build else build_state(self.settings.index_dir)

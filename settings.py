@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, SecretStr, field_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).parent
@@ -78,9 +78,21 @@ class Settings(BaseSettings):
     """Results that are less similar are left out."""
     fetch_k: PositiveInt = 160
     """Regions that a vector search fetches at first; more follow until enough pictures are sure."""
-    store: Literal["auto", "flat", "half", "cells"] = "auto"
+    store: Literal["auto", "flat", "half", "cells", "milvus"] = "auto"
     """How vectors are searched: all of them (flat), all as float16 at first (half), or only those of the nearest cells
-    (cells), which a build sorts them into where they are very many or this is what is asked for."""
+    (cells), which a build sorts them into where they are very many or this is what is asked for; or elsewhere (milvus):
+    docs/milvus.md."""
+    milvus_uri: str = ""
+    """A file that ends in .db, or the address of a server: http://HOST:PORT, https://HOST:PORT."""
+    milvus_token: SecretStr = SecretStr("")
+    milvus_index: Literal["FLAT", "IVF_FLAT", "HNSW"] = "FLAT"
+    """FLAT finds exactly the nearest, the others nearly all of them from few of the vectors."""
+    milvus_alias: Annotated[str, Field(pattern=r"^([A-Za-z_]\w{0,99})?$")] = ""
+    """The name of this index in Milvus; without one it is made from that of the machine and the folder of the index."""
+    milvus_fallback: bool = False
+    """Search the vectors on this machine while Milvus is away."""
+    milvus_timeout: PositiveFloat = 5.0
+    """Seconds that Milvus may take to answer."""
     score_tie_eps: NonNegativeFloat = 0.0
     """Where the whole picture is less similar than its best region by no more than this, it is what is outlined."""
 
@@ -89,6 +101,13 @@ class Settings(BaseSettings):
     def _listed(cls, given: str | Sequence[str]) -> tuple[str, ...]:
         names = given.split(",") if isinstance(given, str) else given
         return tuple(name.strip().casefold() for name in names if name.strip())
+
+    @field_validator("milvus_uri")
+    @classmethod
+    def _file_or_server(cls, given: str) -> str:
+        if given and not (given.endswith(".db") or given.startswith(("http://", "https://"))):
+            raise ValueError("it is a file that ends in .db, or begins with http:// or https://")
+        return given
 
     @property
     def sample_folder(self) -> Path:

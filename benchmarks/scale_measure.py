@@ -15,7 +15,7 @@ import numpy as np
 from index.arrays import read_cells, write_cells
 from index.cells import make_cells, update_cells
 from index.flat import nearest
-from index.store import open_store
+from index.store import Material, open_store
 from index.verify import quiet
 from retrieval.types import Rows, Vectors
 
@@ -103,7 +103,7 @@ def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) ->
     seconds, shares = [], []
     with OwnMemory() as memory:
         cells = read_cells(table.parent, rows, vectors.shape[1]) if store == "cells" else None
-        opened, searched = _timed(lambda: open_store(store, vectors, cells))
+        opened, searched = _timed(lambda: open_store(store, Material(vectors, cells)))
         taken = own_memory() - memory.before
         began = time.perf_counter()
         searched.search(queries[:1], TOP)  # the first finds nothing in the processor's memory

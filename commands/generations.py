@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from commands.options import AsJson, IndexDir, notes
+from commands.options import AsJson, IndexDir, notes, settings_with
 from terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ def rollback(
 ) -> None:
     """Serve an earlier build again."""
     from index.history import roll_back, served_name
+    from stores import handover_for, preparation
 
     before = served_name(index)
     with TerminalProgress(notes) as report:
-        folder = roll_back(index, to, report)
+        prepare = preparation(handover_for(settings_with(index=index)), report)
+        folder = roll_back(index, to, report, prepare)
     print(f"{folder.name} is served now.")
     if before and before != folder.name:
         print(f"To serve {before} again: python cli.py rollback --index {index} --to {before}")
@@ -75,9 +77,11 @@ def restore(
 ) -> None:
     """Check a backup and serve it; the generations that are there are kept."""
     from index.backup import restore as read_archive
+    from stores import handover_for, preparation
 
     with TerminalProgress(notes) as report:
-        folder = read_archive(archive, index, report)
+        prepare = preparation(handover_for(settings_with(index=index)), report)
+        folder = read_archive(archive, index, report, prepare)
     print(f"{folder.name} is restored from {archive}, and served now.")
 
 

@@ -12,7 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.generation import FILE, NAME, current_folder, generations, point_current_at, read_manifest
+from index.generation import (
+    FILE,
+    NAME,
+    Prepare,
+    current_folder,
+    generations,
+    no_preparation,
+    point_current_at,
+    read_manifest,
+)
 from index.jobs import locked
 from index.space import need_space
 from index.verify import quiet, verify_generation
@@ -42,11 +51,11 @@ def backup(index_dir: Path, out: Path, progress: Progress = quiet) -> str:
             # else builds went by meanwhile and took it away: there is a newer one
 
 
-def restore(archive: Path, index_dir: Path, progress: Progress = quiet) -> Path:
+def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
     """Serves what is in a file that `backup` wrote, as a new generation; its folder.
 
     What is there already is kept, and goes on being served when the file is not whole. Raises IndexProblem,
-    BuildRunning, DiskFull.
+    BuildRunning, DiskFull, and what `prepare` raises: then the generation is kept, unserved.
     """
     if not archive.is_file():
         raise IndexProblem(f"There is no file {archive}.")
@@ -59,6 +68,7 @@ def restore(archive: Path, index_dir: Path, progress: Progress = quiet) -> Path:
         final = index_dir / _next_name(index_dir)
         _to_disk(folder)
         folder.rename(final)
+        prepare(final)
         point_current_at(index_dir, final.name)
         return final
 

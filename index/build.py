@@ -14,7 +14,9 @@ from index.generation import (
     Counts,
     Generation,
     Manifest,
+    Prepare,
     new_manifest,
+    no_preparation,
     publish,
     scratch_folder,
     served_generation,
@@ -43,6 +45,7 @@ def build(
     note: str = "",
     full: bool = False,
     store: str = "auto",
+    prepare: Prepare = no_preparation,
 ) -> Path:
     """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
 
@@ -50,7 +53,8 @@ def build(
     Only new and changed pictures are looked at, unless `full`: then all are, and the whitening is learned anew. A
     file that cannot be used is recorded with its reason and costs nothing but itself. What is served changes only
     when everything is complete, and not at all when nothing is new. A build goes on from where an interrupted one
-    stopped. Raises GalleryProblem, DiskFull, and what `look` raises.
+    stopped. `prepare` is given what is to be served, also when nothing is new. Raises GalleryProblem, DiskFull, and
+    what `look` and `prepare` raise.
     """
     index_dir.mkdir(parents=True, exist_ok=True)
     with room_in(index_dir), scratch_folder(index_dir) as folder:
@@ -74,11 +78,12 @@ def build(
             refuse_when_unreadable(gallery, served, plan.skipped, full)
             if served and not damage and plan.changes_nothing() and _suits(served, str(gallery), note, store):
                 final = served.folder
+                prepare(final)
             else:
                 facts = {"recipe": recipe, "gallery": str(gallery), "note": note}
                 made = assemble(plan, journal, embedder.classes, folder, progress, store)
                 manifest = _manifest(plan, journal, made, served, facts)
-                final = publish(folder, index_dir, manifest, served.folder if served else None)
+                final = publish(folder, index_dir, manifest, served.folder if served else None, prepare)
         remove_journal(index_dir)
         return final
 

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from index.catalogue import Catalogue, ImageEntry
 from index.generation import Generation, Manifest, open_generation
 from index.keypoints import unpack_keypoints
 from index.packs import read_slice
-from index.store import Store, open_store
+from index.store import Material, Store, open_store
 from retrieval.confidence import Null
 from retrieval.diffusion import Graph, make_graph
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
@@ -20,6 +21,9 @@ from retrieval.images import decode_image, shown
 from retrieval.keypoints import Keypoints
 from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
 from retrieval.whitening import Whitening
+
+if TYPE_CHECKING:  # it needs pymilvus
+    from index.milvus_collection import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +156,20 @@ def open_gallery(folder: Path, store: str = "auto") -> Gallery:
     return make_gallery(open_generation(folder), store)
 
 
-def make_gallery(generation: Generation, store: str = "auto", fetch: int = 0) -> Gallery:
-    """`store`: one of STORES. Raises UnknownName, IndexProblem where the generation cannot be searched that way."""
+def make_gallery(
+    generation: Generation, store: str = "auto", fetch: int = 0, collection: "Collection | None" = None
+) -> Gallery:
+    """`store`: one of STORES; `collection`: where the vectors are in Milvus, for the store of that name.
+
+    Raises UnknownName, IndexProblem where the generation cannot be searched that way.
+    """
     return Gallery(
         generation.folder,
         generation.manifest,
         generation.catalogue,
         generation.whitening,
         make_graph(generation.neighbours),
-        open_store(store, generation.vectors, generation.cells),
+        open_store(store, Material(generation.vectors, generation.cells, collection)),
         range(len(generation.catalogue.ids)),
         generation.kinds,
         fetch,

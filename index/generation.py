@@ -24,7 +24,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,6 +48,8 @@ from retrieval.types import Kinds, Vectors
 from retrieval.weights import file_sha256
 from retrieval.whitening import Whitening
 
+Prepare = Callable[[Path], None]
+"""What has to be done with a complete generation before it is served; it raises when that is not possible."""
 FORMAT = 4
 SLICED = ("thumbs", "keypoints")
 """Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
@@ -258,8 +260,14 @@ def scratch_folder(index_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(folder: Path, index_dir: Path, sealed: Manifest, before: Path | None = None) -> Path:
-    """Seals a finished folder with its manifest and makes it the served generation.
+def no_preparation(folder: Path) -> None:
+    """For generations that are searched on this machine."""
+
+
+def publish(
+    folder: Path, index_dir: Path, sealed: Manifest, before: Path | None = None, prepare: Prepare = no_preparation
+) -> Path:
+    """Seals a finished folder with its manifest, has it prepared and makes it the served generation.
 
     `sealed.files` names the files that are known already; the others are measured here. Of the earlier generations
     only `before` is kept, or the one that was current.
@@ -274,6 +282,7 @@ def publish(folder: Path, index_dir: Path, sealed: Manifest, before: Path | None
     final = index_dir / f"gen-{_next_number(index_dir):06d}-{secrets.token_hex(2)}"
     folder.rename(final)
     try:
+        prepare(final)
         point_current_at(index_dir, final.name)
     except BaseException:
         shutil.rmtree(final, ignore_errors=True)

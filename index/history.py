@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from index.generation import current_folder, generations, point_current_at, read_manifest
+from index.generation import Prepare, current_folder, generations, no_preparation, point_current_at, read_manifest
 from index.jobs import locked
 from index.verify import file_faults, quiet, verify_generation
 from retrieval.errors import IndexProblem
@@ -41,15 +41,16 @@ def served_name(index_dir: Path) -> str:
         return ""
 
 
-def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet) -> Path:
+def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
     """Serves the generation called `to`, or the last whole one before the one that is served; its folder.
 
-    Raises IndexProblem when there is none, or it is damaged, and BuildRunning.
+    Raises IndexProblem when there is none, or it is damaged, BuildRunning, and what `prepare` raises.
     """
     if not generations(index_dir):
         raise IndexProblem(f"There is no generation in {index_dir} to go back to.")
     with locked(index_dir):
         folder = _named(index_dir, to, progress) if to else _last_whole(_before(index_dir), index_dir, progress)
+        prepare(folder)
         point_current_at(index_dir, folder.name)
         return folder
 

@@ -1,14 +1,19 @@
 """Where vectors are searched."""
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from index.cell_store import CellStore
 from index.cells import Cells
 from index.flat import FlatStore
 from index.half import HalfStore
+from index.milvus_store import MilvusStore
 from retrieval.errors import IndexProblem, pick
 from retrieval.types import Rows, Scores, Vectors
+
+if TYPE_CHECKING:  # it needs pymilvus
+    from index.milvus_collection import Collection
 
 FLAT_ROWS = 250_000
 """Vectors up to which an exact search takes few milliseconds as they are; beyond that half the bytes pay."""
@@ -23,37 +28,58 @@ class Store(Protocol):
         """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
 
         `among`: only these rows are searched, and K is at most their number. Which of several rows that tie for the
-        last place are found is left open. Scores are exact; whether the rows are is said by each store.
+        last place are found is left open. Scores are exact; whether the rows are is said by each store. Raises
+        StoreAway where the vectors are searched elsewhere and that cannot be done at present.
         """
 
     def vectors(self, rows: Rows) -> Vectors:
         """(R,) -> (R, D), as they were given."""
 
 
-def open_store(name: str, vectors: Vectors, cells: Cells | None = None) -> Store:
-    """Makes vectors (N, D) searchable, which must never change: they are searched where they lie.
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a store is made from."""
 
-    Raises UnknownName, IndexProblem where the store needs cells and there are none.
+    vectors: Vectors
+    """(N, D); they must never change: they are searched where they lie."""
+    cells: Cells | None = None
+    collection: "Collection | None" = None
+    """The same vectors in Milvus."""
+
+
+def open_store(name: str, material: Material) -> Store:
+    """Makes vectors searchable.
+
+    Raises UnknownName, IndexProblem where the store needs what there is not: cells, or a collection in Milvus.
     """
-    return pick(STORES, "store", name)(vectors, cells)
+    return pick(STORES, "store", name)(material)
 
 
-def _auto(vectors: Vectors, cells: Cells | None) -> Store:
-    if cells:
-        return CellStore(vectors, cells)
-    return FlatStore(vectors) if len(vectors) <= FLAT_ROWS else HalfStore(vectors)
+def _auto(material: Material) -> Store:
+    if material.cells:
+        return CellStore(material.vectors, material.cells)
+    large = len(material.vectors) > FLAT_ROWS
+    return HalfStore(material.vectors) if large else FlatStore(material.vectors)
 
 
-def _cells(vectors: Vectors, cells: Cells | None) -> Store:
-    if cells is None:
+def _cells(material: Material) -> Store:
+    if material.cells is None:
         raise IndexProblem("The index is not sorted into cells; build it again with BOXFIND_STORE=cells.")
-    return CellStore(vectors, cells)
+    return CellStore(material.vectors, material.cells)
 
 
-STORES: dict[str, Callable[[Vectors, Cells | None], Store]] = {
+def _milvus(material: Material) -> Store:
+    if material.collection is None:
+        raise IndexProblem("BOXFIND_STORE=milvus needs to know where Milvus is: set BOXFIND_MILVUS_URI.")
+    return MilvusStore(material.vectors, material.collection)
+
+
+STORES: dict[str, Callable[[Material], Store]] = {
     "auto": _auto,
-    "flat": lambda vectors, _: FlatStore(vectors),
-    "half": lambda vectors, _: HalfStore(vectors),
+    "flat": lambda material: FlatStore(material.vectors),
+    "half": lambda material: HalfStore(material.vectors),
     "cells": _cells,
+    "milvus": _milvus,
 }
-"""`flat` and `half` find exactly the nearest, `cells` nearly all of them; `auto` is what suits the size."""
+"""`flat` and `half` find exactly the nearest, `cells` nearly all of them, `milvus` what its index does; `auto` is what
+suits the size."""

@@ -10,7 +10,8 @@ BoxfindError
 │   ├── UnknownFolder  the index has no pictures below that folder
 │   └── PictureGone    a picture is not in the folder any more, or not as it was indexed
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
-│   └── UnknownPicture the index has no picture of that id
+│   ├── UnknownPicture the index has no picture of that id
+│   └── StoreAway      the vector engine that holds the vectors cannot be asked at present
 ├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
@@ -79,6 +80,10 @@ class IndexProblem(BoxfindError):
 
 
 class UnknownPicture(IndexProblem):
+    pass
+
+
+class StoreAway(IndexProblem):
     pass
 
 

@@ -30,6 +30,8 @@ class Extra:
 TORCHVISION = Extra("torchvision", "torchvision", "requirements.txt")
 OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements-clip.txt")
 TRANSFORMERS = Extra("transformers", "transformers", "requirements-sam.txt")
+MILVUS = Extra("pymilvus", "pymilvus", "requirements-milvus.txt")
+MILVUS_LITE = Extra("milvus-lite", "milvus_lite", "requirements-milvus.txt")
 NNCF = Extra("nncf", "nncf", "requirements-int8.txt")
 FASTAPI = Extra("fastapi", "fastapi", "requirements-api.txt")
 RAY = Extra("ray[data]", "ray", "requirements-ray.txt")

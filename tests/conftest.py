@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,12 +12,17 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from index.build import build
+from index.generation import Prepare, no_preparation
 from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval import verification
 from retrieval.embed import Embedder
 from retrieval.types import Image
+from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
+
+if TYPE_CHECKING:  # it needs pymilvus
+    from index.milvus import Milvus
 
 settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
 settings.load_profile("boxfind")
@@ -90,13 +96,28 @@ def pool() -> Iterator[PicturePool]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Milvus]":
+    """Milvus in a file, opened once; where it is not installed the tests that need it are skipped."""
+    for library in ("pymilvus", "milvus_lite"):
+        pytest.importorskip(library, reason=f"{library} is not installed: requirements-milvus.txt")
+    with lite_file(tmp_path_factory.mktemp("milvus") / "vectors.db") as opened:
+        yield opened
+
+
 @pytest.fixture
 def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: PicturePool) -> BuildIndex:
     """Indexes a folder into tmp_path/index; the folder of the generation that is served then."""
 
     def built(
-        folder: Path, workers: int = 1, embedder: Embedder = tiny_embedder, into: str = "index", full: bool = False
+        folder: Path,
+        workers: int = 1,
+        embedder: Embedder = tiny_embedder,
+        into: str = "index",
+        full: bool = False,
+        prepare: Prepare = no_preparation,
     ) -> Path:
-        return build(folder, tmp_path / into, OnThreads(embedder, pool, workers), lambda *_: None, full=full)
+        look = OnThreads(embedder, pool, workers)
+        return build(folder, tmp_path / into, look, lambda *_: None, full=full, prepare=prepare)
 
     return built

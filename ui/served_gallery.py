@@ -8,7 +8,7 @@ from engine import Engine
 from index.gallery import Gallery
 from index.jobs import CANCELLED
 from log import log
-from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, WeightsMissing
+from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreAway, WeightsMissing
 from ui.admin import may_rebuild
 from ui.build_panel import first_build, may_start, rebuild_button, start_build
 from ui.navigation import require_app
@@ -36,7 +36,7 @@ def ready_gallery() -> Gallery:
     warning = engine.warning()
     if warning:
         st.warning(plain(warning), icon=":material/warning:")
-        if may_rebuild():
+        if may_rebuild() and not engine.store_away():
             rebuild_button()
     return gallery
 
@@ -54,7 +54,7 @@ def failure(error: BoxfindError) -> None:
         st.error("Searching is not possible now; the log of this program says why.", icon=":material/error:")
         return
     st.error(plain(str(error)), icon=":material/error:")
-    if isinstance(error, IndexProblem) and admin:
+    if isinstance(error, IndexProblem) and not isinstance(error, StoreAway) and admin:
         rebuild_button()
 
 

@@ -57,3 +57,14 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
     assert boxfind("restore", kept, "--index", tmp_path / "other").failed("not a whole backup", "Nothing was changed")
+
+
+def test_rollback_switches_the_alias_in_milvus_too(two, boxfind, lite, monkeypatch):
+    for name, value in (("STORE", "milvus"), ("MILVUS_URI", lite.access.uri), ("MILVUS_ALIAS", "of_a_command")):
+        monkeypatch.setenv(f"BOXFIND_{name}", value)
+    assert boxfind("rollback", "--index", two[0].parent).code == 0
+    named = lite.ask(lambda client: client.describe_alias("of_a_command"))["collection_name"]
+    assert named == f"of_a_command_{two[0].name.replace('-', '_')}_flat"
+    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")
+    assert boxfind("rollback", "--index", two[0].parent, "--to", two[1].name).failed("does not answer")
+    assert current_folder(two[0].parent) == two[0]

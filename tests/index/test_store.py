@@ -11,9 +11,10 @@ from index.cell_store import CellStore
 from index.cells import make_cells
 from index.flat import FlatStore
 from index.half import HalfStore
-from index.store import STORES, Store, open_store
+from index.store import STORES, Material, Store, open_store
 from retrieval.errors import IndexProblem, UnknownName
 from retrieval.types import unit
+from tests.lite import handed_over
 
 Make = Callable[[np.ndarray], Store]
 
@@ -32,12 +33,26 @@ def _large_already(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=STORES)
 def make(request: pytest.FixtureRequest) -> Make:
+    lite = request.getfixturevalue("lite") if request.param == "milvus" else None
+
     def made(vectors: np.ndarray) -> Store:
         vectors.setflags(write=False)
-        cells = make_cells(vectors, lambda *_: None) if request.param == "cells" and len(vectors) else None
-        return open_store("flat" if not len(vectors) else request.param, vectors, cells)
+        if not len(vectors):
+            return open_store("flat", Material(vectors))
+        cells = make_cells(vectors, quiet) if request.param == "cells" else None
+        return open_store(request.param, Material(vectors, cells, lite and handed_over(lite, vectors)))
 
     return made
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def tables(count: int) -> pytest.MarkDecorator:
+    """So many random tables for each store; fewer for Milvus, which first takes in each of them."""
+    pairs = [(store, seed) for store in STORES for seed in range(2 if store == "milvus" else count)]
+    return pytest.mark.parametrize(("make", "seed"), pairs, indirect=["make"])
 
 
 def all_sorted(vectors: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +61,7 @@ def all_sorted(vectors: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.n
     return rows, scores[rows]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@tables(10)
 @pytest.mark.parametrize("count", [1, 7, 100, 10_000])
 def test_r29_vectors_without_ties(make, seed, count):
     rng = np.random.default_rng(seed)
@@ -66,7 +81,7 @@ def test_r29_vectors_without_ties(make, seed, count):
         assert np.array_equal(its_rows[clear], expected[:count][clear])
 
 
-@pytest.mark.parametrize("seed", range(20))
+@tables(20)
 def test_r29_equal_scores_come_by_row(make, seed):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
@@ -100,7 +115,7 @@ def test_vectors_come_back_by_row(make):
     assert make(vectors).vectors(rows[:0]).shape == (0, 7)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@tables(20)
 def test_only_some_rows_are_searched_and_they_keep_their_numbers(make, seed):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
@@ -116,7 +131,7 @@ def test_only_some_rows_are_searched_and_they_keep_their_numbers(make, seed):
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@tables(5)
 def test_many_queries_at_once_and_each_by_itself(make: Make, seed: int) -> None:
     rng = np.random.default_rng(seed)
     store = make(unit(rng.normal(size=(700, 256))))
@@ -191,15 +206,17 @@ def test_flat_searches_the_vectors_where_they_lie(tmp_path) -> None:
 def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "FLAT_ROWS", 100)
     vectors = unit(np.random.default_rng(0).normal(size=(101, 8)))
-    assert isinstance(open_store("auto", vectors[:100]), FlatStore)
-    assert isinstance(open_store("auto", vectors), HalfStore)
-    assert isinstance(open_store("auto", vectors, make_cells(vectors, lambda *_: None)), CellStore)
-    assert isinstance(open_store("flat", vectors, make_cells(vectors, lambda *_: None)), FlatStore)
+    assert isinstance(open_store("auto", Material(vectors[:100])), FlatStore)
+    assert isinstance(open_store("auto", Material(vectors)), HalfStore)
+    assert isinstance(open_store("auto", Material(vectors, make_cells(vectors, quiet))), CellStore)
+    assert isinstance(open_store("flat", Material(vectors, make_cells(vectors, quiet))), FlatStore)
 
 
 def test_a_store_that_cannot_be() -> None:
-    vectors = np.eye(4, dtype=np.float32)
+    material = Material(np.eye(4, dtype=np.float32))
     with pytest.raises(IndexProblem, match="BOXFIND_STORE=cells"):
-        open_store("cells", vectors)
-    with pytest.raises(UnknownName, match="auto, cells, flat, half"):
-        open_store("round", vectors)
+        open_store("cells", material)
+    with pytest.raises(IndexProblem, match="BOXFIND_MILVUS_URI"):
+        open_store("milvus", material)
+    with pytest.raises(UnknownName, match="auto, cells, flat, half, milvus"):
+        open_store("round", material)

@@ -365,3 +365,24 @@ def test_files_that_could_not_be_used_are_listed_for_everyone(
     (table,) = app.dataframe
     assert list(table.value["Reason"]) == ["not_an_image", "empty", "too_small"]
     assert list(table.value["File"]) == ["=cmd().png", "empty.jpg", "tiny.png"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("fallback", [False, True])
+def test_r54_a_page_while_the_vector_engine_is_away(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch, fallback: bool
+) -> None:
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements-milvus.txt")
+    monkeypatch.setenv("BOXFIND_STORE", "milvus")
+    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # where nobody is
+    monkeypatch.setenv("BOXFIND_MILVUS_FALLBACK", str(fallback))
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    if fallback:
+        assert alts(app)[0].startswith("Rank 1: 03.png")
+        app.run()
+        assert "searched on this machine" in texts(app, "warning") and alts(app)
+    else:
+        assert "does not answer" in texts(app, "error") and not alts(app)
+    assert REBUILD not in buttons(app)  # that would not bring it back

@@ -1,6 +1,7 @@
 # make app    install what is missing and open the program on http://127.0.0.1:8501
 # make test   install what is missing, check the style and the types, run every test
 # make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
+# make deploy-check   lint the files of deploy/ and run their commands here; some two minutes, as root
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
@@ -9,7 +10,7 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app test chaos check bench clean
+.PHONY: app test chaos check deploy-check bench clean
 
 app: export BOXFIND_ADMIN ?= local
 app: .venv/app-installed
@@ -31,6 +32,10 @@ check: .venv/test-installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+deploy-check: .venv/test-installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-deploy.txt
+	@$(BIN)/python -m deploy.check
 
 bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.quality $(BENCH)

@@ -35,6 +35,7 @@ MAY_IMPORT = {
     },
     "cli": {"commands", "retrieval"},
     "app": {"ui"},
+    "deploy": set(),
 }
 HOMES = {
     "faiss": {"index/flat.py", "index/half.py", "index/cells.py", "index/cell_store.py"},
@@ -59,6 +60,7 @@ HOMES = {
     "altair": {"ui"},
     "open_clip": {"retrieval/clip.py"},
     "transformers": {"retrieval/sam.py", "retrieval/sam_checkpoint.py", "retrieval/sentences.py"},
+    "yaml": {"deploy/files.py"},
     "skimage": {"retrieval/colour_names.py", "samples"},
 }
 FILES = sorted(

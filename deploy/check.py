@@ -8,6 +8,7 @@ import tempfile
 import venv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from deploy.files import ROOT, named
@@ -22,7 +23,7 @@ mount --rbind /sys "$1/root/sys"
 ip link set lo up
 exec chroot "$1/root" env -C "$2" "$3" -m deploy.rehearsal
 """
-"""Makes a copy of this machine in memory that is gone afterwards, with no network but its own, and rehearses there."""
+"""Rehearses in a copy of this machine that is gone afterwards, and has no network but its own."""
 LINTERS = (
     ("hadolint", "--failure-threshold", "style", "deploy/Dockerfile"),
     ("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml", "deploy/compose.cuda.yaml"),
@@ -45,7 +46,7 @@ class Finding:
 def main() -> None:
     """Prints what is found and exits with 1 if anything failed."""
     failed = False
-    for finding in (*_linted(), *_installable(), _rehearsed()):
+    for finding in chain(_linted(), _installable(), _rehearsed()):
         print(finding, flush=True)
         failed |= finding.well is False
     sys.exit(failed)
@@ -70,14 +71,15 @@ def _installable() -> Iterator[Finding]:
                 yield _tried(line.text, ["sh", "-c", line.text], environment)
 
 
-def _rehearsed() -> Finding:
+def _rehearsed() -> Iterator[Finding]:
     what = "the commands of the image, of the containers, of systemd and of nginx"
     if os.geteuid() != 0 or shutil.which("unshare") is None:
-        return Finding(what, None, "needs root on Linux, to make a throw-away copy of the machine")
+        yield Finding(what, None, "needs root on Linux, to make a throw-away copy of the machine")
+        return
     with tempfile.TemporaryDirectory() as folder:
         ways = ["--mount", "--net", "--pid", "--fork", "--kill-child"]
         done = subprocess.run(["unshare", *ways, "sh", "-ec", COPY, "sh", folder, ROOT, sys.executable], check=False)
-    return Finding(what, done.returncode == 0)
+    yield Finding(what, done.returncode == 0)
 
 
 def _tried(what: str, command: Sequence[str], environment: dict[str, str] | None = None) -> Finding:

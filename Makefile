@@ -2,6 +2,7 @@
 # make api    the same searches for other programs, on http://127.0.0.1:8502 (docs/api.md)
 # make test   install what is missing, check the style and the types, run every test
 # make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
+# make deploy-check   lint the files of deploy/ and run their commands here; some two minutes, as root
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
@@ -10,7 +11,7 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 
-.PHONY: app api test chaos check bench clean
+.PHONY: app api test chaos check deploy-check bench clean
 
 app: export BOXFIND_ADMIN ?= local
 app: .venv/app-installed
@@ -35,6 +36,10 @@ check: .venv/test-installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+deploy-check: .venv/test-installed
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-deploy.txt
+	@$(BIN)/python -m deploy.check
 
 bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.quality $(BENCH)

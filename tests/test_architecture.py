@@ -42,6 +42,7 @@ MAY_IMPORT = {
     },
     "cli": {"commands", "retrieval"},
     "app": {"ui"},
+    "deploy": set(),
 }
 HOMES = {
     "faiss": {"index/flat.py", "index/half.py", "index/cells.py", "index/cell_store.py"},
@@ -72,6 +73,7 @@ HOMES = {
     "open_clip": {"retrieval/clip.py"},
     "transformers": {"retrieval/sam.py", "retrieval/sam_checkpoint.py", "retrieval/sentences.py"},
     "ray": {"index/on_ray.py", "index/ray_cluster.py"},
+    "yaml": {"deploy/files.py"},
     "skimage": {"retrieval/colour_names.py", "samples"},
 }
 FILES = sorted(

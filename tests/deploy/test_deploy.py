@@ -1,0 +1,111 @@
+"""What deploy/ says agrees with the program, and one file of it with another. `make deploy-check` runs it all."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+
+from deploy.files import DOCKERFILE, ROOT, comes_in, filled, named, services
+from settings import Settings
+
+GIVEN = {"GALLERY": "/pictures"}
+DEPLOY = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+NGINX = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+IMAGE_COMMANDS = {"app": named("CMD")[0].command} | {
+    name: service.command for name, service in services(GIVEN).items() if service.image == "boxfind" and service.command
+}
+
+
+def makefile_command(target: str) -> list[str]:
+    """The words that `make` runs last for a target, as they would stand where .venv/bin is on the path."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    port = re.search(r"^PORT \?= (\d+)$", makefile, re.M)[1]
+    recipe = re.search(rf"^{target}: \.venv/\S+\n((?:\t.+\n)+)", makefile, re.M)[1]
+    return recipe.splitlines()[-1].strip("\t@").replace("$(BIN)/", "").replace("$(PORT)", port).split()
+
+
+def unit_command(name: str) -> list[str]:
+    unit = (ROOT / "deploy" / "systemd" / name).read_text(encoding="utf-8")
+    return re.search(r"^ExecStart=/opt/boxfind/\.venv/bin/(.+)$", unit, re.M)[1].replace("%i", "8501").split()
+
+
+@pytest.mark.parametrize("path", DEPLOY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_setting_that_is_named_exists(path):
+    names = set(re.findall(r"\bBOXFIND_([A-Z_]+)", path.read_text(encoding="utf-8")))
+    assert {name.lower() for name in names} <= set(Settings.model_fields)
+
+
+def test_containers_units_and_make_start_the_same():
+    assert list(IMAGE_COMMANDS["app"]) == makefile_command("app") == unit_command("boxfind-page@.service")
+    assert list(IMAGE_COMMANDS["api"]) == makefile_command("api") == unit_command("boxfind-api.service")
+    assert list(IMAGE_COMMANDS["build"]) == unit_command("boxfind-build.service") == ["python", "cli.py", "build"]
+
+
+def test_ports_agree():
+    page, api = named("EXPOSE")[0].text.split()
+    assert IMAGE_COMMANDS["app"][-1] == page and int(api) == Settings().api_port
+    assert f"127.0.0.1:{page}/_stcore/health" in named("HEALTHCHECK")[0].command[-1]
+    assert f"127.0.0.1:{api}/ready" in services(GIVEN)["api"].health[-1]
+    assert set(re.findall(r"^ +(?:server|proxy_pass)\b.*127\.0\.0\.1:(\d+)", NGINX, re.M)) == {page, api, "4180"}
+
+
+def test_only_this_machine_reaches_a_container():
+    ports = {port for service in services(GIVEN).values() for port in service.ports}
+    assert ports == {"127.0.0.1:8501:8501", "127.0.0.1:8502:8502"}
+
+
+def test_images_and_packages_are_pinned():
+    images = {service.image for service in services(GIVEN).values()} - {"boxfind"} | {named("FROM")[0].text}
+    assert all(re.fullmatch(r"[\w./]+:\S*\d\S*", image) for image in images) and len(images) == 4
+    torch, rest = (line.text for line in named("RUN") if line.text.startswith("pip install"))
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert set(re.findall(r"\S+==\S+", torch)) == {line for line in pinned if line.startswith("torch")}
+    assert all((ROOT / name).is_file() for name in re.findall(r"-r (\S+)", rest))
+
+
+def test_what_is_copied_exists_and_comes_in():
+    names = [name for line in named("COPY") for name in line.text.split()[:-1] if name != "."]
+    assert names and all((ROOT / name).is_file() and comes_in(name) for name in names)
+
+
+def test_the_whole_program_comes_into_the_image_and_nothing_else():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    apart = ("tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
+    program = {name for name in listed if name.endswith((".py", ".css")) and not name.startswith(apart)}
+    assert program and not {name for name in program if not comes_in(name)}
+    assert comes_in(".streamlit/config.toml")
+    for name in (".streamlit/secrets.toml", "deploy/.env", "data/index/x.npy", ".git/config", ".venv/bin/python"):
+        assert not comes_in(name)
+    assert not comes_in("ui/__pycache__/text.cpython-311.pyc") and not comes_in("tests/conftest.py")
+
+
+def test_examples_name_what_the_compose_file_asks_for():
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")))
+    example = (ROOT / "deploy" / "example.env").read_text(encoding="utf-8")
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) <= asked | {"COMPOSE_PROFILES"}
+    on_top = yaml.safe_load((ROOT / "deploy" / "compose.cuda.yaml").read_text(encoding="utf-8"))["services"]
+    assert set(on_top) == set(IMAGE_COMMANDS)
+
+
+def test_a_missing_folder_of_pictures_is_told_and_defaults_are_taken():
+    assert filled("${A:-1} ${B:-2} ${C:?why}", {"B": "3", "C": "4"}) == "1 3 4"
+    with pytest.raises(KeyError):
+        services({})
+
+
+def test_the_header_of_the_proxy_is_the_one_that_is_believed():
+    header = Settings.model_fields["admin_header"].default
+    assert f"proxy_set_header {header} $email;" in NGINX
+    limit = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]["maxUploadSize"]
+    assert int(re.search(r"client_max_body_size (\d+)m;", NGINX)[1]) > limit
+
+
+def test_the_guide_names_files_that_exist():
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for name in set(re.findall(r"\bdeploy/[\w./@-]+\w", guide)) - {"deploy/.env"}:
+        assert (ROOT / name).exists(), name
+    assert DOCKERFILE.is_file()

@@ -30,7 +30,7 @@ Nearest = Callable[[Vectors, int], Rows | None]
 PRODUCT = "numpy, the product alone"
 ROUNDS = 3
 SETTLING = 0.5
-"""Seconds before each turn in which the threads of the way before, which take a core meanwhile, stop looking for work."""
+"""Seconds before each turn, for the threads of the way before to stop looking for work, with which they take a core."""
 NOTE = """{:,} vectors of {} dimensions, float32 ({:.0f} MB), {} queries of {}, one at a time, the {} nearest as `fast`
 asks for. Every way has its own copy and takes its turn in {} rounds, each library with its own number of threads; the
 memory is what the process gives back when the way is dropped. Ratios are of p50 to that of the product of the same

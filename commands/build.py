@@ -36,7 +36,8 @@ def build(
         str | None, typer.Option(help="Where pictures are looked at: local, or ray (many machines; docs/ray.md).")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(help="With ray: the head of a cluster, as host:port; without it Ray is started here.")
+        str | None,
+        typer.Option(help="The head of a Ray cluster, as host:port; --engine ray without it starts one here."),
     ] = None,
 ) -> None:
     """Bring the index up to date with its folder; what is served changes only when all is done."""
@@ -52,7 +53,7 @@ def build(
             regions=regions,
             pooling=pooling,
             head=head,
-            engine=engine,
+            engine=engine or ("ray" if address else None),
             ray_address=address,
         )
         before = served_name(settings.index_dir)

@@ -58,11 +58,10 @@ def test_only_this_machine_reaches_a_container():
 
 def test_images_and_packages_are_pinned():
     images = {service.image for service in services(GIVEN).values()} - {"boxfind"} | {named("FROM")[0].text}
-    assert all(re.fullmatch(r"[\w./]+:\S*\d\S*", image) for image in images) and len(images) == 4
-    torch, rest = (line.text for line in named("RUN") if line.text.startswith("pip install"))
-    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert set(re.findall(r"\S+==\S+", torch)) == {line for line in pinned if line.startswith("torch")}
-    assert all((ROOT / name).is_file() for name in re.findall(r"-r (\S+)", rest))
+    assert all(re.fullmatch(r"[\w/]+:\S*\d\S*", image) for image in images) and len(images) == 2
+    installed = " ".join(line.text for line in named("RUN") if "pip install" in line.text)
+    assert re.fullmatch(r"pip install --no-cache-dir( -r requirements[\w-]*\.txt)+", installed)
+    assert re.findall(r"-r (\S+)", installed) == named("COPY")[0].text.split()[:-1]
 
 
 def test_what_is_copied_exists_and_comes_in():

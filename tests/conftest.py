@@ -33,9 +33,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
             alone = file.endswith("_story.py")  # on a server of its own
-            return folder if folder.endswith(("/browser", "/export", "/ui")) and not alone else file
+            return folder if folder.endswith(("/browser", "/commands", "/export", "/ui")) and not alone else file
 
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is left alone with it."""
+    items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)

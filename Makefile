@@ -16,13 +16,12 @@ app: .venv/app-installed
 	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
 	@$(BIN)/streamlit run app.py --server.port $(PORT)
 
-# Four workers share two cores: much of a test is waiting. They are as patient as the builds that they start, which give
-# way to everything else, and would never come to their turn. Small matrix products only lose by threads of their own.
+# Four workers share two cores: much of a test is waiting. Small matrix products only lose by threads of their own.
 test: export BOXFIND_OFFLINE = 1
 test: export OPENBLAS_NUM_THREADS = 1
 test: export OMP_NUM_THREADS = 1
 test: .venv/test-installed browser check
-	@nice -n 19 $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
+	@$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
 
 chaos: export BOXFIND_OFFLINE = 1
 chaos: .venv/test-installed

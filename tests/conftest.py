@@ -11,6 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from index.build import build
+from index.jobs import yield_to_others
 from index.pictures import PicturePool
 from retrieval import verification
 from retrieval.embed import Embedder
@@ -32,10 +33,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
-            alone = file.endswith("_story.py")  # on a server of its own
+            alone = file.endswith(("_story.py", "/test_stories.py"))  # with a server for themselves
             return folder if folder.endswith(("/browser", "/commands", "/export", "/ui")) and not alone else file
 
     return Together(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers give way to others just as the builds do that their tests start, which else would wait for all of them."""
+    if hasattr(config, "workerinput"):
+        os.setsid()
+        yield_to_others()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

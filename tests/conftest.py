@@ -40,7 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers give way to others just as the builds do that their tests start, which else would wait for all of them."""
+    """Workers give way to others as the builds do that their tests start: else those would wait for all of them."""
     if hasattr(config, "workerinput"):
         os.setsid()
         yield_to_others()

@@ -13,6 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from index.build import build
 from index.generation import Prepare, no_preparation
+from index.jobs import yield_to_others
 from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval import verification
@@ -39,10 +40,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
-            alone = file.endswith("_story.py")  # on a server of its own
-            return folder if folder.endswith(("/browser", "/export", "/ui")) and not alone else file
+            alone = file.endswith(("_story.py", "/test_stories.py"))  # with a server for themselves
+            return folder if folder.endswith(("/browser", "/commands", "/export", "/ui")) and not alone else file
 
     return Together(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers give way to others as the builds do that their tests start: else those would wait for all of them."""
+    if hasattr(config, "workerinput"):
+        os.setsid()
+        yield_to_others()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that no worker is left alone with it."""
+    items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)

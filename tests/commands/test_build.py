@@ -78,7 +78,7 @@ def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, 
         began = time.monotonic()
         stop(process, other.index, boxfind)
         out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert replace(other.said, code=process.returncode, out=out, err=err).failed(
         "Cancelled; what was done is kept", "goes on from there"
     )

@@ -1,15 +1,15 @@
-"""Measures the API under many clients at once: python -m benchmarks.load --gallery DATASET/gallery --index DIR."""
+"""Measures the API under many clients at once: python -m benchmarks.load --gallery DATASET/gallery --index DIR.
+
+A second time the vectors are in Milvus, which is killed in the middle. It needs requirements-milvus.txt for that.
+"""
 
 import argparse
+import json
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,45 +17,27 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from benchmarks.load_away import AWAY, Outage, kill_the_engine
+from benchmarks.load_server import CLIENTS, Alone, Answer, Server, p95, serving
 from benchmarks.memory import held
 from benchmarks.results import keep, table
 from evaluation.dataset import BoxedQuery, read_queries
-from settings import PROJECT
 
-CLIENTS, SEARCHES = 30, 20
-"""How many ask at once, and how often each, one search after the other."""
+SEARCHES = 20
+"""How often each client asks, one search after the other."""
 ALONE = 60
 """Searches of one client before that, which say what a search takes when nobody waits."""
 REST = 3.0
 """Seconds of quiet before memory is looked at."""
-STARTING = 120.0
 SECTION = "The API under load: {} pictures"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """An API that runs as a process of its own."""
-
-    address: str
-    pid: int
-
-    def search(self, query: BoxedQuery, client: httpx.Client) -> tuple[int, float]:
-        """The status and the seconds of a search with the ranking that the API chooses."""
-        box = {"box": ",".join(map(str, query.box.xywh))} if query.box else {}
-        began = time.perf_counter()
-        answer = client.post(
-            f"{self.address}/v1/search", files={"picture": (query.image.name, query.image.read_bytes())}, data=box
-        )
-        return answer.status_code, time.perf_counter() - began
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """What was measured; seconds a search, bytes of the program and what it started."""
 
-    alone: list[float]
-    together: list[float]
-    statuses: list[int]
+    alone: Alone
+    together: list[Answer]
     seconds: float
     """From the first search of all clients to the last."""
     before: int
@@ -64,68 +46,42 @@ class Load:
 
     @property
     def errors(self) -> int:
-        return sum(status != 200 for status in self.statuses)
+        return sum(answer.status != 200 for answer in self.together)
 
     @property
-    def bound(self) -> float:
-        """Twice what 95 % of searches take alone, for each client that a core has to serve."""
-        return 2 * p95(self.alone) * max(CLIENTS / (os.cpu_count() or 1), 1)
+    def times(self) -> list[float]:
+        return [answer.seconds for answer in self.together]
 
 
 def main(gallery: Path, index: Path) -> None:
     queries = read_queries(gallery.parent / "queries.csv", gallery.parent / "queries")
-    with tempfile.TemporaryDirectory() as scratch, serving(gallery, index, Path(scratch)) as server:
-        pictures = httpx.get(f"{server.address}/v1/index").json()["served"]["images"]
-        load = measure(server, queries)
-    keep(SECTION.format(f"{pictures:,}"), f"{_note(load)}\n\n{table(*_rows(load))}")
-
-
-@contextmanager
-def serving(gallery: Path, index: Path, scratch: Path) -> Iterator[Server]:
-    """`cli.py serve`, once it is ready to search."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    more = {"BOXFIND_API_PORT": str(port), "BOXFIND_API_RATE": "1000000", "BOXFIND_DATA": str(scratch)}
-    command = [sys.executable, str(PROJECT / "cli.py"), "serve", "--gallery", str(gallery), "--index", str(index)]
-    with subprocess.Popen(command, env=os.environ | {"BOXFIND_OFFLINE": "1"} | more) as process:
-        try:
-            server = Server(f"http://127.0.0.1:{port}", process.pid)
-            _wait_until_ready(server, process)
-            yield server
-        finally:
-            process.terminate()
+    with tempfile.TemporaryDirectory() as scratch:
+        with serving(gallery, index, Path(scratch)) as server:
+            pictures = httpx.get(f"{server.address}/v1/index").json()["served"]["images"]
+            load = measure(server, queries)
+        outage = kill_the_engine(gallery, index, Path(scratch), queries, SEARCHES)
+    body = [_note(load), table(*_rows(load)), _note_of_outage(outage), table(*_rows_of_outage(outage))]
+    keep(SECTION.format(f"{pictures:,}"), "\n\n".join(body))
 
 
 def measure(server: Server, queries: Sequence[BoxedQuery]) -> Load:
-    """One client, then all of them at once. Before that all come shortly, for what is made once and then kept."""
-    _together(server, queries, searches=2)
-    alone = [seconds for _, seconds in _visit(server, queries, 0, ALONE)]
+    """One client, then all of them at once.
+
+    Before that each query comes once, from all of them: the network keeps some layers ready for the sizes of picture
+    that came last, and memory is compared when it has as many as it may.
+    """
+    with server.asked_by_all(queries, -(-len(queries) // CLIENTS)):
+        pass
+    alone = server.ask_alone([queries[n % len(queries)] for n in range(ALONE)])
     time.sleep(REST)
     before = held(server.pid)
     with _watched(server.pid) as peak:
         began = time.perf_counter()
-        answers = _together(server, queries, SEARCHES)
+        with server.asked_by_all(queries, SEARCHES) as answers:
+            pass
         seconds = time.perf_counter() - began
     time.sleep(REST)
-    statuses, together = zip(*answers, strict=True)
-    return Load(alone, [*together], [*statuses], seconds, before, max(peak), held(server.pid))
-
-
-def p95(seconds: Sequence[float]) -> float:
-    return float(np.quantile(seconds, 0.95))
-
-
-def _together(server: Server, queries: Sequence[BoxedQuery], searches: int) -> list[tuple[int, float]]:
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        visits = [clients.submit(_visit, server, queries, number * searches, searches) for number in range(CLIENTS)]
-        return [answer for visit in visits for answer in visit.result()]
-
-
-def _visit(server: Server, queries: Sequence[BoxedQuery], first: int, searches: int) -> list[tuple[int, float]]:
-    """The statuses and seconds of one client's searches, one after the other."""
-    with httpx.Client(timeout=60) as client:
-        return [server.search(queries[n % len(queries)], client) for n in range(first, first + searches)]
+    return Load(alone, answers, seconds, before, max(peak), held(server.pid))
 
 
 @contextmanager
@@ -146,29 +102,20 @@ def _watched(pid: int) -> Iterator[list[int]]:
         watcher.join()
 
 
-def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + STARTING
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if httpx.get(f"{server.address}/ready").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise SystemExit("The API does not become ready; what it says stands above.")
-
-
 def _rows(load: Load) -> tuple[list[str], list[list[str]]]:
+    alone, together = load.alone.seconds, load.times
     rows = [
-        ["one client", f"{len(load.alone)}", *_milliseconds(load.alone), f"{len(load.alone) / sum(load.alone):.1f}"],
-        [
-            f"{CLIENTS} clients",
-            f"{len(load.together)}",
-            *_milliseconds(load.together),
-            f"{len(load.together) / load.seconds:.1f}",
-        ],
+        ["one client", str(len(alone)), *_milliseconds(alone), f"{len(alone) / sum(alone):.1f}"],
+        [f"{CLIENTS} clients", str(len(together)), *_milliseconds(together), f"{len(together) / load.seconds:.1f}"],
     ]
     return ["", "searches", "p50 ms", "p95 ms", "slowest ms", "searches a second"], rows
+
+
+def _rows_of_outage(outage: Outage) -> tuple[list[str], list[list[str]]]:
+    counts = [str(len(answers)) for answers in (outage.hits, outage.refusals, outage.others)]
+    times = [f"{outage.slowest:.1f}", f"{outage.longest:.1f}", f"{outage.back:.1f}"]
+    head = ["answered 200", "503 with Retry-After", "anything else", "slowest s", "it may take s", "hits again after s"]
+    return [*head, "the same hits"], [[*counts, *times, "yes" if outage.same_hits else "no"]]
 
 
 def _milliseconds(seconds: Sequence[float]) -> list[str]:
@@ -177,17 +124,32 @@ def _milliseconds(seconds: Sequence[float]) -> list[str]:
 
 def _note(load: Load) -> str:
     before, peak, after = (f"{value / 1e6:.0f} MB" for value in (load.before, load.peak, load.after))
-    cores = os.cpu_count() or 1
+    alone = load.alone
     return (
-        "Searches with a picture and a box over HTTP, ranked by `best`; the clients run on the same cores. "
-        f"Errors: {load.errors}. The p95 under load may be 2 x {1000 * p95(load.alone):.0f} ms x {CLIENTS} clients / "
-        f"{cores} cores = {1000 * load.bound:,.0f} ms. Memory of the program and its decoder: {before} before, {peak} "
-        f"at most, {after} after."
+        "Searches with a picture and a box over HTTP, ranked by `best`; each client asks again as soon as it is "
+        f"answered, and all of them run on the same cores. Errors: {load.errors}. One client alone keeps "
+        f"{alone.cores:.2f} of {os.cpu_count()} cores busy, so that {CLIENTS} of them wait {alone.queue:.1f} times as "
+        f"long, and the p95 may be twice that: 2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f} = "
+        f"{1000 * alone.bound:,.0f} ms. Memory of the program and its decoder: {before} before, when each query had "
+        f"come once, {peak} at most, {after} afterwards."
+    )
+
+
+def _note_of_outage(outage: Outage) -> str:
+    told = sorted({json.loads(answer.text)["detail"] for answer in outage.refusals})
+    alone = outage.before
+    return (
+        f"The same {CLIENTS} clients while the vectors are in Milvus (milvus-lite, a process of its own, "
+        f"`BOXFIND_MILVUS_TIMEOUT` {outage.timeout:g} s), which is killed when a third is done and started again "
+        f"{AWAY:g} seconds later; the API runs on. Who is told to come back does. What they are told: "
+        f"{' '.join(told) or 'nothing'} A search may take what the queue explains, as above "
+        f"(2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f}), and twice the time-out. *Hits again* is from "
+        "the start of the engine."
     )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--gallery", type=Path, required=True, help="of a labelled data set, whose queries lie beside it"
     )

@@ -1,4 +1,4 @@
-"""Thirty clients search at once, twenty times each: nobody is refused, and memory comes back when they have gone."""
+"""Thirty clients search at once: nobody is refused, memory comes back, and an engine that dies is waited for."""
 
 from pathlib import Path
 
@@ -11,22 +11,51 @@ from settings import Settings
 from tests.chaos.test_kills import save
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements-api.txt")
-from benchmarks.load import CLIENTS, SEARCHES, measure, p95, serving
+from benchmarks.load import SEARCHES, measure
+from benchmarks.load_away import kill_the_engine
+from benchmarks.load_server import CLIENTS, p95, serving
 
 
-def test_r46_thirty_clients_search_at_once_and_memory_comes_back(tmp_path: Path):
-    (tmp_path / "gallery").mkdir()
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 24 pictures, which lie beside it."""
+    folder = tmp_path_factory.mktemp("load")
+    (folder / "gallery").mkdir()
     for seed in range(24):
-        save(tmp_path / "gallery", f"{seed:02d}.png", seed)
-    Engine(Settings(gallery=tmp_path / "gallery", index=tmp_path / "index")).build(lambda *_: None)
-    pictures = sorted((tmp_path / "gallery").glob("*.png"))
-    queries = [BoxedQuery(path.name, path, Box(4, 4, 60, 44)) for path in pictures]
-    with serving(tmp_path / "gallery", tmp_path / "index", tmp_path / "data") as server:
+        save(folder / "gallery", f"{seed:02d}.png", seed)
+    Engine(Settings(gallery=folder / "gallery", index=folder / "index")).build(lambda *_: None)
+    return folder / "index"
+
+
+@pytest.fixture(scope="module")
+def queries(index: Path) -> list[BoxedQuery]:
+    pictures = sorted((index.parent / "gallery").glob("*.png"))
+    return [BoxedQuery(path.name, path, Box(4, 4, 60, 44)) for path in pictures]
+
+
+def test_r46_thirty_clients_search_at_once_and_memory_comes_back(index, queries, tmp_path):
+    with serving(index.parent / "gallery", index, tmp_path) as server:
         load = measure(server, queries)
-    assert load.errors == 0 and len(load.statuses) == CLIENTS * SEARCHES
-    assert p95(load.together) < load.bound
+    assert load.errors == 0 and len(load.together) == CLIENTS * SEARCHES
+    assert p95(load.times) < load.alone.bound
     assert load.after < 1.1 * load.before
     print(
-        f"{CLIENTS} x {SEARCHES} searches: p95 {p95(load.together):.2f} s, {p95(load.alone):.2f} s alone; "
+        f"{CLIENTS} x {SEARCHES} searches: p95 {p95(load.times):.2f} s, {p95(load.alone.seconds):.2f} s alone; "
         f"{load.before / 1e6:.0f} MB before, {load.peak / 1e6:.0f} at most, {load.after / 1e6:.0f} after"
+    )
+
+
+def test_r54_thirty_clients_search_while_the_engine_is_killed_and_comes_back(index, queries, tmp_path):
+    for library in ("pymilvus", "milvus_lite"):
+        pytest.importorskip(library, reason=f"{library} is not installed: requirements-milvus.txt")
+    from index.milvus import SILENT
+
+    outage = kill_the_engine(index.parent / "gallery", index, tmp_path, queries, searches=5, timeout=1.0)
+    assert outage.others == [] and len(outage.hits) == CLIENTS * 5
+    assert outage.refusals and all(SILENT in answer.text for answer in outage.refusals)
+    assert outage.slowest < outage.longest
+    assert outage.same_hits
+    print(
+        f"{len(outage.refusals)} refusals, the slowest answer after {outage.slowest:.1f} of {outage.longest:.1f} s, "
+        f"hits {outage.back:.1f} s after the engine was started again"
     )

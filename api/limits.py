@@ -23,9 +23,12 @@ MOST_CLIENTS = 10_000
 
 
 class Turns:
-    """Lets so many searches in at once; some more wait, not for long, and all others are sent away."""
+    """Lets so many searches in at once; some more wait, all others are sent away.
 
-    def __init__(self, at_once: int, waiting: int = 32, seconds: float = 20.0) -> None:
+    Nobody waits for the minute after which many clients and proxies give up; a slow search fits into the rest of it.
+    """
+
+    def __init__(self, at_once: int, waiting: int = 32, seconds: float = 45.0) -> None:
         self._room = at_once + waiting
         self._free = anyio.Semaphore(at_once)
         self._seconds = seconds

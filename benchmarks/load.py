@@ -67,8 +67,8 @@ def main(gallery: Path, index: Path) -> None:
 def measure(server: Server, queries: Sequence[BoxedQuery]) -> Load:
     """One client, then all of them at once.
 
-    Before that each query comes once, from all of them: for every size of a cut-out the network keeps what it has
-    prepared, some 3 MB up to a limit of 450 MB, and 20 ms are saved the next time.
+    Before that each query comes once, from all of them: the network keeps some layers ready for the sizes of picture
+    that came last, and memory is compared when it has as many as it may.
     """
     with server.asked_by_all(queries, -(-len(queries) // CLIENTS)):
         pass

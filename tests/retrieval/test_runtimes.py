@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +205,17 @@ print(sys.modules["openvino_telemetry"])
     )
     assert done.stdout.split() == ["None"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif("openvino" not in HERE or not Path("/proc/self/statm").exists(), reason="OpenVINO on Linux")
+def test_r46_pictures_of_ever_new_sizes_do_not_take_ever_more_memory(offline):
+    run = RUNTIMES["openvino"].start(make, RunOptions("float32", converted=offline / "runtimes" / "net.xml"))
+    sizes = list(product(range(64, 124, 4), repeat=2))
+
+    def held_after(some: list[tuple[int, int]]) -> int:
+        for size in some:
+            run(np.zeros((1, *size, 3), np.uint8))
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    first = held_after(sizes[:75])
+    assert held_after(sizes[75:150]) - first < 60e6

@@ -23,9 +23,9 @@ from retrieval.types import Layers, Pixels, Run
 
 INT8 = "int8"
 KEPT = 1000
-"""Layers that are kept ready for sizes of pictures that came before, some 40 sizes: half of the time for the next one.
+"""Layers that stay ready for the sizes of picture that came last, some 40: one of those takes a third less time.
 
-OpenVINO would keep 5,000: with ever new boxes a server takes nearly a gigabyte for them.
+OpenVINO itself would keep 5,000, which is more than 500 MB where boxes are ever new.
 """
 _HINTS = {FULL: "f32", "bfloat16": "bf16"}
 

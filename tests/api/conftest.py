@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from engine import Engine
 from index.build import build
+from index.on_threads import OnThreads
 from index.pictures import PicturePool
 from retrieval.types import Image
 from settings import Settings
@@ -46,7 +47,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path:
     folder = tmp_path_factory.mktemp("index")
-    build(pictures, folder, TINY_EMBEDDER, pool, 1, lambda *_: None)
+    build(pictures, folder, OnThreads(TINY_EMBEDDER, pool, 1), lambda *_: None)
     return folder
 
 

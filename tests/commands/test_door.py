@@ -13,7 +13,17 @@ import cli
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTED = {
-    "build": {"--gallery", "--index", "--backbone", "--full", "--regions", "--pooling", "--head"},
+    "build": {
+        "--gallery",
+        "--index",
+        "--backbone",
+        "--full",
+        "--regions",
+        "--pooling",
+        "--head",
+        "--engine",
+        "--address",
+    },
     "cancel": {"--index"},
     "search": {"--index", "--image", "--box", "--text", "--top", "--rank", "--query-mode", "--json"},
     "batch": {"--index", "--queries", "--images", "--top", "--rank", "--out", "--ranks", "--sheets", "--query-mode"},
@@ -27,6 +37,7 @@ DOCUMENTED = {
     "rollback": {"--index", "--to"},
     "backup": {"--index", "--out"},
     "restore": {"--index"},
+    "serve": {"--gallery", "--index"},
 }
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from index.build import build
 from index.gallery import open_gallery
 from index.removal import take_out
 from retrieval.errors import DiskFull, GalleryProblem, PictureGone, UnknownPicture
@@ -14,13 +13,13 @@ def indexed(gallery, build_index):
 
 
 def test_what_is_taken_out_lies_aside_under_its_name_and_the_next_build_leaves_it_out(
-    gallery, indexed, tmp_path, tiny_embedder, pool
+    gallery, indexed, tmp_path, build_index
 ):
     data = (gallery / "below" / "6.png").read_bytes()
     aside = take_out("below/6.png", gallery, indexed, tmp_path / "aside")
     assert aside.read_bytes() == data and aside.is_relative_to(tmp_path / "aside")
     assert aside.parts[-2:] == ("below", "6.png") and not (gallery / "below" / "6.png").exists()
-    again = build(gallery, tmp_path / "index", tiny_embedder, pool, 1, lambda *_: None)
+    again = build_index(gallery)
     assert "below/6.png" not in open_gallery(again).catalogue.numbers
 
 

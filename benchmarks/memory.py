@@ -56,8 +56,8 @@ def peak_of(pid: int) -> int:
 def family(pid: int) -> list[int]:
     """The process and all below it that run now."""
     children: list[int] = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # it may end meanwhile, and so may its threads
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
             children += map(int, file.read_text(encoding="ascii").split())
     return [pid, *(below for child in children for below in family(child))]
 

@@ -31,6 +31,12 @@ def test_memory_that_was_given_back_counts():
     assert peak.below == 0
 
 
+def test_a_process_that_has_ended_has_nobody_below_it():
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    assert family(ended.pid) == [ended.pid]
+
+
 def test_a_family_begins_with_its_eldest():
     assert family(os.getpid())[0] == os.getpid()
     assert peak_of(os.getpid()) > 0

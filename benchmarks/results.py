@@ -7,6 +7,8 @@ from datetime import date
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "bfloat16", "amx_bf16": "AMX"}
+"""What decides how fast a processor multiplies, as Linux spells it -> as its makers do."""
 
 
 def keep(section: str, body: str) -> None:
@@ -29,11 +31,10 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def machine() -> str:
-    """The processor, as far as the system tells, and how many cores of it there are."""
-    names = re.findall(r"model name\s*: (.*)", _cpuinfo())
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
-def _cpuinfo() -> str:
+    """The processor, as far as the system tells, what it multiplies with, and how many cores of it there are."""
     path = Path("/proc/cpuinfo")
-    return path.read_text() if path.exists() else ""
+    facts = dict(re.findall(r"^(model name|flags)\s*: (.*)", path.read_text() if path.exists() else "", re.MULTILINE))
+    flags = facts.get("flags", "").split()
+    units = ", ".join(unit for flag, unit in UNITS.items() if flag in flags)
+    name = facts.get("model name", platform.machine())
+    return f"{name}{units and f' ({units})'}, {os.cpu_count()} cores, Python {platform.python_version()}"

@@ -39,20 +39,24 @@ STARTING = 24
 ROUNDS = 3
 LOOKING = "Looking at pictures"
 NOTE = """{} pictures of {}, on {}. All ways take turns in {} rounds, in each of which they see the same part of the
-pictures; figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize to the size that the
-build takes, float32 torch with its own number of threads, one picture at a time, average pooling. {} Networks are
-converted before; each build goes into an empty folder and counts from its 24th picture, when all processes have
-started: to the last one (looking; once more without keypoints), or to the served generation (build), for which it also
-learns the whitening and writes, a bigger share of a small gallery. Limits: the network on pixels in memory, by as many
-threads as there are workers; reading, decoding and resizing, and finding keypoints, by {} processes; together as
-1 / (1/a + 1/b). ResNet50 has random weights; at side 640 it sees a fourth of the pictures."""
+pictures; figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize, float32 torch with
+its own number of threads, one picture at a time, average pooling. Tutorials squash pictures to squares, side x side;
+with *our pixels* it resizes to what the build takes, which keeps the aspect and is mostly three quarters of a square.
+{} Networks are converted before; each build goes into an empty folder and counts from its 24th picture, when all
+processes have started: to the last one (looking; once more without keypoints), or to the served generation (build), for
+which it also learns the whitening and writes, a bigger share of a small gallery. Limits: the network on pixels in
+memory, by as many threads as there are workers; reading, decoding and resizing, and finding keypoints, by {} processes;
+together as 1 / (1/a + 1/b). ResNet50 has random weights; at side 640 it sees a fourth of the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Pictures a second; `img2vec` is NaN where it was not measured."""
 
+    square: float
+    """The loop as tutorials have it."""
     loop: float
+    """The same on the pixels that a build takes."""
     img2vec: float
     build: float
     looking: float
@@ -70,6 +74,7 @@ class Contest:
     """A network and a side length, with all the ways to run it."""
 
     settings: Settings
+    square: Way
     loop: Way
     img2vec: Way | None
     embedder: Embedder
@@ -82,6 +87,7 @@ class Contest:
         build, looking, besides = build_rates(settings, at_once)
         _, bare, _ = build_rates(settings.model_copy(update={"keypoints": 0}), at_once)
         return Rates(
+            _rate(self.square, part),
             _rate(self.loop, part),
             _rate(self.img2vec, part) if self.img2vec else float("nan"),
             build,
@@ -152,13 +158,15 @@ def _contest(name: str, side: int, precision: str, settings: Settings, pictures:
     settings = settings.model_copy(update={"backbone": name, "side": side, "precision": precision})
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
     backbone = BACKBONES[name]
+    network = backbone.make(need_weights(backbone.weights))
     contest = Contest(
         settings,
-        tutorial_loop(backbone.make(need_weights(backbone.weights)), side, device),
+        tutorial_loop(network, side, device, square=True),
+        tutorial_loop(network, side, device),
         img2vec(device) if (name, side, precision) == IMG2VEC else None,
         embedder_for_building(settings, lambda *_: None)[0],
     )
-    for way in filter(None, (contest.loop, contest.img2vec)):
+    for way in filter(None, (contest.square, contest.loop, contest.img2vec)):
         way(pictures[:3])
     return contest
 
@@ -172,6 +180,8 @@ def _rate(way: Way, part: Sequence[Path]) -> float:
 RATIOS = [
     "build to loop",
     "looking to loop",
+    "without keypoints to loop",
+    "the same, to the loop with our pixels",
     "build to img2vec",
     "looking, of network + decoding",
     "without keypoints, of network + decoding",
@@ -182,7 +192,8 @@ RATIOS = [
 def _ratios(rates: Rates) -> list[str]:
     allowed = together(rates.network, rates.decoding)
     return [
-        *(_text(ratio, ".1f", " x") for ratio in (rates.build / rates.loop, rates.looking / rates.loop)),
+        *(_text(ours / rates.square, ".1f", " x") for ours in (rates.build, rates.looking, rates.bare)),
+        _text(rates.bare / rates.loop, ".1f", " x"),
         _text(rates.build / rates.img2vec, ".1f", " x"),
         *(f"{share:.0%}" for share in (rates.looking / allowed, rates.bare / allowed)),
         f"{rates.looking / together(allowed, rates.keypoints):.0%}",
@@ -190,8 +201,8 @@ def _ratios(rates: Rates) -> list[str]:
 
 
 FIGURES = [
-    *("loop, pictures/s", "img2vec", "build", "looking", "without keypoints", "network", "decoding", "keypoints"),
-    *("network + decoding", "network + decoding + keypoints", "build after looking, s"),
+    *("loop, pictures/s", "with our pixels", "img2vec", "build", "looking", "without keypoints", "network", "decoding"),
+    *("keypoints", "network + decoding", "network + decoding + keypoints", "build after looking, s"),
 ]
 
 

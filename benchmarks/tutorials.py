@@ -18,11 +18,11 @@ Way = Callable[[Sequence[Path]], Vectors]
 """Picture files -> a vector each (N, C)."""
 
 
-def tutorial_loop(network: Any, side: int, device: str) -> Way:
+def tutorial_loop(network: Any, side: int, device: str, square: bool = False) -> Way:
     """OpenCV reads and resizes, torch runs the network, the last layer is averaged. `network`: as a backbone makes it.
 
-    The size is that of a gallery picture in an index with that side. Layers and weights are those of the backbone;
-    its own normalisation is done here, and the memory layout is torch's usual one.
+    The size is that of a gallery picture in an index with that side, or `square`, as tutorials have it. Layers and
+    weights are those of the backbone; its own normalisation is done here, and the memory layout is torch's usual one.
     """
     body, head = network.body.to(device), network.head.to(device)
     mean, std = network.mean.to(device), network.std.to(device)
@@ -32,7 +32,8 @@ def tutorial_loop(network: Any, side: int, device: str) -> Way:
         for path in paths:
             read: Any = cv2.imread(str(path))  # None where OpenCV cannot read it
             image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
-            pixels = cv2.resize(image, network_size(image.shape[1], image.shape[0], side))
+            size = (side, side) if square else network_size(image.shape[1], image.shape[0], side)
+            pixels = cv2.resize(image, size)
             batch = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device)
             with torch.inference_mode():
                 layer = head(body((batch.float() - mean) / std))

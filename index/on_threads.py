@@ -41,10 +41,10 @@ class OnThreads:
                 threads.shutdown(wait=False, cancel_futures=True)  # nobody waits for what nobody wants any more
 
     def _threads(self) -> int:
-        """One more than workers: it waits for its picture while the others compute. For a GPU those of two batches."""
+        """Two more than workers: those wait for their pictures while others compute. For a GPU those of two batches."""
         if self.embedder.at_once > 1:
             return max(self.workers, 2 * self.embedder.at_once)
-        return self.workers + 1 if self.workers > 1 else 1
+        return self.workers + 2 if self.workers > 1 else 1
 
     def _look(self, task: Task) -> Result:
         return describe_picture(task, see_picture(task, self.pool, self.embedder.recipe.side), self.embedder)

@@ -34,6 +34,7 @@ class Classifier:
     """The last layer of a network: weight (K, C) and bias (K,) for K classes and C channels."""
 
     weight: Vectors
+    """Column after column: multiplying by it takes two thirds of the time then."""
     bias: Vectors
 
     def likely(self, features: Vectors, top: int = TOP) -> tuple[ClassIds, Shares]:
@@ -42,12 +43,13 @@ class Classifier:
         `features` is the network's last layer averaged over a region, as it is: neither whitened nor of unit length.
         """
         logits = features @ self.weight.T + self.bias  # (R, K)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares = powers / powers.sum(axis=1, keepdims=True)
-        top = min(top, shares.shape[1])
-        best = np.sort(np.argpartition(-shares, top - 1, axis=1)[:, :top], axis=1)  # in the order of their numbers
-        of_best = np.take_along_axis(shares, best, axis=1)
+        top = min(top, logits.shape[1])
+        best = np.argpartition(logits, -top, axis=1)[:, -top:]
+        best = np.sort(best, axis=1)  # in the order of their numbers
+        of_best = np.take_along_axis(logits, best, axis=1)
         order = np.argsort(-of_best, axis=1, kind="stable")
+        highest = of_best.max(axis=1, keepdims=True)
+        of_best = np.exp(of_best - highest) / np.exp(logits - highest).sum(axis=1, keepdims=True)
         return (
             np.take_along_axis(best, order, axis=1).astype(np.int16),
             np.take_along_axis(of_best, order, axis=1).astype(np.float16),
@@ -61,13 +63,14 @@ def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | Non
     """
     if kept is not None and kept.exists():
         with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
-            return Classifier(file["weight"], file["bias"])
+            return Classifier(np.asfortranarray(file["weight"]), file["bias"])
     import torch
 
     state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
     for layer in LAYERS:
         if f"{layer}.weight" in state:
-            found = Classifier(state[f"{layer}.weight"].float().numpy(), state[f"{layer}.bias"].float().numpy())
+            weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
+            found = Classifier(np.asfortranarray(weight), bias)
             if kept is not None:
                 _keep(found, kept)
             return found

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks import speed_build
 from benchmarks.pictures import chosen, copied
@@ -18,12 +19,21 @@ from retrieval.weights import need_weights
 from settings import Settings
 
 RATES = Rates(
-    loop=2, img2vec=float("nan"), build=8, looking=10, bare=12, network=20, decoding=60, keypoints=15, besides=3
+    square=2,
+    loop=3,
+    img2vec=float("nan"),
+    build=8,
+    looking=10,
+    bare=12,
+    network=20,
+    decoding=60,
+    keypoints=15,
+    besides=3,
 )
 
 
 def test_ratios_compare_with_the_loop_and_with_what_is_allowed():
-    assert speed_build._ratios(RATES) == ["4.0 x", "5.0 x", "-", "67%", "80%", "133%"]
+    assert speed_build._ratios(RATES) == ["4.0 x", "5.0 x", "6.0 x", "4.0 x", "-", "67%", "80%", "133%"]
     assert len(speed_build._ratios(RATES)) == len(speed_build.RATIOS)
 
 
@@ -67,12 +77,28 @@ def test_the_loop_sees_what_the_backbone_sees(gallery):
     network = backbone.make(need_weights(backbone.weights))
     path = gallery / "3.png"
     (vector,) = tutorial_loop(network, 128, "cpu")([path])
-    import torch
-
     image = resize_image(load_image(path), *network_size(128, 96, 128))
     with torch.inference_mode():
         layer = network(torch.from_numpy(np.array(image))[None])[0][0]
     assert np.allclose(vector, layer.mean(dim=(1, 2)).numpy(), atol=1e-4)
+
+
+class Recorder(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def forward(self, batch):
+        self.sizes.append(tuple(batch.shape[2:]))
+        return batch
+
+
+def test_tutorials_squash_pictures_to_squares(gallery):
+    body = Recorder()
+    network = SimpleNamespace(body=body, head=torch.nn.Identity(), mean=torch.zeros(1), std=torch.ones(1))
+    for square in (True, False):
+        tutorial_loop(network, 128, "cpu", square)([gallery / "3.png"])
+    assert body.sizes == [(128, 128), (96, 128)]
 
 
 def test_random_weights_are_those_of_resnet50_only_for_a_while(tmp_path):

@@ -1,5 +1,6 @@
 """Boxes of what stands out in a picture, without any network."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -23,14 +24,26 @@ _LEVELS = 3  # equally frequent steps along each axis of CIELAB
 _PATCH = 2  # pixels along each side of the squares in which colours are counted
 
 
+@dataclass(frozen=True, slots=True)
+class _Boxes:
+    """Boxes of a picture that compete, and what sizes alone say of them."""
+
+    edges: NDArray[np.int64]
+    """(N, 4), in pixels of the picture."""
+    corners: NDArray[np.int64]
+    """(4, N), in those of the small copy that is looked at."""
+    weights: NDArray[np.float64]
+    """(N,): what the salience in a box counts for, by its size and by how near to the middle it lies."""
+
+
 def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
     """Up to `count` boxes of what stands out in a picture (H, W, 3), in its pixels, best first; few overlap much.
 
     A good box holds much salience for its size, has other colours than what surrounds it, and lies near the middle.
     None is the whole picture, and a picture without any detail has none. Deterministic.
     """
-    size = image.shape[1], image.shape[0]
-    return [box for box, _ in _best(shrunk(image), size, _windows(*size), np.ones(1), count)]
+    size, small = (image.shape[1], image.shape[0]), shrunk(image)
+    return [box for box, _ in _best(small, size, _windows(size, small.shape[:2]), count)]
 
 
 def propose_regions(image: Image, count: int = 10) -> list[Region]:
@@ -40,40 +53,45 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
     share of the best one's, so the first has 1. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
-    contours, windows = _contours(small, size), _windows(*size)
-    worth = np.repeat([_CLOSE, 1.0], [len(contours), len(windows)])
-    found = _best(small, size, np.concatenate([contours, windows]), worth, count)
+    contours = _boxes(_contours(small, size), size, small.shape[:2], _CLOSE)
+    windows = _windows(size, small.shape[:2])
+    both = _Boxes(
+        np.concatenate([contours.edges, windows.edges]),
+        np.hstack([contours.corners, windows.corners]),
+        np.concatenate([contours.weights, windows.weights]),
+    )
+    found = _best(small, size, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
 
-def _best(
-    small: Image, size: tuple[int, int], windows: NDArray[np.int64], worth: NDArray[np.float64], count: int
-) -> list[tuple[Box, float]]:
-    """The windows (N, 4) with the highest scores, times their worth, and these; none overlaps a better one much.
+def _best(small: Image, size: tuple[int, int], boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
+    """The boxes with the highest scores, and these; none overlaps a better one much.
 
-    `small` is a copy of the picture of that (width, height), in whose pixels the windows are.
+    `small` is a copy of the picture of that (width, height), in whose pixels the boxes are.
     """
     smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
-    to_small = np.tile(np.divide(small.shape[1::-1], size), 2)
-    stand_out = worth * _standing_out(lab, windows * to_small)
+    stand_out = _sums(cv2.integral(_salience(lab))[:, :, None], boxes.corners)[:, 0] * boxes.weights
     some = np.flatnonzero(stand_out > 0)
     if len(some) > _LOOKED_AT:
         some = some[np.argpartition(-stand_out[some], _LOOKED_AT)[:_LOOKED_AT]]
-    windows, scores = windows[some], stand_out[some] * np.sqrt(_contrast(lab, windows[some] * to_small))
+    edges = boxes.edges[some]
+    to_small = np.tile(np.divide(small.shape[1::-1], size), 2)
+    scores = stand_out[some] * np.sqrt(_contrast(lab, edges * to_small))
     found: list[tuple[Box, float]] = []
     waiting = np.argsort(-scores, kind="stable")
     waiting = waiting[scores[waiting] > 0]
     while len(waiting) and len(found) < count:
-        best = windows[waiting[0]]
+        best = edges[waiting[0]]
         found.append((Box(*best.tolist()), float(scores[waiting[0]])))
-        waiting = waiting[_overlaps(best, windows[waiting]) < _OVERLAP]
+        waiting = waiting[_overlaps(best, edges[waiting]) < _OVERLAP]
     return found
 
 
 @lru_cache(64)
-def _windows(width: int, height: int) -> NDArray[np.int64]:
-    """The boxes (N, 4) of several sizes and shapes, all over a picture, that are compared."""
+def _windows(size: tuple[int, int], small: tuple[int, int]) -> _Boxes:
+    """Boxes of several sizes and shapes, all over a picture of that (width, height) with a copy of that (h, w)."""
+    width, height = size
     least = max(_LEAST_SHARE * width, LEAST_PIXELS), max(_LEAST_SHARE * height, LEAST_PIXELS)
     found = [np.zeros((0, 4), np.int64)]
     for share in _SHARES:
@@ -82,7 +100,18 @@ def _windows(width: int, height: int) -> NDArray[np.int64]:
             if least[0] <= w <= width and least[1] <= h <= height:
                 x, y = (a.ravel() for a in np.meshgrid(_starts(width, w), _starts(height, h)))
                 found.append(np.stack([x, y, x + w, y + h], axis=1))
-    return np.concatenate(found)
+    return _boxes(np.concatenate(found), size, small)
+
+
+def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, int], worth: float = 1.0) -> _Boxes:
+    """Boxes (N, 4) of a picture of that (width, height) with a copy of that (h, w); `worth` multiplies the weights."""
+    places = edges * np.tile(np.divide(small[::-1], size), 2)
+    corners = _corners(small, places)
+    x0, y0, x1, y1 = corners
+    middle = (places[:, :2] + places[:, 2:]) / 2 / small[::-1]
+    off = ((middle - 0.5) ** 2).sum(axis=1)
+    weights = worth / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2))
+    return _Boxes(edges, corners, weights)
 
 
 def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
@@ -92,7 +121,8 @@ def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
     """
     height, width = small.shape[:2]
     lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1), cv2.COLOR_RGB2LAB)
-    slopes = cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).max(axis=2)
+    lightness, a, b = cv2.split(cv2.morphologyEx(lab, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
+    slopes = cv2.max(lightness, cv2.max(a, b))
     _, edges = cv2.threshold(slopes, 0, 255, cv2.THRESH_OTSU)
     outlines, _ = cv2.findContours(edges, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     boxes = np.array([cv2.boundingRect(outline) for outline in outlines], np.int64).reshape(-1, 4)
@@ -108,16 +138,6 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
     return np.linspace(0, length - side, steps + 1).round().astype(np.int64)
 
 
-def _standing_out(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How much salience for its size each box (N, 4) of a picture (h, w, 3) holds, and how near to the middle: (N,)."""
-    corners = _corners(lab, boxes)
-    x0, y0, x1, y1 = corners
-    held = _sums(cv2.integral(_salience(lab))[:, :, None], corners)[:, 0]
-    middle = (boxes[:, :2] + boxes[:, 2:]) / 2 / lab.shape[1::-1]
-    off = ((middle - 0.5) ** 2).sum(axis=1)
-    return np.asarray(held / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2)))
-
-
 def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
     """How far the colours in each box (N, 4) of a picture (h, w, 3) differ from those round it: (N,), 0 to 1.
 
@@ -126,8 +146,8 @@ def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[n
     counts, boxes = _colours(lab), boxes / _PATCH
     integral = cv2.integral(counts)  # (h + 1, w + 1, C)
     middle, half = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]) / 2 * _SURROUNDINGS
-    inside = _sums(integral, _corners(counts, boxes))
-    outside = _sums(integral, _corners(counts, np.hstack([middle - half, middle + half]))) - inside
+    inside = _sums(integral, _corners(counts.shape[:2], boxes))
+    outside = _sums(integral, _corners(counts.shape[:2], np.hstack([middle - half, middle + half]))) - inside
     sizes = inside.sum(axis=1, keepdims=True), outside.sum(axis=1, keepdims=True)
     a, b = inside / np.maximum(sizes[0], 1), outside / np.maximum(sizes[1], 1)
     empty = (np.minimum(*sizes) < 1)[:, 0]
@@ -173,9 +193,9 @@ def _level(channel: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.asarray(sum(channel > step for step in np.partition(some, places)[places]), np.int64)
 
 
-def _corners(grid: NDArray[np.generic], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Boxes (N, 4) in whole cells of a grid (h, w, C) and within it: x0, y0, x1, y1, (4, N)."""
-    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(grid.shape[1::-1], 2)[:, None])
+def _corners(grid: tuple[int, int], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Boxes (N, 4) in whole cells of a grid of that (h, w) and within it: x0, y0, x1, y1, (4, N)."""
+    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(grid[::-1], 2)[:, None])
 
 
 def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[np.float32]:

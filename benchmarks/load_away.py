@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load_server import CLIENTS, Alone, Answer, free_port, serving, wait_until
+from benchmarks.load_server import CLIENTS, STARTING, Alone, Answer, free_port, p95, serving, wait_until
 from evaluation.dataset import BoxedQuery
 from index.generation import current_folder
 from settings import Settings
@@ -109,7 +109,9 @@ def kill_the_engine(
             server.ask_alone(queries[:ALONE])
             before = server.ask_alone(queries[:ALONE])
             with server.asked_by_all(queries, searches) as answers:
-                wait_until(lambda: len(answers) > CLIENTS * searches // 3, "The clients are not answered.")
+                third = CLIENTS * searches // 3
+                one_by_one = third * p95(before.seconds)
+                wait_until(lambda: len(answers) > third, "The clients are not answered.", STARTING + 4 * one_by_one)
                 engine.kill()
                 time.sleep(AWAY)
                 engine.start()

@@ -145,9 +145,9 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def wait_until(true: Callable[[], bool], otherwise: str) -> None:
+def wait_until(true: Callable[[], bool], otherwise: str, seconds: float = STARTING) -> None:
     """Ends the program with a sentence when that takes too long."""
-    end = time.monotonic() + STARTING
+    end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
             raise SystemExit(otherwise)

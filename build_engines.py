@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
+from pydantic import SecretStr
+
 from embedders import embedder_in_a_cluster
 from index.look import Look
 from index.on_threads import OnThreads
@@ -24,7 +26,8 @@ def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Look]:
     from index.on_ray import OnRay  # only this road needs them
     from index.ray_cluster import joined
 
-    make = partial(embedder_in_a_cluster, embedder.recipe, settings)
+    secrets = {"api_token": SecretStr(""), "milvus_token": SecretStr("")}  # no other machine needs them
+    make = partial(embedder_in_a_cluster, embedder.recipe, settings.model_copy(update=secrets))
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
     with joined(settings.ray_address, settings.workers):
         yield OnRay(embedder, make, settings.workers, settings.keypoints, gpus)

@@ -6,16 +6,19 @@ from contextlib import asynccontextmanager
 
 import anyio
 from fastapi import HTTPException
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Busy, TooLarge, TooOften, refusal
+from api.problems import Busy, NotUtf8, TooLarge, TooOften, refusal
 from retrieval.images import LIMITS
 
 UPLOAD = LIMITS.file_bytes + 1_000_000
 """Bytes of a request that may bring a picture, with what stands round it."""
 TEXT = 64_000
 """Bytes of any other request."""
+UPLOADS = 40
+"""Requests with pictures that may be under way at once, each on disk: some more than may wait for their turn."""
 UNLIMITED = ("/health", "/ready")
 """Whoever watches over the program may ask as often as needed."""
 MOST_CLIENTS = 10_000
@@ -78,6 +81,7 @@ class Limits:
     def __init__(self, app: ASGIApp, rate: Rate) -> None:
         self._app = app
         self._rate = rate
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in UNLIMITED:
@@ -85,14 +89,24 @@ class Limits:
             return
         wait = self._rate.wait(scope["client"][0] if scope.get("client") else "")
         headers = Headers(scope=scope)
-        most = UPLOAD if headers.get("content-type", "").startswith("multipart/form-data") else TEXT
+        kind, options = parse_options_header(headers.get("content-type", ""))
+        upload = kind == b"multipart/form-data"
+        most = UPLOAD if upload else TEXT
         announced = headers.get("content-length", "0")
         if wait:
             await refusal(TooOften(wait))(scope, receive, send)
         elif announced.isdecimal() and int(announced) > most:
             await refusal(_too_large(most))(scope, receive, send)
+        elif options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
+            await refusal(NotUtf8("Send the request in UTF-8."))(scope, receive, send)
+        elif upload and self._uploads >= UPLOADS:
+            await refusal(Busy("Too many pictures at once; ask again in a moment."))(scope, receive, send)
         else:
-            await self._app(scope, _counted(receive, most), send)
+            self._uploads += upload
+            try:
+                await self._app(scope, _counted(receive, most), send)
+            finally:
+                self._uploads -= upload
 
 
 def _counted(receive: Receive, most: int) -> Receive:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.limits import Turns
-from api.problems import NotReady
+from api.problems import NotReady, sentence_for
 from engine import Engine
 from index.gallery import Gallery
 from log import log
@@ -68,7 +68,10 @@ class Live:
         try:
             self.engine.embedder(self.gallery().manifest.recipe)
         except BoxfindError as problem:
-            raise NotReady(str(problem)) from None
+            raise NotReady(sentence_for(problem)) from None
+        away = self.engine.store_away()
+        if away and not self.engine.settings.milvus_fallback:
+            raise NotReady(away)
 
 
 async def live(request: Request) -> Live:

@@ -44,6 +44,10 @@ class TooLarge(BoxfindError):
     """The request has more bytes than any that could be answered."""
 
 
+class NotUtf8(BoxfindError):
+    """A form in a character set that takes much longer to decode than to send."""
+
+
 class TooOften(BoxfindError):
     """A client asks more often than it may; `seconds` until it may again."""
 
@@ -70,6 +74,7 @@ STATUS: dict[type[BoxfindError], int] = {
     BuildRunning: 409,
     NothingRuns: 409,
     TooLarge: 413,
+    NotUtf8: 422,
     UnreadableImage: 422,
     BadBox: 422,
     BadLink: 422,
@@ -79,6 +84,8 @@ STATUS: dict[type[BoxfindError], int] = {
     BoxfindError: 503,  # every other: what stands in the way is on this side, and may pass
     DiskFull: 507,
 }
+NO_JSON = "json_invalid", "model_attributes_type"
+"""What FastAPI calls a body that is not JSON, and one that does not say that it is."""
 PATIENCE = 5
 """Seconds after which to ask again where nobody knows better."""
 
@@ -91,7 +98,7 @@ def refusal(problem: BoxfindError) -> JSONResponse:
         headers["Retry-After"] = str(problem.seconds if isinstance(problem, TooOften) else PATIENCE)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"detail": _sentence(problem)}, status, headers)
+    return JSONResponse({"detail": sentence_for(problem)}, status, headers)
 
 
 async def tell(request: Request, problem: Exception) -> JSONResponse:
@@ -104,6 +111,8 @@ async def tell_invalid(request: Request, problem: Exception) -> JSONResponse:
     """For FastAPI: what was sent does not fit the schema; the first thing that is wrong, in a sentence."""
     assert isinstance(problem, RequestValidationError)
     wrong = problem.errors()[0]
+    if wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2:  # of the whole body; the second part is a place in it
+        return JSONResponse({"detail": "The request is no JSON; send it with Content-Type: application/json."}, 422)
     where = ".".join(str(part) for part in wrong["loc"][1:]) or "The request"
     return JSONResponse({"detail": f"{shown(where)}: {wrong['msg']}."}, 422)
 
@@ -136,7 +145,7 @@ class Faults:
             await JSONResponse({"detail": sentence}, 500)(scope, receive, send)
 
 
-def _sentence(problem: BoxfindError) -> str:
+def sentence_for(problem: BoxfindError) -> str:
     """What is said of it to whoever asks. What is missing on this machine, and where, is for the log."""
     if not isinstance(problem, WeightsMissing):
         return str(problem)

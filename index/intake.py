@@ -17,6 +17,10 @@ ADDED = "added"
 """The folder below the gallery that they are put into: those of its owner stay as they are."""
 
 
+LONGEST = 240
+"""Bytes of a name; systems allow 255, and a number may be put to it."""
+
+
 class AlreadyThere(BoxfindError):
     """The gallery has a picture with exactly these bytes."""
 
@@ -58,7 +62,8 @@ class Intake:
 def _is_plain(name: str) -> bool:
     """Whether it is a file name on every system, of a file that a build looks at."""
     parts = PurePosixPath(name).name, PureWindowsPath(name).name
-    return parts == (name, name) and not name.startswith(".") and name.isprintable() and name.lower().endswith(SUFFIXES)
+    plain = parts == (name, name) and not name.startswith(".") and name.isprintable()
+    return plain and name.lower().endswith(SUFFIXES) and len(name.encode()) <= LONGEST
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from index.look import Result, Task
 from index.ray_cluster import first_line
 from index.stages import Answer, Decode, Describe, block_of, rows_of
 from retrieval.embed import Embedder
-from retrieval.errors import ClusterProblem
-from retrieval.images import shown
+from retrieval.errors import ClusterProblem, UnreadableImage
+from retrieval.images import read_file, shown
 from retrieval.keypoints import LIMIT
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def _believed(answer: Answer, found: Found) -> Result:
 
 def _readable(found: Found) -> bool:
     try:
-        found.path.open("rb").close()
-    except OSError:
+        read_file(found.path)
+    except UnreadableImage:
         return False
     return True
 

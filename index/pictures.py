@@ -28,8 +28,8 @@ MEMORY = 3 * 1024**3
 """Bytes that a worker may take on top of what it starts with."""
 ENOUGH = 3
 """A JPEG may be decoded at a half, a quarter or an eighth, down to so many times the side that the network takes."""
-PIPE = 1024**2
-"""Bytes on their way between two processes: as many as Linux lets everyone have, and about a picture."""
+PIPE = 256 * 1024
+"""Bytes on their way between two processes, a third of a picture; of all its pipes Linux gives a user 64 MB."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h has them
 PICTURES_PER_WORKER = 2000
 """After so many a worker is replaced, in case a decoder leaks."""
@@ -60,7 +60,7 @@ class Same:
 
 
 class _WidePipes(SpawnContext):
-    """Processes to which a picture goes through a pipe in one piece: a quarter of the time less from file to pixels."""
+    """Processes from which a picture comes through a pipe in few pieces, which saves a quarter of its time."""
 
     def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802
         ends = super().Pipe(duplex)

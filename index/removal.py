@@ -24,11 +24,14 @@ def take_out(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
         raise PictureGone(f"{shown(image)} is not in the gallery folder any more.")
     if file.is_symlink() or not file.resolve().is_relative_to(root.resolve()):
         raise GalleryProblem(f"{shown(image)} is a link to another file; whoever runs this program can take it away.")
-    target = aside / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}" / path
+    place = aside / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    target = place / path
     try:
         target.parent.mkdir(parents=True)
         shutil.move(file, target)
     except OSError as error:
+        if file.is_file():  # what could be copied, but not taken away, stays only where it was
+            shutil.rmtree(place, ignore_errors=True)
         if error.errno in FULL:
             raise DiskFull(f"There is no room to put {shown(image)} aside; make room and try again.") from None
         raise GalleryProblem(

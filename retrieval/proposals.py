@@ -30,8 +30,10 @@ class _Boxes:
 
     edges: NDArray[np.int64]
     """(N, 4), in pixels of the picture."""
+    places: NDArray[np.float64]
+    """(N, 4), in those of the small copy that is looked at."""
     corners: NDArray[np.int64]
-    """(4, N), in those of the small copy that is looked at."""
+    """(4, N): the places in whole pixels."""
     weights: NDArray[np.float64]
     """(N,): what the salience in a box counts for, by its size and by how near to the middle it lies."""
 
@@ -43,7 +45,7 @@ def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
     None is the whole picture, and a picture without any detail has none. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
-    return [box for box, _ in _best(small, size, _windows(size, small.shape[:2]), count)]
+    return [box for box, _ in _best(small, _windows(size, small.shape[:2]), count)]
 
 
 def propose_regions(image: Image, count: int = 10) -> list[Region]:
@@ -57,27 +59,23 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
     windows = _windows(size, small.shape[:2])
     both = _Boxes(
         np.concatenate([contours.edges, windows.edges]),
+        np.concatenate([contours.places, windows.places]),
         np.hstack([contours.corners, windows.corners]),
         np.concatenate([contours.weights, windows.weights]),
     )
-    found = _best(small, size, both, count)
+    found = _best(small, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
 
-def _best(small: Image, size: tuple[int, int], boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
-    """The boxes with the highest scores, and these; none overlaps a better one much.
-
-    `small` is a copy of the picture of that (width, height), in whose pixels the boxes are.
-    """
+def _best(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
+    """The boxes with the highest scores in the small copy of a picture, and these; none overlaps a better one much."""
     smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
     stand_out = _sums(cv2.integral(_salience(lab))[:, :, None], boxes.corners)[:, 0] * boxes.weights
     some = np.flatnonzero(stand_out > 0)
     if len(some) > _LOOKED_AT:
         some = some[np.argpartition(-stand_out[some], _LOOKED_AT)[:_LOOKED_AT]]
-    edges = boxes.edges[some]
-    to_small = np.tile(np.divide(small.shape[1::-1], size), 2)
-    scores = stand_out[some] * np.sqrt(_contrast(lab, edges * to_small))
+    edges, scores = boxes.edges[some], stand_out[some] * np.sqrt(_contrast(lab, boxes.places[some]))
     found: list[tuple[Box, float]] = []
     waiting = np.argsort(-scores, kind="stable")
     waiting = waiting[scores[waiting] > 0]
@@ -111,7 +109,7 @@ def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, in
     middle = (places[:, :2] + places[:, 2:]) / 2 / small[::-1]
     off = ((middle - 0.5) ** 2).sum(axis=1)
     weights = worth / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2))
-    return _Boxes(edges, corners, weights)
+    return _Boxes(edges, places, corners, weights)
 
 
 def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import pytest
 import engine as module
 from engine import Engine
 from index.pictures import PicturePool
-from retrieval.errors import RuntimeMissing
+from retrieval.errors import RuntimeMissing, WeightsMissing
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements-api.txt")
 
@@ -47,6 +47,23 @@ def test_without_an_index_or_a_runtime_nothing_is_ready_and_all_is_once_there_is
     monkeypatch.setattr(Engine, "embedder", missing)
     assert client.get("/ready").json() == {"detail": "Nothing here runs it."}
     assert client.get("/ready").status_code == 503
+
+
+def test_while_the_vector_engine_is_away_it_is_not_ready_unless_this_machine_searches(start, monkeypatch):
+    client, local = start(), start(milvus_fallback=True)
+    monkeypatch.setattr(Engine, "store_away", lambda _: "Milvus does not answer.")
+    assert client.get("/ready").json() == {"detail": "Milvus does not answer."}
+    assert client.get("/ready").status_code == 503 and local.get("/ready").status_code == 200
+
+
+def test_what_is_missing_and_where_is_for_the_log(start, monkeypatch):
+    client = start()
+
+    def missing(*_):
+        raise WeightsMissing("The weights are missing", "put them into /home/ada/.cache")
+
+    monkeypatch.setattr(Engine, "embedder", missing)
+    assert "/home" not in client.get("/ready").text and client.get("/ready").status_code == 503
 
 
 def test_the_workers_end_with_the_program(settings, monkeypatch):

@@ -69,6 +69,27 @@ def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
     assert client.post("/v1/search/words", json={"words": "x" * limits.TEXT}).status_code == 413
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x"])
+def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kind):
+    field = b'--x\r\nContent-Disposition: form-data; name="box"\r\n\r\n' + 70_000 * b"a" + b"-" + 70_000 * b"b"
+    form = field + b"\r\n--x--\r\n"
+    refused = client.post("/v1/search", content=form, headers={"Content-Type": f"{kind}; charset=punycode"})
+    assert refused.status_code == 422 and "UTF-8" in refused.json()["detail"]
+    read = client.post("/v1/search", content=form, headers={"Content-Type": f"{kind}; charset=UTF-8"})
+    assert read.status_code == 422 and "UTF-8" not in read.json()["detail"]
+
+
+def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatch):
+    monkeypatch.setattr(limits, "UPLOADS", 0)
+    refused = client.post("/v1/search", **SEARCH)
+    assert refused.status_code == 503 and "pictures at once" in refused.json()["detail"]
+    assert client.get("/v1/index").status_code == 200
+    monkeypatch.setattr(limits, "UPLOADS", 1)
+    assert [client.post("/v1/search", **SEARCH).status_code for _ in range(3)] == [200, 200, 200]
+    assert client.post("/v1/search", files=SEARCH["files"], data={"box": "no box"}).status_code == 422
+    assert client.post("/v1/search", **SEARCH).status_code == 200
+
+
 def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
     """In a thread of its own: a browser that other tests have opened keeps an event loop in this one."""
     with ThreadPoolExecutor(1) as thread:

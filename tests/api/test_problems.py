@@ -57,6 +57,15 @@ def test_an_error_nobody_foresaw_has_a_number_and_no_details(client, monkeypatch
     assert client.get("/health").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "sent", [{"content": b"{", "headers": {"Content-Type": "application/json"}}, {"content": b'{"words": "a panda"}'}]
+)
+def test_what_is_no_json_or_does_not_say_so_is_told(client, sent):
+    refused = client.post("/v1/search/words", **sent)
+    assert refused.status_code == 422
+    assert refused.json() == {"detail": "The request is no JSON; send it with Content-Type: application/json."}
+
+
 def test_what_is_not_there_is_told_the_same_way(client):
     assert client.get("/v1/nothing").json() == {"detail": "Not Found"}
     assert client.put("/v1/index").status_code == 405

@@ -136,7 +136,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "a\0.png", "a\n.png", "\udcff.png", "\u202egnp.png"])
+@pytest.mark.parametrize("name", [*HOSTILE, "a\0.png", "a\n.png", "\udcff.png", "\u202egnp.png", "é" * 130 + ".png"])
 def test_a_name_that_leads_elsewhere_or_is_no_picture_is_refused(take: Take, gallery: Path, name: str):
     before = files(gallery.parent)
     with pytest.raises(UnreadableImage, match="rename it") as refused:

@@ -24,7 +24,7 @@ from index.on_threads import OnThreads
 from index.ray_cluster import joined
 from index.stages import Answer, Describe, block_of, rows_of
 from retrieval.embed import Embedder
-from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, WeightsMissing
+from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, UnreadableImage, WeightsMissing
 from retrieval.extras import RAY, Extra
 from settings import Settings
 from tests.ray_networks import dies_once, tiny
@@ -165,7 +165,11 @@ def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, galler
 
 def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
     missing = Skipped("3.png", "missing", "There is no file 3.png.")
-    monkeypatch.setattr(on_ray, "_readable", lambda _: False)
+
+    def broken(_):
+        raise UnreadableImage("unreadable", "It opens, and cannot be read.")
+
+    monkeypatch.setattr(on_ray, "read_file", broken)
     assert answered(Answer("node7", missing)) == [missing]
 
 

@@ -1,5 +1,8 @@
 """A picture that is taken out of the gallery is moved, and nothing else is touched."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from index.gallery import open_gallery
@@ -45,6 +48,22 @@ def test_what_is_not_there_or_a_link_stays_as_it_is(gallery, indexed, tmp_path):
     with pytest.raises(GalleryProblem, match="link"):
         take_out("below/6.png", gallery, indexed, tmp_path / "aside")
     assert (tmp_path / "elsewhere" / "6.png").exists() and not (tmp_path / "aside").exists()
+
+
+def test_what_can_be_copied_but_not_taken_away_leaves_no_copy(gallery, indexed, tmp_path, monkeypatch):
+    unlink = os.unlink
+
+    def read_only(path, *others, **how):
+        if Path(path).is_relative_to(gallery):
+            raise OSError(30, "Read-only file system")
+        unlink(path, **how)
+
+    monkeypatch.setattr("os.rename", read_only)
+    monkeypatch.setattr("os.unlink", read_only)
+    with pytest.raises(GalleryProblem, match="Read-only"):
+        take_out("3.png", gallery, indexed, tmp_path / "aside")
+    monkeypatch.undo()
+    assert (gallery / "3.png").exists() and not list((tmp_path / "aside").rglob("*.png"))
 
 
 @pytest.mark.parametrize(("number", "raised"), [(28, DiskFull), (13, GalleryProblem)])

@@ -103,7 +103,7 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
 
 
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
-    with PicturePool(1, seconds=2) as pool:
+    with PicturePool(1, seconds=0.7) as pool:
         pool.look(slow_gallery / "1.png", 128)  # the worker has started
         built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
     (skipped,) = read_skipped(built)

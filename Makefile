@@ -38,18 +38,18 @@ check: .venv/test-installed
 	@$(BIN)/mypy
 
 deploy-check: .venv/test-installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-deploy.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/deploy.txt
 	@$(BIN)/python -m deploy.check
 
 bench: .venv/test-installed browser
-	@$(BIN)/python -m benchmarks.quality $(BENCH)
-	@$(BIN)/python -m benchmarks.confidence $(BENCH)
-	@$(BIN)/python -m benchmarks.update $(BENCH)
-	@$(BIN)/python -m benchmarks.systems $(BENCH)
-	@$(BIN)/python -m benchmarks.words $(BENCH)
-	@$(BIN)/python -m benchmarks.catalogue $(BENCH)
-	@$(BIN)/python -m benchmarks.page $(BENCH)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BIN)/python -m benchmarks.quality.rankings $(BENCH)
+	@$(BIN)/python -m benchmarks.quality.confidence $(BENCH)
+	@$(BIN)/python -m benchmarks.speed.update $(BENCH)
+	@$(BIN)/python -m benchmarks.quality.systems $(BENCH)
+	@$(BIN)/python -m benchmarks.quality.text_search $(BENCH)
+	@$(BIN)/python -m benchmarks.quality.groups $(BENCH)
+	@$(BIN)/python -m benchmarks.speed.page $(BENCH)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	@$(BIN)/python cli.py build --gallery $(BENCH)/gallery --index data/bench
 	@$(BIN)/python -m benchmarks.speed --gallery $(BENCH)/gallery --index data/bench
 	@$(BIN)/python -m benchmarks.scale --index data/bench
@@ -71,12 +71,12 @@ python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/api-installed: requirements-api.txt .venv/app-installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-api.txt
+.venv/api-installed: requirements/api.txt .venv/app-installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/api.txt
 	@touch $@
 
 .venv/test-installed: $(wildcard requirements-*.txt) .venv/app-installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
 browser:

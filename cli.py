@@ -5,7 +5,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from commands import batch, build, check, evaluate, finetune, generations, search, serve
+from boxfind.commands import batch, build, check, evaluate, finetune, generations, search, serve
 from retrieval.errors import BoxfindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)

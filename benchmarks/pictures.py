@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from index.folder import find_pictures
+from index.storage.folder_scan import find_pictures
 
 
 def chosen(gallery: Path, count: int) -> list[Path]:

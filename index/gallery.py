@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.catalogue import Catalogue, ImageEntry
-from index.generation import Generation, Manifest, open_generation
-from index.keypoints import unpack_keypoints
-from index.packs import read_slice
-from index.store import Material, Store, open_store
-from retrieval.confidence import Null
-from retrieval.diffusion import Graph, make_graph
+from index.storage.blobs import read_slice
+from index.storage.generation import Generation, Manifest, open_generation
+from index.storage.keypoint_codec import unpack_keypoints
+from index.storage.tables import Catalogue, ImageEntry
+from index.stores.store import Material, Store, open_store
+from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
-from retrieval.images import decode_image, shown
-from retrieval.keypoints import Keypoints
+from retrieval.images.decode import decode_image
+from retrieval.printable import shown
+from retrieval.ranking.confidence import Null
+from retrieval.ranking.diffusion import Graph, make_graph
+from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
-from retrieval.whitening import Whitening
 
 if TYPE_CHECKING:  # it needs pymilvus
-    from index.milvus_collection import Collection
+    from index.milvus.collection import Collection
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from ui.catalogue_view import catalogue
-from ui.hand_over import follow_hand_over
-from ui.picture_dialog import picture_dialog
-from ui.served_gallery import ready_gallery
+from boxfind.ui.catalogue.view import catalogue
+from boxfind.ui.gallery.picture_dialog import picture_dialog
+from boxfind.ui.gallery.send_to_search import follow_hand_over
+from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
 follow_hand_over(gallery)

@@ -2,15 +2,15 @@
 
 import streamlit as st
 
-from evaluation.judged import judged
-from evaluation.judged_table import judged_table
+from boxfind.evaluation.judged import judged
+from boxfind.evaluation.judged_table import judged_table
+from boxfind.ui.evaluate.chart import average_precision_chart
+from boxfind.ui.evaluate.rerun import packing, ratings
+from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table
+from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.served_gallery import failure, ready_gallery
+from boxfind.ui.session import notebook
 from retrieval.errors import BoxfindError
-from ui.evaluation_chart import average_precision_chart
-from ui.evaluation_run import packing, ratings
-from ui.evaluation_view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table
-from ui.ranking_choice import LABELS
-from ui.served_gallery import failure, ready_gallery
-from ui.session import notebook
 
 gallery = ready_gallery()
 st.header("Evaluate", anchor=False)

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from ui.admin import may_rebuild
-from ui.batch_upload import batch_upload
-from ui.duplicates_view import duplicates
-from ui.gallery_view import browse
-from ui.hand_over import follow_hand_over
-from ui.picture_dialog import picture_dialog
-from ui.served_gallery import ready_gallery
+from boxfind.ui.admin import may_rebuild
+from boxfind.ui.gallery.batch_upload import batch_upload
+from boxfind.ui.gallery.browse import browse
+from boxfind.ui.gallery.duplicates_view import duplicates
+from boxfind.ui.gallery.picture_dialog import picture_dialog
+from boxfind.ui.gallery.send_to_search import follow_hand_over
+from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
 follow_hand_over(gallery)

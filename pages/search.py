@@ -4,24 +4,24 @@ from contextlib import nullcontext
 
 import streamlit as st
 
-from retrieval.confidence import no_match
+from boxfind.ui.search.box_list import box_list
+from boxfind.ui.search.box_picker import CANVAS_WIDTH, pick_boxes
+from boxfind.ui.search.box_tools import box_buttons, box_numbers, suggestions
+from boxfind.ui.search.export_menu import follow_link, take_away
+from boxfind.ui.search.query_source import query_source
+from boxfind.ui.search.ranking_choice import context_choice, folder_choice, ranking_choice
+from boxfind.ui.search.results import count_choice, marked, remarks, show_results, similarity_choice
+from boxfind.ui.search.saved_searches import save_search, saved_search_state, saved_searches
+from boxfind.ui.search.search_history import trail
+from boxfind.ui.search.search_state import asking, image_of, name_of
+from boxfind.ui.search.shortcuts import shortcuts
+from boxfind.ui.search.text_query import words_field
+from boxfind.ui.served_gallery import failure, ready_gallery
+from boxfind.ui.session import find, shared_engine
+from boxfind.ui.widgets.safe_text import plain
 from retrieval.errors import BoxfindError
-from retrieval.images import shown
-from ui.asking import asking, image_of, name_of
-from ui.box_list import box_list
-from ui.box_picker import CANVAS_WIDTH, pick_boxes
-from ui.box_tools import box_buttons, box_numbers, suggestions
-from ui.query_source import query_source
-from ui.ranking_choice import context_choice, folder_choice, ranking_choice
-from ui.results import count_choice, marked, remarks, show_results, similarity_choice
-from ui.saved_searches import save_search, saved_search_state, saved_searches
-from ui.served_gallery import failure, ready_gallery
-from ui.session import find, shared_engine
-from ui.shortcuts import shortcuts
-from ui.take_away import follow_link, take_away
-from ui.text import plain
-from ui.trail import trail
-from ui.words_field import words_field
+from retrieval.printable import shown
+from retrieval.ranking.confidence import no_match
 
 gallery = ready_gallery()
 follow_link(gallery)

@@ -12,15 +12,15 @@ BoxfindError
 ├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
 │   ├── UnknownPicture the index has no picture of that id
 │   └── StoreAway      the vector engine that holds the vectors cannot be asked at present
-├── AlreadyThere       the gallery has a picture with exactly these bytes (index/intake.py)
+├── AlreadyThere       the gallery has a picture with exactly these bytes (index/operations/add_images.py)
 ├── BuildRunning       another build is at work on the same index
 ├── BuildCancelled     somebody asked the build to stop
 ├── ClusterProblem     the cluster a build should use cannot be reached, or one of its machines is not set up
 ├── DiskFull           the index does not fit on its disk
 ├── BadTable           a table or a labelled data set is not what it must be
 ├── BadHead            a fine-tuned head is damaged, or for another network
-├── BadLink            an address does not lead to a search (searches/errors.py)
-└── NotebookProblem    saved searches cannot be read or written (searches/errors.py)
+├── BadLink            an address does not lead to a search (boxfind/searches/errors.py)
+└── NotebookProblem    saved searches cannot be read or written (boxfind/searches/errors.py)
 """
 
 from collections.abc import Mapping

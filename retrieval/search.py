@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from retrieval import verification
-from retrieval.diffusion import diffuse
 from retrieval.errors import pick
-from retrieval.expansion import expand, expand_with
-from retrieval.keypoints import Keypoints, query_keypoints
-from retrieval.nearest import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking import verification
+from retrieval.ranking.diffusion import diffuse
+from retrieval.ranking.expansion import expand, expand_with
+from retrieval.ranking.keypoints import Keypoints, query_keypoints
+from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking.verification import ENOUGH, NOTHING, SURE, Evidence, lift, verify_all
 from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
-from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, lift, verify_all
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
 """What `best` adds to the vector search."""

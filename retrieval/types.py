@@ -34,6 +34,9 @@ Numbers = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
 
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is (0 when unknown)."""
+
 Confidence = Literal["likely", "possible", "unlikely"]
 """Whether a gallery image holds what was asked for, judged by what pictures without it score."""
 
@@ -80,6 +83,15 @@ class Box:
             int(np.ceil(self.x1 + dx)),
             int(np.ceil(self.y1 + dy)),
         )
+
+
+def iou(one: Box, other: Box) -> float:
+    """Intersection over union: 1 for the same box, 0 for boxes that share no pixel."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    common = max(width, 0) * max(height, 0)
+    union = one.width * one.height + other.width * other.height - common
+    return common / union if common else 0.0
 
 
 @dataclass(frozen=True, slots=True)

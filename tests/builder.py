@@ -8,11 +8,12 @@ import signal
 import sys
 from pathlib import Path
 
-from index import assemble, generation
-from index.build import build
-from index.jobs import building
-from index.on_threads import OnThreads
-from index.pictures import PicturePool
+from index.building import assemble
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.jobs import building
+from index.building.thread_executor import OnThreads
+from index.storage import generation
 from tests.tiny import TINY_EMBEDDER
 
 

@@ -11,19 +11,19 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from index.build import build
-from index.generation import Prepare, no_preparation
-from index.jobs import yield_to_others
-from index.on_threads import OnThreads
-from index.pictures import PicturePool
-from retrieval import verification
-from retrieval.embed import Embedder
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.jobs import yield_to_others
+from index.building.thread_executor import OnThreads
+from index.storage.generation import Prepare, no_preparation
+from retrieval.descriptors.embedder import Embedder
+from retrieval.ranking import verification
 from retrieval.types import Image
 from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
 
 if TYPE_CHECKING:  # it needs pymilvus
-    from index.milvus import Milvus
+    from index.milvus.client import Milvus
 
 settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
 settings.load_profile("boxfind")
@@ -113,7 +113,7 @@ def pool() -> Iterator[PicturePool]:
 def lite(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Milvus]":
     """Milvus in a file, opened once; where it is not installed the tests that need it are skipped."""
     for library in ("pymilvus", "milvus_lite"):
-        pytest.importorskip(library, reason=f"{library} is not installed: requirements-milvus.txt")
+        pytest.importorskip(library, reason=f"{library} is not installed: requirements/milvus.txt")
     with lite_file(tmp_path_factory.mktemp("milvus") / "vectors.db") as opened:
         yield opened
 

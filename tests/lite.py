@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from index.milvus import Milvus
-    from index.milvus_collection import Collection
+    from index.milvus.client import Milvus
+    from index.milvus.collection import Collection
 
 NAMES = count()
 
@@ -19,7 +19,7 @@ NAMES = count()
 def lite_file(file: Path) -> "Iterator[Milvus]":
     from milvus_lite.server_manager import server_manager_instance
 
-    from index.milvus import Access, Milvus
+    from index.milvus.client import Access, Milvus
 
     try:
         yield Milvus(Access(str(file)))
@@ -29,7 +29,7 @@ def lite_file(file: Path) -> "Iterator[Milvus]":
 
 def handed_over(milvus: "Milvus", vectors: np.ndarray) -> "Collection":
     """A collection of its own with those vectors."""
-    from index.milvus_collection import Collection
+    from index.milvus.collection import Collection
 
     collection = Collection(milvus, f"table_{next(NAMES)}", vectors)
     collection.fill({}, lambda *_: None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrieval.embed import Embedder
+from retrieval.descriptors.embedder import Embedder
 from tests.tiny import TINY_EMBEDDER, tiny_run
 
 

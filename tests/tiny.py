@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-import embedders
-import engine
-from retrieval.embed import Embedder
-from retrieval.recipe import Recipe
+from boxfind import embedders, engine
+from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.recipe import Recipe
 from retrieval.types import Image
 
 CELL = 32

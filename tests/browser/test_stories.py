@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image as Pillow
 from playwright.sync_api import Browser, Page, expect
 
-from retrieval.confidence import NO_MATCH
+from retrieval.ranking.confidence import NO_MATCH
 from tests.browser.acting import (
     OBJECT,
     PHONE,

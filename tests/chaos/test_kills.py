@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from index import describe
-from index.build import build
+from index.building import describe_all as describe
+from index.building.build import build
+from index.building.thread_executor import OnThreads
 from index.gallery import Gallery, make_gallery, open_gallery
-from index.generation import current_folder, generations, served_generation
-from index.on_threads import OnThreads
-from index.verify import verify
-from retrieval.images import decode_image
+from index.operations.verify import verify
+from index.storage.generation import current_folder, generations, served_generation
+from retrieval.images.decode import decode_image
 from retrieval.search import search
 from retrieval.types import Box
 from tests.same import assert_same_index

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from index.pictures import PicturePool, Seen
+from index.building.decoder_pool import PicturePool, Seen
 from retrieval.errors import UnreadableImage
-from retrieval.images import FORMATS
+from retrieval.images.limits import FORMATS
 
 MUTANTS = 2000
 WORKERS = 2

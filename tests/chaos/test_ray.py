@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from index.build import build
+from index.building.build import build
+from index.cluster.ray_cluster import joined
+from index.cluster.ray_executor import OnRay
 from index.gallery import open_gallery
-from index.generation import read_skipped
-from index.on_ray import OnRay
-from index.ray_cluster import joined
-from retrieval.extras import RAY
+from index.storage.generation import read_skipped
+from retrieval.optional_packages import RAY
 from tests.ray_networks import dies_of
 from tests.tiny import TINY_EMBEDDER, draw_picture
 
 
-@pytest.mark.skipif(not RAY.installed, reason="builds on Ray need requirements-ray.txt")
+@pytest.mark.skipif(not RAY.installed, reason="builds on Ray need requirements/ray.txt")
 def test_r16_a_picture_that_kills_every_worker_of_ray_costs_only_itself(gallery: Path, tmp_path: Path):
     killer = tuple(draw_picture(3)[0, 0].tolist())
     with joined("", workers=2):

@@ -4,11 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from engine import Engine
-from index.build import build
-from index.on_threads import OnThreads
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.building.build import build
+from index.building.thread_executor import OnThreads
 from retrieval.types import Box
-from settings import Settings
 from tests.chaos.test_kills import save
 from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
 

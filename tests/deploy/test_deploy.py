@@ -7,8 +7,8 @@ import tomllib
 import pytest
 import yaml
 
+from boxfind.settings import Settings
 from deploy.files import DOCKERFILE, ROOT, comes_in, filled, named, services
-from settings import Settings
 
 GIVEN = {"GALLERY": "/pictures"}
 DEPLOY = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))

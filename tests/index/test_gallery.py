@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from index.gallery import open_gallery
 from retrieval.errors import GalleryProblem, IndexProblem, UnknownName
-from retrieval.images import load_image
+from retrieval.images.decode import load_image
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Query
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from retrieval.confidence import Null
-from retrieval.diffusion import Graph, find_neighbours, make_graph
-from retrieval.keypoints import Keypoints
+from retrieval.ranking.confidence import Null
+from retrieval.ranking.diffusion import Graph, find_neighbours, make_graph
+from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, Kinds, Region
 
 NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)

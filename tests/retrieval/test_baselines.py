@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from retrieval import search as module
 from retrieval.errors import UnknownName
-from retrieval.nearest import prefer_whole
+from retrieval.ranking.region_search import prefer_whole
+from retrieval.ranking.verification import NOTHING, Evidence
 from retrieval.search import search
 from retrieval.types import Box, Query, Region, unit
-from retrieval.verification import NOTHING, Evidence
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import search as module
-from retrieval import verification
-from retrieval.confidence import Null
 from retrieval.errors import UnknownName
-from retrieval.expansion import expand
-from retrieval.keypoints import find_keypoints
-from retrieval.nearest import best_region_of, nearest_images
+from retrieval.ranking import verification
+from retrieval.ranking.confidence import Null
+from retrieval.ranking.expansion import expand
+from retrieval.ranking.keypoints import find_keypoints
+from retrieval.ranking.region_search import best_region_of, nearest_images
+from retrieval.ranking.verification import ENOUGH, NOTHING, SURE, Evidence, lift
 from retrieval.search import METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
-from retrieval.verification import ENOUGH, NOTHING, SURE, Evidence, lift
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 
@@ -297,7 +297,7 @@ def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(n
 
 
 def test_a_gallery_whose_graph_leaves_regions_out(numpy_gallery, monkeypatch):
-    from retrieval import diffusion
+    from retrieval.ranking import diffusion
 
     monkeypatch.setattr(diffusion, "NODES", 30)
     gallery, query = drawn_gallery(numpy_gallery, 7, 30)

@@ -1,0 +1,99 @@
+"""The methods of five known systems on the bundled weights: python -m benchmarks.quality.systems DATASET."""
+
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality.rankings import quiet
+from benchmarks.results import keep, table
+from boxfind.engine import Engine
+from boxfind.evaluation.dataset import Dataset
+from boxfind.evaluation.dataset_formats import read_dataset
+from boxfind.evaluation.evaluate import evaluate
+from boxfind.settings import Settings
+
+WHOLE = {"regions": ("whole",), "fine": 0.0}
+SLOW = "sift"
+"""It compares every picture with every query: one query of each object is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """One way to search: what it is, the command that builds its index, and how that is asked."""
+
+    name: str
+    options: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    rank: str = "fast"
+    query_mode: str = "crop"
+
+    @property
+    def command(self) -> str:
+        asked = f"--rank {self.rank}" + (f" --query-mode {self.query_mode}" if self.query_mode != "crop" else "")
+        return f"`build {self.options}`, `evaluate {asked}`" if self.options else f"`evaluate {asked}`"
+
+
+TUTORIAL = WHOLE | {"side": 224, "query_side": 224, "query_views": (1.0,), "pooling": "gap", "whitening": "none"}
+PROPOSED = {"regions": ("whole", "proposals")}
+GRID = {"regions": ("whole", "grid"), "grid_levels": 4}
+RMAC = WHOLE | {"pooling": "rmac"}
+ROADS = (
+    Road("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
+    Road("2: the same by Euclidean distance", "", TUTORIAL, "euclidean"),
+    Road("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
+    Road("3: R-MAC", "--regions whole --pooling rmac", RMAC),
+    Road("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
+    Road("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
+    Road("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
+    Road("regions on a grid of 4 levels (`BOXFIND_GRID_LEVELS=4`)", "--regions whole,grid", GRID),
+    Road("the same, best", "", GRID, "best"),
+    Road("here: what stands out, and a grid of 2 levels", "", {}),
+    Road("here, best (2: SIFT and features combined)", "", {}, "best"),
+)
+
+
+def main(folder: Path) -> None:
+    dataset = read_dataset(folder)
+    rows: dict[int, list[str]] = {}
+    for changes in _distinct([road.settings for road in ROADS]):
+        with tempfile.TemporaryDirectory() as scratch:
+            settings = Settings(gallery=dataset.gallery, index=Path(scratch) / "index", offline=True, **changes)
+            began = time.perf_counter()
+            Engine(settings).build(quiet)
+            built = time.perf_counter() - began
+            for number, road in enumerate(ROADS):
+                if road.settings == changes:
+                    rows[number] = _row(road, settings, dataset, built)
+                    print(rows[number], file=sys.stderr)
+    header = ["system and way", "command", "mAP", "P@10", "vectors an image", "build s", "query ms p50"]
+    keep(f"The roads into {dataset.name}", table(header, [rows[number] for number in sorted(rows)]))
+
+
+def _row(road: Road, settings: Settings, dataset: Dataset, built: float) -> list[str]:
+    engine = Engine(settings.model_copy(update={"query_mode": road.query_mode}))
+    gallery = engine.gallery()
+    asked = replace(dataset, queries=dataset.queries[::3]) if road.rank == SLOW else dataset
+    found = evaluate(engine, gallery, asked, road.rank, quiet)
+    counts = gallery.manifest.counts
+    return [
+        road.name,
+        road.command,
+        f"{found.quality.average_precision:.3f}",
+        f"{found.quality.precision_at_10:.3f}",
+        f"{counts.regions / counts.images:.0f}",
+        f"{built:.0f}",
+        f"{1000 * found.seconds_p50:.0f}",
+    ]
+
+
+def _distinct(settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [changes for number, changes in enumerate(settings) if changes not in settings[:number]]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))

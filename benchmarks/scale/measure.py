@@ -1,0 +1,126 @@
+"""What one store costs on one table of vectors; each measurement has a process of its own, for the sake of memory."""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+import numpy as np
+
+from index.operations.verify import quiet
+from index.storage.arrays import read_cells, write_cells
+from index.stores.flat_store import nearest
+from index.stores.ivf import make_cells, update_cells
+from index.stores.store import Material, open_store
+from retrieval.types import Rows, Vectors
+
+T = TypeVar("T")
+
+ADDED = 0.01
+TOP = 160
+"""Regions that a search by `fast` asks for."""
+NEAREST = 10
+PATIENCE = 30.0
+"""Seconds after which no further query is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Seconds to sort a table into cells, and to sort in 1 % more; bytes of cells.npz, and of memory at most."""
+
+    make: float
+    add: float
+    disk: int
+    peak: int
+    probes: str
+    """How many cells of how many a search looks into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Seconds to open a store and of each query, the share of the ten nearest found, and bytes of memory."""
+
+    open: float
+    queries: tuple[float, ...]
+    recall: float
+    memory: int
+    peak: int
+
+
+class OwnMemory:
+    """Bytes that this process takes for itself, at most; pages of mapped files are the system's, and not counted."""
+
+    def __init__(self) -> None:
+        self.before, self.most = own_memory(), 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self.most = max(self.most, own_memory())
+
+
+def own_memory() -> int:
+    """0 where there is no /proc."""
+    path = Path(f"/proc/{os.getpid()}/status")
+    found = re.search(r"RssAnon:\s*(\d+) kB", path.read_text()) if path.exists() else None
+    return 1024 * int(found[1]) if found else 0
+
+
+def exact_answers(table: Path, rows: int, queries: Vectors) -> Rows:
+    """(Q, D) -> (Q, NEAREST)"""
+    return nearest(_mapped(table), queries, NEAREST, range(rows))[0]
+
+
+def make(table: Path, rows: int) -> Made:
+    """Leaves cells.npz beside the table."""
+    vectors = _mapped(table)
+    with OwnMemory() as memory:
+        made, cells = _timed(lambda: make_cells(vectors[:rows], quiet))
+        write_cells(table.parent, cells)
+        grown = vectors[: rows + round(ADDED * rows)]
+        added, _ = _timed(lambda: update_cells(cells, np.arange(rows), grown, quiet))
+    disk = (table.parent / "cells.npz").stat().st_size
+    return Made(made, added, disk, memory.most, f"{cells.probes} of {len(cells.centroids):,}")
+
+
+def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) -> Searched:
+    """Queries one at a time, as visitors ask them; `exact` (Q, NEAREST)."""
+    vectors = _mapped(table)[:rows]
+    seconds, shares = [], []
+    with OwnMemory() as memory:
+        cells = read_cells(table.parent, rows, vectors.shape[1]) if store == "cells" else None
+        opened, searched = _timed(lambda: open_store(store, Material(vectors, cells)))
+        taken = own_memory() - memory.before
+        began = time.perf_counter()
+        searched.search(queries[:1], TOP)  # the first finds nothing in the processor's memory
+        for query, true in zip(queries, exact, strict=True):
+            took, (found, _) = _timed(partial(searched.search, query[None], TOP))
+            seconds.append(took)
+            shares.append(len(set(found[0, :NEAREST].tolist()) & set(true.tolist())) / NEAREST)
+            if time.perf_counter() - began > PATIENCE:
+                break
+    return Searched(opened, tuple(seconds), float(np.mean(shares)), max(taken, 0), memory.most)
+
+
+def _mapped(table: Path) -> Vectors:
+    return np.asarray(np.load(table, mmap_mode="r"))
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    began = time.perf_counter()
+    result = work()
+    return time.perf_counter() - began, result

@@ -1,0 +1,1 @@
+"""The application: settings become live objects, and people and programs come in."""

@@ -1,0 +1,106 @@
+"""The pictures of the gallery: what they are, how they look; administrators add some and take some out."""
+
+from bisect import bisect_right
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response, UploadFile
+
+from boxfind.api.admin import Admin
+from boxfind.api.dependencies import InTurn, Serving
+from boxfind.api.original import stored_picture
+from boxfind.api.schemas import (
+    CUP,
+    MOST_PICTURES,
+    Added,
+    Folder,
+    ImageId,
+    Picture,
+    PictureFacts,
+    Pictures,
+    Removed,
+    answers,
+)
+from boxfind.api.search import place
+from boxfind.logs import log
+from index.operations.add_images import Intake
+from index.operations.remove_images import take_out
+from index.storage.tables import ImageEntry
+from retrieval.images.limits import LIMITS
+from retrieval.images.resize import thumbnail
+
+routes = APIRouter(prefix="/images", tags=["gallery"])
+ImagePath = Annotated[str, Path(alias="id", description="Its path below the gallery folder.", examples=[CUP])]
+
+JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+    **answers(404),
+}
+
+
+@routes.get("", responses=answers(404))
+def images(
+    serving: Serving,
+    folder: Annotated[Folder, Query(description="Only pictures below it; all without one.")] = "",
+    after: Annotated[ImageId, Query(description="Those that come after this id.")] = "",
+    limit: Annotated[int, Query(ge=1, le=MOST_PICTURES)] = 100,
+) -> Pictures:
+    """Lists the pictures of the gallery in the order of their ids."""
+    gallery = serving.gallery().below(folder)
+    ids = gallery.catalogue.ids
+    start = max(bisect_right(ids, after), gallery.images.start)
+    numbers = range(start, min(start + limit, gallery.images.stop))
+    more = bool(numbers) and numbers.stop < gallery.images.stop
+    return Pictures(
+        total=gallery.image_count,
+        images=[_picture(gallery.catalogue.entry(number)) for number in numbers],
+        next=ids[numbers[-1]] if more else None,
+    )
+
+
+@routes.get("/{id:path}/thumbnail", response_class=Response, responses=JPEG)
+def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
+    """The picture, its longest side 320 pixels at most."""
+    return _jpeg(serving.gallery().thumbnail(image))
+
+
+@routes.get("/{id:path}/original", response_class=Response, dependencies=[InTurn], responses=JPEG)
+def image_original(image: ImagePath, serving: Serving) -> Response:
+    """The picture as large as it is: a JPEG of its pixels, without what the file says of camera, place and time."""
+    pixels = stored_picture(serving.engine, serving.gallery(), image)
+    return _jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95))
+
+
+@routes.get("/{id:path}", responses=answers(404))
+def image(image: ImagePath, serving: Serving) -> PictureFacts:
+    """What is known of a picture, and the places of it that are searched."""
+    gallery = serving.gallery()
+    facts = _picture(gallery.entry(image))
+    return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
+
+
+@routes.post("", status_code=201, dependencies=[Admin, InTurn], responses=answers(401, 403, 409, 507))
+def add_image(picture: UploadFile, serving: Serving) -> Added:
+    """Puts a picture, byte for byte, into the folder `added` of the gallery; nothing there is replaced."""
+    engine = serving.engine
+    intake = Intake(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
+    added = Added(id=intake.take(picture.filename or "", picture.file.read()))
+    log.info("A picture was put into the gallery through the API.")
+    return added
+
+
+@routes.delete("/{id:path}", dependencies=[Admin], responses=answers(401, 403, 404, 507))
+def remove_image(image: ImagePath, serving: Serving) -> Removed:
+    """Moves a picture out of the gallery folder; it is kept, and found by searches until the next build."""
+    settings = serving.engine.settings
+    aside = take_out(image, settings.gallery_dir, serving.gallery(), settings.removed_dir)
+    log.info("A picture was taken out of the gallery through the API.")
+    return Removed(id=image, moved_to=str(aside.relative_to(settings.data)))
+
+
+def _jpeg(data: bytes) -> Response:
+    """Made by this program; no browser takes it for anything else."""
+    return Response(data, media_type="image/jpeg", headers={"X-Content-Type-Options": "nosniff"})
+
+
+def _picture(entry: ImageEntry) -> Picture:
+    return Picture(id=entry.image, width=entry.width, height=entry.height, bytes=entry.bytes, sha256=entry.sha256)

@@ -1,0 +1,91 @@
+"""The index: what is searched, and for administrators the ways to start and stop a build."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from boxfind.api.admin import Admin
+from boxfind.api.dependencies import Live, Serving
+from boxfind.api.problems import NothingRuns
+from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
+from boxfind.logs import log
+from index.building.jobs import BuildState
+from retrieval.errors import BuildRunning, IndexProblem
+
+routes = APIRouter(prefix="/index", tags=["index"])
+
+
+@routes.get("")
+def index_state(serving: Serving) -> IndexState:
+    """What is searched, and how far a build is."""
+    problem, served = "", None
+    try:
+        served = _served(serving)
+    except IndexProblem as missing:
+        problem = str(missing)
+    state = serving.engine.build_state()
+    return IndexState(
+        served=served,
+        problem=problem,
+        warning=serving.engine.warning() if served else "",
+        build=_build(state).model_copy(update={"message": ""}) if state else None,  # which may name folders
+    )
+
+
+@routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
+def build_state(serving: Serving) -> Build | None:
+    """The build that runs or was the last to run, with the reason if it failed."""
+    state = serving.engine.build_state()
+    return _build(state) if state else None
+
+
+@routes.post("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
+def start_build(asked: NewBuild, serving: Serving) -> Build:
+    """Starts a build, a process of its own that goes on whatever becomes of this one."""
+    if _running(serving):
+        raise BuildRunning("The index is being built already; wait until that is done.")
+    log.info("%s, asked for through the API.", "Full build" if asked.full else "Build")
+    serving.engine.start_build(asked.full)
+    return _build(serving.engine.build_state())
+
+
+@routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
+def cancel_build(serving: Serving) -> Build:
+    """Asks the build to stop, which it does within seconds; what it did is kept for the next."""
+    if not _running(serving):
+        raise NothingRuns("No build is running.")
+    log.info("Build cancelled through the API.")
+    serving.engine.cancel_build()
+    return _build(serving.engine.build_state())
+
+
+def _running(serving: Live) -> bool:
+    state = serving.engine.build_state()
+    return state is not None and state.state == "running"
+
+
+def _served(serving: Live) -> Served:
+    gallery = serving.gallery()
+    manifest, counts = gallery.manifest, gallery.manifest.counts
+    return Served(
+        generation=gallery.folder.name,
+        created=manifest.created,
+        images=counts.images,
+        regions=counts.regions,
+        skipped=counts.skipped,
+        recipe=manifest.recipe,
+        note=manifest.note,
+    )
+
+
+def _build(state: BuildState | None) -> Build:
+    assert state is not None, "there is a build"
+    return Build(
+        state=state.state,
+        started=datetime.fromtimestamp(state.started, UTC),
+        stage=state.stage,
+        done=state.done,
+        total=state.total,
+        seconds_left=state.seconds_left if state.state == "running" else None,
+        message=state.message,
+    )

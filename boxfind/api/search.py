@@ -1,0 +1,88 @@
+"""Searches: with a picture and boxes on it, with a picture of the gallery, or in words."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, File
+
+from boxfind.api.dependencies import InTurn, Live, Serving
+from boxfind.api.original import stored_picture
+from boxfind.api.schemas import Answer, Asked, FoundPicture, Place, Search, StoredSearch, WordsSearch, answers
+from boxfind.searches.link import MOST_BOXES
+from index.gallery import Gallery
+from retrieval.errors import BadBox
+from retrieval.ranking.confidence import no_match
+from retrieval.request import Example, Request, Role, box_from_text
+from retrieval.types import Box, Hit, Image, Region
+
+routes = APIRouter(prefix="/search", tags=["search"], dependencies=[InTurn], responses=answers(404, 501))
+QUERY = ""
+"""The one picture of a search goes by this name."""
+
+
+@routes.post("")
+def search(asked: Annotated[Search, File()], serving: Serving) -> Answer:
+    """Finds the pictures that hold what is in a box of the picture that is sent."""
+    gallery = serving.gallery()
+    image = serving.engine.read_picture(asked.picture.file.read(), asked.picture.filename or "The picture")
+    return _answer(serving, gallery, asked, asked.words, {QUERY: image}, _examples(asked, image))
+
+
+@routes.post("/stored")
+def search_stored(asked: StoredSearch, serving: Serving) -> Answer:
+    """Finds the pictures that hold what is in a box of a picture of the gallery."""
+    gallery = serving.gallery()
+    image = stored_picture(serving.engine, gallery, asked.image)
+    box = Box.from_xywh(*asked.box) if asked.box else Box.whole(image)
+    return _answer(serving, gallery, asked, asked.words, {QUERY: image}, (Example(QUERY, box),))
+
+
+@routes.post("/words")
+def search_words(asked: WordsSearch, serving: Serving) -> Answer:
+    """Finds the pictures that suit a sentence."""
+    return _answer(serving, serving.gallery(), asked, asked.words)
+
+
+def _examples(asked: Search, image: Image) -> tuple[Example, ...]:
+    """A box of each role that was sent. Raises BadBox."""
+    texts: dict[Role, list[str]] = {"view": asked.view, "also": asked.also, "not": asked.unwanted}
+    if sum(map(len, texts.values())) >= MOST_BOXES:
+        raise BadBox(f"A search may have up to {MOST_BOXES} boxes.")
+    box = box_from_text(asked.box) if asked.box else Box.whole(image)
+    others = [Example(QUERY, box_from_text(text), role) for role in texts for text in texts[role]]
+    return Example(QUERY, box), *others
+
+
+def _answer(
+    serving: Live,
+    gallery: Gallery,
+    asked: Asked,
+    words: str,
+    images: Mapping[str, Image] | None = None,
+    examples: tuple[Example, ...] = (),
+) -> Answer:
+    request = Request(examples, asked.ranking, folder=asked.folder, words=words)
+    hits = serving.engine.answer(gallery, request, images or {}, asked.top)
+    found = [_found(gallery, rank, hit) for rank, hit in enumerate(hits, start=1)]
+    return Answer(generation=gallery.folder.name, no_match=no_match(hits), hits=found)
+
+
+def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
+    entry = gallery.entry(hit.image)
+    return FoundPicture(
+        rank=rank,
+        image=hit.image,
+        width=entry.width,
+        height=entry.height,
+        score=hit.score,
+        similarity=hit.similarity,
+        confidence=hit.confidence,
+        parts=dict(hit.parts),
+        box=[*hit.region.box.xywh],
+        kind=hit.region.kind,
+        others=[place(region) for region in hit.others],
+    )
+
+
+def place(region: Region) -> Place:
+    return Place(box=[*region.box.xywh], kind=region.kind)

@@ -1,0 +1,10 @@
+"""The page, and beside it the API at /api, in one process: streamlit run boxfind/asgi.py."""
+
+import streamlit as st
+from starlette.routing import Mount
+
+from boxfind.api.app import loaded, make_api
+from boxfind.ui.session import shared_engine
+
+api = make_api(shared_engine())
+app = st.App("app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])

@@ -1,0 +1,82 @@
+"""Asking whether all is well: with an index, with one picture, with the installation."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boxfind.commands.options import AsJson, IndexDir, note, notes, settings_with
+from boxfind.terminal import TerminalProgress
+from retrieval.errors import BoxfindError
+
+app = typer.Typer()
+
+
+@app.command()
+def verify(index: IndexDir) -> None:
+    """Check an index from end to end, and against its folder; say in sentences what is wrong."""
+    from index.operations.folder_changes import drift_sentences
+    from index.operations.verify import remarks
+    from index.operations.verify import verify as find_faults
+
+    with TerminalProgress(notes) as report:
+        faults = find_faults(index, report) or drift_sentences(index, report)
+    for remark in remarks(index):
+        note(remark)
+    if faults:
+        raise BoxfindError("\n".join(faults))
+    print("Nothing is wrong with this index.")
+
+
+@app.command()
+def why(
+    image: Annotated[str, typer.Argument(help="A picture: its name in the index, or the path of a file.")],
+    index: IndexDir,
+    as_json: AsJson = False,
+) -> None:
+    """Explain why a picture is found, or why not."""
+    from index.operations.explain import why as explain
+
+    explanation = explain(index, image)
+    if as_json:
+        regions = [{"kind": region.kind, "box": region.box.xywh} for region in explanation.regions]
+        print(json.dumps({**asdict(explanation), "regions": regions}, ensure_ascii=False))
+        return
+    print("\n".join(explanation.sentences))
+
+
+@app.command()
+def skipped(
+    index: IndexDir,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV to write: file,reason,sentence,bytes.")] = None,
+) -> None:
+    """List the files that are not in the index because they could not be used, and why."""
+    from index.storage.generation import current_folder, read_manifest, read_skipped
+    from index.storage.skipped_files import skipped_csv
+    from retrieval.printable import printable
+
+    folder = current_folder(index)
+    read_manifest(folder)  # which is how another version of the format is refused
+    files = read_skipped(folder)
+    if table:
+        table.write_text(skipped_csv(files), encoding="utf-8-sig", newline="")
+    for file in files:
+        print(f"{file.reason:14s}  {printable(file.file)}  {file.sentence}")
+    if not files:
+        print("No file was skipped.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Print versions, device, weights and the state of the index."""
+    from boxfind.doctor import examine
+
+    findings = asdict(examine(settings_with()))
+    if as_json:
+        print(json.dumps(findings, indent=1))
+        return
+    for name, value in findings.items():
+        for part, text in value.items() if isinstance(value, dict) else [("", value)]:
+            print(f"{name:12s} {part:26s} {text}" if part else f"{name:12s} {text}")

@@ -1,0 +1,42 @@
+"""Measuring an index on a labelled data set."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, notes, settings_with
+from boxfind.terminal import TerminalProgress
+
+app = typer.Typer()
+
+
+@app.command()
+def evaluate(
+    index: IndexDir,
+    dataset: Annotated[
+        Path, typer.Option(help="Folder of a labelled data set; docs/evaluation.md says of what kinds.")
+    ],
+    rank: Rank = "fast",
+    layout: Annotated[
+        str | None, typer.Option("--format", help="csv, revisited or folders; found out if left out.")
+    ] = None,
+    query_mode: QueryMode = None,
+    as_json: AsJson = False,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV to write: a row for each query.")] = None,
+) -> None:
+    """Measure how well an index finds what a labelled data set says is there."""
+    from boxfind.engine import Engine
+    from boxfind.evaluation import report
+    from boxfind.evaluation.dataset_formats import read_dataset
+    from boxfind.evaluation.evaluate import evaluate as measure
+
+    engine = Engine(settings_with(index=index, query_mode=query_mode))
+    with TerminalProgress(notes) as progress:
+        found = measure(engine, engine.gallery(), read_dataset(dataset, layout), rank, progress)
+    for remark in report.remarks(found):
+        note(remark)
+    print(json.dumps(report.as_dict(found), ensure_ascii=False) if as_json else report.as_text(found))
+    if table:
+        report.write_csv(found, table)

@@ -1,0 +1,34 @@
+"""Training a head on labelled pictures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boxfind.commands.options import note, notes, settings_with
+from boxfind.terminal import TerminalProgress
+
+app = typer.Typer()
+
+
+@app.command()
+def finetune(
+    labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h]: which object a picture shows.")],
+    gallery: Annotated[Path, typer.Option(help="Folder of pictures; images of the CSV are paths below it.")],
+    out: Annotated[Path, typer.Option(help="The head, a safetensors file, for `build --head`.")],
+    backbone: Annotated[str | None, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = None,
+) -> None:
+    """Train a head on labelled pictures and measure it on objects that it never saw; the network stays as it is."""
+    from boxfind.embedders import embedder_for_building
+    from boxfind.finetuning.finetune import as_text
+    from boxfind.finetuning.finetune import finetune as train
+    from index.building.decoder_pool import PicturePool
+
+    settings = settings_with(gallery=gallery, backbone=backbone)
+    with TerminalProgress(notes) as progress:
+        embedder, remark = embedder_for_building(settings, progress)
+        with PicturePool(settings.workers, keypoints=0) as pool:
+            found = train(labels, settings.gallery_dir, out, embedder, pool, settings.workers, progress)
+    if remark:
+        note(remark)
+    print(as_text(found))

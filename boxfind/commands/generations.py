@@ -1,0 +1,89 @@
+"""The generations an index keeps: which there are, going back to one, keeping one safe elsewhere."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from boxfind.commands.options import AsJson, IndexDir, notes, settings_with
+from boxfind.terminal import TerminalProgress
+
+if TYPE_CHECKING:
+    from index.operations.history import Stored
+
+app = typer.Typer()
+
+
+@app.command()
+def generations(
+    index: IndexDir,
+    check: Annotated[bool, typer.Option("--check", help="Read every file, not only its size.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the builds that are kept, and which of them is served."""
+    from index.operations.history import stored_generations
+
+    with TerminalProgress(notes) as report:
+        stored = stored_generations(index, check, report)
+    if as_json:
+        print(json.dumps([{**asdict(one), "created": _time(one)} for one in stored], indent=1))
+        return
+    print(f"  {'name':16s}  {'built (UTC)':16s}  {'pictures':>8s}  {'regions':>8s}  {'MB':>7s}  state")
+    for one in stored:
+        built = one.created.strftime("%Y-%m-%d %H:%M") if one.created else ""
+        print(
+            f"{'*' if one.served else ' '} {one.name:16s}  {built:16s}  {one.images:8d}  {one.regions:8d}  "
+            f"{one.bytes / 1e6:7.1f}  {one.problem or 'whole'}{', served' if one.served else ''}"
+        )
+
+
+@app.command()
+def rollback(
+    index: IndexDir,
+    to: Annotated[str, typer.Option(help="Name of a generation; if left out, the last whole one before.")] = "",
+) -> None:
+    """Serve an earlier build again."""
+    from boxfind.stores import handover_for, preparation
+    from index.operations.history import roll_back, served_name
+
+    before = served_name(index)
+    with TerminalProgress(notes) as report:
+        prepare = preparation(handover_for(settings_with(index=index)), report)
+        folder = roll_back(index, to, report, prepare)
+    print(f"{folder.name} is served now.")
+    if before and before != folder.name:
+        print(f"To serve {before} again: python cli.py rollback --index {index} --to {before}")
+
+
+@app.command()
+def backup(
+    index: IndexDir,
+    out: Annotated[Path, typer.Option(help="The tar file to write; it must not be there yet.")],
+) -> None:
+    """Write the served generation to one file; builds and searches may go on meanwhile."""
+    from index.operations.backup import backup as write_archive
+
+    with TerminalProgress(notes) as report:
+        name = write_archive(index, out, report)
+    print(f"{name} is in {out} ({out.stat().st_size / 1e6:.1f} MB). The pictures themselves are not.")
+
+
+@app.command()
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that backup wrote.")],
+    index: IndexDir,
+) -> None:
+    """Check a backup and serve it; the generations that are there are kept."""
+    from boxfind.stores import handover_for, preparation
+    from index.operations.backup import restore as read_archive
+
+    with TerminalProgress(notes) as report:
+        prepare = preparation(handover_for(settings_with(index=index)), report)
+        folder = read_archive(archive, index, report, prepare)
+    print(f"{folder.name} is restored from {archive}, and served now.")
+
+
+def _time(one: "Stored") -> str | None:
+    return one.created.isoformat() if one.created else None

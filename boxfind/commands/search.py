@@ -1,0 +1,69 @@
+"""Asking the index for what is in a box."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, settings_with
+from retrieval.errors import BadBox
+
+if TYPE_CHECKING:
+    from retrieval.types import Hit
+
+app = typer.Typer()
+
+
+@app.command()
+def search(
+    index: IndexDir,
+    image: Annotated[Path | None, typer.Option(help="The query picture.")] = None,
+    box: Annotated[
+        str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture; all of it if left out.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=0, help="How many pictures to list; 0 lists all.")] = 10,
+    text: Annotated[
+        str | None, typer.Option(help='What to look for in words: "a panda"; with a picture, what chooses: "red".')
+    ] = None,
+    rank: Rank = "fast",
+    query_mode: QueryMode = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the gallery pictures that hold what is in the box, or that suit a sentence."""
+    from boxfind.engine import Engine
+    from retrieval.images.decode import load_image
+    from retrieval.printable import printable
+    from retrieval.ranking.confidence import NO_MATCH, no_match
+    from retrieval.request import Example, Request, box_from_text
+    from retrieval.types import Box
+
+    if image is None and (text is None or box):
+        raise BadBox("There is nothing to look for: give --image, with a --box in it, or --text.")
+    engine, images, examples = Engine(settings_with(index=index, query_mode=query_mode)), {}, []
+    if image is not None:
+        images[""] = load_image(image)
+        examples.append(Example("", box_from_text(box) if box else Box.whole(images[""])))
+    request = Request(tuple(examples), rank, words=text or "")
+    hits = engine.answer(engine.gallery(), request, images, top)
+    if as_json:
+        print(json.dumps([_row(n, hit) for n, hit in enumerate(hits, start=1)], ensure_ascii=False))
+        return
+    for n, hit in enumerate(hits, start=1):
+        box_text = ",".join(map(str, hit.region.box.xywh))
+        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:8s}  {printable(hit.image)}  {box_text}")
+    if no_match(hits):
+        note(NO_MATCH)
+
+
+def _row(rank: int, hit: "Hit") -> dict[str, object]:
+    return {
+        "rank": rank,
+        "image": hit.image,
+        "score": round(hit.score, 4),
+        "similarity": round(hit.similarity, 4),
+        "confidence": hit.confidence,
+        "parts": {name: round(part, 4) for name, part in hit.parts.items()},
+        "box": hit.region.box.xywh,
+        "kind": hit.region.kind,
+    }

@@ -1,0 +1,203 @@
+"""Settings and recipes become embedders: networks ready to look at queries, or at a whole gallery."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from boxfind.settings import Settings
+from index.building.decoder_pool import PicturePool, Same
+from index.storage.folder_scan import find_pictures
+from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.projection_head import head_problem, read_head
+from retrieval.descriptors.recipe import LEARNED, Recipe
+from retrieval.descriptors.whitening import Whitening, no_whitening
+from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
+from retrieval.networks.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
+from retrieval.networks.imagenet_classes import load_classifier
+from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
+from retrieval.networks.run_options import RunOptions
+from retrieval.networks.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
+from retrieval.networks.weights import file_sha256, need_weights
+from retrieval.regions.layout import REGIONS
+from retrieval.regions.region_detectors import FINDERS, Finder, choose_finder
+from retrieval.types import Pixels, Progress, Vectors
+
+CALIBRATED_ON = 100
+"""Pictures, from all over the gallery."""
+
+Sources = dict[str, Finder | None]
+"""Where regions come from, by name and in order; None where they are laid out by the size of a picture alone."""
+
+
+def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
+    """What a new index is built with, and sentences for its users where something could not be had as asked for.
+
+    Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
+    """
+    backbone, note = choose_backbone(settings.backbone, settings.offline, progress)
+    sources, notes = region_sources(settings, progress)
+    precision, said = _precision(backbone, settings, progress)
+    recipe = make_recipe(backbone, settings, sources, precision)
+    embedder = _for_looking(recipe, settings, settings.workers)
+    embedder = replace(embedder, whitening=_given_whitening(recipe, backbone, settings))
+    return embedder, " ".join(filter(None, [note, *notes, said]))
+
+
+def embedder_in_a_cluster(recipe: Recipe, settings: Settings) -> Embedder:
+    """What describes gallery pictures in one process of many, by one thread and exactly as the recipe says.
+
+    Raises WeightsMissing, RuntimeMissing.
+    """
+    _, options = _way_to_run(recipe, settings, RunOptions())
+    if options.precision != recipe.precision:
+        raise RuntimeMissing(
+            f"This machine does not compute in {recipe.precision}, as the index does; choose another precision "
+            "(BOXFIND_PRECISION), for int8 a data folder that all machines share (BOXFIND_DATA)."
+        )
+    return _for_looking(recipe, settings, streams=1, threads=1)
+
+
+def _for_looking(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
+    backbone = BACKBONES[recipe.backbone]
+    return replace(
+        embedder_for_searching(recipe, settings, streams, threads),
+        classifier=None
+        if backbone.text
+        else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
+        finders={name: FINDERS[name].start() for name in recipe.regions if name in FINDERS},
+    )
+
+
+def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
+    """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
+    problem = recipe_problem(recipe)
+    if problem:
+        raise IndexProblem(problem)
+    backbone = BACKBONES[recipe.backbone]
+    weights = need_weights(backbone.weights)
+    runtime, options = _way_to_run(recipe, settings, RunOptions(streams=streams, threads=threads))
+    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
+
+
+def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
+    """How this machine runs a recipe's network: in its precision where it can, else in float32. Raises RuntimeMissing.
+
+    The options come back with the precision and the place on disk.
+    """
+    converted = _kept(BACKBONES[recipe.backbone], settings, "xml")
+    options = replace(options, precision=recipe.precision, converted=converted)
+    if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
+        return RUNTIMES[OPENVINO], options
+    runtime, precision = choose_runtime(settings.runtime, recipe.precision)
+    return runtime, replace(options, precision=precision)
+
+
+def _kept(backbone: Backbone, settings: Settings, suffix: str) -> Path:
+    """Where what is made of a checkpoint is kept between starts."""
+    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
+    return settings.data / "networks" / name
+
+
+def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
+    """What gives sentences a place among the vectors of a recipe; None where the network knows no sentences."""
+    backbone = BACKBONES.get(recipe.backbone)
+    return _tower(backbone.name) if backbone and backbone.text else None
+
+
+@cache
+def _tower(name: str) -> Callable[[str], Vectors]:
+    backbone = BACKBONES[name]
+    assert backbone.text is not None
+    return backbone.text(need_weights(backbone.weights))
+
+
+def region_sources(settings: Settings, progress: Progress | None = None) -> tuple[Sources, list[str]]:
+    """What finds the regions, and a sentence for each way that had to be replaced. Raises UnknownName."""
+    sources: Sources = {}
+    notes = []
+    for name in settings.regions:
+        if pick({**REGIONS, **FINDERS}, "region source", name) is REGIONS.get(name):
+            sources[name] = None
+        else:
+            finder, note = choose_finder(name, settings.offline, progress)
+            sources[finder.name] = finder
+            notes.append(note)
+    return sources, notes
+
+
+def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precision: str) -> Recipe:
+    """What a new index is built with.
+
+    A backbone that knows sentences keeps its own space, in which they lie too: averaged, not whitened.
+    """
+    speaks = backbone.text is not None
+    return Recipe(
+        backbone=backbone.name,
+        weights_sha256=backbone.weights.sha256,
+        preprocessing=backbone.preprocessing,
+        side=settings.side,
+        query_side=settings.query_side,
+        query_views=settings.query_views,
+        regions=tuple(sources),
+        finders=tuple(finder.weights.sha256 if finder and finder.weights else "" for finder in sources.values()),
+        grid_levels=settings.grid_levels,
+        distinct=settings.distinct,
+        pooling="gap" if speaks else settings.pooling,
+        fine=0.0 if speaks else settings.fine,
+        whitening="none" if speaks else _head_id(settings) or settings.whitening,
+        dimensions=settings.dimensions,
+        precision=precision,
+    )
+
+
+def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
+    """What a new index is computed in, and a sentence where that is not what was asked for. Raises RuntimeMissing."""
+    wanted = settings.precision
+    if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
+        weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
+        return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
+    _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)
+    unmet = wanted not in ("auto", precision)
+    return precision, f"This machine does not compute in {wanted}: the index is built in {precision}." if unmet else ""
+
+
+def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
+    """Pictures from all over the gallery, as the network takes them. Raises GalleryProblem."""
+    found, _ = find_pictures(settings.gallery_dir)
+    chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
+    examples = []
+    with PicturePool(1, keypoints=0) as pool:
+        for count, picture in enumerate(chosen, start=1):
+            progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
+            with contextlib.suppress(UnreadableImage):
+                seen = pool.look(picture.path, settings.side)
+                assert not isinstance(seen, Same)  # no file was known before
+                examples.append(seen.pixels[None])
+    progress("Calibrating 8-bit integers (a minute)", 0, 0)
+    if not examples:
+        raise GalleryProblem(f"There is no picture in {settings.gallery_dir} to calibrate 8-bit integers on.")
+    return examples
+
+
+def _head_id(settings: Settings) -> str:
+    if settings.head is None:
+        return ""
+    if not settings.head.is_file():
+        raise BadHead(f"There is no head {settings.head}; make one with `cli.py finetune`.")
+    return file_sha256(settings.head)
+
+
+def _given_whitening(recipe: Recipe, backbone: Backbone, settings: Settings) -> Whitening | None:
+    """The whitening that the recipe names; None where it is learned."""
+    if recipe.whitening == LEARNED:
+        return None
+    if recipe.whitening == "none" or settings.head is None:
+        coarse, fine = backbone.channels
+        return no_whitening(coarse + fine if recipe.fine else coarse)
+    whitening, facts = read_head(settings.head)
+    problem = head_problem(facts, recipe)
+    if problem:
+        raise BadHead(problem)
+    return whitening

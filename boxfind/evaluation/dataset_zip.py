@@ -1,0 +1,117 @@
+"""Saved searches and their marks as a data set folder, in a ZIP, that `cli.py evaluate` reads."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+
+from PIL import Image as Pillow
+
+from boxfind.evaluation.dataset import SIDES
+from boxfind.evaluation.judged import Judged
+from index.storage.skipped_files import harmless
+from retrieval.errors import UnreadableImage
+from retrieval.printable import printable
+from retrieval.types import Image
+
+FOLDER = "boxfind-marks"
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest date a ZIP can tell: the same searches make the same file."""
+README = f"""\
+Searches and the results that people marked as right, as a data set for Boxfind.
+
+queries.csv has one box on a picture in queries/ for each search, relevant.csv the gallery pictures that were marked
+as right, ignore.csv those that are the very picture searched with. Unpack the folder and measure an index of the same
+gallery with
+
+    python cli.py evaluate --index INDEX --dataset {FOLDER} --rank best
+"""
+
+
+def unfit(search: Judged) -> str:
+    """Why a search cannot be put into this kind of data set, which knows one box on one picture; empty when it can."""
+    if search.problem:
+        return search.problem
+    if len(search.request.examples) > 1:
+        return "It has more than one box."
+    return "It looks below one folder only." if search.request.folder else ""
+
+
+def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> bytes:
+    """The ZIP; `jpeg` gives the file of an upright picture by its SHA-256, or raises UnreadableImage.
+
+    Searches that do not fit, or whose picture is gone, are left out, and README.txt in the folder says why.
+    """
+    left_out = {search.name: unfit(search) for search in searches if unfit(search)}
+    pictures: dict[str, bytes] = {}
+    fitting = []
+    for search in searches:
+        if search.name in left_out:
+            continue
+        key = search.request.examples[0].picture
+        try:
+            pictures[key] = pictures.get(key) or jpeg(key)
+            fitting.append(search)
+        except UnreadableImage as error:
+            left_out[search.name] = str(error)
+    return _packed({"README.txt": _readme(left_out).encode(), **_tables(fitting)}, pictures)
+
+
+def upright_jpeg(image: Image) -> bytes:
+    """A picture without metadata, in its own size and with full colour resolution, so that it finds nearly the same."""
+    out = io.BytesIO()
+    Pillow.fromarray(image).save(out, "JPEG", quality=95, subsampling="4:4:4")
+    return out.getvalue()
+
+
+def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
+    names = _query_names([search.name for search in searches])
+    queries, relevant, ignored = [], [], []
+    for name, search in zip(names, searches, strict=True):
+        example = search.request.examples[0]
+        box = example.box.grown(search.request.context)
+        queries.append((name, f"{example.picture}.jpg", *box.xywh, harmless(printable(search.name))))
+        relevant += [(name, image) for image in sorted(search.right)]
+        ignored += [(name, image) for image in search.own]
+    return {
+        "queries.csv": _table(("query", "image", *SIDES, "object"), queries),
+        "relevant.csv": _table(("query", "image"), relevant),
+        "ignore.csv": _table(("query", "image"), ignored),
+    }
+
+
+def _query_names(names: Iterable[str]) -> list[str]:
+    """Letters and digits with dashes between, each once: red-mug, red-mug-2."""
+    found: list[str] = []
+    for name in names:
+        stem = re.sub(r"[\W_]+", "-", name.casefold())[:40].strip("-") or "search"
+        number, candidate = 1, stem
+        while candidate in found:
+            number += 1
+            candidate = f"{stem}-{number}"
+        found.append(candidate)
+    return found
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow(header)
+    table.writerows(rows)
+    return out.getvalue().encode()
+
+
+def _readme(left_out: dict[str, str]) -> str:
+    lines = [f"- {printable(name)}: {printable(reason)}" for name, reason in left_out.items()]
+    return README + ("\nLeft out:\n" + "\n".join(lines) + "\n" if lines else "")
+
+
+def _packed(texts: dict[str, bytes], pictures: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(f"{FOLDER}/{name}", EPOCH), text, zipfile.ZIP_DEFLATED)
+        for key, picture in pictures.items():
+            archive.writestr(zipfile.ZipInfo(f"{FOLDER}/queries/{key}.jpg", EPOCH), picture, zipfile.ZIP_STORED)
+    return out.getvalue()

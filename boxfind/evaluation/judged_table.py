@@ -1,0 +1,63 @@
+"""The ratings of saved searches as a table: a row for each search, the hardest first."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from boxfind.evaluation.judged import Ratings, compare
+from index.storage.skipped_files import harmless
+from retrieval.printable import printable
+
+Cell = str | float | int
+SEARCH, UNMARKED, MINUS = "Search", "Unmarked", " − "
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """No cell is a formula to a spreadsheet."""
+
+    header: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+
+
+def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
+    """Name, figures by each ranking, how many are right; with two rankings, also the first's AP less the second's.
+
+    `labels` says what rankings are called.
+    """
+    names = [labels[ranking] for ranking in ratings.by_ranking]
+    first, *others = ratings.by_ranking.values()
+    differences = compare(first, others[0]).differences if len(others) == 1 and first else {}
+    rows = [
+        (
+            harmless(printable(of_search[0].name)),
+            *(round(one.quality.average_precision, 4) for one in of_search),
+            *([round(differences[of_search[0].name], 4)] if differences else []),
+            *(round(one.quality.precision_at_10, 4) for one in of_search),
+            of_search[0].right,
+            *(one.unmarked for one in of_search),
+        )
+        for of_search in zip(first, *others, strict=True)
+    ]
+    return Table(_header(names), sorted(rows, key=lambda row: (row[1], row[0])))
+
+
+def _header(names: list[str]) -> tuple[str, ...]:
+    ends = [f" {name}" for name in names] if len(names) > 1 else [""]
+    return (
+        SEARCH,
+        *(f"AP{end}" for end in ends),
+        *([f"AP {MINUS.join(names)}"] if len(names) == 2 else []),
+        *(f"P@10{end}" for end in ends),
+        "Marked right",
+        *(f"{UNMARKED}{end}" for end in ends),
+    )
+
+
+def as_csv(table: Table) -> str:
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(table.header)
+    writer.writerows(table.rows)
+    return out.getvalue()

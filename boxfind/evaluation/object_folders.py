@@ -1,0 +1,38 @@
+"""A folder with one sub-folder of pictures for each object: the simplest data set to make."""
+
+from collections import defaultdict
+from pathlib import Path
+
+from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels
+from index.storage.folder_scan import Found, find_pictures
+from retrieval.errors import BadTable
+
+QUERIES_PER_OBJECT = 3
+
+
+def read_object_folders(folder: Path, queries_per_object: int = QUERIES_PER_OBJECT) -> Dataset:
+    """The first pictures of each object are searched for in full; its other pictures are what should be found.
+
+    The index must be built over the folder itself. An object with a single picture, and pictures outside of any
+    sub-folder, are only there to be confused with the others. Raises BadTable, GalleryProblem.
+    """
+    objects: dict[str, list[Found]] = defaultdict(list)
+    for found in find_pictures(folder)[0]:
+        if "/" in found.id:
+            objects[found.id.partition("/")[0]].append(found)
+    asked = [
+        (name, query, pictures)
+        for name, pictures in objects.items()
+        for query in pictures[:queries_per_object]
+        if len(pictures) > 1
+    ]
+    if not asked:
+        raise BadTable(f"{folder} has no sub-folder with two pictures of one object.")
+    relevant = {query.id: {picture.id for picture in pictures} - {query.id} for _, query, pictures in asked}
+    return Dataset(
+        folder.resolve().name,
+        folder,
+        [BoxedQuery(query.id, query.path, None) for _, query, _ in asked],
+        {"all": Labels(relevant, {query: {query} for query in relevant})},
+        {query.id: name for name, query, _ in asked},
+    )

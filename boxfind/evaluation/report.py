@@ -1,0 +1,128 @@
+"""An evaluation as text for a person, as a dict for JSON, and as a table with a row for each query."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from boxfind.evaluation.dataset import write_table
+from boxfind.evaluation.evaluate import Evaluation, Row
+from boxfind.evaluation.metrics import Quality
+from boxfind.evaluation.summary import by_object, hardest
+from retrieval.printable import printable
+
+FIGURES = {
+    "mAP": "average_precision",
+    "P@1": "precision_at_1",
+    "P@5": "precision_at_5",
+    "P@10": "precision_at_10",
+    "R@10": "recall_at_10",
+    "R@100": "recall_at_100",
+}
+SHOWN = 10
+"""How many hardest queries and weakest objects the text lists."""
+
+
+def remarks(found: Evaluation) -> list[str]:
+    """What one must know before one believes the figures."""
+    if not found.absent:
+        return []
+    pictures = "1 relevant picture is" if found.absent == 1 else f"{found.absent} relevant pictures are"
+    return [f"{pictures} not in the index, and counted as not found."]
+
+
+def as_dict(found: Evaluation) -> dict[str, Any]:
+    """Plain values under short keys; shares are rounded to 4 digits. Top-level figures go by the main labels."""
+    return {
+        "dataset": found.dataset,
+        "protocol": found.protocol,
+        "queries": found.queries,
+        **_figures(found.quality),
+        "ms p50": _ms(found.seconds_p50),
+        "ms p95": _ms(found.seconds_p95),
+        "localisation": _rounded(found.localisation),
+        "absent": found.absent,
+        "labels": {name: {"queries": len(found.rated(name)), **_figures(found.mean(name))} for name in found.labels},
+        "objects": [
+            {"object": one.name, "queries": one.queries, "AP": round(one.average_precision, 4)}
+            for one in by_object(found)
+        ],
+        "hardest": [
+            {"query": row.query, "object": row.object, "AP": round(_ap(found, row), 4)} for row in hardest(found)
+        ],
+        "per_query": [_query(found, row) for row in found.rows],
+    }
+
+
+def as_text(found: Evaluation) -> str:
+    """The means, then where they are lost."""
+    means = [["labels", "queries", *FIGURES]]
+    for name in found.labels:
+        means.append([name, str(len(found.rated(name))), *_shares(found.mean(name))])
+    queries = [[f"{row.query}", row.object, f"{_ap(found, row):.3f}"] for row in hardest(found, SHOWN)]
+    objects = [[one.name, str(one.queries), f"{one.average_precision:.3f}"] for one in by_object(found)[:SHOWN]]
+    place = "" if found.localisation is None else f"Localisation: mean IoU {found.localisation:.3f}\n"
+    return (
+        f"{_aligned(means)}\n\n"
+        f"Protocol: {found.protocol}\n"
+        f"Query time: p50 {_ms(found.seconds_p50)} ms, p95 {_ms(found.seconds_p95)} ms\n{place}\n"
+        f"{_aligned([['hardest queries', 'object', 'AP'], *queries])}\n\n"
+        f"{_aligned([['weakest objects', 'queries', 'AP'], *objects])}"
+    )
+
+
+def write_csv(found: Evaluation, out: Path) -> None:
+    """A row for each query; with several sets of labels, figures have their names in front. Raises BadTable."""
+    rows = [_query(found, row) for row in found.rows]
+    write_table(out, rows[0], ([("" if value is None else value) for value in row.values()] for row in rows))
+
+
+def _query(found: Evaluation, row: Row) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for name in found.labels:
+        quality = row.quality.get(name)
+        prefix = f"{name} " if len(found.labels) > 1 else ""
+        for figure, field in FIGURES.items():
+            value = None if quality is None else getattr(quality, field)
+            figures[prefix + figure.replace("mAP", "AP")] = _rounded(value)
+    return {
+        "query": row.query,
+        "object": row.object,
+        **figures,
+        "localisation": _rounded(row.localisation),
+        "ms": _ms(row.seconds),
+    }
+
+
+def _figures(quality: Quality) -> dict[str, float]:
+    return {name: round(getattr(quality, field), 4) for name, field in FIGURES.items()}
+
+
+def _shares(quality: Quality) -> list[str]:
+    return [f"{value:.4f}" for value in _figures(quality).values()]
+
+
+def _ap(found: Evaluation, row: Row) -> float:
+    return row.quality[found.main].average_precision
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 1)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns of equal width, two spaces between; numbers to the right."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    numbers = [all(row[column][:1].isdigit() for row in cells[1:]) for column in range(len(widths))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numbers, strict=True)
+        )
+        for row in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,109 @@
+"""Revisited Oxford and Paris as their authors publish them: gnd_roxford5k.pkl or gnd_rparis6k.pkl beside jpg/.
+
+One set of queries, three sets of labels; what a set leaves out is junk for it, neither right nor wrong. Radenović et
+al., Revisiting Oxford and Paris, CVPR 2018.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels, object_of
+from boxfind.evaluation.safe_pickle import read_plain_pickle
+from retrieval.errors import BadTable
+from retrieval.printable import shown
+from retrieval.types import Box
+
+DIFFICULTIES = {
+    "easy": (("easy",), ("junk", "hard")),
+    "medium": (("easy", "hard"), ("junk",)),
+    "hard": (("hard",), ("junk", "easy")),
+}
+"""Which of the published lists are relevant and which are ignored."""
+PARTS = ("easy", "hard", "junk")
+FARTHEST = 1e9
+"""Pixels: no picture is as wide as that."""
+
+
+def read_revisited(folder: Path) -> Dataset:
+    """The gallery is jpg/ without the queries' own pictures, which lie there too and are ignored. Raises BadTable."""
+    path = _ground_truth_file(folder)
+    images, queries, entries = _parts(read_plain_pickle(path), path)
+    names = [f"{name}.jpg" for name in images]
+    lists = [
+        {part: {names[n] for n in _numbers(entry, part, len(names), f"{path}, gnd[{line}]")} for part in PARTS}
+        for line, entry in enumerate(entries)
+    ]
+    unlisted = {f"{name}.jpg" for name in queries} - set(names)
+    labels = {name: _labels(queries, lists, *parts, unlisted) for name, parts in DIFFICULTIES.items()}
+    if not labels["medium"].relevant:
+        raise BadTable(f"{path} has no query with a relevant picture.")
+    return Dataset(
+        folder.resolve().name,
+        folder / "jpg",
+        [
+            BoxedQuery(name, folder / "jpg" / f"{name}.jpg", _box(entry, f"{path}, gnd[{line}]"))
+            for line, (name, entry) in enumerate(zip(queries, entries, strict=True))
+        ],
+        {name: found for name, found in labels.items() if found.relevant},
+        {name: object_of(name) for name in queries},
+        main="medium",
+        protocol="revisited",
+    )
+
+
+def _ground_truth_file(folder: Path) -> Path:
+    files = sorted(folder.glob("gnd_*.pkl"))
+    if len(files) != 1:
+        raise BadTable(f"{folder} must have one ground truth file gnd_….pkl; it has {len(files)}.")
+    return files[0]
+
+
+def _parts(truth: Any, path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
+    """Picture names, query names and an entry for each query."""
+    if not isinstance(truth, dict):
+        raise BadTable(f"{path} is no ground truth: it must be a dict with imlist, qimlist and gnd.")
+    for part, kind in (("imlist", str), ("qimlist", str), ("gnd", dict)):
+        if not isinstance(truth.get(part), list) or not all(isinstance(item, kind) for item in truth[part]):
+            raise BadTable(f"{path} is no ground truth: its {part} must be a list of {kind.__name__}.")
+    images, queries, entries = truth["imlist"], truth["qimlist"], truth["gnd"]
+    for name in (*images, *queries):
+        if name != Path(name).name:
+            raise BadTable(f"{path} is no ground truth: {shown(name)} is not the name of a picture.")
+    if len(queries) != len(entries) or len(set(queries)) != len(queries):
+        raise BadTable(f"{path} is no ground truth: it must have one entry of gnd for each name in qimlist.")
+    return images, queries, entries
+
+
+def _numbers(entry: dict[str, Any], part: str, count: int, where: str) -> list[int]:
+    numbers = entry.get(part)
+    if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < count for n in numbers):
+        raise BadTable(f"{where}: {part} must be a list of numbers from 0 to {count - 1}, places in imlist.")
+    return numbers
+
+
+def _box(entry: dict[str, Any], where: str) -> Box:
+    edges: Any = entry.get("bbx")
+    if isinstance(edges, list) and len(edges) == 1 and isinstance(edges[0], list):
+        edges = edges[0]  # a row of a matrix
+    if not isinstance(edges, list) or len(edges) != 4 or not all(_is_edge(edge) for edge in edges):
+        raise BadTable(f"{where}: bbx must be four numbers, x0, y0, x1, y1.")
+    return Box(*(round(edge) for edge in edges))
+
+
+def _is_edge(value: object) -> bool:
+    return isinstance(value, (int, float)) and -FARTHEST < value < FARTHEST
+
+
+def _labels(
+    queries: list[str],
+    lists: list[dict[str, set[str]]],
+    wanted: tuple[str, ...],
+    junk: tuple[str, ...],
+    unlisted: set[str],
+) -> Labels:
+    """Queries without a relevant picture are left out, as the published protocol has it."""
+    relevant = {
+        query: set[str]().union(*(of[part] for part in wanted)) for query, of in zip(queries, lists, strict=True)
+    }
+    ignored = {query: unlisted.union(*(of[part] for part in junk)) for query, of in zip(queries, lists, strict=True)}
+    return Labels({query: images for query, images in relevant.items() if images}, ignored)

@@ -1,0 +1,93 @@
+"""What matched, cut out of the gallery pictures: a ZIP with a JPEG for each hit and the table of hits."""
+
+import hashlib
+import io
+from datetime import UTC
+from math import ceil, floor
+from pathlib import PurePosixPath
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from PIL import Image as Pillow
+
+from boxfind.export.file_names import file_name
+from boxfind.export.search_result import Answer
+from boxfind.export.table import csv_table
+from index.gallery import Gallery
+from index.storage.tables import ImageEntry
+from retrieval.errors import IndexProblem, UnreadableImage
+from retrieval.images.decode import decode_picture, read_file
+from retrieval.images.resize import crop_image, thumbnail
+from retrieval.printable import shown
+from retrieval.types import Box, Hit, Image
+
+LONGEST = 2048
+"""Pixels of a crop's longer side."""
+QUALITY = 90
+
+
+def crops_zip(answer: Answer) -> bytes:
+    """JPEGs without any metadata, hits.csv, and notes.txt where an original could not be used. One picture at a time.
+
+    Only a file that is still the one that was indexed is decoded; else the index's own preview is cut.
+    """
+    out, notes = io.BytesIO(), []
+    digits = max(2, len(str(len(answer.hits))))
+    with ZipFile(out, "w") as archive:
+
+        def add(name: str, data: bytes, packing: int) -> None:
+            archive.writestr(ZipInfo(name, answer.made.astimezone(UTC).timetuple()[:6]), data, packing)
+
+        for rank, hit in enumerate(answer.hits, start=1):
+            name = file_name(f"{rank:0{digits}d}-{PurePosixPath(hit.image).stem}", ".jpg")
+            crop, note = _crop(answer.gallery, hit)
+            notes += [f"{name}: {note}\r\n"] if note else []
+            if crop:
+                add(name, crop, ZIP_STORED)
+        add("hits.csv", csv_table(answer), ZIP_DEFLATED)
+        if notes:
+            add("notes.txt", "".join(notes).encode("utf-8-sig"), ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
+    """A JPEG, empty if there is nothing left to cut; and a sentence where it is not from the original, or ""."""
+    entry, box = gallery.entry(hit.image), hit.region.box
+    try:
+        return thumbnail(cut(_original(gallery, entry, box), box, entry), LONGEST, QUALITY), ""
+    except UnreadableImage as error:
+        why = _why(error, hit.image)
+    try:
+        crop = thumbnail(cut(_preview(gallery, hit.image), box, entry), LONGEST, QUALITY)
+        return crop, f"cut from the small preview in the index, so it is coarse. {why}"
+    except (IndexProblem, OSError):
+        return b"", f"left out, as its preview in the index cannot be read either. {why}"
+
+
+def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
+    """The pixels of a box, at least one, from an image that may be smaller than the original that the box is for."""
+    height, width = image.shape[:2]
+    across, down = width / entry.width, height / entry.height
+    x0, y0 = min(floor(box.x0 * across), width - 1), min(floor(box.y0 * down), height - 1)
+    x1, y1 = max(ceil(box.x1 * across), x0 + 1), max(ceil(box.y1 * down), y0 + 1)
+    return crop_image(image, Box(x0, y0, x1, y1).clipped(width, height))
+
+
+def _original(gallery: Gallery, entry: ImageEntry, box: Box) -> Image:
+    """The picture, no larger than the crop needs it where its decoder can do that. Raises UnreadableImage."""
+    data = read_file(gallery.file(entry.image))
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise UnreadableImage("changed", f"{shown(entry.image)} has changed since it was indexed.")
+    enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
+    return decode_picture(data, entry.image, enough).image
+
+
+def _preview(gallery: Gallery, image: str) -> Image:
+    """The thumbnail's pixels. Raises IndexProblem, OSError."""
+    with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
+        return np.asarray(preview.convert("RGB"))
+
+
+def _why(error: UnreadableImage, image: str) -> str:
+    """The error's sentence, without the place on this machine that it may name."""
+    return f"{shown(image)} is not in the gallery folder any more." if error.reason == "missing" else str(error)

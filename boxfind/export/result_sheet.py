@@ -1,0 +1,127 @@
+"""The answer as one picture: what was asked for on top, and below it the ten best with the places that matched."""
+
+import io
+from collections.abc import Sequence
+from functools import cache
+
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from boxfind.export.search_result import Answer
+from index.gallery import Gallery
+from retrieval.errors import IndexProblem
+from retrieval.printable import shown
+from retrieval.ranking.confidence import NO_MATCH, no_match
+from retrieval.types import Box, Hit
+
+TEN, A_ROW = 10, 5
+WIDTH, EDGE, GAP = 1200, 24, 16
+TILE = (WIDTH - 2 * EDGE - (A_ROW - 1) * GAP) // A_ROW
+CAPTION = 62
+"""Pixels below a tile for its two lines."""
+QUERY = 2 * TILE + GAP, 340
+"""Width and height that the query picture has at most."""
+LARGE, NORMAL, SMALL = 30, 20, 18
+PAPER, MAT, INK, QUIET, OUTLINE = "#fbfaf8", "#efece7", "#1f1c19", "#655e56", "#ff5a1f"
+QUALITY = 88
+
+
+def best_ten(answer: Answer) -> bytes:
+    """A JPEG, 1200 pixels wide, without metadata. Raises IndexProblem when the gallery does not know a hit."""
+    hits = answer.hits[:TEN]
+    top = EDGE + QUERY[1] + GAP
+    rows = -(-len(hits) // A_ROW)
+    sheet = Pillow.new("RGB", (WIDTH, top + rows * (TILE + CAPTION) + EDGE), PAPER)
+    _query(sheet, answer)
+    _words(sheet, answer)
+    for place, hit in enumerate(hits):
+        x, y = EDGE + place % A_ROW * (TILE + GAP), top + place // A_ROW * (TILE + CAPTION)
+        _tile(sheet, answer.gallery, place + 1, hit, (x, y))
+    out = io.BytesIO()
+    sheet.save(out, "JPEG", quality=QUALITY, subsampling=0)  # thin red lines stay sharp
+    return out.getvalue()
+
+
+def _query(sheet: Pillow.Image, answer: Answer) -> None:
+    if answer.query is not None:
+        picture = Pillow.fromarray(answer.query)
+        _place(sheet, picture, picture.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
+
+
+def _words(sheet: Pillow.Image, answer: Answer) -> None:
+    """Beside the query picture: its name, its box, and what the ten are."""
+    box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
+    lines = [box, f"{_heading(answer.hits[:TEN])} of {answer.gallery.manifest.counts.images:,} pictures"]
+    if answer.hits and no_match(answer.hits):
+        lines += NO_MATCH.replace(": ", ":\n").splitlines()
+    x = EDGE + QUERY[0] + GAP
+    pen = ImageDraw.Draw(sheet)
+    pen.text((x, EDGE), _fitted(answer.title, LARGE, WIDTH - EDGE - x), INK, _font(LARGE))
+    for number, line in enumerate(lines):
+        pen.text((x, EDGE + 50 + 34 * number), line, QUIET, _font(NORMAL))
+
+
+def _heading(hits: Sequence[Hit]) -> str:
+    if not hits:
+        return "None"
+    return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"
+
+
+def _tile(sheet: Pillow.Image, gallery: Gallery, rank: int, hit: Hit, corner: tuple[int, int]) -> None:
+    x, y = corner
+    entry, preview = gallery.entry(hit.image), _preview(gallery, hit.image)
+    boxes = [region.box for region in (hit.region, *hit.others)]
+    _place(sheet, preview, (entry.width, entry.height), boxes, (x, y, TILE, TILE))
+    pen = ImageDraw.Draw(sheet)
+    pen.text((x, y + TILE + 4), _fitted(f"{rank}  {hit.image}", SMALL, TILE), INK, _font(SMALL))
+    pen.text((x, y + TILE + 28), f"{hit.score:.3f}  {hit.confidence}", QUIET, _font(SMALL))
+
+
+def _place(
+    sheet: Pillow.Image,
+    picture: Pillow.Image | None,
+    size: tuple[int, int],
+    boxes: Sequence[Box],
+    room: tuple[int, int, int, int],
+) -> None:
+    """A picture in the middle of a room x, y, w, h, with outlines of boxes in pixels of an original of that size."""
+    x, y, width, height = room
+    pen = ImageDraw.Draw(sheet)
+    pen.rectangle((x, y, x + width - 1, y + height - 1), MAT)
+    if picture is None:
+        return
+    scale = min(width / size[0], height / size[1])
+    across, down = max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
+    x, y = x + (width - across) // 2, y + (height - down) // 2
+    sheet.paste(picture.resize((across, down), Pillow.Resampling.BICUBIC), (x, y))
+    for box in (box.clipped(*size) for box in boxes):
+        left, top = x + int(box.x0 * scale), y + int(box.y0 * scale)
+        right = max(x + round(box.x1 * scale) - 1, left)
+        bottom = max(y + round(box.y1 * scale) - 1, top)
+        pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="white", width=5)
+        pen.rectangle((left, top, right, bottom), outline=OUTLINE, width=3)
+
+
+def _preview(gallery: Gallery, image: str) -> Pillow.Image | None:
+    """The picture from the index; None where the index has been taken away since."""
+    try:
+        with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
+            return preview.convert("RGB")
+    except (IndexProblem, OSError):
+        return None
+
+
+def _fitted(text: str, size: int, room: int) -> str:
+    """The text on one line, without its middle where it is too long."""
+    text = shown(text)
+    kept = len(text) // 2
+    fitted = text
+    while _font(size).getlength(fitted) > room and kept:
+        kept -= 1
+        fitted = f"{text[:kept]}…{text[-kept:] if kept else ''}"
+    return fitted
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)

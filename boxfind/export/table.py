@@ -1,0 +1,97 @@
+"""The hits as a table for spreadsheets, and the whole answer as JSON for programs."""
+
+import csv
+import io
+import json
+from datetime import UTC
+
+from boxfind.export.search_result import Answer
+from index.storage.skipped_files import harmless
+from retrieval.types import Box, Hit, Region
+
+COLUMNS = ("rank", "image", "score", "similarity", "confidence", "x", "y", "w", "h")
+VERSION = 1
+"""Of the JSON document; it grows when a field changes its name or meaning."""
+
+
+def csv_table(answer: Answer) -> bytes:
+    """A row for each hit; UTF-8 with the mark that spreadsheets look for, and no cell of it is a formula."""
+    parts = list(dict.fromkeys(name for hit in answer.hits for name in hit.parts))
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow([*COLUMNS, *(harmless(f"part_{name}") for name in parts)])
+    for rank, hit in enumerate(answer.hits, start=1):
+        judged = (_number(hit.score), _number(hit.similarity), hit.confidence)
+        added = (_number(hit.parts[name]) if name in hit.parts else "" for name in parts)
+        table.writerow([rank, harmless(hit.image), *judged, *hit.region.box.xywh, *added])
+    return out.getvalue().encode("utf-8-sig", "replace")
+
+
+def json_document(answer: Answer) -> bytes:
+    """All there is to say, in keys that always stand in the same order."""
+    height, width = answer.query.shape[:2] if answer.query is not None else (None, None)
+    return json_bytes(
+        {
+            "version": VERSION,
+            "title": answer.title,
+            "made": utc(answer),
+            "link": answer.link,
+            "query": {"width": width, "height": height, "box": _sides(answer.box) if answer.box else None},
+            "gallery": _gallery(answer),
+            "hits": [_hit(answer, rank, hit) for rank, hit in enumerate(answer.hits, start=1)],
+        }
+    )
+
+
+def json_bytes(value: object) -> bytes:
+    """UTF-8 as every program reads it: halves of characters become question marks, and there is no NaN."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
+
+
+def utc(answer: Answer) -> str:
+    """When it was found, as 2025-03-09T14:05:00Z."""
+    return f"{answer.made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _gallery(answer: Answer) -> dict[str, object]:
+    manifest = answer.gallery.manifest
+    return {
+        "name": answer.gallery_name,
+        "images": manifest.counts.images,
+        "generation": answer.gallery.folder.name,
+        "recipe": {
+            "backbone": manifest.recipe.backbone,
+            "weights_sha256": manifest.recipe.weights_sha256,
+            "side": manifest.recipe.side,
+            "pooling": manifest.recipe.pooling,
+            "dimensions": manifest.recipe.dimensions,
+        },
+    }
+
+
+def _hit(answer: Answer, rank: int, hit: Hit) -> dict[str, object]:
+    entry = answer.gallery.entry(hit.image)
+    return {
+        "rank": rank,
+        "image": hit.image,
+        "width": entry.width,
+        "height": entry.height,
+        "score": _number(hit.score),
+        "similarity": _number(hit.similarity),
+        "confidence": hit.confidence,
+        "parts": {name: _number(part) for name, part in hit.parts.items()},
+        "region": _region(hit.region),
+        "others": [_region(other) for other in hit.others],
+    }
+
+
+def _region(region: Region) -> dict[str, object]:
+    return {**_sides(region.box), "kind": region.kind}
+
+
+def _sides(box: Box) -> dict[str, int]:
+    return dict(zip(("x", "y", "w", "h"), box.xywh, strict=True))
+
+
+def _number(value: float) -> float:
+    return round(float(value), 6)

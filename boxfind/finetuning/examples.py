@@ -1,0 +1,88 @@
+"""What a head is trained on: regions, with the regions of other pictures that should become like them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boxfind.finetuning.features import RawRegions, best_regions
+from boxfind.finetuning.region_selection import Shown
+from retrieval.types import Numbers, Progress, Rows, Scores, Vectors, unit
+
+ANCHORS = 6_000
+"""Regions, drawn by lot from all pictures, that look for their like without labels."""
+EXPANSIONS = ((5, 0.4), (10, 0.5))
+"""Of each expansion of the query: how many pictures take part, if they are at least so similar."""
+FEWEST_NEIGHBOURS = 2
+"""An anchor with fewer shows nothing that comes again."""
+POSITIVES, SIMILAR = 15, 0.5
+"""Pictures taken to show the same as an anchor after the last round, if they are at least so similar."""
+DOUBTFUL = 30
+"""The nearest pictures never are counter-examples: nobody knows whether they show the same."""
+BLOCK = 256
+NONE = -1
+"""Stands in an array where there are fewer than there is room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Anchors that have positives; every other region is a counter-example but those of the pictures in `doubtful`."""
+
+    anchors: Rows  # (A,)
+    positives: Rows  # (A, P)
+    doubtful: Numbers  # (A, Q) pictures, the anchor's own among them
+
+
+def labelled_examples(shown: Shown, raw: RawRegions, descriptors: Vectors) -> Examples:
+    """Each chosen region, with the nearest region of each other picture of its object; descriptors (N, D)."""
+    most = int(np.bincount(shown.objects).max())
+    positives = np.full((len(shown.rows), most), NONE)
+    doubtful = np.full((len(shown.rows), most), NONE)
+    for object_ in np.unique(shown.objects):
+        mine = np.flatnonzero(shown.objects == object_)
+        rows, _ = best_regions(descriptors[shown.rows[mine]], raw, descriptors, shown.images[mine])
+        other = shown.images[mine][:, None] != shown.images[mine]
+        positives[mine, : len(mine)] = np.where(other, rows, NONE)
+        doubtful[mine, : len(mine)] = shown.images[mine]
+    return Examples(shown.rows, positives, doubtful)
+
+
+def mined_examples(raw: RawRegions, descriptors: Vectors, progress: Progress, seed: int = 0) -> Examples:
+    """Regions of any pictures, with what repeated query expansion finds for them; no label is used.
+
+    Expansion reaches pictures that the anchor alone does not: positives that a head has something to learn from, as
+    in Mining on Manifolds (Iscen et al., CVPR 2018). descriptors (N, D) are of all regions in `raw`.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = np.sort(rng.permutation(len(descriptors))[:ANCHORS])
+    blocks = []
+    for start in range(0, len(drawn), BLOCK):
+        progress("Looking for what comes again", start, len(drawn))
+        blocks.append(_mine(drawn[start : start + BLOCK], raw, descriptors))
+    return Examples(*(np.concatenate([getattr(block, name) for block in blocks]) for name in Examples.__slots__))
+
+
+def _mine(anchors: Rows, raw: RawRegions, descriptors: Vectors) -> Examples:
+    own, asking = raw.images[anchors], descriptors[anchors]
+    for count, similar in EXPANSIONS:
+        rows, scores = _elsewhere(asking, own, raw, descriptors, count)
+        weights = np.where(scores > similar, scores, 0) ** 3
+        kept = (weights > 0).sum(axis=1) >= FEWEST_NEIGHBOURS
+        anchors, own, asking, rows, weights = anchors[kept], own[kept], asking[kept], rows[kept], weights[kept]
+        asking = unit(asking + np.einsum("ak,akd->ad", weights, descriptors[rows]))
+    rows, scores = _elsewhere(asking, own, raw, descriptors, DOUBTFUL)
+    positives = np.where(scores > SIMILAR, rows, NONE)[:, :POSITIVES]
+    return Examples(anchors, positives, np.column_stack([own, raw.images[rows]]))
+
+
+def _elsewhere(asking: Vectors, own: Numbers, raw: RawRegions, descriptors: Vectors, count: int) -> tuple[Rows, Scores]:
+    """The best regions of the `count` nearest pictures but the own one, best first: two arrays (A, count or fewer)."""
+    similar = asking @ descriptors.T  # (A, N)
+    scores = np.maximum.reduceat(similar, raw.starts, axis=1)  # (A, images)
+    scores[np.arange(len(own)), own] = -2  # less than any similarity
+    nearest = np.argsort(-scores, axis=1, kind="stable")[:, : min(count, len(raw.names) - 1)]
+    rows = np.empty(nearest.shape, np.int64)
+    for anchor, pictures in enumerate(nearest):
+        for place, picture in enumerate(pictures):
+            inside = raw.rows_of(picture)
+            rows[anchor, place] = inside.start + similar[anchor, inside].argmax()
+    return rows, np.take_along_axis(scores, nearest, 1)

@@ -1,0 +1,90 @@
+"""What the network makes of the pictures of a gallery, before anything is learned."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from index.building.decoder_pool import PicturePool, Same
+from index.storage.folder_scan import Found
+from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.whitening import Whitening
+from retrieval.errors import UnreadableImage
+from retrieval.types import Box, Numbers, Progress, Rows, Scores, Vectors, unit
+
+BLOCK = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class RawRegions:
+    """Pictures by their number, and the regions of all of them, one picture's after the other's."""
+
+    names: list[str]
+    boxes: list[Box]
+    images: Numbers  # (N,) the number of the picture each region belongs to, ascending
+    vectors: NDArray[np.float16]  # (N, C) before whitening, in half the room
+
+    starts: Rows  # (M,) the first region of each picture, which has at least one
+
+    def rows_of(self, image: int) -> slice:
+        """The regions of a picture."""
+        end = self.starts[image + 1] if image + 1 < len(self.starts) else len(self.images)
+        return slice(int(self.starts[image]), int(end))
+
+    def projected(self, whitening: Whitening) -> Vectors:
+        """Whitened, but not yet of unit length: (N, D)."""
+        made = np.empty((len(self.vectors), whitening.projection.shape[1]), np.float32)
+        for start in range(0, len(made), BLOCK):
+            part = slice(start, start + BLOCK)
+            made[part] = (unit(self.vectors[part].astype(np.float32)) - whitening.mean) @ whitening.projection
+        return made
+
+
+def look_at(
+    pictures: Sequence[Found], embedder: Embedder, pool: PicturePool, workers: int, progress: Progress
+) -> RawRegions:
+    """Every picture goes through the network once. What a build would skip is left out here as well."""
+
+    def look(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
+        try:
+            seen = pool.look(found.path, embedder.recipe.side)
+        except UnreadableImage:
+            return None
+        assert not isinstance(seen, Same)  # no file was known before
+        looked = embedder.look(seen.pixels, (seen.width, seen.height))
+        usable = np.isfinite(looked.vectors).all() and looked.vectors.any(axis=1).all()
+        return ([region.box for region in looked.regions], looked.vectors.astype(np.float16)) if usable else None
+
+    names, boxes, images, vectors = list[str](), list[Box](), list[int](), []
+    # One thread a worker, as in a build: matrix products that share the cores would fight over them.
+    with ThreadPoolExecutor(workers) as threads, threadpool_limits(1, "blas"):
+        for count, (found, made) in enumerate(zip(pictures, threads.map(look, pictures), strict=True), start=1):
+            progress("Looking at pictures", count, len(pictures))
+            if made is not None:
+                images += [len(names)] * len(made[0])
+                names.append(found.id)
+                boxes += made[0]
+                vectors.append(made[1])
+    return raw_regions(
+        names, boxes, np.array(images, np.int64), np.concatenate(vectors or [np.empty((0, 1), np.float16)])
+    )
+
+
+def raw_regions(names: list[str], boxes: list[Box], images: Numbers, vectors: NDArray[np.float16]) -> RawRegions:
+    """The same with where each picture starts; `images` ascends without a gap."""
+    return RawRegions(names, boxes, images, vectors, np.searchsorted(images, np.arange(len(names))))
+
+
+def best_regions(asking: Vectors, raw: RawRegions, descriptors: Vectors, images: Numbers) -> tuple[Rows, Scores]:
+    """The region of each picture that is nearest to each descriptor. asking (A, D) -> two arrays (A, len(images))."""
+    rows = np.empty((len(asking), len(images)), np.int64)
+    scores = np.empty(rows.shape, np.float32)
+    for place, image in enumerate(images):
+        inside = raw.rows_of(int(image))
+        similar = asking @ descriptors[inside].T  # (A, R)
+        best = similar.argmax(axis=1)
+        rows[:, place], scores[:, place] = inside.start + best, similar[np.arange(len(asking)), best]
+    return rows, scores

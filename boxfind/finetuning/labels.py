@@ -1,0 +1,86 @@
+"""Which object each labelled picture shows, read from a table, and which objects are kept back to measure with."""
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from boxfind.evaluation.dataset import SIDES, read_rows
+from retrieval.errors import BadTable
+from retrieval.printable import shown
+from retrieval.types import Box
+
+FEWEST_LABELS = 8
+FEWEST_PICTURES = 2
+HELD_OUT = 0.25
+"""The share of the labels that nothing is learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A picture of the gallery that shows an object; without a box, somewhere."""
+
+    image: str
+    label: str
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Labels to learn from and labels to measure with; no label is in both."""
+
+    train: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
+    """The rows of a CSV `image,label[,x,y,w,h]` whose images are ids of the gallery. Raises BadTable with the line."""
+    rows, seen = [], set[tuple[str, str]]()
+    for line, row in read_rows(table, ("image", "label"), SIDES):
+        if not row["image"] or not row["label"]:
+            raise BadTable(f"{table}, line {line}: image and label must not be empty.")
+        if row["image"] not in gallery:
+            raise BadTable(f"{table}, line {line}: there is no picture {shown(row['image'])} in the gallery.")
+        if (row["image"], row["label"]) in seen:
+            raise BadTable(f"{table}, line {line}: {shown(row['image'])} has that label already; keep one row.")
+        seen.add((row["image"], row["label"]))
+        rows.append(Labelled(row["image"], row["label"], _box(row, table, line)))
+    _refuse_too_few(rows, table)
+    return rows
+
+
+def split_labels(labels: Collection[str], seed: int = 0) -> Split:
+    """A share of the labels is held out; which, depends on their names and the seed only."""
+    names = sorted(set(labels))
+    order = np.random.default_rng(seed).permutation(len(names))
+    count = max(FEWEST_PICTURES, round(HELD_OUT * len(names)))
+    held = {names[place] for place in order[:count]}
+    return Split(tuple(name for name in names if name not in held), tuple(sorted(held)))
+
+
+def _refuse_too_few(rows: list[Labelled], table: Path) -> None:
+    pictures = Counter(row.label for row in rows)
+    if len(pictures) < FEWEST_LABELS:
+        raise BadTable(
+            f"{table} has {len(pictures)} labels, too few to learn from some and measure with others; "
+            f"name at least {FEWEST_LABELS} objects."
+        )
+    rare = [label for label, count in pictures.items() if count < FEWEST_PICTURES]
+    if rare:
+        raise BadTable(
+            f"{table} has only one picture of {shown(rare[0])}; give at least {FEWEST_PICTURES} of each object."
+        )
+
+
+def _box(row: dict[str, str], table: Path, line: int) -> Box | None:
+    if not any(row[side] for side in SIDES):
+        return None
+    try:
+        box = Box.from_xywh(*(round(float(row[side])) for side in SIDES))
+    except (ValueError, OverflowError):
+        raise BadTable(f"{table}, line {line}: x, y, w and h must be numbers, or all be empty.") from None
+    if box.width <= 0 or box.height <= 0:
+        raise BadTable(f"{table}, line {line}: w and h must be more than 0.")
+    return box

@@ -1,0 +1,89 @@
+"""A head learns from examples: what shows the same thing moves together, and away from everything else."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boxfind.finetuning.examples import NONE, Examples
+from retrieval.optional_packages import Extra
+from retrieval.types import Numbers, Progress, Rows, Vectors
+
+METRIC_LEARNING = Extra("pytorch-metric-learning", "pytorch_metric_learning", "requirements/finetune.txt")
+TEMPERATURE = 0.07
+LEARNING_RATE = 5e-4
+STEPS = 80
+BATCH = 250
+"""Anchors of each kind of example in a step."""
+POSITIVES = 8
+"""Of the places of an anchor's positives, so many are drawn for a step."""
+
+Table = NDArray[np.bool_]
+
+
+def train_mixing(
+    projected: Vectors, images: Numbers, examples: Sequence[tuple[float, Examples]], progress: Progress
+) -> Vectors:
+    """How the axes (D) of a whitening are to be mixed and scaled: (D, D).
+
+    projected (N, D) are all regions before they get unit length, images (N,) says which picture each is of; each kind
+    of example comes with its weight in the loss. The mixing starts as the identity and is led by the supervised
+    contrastive loss (Khosla et al., NeurIPS 2020); few small steps keep it near. Raises RuntimeMissing.
+    """
+    METRIC_LEARNING.check("Training a head")
+    import torch
+    from pytorch_metric_learning.losses import SupConLoss
+
+    rng = np.random.default_rng(0)
+    loss = SupConLoss(temperature=TEMPERATURE)
+    inputs = torch.from_numpy(projected)
+    mixing = torch.eye(inputs.shape[1], requires_grad=True)
+    optimiser = torch.optim.Adam([mixing], lr=LEARNING_RATE)
+
+    def embedded(wanted: Rows) -> torch.Tensor:
+        return torch.nn.functional.normalize(inputs[torch.from_numpy(wanted)] @ mixing)
+
+    with _one_thread(torch):
+        for step in range(STEPS):
+            progress("Training the head", step, STEPS)
+            optimiser.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / STEPS)) / 2
+            optimiser.zero_grad()
+            for weight, kind in examples:
+                anchors, others, same, different = _batch(kind, images, rng)
+                if not same.any():
+                    continue  # nothing comes again in a small gallery
+                pairs = tuple(torch.from_numpy(places) for places in (*np.nonzero(same), *np.nonzero(different)))
+                unused = (torch.zeros(len(anchors)), torch.zeros(len(others)))  # the pairs say all that labels would
+                part = loss(embedded(anchors), unused[0], pairs, embedded(others), unused[1])
+                (weight * part).backward()
+            optimiser.step()
+        progress("Training the head", STEPS, STEPS)
+    return np.asarray(mixing.detach().numpy())
+
+
+def _batch(kind: Examples, images: Numbers, rng: np.random.Generator) -> tuple[Rows, Rows, Table, Table]:
+    """Some anchors (B,), all their positives (O,), and of which the one shows the same as the other, or does not."""
+    drawn = rng.permutation(len(kind.anchors))[:BATCH]
+    places = rng.permutation(kind.positives.shape[1])[:POSITIVES]
+    positives, doubtful = kind.positives[drawn][:, places], kind.doubtful[drawn]
+    others = np.unique(positives[positives != NONE])
+    same = np.zeros((len(drawn), len(others)), dtype=bool)
+    anchor, place = np.nonzero(positives != NONE)
+    same[anchor, np.searchsorted(others, positives[anchor, place])] = True
+    unsure = np.zeros((len(drawn), images.max() + 2), dtype=bool)  # the last column is for NONE
+    unsure[np.arange(len(drawn))[:, None], doubtful] = True
+    return kind.anchors[drawn], others, same, ~unsure[:, images[others]]
+
+
+@contextmanager
+def _one_thread(torch: Any) -> Iterator[None]:
+    """Matrices this small are done sooner by one: where others are at work too, ten times as soon."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

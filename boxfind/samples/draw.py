@@ -1,0 +1,140 @@
+"""Draws the sample gallery with its labelled queries into a folder, once."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from PIL import Image as Pillow
+
+from boxfind.samples.backgrounds import BACKGROUNDS
+from boxfind.samples.objects import OBJECTS
+from boxfind.samples.scenes import draw_scene, plan_scene
+from boxfind.samples.sketch import Cutout
+from retrieval.errors import GalleryProblem
+from retrieval.types import Box, Image, Progress
+
+VERSION = 2
+"""Raise it with every change of what is drawn: folders of another version are drawn anew."""
+SEED = 7
+GALLERY_SIDES = ((0.62, 0.72), (0.52, 0.62), (0.44, 0.54), (0.36, 0.45), (0.28, 0.36))
+"""How long the object is in each of its gallery pictures, as a share of the picture's shorter side."""
+QUERY_SIDES = ((0.50, 0.64), (0.46, 0.66))
+"""The same in each of its query pictures; the first shows another object beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture of an object; `number` counts its gallery pictures and then its query pictures, from 0."""
+
+    name: str
+    number: int
+
+    @property
+    def is_query(self) -> bool:
+        return self.number >= len(GALLERY_SIDES)
+
+    @property
+    def query(self) -> str:
+        """`badge-1` is the first query of the object `badge`."""
+        return f"{self.name}-{self.number - len(GALLERY_SIDES) + 1}"
+
+    @property
+    def file(self) -> str:
+        scene = self.number - len(GALLERY_SIDES) + 1
+        return f"{self.name}-in-scene-{scene}.jpg" if self.is_query else f"{self.name}-{self.number + 1}.jpg"
+
+
+SAMPLES = tuple(Sample(name, number) for name in OBJECTS for number in range(len(GALLERY_SIDES) + len(QUERY_SIDES)))
+
+
+def draw_samples(folder: Path, progress: Progress) -> None:
+    """Leaves a complete data set in the folder; what else lay there is replaced. Does nothing when it is there.
+
+    Raises GalleryProblem when the folder cannot be written.
+    """
+    if is_complete(folder):
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not is_complete(folder):  # another process may have drawn it meanwhile
+                _replace(folder, progress)
+    except OSError as error:
+        reason = error.strerror or error
+        raise GalleryProblem(
+            f"The sample gallery cannot be drawn in {folder}: {reason}. Let BOXFIND_DATA name a folder with room, "
+            "or BOXFIND_GALLERY your own pictures."
+        ) from None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether this version of the samples lies there; samples.json is written last."""
+    try:
+        return bool(json.loads((folder / "samples.json").read_text(encoding="utf-8"))["version"] == VERSION)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def draw_sample(sample: Sample, cutouts: dict[str, Cutout]) -> tuple[Image, Box]:
+    """One picture and the box of its object. The same on every call."""
+    names = list(OBJECTS)
+    which, number = names.index(sample.name), sample.number
+    shown = [cutouts[sample.name]]
+    if number == len(GALLERY_SIDES):
+        shown.append(cutouts[names[(which + 7) % len(names)]])
+    background = list(BACKGROUNDS)[(2 * which + number) % len(BACKGROUNDS)]
+    sides = (GALLERY_SIDES + QUERY_SIDES)[number]
+    scene = plan_scene(np.random.default_rng((SEED, which, number)), background, shown, sides)
+    image, boxes = draw_scene(scene, shown)
+    return image, boxes[0]
+
+
+def _replace(folder: Path, progress: Progress) -> None:
+    """Draws beside the folder and moves the finished work to its place."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    _draw_all(part, progress)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(part, folder)
+
+
+def _draw_all(folder: Path, progress: Progress) -> None:
+    """The pictures, then the tables, then the mark that says the folder is complete."""
+    for part in ("gallery", "queries"):
+        (folder / part).mkdir(parents=True)
+    cutouts = {name: make() for name, make in OBJECTS.items()}
+    boxes = {}
+    for done, sample in enumerate(SAMPLES):
+        progress("Drawing the sample gallery", done, len(SAMPLES))
+        image, boxes[sample] = draw_sample(sample, cutouts)
+        place = folder / ("queries" if sample.is_query else "gallery") / sample.file
+        Pillow.fromarray(image).save(place, "JPEG", quality=90)
+    _write_tables(folder, boxes)
+    (folder / "samples.json").write_text(json.dumps({"version": VERSION, "pictures": len(SAMPLES)}), encoding="utf-8")
+    progress("Drawing the sample gallery", len(SAMPLES), len(SAMPLES))
+
+
+def _write_tables(folder: Path, boxes: dict[Sample, Box]) -> None:
+    columns = ("query", "image", "x", "y", "w", "h")
+    queries = [sample for sample in SAMPLES if sample.is_query]
+    pairs = [(query, sample) for query in queries for sample in SAMPLES if sample.name == query.name]
+    _write(folder / "queries.csv", columns, ((q.query, q.file, *boxes[q].xywh) for q in queries))
+    _write(
+        folder / "relevant.csv",
+        columns,
+        ((query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query),
+    )
+    _write(folder / "ignore.csv", columns[:2], ())
+
+
+def _write(table: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)

@@ -1,0 +1,59 @@
+"""An uploaded picture made fit to be kept with a saved search: upright, not too large, and nothing but its pixels."""
+
+import hashlib
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from PIL import Image as Pillow
+
+from retrieval.images.resize import resize_image
+from retrieval.request import Example, Request
+from retrieval.types import Box, Image
+
+LONGEST_SIDE = 2048
+QUALITY = 95
+
+
+def keepable(image: Image) -> bytes:
+    """A JPEG of the pixels alone, with full colour resolution; its longest side is at most 2048."""
+    small = Pillow.fromarray(resize_image(image, *_kept_size(image)))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=QUALITY, subsampling="4:4:4")
+    return out.getvalue()
+
+
+def kept(request: Request, images: Mapping[str, Image], known: Collection[str]) -> tuple[Request, dict[str, bytes]]:
+    """The same request over pictures that will still be there, and those that have to be kept for it, by SHA-256.
+
+    `known`: hashes of pictures that are in a gallery or kept already; examples on them stay as they are. `images`: all
+    others, by the hashes the request has for them. Raises KeyError for a picture that is in neither.
+    """
+    uploaded = sorted({example.picture for example in request.examples if example.picture not in known})
+    jpegs = {picture: keepable(images[picture]) for picture in uploaded}
+    hashes = {picture: hashlib.sha256(jpeg).hexdigest() for picture, jpeg in jpegs.items()}
+    examples = tuple(
+        _moved(example, hashes[example.picture], images[example.picture]) if example.picture in hashes else example
+        for example in request.examples
+    )
+    return replace(request, examples=examples), {hashes[picture]: jpeg for picture, jpeg in jpegs.items()}
+
+
+def _moved(example: Example, picture: str, image: Image) -> Example:
+    """The example on the kept picture: its box rounded outwards, inside the picture."""
+    (height, width), (new_width, new_height) = image.shape[:2], _kept_size(image)
+    box = example.box
+    scaled = Box(
+        box.x0 * new_width // width,
+        box.y0 * new_height // height,
+        -(-box.x1 * new_width // width),
+        -(-box.y1 * new_height // height),
+    )
+    return replace(example, picture=picture, box=scaled.clipped(new_width, new_height))
+
+
+def _kept_size(image: Image) -> tuple[int, int]:
+    """Width and height."""
+    height, width = image.shape[:2]
+    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,200 @@
+"""Searches that are kept under a name, with the uploaded pictures they need."""
+
+import hashlib
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from boxfind.searches.database import Database
+from boxfind.searches.errors import BadLink, NotebookProblem
+from boxfind.searches.link import from_params, to_params
+from retrieval.request import Request
+
+LONGEST_NAME = 80
+MOST_SEARCHES = 1000
+MOST_HITS = 100
+MOST_PICTURE_BYTES = 8_000_000
+FACTS = "name, request, made, generation, answer"
+Row = tuple[str, str, str, str, str]
+NEWEST_FIRST = "ORDER BY made DESC, id DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A search with its name, and what it found when it was saved."""
+
+    name: str
+    request: Request
+    made: datetime
+    """When it was saved; it knows its time zone."""
+    generation: str
+    """Of the index that answered then."""
+    answer: tuple[str, ...]
+    """Ids of the hits, best first; the first 100 are kept."""
+
+
+class Notebook:
+    """Any number of threads and programs may use one file; nothing is on disk before the first search is saved.
+
+    Wherever a name is asked for, spaces round it do not count. Every method may raise NotebookProblem.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._database = Database(file)
+
+    def take_notice(self) -> str | None:
+        """A sentence for the user about what happened to the file, once; None when nothing did."""
+        return self._database.take_notice()
+
+    def names(self) -> list[str]:
+        """Newest first; also of those that cannot be read any more."""
+        return self._database.read(
+            lambda connection: [name for (name,) in connection.execute(f"SELECT name FROM searches {NEWEST_FIRST}")],
+            [],
+        )
+
+    def all(self) -> list[Saved]:
+        """Newest first; those that cannot be read any more are left out."""
+        query = f"SELECT {FACTS} FROM searches {NEWEST_FIRST}"
+        rows: list[Row] = self._database.read(lambda connection: connection.execute(query).fetchall(), [])
+        found = []
+        for row in rows:
+            with suppress(NotebookProblem):
+                found.append(_saved(row))
+        return found
+
+    def get(self, name: str) -> Saved | None:
+        if not _tidy(name).isprintable():  # no such name is ever saved
+            return None
+        row = self._database.read(lambda connection: _row(connection, name), None)
+        return _saved(row) if row else None
+
+    def save(self, saved: Saved, pictures: Mapping[str, bytes]) -> None:
+        """In the place of one of the same name. `pictures`: JPEGs by SHA-256, those that are in no gallery.
+
+        Pictures that were kept before need not be given again; those that no search needs any more are deleted.
+        """
+        name, request = _checked_name(saved.name), _request_text(saved.request)
+        for sha256, jpeg in pictures.items():
+            _check_picture(sha256, jpeg)
+        made = saved.made.astimezone(UTC).isoformat(timespec="microseconds")
+        facts = name, request, made, saved.generation, json.dumps(saved.answer[:MOST_HITS])
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM searches WHERE name = ?", (name,))
+            if _count(connection) >= MOST_SEARCHES:
+                raise NotebookProblem(f"There are {MOST_SEARCHES} saved searches already; delete one first.")
+            row = connection.execute(f"INSERT INTO searches ({FACTS}) VALUES (?, ?, ?, ?, ?)", facts).lastrowid
+            uses = {(row, example.picture) for example in saved.request.examples}
+            connection.executemany("INSERT INTO uses VALUES (?, ?)", sorted(uses))
+            connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", pictures.items())
+            connection.execute("DELETE FROM pictures WHERE sha256 NOT IN (SELECT picture FROM uses)")
+
+        self._database.write(work)
+
+    def picture(self, sha256: str) -> bytes | None:
+        """The JPEG that was kept; None where there is none, or it is not what it was."""
+        query = "SELECT jpeg FROM pictures WHERE sha256 = ?"
+        row = self._database.read(lambda connection: connection.execute(query, (sha256,)).fetchone(), None)
+        return row[0] if row and hashlib.sha256(row[0]).hexdigest() == sha256 else None
+
+    def rename(self, name: str, new: str) -> None:
+        new = _checked_name(new)
+
+        def work(connection: sqlite3.Connection) -> None:
+            taken = _row(connection, new) is not None
+            if taken and new != _tidy(name):
+                raise NotebookProblem(f"There is a saved search called {new!r} already; choose another name.")
+            connection.execute("UPDATE searches SET name = ? WHERE name = ?", (new, _tidy(name)))
+
+        self._must_have(name)
+        self._database.write(work)
+
+    def delete(self, name: str) -> Saved | None:
+        """The search that is no longer there, for `save` to bring back; None where there was none that can be read.
+
+        Its pictures stay until the next search is saved, so that bringing it back needs none.
+        """
+
+        def work(connection: sqlite3.Connection) -> Row | None:
+            row = _row(connection, name)
+            connection.execute("DELETE FROM searches WHERE name = ?", (_tidy(name),))
+            return row
+
+        row = self._database.write(work) if _tidy(name) in self.names() else None
+        with suppress(NotebookProblem):
+            return _saved(row) if row else None
+        return None
+
+    def mark(self, name: str, request: Request) -> None:
+        """Gives a saved search the marks of this request; the rest of it stays as it was saved."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            row = _row(connection, name)
+            if row is not None:  # else somebody has just deleted it
+                marked = replace(_saved(row).request, right=request.right, wrong=request.wrong)
+                text = _request_text(marked)
+                connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, _tidy(name)))
+
+        self._must_have(name)
+        self._database.write(work)
+
+    def _must_have(self, name: str) -> None:
+        if _tidy(name) not in self.names():
+            raise NotebookProblem(f"There is no saved search called {_tidy(name)[:LONGEST_NAME]!r} any more.")
+
+
+def _tidy(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _checked_name(name: str) -> str:
+    name = _tidy(name)
+    if not name:
+        raise NotebookProblem("Give the search a name to save it under.")
+    if len(name) > LONGEST_NAME:
+        raise NotebookProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
+    if not name.isprintable():
+        raise NotebookProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
+    return name
+
+
+def _check_picture(sha256: str, jpeg: bytes) -> None:
+    if len(jpeg) > MOST_PICTURE_BYTES:
+        size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
+        raise NotebookProblem(f"A picture of this search takes {size:.1f} MB; up to {most:.0f} MB can be kept.")
+    assert hashlib.sha256(jpeg).hexdigest() == sha256
+
+
+def _count(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM searches").fetchone()[0])
+
+
+def _row(connection: sqlite3.Connection, name: str) -> Row | None:
+    query = f"SELECT {FACTS} FROM searches WHERE name = ?"
+    row: Row | None = connection.execute(query, (_tidy(name),)).fetchone()
+    return row
+
+
+def _saved(row: Row) -> Saved:
+    name, request, made, generation, answer = row
+    try:
+        hits = tuple(map(str, json.loads(answer)))
+        return Saved(name, from_params(json.loads(request)), datetime.fromisoformat(made), generation, hits)
+    except (BadLink, ValueError, TypeError, AttributeError):
+        raise NotebookProblem(f"The saved search {name!r} cannot be read any more; delete it.") from None
+
+
+def _request_text(request: Request) -> str:
+    """As it is kept; one that could not be read again is refused."""
+    params = to_params(request)
+    try:
+        from_params(params)
+    except BadLink as error:
+        raise NotebookProblem(f"This search cannot be saved: {error.reason}.") from None
+    return json.dumps(params)

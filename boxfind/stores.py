@@ -1,0 +1,59 @@
+"""The vector engine that the settings name, and the name of this index in it; nothing where this machine searches."""
+
+import hashlib
+import platform
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boxfind.settings import Settings
+from index.storage.generation import Prepare, no_preparation
+from retrieval.errors import IndexProblem, RuntimeMissing
+from retrieval.optional_packages import MILVUS, MILVUS_LITE
+from retrieval.types import Progress
+
+if TYPE_CHECKING:  # it needs pymilvus
+    from index.milvus.publish import Handover
+
+
+def handover_for(settings: Settings) -> "Handover | None":
+    """What hands generations to Milvus; None for the stores of this machine. Nothing is asked of Milvus yet.
+
+    Raises IndexProblem when the settings do not say where it is, or the library is missing.
+    """
+    if settings.store != "milvus":
+        return None
+    if not settings.milvus_uri:
+        raise IndexProblem(
+            "BOXFIND_STORE=milvus needs to know where Milvus is: set BOXFIND_MILVUS_URI (docs/milvus.md)."
+        )
+    in_a_file = settings.milvus_uri.endswith(".db")
+    try:
+        for extra in (MILVUS, MILVUS_LITE) if in_a_file else (MILVUS,):
+            extra.check("BOXFIND_STORE=milvus")
+    except RuntimeMissing as missing:
+        raise IndexProblem(str(missing)) from None
+    from index.milvus.client import Access, Milvus
+    from index.milvus.publish import Handover
+
+    access = Access(
+        str(Path(settings.milvus_uri).expanduser()) if in_a_file else settings.milvus_uri,
+        settings.milvus_token.get_secret_value(),
+        settings.milvus_index,
+        settings.milvus_timeout,
+        settings.milvus_fallback,
+    )
+    return Handover(Milvus(access), settings.milvus_alias or _alias(settings.index_dir))
+
+
+def preparation(handover: "Handover | None", progress: Progress) -> Prepare:
+    """What must be done with a generation before it is served. Raises StoreAway when Milvus is away already."""
+    if handover is None:
+        return no_preparation
+    handover.milvus.reach()
+    return partial(handover.hand_over, progress=progress)
+
+
+def _alias(index_dir: Path) -> str:
+    """Another one on every machine: two that build in folders of one name must not drop each other's collections."""
+    return f"boxfind_{hashlib.sha256(f'{platform.node()}:{index_dir}'.encode()).hexdigest()[:8]}"

@@ -1,0 +1,1 @@
+"""The catalogue page: groups of pictures that show the same thing."""

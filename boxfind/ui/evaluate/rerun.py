@@ -1,0 +1,77 @@
+"""The saved searches asked again: the pictures they need, their ratings, and the data set they make."""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import streamlit as st
+
+from boxfind.engine import Engine
+from boxfind.evaluation.dataset_zip import dataset_zip, upright_jpeg
+from boxfind.evaluation.judged import Judged, Rating, Ratings, question, rate_all, rating
+from boxfind.searches.saved_searches import Notebook
+from boxfind.ui.session import Picture, notebook, shared_engine
+from index.gallery import Gallery
+from retrieval.errors import UnreadableImage
+from retrieval.images.decode import read_file
+from retrieval.printable import shown
+
+PATIENCE = 0.5
+"""Seconds after which the page shows how far it is: what is remembered takes less."""
+
+
+def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str]) -> Ratings:
+    """Shows how far it is. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
+    began, slot = time.monotonic(), st.empty()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if time.monotonic() - began > PATIENCE:
+            slot.progress(done / total, f"{stage}: {done} of {total}")
+
+    found = rate_all(
+        searches, rankings, lambda search, ranking: _rating(gallery.folder.name, search, ranking, gallery), progress
+    )
+    slot.empty()
+    return found
+
+
+def packing(gallery: Gallery, searches: Sequence[Judged]) -> Callable[[], bytes]:
+    """Makes the ZIP when it is asked for, which is outside of any page."""
+    return partial(dataset_zip, searches, partial(_jpeg, gallery=gallery, engine=shared_engine(), kept=notebook()))
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _rating(generation: str, search: Judged, ranking: str, _gallery: Gallery) -> Rating:
+    """Remembered by what decides it. Raises UnreadableImage, BadBox."""
+    engine, images = shared_engine(), {}
+    for key in {example.picture for example in search.request.examples}:
+        picture = _picture(key, _gallery, notebook())
+        images[key] = engine.read_picture(picture.data, picture.name)
+    hits = engine.answer(_gallery, question(search, ranking), images, 0)
+    return rating(search, [hit.image for hit in hits])
+
+
+def _picture(key: str, gallery: Gallery, kept: Notebook) -> Picture:
+    """A picture of a saved search, which the notebook has unless the gallery does. Raises UnreadableImage."""
+    data = kept.picture(key)
+    if data is not None:
+        return Picture("The picture searched with", data)
+    image = gallery.catalogue.with_contents(key)
+    if image is None:
+        raise UnreadableImage("gone", "The picture searched with is not in the gallery any more.")
+    try:
+        found = Picture(image, read_file(gallery.file(image)))
+    except UnreadableImage:  # its sentence may name the folder
+        raise UnreadableImage("gone", f"{shown(image)}, the picture searched with, cannot be opened now.") from None
+    if found.key != key:
+        raise UnreadableImage("changed", f"{shown(image)}, the picture searched with, has changed since.")
+    return found
+
+
+def _jpeg(key: str, gallery: Gallery, engine: Engine, kept: Notebook) -> bytes:
+    """Upright and without metadata, as the notebook keeps pictures. Raises UnreadableImage."""
+    data = kept.picture(key)
+    if data is not None:
+        return data
+    picture = _picture(key, gallery, kept)
+    return upright_jpeg(engine.read_picture(picture.data, picture.name))

@@ -1,0 +1,1 @@
+"""The gallery page: browse, open, add and compare pictures."""

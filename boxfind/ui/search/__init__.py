@@ -1,0 +1,1 @@
+"""The search page: the query, the box, the results."""

@@ -1,0 +1,82 @@
+"""The boxes of a search for several things, and what each of them shows."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from boxfind.ui.search.search_state import asking, image_of, name_of
+from boxfind.ui.widgets.safe_text import plain
+from boxfind.ui.widgets.synced_widgets import key_for, was_set
+from index.gallery import Gallery
+from retrieval.errors import UnreadableImage
+from retrieval.images.resize import crop_image, thumbnail
+from retrieval.printable import shown
+from retrieval.request import Example, Role
+
+MEANS: dict[Role, str] = {
+    "object": "this",
+    "view": "the same thing again",
+    "also": "and this too",
+    "not": "but not this",
+}
+ANOTHER = (
+    "The next picture you choose joins this search: draw the same thing in it as seen from elsewhere, or another thing."
+)
+
+
+def box_list(gallery: Gallery) -> None:
+    """Shows nothing while a single box is asked for."""
+    state = asking()
+    examples = state.request.examples
+    if not state.several and len(examples) < 2:
+        return
+    for number, example in enumerate(examples):
+        _row(number, example, gallery)
+    if examples:
+        key = key_for("joining", state.joining)
+        st.toggle("Add another picture", value=state.joining, key=key, on_change=_join, args=[key])
+        if state.joining:
+            st.caption(ANOTHER)
+
+
+def _row(number: int, example: Example, gallery: Gallery) -> None:
+    state = asking()
+    name = name_of(example.picture, gallery)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        try:
+            crop = thumbnail(crop_image(image_of(example.picture, gallery), example.box), side=96)
+            st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
+        except UnreadableImage:
+            st.text("?")
+        key = key_for(f"role {number}", example)
+        st.selectbox(
+            f"Box {number + 1}, from {plain(shown(name))}",
+            list(MEANS),
+            index=list(MEANS).index(example.role),
+            format_func=MEANS.__getitem__,
+            key=key,
+            on_change=_change,
+            args=[number, key],
+            label_visibility="collapsed",
+        )
+        st.button(
+            f"Take box {number + 1} away",
+            key=f"away {number}",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=state.change,
+            args=[number, None],
+        )
+
+
+def _change(number: int, key: str) -> None:
+    state, role = asking(), st.session_state[key]
+    example = state.request.examples[number : number + 1]
+    if example and was_set(f"role {number}", key, replace(example[0], role=role)):
+        state.change(number, role)
+
+
+def _join(key: str) -> None:
+    joining = st.session_state[key]
+    if was_set("joining", key, joining):
+        asking().joining = joining

@@ -1,0 +1,151 @@
+"""A person draws boxes on a picture; the rest of the program gets them in pixels of the upright original."""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from boxfind.ui.search.search_state import Asking
+from boxfind.ui.widgets.colours import COLOURS
+from retrieval.descriptors.embedder import SMALLEST_BOX
+from retrieval.images.resize import thumbnail
+from retrieval.types import Box, Image
+
+CANVAS_WIDTH = 460
+CANVAS_HEIGHT = 520
+SNAP = 6
+"""Canvas pixels from the border within which a box was meant to reach it."""
+SPECK = 8
+"""Canvas pixels below which a box was a click or a slip."""
+STROKE = 3
+FILL = "rgba(255, 90, 31, 0.08)"
+MOST_BOXES = 8
+MOST_THINGS = 50
+"""What lies on a canvas below this many others is not looked at."""
+ORIGINS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
+"""The point of a box that the canvas gives the place of, as a share of its side."""
+
+
+def pick_boxes(image: Image, asking: Asking) -> None:
+    """Shows the picture to draw on, and makes what is drawn on it what is asked for.
+
+    Of several boxes the last one counts, unless the visitor looks for several things.
+    """
+    height, width = image.shape[:2]
+    scale = min(CANVAS_WIDTH / width, CANVAS_HEIGHT / height)
+    things = _canvas(image, scale, asking)
+    drawn = drawn_boxes(things, scale, width, height)
+    boxes = list(dict.fromkeys(_exact(box, asking.preset, tolerance=(SNAP + 2) / scale) for box in drawn))
+    if len(boxes) > 1 and not asking.several:
+        asking.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
+        st.rerun()
+    if asking.several and len(boxes) > len(asking.preset):
+        asking.put(boxes[:MOST_BOXES])  # a canvas on which they are numbered takes its place
+        st.rerun()
+    asking.drawn(boxes)
+    if things and not boxes:
+        st.caption("That box is too small to search with; draw a larger one.")
+    elif len(boxes) >= MOST_BOXES:
+        st.caption(f"A search has {MOST_BOXES} boxes at most; another one will not stay.")
+
+
+def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int) -> list[Box]:
+    """The boxes on the canvas that are no clicks or specks, in pixels of a (width, height) picture.
+
+    This is the only place that goes from canvas units to pixels. What comes from a browser is not trusted.
+    """
+    boxes = []
+    for thing in things[-MOST_THINGS:]:
+        edges = _edges(thing)
+        if edges is None or min(edges[2] - edges[0], edges[3] - edges[1]) < SPECK:
+            continue
+        x0, x1 = _snapped(edges[0], edges[2], width * scale)
+        y0, y1 = _snapped(edges[1], edges[3], height * scale)
+        box = Box(math.floor(x0 / scale), math.floor(y0 / scale), math.ceil(x1 / scale), math.ceil(y1 / scale)).clipped(
+            width, height
+        )
+        if box.width >= SMALLEST_BOX and box.height >= SMALLEST_BOX:
+            boxes.append(box)
+    return boxes
+
+
+def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
+    """The canvas with the picture below it; what lies on it, as the browser tells it."""
+    from streamlit_drawable_canvas import st_canvas  # works in a running app only
+
+    height, width = image.shape[:2]
+    key = f"canvas-{asking.shown}-{asking.canvas}"
+    try:
+        with st.container(key="canvas"):
+            told = st_canvas(
+                background_image=_background(asking.shown, image),
+                width=round(width * scale),
+                height=round(height * scale),
+                drawing_mode="labeled_rect",
+                initial_drawing=_drawing_of(asking, key, scale, width * scale, height * scale),
+                stroke_color=COLOURS[0],
+                stroke_width=STROKE,
+                fill_color=FILL,
+                font_size=16,
+                key=key,
+            ).json_data
+    except (AttributeError, KeyError, TypeError):  # the component takes it for granted that a browser tells the truth
+        return []
+    things = told.get("objects") if isinstance(told, Mapping) else None
+    return things if isinstance(things, list) else []
+
+
+def _edges(thing: object) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom of an upright box in canvas units; None for anything else that may be sent."""
+    if not isinstance(thing, Mapping) or thing.get("type") != "LabeledRect":
+        return None
+    try:
+        left, top, wide, high = (float(thing[side]) for side in ("left", "top", "width", "height"))
+        wide, high = wide * float(thing.get("scaleX", 1)), high * float(thing.get("scaleY", 1))
+        left -= ORIGINS[thing.get("originX", "left")] * wide
+        top -= ORIGINS[thing.get("originY", "top")] * high
+        turned = float(thing.get("angle", 0)) % 360 != 0
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    edges = (left, top, left + wide, top + high)
+    return None if turned or not all(map(math.isfinite, edges)) else edges
+
+
+def _snapped(start: float, end: float, length: float) -> tuple[float, float]:
+    return (0.0 if start < SNAP else start), (length if end > length - SNAP else end)
+
+
+def _exact(box: Box, presets: Sequence[Box], tolerance: float) -> Box:
+    """A box that was set from elsewhere to the pixel, where the canvas can only tell it roughly."""
+    near = (preset for preset in presets if all(abs(a - b) <= tolerance for a, b in _edges_of(box, preset)))
+    return next(near, box)
+
+
+def _edges_of(one: Box, other: Box) -> tuple[tuple[int, int], ...]:
+    return (one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1)
+
+
+def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
+    """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen.
+
+    The browser keeps what is drawn, also below another picture, until a drawing comes that differs: so it has the key.
+    """
+    from streamlit_drawable_canvas import boxes_to_drawing
+
+    placed = []
+    for number, box in enumerate(asking.preset, start=1):
+        x, y, w, h = (side * scale for side in box.xywh)
+        w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
+        label = str(number) if asking.several else ""
+        placed.append({"label": label, "left": x, "top": y, "width": w, "height": h})
+    drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOURS[0], stroke_width=STROKE, fill_color=FILL)
+    return drawn | {"key": key}
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _background(key: str, _image: Image) -> str:
+    """A data URL: the canvas would take seconds to encode the picture itself, on every run."""
+    jpeg = thumbnail(_image, side=2 * CANVAS_WIDTH, quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,0 +1,131 @@
+"""The answer to a search as the visitor wants to see it: how many, how similar, page by page."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from boxfind.ui.search.match_dialog import CLOSER, closer
+from boxfind.ui.search.result_grid import result_grid
+from boxfind.ui.search.search_state import asking, search_from
+from boxfind.ui.widgets.thumbnail import thumbnail_of
+from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
+from index.gallery import Gallery
+from retrieval.ranking.confidence import NO_MATCH, no_match
+from retrieval.types import Hit
+
+if TYPE_CHECKING:
+    import altair as alt
+
+COUNTS = (10, 20, 50, 100)
+PER_PAGE = 20
+
+
+def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
+    """The tiles, and what the visitor may do with them."""
+    shown = shown_of(hits)
+    pages = -(-len(shown) // PER_PAGE)
+    slot = st.container()
+    page = st.pagination(pages, key="results page") if pages > 1 else 1
+    with slot:
+        result_grid(gallery, shown[(page - 1) * PER_PAGE : page * PER_PAGE], asking().request, _pick(gallery, hits))
+    closer(gallery, [hit for _, hit in shown], asking().request)
+
+
+def remarks(hits: Sequence[Hit]) -> None:
+    """What the visitor should know of the results before looking at them."""
+    if no_match(hits[: COUNTS[0]]):
+        st.info(NO_MATCH, icon=":material/search_off:")
+    if hits and not shown_of(hits):
+        st.info(f"All {len(hits)} results are less similar than {_least():.2f}.", icon=":material/filter_alt:")
+        st.button("Show them all the same", on_click=_any_similarity)
+
+
+def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:
+    """Those that the visitor wants to see, with their ranks."""
+    least = _least()  # 0 is any, and some are less similar than that
+    similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if not least or hit.similarity >= least]
+    return similar[: st.session_state.get("count", COUNTS[0])]
+
+
+def _pick(gallery: Gallery, hits: Sequence[Hit]) -> Callable[[str, str], None]:
+    regions = {hit.image: hit.region.box for hit in hits}
+
+    def pick(action: str, image: str) -> None:
+        if action == "open":
+            CLOSER.open(image)
+        elif action == "search":
+            search_from(gallery, image, regions[image])
+        else:
+            asking().mark(image, right=action == "right")
+
+    return pick
+
+
+def count_choice() -> None:
+    """How many results are shown."""
+    st.selectbox("Show", COUNTS, key="count", persist_state="session", width=90)
+
+
+def similarity_choice(hits: Sequence[Hit]) -> None:
+    """The least similarity, chosen on a histogram of what was found."""
+    least = _least()
+    label = f"At least {least:.2f}" if least else "Any similarity"
+    popover = st.popover(label, icon=":material/filter_alt:", on_change="rerun", key="similarity filter")
+    if popover.open:
+        with popover:
+            st.altair_chart(_histogram(hits, least), width="stretch")
+            st.slider("Least similarity", 0.0, 1.0, step=0.01, key="least", persist_state="session")
+
+
+def marked(gallery: Gallery) -> None:
+    """What was marked, and the ways to take it back; nothing while nothing is."""
+    state = asking()
+    request = state.request
+    if not request.right and not request.wrong:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(
+            f"The results follow your marks: {len(request.right)} right, {len(request.wrong)} wrong.", width="content"
+        )
+        if request.wrong:
+            with st.popover("Left out", icon=":material/thumb_down:"):
+                _left_out(gallery, request.wrong)
+        st.button("Forget all marks", icon=":material/undo:", type="tertiary", on_click=state.unmark)
+
+
+def _left_out(gallery: Gallery, wrong: Sequence[str]) -> None:
+    known = [image for image in wrong if image in gallery.catalogue.numbers]
+    tiles = [Tile(image, thumbnail_of(gallery, image), (1, 1), f"Marked as wrong: {image}", image) for image in known]
+    tile_grid(tiles, [Action("back", "Not wrong after all", "undo")], _take_back, "left out", 110, "Marked as wrong")
+
+
+def _take_back(action: str, image: str) -> None:
+    asking().mark(image, right=False)
+
+
+def _least() -> float:
+    return float(st.session_state.get("least", 0.0))
+
+
+def _any_similarity() -> None:
+    st.session_state["least"] = 0.0
+
+
+def _histogram(hits: Sequence[Hit], least: float) -> "alt.LayerChart":
+    import altair as alt  # a fifth of a second, which every start would wait for
+    import pandas as pd
+
+    table = pd.DataFrame({"similarity": [hit.similarity for hit in hits], "match": [hit.confidence for hit in hits]})
+    bars = (
+        alt.Chart(table, height=160)
+        .mark_bar()
+        .encode(
+            alt.X("similarity:Q", bin=alt.Bin(maxbins=25), title="Similarity"),
+            alt.Y("count()", title="Results"),
+            alt.Color("match:N", scale=alt.Scale(domain=["likely", "possible", "unlikely"]), title="Match"),
+        )
+    )
+    line = alt.Chart(pd.DataFrame({"least": [least]})).mark_rule(strokeDash=[4, 3]).encode(x="least:Q")
+    layers: alt.LayerChart = bars + line
+    return layers

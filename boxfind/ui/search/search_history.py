@@ -1,0 +1,73 @@
+"""The searches of this visit: the way back, and all of them to take up again."""
+
+import streamlit as st
+
+from boxfind.ui.search.search_state import Asking, asking, image_of, name_of
+from boxfind.ui.widgets.thumbnail import grey
+from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
+from index.gallery import Gallery
+from retrieval.errors import UnreadableImage
+from retrieval.images.decode import decode_image
+from retrieval.images.resize import crop_image, thumbnail
+from retrieval.printable import shown
+from retrieval.request import Request
+from retrieval.types import Image
+
+LISTED = 30
+
+
+def trail(gallery: Gallery) -> None:
+    """Back to the search this one was made from, and the list of all."""
+    state = asking()
+    st.button(
+        "Back",
+        icon=":material/arrow_back:",
+        shortcut="B",
+        disabled=state.before is None,
+        on_click=_back,
+        help="To the search before this one: marks and boxes as they were.",
+    )
+    if len(state.steps) > 1:
+        history = st.popover(
+            f"{len(state.steps)} searches", icon=":material/history:", on_change="rerun", key="history"
+        )
+        if history.open:
+            with history:
+                _history(gallery, state)
+
+
+def title_of(request: Request, gallery: Gallery) -> str:
+    """A search in a few words."""
+    pictures = [shown(name_of(example.picture, gallery)) for example in request.examples[:1]]
+    name = ": ".join([*pictures, *([f"“{request.words}”"] if request.words else [])])
+    more = f", {len(request.examples)} boxes" if len(request.examples) > 1 else ""
+    marks = len(request.right) + len(request.wrong)
+    return name + more + (f", {marks} marked" if marks else "")
+
+
+def _history(gallery: Gallery, state: Asking) -> None:
+    latest = list(enumerate(state.steps))[-LISTED:][::-1]
+    tiles = []
+    for number, step in latest:
+        title = title_of(step.request, gallery)
+        picture = _crop(gallery, step.request)
+        size = (picture.shape[1], picture.shape[0])
+        alt = f"Search {number + 1}: {title}"
+        tiles.append(Tile(str(number), thumbnail(picture, 200), size, alt, f"{number + 1}  {title}"))
+    actions = [Action("again", "Search for this again", "history")]
+    tile_grid(tiles, actions, lambda _, number: state.go_to(int(number)), "history grid", 110, "Searches of this visit")
+
+
+def _crop(gallery: Gallery, request: Request) -> Image:
+    """What is in the box of the object; grey when its picture is not here any more, or there are only words."""
+    try:
+        asked = request.wanted[0]
+        return crop_image(image_of(asked.picture, gallery), asked.box)
+    except (UnreadableImage, IndexError):
+        return decode_image(grey())
+
+
+def _back() -> None:
+    state = asking()
+    if state.before is not None:
+        state.go_to(state.before)

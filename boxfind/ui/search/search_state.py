@@ -1,0 +1,211 @@
+"""What one visitor asks for: the pictures, the boxes on them, and every search of the visit with the way back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import streamlit as st
+
+from boxfind.ui.session import Picture, decoded, notebook
+from boxfind.ui.widgets.safe_text import plain
+from index.gallery import Gallery
+from retrieval.descriptors.embedder import SMALLEST_BOX
+from retrieval.errors import UnreadableImage
+from retrieval.images.decode import read_file
+from retrieval.printable import shown
+from retrieval.request import Example, Request, Role, arranged
+from retrieval.types import Box, Image
+
+KEPT = 12
+"""Pictures of a visit that stay in memory beside those of the search at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A search of this visit, and the one it was made from."""
+
+    request: Request
+    before: int | None
+
+
+@dataclass(slots=True)
+class Asking:
+    """The search at hand. `shown` is the picture that is drawn on, by its key; empty while there is none."""
+
+    request: Request = field(default_factory=Request)
+    shown: str = ""
+    several: bool = False
+    """Whether a new box joins the others instead of taking their place."""
+    joining: bool = False
+    """Whether the next picture joins the search instead of beginning another."""
+    canvas: int = 0
+    """Counts up when the canvas has to show other boxes than were drawn on it, namely these:"""
+    preset: tuple[Box, ...] = ()
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    at: int | None = None
+    """The step that the search at hand is, or was made from."""
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Those on the picture that is shown."""
+        return [example.box for example in self.request.examples if example.picture == self.shown]
+
+    def show(self, picture: Picture, boxes: Sequence[Box] = ()) -> None:
+        """Makes a picture the one that is drawn on; what was asked for before is forgotten unless it joins that."""
+        self.pictures[picture.key] = picture
+        others = self.request.examples if self.joining else ()
+        self.joining, self.several, self.shown = False, bool(others), picture.key
+        words = self.request.words if others else ""
+        self.request = replace(self.request, examples=others, words=words, right=(), wrong=())
+        self.put(boxes)
+        self._forget_pictures()
+
+    def put(self, boxes: Sequence[Box]) -> None:
+        """Sets the boxes on the shown picture from outside the canvas."""
+        self.drawn(boxes)
+        self._redraw()
+
+    def keep_one(self) -> None:
+        """Leaves of several boxes the last on the shown picture."""
+        self.several = False
+        last = Example(self.shown, self.boxes[-1]) if self.boxes else None
+        self.ask(replace(self.request, examples=(last,) if last else ()))
+        self._redraw()
+
+    def change(self, number: int, role: Role | None) -> None:
+        """Gives an example another role, or takes it away."""
+        examples = list(self.request.examples)
+        examples[number : number + 1] = [replace(examples[number], role=role)] if role else []
+        self.ask(replace(self.request, examples=arranged(examples)))
+        self._redraw()
+
+    def drawn(self, boxes: Sequence[Box]) -> None:
+        """Takes over the boxes on the shown picture as the canvas has them; they keep the roles they had."""
+        if list(boxes) == self.boxes:
+            return
+        here = [example for example in self.request.examples if example.picture == self.shown]
+        elsewhere = [example for example in self.request.examples if example.picture != self.shown]
+        new: Role = "view" if elsewhere else "also"
+        roles = _roles_kept(here, boxes, new)
+        examples = [Example(self.shown, box, role) for box, role in zip(boxes, roles, strict=True)]
+        self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), right=(), wrong=()))
+
+    def ask(self, request: Request) -> None:
+        """Makes this the search at hand, and a step of the visit once there is something to search for."""
+        if request.asks and request != self.request:
+            self.steps.append(Step(request, self.at))
+            self.at = len(self.steps) - 1
+        self.request = request
+
+    def settle(self, request: Request) -> None:
+        """The same search ranked, or looked at, in another way: no step of its own."""
+        if request != self.request and self.at is not None and request.asks:
+            self.steps[self.at] = replace(self.steps[self.at], request=request)
+        self.request = request
+
+    @property
+    def before(self) -> int | None:
+        """The step that "back" leads to."""
+        if self.at is None:
+            return None
+        return self.steps[self.at].before if self.request == self.steps[self.at].request else self.at
+
+    def go_to(self, step: int) -> None:
+        """Takes a search of this visit up again."""
+        self.at, self.request = step, self.steps[step].request
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Shows a picture of the search at hand, when another one was shown."""
+        pictures = [example.picture for example in self.request.examples]
+        self.shown = self.shown if self.shown in pictures or not pictures else pictures[0]
+        self.several, self.joining = len(pictures) > 1, False
+        self._redraw()
+
+    def mark(self, image: str, right: bool) -> None:
+        """Calls a gallery image right or wrong; said twice it is taken back."""
+        request = self.request
+        rights = _toggled(request.right, image) if right else _without(request.right, image)
+        wrongs = _without(request.wrong, image) if right else _toggled(request.wrong, image)
+        self.ask(replace(request, right=rights, wrong=wrongs))
+
+    def unmark(self) -> None:
+        """Forgets what was called right or wrong."""
+        self.ask(replace(self.request, right=(), wrong=()))
+
+    def _redraw(self) -> None:
+        self.preset = tuple(self.boxes)
+        self.canvas += 1
+
+    def _forget_pictures(self) -> None:
+        needed = {example.picture for example in self.request.examples} | {self.shown}
+        spare = [key for key in self.pictures if key not in needed]
+        for key in spare[: max(len(spare) - KEPT, 0)]:
+            del self.pictures[key]
+
+
+def asking() -> Asking:
+    """What this visitor asks for; starts empty."""
+    found: Asking = st.session_state.setdefault("asking", Asking())
+    return found
+
+
+def name_of(key: str, gallery: Gallery) -> str:
+    """What a picture is called, as far as it is known."""
+    picture = asking().pictures.get(key)
+    return picture.name if picture else gallery.catalogue.with_contents(key) or "a picture"
+
+
+def image_of(key: str, gallery: Gallery) -> Image:
+    """The pixels of a picture of this visit, of the notebook or of the gallery. Raises UnreadableImage."""
+    here = asking().pictures
+    if key not in here:
+        here[key] = _fetched(key, gallery)
+    return decoded(key, here[key])
+
+
+def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
+    """Makes a gallery picture the query; keeps the one there is, and says why, when the file cannot be read now."""
+    if box is not None and min(box.width, box.height) < SMALLEST_BOX:
+        entry = gallery.entry(image)
+        box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
+    try:
+        picture = Picture(image, read_file(gallery.file(image)))
+    except UnreadableImage:  # its sentence names the folder
+        st.toast(
+            plain(f"{shown(image)} cannot be opened now; it was there when the gallery was indexed."),
+            icon=":material/warning:",
+        )
+        return False
+    asking().show(picture, [] if box is None else [box])
+    return True
+
+
+def _fetched(key: str, gallery: Gallery) -> Picture:
+    kept = notebook().picture(key)
+    if kept is not None:
+        return Picture("a saved picture", kept)
+    image = gallery.catalogue.with_contents(key)
+    if image is not None:
+        picture = Picture(image, read_file(gallery.file(image)))
+        if picture.key == key:
+            return picture
+    raise UnreadableImage(
+        "gone", "The picture of this search is not here any more: choose the file again and draw the box anew."
+    )
+
+
+def _roles_kept(before: Sequence[Example], boxes: Sequence[Box], new: Role) -> list[Role]:
+    """By place where one box was moved, else by box."""
+    if len(before) == len(boxes):
+        return [example.role for example in before]
+    known = {example.box: example.role for example in before}
+    return [known.get(box, new) for box in boxes]
+
+
+def _toggled(images: tuple[str, ...], image: str) -> tuple[str, ...]:
+    return _without(images, image) if image in images else (*images, image)
+
+
+def _without(images: tuple[str, ...], image: str) -> tuple[str, ...]:
+    return tuple(other for other in images if other != image)

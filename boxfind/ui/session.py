@@ -1,0 +1,58 @@
+"""What all visitors share: the engine, the notebook, decoded pictures and answers that were given before."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+
+from boxfind.engine import Engine
+from boxfind.searches.saved_searches import Notebook
+from boxfind.settings import Settings
+from index.gallery import Gallery
+from retrieval.request import Request
+from retrieval.types import Hit, Image
+
+MOST = 100
+"""Hits a search brings; how many of them are shown is the visitor's choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to search with: the name it is shown under, and its file's bytes as they came."""
+
+    name: str
+    data: bytes
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@st.cache_resource(show_spinner=False)
+def shared_engine() -> Engine:
+    """The engine of this process: model and index are held once, for everyone."""
+    return Engine(Settings())
+
+
+@st.cache_resource(show_spinner=False)
+def notebook() -> Notebook:
+    """The saved searches of the gallery."""
+    return Notebook(shared_engine().settings.searches_file)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Opening the picture…")
+def decoded(key: str, _picture: Picture) -> Image:
+    """The pixels of a picture, read-only and shared. Raises UnreadableImage."""
+    image = shared_engine().read_picture(_picture.data, _picture.name)
+    image.setflags(write=False)
+    return image
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def find(generation: str, request: Request, _gallery: Gallery, _images: Mapping[str, Image]) -> tuple[list[Hit], float]:
+    """The hits of a request and the seconds they took, remembered by what decides them."""
+    began = time.perf_counter()
+    hits = shared_engine().answer(_gallery, request, _images, MOST)
+    return hits, time.perf_counter() - began

@@ -1,0 +1,40 @@
+"""What is searched, in the sidebar: the gallery, its index, and what became of the rest of its files."""
+
+import streamlit as st
+
+from boxfind.ui.admin import may_rebuild
+from boxfind.ui.build_panel import build_panel
+from boxfind.ui.gallery.skipped_table import skipped_button
+from boxfind.ui.login import login_panel
+from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.safe_text import plain
+from index.gallery import Gallery
+from retrieval.errors import IndexProblem
+
+
+def index_sidebar() -> None:
+    """Which gallery is searched, what is in it, and the ways to bring its index up to date."""
+    engine = shared_engine()
+    st.subheader("Gallery")
+    settings = engine.settings
+    folder = str(settings.gallery_dir) if may_rebuild() else settings.gallery_dir.name
+    st.text("Sample gallery" if settings.is_sample else folder)
+    try:
+        _facts(engine.gallery())
+        build_panel()
+    except IndexProblem:
+        st.text("No index to search yet")
+    login_panel()
+
+
+def _facts(gallery: Gallery) -> None:
+    manifest = gallery.manifest
+    built = manifest.created.astimezone()
+    st.markdown(
+        f"**{manifest.counts.images:,}** pictures, **{manifest.counts.regions:,}** regions  \n"
+        f"Model {plain(manifest.recipe.backbone)}  \n"
+        f"Built {built:%d %B %Y, %H:%M}"
+    )
+    skipped_button(gallery)
+    if manifest.note:
+        st.caption(plain(manifest.note))

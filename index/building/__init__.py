@@ -1,0 +1,1 @@
+"""From a gallery folder to a new generation."""

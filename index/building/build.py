@@ -1,0 +1,144 @@
+"""A folder of pictures becomes a new generation of the index; what has not changed is taken over from the last."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from index.building.assemble import Assembled, assemble
+from index.building.build_plan import Plan, changes, make_plan, refuse_when_gone, refuse_when_unreadable
+from index.building.describe_all import look_at_all
+from index.building.describe_image import Look
+from index.building.journal import Journal, open_journal, remove_journal
+from index.building.previous_generation import Base
+from index.storage.disk_space import need_space, room_in
+from index.storage.folder_scan import find_pictures
+from index.storage.generation import (
+    Counts,
+    Generation,
+    Manifest,
+    Prepare,
+    new_manifest,
+    no_preparation,
+    publish,
+    scratch_folder,
+    served_generation,
+)
+from index.stores.ivf import wants_cells
+from retrieval.descriptors.recipe import LEARNED, Recipe
+from retrieval.descriptors.whitening import SAMPLE
+from retrieval.errors import GalleryProblem, IndexProblem
+from retrieval.types import Progress
+
+OUTGROWN = 2
+"""A whitening is learned anew when the gallery has so many times the pictures that it was learned from."""
+MOST_REGIONS = 20
+"""Of a picture: a whitening that was learned from more than SAMPLE of them has seen all that it can."""
+BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
+"""On disk, roughly: a picture in an index, and in the journal as long as there is no whitening."""
+
+
+def build(
+    gallery: Path,
+    index_dir: Path,
+    look: Look,
+    progress: Progress,
+    note: str = "",
+    full: bool = False,
+    store: str = "auto",
+    prepare: Prepare = no_preparation,
+) -> Path:
+    """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
+
+    `look` looks at them; whatever does, and however often it changes, the journal keeps what it has done.
+    Only new and changed pictures are looked at, unless `full`: then all are, and the whitening is learned anew. A
+    file that cannot be used is recorded with its reason and costs nothing but itself. What is served changes only
+    when everything is complete, and not at all when nothing is new. A build goes on from where an interrupted one
+    stopped. `prepare` is given what is to be served, also when nothing is new. Raises GalleryProblem, DiskFull, and
+    what `look` and `prepare` raise.
+    """
+    index_dir.mkdir(parents=True, exist_ok=True)
+    with room_in(index_dir), scratch_folder(index_dir) as folder:
+        progress("Looking for pictures", 0, 0)
+        found, skipped = find_pictures(gallery)
+        served, damage = _served(index_dir)
+        refuse_when_gone(gallery, served, len(found), full)
+        gallery, embedder = gallery.resolve(), look.embedder
+        recipe = embedder.recipe
+        base = Base(served) if served and not full and _goes_on(served, recipe, len(found)) else None
+        with open_journal(index_dir, _terms(gallery, recipe, base), recipe.distinct) as journal:
+            if base and journal.whitening is None:
+                journal.learn(base.generation.whitening, base.generation.manifest.learned)
+            if embedder.whitening and journal.whitening is None:
+                journal.learn(embedder.whitening, learned=0)
+            plan = make_plan(gallery, found, skipped, base, journal)
+            need_space(index_dir, _size(plan, journal))
+            look_at_all(plan, look, journal, progress)
+            if not plan.taken and not plan.made:
+                raise GalleryProblem(_nothing_usable(plan))
+            refuse_when_unreadable(gallery, served, plan.skipped, full)
+            if served and not damage and plan.changes_nothing() and _suits(served, str(gallery), note, store):
+                final = served.folder
+                prepare(final)
+            else:
+                facts = {"recipe": recipe, "gallery": str(gallery), "note": note}
+                made = assemble(plan, journal, embedder.classes, folder, progress, store)
+                manifest = _manifest(plan, journal, made, served, facts)
+                final = publish(folder, index_dir, manifest, served.folder if served else None, prepare)
+        remove_journal(index_dir)
+        return final
+
+
+def _served(index_dir: Path) -> tuple[Generation | None, str]:
+    try:
+        return served_generation(index_dir)
+    except IndexProblem:
+        return None, ""
+
+
+def _suits(served: Generation, gallery: str, note: str, store: str) -> bool:
+    """Whether a generation of the same pictures says, and can be searched, as it would if it were made now."""
+    as_searched = served.cells is not None or not wants_cells(store, len(served.vectors))
+    return as_searched and (served.manifest.gallery, served.manifest.note) == (gallery, note)
+
+
+def _goes_on(served: Generation, recipe: Recipe, found: int) -> bool:
+    """Whether new pictures can be compared with those of the generation, in axes that still suit the gallery."""
+    learned = served.manifest.learned
+    small = recipe.whitening == LEARNED and learned * MOST_REGIONS < SAMPLE
+    outgrown = small and found >= OUTGROWN * learned
+    return served.manifest.recipe == recipe and not outgrown
+
+
+def _terms(gallery: Path, recipe: Recipe, base: Base | None) -> str:
+    """What decides whether work that was interrupted can be gone on with."""
+    whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
+    return json.dumps([str(gallery), asdict(recipe), whitening])
+
+
+def _size(plan: Plan, journal: Journal) -> int:
+    """Bytes that the build will write, roughly."""
+    before = sum(facts.bytes for facts in plan.base.generation.manifest.files.values()) if plan.base else 0
+    raw = 0 if journal.whitening else min(len(plan.to_do), SAMPLE // MOST_REGIONS) * BYTES_OF_RAW
+    return before // 2 + raw + 2 * BYTES_OF_PICTURE * (len(plan.to_do) + len(plan.made))
+
+
+def _manifest(
+    plan: Plan, journal: Journal, made: Assembled, served: Generation | None, facts: dict[str, object]
+) -> Manifest:
+    assert journal.whitening is not None
+    counts = Counts(images=len(made.hashes), regions=made.regions, skipped=len(plan.skipped))
+    return new_manifest(
+        counts=counts,
+        changes=changes(served, made.hashes),
+        learned=journal.whitening[1],
+        null=made.null,
+        files=made.shared,
+        **facts,
+    )
+
+
+def _nothing_usable(plan: Plan) -> str:
+    if not plan.skipped:
+        return f"There is no picture in {plan.gallery}; put JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files there."
+    first = plan.skipped[0].sentence
+    return f"None of the {len(plan.skipped)} pictures in {plan.gallery} can be used; the first: {first}"

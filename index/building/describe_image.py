@@ -1,0 +1,80 @@
+"""One picture is looked at: its file becomes all that an index keeps of it, or a sentence that says why it cannot."""
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from index.building.decoder_pool import PicturePool, Same, Seen
+from index.building.journal import Described
+from index.storage.folder_scan import Found, Skipped
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import UnreadableImage
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A picture to look at, and what must be known of the gallery and its last generation to do so."""
+
+    found: Found
+    below: bytes
+    """Its path below the gallery folder, as the disk spells it."""
+    known: frozenset[str]
+    """The SHA-256 of pictures that it may be, under another name or with another time: then it is the Same."""
+
+
+Result = Described | Same | Skipped
+
+
+class Look(Protocol):
+    """Looks at pictures, many at a time, for a build: on this machine (on_threads.py) or on many (on_ray.py)."""
+
+    @property
+    def embedder(self) -> Embedder:
+        """What pictures are described by."""
+
+    @property
+    def workers(self) -> int:
+        """Threads of this machine that the build may use."""
+
+    def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
+        """Every picture once, in the order given but for those that had to be tried again.
+
+        Memory is bounded: where results are not taken, no more pictures are looked at. Closing the generator ends the
+        work. Raises ClusterProblem.
+        """
+
+
+def see_picture(task: Task, pool: PicturePool, side: int) -> Seen | Same | Skipped:
+    """The first half: the file is read and decoded, as large as a network of that side takes it."""
+    found = task.found
+    try:
+        return pool.look(found.path, side, task.known)
+    except UnreadableImage as error:
+        return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
+
+
+def describe_picture(task: Task, seen: Seen | Same | Skipped, embedder: Embedder) -> Result:
+    """The second half: the network looks at the pixels. What is no picture, or no new one, stays what it is."""
+    if not isinstance(seen, Seen):
+        return seen
+    found = task.found
+    looked = embedder.look(seen.pixels, (seen.width, seen.height))
+    if not np.isfinite(looked.vectors).all() or not looked.vectors.any(axis=1).all():
+        sentence = "The network sees nothing in this picture."
+        return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
+    return Described(
+        image=found.id,
+        path=task.below,
+        thumbnail=seen.thumbnail,
+        keypoints=seen.keypoints,
+        width=seen.width,
+        height=seen.height,
+        bytes=seen.bytes,
+        mtime=seen.mtime,
+        sha256=seen.sha256,
+        regions=looked.regions,
+        vectors=looked.vectors,
+        kinds=looked.kinds,
+    )

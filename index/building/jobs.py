@@ -1,0 +1,240 @@
+"""A build as a process of its own: one at a time, its progress in a file for all to read, to be stopped by anyone."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
+from retrieval.types import Progress
+
+LOCK_PATIENCE = 1.0
+"""Seconds a build waits for the lock, since whoever asks after a build holds it for an instant."""
+WRITE_EVERY = 0.25
+CANCELLED = "Cancelled; what was done is kept, and the next build goes on from there."
+NICENESS = 15
+"""A build takes what searches leave: on a busy machine it gets some hundredths of the processor, on an idle one all."""
+
+
+class BuildState(BaseModel):
+    """What a build is doing, or how it ended. Times are seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True)
+    state: Literal["running", "done", "failed", "cancelled"]
+    pid: int
+    host: str = ""
+    started: float
+    stage: str = "Starting"
+    stage_started: float
+    now: float
+    done: int = 0
+    total: int = 0
+    message: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second in this stage; 0 before the first."""
+        seconds = self.now - self.stage_started
+        return self.done / seconds if seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        return (self.total - self.done) / self.rate if self.total and self.rate else None
+
+
+def build_state(index_dir: Path) -> BuildState | None:
+    """The build that is running or was the last to run; None when there never was one.
+
+    A build that died without a word counts as failed.
+    """
+    state = _read(index_dir)
+    if state is None or state.state != "running" or _locked(index_dir):
+        return state
+    state = _read(index_dir)  # it may have ended, in good order, between the first look and the lock
+    if state is None or state.state != "running":
+        return state
+    return state.model_copy(update={"state": "failed", "message": "The build stopped unexpectedly; see build.log."})
+
+
+@contextmanager
+def building(index_dir: Path) -> Iterator[Progress]:
+    """Makes the body the one build of this index: give the progress function it yields to `index.building.build`.
+
+    What the body reports stands in build.json for everyone to read. The operating system frees the lock when the
+    process dies. Raises BuildRunning, and BuildCancelled from the progress function once somebody asked for that.
+    """
+    with locked(index_dir), _reported(index_dir) as progress:
+        yield progress
+
+
+@contextmanager
+def locked(index_dir: Path) -> Iterator[None]:
+    """Nobody else builds, or changes which generation is served, meanwhile. Raises BuildRunning."""
+    index_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(index_dir / "build.lock")
+    try:
+        lock.acquire(timeout=LOCK_PATIENCE)
+    except Timeout:
+        raise BuildRunning(_who(index_dir)) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def request_cancel(index_dir: Path) -> None:
+    """Asks the build that is running, in whatever process, to stop; does nothing when none is."""
+    state = build_state(index_dir)
+    if state is not None and state.state == "running":
+        _replace(index_dir / "build.cancel", str(state.pid))
+
+
+def cancel_this_build() -> None:
+    """For signal handlers of a process that builds. Raises BuildCancelled."""
+    raise BuildCancelled(CANCELLED)
+
+
+def yield_to_others() -> None:
+    """Searches go first from now on; for a process that does nothing but build. It cannot be taken back."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.nice(NICENESS)
+    if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
+        return  # in a session of others, such as a terminal's
+    with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other where this file is there
+        Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
+
+
+def _who(index_dir: Path) -> str:
+    state = build_state(index_dir)
+    if state is None or state.state != "running":
+        return "Another process is changing this index; try again in a moment."
+    since = time.strftime("%H:%M:%S", time.localtime(state.started))
+    where = f" on {state.host}" if state.host not in ("", socket.gethostname()) else ""
+    return f"The index is already being built since {since} (process {state.pid}{where}); wait until that is done."
+
+
+@contextmanager
+def _reported(index_dir: Path) -> Iterator[Progress]:
+    now = time.time()
+    state = BuildState(
+        state="running", pid=os.getpid(), host=socket.gethostname(), started=now, stage_started=now, now=now
+    )
+    written = 0.0
+    asked, ended = threading.Event(), threading.Event()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        nonlocal state, written
+        if asked.is_set():
+            cancel_this_build()
+        now = time.time()
+        new_stage = stage != state.stage
+        begun = now if new_stage else state.stage_started
+        state = state.model_copy(
+            update={"stage": stage, "done": done, "total": total, "now": now, "stage_started": begun}
+        )
+        if new_stage or now - written > WRITE_EVERY:
+            _write(index_dir, state)
+            written = now
+
+    _write(index_dir, state)
+    watcher = threading.Thread(target=_watch, args=[index_dir, asked, ended], daemon=True)
+    watcher.start()
+    outcome: dict[str, str] = {}
+    try:
+        yield progress
+        outcome = {"state": "done"}
+    except BuildCancelled as cancelled:
+        outcome = {"state": "cancelled", "message": str(cancelled)}
+        raise
+    except BaseException as error:
+        message = str(error) if isinstance(error, BoxfindError) else f"{type(error).__name__}: {error}"
+        outcome = {"state": "failed", "message": message}
+        raise
+    finally:
+        ended.set()
+        watcher.join()
+        with contextlib.suppress(OSError):  # a full disk: the lock is free and the state says running, which is failed
+            _write(index_dir, state.model_copy(update={**outcome, "now": time.time()}))
+
+
+def _watch(index_dir: Path, asked: threading.Event, ended: threading.Event) -> None:
+    """Hears a request to stop also while no progress is made."""
+    flag = index_dir / "build.cancel"
+    while not ended.wait(WRITE_EVERY):
+        with contextlib.suppress(OSError):
+            if flag.read_text(encoding="ascii") == str(os.getpid()):
+                flag.unlink()
+                asked.set()
+                if callable(signal.getsignal(signal.SIGTERM)):  # this process is prepared to be interrupted anywhere
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+
+class BuildProcess:
+    """A build that outlives the page it was asked from; what it prints goes to build.log."""
+
+    def __init__(self, command: Sequence[str], index_dir: Path) -> None:
+        self._index_dir = index_dir
+        self._started = time.time()
+        index_dir.mkdir(parents=True, exist_ok=True)
+        with (index_dir / "build.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        threading.Thread(target=self._process.wait, daemon=True).start()  # else it stays in the process table when done
+
+    def state(self) -> BuildState:
+        """Also says something in the seconds before the process speaks for itself, and when it dies before it does."""
+        ended = self._process.poll()  # asked before the file is read: what is written last is never missed
+        state = build_state(self._index_dir)
+        if state is not None and state.started >= self._started:
+            return state
+        return BuildState(
+            state="running" if ended is None else "failed",
+            pid=self._process.pid,
+            started=self._started,
+            stage_started=self._started,
+            now=time.time(),
+            message="" if ended is None else self._last_words(),
+        )
+
+    def _last_words(self) -> str:
+        lines = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "The build could not be started; see build.log."
+
+
+def _locked(index_dir: Path) -> bool:
+    try:
+        with FileLock(index_dir / "build.lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that may only be read: nobody builds there
+        return False
+
+
+def _read(index_dir: Path) -> BuildState | None:
+    try:
+        return BuildState.model_validate_json((index_dir / "build.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(index_dir: Path, state: BuildState) -> None:
+    _replace(index_dir / "build.json", state.model_dump_json())
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

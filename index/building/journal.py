@@ -1,0 +1,243 @@
+"""What a build has made so far, kept on disk from picture to picture: one that was interrupted goes on from here."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from index.storage.folder_scan import Skipped
+from retrieval.descriptors.whitening import Whitening
+from retrieval.regions.layout import distinct_regions
+from retrieval.types import Box, Kinds, Region, Vectors
+
+FILE = "journal.sqlite"
+SAVE_EVERY = 1.0
+"""Seconds of work that an interruption may cost."""
+TABLES = """
+CREATE TABLE IF NOT EXISTS terms (terms TEXT);
+CREATE TABLE IF NOT EXISTS whitening (kind TEXT, learned INTEGER, mean BLOB, projection BLOB);
+CREATE TABLE IF NOT EXISTS skipped (file TEXT PRIMARY KEY, reason TEXT, sentence TEXT, bytes INTEGER, mtime REAL);
+CREATE TABLE IF NOT EXISTS raw (image TEXT PRIMARY KEY, vectors BLOB);
+CREATE TABLE IF NOT EXISTS pictures (
+    image TEXT PRIMARY KEY, path BLOB, thumbnail BLOB, keypoints BLOB, width INTEGER, height INTEGER,
+    bytes INTEGER, mtime REAL, sha256 TEXT, regions TEXT, classes BLOB, shares BLOB, vectors BLOB
+);
+"""
+FACTS = "image, path, thumbnail, keypoints, width, height, bytes, mtime, sha256"
+MADE = "regions, classes, shares, vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A picture that has been looked at: all that is kept of it."""
+
+    image: str
+    path: bytes
+    """Below the gallery folder, as the disk spells it."""
+    thumbnail: bytes
+    keypoints: bytes
+    width: int
+    height: int
+    bytes: int
+    mtime: float
+    sha256: str
+    regions: list[Region]
+    vectors: Vectors
+    """(R, C) before whitening, (R, D) after it."""
+    kinds: Kinds
+
+
+class Journal:
+    """Pictures come in before the whitening is known, and leave whitened, only the distinct regions of them."""
+
+    def __init__(self, connection: sqlite3.Connection, distinct: float) -> None:
+        self._connection = connection
+        self._distinct = distinct
+        self._saved = time.monotonic()
+        self._whitening: tuple[Whitening, int] | None = None
+
+    @property
+    def whitening(self) -> tuple[Whitening, int] | None:
+        """The whitening, and how many pictures it was learned from; None while it is still to be learned."""
+        if self._whitening is None:
+            for kind, learned, mean, projection in self._connection.execute("SELECT * FROM whitening"):
+                centre = np.frombuffer(mean, np.float32)
+                self._whitening = (
+                    Whitening(kind, centre, np.frombuffer(projection, np.float32).reshape(len(centre), -1)),
+                    learned,
+                )
+        return self._whitening
+
+    def known(self) -> dict[str, tuple[int, float]]:
+        """Size and time of every picture that is in here already."""
+        rows = self._connection.execute("SELECT image, bytes, mtime FROM pictures")
+        return {image: (size, mtime) for image, size, mtime in rows}
+
+    def skipped(self) -> dict[str, Skipped]:
+        return {row[0]: Skipped(*row) for row in self._connection.execute("SELECT * FROM skipped")}
+
+    def add(self, picture: Described) -> None:
+        """In the place of what was there of this picture."""
+        self.remove(picture.image)
+        if self.whitening is None:
+            vectors = np.ascontiguousarray(picture.vectors, np.float32)
+            self._connection.execute("INSERT INTO raw VALUES (?, ?)", (picture.image, vectors.tobytes()))
+            self._insert(picture, None)
+        else:
+            self._insert(picture, self._whitened(picture.vectors))
+        self._save_sometimes()
+
+    def add_skipped(self, file: Skipped) -> None:
+        self.remove(file.file)
+        row = (file.file, file.reason, file.sentence, file.bytes, file.mtime)
+        self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?)", row)
+        self._save_sometimes()
+
+    def remove(self, image: str) -> None:
+        for table in ("pictures", "raw"):
+            self._connection.execute(f"DELETE FROM {table} WHERE image = ?", (image,))
+
+    def waiting(self) -> int:
+        """How many regions wait for the whitening."""
+        row = self._connection.execute(
+            "SELECT sum(json_array_length(regions)) FROM raw JOIN pictures ON raw.image = pictures.image"
+        ).fetchone()
+        return int(row[0] or 0)
+
+    def raw(self) -> list[Vectors]:
+        """The vectors (R, C) of each picture that waits for the whitening, in the order they came."""
+        rows = self._connection.execute(
+            "SELECT raw.vectors, json_array_length(regions) FROM raw JOIN pictures ON raw.image = pictures.image "
+            "ORDER BY raw.rowid"
+        )
+        return [np.frombuffer(data, np.float32).reshape(count, -1) for data, count in rows]
+
+    def learn(self, whitening: Whitening, learned: int) -> None:
+        """Whitens what waited for it, all at once or not at all."""
+        facts = (
+            whitening.kind,
+            learned,
+            whitening.mean.tobytes(),
+            np.ascontiguousarray(whitening.projection).tobytes(),
+        )
+        self._connection.execute("DELETE FROM whitening")
+        self._connection.execute("INSERT INTO whitening VALUES (?, ?, ?, ?)", facts)
+        self._whitening = whitening, learned
+        waiting = "SELECT image, raw.vectors, regions, classes, shares FROM raw JOIN pictures USING (image)"
+        for image, data, *made in self._connection.execute(waiting).fetchall():
+            raw = np.frombuffer(data, np.float32).reshape(-1, len(whitening.mean))
+            change = "UPDATE pictures SET regions = ?, classes = ?, shares = ?, vectors = ? WHERE image = ?"
+            self._connection.execute(change, (*_distinct(*_made(*made), *self._whitened(raw)), image))
+        self._connection.execute("DELETE FROM raw")
+        self._connection.commit()
+
+    def picture(self, image: str) -> Described:
+        """What was made of a picture, after the whitening. Raises KeyError when it is not in here."""
+        row = self._connection.execute(f"SELECT {FACTS}, {MADE} FROM pictures WHERE image = ?", (image,)).fetchone()
+        if row is None or row[-1] is None:
+            raise KeyError(image)
+        *given, written, classes, shares, vectors = row
+        regions, kinds = _made(written, classes, shares)
+        return Described(
+            **dict(zip(FACTS.split(", "), given, strict=True)),
+            regions=regions,
+            vectors=np.frombuffer(vectors, np.float32).reshape(len(regions), -1),
+            kinds=kinds,
+        )
+
+    def counts(self) -> dict[str, int]:
+        """How many regions each picture has."""
+        rows = self._connection.execute("SELECT image, json_array_length(regions) FROM pictures")
+        return dict(rows.fetchall())
+
+    def save(self) -> None:
+        self._connection.commit()
+        self._saved = time.monotonic()
+
+    def _save_sometimes(self) -> None:
+        if time.monotonic() - self._saved > SAVE_EVERY:
+            self.save()
+
+    def _whitened(self, raw: Vectors) -> tuple[Vectors, list[int]]:
+        """The vectors, and which of them stay."""
+        assert self._whitening is not None
+        vectors = self._whitening[0].apply(raw)
+        return vectors, distinct_regions(vectors, self._distinct)
+
+    def _insert(self, picture: Described, whitened: tuple[Vectors, list[int]] | None) -> None:
+        facts = [getattr(picture, name) for name in FACTS.split(", ")]
+        if whitened:
+            made = _distinct(picture.regions, picture.kinds, *whitened)
+        else:
+            made = (*_written(picture.regions, picture.kinds), None)
+        marks = ", ".join("?" * (len(facts) + len(made)))
+        self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, *made))
+
+
+@contextmanager
+def open_journal(index_dir: Path, terms: str, distinct: float) -> Iterator[Journal]:
+    """The journal of earlier work under the same terms; an empty one where there is none or the terms were others.
+
+    What was added is kept when the body fails, also when it is killed, but for the last second.
+    """
+    with closing(_connect(index_dir, terms)) as connection:
+        journal = Journal(connection, distinct)
+        try:
+            yield journal
+        finally:
+            connection.commit()
+
+
+def remove_journal(index_dir: Path) -> None:
+    for name in (FILE, f"{FILE}-journal"):
+        (index_dir / name).unlink(missing_ok=True)
+
+
+def _connect(index_dir: Path, terms: str) -> sqlite3.Connection:
+    try:
+        connection = _opened(index_dir)
+        if connection.execute("SELECT terms FROM terms").fetchall() == [(terms,)]:
+            return connection
+        connection.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+    remove_journal(index_dir)  # of another build, or damaged: it only saves work
+    connection = _opened(index_dir)
+    connection.execute("INSERT INTO terms VALUES (?)", (terms,))
+    connection.commit()
+    return connection
+
+
+def _opened(index_dir: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(index_dir / FILE, timeout=1)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.executescript(TABLES)
+    return connection
+
+
+def _distinct(
+    regions: list[Region], kinds: Kinds, vectors: Vectors, kept: list[int]
+) -> tuple[str, bytes, bytes, bytes | None]:
+    """What is kept of a picture, as it is written."""
+    stored = np.ascontiguousarray(vectors[kept], np.float32).tobytes()
+    return *_written([regions[i] for i in kept], kinds[kept]), stored
+
+
+def _written(regions: list[Region], kinds: Kinds) -> tuple[str, bytes, bytes]:
+    edges = [(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in regions]
+    return json.dumps(edges), kinds.classes.tobytes(), kinds.shares.tobytes()
+
+
+def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], Kinds]:
+    regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(written)]
+    top = len(classes) // 2 // max(len(regions), 1)
+    return regions, Kinds(
+        np.frombuffer(classes, np.int16).reshape(len(regions), top),
+        np.frombuffer(shares, np.float16).reshape(len(regions), top),
+    )

@@ -1,0 +1,87 @@
+"""What a build takes over from the generation before: every picture whose file has not changed, as it is."""
+
+from collections import defaultdict
+
+import numpy as np
+
+from index.storage.folder_scan import Found, Skipped
+from index.storage.generation import Generation, damaged_files, read_skipped
+from index.storage.tables import ImageEntry
+from retrieval.ranking.diffusion import Neighbours
+from retrieval.types import Kinds, Region, Rows, Vectors
+
+SURE = 2.0
+"""Seconds before a build in which a change may have left size and time as they were: such files are read again."""
+ALIKE_FILES = 1000
+"""Of one size: with more of them a new file is looked at without asking whether it is one of them."""
+OF_THE_FILE = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special")
+"""Reasons that do not lie in the bytes of a file: such files are tried again by every build."""
+
+
+class Base:
+    """A generation, by the numbers of its pictures; nothing of it that is damaged is taken over."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        catalogue = generation.catalogue
+        self.entries = [ImageEntry(**row) for row in catalogue.images.to_pylist()]
+        self._rows = np.searchsorted(catalogue.image_of_row, np.arange(len(self.entries) + 1))
+        self.skipped = read_skipped(generation.folder)
+        self._skipped = {skipped.file: skipped for skipped in self.skipped}
+        self._whole = set(generation.manifest.files) - set(damaged_files(generation.folder, generation.manifest))
+        self._of_size: defaultdict[int, list[str]] = defaultdict(list)
+        self._of_hash: dict[str, int] = {}
+        for number, entry in enumerate(self.entries):
+            if self._usable(entry):
+                self._of_size[entry.bytes].append(entry.sha256)
+                self._of_hash.setdefault(entry.sha256, number)
+
+    def unchanged(self, found: Found) -> int | None:
+        """The number of the picture by name, size and time of its file; None when the file must be read."""
+        number = self.generation.catalogue.numbers.get(found.id)
+        if number is None:
+            return None
+        entry = self.entries[number]
+        same = (entry.bytes, entry.mtime) == (found.bytes, found.mtime)
+        sure = entry.mtime < self.generation.manifest.created.timestamp() - SURE
+        return number if same and sure and self._usable(entry) else None
+
+    def hashes(self, found: Found) -> frozenset[str]:
+        """Of the pictures that may be this one under another name or with another time."""
+        alike = self._of_size.get(found.bytes, [])
+        return frozenset(alike if len(alike) <= ALIKE_FILES else [])
+
+    def of_hash(self, sha256: str, image: str) -> int:
+        """The number of a picture of these bytes, of several the one of that name."""
+        number = self.generation.catalogue.numbers.get(image)
+        if number is not None and self.entries[number].sha256 == sha256 and self._usable(self.entries[number]):
+            return number
+        return self._of_hash[sha256]
+
+    def still_skipped(self, found: Found) -> Skipped | None:
+        """Why the file was left out before, if it has not changed since and the reason lies in its bytes."""
+        before = self._skipped.get(found.id)
+        if before is None or before.reason in OF_THE_FILE:
+            return None
+        return before if (before.bytes, before.mtime) == (found.bytes, found.mtime) else None
+
+    def rows(self, number: int) -> slice:
+        return slice(int(self._rows[number]), int(self._rows[number + 1]))
+
+    def regions(self, number: int) -> list[Region]:
+        rows = self.rows(number)
+        return [self.generation.catalogue.region(row) for row in range(rows.start, rows.stop)]
+
+    def vectors(self, number: int) -> Vectors:
+        return self.generation.vectors[self.rows(number)]
+
+    def kinds(self, number: int) -> Kinds:
+        return self.generation.kinds[self.rows(number)]
+
+    def neighbours(self, here: Rows) -> Neighbours:
+        """Those known, in rows of the new generation: `here` (N,) has the new row of each old one, or -1."""
+        old = self.generation.neighbours
+        return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
+
+    def _usable(self, entry: ImageEntry) -> bool:
+        return {entry.thumb_file, entry.keypoints_file} <= self._whole

@@ -1,0 +1,112 @@
+"""The two halves of looking at pictures, as the machines of a cluster do them: blocks in, blocks out."""
+
+import logging
+import pickle
+import socket
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from index.building.decoder_pool import PicturePool, Same, Seen
+from index.building.describe_image import Result, Task, describe_picture, see_picture
+from index.storage.folder_scan import Skipped
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import BoxfindError
+
+log = logging.getLogger(__name__)
+SCHEMA = pa.schema([("number", pa.int64()), ("data", pa.large_binary())])
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the first half hands to the second, and the name of the machine that did it."""
+
+    task: Task
+    seen: Seen | Same | Skipped
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a picture and on which machine; without a result the sentence of a machine that can do none."""
+
+    host: str
+    result: Result | None
+    problem: str = ""
+
+
+def block_of(rows: Iterable[tuple[int, Task | Decoded | Answer]]) -> pa.Table:
+    """Numbered rows as they travel between machines of one cluster; never written to disk by us."""
+    numbers, data = zip(*rows, strict=True)
+    return pa.table([numbers, [pickle.dumps(item) for item in data]], schema=SCHEMA)
+
+
+def rows_of(block: pa.Table) -> Iterator[tuple[int, Any]]:
+    for number, data in zip(*(column.to_pylist() for column in block.columns), strict=True):
+        yield number, pickle.loads(data)
+
+
+class Decode:
+    """The first half: pictures are read, in a process of its own with limits on time and memory."""
+
+    def __init__(self, side: int, keypoints: int) -> None:
+        vars(sys.modules["__main__"]).pop("__file__", None)  # else a new process first imports all of Ray
+        self._pool = PicturePool(1, keypoints=keypoints)
+        self._side = side
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Tasks -> Decoded, or an Answer that says why this machine cannot."""
+        return block_of((number, self._decoded(task)) for number, task in rows_of(block))
+
+    def _decoded(self, task: Task) -> Decoded | Answer:
+        try:
+            return Decoded(task, see_picture(task, self._pool, self._side), socket.gethostname())
+        except Exception as error:
+            return _problem(error)
+
+
+class Describe:
+    """The second half: the network, made on the first block; on a GPU many pictures at a time."""
+
+    def __init__(self, make: Callable[[], Embedder]) -> None:
+        self._make = make
+        self._embedder: Embedder | None = None
+
+    def __call__(self, block: pa.Table) -> pa.Table:
+        """Decoded -> Answers."""
+        numbers, decoded = zip(*rows_of(block), strict=True)
+        try:
+            embedder = self._started()
+        except Exception as error:
+            return block_of((number, _problem(error)) for number in numbers)
+        return block_of(zip(numbers, self._threads.map(lambda one: _answer(one, embedder), decoded), strict=True))
+
+    def _started(self) -> Embedder:
+        if self._embedder is None:
+            threadpool_limits(1, "blas")  # every actor has its own processor
+            embedder = self._make()
+            self._threads = ThreadPoolExecutor(embedder.at_once)
+            self._embedder = embedder
+        return self._embedder
+
+
+def _answer(decoded: Decoded | Answer, embedder: Embedder) -> Answer:
+    if isinstance(decoded, Answer):
+        return decoded
+    try:
+        return Answer(decoded.host, describe_picture(decoded.task, decoded.seen, embedder))
+    except Exception as error:
+        return _problem(error)
+
+
+def _problem(error: Exception) -> Answer:
+    """Of a machine, not of a picture: the build must end, or it would leave out every picture that comes there."""
+    if isinstance(error, BoxfindError):
+        return Answer(socket.gethostname(), None, str(error))
+    log.exception("A picture could not be looked at.")
+    return Answer(socket.gethostname(), None, f"{type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""Groups of look-alikes and duplicates in a gallery."""

@@ -1,0 +1,171 @@
+"""The vectors of one generation, where Milvus keeps them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from math import isqrt
+
+import numpy as np
+from pymilvus import DataType, MilvusClient, MilvusException
+
+from index.milvus.client import Milvus
+from retrieval.errors import StoreAway, pick
+from retrieval.types import Progress, Rows, Vectors
+
+BATCH_BYTES = 4 * 1024**2
+"""Of vectors that are handed over at once; servers take 64 MB with all that goes with them."""
+PATIENCE = 600.0
+"""Seconds that Milvus may take to write, to index or to load a whole collection."""
+SAMPLES = 8
+ALIKE = 0.999
+"""How similar what is found for a stored vector must be to it: copies of a picture may stand in its place."""
+ROW, VECTOR = "row", "vector"
+UNFINISHED = "Milvus (BOXFIND_MILVUS_URI) has not got all vectors of this index; a build hands them over."
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How Milvus searches: what it builds from so many rows, and how far a search for some of them looks."""
+
+    build: Callable[[int], dict[str, int]]
+    search: Callable[[int, int], dict[str, int]]
+    """How many rows there are, how many are wanted."""
+
+
+KINDS = {
+    "FLAT": Kind(lambda rows: {}, lambda rows, count: {}),
+    "IVF_FLAT": Kind(lambda rows: {"nlist": _cells(rows)}, lambda rows, count: {"nprobe": -(-_cells(rows) // 8)}),
+    "HNSW": Kind(lambda rows: {"M": 32, "efConstruction": 200}, lambda rows, count: {"ef": max(2 * count, 128)}),
+}
+"""`FLAT` compares with all, the others with few and find nearly all of the nearest."""
+
+
+class Collection:
+    """One collection: rows of a generation and their vectors (N, D). Methods raise StoreAway."""
+
+    def __init__(self, milvus: Milvus, name: str, vectors: Vectors) -> None:
+        self.name, self.fallback = name, milvus.access.fallback
+        self._milvus, self._vectors, self._kind = milvus, vectors, pick(KINDS, "index of Milvus", milvus.access.index)
+        self._loaded = -1
+
+    def search(self, queries: Vectors, count: int, among: range) -> list[Rows]:
+        """queries (Q, D) -> for each the rows (K,) that Milvus holds most similar, K <= count."""
+        return self._milvus.ask(lambda client: self._search(client, queries, count, among))
+
+    def is_complete(self, properties: Mapping[str, str]) -> bool:
+        """Whether it has those properties and all vectors, unchanged, and finds them."""
+        return self._milvus.ask(lambda client: self._is_complete(client, properties))
+
+    def fill(self, properties: Mapping[str, str], progress: Progress) -> None:
+        """Makes the collection, which must not be there yet, with all its vectors."""
+        total = len(self._vectors)
+        progress("Handing vectors to Milvus", 0, total)
+        self._milvus.ask(lambda client: self._create(client, properties))
+        size = max(1, BATCH_BYTES // self._vectors[:1].nbytes)
+        for start in range(0, total, size):
+            rows = range(start, min(start + size, total))
+            self._milvus.ask(partial(self._insert, rows))
+            progress("Handing vectors to Milvus", rows.stop, total)
+        progress("Milvus makes its index", 0, 0)
+        self._milvus.ask(self._finish)
+
+    def drop(self) -> None:
+        """Does nothing when there is none."""
+        self._milvus.ask(lambda client: drop(client, self.name, self._timeout))
+
+    def serve_as(self, alias: str) -> None:
+        """Makes this the collection that the alias names, at once."""
+        self._milvus.ask(partial(self._serve_as, alias))
+
+    @property
+    def _timeout(self) -> float:
+        return self._milvus.access.timeout
+
+    def _search(self, client: MilvusClient, queries: Vectors, count: int, among: range) -> list[Rows]:
+        self._load(client)
+        some = len(among) < len(self._vectors)
+        found = client.search(
+            self.name,
+            data=list(queries),
+            filter=f"{ROW} >= {among.start} and {ROW} < {among.stop}" if some else "",
+            limit=count,
+            output_fields=[ROW],
+            search_params={"params": self._kind.search(len(self._vectors), count)},
+            timeout=self._timeout,
+        )
+        return [np.array([hit[ROW] for hit in hits], np.int64) for hits in found]
+
+    def _load(self, client: MilvusClient) -> None:
+        """Into the engine's memory, once and whenever the engine was lost; what is not all there is never searched."""
+        failures = self._milvus.failures
+        if self._loaded == failures:
+            return
+        if not client.has_collection(self.name, timeout=self._timeout):
+            raise StoreAway(UNFINISHED)
+        client.load_collection(self.name, timeout=self._timeout)  # what takes longer goes on, and is there next time
+        if self._count(client) != len(self._vectors):
+            raise StoreAway(UNFINISHED)
+        self._loaded = failures
+
+    def _count(self, client: MilvusClient) -> int:
+        counted = client.query(self.name, output_fields=["count(*)"], consistency_level="Strong", timeout=self._timeout)
+        return int(counted[0]["count(*)"])
+
+    def _is_complete(self, client: MilvusClient, properties: Mapping[str, str]) -> bool:
+        if not client.has_collection(self.name, timeout=self._timeout):
+            return False
+        kept = client.describe_collection(self.name, timeout=self._timeout)["properties"]
+        if any(kept.get(name) != value for name, value in properties.items()):
+            return False
+        if not client.list_indexes(self.name, timeout=self._timeout):
+            return False  # whoever filled it stopped before the end
+        client.load_collection(self.name, timeout=PATIENCE)
+        return self._count(client) == len(self._vectors) and self._finds_samples(client)
+
+    def _finds_samples(self, client: MilvusClient) -> bool:
+        rows = np.linspace(0, len(self._vectors) - 1, SAMPLES).astype(int)
+        kept = client.get(self.name, ids=rows.tolist(), output_fields=[ROW, VECTOR], timeout=self._timeout)
+        if any(not np.array_equal(np.array(one[VECTOR], np.float32), self._vectors[one[ROW]]) for one in kept):
+            return False
+        found = self._search(client, self._vectors[rows], 1, range(len(self._vectors)))
+        alike = [
+            len(first) and float(self._vectors[row] @ self._vectors[first[0]]) > ALIKE
+            for row, first in zip(rows, found, strict=True)
+        ]
+        return len({one[ROW] for one in kept}) == len(set(rows.tolist())) and sum(alike) > SAMPLES / 2
+
+    def _create(self, client: MilvusClient, properties: Mapping[str, str]) -> None:
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field(ROW, DataType.INT64, is_primary=True)
+        schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=self._vectors.shape[1])
+        client.create_collection(self.name, schema=schema, properties=dict(properties), timeout=self._timeout)
+
+    def _insert(self, rows: range, client: MilvusClient) -> None:
+        data = [{ROW: row, VECTOR: self._vectors[row]} for row in rows]
+        client.insert(self.name, data, timeout=self._timeout)
+
+    def _finish(self, client: MilvusClient) -> None:
+        client.flush(self.name, timeout=PATIENCE)
+        how = MilvusClient.prepare_index_params()
+        parameters = {"params": self._kind.build(len(self._vectors))}  # nested, or milvus-lite does not see them
+        how.add_index(VECTOR, index_type=self._milvus.access.index, metric_type="IP", params=parameters)
+        client.create_index(self.name, how, timeout=PATIENCE)
+
+    def _serve_as(self, alias: str, client: MilvusClient) -> None:
+        try:
+            client.alter_alias(self.name, alias, timeout=self._timeout)
+        except MilvusException:  # the first time there is none
+            client.create_alias(self.name, alias, timeout=self._timeout)
+
+
+def drop(client: MilvusClient, name: str, timeout: float) -> None:
+    """Drops a collection if there is one, and its aliases first: a server keeps what an alias names."""
+    if not client.has_collection(name, timeout=timeout):
+        return
+    for alias in client.list_aliases(name, timeout=timeout)["aliases"]:
+        client.drop_alias(alias, timeout=timeout)
+    client.drop_collection(name, timeout=timeout)
+
+
+def _cells(rows: int) -> int:
+    return min(max(isqrt(rows), 1), 65_536)

@@ -1,0 +1,79 @@
+"""Generations are handed to Milvus before they are served, and taken back when they are gone."""
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from pymilvus import MilvusClient
+
+from index.milvus.client import Milvus
+from index.milvus.collection import Collection, drop
+from index.storage.arrays import read_vectors
+from index.storage.generation import Generation, Manifest, generations, read_manifest
+from retrieval.errors import IndexProblem, StoreAway
+from retrieval.types import Progress
+
+
+class Handover:
+    """The collections of one index, a generation each, and the alias by which other programs find the served one."""
+
+    def __init__(self, milvus: Milvus, alias: str) -> None:
+        self.milvus, self._alias = milvus, alias
+
+    def collection(self, generation: Generation) -> Collection:
+        return Collection(self.milvus, self._name(generation.folder.name), generation.vectors)
+
+    def hand_over(self, folder: Path, progress: Progress) -> None:
+        """Sees to it that Milvus has all of a complete generation, and points the alias at it.
+
+        What cannot be handed over whole is taken back. Raises StoreAway, IndexProblem.
+        """
+        manifest = read_manifest(folder)
+        collection = Collection(self.milvus, self._name(folder.name), read_vectors(folder, manifest.counts.regions))
+        properties = _properties(folder.name, manifest)
+        if not collection.is_complete(properties):
+            with _dropped_unless_complete(collection):
+                collection.drop()
+                collection.fill(properties, progress)
+                if not collection.is_complete(properties):
+                    raise IndexProblem("Milvus did not keep the vectors as they are; nothing was changed, build again.")
+        collection.serve_as(self._alias)
+
+    def drop_others(self, index_dir: Path) -> None:
+        """Drops the collections of generations that are gone, those half filled among them; later if it is away."""
+        keep = {self._name(folder.name) for folder in generations(index_dir)}
+        with contextlib.suppress(StoreAway):
+            self.milvus.ask(lambda client: self._drop_all_but(client, keep))
+
+    def _name(self, generation: str) -> str:
+        return f"{self._alias}_{generation.replace('-', '_')}_{self.milvus.access.index.lower()}"
+
+    def _drop_all_but(self, client: MilvusClient, keep: set[str]) -> None:
+        ours = re.compile(rf"{re.escape(self._alias)}_gen_\d{{6,}}_[0-9a-f]{{4}}_[a-z_]+")
+        for name in client.list_collections(timeout=self.milvus.access.timeout):
+            if ours.fullmatch(name) and name not in keep:
+                drop(client, name, self.milvus.access.timeout)
+
+
+def _properties(generation: str, manifest: Manifest) -> dict[str, str]:
+    return {
+        "boxfind.generation": generation,
+        "boxfind.recipe": json.dumps(asdict(manifest.recipe)),
+        "boxfind.images": str(manifest.counts.images),
+        "boxfind.regions": str(manifest.counts.regions),
+        "boxfind.vectors": manifest.files["vectors.npy"].sha256,
+    }
+
+
+@contextmanager
+def _dropped_unless_complete(collection: Collection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(StoreAway):  # then the next build does it
+            collection.drop()
+        raise

@@ -1,0 +1,169 @@
+"""The served generation as one file that can be kept elsewhere, and back from it.
+
+The file is a plain tar archive: unpacked by hand into an empty folder it is an index, too.
+"""
+
+import io
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.building.jobs import locked
+from index.operations.verify import quiet, verify_generation
+from index.storage.disk_space import need_space
+from index.storage.generation import (
+    FILE,
+    NAME,
+    Prepare,
+    current_folder,
+    generations,
+    no_preparation,
+    point_current_at,
+    read_manifest,
+)
+from retrieval.errors import IndexProblem
+from retrieval.types import Progress
+
+MOST_FILES = 100_000
+"""In one archive: those of some fifty million pictures."""
+MEGABYTE = 10**6
+
+
+def backup(index_dir: Path, out: Path, progress: Progress = quiet) -> str:
+    """Writes the served generation, checked, to a file that is not there yet; the generation's name.
+
+    Builds may go on meanwhile. Raises IndexProblem, DiskFull.
+    """
+    if out.exists():
+        raise IndexProblem(f"{out} is there already; choose another name, or move it away.")
+    while True:
+        folder = current_folder(index_dir)
+        try:
+            _back_up(folder, out, progress)
+            return folder.name
+        except (IndexProblem, FileNotFoundError):
+            if current_folder(index_dir) == folder:
+                raise
+            # else builds went by meanwhile and took it away: there is a newer one
+
+
+def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
+    """Serves what is in a file that `backup` wrote, as a new generation; its folder.
+
+    What is there already is kept, and goes on being served when the file is not whole. Raises IndexProblem,
+    BuildRunning, DiskFull, and what `prepare` raises: then the generation is kept, unserved.
+    """
+    if not archive.is_file():
+        raise IndexProblem(f"There is no file {archive}.")
+    with locked(index_dir), _scratch(index_dir) as scratch:
+        need_space(index_dir, archive.stat().st_size)
+        folder = _unpacked(archive, scratch, progress)
+        faults = verify_generation(folder, progress)
+        if faults:
+            raise _refusal(archive, faults[0])
+        final = index_dir / _next_name(index_dir)
+        _to_disk(folder)
+        folder.rename(final)
+        prepare(final)
+        point_current_at(index_dir, final.name)
+        return final
+
+
+def _back_up(folder: Path, out: Path, progress: Progress) -> None:
+    faults = verify_generation(folder, progress)
+    if faults:
+        raise IndexProblem(f"The index was not backed up, for it is damaged: {faults[0].rstrip('.')}.")
+    part = out.with_name(f"{out.name}.{os.getpid()}.part")
+    try:
+        _write(part, folder, progress)
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _write(part: Path, folder: Path, progress: Progress) -> None:
+    names = ["manifest.json", *read_manifest(folder).files]
+    total = sum((folder / name).stat().st_size for name in names)
+    need_space(part.parent, total)
+    with part.open("wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            pointer = f"{folder.name}\n".encode()
+            tar.addfile(_member("CURRENT", len(pointer)), io.BytesIO(pointer))
+            for name in names:
+                progress("Writing the archive (MB)", file.tell() // MEGABYTE, total // MEGABYTE)
+                with (folder / name).open("rb") as source:
+                    size = os.fstat(source.fileno()).st_size
+                    tar.addfile(_member(f"{folder.name}/{name}", size), source)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    """Without a word about who made it on which machine."""
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member
+
+
+@contextmanager
+def _scratch(index_dir: Path) -> Iterator[Path]:
+    """A folder beside the generations; should this process be killed, the next build removes it."""
+    folder = index_dir / f"tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unpacked(archive: Path, scratch: Path, progress: Progress) -> Path:
+    """The generation's folder below `scratch`; that it is whole is not sure yet."""
+    try:
+        _extract(archive, scratch, progress)
+        name = (scratch / "CURRENT").read_text(encoding="utf-8").strip()
+        folder = scratch / name
+        unpacked = {path.relative_to(scratch).as_posix() for path in scratch.rglob("*") if path.is_file()}
+        expected = {f"{name}/{file}" for file in ("manifest.json", *read_manifest(folder).files)}
+    except (tarfile.TarError, EOFError, ValueError, FileNotFoundError, IndexProblem) as problem:
+        raise _refusal(archive, str(problem)) from None
+    if not NAME.fullmatch(name) or unpacked != {"CURRENT"} | expected:
+        raise _refusal(archive, "files are missing, or there are others among them")
+    return folder
+
+
+def _extract(archive: Path, scratch: Path, progress: Progress) -> None:
+    """Nothing but plain files of the names that a generation has. Raises ValueError, TarError."""
+    total = archive.stat().st_size
+    with tarfile.open(archive, "r:") as tar:  # uncompressed: what comes out is never larger than what goes in
+        for number, member in enumerate(tar):
+            if number >= MOST_FILES or member.issparse() or not (member.isreg() and _has_place(member.name)):
+                raise ValueError(f"{member.name!r} has no place in it")
+            progress("Unpacking (MB)", member.offset // MEGABYTE, total // MEGABYTE)
+            tar.extract(member, scratch, filter="data")
+
+
+def _has_place(name: str) -> bool:
+    folder, _, file = name.partition("/")
+    return name == "CURRENT" or bool(NAME.fullmatch(folder) and (file == "manifest.json" or FILE.fullmatch(file)))
+
+
+def _refusal(archive: Path, reason: str) -> IndexProblem:
+    return IndexProblem(f"{archive} is not a whole backup: {reason.rstrip('.')}. Nothing was changed.")
+
+
+def _next_name(index_dir: Path) -> str:
+    numbers = [int(folder.name.split("-")[1]) for folder in generations(index_dir)]
+    return f"gen-{max(numbers, default=0) + 1:06d}-{secrets.token_hex(2)}"
+
+
+def _to_disk(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

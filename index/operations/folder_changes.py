@@ -1,0 +1,91 @@
+"""How the gallery folder differs from what was indexed of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from index.building.previous_generation import SURE
+from index.operations.verify import quiet
+from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.generation import current_folder, read_manifest, read_skipped
+from index.storage.tables import ImageEntry, read_catalogue
+from retrieval.errors import GalleryProblem
+from retrieval.networks.backbones import recipe_problem
+from retrieval.networks.weights import file_sha256
+from retrieval.printable import printable
+from retrieval.types import Progress
+
+EXAMPLES = 3
+BRING_IN = "python cli.py build brings the index up to date."
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Names of pictures, in order: not in the index yet, changed since, in the index but not in the folder."""
+
+    new: list[str]
+    changed: list[str]
+    missing: list[str]
+
+
+def find_drift(folder: Path, progress: Progress = quiet) -> Drift:
+    """Compares the gallery with a whole generation of it; a file that was touched is read. Raises GalleryProblem."""
+    manifest = read_manifest(folder)
+    root = Path(manifest.gallery).resolve()
+    indexed = {row["path"]: ImageEntry(**row) for row in read_catalogue(folder).images.to_pylist()}
+    skipped = {file.file: file for file in read_skipped(folder)}
+    new, changed = [], []
+    found, _ = find_pictures(root)
+    for number, picture in enumerate(found, start=1):
+        progress("Comparing the folder", number, len(found))
+        entry = indexed.pop(bytes(picture.path.relative_to(root)), None)
+        if entry is not None:
+            changed += [picture.id] * has_changed(picture, entry, manifest.created)
+        elif picture.id not in skipped:
+            new.append(picture.id)
+        else:
+            changed += [picture.id] * is_other_file(picture, skipped[picture.id])
+    return Drift(new, changed, sorted(entry.image for entry in indexed.values()))
+
+
+def drift_sentences(index_dir: Path, progress: Progress = quiet) -> list[str]:
+    """What of a whole index does not fit this program or its folder; none is the good answer."""
+    folder = current_folder(index_dir)
+    manifest = read_manifest(folder)
+    problem = recipe_problem(manifest.recipe)
+    said = [problem] if problem else []
+    try:
+        drift = find_drift(folder, progress)
+    except GalleryProblem as error:
+        return [*said, str(error)]
+    for names, one, many in (
+        (drift.new, "picture is not in the index yet", "pictures are not in the index yet"),
+        (drift.changed, "picture has changed since it was indexed", "pictures have changed since they were indexed"),
+        (drift.missing, "picture of the index is not in the folder", "pictures of the index are not in the folder"),
+    ):
+        if names:
+            said.append(f"{len(names)} {one if len(names) == 1 else many}: {_examples(names)}. {BRING_IN}")
+    return said
+
+
+def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
+    """Whether a file holds other bytes than when it was indexed; it is read only where size and time leave a doubt."""
+    if picture.bytes != entry.bytes:
+        return True
+    if picture.mtime == entry.mtime < built.timestamp() - SURE:
+        return False
+    try:
+        return file_sha256(picture.path) != entry.sha256
+    except OSError:
+        return True
+
+
+def is_other_file(picture: Found, skipped: Skipped) -> bool:
+    """Whether a file that was skipped is another one by now. Of some, size and time could not be had."""
+    known = skipped.bytes or skipped.mtime
+    return bool(known) and (picture.bytes, picture.mtime) != (skipped.bytes, skipped.mtime)
+
+
+def _examples(names: list[str]) -> str:
+    shown = ", ".join(printable(name) for name in names[:EXAMPLES])
+    return shown if len(names) <= EXAMPLES else f"{shown}, …"

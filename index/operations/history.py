@@ -1,0 +1,109 @@
+"""The generations that an index keeps, as an operator sees them, and going back to an earlier one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from index.building.jobs import locked
+from index.operations.verify import file_faults, quiet, verify_generation
+from index.storage.generation import (
+    Prepare,
+    current_folder,
+    generations,
+    no_preparation,
+    point_current_at,
+    read_manifest,
+)
+from retrieval.errors import IndexProblem
+from retrieval.types import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One generation on disk; `problem` says what is wrong with it, and of some only the name can be told."""
+
+    name: str
+    served: bool
+    bytes: int
+    created: datetime | None = None
+    images: int = 0
+    regions: int = 0
+    problem: str = ""
+
+
+def stored_generations(index_dir: Path, thorough: bool = False, progress: Progress = quiet) -> list[Stored]:
+    """All of them, the oldest first; `thorough` reads every byte. Raises IndexProblem when there is none."""
+    folders = generations(index_dir)
+    if not folders:
+        read_manifest(current_folder(index_dir))  # says what is the matter
+    served = served_name(index_dir)
+    return [_stored(folder, folder.name == served, thorough, progress) for folder in folders]
+
+
+def served_name(index_dir: Path) -> str:
+    """The generation that CURRENT names; empty when it names none."""
+    try:
+        return current_folder(index_dir).name
+    except IndexProblem:
+        return ""
+
+
+def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
+    """Serves the generation called `to`, or the last whole one before the one that is served; its folder.
+
+    Raises IndexProblem when there is none, or it is damaged, BuildRunning, and what `prepare` raises.
+    """
+    if not generations(index_dir):
+        raise IndexProblem(f"There is no generation in {index_dir} to go back to.")
+    with locked(index_dir):
+        folder = _named(index_dir, to, progress) if to else _last_whole(_before(index_dir), index_dir, progress)
+        prepare(folder)
+        point_current_at(index_dir, folder.name)
+        return folder
+
+
+def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> Stored:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    try:
+        manifest = read_manifest(folder)
+    except IndexProblem as problem:
+        return Stored(folder.name, served, size, problem=str(problem))
+    counts = manifest.counts
+    faults = file_faults(folder, manifest, progress) if thorough else _wrong_sizes(folder)
+    return Stored(folder.name, served, size, manifest.created, counts.images, counts.regions, "; ".join(faults))
+
+
+def _wrong_sizes(folder: Path) -> list[str]:
+    faults = []
+    for name, facts in read_manifest(folder).files.items():
+        path = folder / name
+        if not path.is_file():
+            faults.append(f"{name} is missing")
+        elif path.stat().st_size != facts.bytes:
+            faults.append(f"{name} is not what was written")
+    return faults
+
+
+def _before(index_dir: Path) -> list[Path]:
+    """The generations before the served one; all of them when none is."""
+    folders, served = generations(index_dir), served_name(index_dir)
+    names = [folder.name for folder in folders]
+    return folders[: names.index(served)] if served in names else folders
+
+
+def _last_whole(folders: list[Path], index_dir: Path, progress: Progress) -> Path:
+    for folder in reversed(folders):
+        if not verify_generation(folder, progress):
+            return folder
+    kind = "whole generation" if folders else "generation"
+    raise IndexProblem(f"There is no earlier {kind} in {index_dir} to go back to; nothing was changed.")
+
+
+def _named(index_dir: Path, name: str, progress: Progress) -> Path:
+    folders = {folder.name: folder for folder in generations(index_dir)}
+    if name not in folders:
+        raise IndexProblem(f"There is no generation {name!r} in {index_dir}; there are: {', '.join(folders)}.")
+    faults = verify_generation(folders[name], progress)
+    if faults:
+        raise IndexProblem(f"{name} is damaged and cannot be served: {faults[0].rstrip('.')}. Nothing was changed.")
+    return folders[name]

@@ -1,0 +1,130 @@
+"""A generation becomes sentences about what is wrong with it; none is the good answer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from index.building.jobs import build_state
+from index.storage.generation import (
+    Generation,
+    Manifest,
+    check_files,
+    current_folder,
+    open_generation,
+    read_manifest,
+    read_skipped,
+)
+from index.storage.tables import Catalogue
+from index.stores.ivf import nearest_cells
+from retrieval.errors import IndexProblem
+from retrieval.types import Progress
+
+UNIT_TOLERANCE = 1e-3
+SORTED = 10_000
+"""Vectors of which it is checked that they lie in the right cells."""
+SLICES = (("thumbnail", "thumb"), ("keypoints", "keypoints"))
+"""What is kept of a picture as a slice of a file, and how the columns of the catalogue begin that say where."""
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """A progress function for those who do not wait."""
+
+
+def verify(index_dir: Path, progress: Progress = quiet) -> list[str]:
+    """Checks the served generation: files against the manifest, tables against each other, vectors against the rules.
+
+    Raises IndexProblem when there is no index to check.
+    """
+    return verify_generation(current_folder(index_dir), progress)
+
+
+def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
+    """The same of any generation, served or not."""
+    try:
+        damaged = file_faults(folder, read_manifest(folder), progress)
+        return [f"{fault}." for fault in damaged] or _broken_rules(open_generation(folder))
+    except IndexProblem as problem:
+        return [str(problem)]
+
+
+def file_faults(folder: Path, manifest: Manifest, progress: Progress = quiet) -> list[str]:
+    """What is wrong with each file that is missing or is not what was written; every byte is read."""
+    faults = []
+    for number, (name, facts) in enumerate(manifest.files.items(), start=1):
+        faults += check_files(folder, manifest.model_copy(update={"files": {name: facts}}))
+        progress(f"Checking the files of {folder.name}", number, len(manifest.files))
+    return faults
+
+
+def remarks(index_dir: Path) -> list[str]:
+    """What is worth knowing and no fault: what builds left behind, files that do not belong to the index."""
+    said = []
+    left = sorted(path.name for path in index_dir.glob("tmp-*"))
+    state = build_state(index_dir)
+    if state is not None and state.state == "running":
+        said.append(f"A build is at work on this index (process {state.pid}).")
+    elif left:
+        said.append(f"{', '.join(left)} was left by a build that was stopped; the next build removes it.")
+    folder = current_folder(index_dir)
+    ours = {"manifest.json", *read_manifest(folder).files} if (folder / "manifest.json").is_file() else set()
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return said + [
+        f"{name} in {folder.name} is no part of the index and is never opened." for name in names if name not in ours
+    ]
+
+
+def _broken_rules(generation: Generation) -> list[str]:
+    return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
+
+
+def _vectors(generation: Generation) -> Iterator[str]:
+    lengths = np.linalg.norm(generation.vectors, axis=1)
+    if not np.isfinite(lengths).all():
+        yield "Some vectors hold values that are not numbers."
+    elif np.any(np.abs(lengths - 1) > UNIT_TOLERANCE):
+        yield f"{np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)} vectors do not have length 1."
+
+
+def _cells(generation: Generation) -> Iterator[str]:
+    cells, vectors = generation.cells, generation.vectors
+    if cells is None:
+        return
+    rows = np.arange(0, len(vectors), -(-len(vectors) // SORTED))
+    nearest = cells.centroids[nearest_cells(vectors[rows], cells.centroids)]
+    further = np.einsum("nd,nd->n", vectors[rows], nearest - cells.centroids[cells.of_row[rows]])
+    wrong = np.count_nonzero(further > UNIT_TOLERANCE)
+    if wrong:
+        yield f"{wrong} of {len(rows)} vectors lie in the wrong cells and may not be found."
+
+
+def _pictures(generation: Generation) -> Iterator[str]:
+    outside = _boxes_outside(generation.catalogue)
+    if outside:
+        yield f"{outside} regions do not lie inside their pictures."
+    without = len(generation.catalogue.ids) - len(np.unique(generation.catalogue.image_of_row))
+    if without:
+        yield f"{without} pictures have no region and can never be found."
+
+
+def _boxes_outside(catalogue: Catalogue) -> int:
+    sides = [catalogue.images[side].to_numpy()[catalogue.image_of_row] for side in ("width", "height")]
+    x0, y0, x1, y1 = catalogue.boxes.T
+    inside = (x0 >= 0) & (y0 >= 0) & (x0 < x1) & (y0 < y1) & (x1 <= sides[0]) & (y1 <= sides[1])
+    return int(np.count_nonzero(~inside))
+
+
+def _slices(generation: Generation) -> Iterator[str]:
+    images, files = generation.catalogue.images, generation.manifest.files
+    for what, columns in SLICES:
+        sizes = np.array([files[name].bytes for name in images[f"{columns}_file"].to_pylist()], np.int64)
+        starts, lengths = (images[f"{columns}_{column}"].to_numpy() for column in ("start", "bytes"))
+        wrong = (starts < 0) | (lengths < 0) | (starts > sizes - lengths)
+        if wrong.any():
+            yield f"The {what} of {np.count_nonzero(wrong)} pictures cannot be where the index says."
+
+
+def _skipped(generation: Generation) -> Iterator[str]:
+    listed, counted = len(read_skipped(generation.folder)), generation.manifest.counts.skipped
+    if listed != counted:
+        yield f"The manifest counts {counted} skipped files, the list has {listed}."

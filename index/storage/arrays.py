@@ -1,0 +1,158 @@
+"""The arrays of a generation, written and read: vectors, kinds, whitening, neighbours, cells. Nothing is unpickled."""
+
+import math
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.stores.ivf import Cells
+from retrieval.descriptors.whitening import Whitening
+from retrieval.ranking.diffusion import Neighbours
+from retrieval.types import Kinds, Vectors
+
+CLASSES = 1000
+"""Of ImageNet."""
+MOST_SIMILAR = 1.001
+"""Unit vectors are no more similar than 1, give or take the rounding."""
+
+
+def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
+    """vectors.npy of that size, to be filled in; it lies on disk and not in memory."""
+    if rows == 0:
+        raise ValueError("a generation has at least one vector")
+    return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
+
+
+def new_kinds(folder: Path, rows: int, top: int) -> Kinds:
+    """classes.npy and shares.npy for so many classes a region, to be filled in; on disk as well."""
+    if top == 0:  # there is nothing to map
+        kinds = Kinds.unknown(rows)
+        np.save(folder / "classes.npy", kinds.classes)
+        np.save(folder / "shares.npy", kinds.shares)
+        return kinds
+    return Kinds(
+        np.lib.format.open_memmap(folder / "classes.npy", "w+", np.int16, (rows, top)),
+        np.lib.format.open_memmap(folder / "shares.npy", "w+", np.float16, (rows, top)),
+    )
+
+
+def read_vectors(folder: Path, rows: int) -> Vectors:
+    """(N, D) float32, read-only; only what is looked at comes into memory. Raises ValueError where it is none."""
+    return _read_rows(folder / "vectors.npy", rows, np.dtype(np.float32))
+
+
+def read_kinds(folder: Path, rows: int) -> Kinds:
+    """What each region was taken for, read-only. Raises ValueError where a class is none of the thousand."""
+    classes = _read_rows(folder / "classes.npy", rows, np.dtype(np.int16))
+    shares = _read_rows(folder / "shares.npy", rows, np.dtype(np.float16))
+    if classes.shape != shares.shape or (classes.size and not 0 <= classes.min() <= classes.max() < CLASSES):
+        raise ValueError("classes.npy and shares.npy do not fit together")
+    return Kinds(classes, shares)
+
+
+def write_whitening(folder: Path, whitening: Whitening) -> None:
+    np.savez(
+        folder / "whitening.npz",
+        kind=np.array(whitening.kind),
+        mean=whitening.mean,
+        projection=np.ascontiguousarray(whitening.projection),
+    )
+
+
+def read_whitening(folder: Path) -> Whitening:
+    """How the generation's vectors were whitened."""
+    arrays = _read_npz(folder / "whitening.npz")
+    whitening = Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
+    if whitening.mean.ndim != 1 or whitening.projection.shape[:1] != whitening.mean.shape:
+        raise ValueError("whitening.npz does not fit together")
+    return whitening
+
+
+def write_neighbours(folder: Path, neighbours: Neighbours) -> None:
+    np.savez(
+        folder / "neighbours.npz",
+        nodes=neighbours.nodes,
+        nearest=neighbours.nearest.astype(np.int32),
+        similarities=neighbours.similarities,
+    )
+
+
+def read_neighbours(folder: Path, rows: int) -> Neighbours:
+    """Raises ValueError where they cannot be those of so many vectors: a wrong place would read foreign memory."""
+    arrays = _read_npz(folder / "neighbours.npz")
+    found = Neighbours(arrays["nodes"], arrays["nearest"].astype(np.int64), arrays["similarities"])
+    fits = arrays["nearest"].dtype == np.int32 and found.nodes.dtype == np.int64 and found.nodes.ndim == 1
+    nodes, nearest, similarities = found.nodes, found.nearest, found.similarities
+    fits = fits and nearest.ndim == 2 and len(nearest) == len(nodes) and similarities.shape == nearest.shape
+    if not fits or similarities.dtype != np.float32 or not (np.abs(similarities) < MOST_SIMILAR).all():
+        raise ValueError("neighbours.npz does not fit together")
+    if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
+        raise ValueError("neighbours.npz does not fit the vectors")
+    return found
+
+
+def write_cells(folder: Path, cells: Cells) -> None:
+    np.savez(
+        folder / "cells.npz",
+        centroids=np.ascontiguousarray(cells.centroids),
+        of_row=cells.of_row,
+        probes=np.array(cells.probes, np.int64),
+        learned=np.array(cells.learned, np.int64),
+    )
+
+
+def read_cells(folder: Path, rows: int, dimensions: int) -> Cells:
+    """Raises ValueError where they cannot be those of so many vectors: a wrong cell would read foreign memory."""
+    arrays = _read_npz(folder / "cells.npz")
+    centroids, of_row, probes, learned = (arrays[name] for name in ("centroids", "of_row", "probes", "learned"))
+    fits = centroids.dtype == np.float32 and centroids.shape[1:] == (dimensions,) and np.isfinite(centroids).all()
+    fits = fits and of_row.dtype == np.uint16 and of_row.shape == (rows,)
+    if not fits or of_row.max() >= len(centroids):
+        raise ValueError("cells.npz does not fit the vectors")
+    fits = all(number.dtype == np.int64 and number.shape == () for number in (probes, learned))
+    if not fits or not 1 <= probes <= len(centroids) or learned < 1:
+        raise ValueError("cells.npz does not fit together")
+    return Cells(centroids, of_row, int(probes), int(learned))
+
+
+def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:
+    """A table of so many rows, mapped into memory."""
+    with path.open("rb") as file:
+        shape, dtype = _read_header(file, path.name)
+        start = file.tell()
+    size = start + dtype.itemsize * math.prod(shape)
+    if dtype != wanted or len(shape) != 2 or shape[0] != rows or path.stat().st_size != size:
+        raise ValueError(f"{path.name} does not fit its manifest")
+    if not math.prod(shape):
+        return np.zeros(shape, dtype)
+    return np.asarray(np.memmap(path, dtype, "r", start, shape))
+
+
+def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Its arrays by name; what they say of their size is believed only when so many bytes are there."""
+    with ZipFile(path) as archive:
+        return {Path(info.filename).stem: _read_member(archive, info, path) for info in archive.infolist()}
+
+
+def _read_member(archive: ZipFile, info: ZipInfo, path: Path) -> NDArray[Any]:
+    if info.compress_type != ZIP_STORED or info.file_size > path.stat().st_size:
+        raise ValueError(f"{path.name} is not as it was written")
+    with archive.open(info) as member:
+        shape, dtype = _read_header(member, path.name)
+        data = member.read()
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"{path.name} is not as it was written")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """What the array says of itself, before a byte of it is read."""
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError(f"{name} is not as it was written")
+    shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
+    if columns_first or dtype.hasobject:
+        raise ValueError(f"{name} is not as it was written")
+    return shape, dtype

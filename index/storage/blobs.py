@@ -1,0 +1,81 @@
+"""Thumbnails and keypoints in a generation: many to a file; files that stay are shared with the generation before."""
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from index.storage.generation import SLICED, FileFacts, Generation
+from index.storage.tables import ImageEntry
+
+PICTURES_PER_FILE = 1000
+"""Of which thumbnails, or keypoints, stand in one file."""
+FEWEST = 500
+"""Pictures that a file must still be needed for; else they move to a new one, and small files do not pile up."""
+NEEDED = 0.75
+"""The share of a file's bytes that must still be needed, likewise."""
+
+
+class Packs:
+    """Writes the two files that the next pictures go to, and new ones when those are full."""
+
+    def __init__(self, folder: Path, taken: Iterable[str] = ()) -> None:
+        self._folder = folder
+        self._number = max((int(Path(name).stem) for name in taken), default=-1)
+        self._pictures = PICTURES_PER_FILE
+
+    def add(self, entry: ImageEntry, thumbnail: bytes, keypoints: bytes) -> ImageEntry:
+        """The entry with the places of both."""
+        if self._pictures == PICTURES_PER_FILE:
+            self._number, self._pictures = self._number + 1, 0
+        self._pictures += 1
+        thumb_file, keypoints_file = f"thumbs/{self._number:04d}.jpgs", f"keypoints/{self._number:04d}.bin"
+        return replace(
+            entry,
+            thumb_file=thumb_file,
+            thumb_start=self._append(thumb_file, thumbnail),
+            thumb_bytes=len(thumbnail),
+            keypoints_file=keypoints_file,
+            keypoints_start=self._append(keypoints_file, keypoints),
+            keypoints_bytes=len(keypoints),
+        )
+
+    def _append(self, name: str, data: bytes) -> int:
+        """Where in the file the data now stands."""
+        with (self._folder / name).open("ab") as file:
+            start = file.tell()
+            file.write(data)
+        return start
+
+
+def worth_sharing(generation: Generation, needed: Iterable[ImageEntry]) -> dict[str, FileFacts]:
+    """The files of a generation that hold mostly what is still needed, by name; always the thumbnails and the keypoints
+    of the same pictures."""
+    size: defaultdict[str, int] = defaultdict(int)
+    pictures: defaultdict[str, int] = defaultdict(int)
+    for entry in needed:
+        number = Path(entry.thumb_file).stem
+        pictures[number] += 1
+        size[number] += entry.thumb_bytes + entry.keypoints_bytes
+    files = {name: facts for name, facts in generation.manifest.files.items() if name.startswith(SLICED)}
+    whole: defaultdict[str, int] = defaultdict(int)
+    for name, facts in files.items():
+        whole[Path(name).stem] += facts.bytes
+    kept = {number for number in pictures if pictures[number] >= FEWEST and size[number] >= NEEDED * whole[number]}
+    return {name: facts for name, facts in files.items() if Path(name).stem in kept}
+
+
+def share(name: str, before: Path, folder: Path) -> None:
+    """The file becomes part of the new generation without a byte being copied, where the disk can do that."""
+    try:
+        os.link(before / name, folder / name)
+    except OSError:
+        shutil.copy2(before / name, folder / name)
+
+
+def read_slice(folder: Path, name: str, start: int, size: int) -> bytes:
+    with (folder / name).open("rb") as file:
+        file.seek(start)
+        return file.read(size)

@@ -1,0 +1,100 @@
+"""Vectors are looked through as float16 copies, which are half as long; what comes near is compared exactly."""
+
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+from index.storage.prefetch import ReadAhead
+from index.stores.flat_store import MANY_QUERIES, best, equal_parts, nearest, rescored, side_by_side
+from retrieval.types import Rows, Scores, Vectors
+
+SPARE = 32
+"""Rows fetched beyond those asked for: mostly enough to be sure at once, and quick to compare."""
+LARGE_SHARE = 0.1
+"""When more of the rows than this are asked for, comparing all exactly right away is faster."""
+CHUNK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Some rows in float16, of vectors that are no longer than `longest`."""
+
+    rows: range
+    index: faiss.IndexScalarQuantizer
+    longest: float
+
+
+class HalfStore:
+    """The answers of FlatStore from half the bytes, 2 a dimension in memory. Reading from many threads is safe."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors, self._ask_for = vectors, ReadAhead(vectors)
+        self._parts = side_by_side(lambda rows: _copied(vectors, rows), equal_parts(range(len(vectors))))
+        self._doubt = _most_wrong(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
+        among = range(len(self)) if among is None else among
+        count = min(count, len(among))
+        if count == 0 or count > LARGE_SHARE * len(among) or len(queries) >= MANY_QUERIES:
+            return nearest(self._vectors, queries, count, among)
+        found = [self._search(query, count, among) for query in np.ascontiguousarray(queries, np.float32)]
+        return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
+
+    def vectors(self, rows: Rows) -> Vectors:
+        return self._vectors[rows]
+
+    def _search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+        doubt, fetch = self._doubt * float(np.linalg.norm(query)), count + SPARE
+        while True:
+            fetch = min(fetch, len(among))
+            rough_rows, rough_scores = self._rough(query, fetch, among)
+            self._ask_for(rough_rows)
+            rows, scores = rescored(self._vectors, query, rough_rows, count)
+            if fetch == len(among) or rough_scores[-1] + doubt < scores[-1]:
+                return rows, scores  # nothing that was not fetched can belong to it
+            fetch *= 2
+
+    def _rough(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+        """The best rows (count,) by their copies, and how similar the query is to those."""
+
+        def search(part: _Part) -> tuple[Rows, Scores]:
+            first, here = part.rows.start, _common(part.rows, among)
+            only = faiss.IDSelectorRange(here.start - first, here.stop - first)
+            how = faiss.SearchParameters(sel=only) if here != part.rows else None  # type: ignore[call-arg]
+            scores, places = part.index.search(query[None], min(count, len(here)), params=how)
+            return places + first, scores
+
+        found = side_by_side(search, [part for part in self._parts if _common(part.rows, among)])
+        rows, scores = best(np.hstack([rows for rows, _ in found]), np.hstack([scores for _, scores in found]), count)
+        return rows[0], scores[0]
+
+
+def _most_wrong(dimensions: int, longest: float) -> float:
+    """How far at most a score by float16 copies can be from that of the vectors, for a query of length 1.
+
+    By Cauchy and Schwarz no further than a vector (D,) is from its copy: rounding changes each number by 2^-11 of it at
+    most, or by 2^-25 where it is tiny. Summing up in float32 adds at most D roundings, to the one score and the other.
+    """
+    rounded = longest * 2.0**-11 + np.sqrt(dimensions) * 2.0**-25
+    return float(rounded + 2 * dimensions * longest * np.finfo(np.float32).eps)
+
+
+def _common(one: range, other: range) -> range:
+    return range(max(one.start, other.start), min(one.stop, other.stop))
+
+
+def _copied(vectors: Vectors, rows: range) -> _Part:
+    dimensions = vectors.shape[1]
+    index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index.codes.resize(len(rows) * index.code_size)  # room for all at once: what grows takes up to twice what it needs
+    index.codes.resize(0)
+    longest = 0.0
+    for start in range(rows.start, rows.stop, CHUNK):
+        chunk = vectors[start : min(start + CHUNK, rows.stop)]
+        index.add(chunk)
+        longest = max(longest, float(np.linalg.norm(chunk, axis=1).max()))
+    return _Part(rows, index, longest)

@@ -1,0 +1,96 @@
+"""A search looks into the few cells that are most like what is asked for, and compares what comes near exactly."""
+
+from math import ceil
+from typing import Any
+
+import faiss
+import numpy as np
+
+from index.storage.prefetch import ReadAhead
+from index.stores.flat_store import THREADS, nearest, rescored, side_by_side
+from index.stores.ivf import Cells
+from retrieval.types import Rows, Scores, Vectors
+
+SPARE = 32
+"""Vectors beyond twice those asked for that are compared exactly: 8 bits a dimension put few in the wrong order."""
+USUAL = 160
+"""Rows asked for up to which the cells looked into are those that were found enough."""
+TOO_MANY = 0.25
+"""Share of the cells from which on comparing with every vector is no slower, and exact."""
+SAMPLE = 20_000
+"""Vectors by which the range of each dimension is found."""
+CHUNK = 65_536
+
+
+class CellStore:
+    """Nearly all of the nearest by inner product, with exact scores, from few of the vectors (IVF, 8 bits a dimension).
+
+    A search among few of the rows, or for many of them, looks into more cells; where it would be a large share of
+    them, everything is compared. Reading from many threads is safe.
+    """
+
+    def __init__(self, vectors: Vectors, cells: Cells) -> None:
+        self._vectors, self._ask_for = vectors, ReadAhead(vectors)
+        self._cells, self._index = cells, _inverted_file(vectors, cells)
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
+        among = range(len(self)) if among is None else among
+        count = min(count, len(among))
+        probes = self._probes(count, among) if count else 0
+        if count == 0 or probes >= TOO_MANY * len(self._cells.centroids):
+            return nearest(self._vectors, queries, count, among)
+        found = [self._search(query, count, among, probes) for query in np.ascontiguousarray(queries, np.float32)]
+        return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
+
+    def vectors(self, rows: Rows) -> Vectors:
+        return self._vectors[rows]
+
+    def _probes(self, count: int, among: range) -> int:
+        return ceil(self._cells.probes * max(count / USUAL, 1) * len(self) / len(among))
+
+    def _search(self, query: Vectors, count: int, among: range, probes: int) -> tuple[Rows, Scores]:
+        cells = np.argpartition(-(self._cells.centroids @ query), probes - 1)[:probes]
+        fetch = min(2 * count + SPARE, len(among))
+        parts = [cells[part::THREADS] for part in range(min(THREADS, probes))]
+        found = side_by_side(lambda part: self._rough(query, fetch, among, part), parts)
+        rows = np.concatenate([rows for rows, _ in found])
+        scores = np.concatenate([scores for _, scores in found])
+        rows = rows[np.argsort(-scores)[:fetch]]
+        rows = rows[rows >= 0]  # FAISS fills up with -1, and the worst score there is
+        if len(rows) < count:
+            rows, scores = nearest(self._vectors, query[None], count, among)
+            return rows[0], scores[0]
+        self._ask_for(rows)
+        return rescored(self._vectors, query, rows, count)
+
+    def _rough(self, query: Vectors, count: int, among: range, cells: Rows) -> tuple[Rows, Scores]:
+        """The best rows (count,) of some cells (P,) by their 8 bits; -1 where there are no more."""
+        only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self) else None
+        how = faiss.SearchParametersIVF(sel=only, nprobe=len(cells))  # type: ignore[call-arg]
+        cells, nothing = np.ascontiguousarray(cells, np.int64), np.zeros(len(cells), np.float32)
+        scores, rows = np.empty(count, np.float32), np.empty(count, np.int64)
+        given = (faiss.swig_ptr(array) for array in (cells, nothing, scores, rows))
+        search = self._index.search_preassigned_c  # type: ignore[attr-defined]  # the only one that takes parameters
+        search(1, faiss.swig_ptr(query), count, *given, False, how)
+        return rows, scores
+
+
+def _inverted_file(vectors: Vectors, cells: Cells) -> faiss.IndexIVFScalarQuantizer:
+    count, dimensions = cells.centroids.shape
+    quantizer = faiss.IndexFlatIP(dimensions)
+    quantizer.add(cells.centroids)
+    eight_bits, inner = faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    index = faiss.IndexIVFScalarQuantizer(quantizer, dimensions, count, eight_bits, inner, False)
+    index.train(vectors[:: -(-len(vectors) // SAMPLE)])
+    lists: Any = index.invlists
+    for cell, size in enumerate(np.bincount(cells.of_row, minlength=count).tolist()):
+        lists.resize(cell, size)  # room for all of it at once: a list that grows takes up to twice what it needs
+        lists.resize(cell, 0)
+    for start in range(0, len(vectors), CHUNK):
+        chunk = np.ascontiguousarray(vectors[start : start + CHUNK])
+        of_row = cells.of_row[start : start + CHUNK].astype(np.int64)
+        index.add_core(len(chunk), faiss.swig_ptr(chunk), None, faiss.swig_ptr(of_row))
+    return index

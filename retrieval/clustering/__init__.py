@@ -1,0 +1,1 @@
+"""Group regions that show the same thing."""

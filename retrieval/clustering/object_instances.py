@@ -1,0 +1,132 @@
+"""What there is to see in each picture: regions that lead to the same other pictures are one spot of it."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from retrieval.clustering.linkage import average_linkage, strongest
+from retrieval.ranking.confidence import Null
+from retrieval.ranking.diffusion import GAMMA, Neighbours
+from retrieval.types import Numbers, Rows, Scores, Vectors
+
+STANDS_OUT, SHARE = 5.0, 0.05
+"""A link counts when fewer unrelated pictures than that, and than that share of all, would be as similar."""
+SURE = 0.9
+"""A link of this similarity counts always: where most pictures show the same thing, none of them stands out."""
+LED_TO = 30
+"""Pictures that a spot leads to; those it leads to least are left out."""
+ITSELF = 0.1
+"""How much of what a spot leads to is its own picture."""
+ONE_SPOT = 0.5
+"""Likeness of their profiles from which on regions of one picture are one spot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spots:
+    """S places in N pictures, each with the pictures that it resembles; the spots of a picture follow one another."""
+
+    images: Numbers
+    """(S,) the picture each is in."""
+    rows: Rows
+    """(S,) the vector row of the region that stands for it: the one that is most like other pictures."""
+    strengths: Scores
+    """(S,) how much it is like other pictures, all its regions together."""
+    profiles: sparse.csr_array
+    """(S, N) the square roots of the shares in which it leads to each picture: rows of length 1.
+
+    The product of two rows is the Bhattacharyya coefficient: 1 for two that lead to the same pictures, 0 for two that
+    have none in common.
+    """
+
+
+def find_spots(
+    neighbours: Neighbours, images: Numbers, boxes: NDArray[np.int32], vectors: Vectors, null: Null
+) -> Spots:
+    """The spots that M linked regions make. images (M,), ascending, boxes (M, 4) and vectors (M, D): of each region."""
+    total = int(images[-1]) + 1 if len(images) else 0
+    links = _links(neighbours, images, null)
+    special = sparse.diags_array(1 - repeated(images, boxes, vectors))
+    links = sparse.csr_array(special @ links @ special)
+    leads = sparse.csr_array(links @ _members(images, total))  # (M, N)
+    live = np.flatnonzero(leads.sum(axis=1) > 0)
+    leads, images = leads[live], images[live]
+    spot = average_linkage(_within(_profiles(leads, images), images), ONE_SPOT)
+    count = int(spot.max(initial=-1)) + 1
+    strengths = leads.sum(axis=1)
+    order = np.lexsort((-strengths, spot))
+    first = order[np.unique(spot[order], return_index=True)[1]]
+    together = sparse.csr_array(_members(spot, count).T @ leads)
+    arranged = np.lexsort((-strengths[first], images[first]))
+    return Spots(
+        images[first][arranged],
+        neighbours.nodes[live[first]][arranged],
+        np.asarray(together.sum(axis=1)[arranged], np.float32),
+        _profiles(together[arranged], images[first][arranged]),
+    )
+
+
+def repeated(images: Numbers, boxes: NDArray[np.int32], vectors: Vectors) -> Scores:
+    """How much each region is like another one of its own picture that it does not touch. -> (M,), 0 to 1.
+
+    Grass and brick are, from one end of the picture to the other; an object is there once. Links between surfaces
+    would otherwise outnumber those between objects (burstiness: Jégou, Douze and Schmid, CVPR 2009).
+    """
+    found = np.zeros(len(images), np.float32)
+    starts = np.append(np.unique(images, return_index=True)[1], len(images))
+    for start, end in pairwise(starts):
+        low, high = boxes[start:end, None, :2], boxes[start:end, None, 2:]
+        shared = np.minimum(high, high.swapaxes(0, 1)) - np.maximum(low, low.swapaxes(0, 1))
+        apart = (shared <= 0).any(axis=2)
+        similar = vectors[start:end] @ vectors[start:end].T
+        found[start:end] = np.clip((similar * apart).max(axis=1), 0, 1)
+    return found
+
+
+def _links(neighbours: Neighbours, images: Numbers, null: Null) -> sparse.csr_array:
+    """(M, M) symmetric: the similarity to the power GAMMA of regions of which one is a neighbour of the other."""
+    count, each = neighbours.nearest.shape
+    pictures = len(np.unique(images))
+    enough = least_similarity(null, pictures)
+    weights = np.where(neighbours.similarities >= enough, np.clip(neighbours.similarities, 0, None) ** GAMMA, 0)
+    rows = np.repeat(np.arange(count), each)
+    directed = sparse.csr_array((weights.ravel(), (rows, neighbours.nearest.ravel())), shape=(count, count))
+    links = sparse.csr_array(directed.maximum(directed.T))
+    links.eliminate_zeros()
+    return links
+
+
+def least_similarity(null: Null, pictures: int) -> float:
+    """From which on a link stands out among so many pictures."""
+    grid = np.arange(-1, SURE, 0.001)
+    most = min(STANDS_OUT, SHARE * pictures)
+    return float(next((value for value in grid if null.expected(value, pictures) < most), SURE))
+
+
+def _profiles(leads: sparse.csr_array, images: Numbers) -> sparse.csr_array:
+    """What Spots.profiles says, from the weights (S, N) with which spots of some pictures (S,) lead to others."""
+    leads = strongest(leads, LED_TO)
+    shares = sparse.diags_array((1 - ITSELF) / leads.sum(axis=1)) @ leads
+    own = sparse.csr_array((np.full(len(images), ITSELF), (np.arange(len(images)), images)), shape=leads.shape)
+    return sparse.csr_array((shares + own).sqrt(), dtype=np.float32)
+
+
+def _within(profiles: sparse.csr_array, images: Numbers) -> sparse.csr_array:
+    """(M, M) symmetric: the likeness of profiles of the same picture, nothing for any others."""
+    ones, others, alike = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
+    most = int(np.unique(images, return_counts=True)[1].max(initial=1))
+    for step in range(1, most):
+        one = np.flatnonzero(images[:-step] == images[step:])
+        ones.append(one)
+        others.append(one + step)
+        alike.append(np.asarray(profiles[one].multiply(profiles[one + step]).sum(axis=1)))
+    places = np.concatenate(ones), np.concatenate(others)
+    upper = sparse.csr_array((np.concatenate(alike), places), shape=(len(images), len(images)))
+    return sparse.csr_array(upper + upper.T)
+
+
+def _members(labels: Numbers, count: int) -> sparse.csr_array:
+    """(M, count) with a 1 where a label says so."""
+    return sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), count))

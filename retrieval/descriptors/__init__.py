@@ -1,0 +1,1 @@
+"""Feature maps become whitened, unit-length descriptors."""

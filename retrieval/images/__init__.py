@@ -1,0 +1,1 @@
+"""Bytes become upright RGB images, within limits."""

@@ -1,0 +1,127 @@
+"""How each backbone is made from its weights file, cut into two layers, with its own normalisation inside."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrieval.networks.torchvision_compat import import_torchvision
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+State = dict[str, "Tensor"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def make_efficientnet_lite0(weights: Path) -> "nn.Module":
+    """EfficientNet-Lite0: its last convolution (1280 channels) and the last block at stride 16 (112 channels)."""
+    from efficientnet_lite_pytorch import EfficientNet
+    from torch import nn
+
+    network = EfficientNet.from_name("efficientnet-lite0")
+    network.load_state_dict(load_state(weights))
+    blocks = list(network._blocks)
+    halving = max(i for i, block in enumerate(blocks) if block._depthwise_conv.stride[0] == 2)
+    body = nn.Sequential(network._conv_stem, network._bn0, network._swish, *blocks[:halving])
+    head = nn.Sequential(*blocks[halving:], network._conv_head, network._bn1, network._swish)
+    return from_pixels(body, head, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+
+def make_efficientnet(name: str, weights: Path) -> "nn.Module":
+    """torchvision's EfficientNet of that name: its last convolution, and the last block at stride 16."""
+    import_torchvision()
+    from torchvision.models import get_model
+
+    network = get_model(name, weights=None)
+    network.load_state_dict(load_state(weights))
+    return from_pixels(network.features[:6], network.features[6:])
+
+
+def make_resnet(name: str, weights: Path) -> "nn.Module":
+    """torchvision's ResNet of that name: its last block, and the last one at stride 16."""
+    import_torchvision()
+    from torchvision.models import get_model
+
+    network = get_model(name, weights=None)
+    network.load_state_dict(load_state(weights))
+    return _in_two(network)
+
+
+def make_fasterrcnn_resnet50(weights: Path) -> "nn.Module":
+    """The ResNet50 inside a Faster R-CNN, trained on to find objects: 2048 channels, and 1024 at stride 16."""
+    import_torchvision()
+    from torch import nn
+    from torchvision.models import resnet50
+
+    network = resnet50(weights=None, norm_layer=frozen_batch_norm())
+    network.fc = nn.Identity()
+    network.load_state_dict(_part(load_state(weights), "backbone.body."))
+    return _in_two(network)
+
+
+def make_vgg16(weights: Path) -> "nn.Module":
+    """VGG16: its last pooling (512 channels), and the last convolution before it (512 channels, stride 16).
+
+    Only the convolutions are made and loaded: the classifier is nine tenths of the file, and no layer of it is used.
+    """
+    import_torchvision()
+    from torchvision.models.vgg import cfgs, make_layers
+
+    layers = make_layers(cfgs["D"])  # the 16 layers of VGG16 are configuration D of Simonyan & Zisserman (2015)
+    layers.load_state_dict(_part(load_state(weights), "features."))
+    return from_pixels(layers[:30], layers[30:])
+
+
+def frozen_batch_norm() -> Any:
+    """Batch normalisation as torchvision's COCO detectors were trained: never updated, and nothing added to it."""
+    from torchvision.ops import FrozenBatchNorm2d
+
+    return partial(FrozenBatchNorm2d, eps=0.0)
+
+
+def load_state(weights: Path) -> State:
+    """The tensors in a weights file, which is read as numbers and never as code."""
+    import torch
+
+    state: State = torch.load(weights, map_location="cpu", weights_only=True)
+    return state
+
+
+def from_pixels(
+    body: "nn.Module",
+    head: "nn.Module",
+    mean: tuple[float, ...] = IMAGENET_MEAN,
+    std: tuple[float, ...] = IMAGENET_STD,
+) -> "nn.Module":
+    """Normalisation becomes the network's first layer, so that no caller can get it wrong."""
+    import torch
+    from torch import nn
+
+    class FromPixels(nn.Module):
+        mean: "Tensor"
+        std: "Tensor"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+            self.head = head
+            self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
+            self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
+
+        def forward(self, pixels: "Tensor") -> "tuple[Tensor, Tensor]":
+            fine = self.body((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+            return self.head(fine), fine
+
+    return FromPixels().eval()
+
+
+def _in_two(resnet: Any) -> "nn.Module":
+    from torch import nn
+
+    return from_pixels(nn.Sequential(*list(resnet.children())[:-3]), resnet.layer4)
+
+
+def _part(state: State, prefix: str) -> State:
+    """The tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

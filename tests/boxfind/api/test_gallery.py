@@ -1,0 +1,183 @@
+"""Pictures of the gallery over HTTP: listed, shown, added and taken out, and no other file is ever reached."""
+
+import hashlib
+import io
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tests.api.conftest import jpeg, pixels
+
+from index.operations import add_images as intake
+from index.operations import remove_images as removal
+from index.storage.generation import current_folder
+from retrieval.images.decode import load_image
+from tests.tiny import draw_picture
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+IDS = [*(f"{number:02d}.png" for number in range(10)), "below/10.png", "below/11.png"]
+
+
+@pytest.fixture
+def own(start, pictures, index, tmp_path):
+    """An administrator of a gallery that may be changed, and its folder."""
+    folder = shutil.copytree(pictures, tmp_path / "own")
+    moved = shutil.copytree(index, tmp_path / "index")
+    manifest = current_folder(moved) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(pictures), str(folder)))
+    client = start(gallery=folder, index=moved)
+    client.headers["Authorization"] = "Bearer a token that only tests know"
+    return client, folder
+
+
+def add(client, name: str, data: bytes):
+    return client.post("/v1/images", files={"picture": (name, data)})
+
+
+def test_pages_of_any_length_list_every_picture_once(client):
+    for limit in (1, 5, 12, 100):
+        listed, after = [], ""
+        while after is not None:
+            page = client.get("/v1/images", params={"after": after, "limit": limit}).json()
+            assert page["total"] == 12 and len(page["images"]) <= limit
+            listed += [image["id"] for image in page["images"]]
+            after = page["next"]
+        assert listed == IDS
+
+
+def test_a_folder_is_listed_alone(client):
+    page = client.get("/v1/images", params={"folder": "below", "limit": 1}).json()
+    assert (page["total"], page["images"][0]["id"], page["next"]) == (2, "below/10.png", "below/10.png")
+    page = client.get("/v1/images", params={"folder": "below", "after": "below/10.png"}).json()
+    assert [image["id"] for image in page["images"]] == ["below/11.png"] and page["next"] is None
+    assert client.get("/v1/images", params={"folder": "below", "after": "zzz"}).json()["images"] == []
+    assert client.get("/v1/images", params={"folder": "belo"}).status_code == 404
+
+
+def test_what_is_known_of_a_picture(client, pictures):
+    data = (pictures / "below" / "10.png").read_bytes()
+    facts = client.get("/v1/images/below/10.png").json()
+    assert (facts["id"], facts["width"], facts["height"], facts["bytes"]) == ("below/10.png", 320, 240, len(data))
+    assert facts["sha256"] == hashlib.sha256(data).hexdigest()
+    assert {"box": [0, 0, 320, 240], "kind": "whole"} in facts["regions"] and len(facts["regions"]) > 1
+
+
+def test_pictures_are_shown_as_jpegs_of_our_own(client, pictures):
+    for view in ("thumbnail", "original"):
+        shown = client.get(f"/v1/images/03.png/{view}")
+        assert shown.headers["content-type"] == "image/jpeg" and shown.headers["x-content-type-options"] == "nosniff"
+        assert np.abs(pixels(shown.content) - load_image(pictures / "03.png").astype(int)).mean() < 8
+
+
+def test_an_original_is_upright_and_says_nothing_of_camera_and_place(own, tmp_path):
+    client, folder = own
+    exif = Pillow.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Pillow.fromarray(draw_picture(3, 320, 240)).save(folder / "03.png", exif=exif)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("boxfind.api.original.hashlib", _believing(client, "03.png"))
+        shown = client.get("/v1/images/03.png/original")
+    with Pillow.open(io.BytesIO(shown.content)) as picture:
+        assert picture.size == (240, 320) and not picture.getexif()
+
+
+def test_a_picture_that_changed_or_went_away_is_not_there(own):
+    client, folder = own
+    Pillow.fromarray(draw_picture(50, 320, 240)).save(folder / "03.png")
+    (folder / "04.png").unlink()
+    for name in ("03.png", "04.png"):
+        refusals = [
+            client.get(f"/v1/images/{name}/original"),
+            client.post("/v1/search/stored", json={"image": name}),
+        ]
+        assert [refused.status_code for refused in refusals] == [404, 404]
+        assert all(str(folder) not in refused.text and name in refused.text for refused in refusals)
+        assert client.get(f"/v1/images/{name}/thumbnail").status_code == 200  # it is still found, and shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("%2e%2e/secret.png", "..%2fsecret.png", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "below/%2e%2e/03.png"),
+        *("%2Fetc%2Fpasswd", "03.png%00", "%ff%fe.png", "03.png/", "CON", "x" * 5000),
+    ],
+)
+def test_no_name_leads_to_another_file(own, name):
+    client, folder = own
+    Pillow.fromarray(draw_picture(60)).save(folder.parent / "secret.png")
+    for view in ("", "/thumbnail", "/original"):
+        assert client.get(f"/v1/images/{name}{view}").status_code in (404, 307)
+    assert client.delete(f"/v1/images/{name}").status_code in (404, 307)
+    assert (folder.parent / "secret.png").exists()
+
+
+def test_a_link_that_took_the_place_of_a_picture_leads_nowhere(own):
+    client, folder = own
+    secret = folder.parent / "secret.png"
+    Pillow.fromarray(draw_picture(60)).save(secret)
+    (folder / "03.png").unlink()
+    (folder / "03.png").symlink_to(secret)
+    assert client.get("/v1/images/03.png/original").status_code == 404
+    assert client.delete("/v1/images/03.png").status_code == 503
+    assert secret.exists() and (folder / "03.png").is_symlink()
+
+
+def test_a_picture_is_added_byte_for_byte_and_once(own):
+    client, folder = own
+    data = jpeg(draw_picture(70))
+    added = add(client, "new.jpg", data)
+    assert (added.status_code, added.json()) == (201, {"id": "added/new.jpg"})
+    assert (folder / "added" / "new.jpg").read_bytes() == data
+    assert add(client, "new.jpg", data).status_code == 409
+    assert add(client, "again.png", (folder / "03.png").read_bytes()).status_code == 409
+    assert add(client, "new.jpg", jpeg(draw_picture(71))).json() == {"id": "added/new-2.jpg"}
+
+
+@pytest.mark.parametrize("name", ["../out.jpg", "/etc/out.jpg", "C:out.jpg", ".hidden.jpg", "out.exe", "o" * 5000])
+def test_a_name_that_is_none_is_refused(own, name):
+    client, folder = own
+    refused = add(client, name, jpeg(draw_picture(70)))
+    assert refused.status_code in (400, 422) and not [*folder.parent.rglob("out*")]
+
+
+def test_what_is_no_picture_is_not_added(own):
+    client, folder = own
+    assert add(client, "bad.jpg", b"hello").status_code == 422
+    assert client.post("/v1/images").status_code == 422
+    assert not (folder / "added").exists()
+
+
+def test_a_full_disk_is_told_as_such(own, monkeypatch):
+    client, folder = own
+
+    def full(*_):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(intake, "_put", full)
+    assert add(client, "new.jpg", jpeg(draw_picture(70))).status_code == 507
+    monkeypatch.setattr(removal.shutil, "move", full)
+    assert client.delete("/v1/images/03.png").status_code == 507 and (folder / "03.png").exists()
+
+
+def test_a_picture_is_taken_out_and_kept(own, tmp_path):
+    client, folder = own
+    data = (folder / "below" / "10.png").read_bytes()
+    removed = client.delete("/v1/images/below/10.png")
+    assert removed.status_code == 200 and removed.json()["id"] == "below/10.png"
+    assert (tmp_path / removed.json()["moved_to"]).read_bytes() == data
+    assert removed.json()["moved_to"].startswith("removed/") and not (folder / "below" / "10.png").exists()
+    assert client.delete("/v1/images/below/10.png").status_code == 404
+
+
+def _believing(client, name: str):
+    """A hashlib for which whatever is read is the picture that was indexed."""
+    known = client.get(f"/v1/images/{name}").json()["sha256"]
+
+    class Believing:
+        @staticmethod
+        def sha256(_: bytes):
+            return type("Hash", (), {"hexdigest": lambda _: known})()
+
+    return Believing

@@ -1,0 +1,92 @@
+"""Every command of docs/api.md does what it says."""
+
+import argparse
+import json
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image as Pillow
+from tests.api.conftest import TOKEN, jpeg
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.building.jobs import BuildState
+from tests.tiny import draw_picture
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+from boxfind.api.schemas import Answer
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+COMMANDS = [line for line in GUIDE.splitlines() if line.startswith("curl ")]
+CURL = argparse.ArgumentParser()
+CURL.add_argument("-F", action="append", default=[])
+CURL.add_argument("-H", action="append", default=[])
+CURL.add_argument("-d")
+CURL.add_argument("-X")
+CURL.add_argument("address")
+
+
+def send(client, command: str):
+    """What curl would send."""
+    given = CURL.parse_args(shlex.split(command.replace("$TOKEN", TOKEN))[1:])
+    address = urlsplit(given.address)
+    assert (address.hostname, address.port) == (Settings().api_host, Settings().api_port)
+    fields: dict[str, list[str]] = {}
+    for field in given.F:
+        name, _, value = field.partition("=")
+        fields.setdefault(name, []).append(value)
+    pictures = {name: value[0][1:] for name, value in fields.items() if value[0].startswith("@")}
+    seeds = {name: sum(map(ord, file)) for name, file in pictures.items()}
+    files = {name: (file, jpeg(draw_picture(seeds[name], 640, 480))) for name, file in pictures.items()}
+    data = given.d or {name: value for name, value in fields.items() if name not in pictures}
+    return client.request(
+        given.X or ("POST" if given.F or given.d else "GET"),
+        f"{address.path}?{address.query}",
+        headers=dict(header.split(": ") for header in given.H),
+        files=files or None,
+        **({"content": data} if given.d else {"data": data}),
+    )
+
+
+def test_every_command_is_answered(start, tmp_path, build_index, monkeypatch):
+    for name in ("cups/red.jpg", "cups/blue.jpg", "2024/tea.jpg"):
+        (tmp_path / "gallery" / name).parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(draw_picture(len(name), 640, 480)).save(tmp_path / "gallery" / name)
+    client = start(gallery=tmp_path / "gallery", index=build_index(tmp_path / "gallery").parent)
+    running, heard, answer = [False], [], Engine.answer
+
+    def state(_) -> BuildState:
+        word = "running" if running[0] else "done"
+        return BuildState(state=word, pid=41, started=1000.0, stage_started=1000.0, now=1020.0)
+
+    def start_build(_, full: bool) -> None:
+        heard.append("build")
+        running[0] = True
+
+    def answered(engine, gallery, request, *given):  # the tiny network knows no words
+        return answer(engine, gallery, request, *given) if request.wanted else []
+
+    monkeypatch.setattr(Engine, "build_state", state)
+    monkeypatch.setattr(Engine, "start_build", start_build)
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel"))
+    monkeypatch.setattr(Engine, "answer", answered)
+    assert len(COMMANDS) > 10
+    for command in COMMANDS:
+        told = send(client, command)
+        assert told.status_code < 300, (command, told.text)
+    assert heard == ["build", "cancel"]
+    assert (tmp_path / "gallery" / "added" / "new.jpg").exists()
+    assert not (tmp_path / "gallery" / "cups" / "red.jpg").exists() and [*tmp_path.rglob("removed/*/cups/red.jpg")]
+
+
+def test_the_answer_in_the_guide_is_one():
+    (example,) = re.findall(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)
+    assert Answer(**json.loads(example)).hits[0].confidence == "likely"
+
+
+def test_the_settings_in_the_guide_are_those_there_are():
+    named = set(re.findall(r"`BOXFIND_(API_\w+)`", GUIDE))
+    assert named == {name.upper() for name in Settings.model_fields if name.startswith("api_")}

@@ -1,0 +1,79 @@
+"""Whoever watches over the program learns whether it lives, and whether it can answer."""
+
+import threading
+
+import pytest
+
+from boxfind import engine as module
+from boxfind.engine import Engine
+from index.building.decoder_pool import PicturePool
+from retrieval.errors import RuntimeMissing, WeightsMissing
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+
+
+def test_ready_waits_for_the_network_and_health_does_not(settings, monkeypatch):
+    from fastapi.testclient import TestClient
+
+    from boxfind.api.app import make_api
+
+    loaded, load = threading.Event(), module.embedder_for_searching
+
+    def slow(*given):
+        assert loaded.wait(10)
+        return load(*given)
+
+    monkeypatch.setattr(module, "embedder_for_searching", slow)
+    api = make_api(Engine(settings))
+    with TestClient(api, base_url="http://localhost") as client:
+        assert client.get("/health").json() == {"status": "ok"}
+        early = client.get("/ready")
+        assert early.status_code == 503 and int(early.headers["Retry-After"]) > 0
+        assert "being loaded" in early.json()["detail"]
+        loaded.set()
+        api.state.live.loading.wait()
+        assert client.get("/ready").json() == {"status": "ok"}
+
+
+def test_without_an_index_or_a_runtime_nothing_is_ready_and_all_is_once_there_is(start, tmp_path, index, monkeypatch):
+    client = start(index=tmp_path / "late")
+    assert client.get("/ready").status_code == 503 and client.get("/health").status_code == 200
+    (tmp_path / "late").symlink_to(index)
+    assert client.get("/ready").status_code == 200
+
+    def missing(*_):
+        raise RuntimeMissing("Nothing here runs it.")
+
+    monkeypatch.setattr(Engine, "embedder", missing)
+    assert client.get("/ready").json() == {"detail": "Nothing here runs it."}
+    assert client.get("/ready").status_code == 503
+
+
+def test_while_the_vector_engine_is_away_it_is_not_ready_unless_this_machine_searches(start, monkeypatch):
+    client, local = start(), start(milvus_fallback=True)
+    monkeypatch.setattr(Engine, "store_away", lambda _: "Milvus does not answer.")
+    assert client.get("/ready").json() == {"detail": "Milvus does not answer."}
+    assert client.get("/ready").status_code == 503 and local.get("/ready").status_code == 200
+
+
+def test_what_is_missing_and_where_is_for_the_log(start, monkeypatch):
+    client = start()
+
+    def missing(*_):
+        raise WeightsMissing("The weights are missing", "put them into /home/ada/.cache")
+
+    monkeypatch.setattr(Engine, "embedder", missing)
+    assert "/home" not in client.get("/ready").text and client.get("/ready").status_code == 503
+
+
+def test_the_workers_end_with_the_program(settings, monkeypatch):
+    from fastapi.testclient import TestClient
+
+    from boxfind.api.app import make_api
+
+    closed = []
+    monkeypatch.setattr(PicturePool, "close", lambda pool: closed.append(pool))
+    engine = Engine(settings)
+    with TestClient(make_api(engine)):
+        engine._pool = pool = PicturePool.__new__(PicturePool)
+    assert closed == [pool] and engine._pool is None

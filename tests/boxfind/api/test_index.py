@@ -1,0 +1,79 @@
+"""The state of the index over HTTP, and builds that are started and stopped."""
+
+import pytest
+
+from boxfind.engine import Engine
+from index.building.jobs import BuildState
+from index.storage.generation import current_folder
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+
+
+def build_of(state: str, **more) -> BuildState:
+    known = {"pid": 41, "started": 1000.0, "stage": "Looking at pictures", "stage_started": 1000.0, "now": 1020.0}
+    return BuildState.model_validate({"state": state, "done": 40, "total": 100} | known | more)
+
+
+@pytest.fixture
+def state(monkeypatch):
+    """Sets what the engine says of builds, and hears what it is asked for."""
+    heard, now = [], [None]
+
+    def start(engine, full=False):
+        heard.append("full build" if full else "build")
+        now[0] = build_of("running")
+
+    monkeypatch.setattr(Engine, "build_state", lambda _: now[0])
+    monkeypatch.setattr(Engine, "start_build", start)
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel"))
+    return now, heard
+
+
+def test_the_state_says_what_is_searched(client, index):
+    state = client.get("/v1/index").json()
+    served = state["served"]
+    assert (served["generation"], served["images"]) == (current_folder(index).name, 12)
+    assert served["recipe"]["side"] == 128 and served["regions"] > 12 and served["skipped"] == 0
+    assert (state["problem"], state["warning"], state["build"]) == ("", "", None)
+
+
+def test_without_an_index_the_state_says_so_and_how_far_the_build_is(start, state, tmp_path):
+    now, _ = state
+    now[0] = build_of("running")
+    answer = start(index=tmp_path / "none").get("/v1/index")
+    assert answer.status_code == 200 and answer.json()["served"] is None
+    assert "no index" in answer.json()["problem"] and str(tmp_path) not in answer.text
+    build = answer.json()["build"]
+    assert (build["state"], build["done"], build["total"], build["seconds_left"]) == ("running", 40, 100, 30)
+    assert build["started"] == "1970-01-01T00:16:40Z"
+
+
+def test_why_a_build_failed_is_for_administrators(admin, state):
+    now, _ = state
+    now[0] = build_of("failed", message="/srv/index is full")
+    assert admin.get("/v1/index/build").json()["message"] == "/srv/index is full"
+    assert admin.get("/v1/index").json()["build"]["message"] == ""
+    now[0] = None
+    assert admin.get("/v1/index/build").json() is None
+
+
+def test_a_build_is_started_once_and_stopped(admin, state):
+    now, heard = state
+    assert admin.delete("/v1/index/build").status_code == 409
+    started = admin.post("/v1/index/build", json={"full": True})
+    assert (started.status_code, started.json()["state"]) == (202, "running")
+    assert admin.post("/v1/index/build", json={}).status_code == 409
+    assert admin.delete("/v1/index/build").status_code == 202
+    now[0] = build_of("cancelled")
+    assert admin.post("/v1/index/build", json={}).status_code == 202
+    assert heard == ["full build", "cancel", "build"]
+
+
+def test_a_build_that_cannot_be_started_is_told(admin, monkeypatch):
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", "/srv/index/build.log")
+
+    monkeypatch.setattr("engine.BuildProcess", refused)
+    answer = admin.post("/v1/index/build", json={})
+    assert answer.status_code == 503
+    assert answer.json() == {"detail": "The build cannot be started: Permission denied."}

@@ -1,0 +1,158 @@
+"""Whoever asks too much, too often or together with too many others is told when to come back."""
+
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import anyio
+import pytest
+from tests.api.conftest import jpeg
+
+from boxfind.engine import Engine
+from tests.tiny import draw_picture
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+from boxfind.api import limits
+from boxfind.api.limits import Rate, Turns
+from boxfind.api.problems import Busy
+
+SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
+
+
+def test_a_client_may_spend_its_minute_at_once_and_then_waits():
+    now = 0.0
+    rate = Rate(60, clock=lambda: now)
+    assert [rate.wait("a") for _ in range(60)] == [0] * 60
+    assert rate.wait("a") == pytest.approx(1) and rate.wait("b") == 0
+    now = 0.75
+    assert rate.wait("a") == pytest.approx(0.25)
+    now = 1.0
+    assert rate.wait("a") == 0 and rate.wait("a") > 0
+    now = 1000.0
+    assert [rate.wait("a") for _ in range(60)] == [0] * 60 and rate.wait("a") > 0
+
+
+def test_of_many_clients_those_are_forgotten_that_asked_long_ago(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_CLIENTS", 10)
+    rate = Rate(1, clock=lambda: 0.0)
+    for number in range(100):
+        rate.wait("often")
+        rate.wait(str(number))
+    assert len(rate._left) == 10 and rate.wait("often") > 0
+
+
+def test_too_many_requests_are_refused_with_the_time_to_wait(start):
+    client = start(api_rate=3)
+    assert [client.get("/v1/index").status_code for _ in range(5)] == [200, 200, 200, 429, 429]
+    refused = client.post("/v1/search", **SEARCH)
+    assert refused.status_code == 429 and 0 < int(refused.headers["Retry-After"]) <= 20
+    assert f"in {refused.headers['Retry-After']} s" in refused.json()["detail"]
+    assert client.get("/health").status_code == client.get("/ready").status_code == 200
+
+
+def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
+    monkeypatch.setattr(limits, "UPLOAD", 10_000)
+    big = {"files": {"picture": ("a.jpg", bytes(20_000))}}
+    monkeypatch.setattr(Engine, "read_picture", lambda *_: pytest.fail("it was read"))
+    assert client.post("/v1/search", **big).status_code == 413
+
+    def unannounced():
+        yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
+        for _ in range(20):
+            yield bytes(1000)
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    refused = client.post("/v1/search", content=unannounced(), headers=headers)
+    assert refused.status_code == 413 and "MB" in refused.json()["detail"]
+    assert client.post("/v1/search/words", json={"words": "x" * limits.TEXT}).status_code == 413
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x"])
+def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kind):
+    field = b'--x\r\nContent-Disposition: form-data; name="box"\r\n\r\n' + 70_000 * b"a" + b"-" + 70_000 * b"b"
+    form = field + b"\r\n--x--\r\n"
+    refused = client.post("/v1/search", content=form, headers={"Content-Type": f"{kind}; charset=punycode"})
+    assert refused.status_code == 422 and "UTF-8" in refused.json()["detail"]
+    read = client.post("/v1/search", content=form, headers={"Content-Type": f"{kind}; charset=UTF-8"})
+    assert read.status_code == 422 and "UTF-8" not in read.json()["detail"]
+
+
+def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatch):
+    monkeypatch.setattr(limits, "UPLOADS", 0)
+    refused = client.post("/v1/search", **SEARCH)
+    assert refused.status_code == 503 and "pictures at once" in refused.json()["detail"]
+    assert client.get("/v1/index").status_code == 200
+    monkeypatch.setattr(limits, "UPLOADS", 1)
+    assert [client.post("/v1/search", **SEARCH).status_code for _ in range(3)] == [200, 200, 200]
+    assert client.post("/v1/search", files=SEARCH["files"], data={"box": "no box"}).status_code == 422
+    assert client.post("/v1/search", **SEARCH).status_code == 200
+
+
+def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
+    """In a thread of its own: a browser that other tests have opened keeps an event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(anyio.run, work).result()
+
+
+def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
+    async def visits() -> tuple[int, int, int]:
+        turns, most, done, busy, inside = Turns(2, waiting=3, seconds=5), 0, 0, 0, 0
+
+        async def visit() -> None:
+            nonlocal most, done, busy, inside
+            try:
+                async with turns.turn():
+                    inside += 1
+                    most = max(most, inside)
+                    await anyio.sleep(0.01)
+                    inside -= 1
+                    done += 1
+            except Busy:
+                busy += 1
+
+        for _ in range(3):  # places come back
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(visit)
+        return most, done, busy
+
+    assert in_a_loop(visits) == (2, 15, 9)
+
+
+def test_nobody_waits_for_ever():
+    async def visit() -> None:
+        turns = Turns(1, waiting=3, seconds=0.01)
+        async with turns.turn():
+            with pytest.raises(Busy, match="longer than usual"):
+                async with turns.turn():
+                    pass
+        async with turns.turn():
+            pass
+
+    in_a_loop(visit)
+
+
+def test_a_busy_program_says_so_and_still_lives(start, monkeypatch):
+    begun, end = threading.Event(), threading.Event()
+    client = start(api_searches=1)
+    client.app.state.live.turns._room = 1
+    answer = Engine.answer
+
+    def slow(*given):
+        begun.set()
+        assert end.wait(10)
+        return answer(*given)
+
+    monkeypatch.setattr(Engine, "answer", slow)
+    codes = []
+    first = threading.Thread(target=lambda: codes.append(client.post("/v1/search", **SEARCH).status_code))
+    first.start()
+    assert begun.wait(10)
+    refused = client.post("/v1/search", **SEARCH)
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+    assert client.get("/health").status_code == client.get("/v1/images/03.png/thumbnail").status_code == 200
+    end.set()
+    first.join()
+    assert codes == [200] and client.post("/v1/search", **SEARCH).status_code == 200

@@ -1,0 +1,79 @@
+"""Every problem has a status and a sentence; one nobody foresaw has a number."""
+
+import re
+
+import pytest
+
+from boxfind.engine import Engine
+from boxfind.searches.errors import BadLink, NotebookProblem
+from index.operations.add_images import AlreadyThere
+from retrieval import errors
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+from boxfind.api.problems import refusal
+
+STATUS = {
+    errors.UnreadableImage: 422,
+    errors.BadBox: 422,
+    errors.UnknownName: 422,
+    BadLink: 422,
+    errors.UnknownPicture: 404,
+    errors.UnknownFolder: 404,
+    errors.PictureGone: 404,
+    AlreadyThere: 409,
+    errors.BuildRunning: 409,
+    errors.RuntimeMissing: 501,
+    errors.IndexProblem: 503,
+    errors.WeightsMissing: 503,
+    errors.GalleryProblem: 503,
+    errors.BadHead: 503,
+    NotebookProblem: 503,
+    errors.DiskFull: 507,
+}
+
+
+class StoreElsewhere(errors.IndexProblem):
+    """A problem that came later, of a kind that is known."""
+
+
+@pytest.mark.parametrize("kind", [*STATUS, StoreElsewhere], ids=lambda kind: kind.__name__)
+def test_every_problem_has_its_status(kind):
+    problem = kind("code", "A sentence.") if kind is errors.UnreadableImage else kind("A sentence")
+    answer = refusal(problem)
+    assert answer.status_code == STATUS.get(kind, 503)
+    assert ("retry-after" in answer.headers) == (answer.status_code == 503)
+    assert b"A sentence" in answer.body or (kind is BadLink and b"a sentence" in answer.body.lower())
+
+
+def test_an_error_nobody_foresaw_has_a_number_and_no_details(client, monkeypatch, caplog):
+    def broken(_):
+        raise RuntimeError("what only the operator may know")
+
+    monkeypatch.setattr(Engine, "build_state", broken)
+    answer = client.get("/v1/index")
+    number = re.search(r"error ([0-9a-f]{8})", answer.json()["detail"])
+    assert answer.status_code == 500 and "operator" not in answer.text
+    assert f"Error {number[1]}" in caplog.text and "what only the operator may know" in caplog.text
+    assert client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent", [{"content": b"{", "headers": {"Content-Type": "application/json"}}, {"content": b'{"words": "a panda"}'}]
+)
+def test_what_is_no_json_or_does_not_say_so_is_told(client, sent):
+    refused = client.post("/v1/search/words", **sent)
+    assert refused.status_code == 422
+    assert refused.json() == {"detail": "The request is no JSON; send it with Content-Type: application/json."}
+
+
+def test_what_is_not_there_is_told_the_same_way(client):
+    assert client.get("/v1/nothing").json() == {"detail": "Not Found"}
+    assert client.put("/v1/index").status_code == 405
+    for page in ("/docs", "/redoc"):  # they would load scripts from elsewhere
+        assert client.get(page).status_code == 404
+
+
+def test_a_name_that_is_not_ours_is_refused(client):
+    assert client.get("/v1/index", headers={"Host": "evil.example"}).status_code == 400
+    for name in ("localhost:8502", "127.0.0.1", "[::1]:8502"):
+        assert client.get("/v1/index", headers={"Host": name}).status_code == 200

@@ -1,0 +1,72 @@
+"""Page, command line and API give equal hits for equal questions."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from tests.ui.conftest import app, main_module
+from tests.ui.reading import calm, choose
+
+import cli
+from boxfind.engine import Engine
+from retrieval.types import Box, Hit
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+__all__ = ["app", "main_module"]
+QUESTIONS = [("fast", (40, 30, 200, 150)), ("best", (40, 30, 200, 150)), ("best", (0, 0, 320, 240))]
+
+
+def of_the_api(client, picture: Path, ranking: str, box: tuple[int, ...]) -> list[dict]:
+    fields = {"box": ",".join(map(str, box)), "ranking": ranking}
+    answer = client.post("/v1/search", files={"picture": (picture.name, picture.read_bytes())}, data=fields)
+    return answer.json()["hits"]
+
+
+def as_told(rank: int, hit: Hit) -> dict:
+    """What the API says of a hit, but for the size of its picture."""
+    return {
+        **{"rank": rank, "image": hit.image, "score": hit.score, "similarity": hit.similarity},
+        **{"confidence": hit.confidence, "parts": dict(hit.parts)},
+        **{"box": list(hit.region.box.xywh), "kind": hit.region.kind, "others": []},
+    }
+
+
+@pytest.mark.parametrize(("ranking", "box"), QUESTIONS)
+def test_the_page_has_the_very_same(app: AppTest, client, pictures, monkeypatch, ranking, box):
+    found, answer = [], Engine.answer
+
+    def overheard(*given):
+        found[:] = answer(*given)
+        return list(found)
+
+    told = of_the_api(client, pictures / "03.png", ranking, box)
+    monkeypatch.setattr(Engine, "answer", overheard)
+    choose(app, pictures / "03.png", Box.from_xywh(*box))
+    state = app.session_state["asking"]
+    state.settle(replace(state.request, ranking=ranking))
+    app.run()
+    assert calm(app) and len(found) == 12
+    sizes = {"width": 320, "height": 240}
+    assert told == [as_told(rank, hit) | sizes for rank, hit in enumerate(found[:10], start=1)]
+
+
+@pytest.mark.parametrize(("ranking", "box"), QUESTIONS)
+def test_the_command_line_has_the_same_to_its_four_digits(client, pictures, index, monkeypatch, capsys, ranking, box):
+    told = of_the_api(client, pictures / "03.png", ranking, box)
+    query = ["--image", pictures / "03.png", "--box", ",".join(map(str, box)), "--rank", ranking]
+    monkeypatch.setattr(sys, "argv", ["cli.py", "search", "--index", *map(str, [index, *query]), "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert not ended.value.code
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 10
+    assert rows == [in_four_digits(hit) for hit in told]
+
+
+def in_four_digits(hit: dict) -> dict:
+    numbers = {name: round(hit[name], 4) for name in ("score", "similarity")}
+    parts = {name: round(part, 4) for name, part in hit["parts"].items()}
+    return {name: hit[name] for name in ("rank", "image", "confidence", "box", "kind")} | numbers | {"parts": parts}

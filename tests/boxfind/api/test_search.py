@@ -1,0 +1,158 @@
+"""Searches of other programs: boxes and their roles, a picture of the gallery, words, and what is wrong with each."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boxfind.engine import Engine
+from index.storage.generation import current_folder
+from retrieval.errors import RuntimeMissing, WeightsMissing
+from retrieval.request import Example, Request
+from retrieval.types import Box, Hit, Region
+
+pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+HIT = Hit("03.png", Region(Box(1, 2, 30, 40), "grid"), 0.5, 0.25, "possible", {"similarity": 0.5})
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list[Request]:
+    """What the engine is asked for; it answers with one picture."""
+    heard = []
+
+    def answer(engine, gallery, request, images, top):
+        heard.append(request)
+        return [replace(HIT, others=(Region(Box(5, 5, 9, 9), "whole"),))]
+
+    monkeypatch.setattr(Engine, "answer", answer)
+    return heard
+
+
+def send(client, picture: Path, **fields):
+    return client.post("/v1/search", files={"picture": (picture.name, picture.read_bytes())}, data=fields)
+
+
+def test_a_picture_finds_itself_and_no_more_than_were_asked_for(client, pictures, index):
+    found = send(client, pictures / "03.png", top=4)
+    assert found.status_code == 200
+    answer = found.json()
+    assert answer["generation"] == current_folder(index).name and len(answer["hits"]) == 4
+    first = answer["hits"][0]
+    assert (first["rank"], first["image"], first["width"], first["height"]) == (1, "03.png", 320, 240)
+    assert first["similarity"] == pytest.approx(1, abs=1e-3) and first["confidence"] == "likely"
+    assert first["score"] == pytest.approx(sum(first["parts"].values()))
+    assert len(send(client, pictures / "03.png").json()["hits"]) == 10
+
+
+def test_every_field_reaches_the_search(client, pictures, asked):
+    fields = {"box": "10,20,30,40", "view": ["1,2,30,40", "3,4,50,60"], "also": "5,6,70,80", "not": "7,8,90,100"}
+    answer = send(client, pictures / "03.png", **fields, ranking="fast", folder="/below/", words=" red ").json()
+    roles = [("object", (10, 20, 30, 40)), ("view", (1, 2, 30, 40)), ("view", (3, 4, 50, 60))]
+    roles += [("also", (5, 6, 70, 80)), ("not", (7, 8, 90, 100))]
+    examples = tuple(Example("", Box.from_xywh(*sides), role) for role, sides in roles)
+    assert asked == [Request(examples, "fast", folder="below", words="red")]
+    hit = answer["hits"][0]
+    assert hit["box"] == [1, 2, 29, 38] and hit["kind"] == "grid"
+    assert hit["others"] == [{"box": [5, 5, 4, 4], "kind": "whole"}]
+
+
+def test_what_is_not_said_is_as_everywhere(client, pictures, asked):
+    send(client, pictures / "03.png")
+    client.post("/v1/search/stored", json={"image": "below/10.png"})
+    client.post("/v1/search/words", json={"words": "a panda"})
+    whole = (Example("", Box(0, 0, 320, 240)),)
+    assert asked == [Request(whole), Request(whole), Request(words="a panda")]
+
+
+def test_a_picture_of_the_gallery_is_as_good_as_its_file(client, pictures):
+    sent = send(client, pictures / "below" / "10.png", box="20,30,100,90").json()
+    assert sent == client.post("/v1/search/stored", json={"image": "below/10.png", "box": [20, 30, 100, 90]}).json()
+
+
+def test_a_folder_is_all_that_is_searched(client):
+    found = client.post("/v1/search/stored", json={"image": "01.png", "folder": "below"}).json()
+    assert {hit["image"] for hit in found["hits"]} == {"below/10.png", "below/11.png"}
+
+
+BAD_FIELDS = {
+    "no numbers": {"box": "a,b,c,d"},
+    "too few": {"box": "1,2,3"},
+    "not finite": {"box": "nan,0,inf,9"},
+    "outside": {"box": "900,900,50,50"},
+    "tiny": {"box": "5,5,3,3"},
+    "too many boxes": {"view": ["1,2,30,40"] * 4, "also": ["1,2,30,40"] * 4},
+    "no such ranking": {"ranking": "bets"},
+    "too many hits": {"top": "101"},
+    "none": {"top": "0"},
+    "words without end": {"words": "red " * 100},
+    "no such field": {"boxes": "1,2,30,40"},
+}
+
+
+@pytest.mark.parametrize("fields", BAD_FIELDS.values(), ids=BAD_FIELDS)
+def test_a_bad_field_is_one_sentence(client, pictures, fields):
+    refused = send(client, pictures / "03.png", **fields)
+    assert refused.status_code == 422
+    assert refused.json().keys() == {"detail"} and refused.json()["detail"].endswith(".")
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_one_sentence(client, tmp_path, data):
+    (tmp_path / "bad.jpg").write_bytes(data)
+    refused = send(client, tmp_path / "bad.jpg")
+    assert refused.status_code == 422 and "bad.jpg" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"x"', '{"image": "01.png", "box": [1, 2, 3]}', '{"words": 5}', "{}"])
+def test_a_bad_body_is_one_sentence(client, body):
+    for address in ("/v1/search/stored", "/v1/search/words"):
+        refused = client.post(address, content=body, headers={"Content-Type": "application/json"})
+        assert refused.status_code == 422 and isinstance(refused.json()["detail"], str)
+    assert client.post("/v1/search", data={"box": "1,2,3,4"}).json() == {"detail": "picture: Field required."}
+
+
+def test_what_the_gallery_does_not_have_is_not_found(client):
+    for body in ({"image": "99.png"}, {"image": "01.png", "folder": "elsewhere"}):
+        refused = client.post("/v1/search/stored", json=body)
+        assert refused.status_code == 404 and refused.json()["detail"].endswith(".")
+
+
+def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
+    refused = client.post("/v1/search/words", json={"words": "a panda"})  # the tiny network knows no words
+    assert refused.status_code == 503 and "cannot be searched by words" in refused.json()["detail"]
+    assert client.post("/v1/search/words", json={"words": "  "}).status_code == 422
+
+    def without_library(*_):
+        raise RuntimeMissing("Words need the library sentence-transformers, which is not installed.")
+
+    monkeypatch.setattr(Engine, "words", without_library)
+    refused = client.post("/v1/search/words", json={"words": "a panda"})
+    assert refused.status_code == 501 and "Retry-After" not in refused.headers
+
+
+def test_without_an_index_or_weights_nobody_is_told_where_they_should_lie(start, tmp_path, monkeypatch, caplog):
+    refused = start(index=tmp_path / "none").post("/v1/search/words", json={"words": "a panda"})
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+    assert str(tmp_path) not in refused.text and str(tmp_path) in caplog.text
+
+    def missing(*_):
+        raise WeightsMissing("The weights are missing", f"put them into {tmp_path}")
+
+    client = start()
+    monkeypatch.setattr(Engine, "embedder", missing)
+    refused = client.post("/v1/search/stored", json={"image": "01.png"})
+    assert refused.status_code == 503 and str(tmp_path) not in refused.text
+    assert "The weights are missing" in refused.json()["detail"]
+
+
+def test_what_is_sent_is_kept_nowhere(client, pictures, tmp_path, index):
+    before = sorted(index.rglob("*"))
+    picture = tmp_path / "mine.png"
+    picture.write_bytes((pictures / "03.png").read_bytes())
+    assert send(client, picture).status_code == 200
+    assert sorted(index.rglob("*")) == before and [*tmp_path.iterdir()] == [picture]
+
+
+def test_an_answer_is_json_that_every_program_reads(client, pictures):
+    assert json.loads(send(client, pictures / "03.png", ranking="fast").content, parse_constant=pytest.fail)

@@ -1,0 +1,91 @@
+"""The command line, within this process and as one of its own, and an index that was built through it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+import cli
+from index.building import jobs
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    def failed(self, *words: str) -> bool:
+        """Whether it is exit code 1 and one sentence on the other stream, with these words in it."""
+        assert self.code == 1 and self.out == "", self
+        assert self.err.count("\n") == 1 and "Traceback" not in self.err and self.err.endswith(".\n"), self.err
+        assert all(word in self.err for word in words), self.err
+        return True
+
+
+@dataclass(frozen=True)
+class Place:
+    """A gallery of twelve pictures and a broken one, indexed with the bundled network. Nothing may change it."""
+
+    gallery: Path
+    index: Path
+    said: Result
+
+
+@pytest.fixture(scope="session")
+def start() -> Callable[..., subprocess.Popen]:
+    """The command line as a process of its own that has just begun."""
+
+    def started(*args: object) -> subprocess.Popen:
+        command = [sys.executable, str(ROOT / "cli.py"), *map(str, args)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def in_a_process(start) -> Callable[..., Result]:
+    def run(*args: object) -> Result:
+        with start(*args) as process:
+            out, err = process.communicate(timeout=200)
+        return Result(process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def boxfind(monkeypatch, capsys) -> Callable[..., Result]:
+    """The command line within this process."""
+    monkeypatch.setattr(jobs, "yield_to_others", lambda: None)  # it could not be taken back
+
+    def run(*args: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["cli.py", *map(str, args)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        out, err = capsys.readouterr()
+        return Result(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory, draw, in_a_process) -> Place:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "gallery").mkdir()
+    for number in range(12):
+        Pillow.fromarray(draw(number, 256, 192)).save(folder / "gallery" / f"{number:02d}.png")
+    (folder / "gallery" / "broken :smile: [red].jpg").write_bytes(b"")
+    said = in_a_process(
+        *("build", "--gallery", folder / "gallery", "--index", folder / "index", "--backbone", "efficientnet-lite0")
+    )
+    return Place(folder / "gallery", folder / "index", said)

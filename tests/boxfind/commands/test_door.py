@@ -1,0 +1,103 @@
+"""Every documented command and option is there, and wrong usage is exit code 2."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import cli
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTED = {
+    "build": {
+        "--gallery",
+        "--index",
+        "--backbone",
+        "--full",
+        "--regions",
+        "--pooling",
+        "--head",
+        "--engine",
+        "--address",
+    },
+    "cancel": {"--index"},
+    "search": {"--index", "--image", "--box", "--text", "--top", "--rank", "--query-mode", "--json"},
+    "batch": {"--index", "--queries", "--images", "--top", "--rank", "--out", "--ranks", "--sheets", "--query-mode"},
+    "evaluate": {"--index", "--dataset", "--rank", "--format", "--query-mode", "--json", "--csv"},
+    "finetune": {"--labels", "--gallery", "--out", "--backbone"},
+    "verify": {"--index"},
+    "why": {"--index", "--json"},
+    "skipped": {"--index", "--csv"},
+    "doctor": {"--json"},
+    "generations": {"--index", "--check", "--json"},
+    "rollback": {"--index", "--to"},
+    "backup": {"--index", "--out"},
+    "restore": {"--index"},
+    "serve": {"--gallery", "--index"},
+}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("search",),
+        ("search", "--index", "x", "--image", "y", "--top", "-1"),
+        ("search", "--index", "x", "--image", "y", "--top", "many"),
+        ("search", "--index", "x", "--image", "y", "--tpo", "1"),
+        ("serach",),
+        ("batch", "--index", "x"),
+        ("verify",),
+        ("why", "--index", "x"),
+        ("rollback",),
+        ("generations", "--index"),
+        ("backup", "--index", "x"),
+        ("restore", "--index", "x"),
+        ("doctor", "--gallery", "x"),
+    ],
+)
+def test_wrong_usage(boxfind, args):
+    result = boxfind(*args)
+    assert result.code == 2 and result.out == "" and "Traceback" not in result.err
+
+
+def options_of(command: str) -> set[str]:
+    commands = typer.main.get_command(cli.app).commands
+    return {option for parameter in commands[command].params for option in parameter.opts}
+
+
+def test_the_documented_commands_and_options_exist():
+    assert typer.main.get_command(cli.app).commands.keys() == DOCUMENTED.keys()
+    for command, options in DOCUMENTED.items():
+        assert options <= options_of(command), command
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_the_commands_in_the_documentation_exist(page):
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    calls = [line.partition("cli.py")[2] for line in lines if re.search(r"python\S* cli\.py\s+\w", line)]
+    assert calls or page.name not in ("README.md", "backup.md", "evaluation.md")
+    for call in calls:
+        words = shlex.split(call, comments=True)
+        assert words[0] in DOCUMENTED, call
+        written = {word.strip("[]").partition("=")[0] for word in words[1:] if word.strip("[]").startswith("--")}
+        assert written <= options_of(words[0]), call
+
+
+def test_the_help_names_every_command(boxfind):
+    result = boxfind("--help")
+    assert result.code == 0 and all(command in result.out for command in DOCUMENTED)
+
+
+def test_the_door_opens_fast():
+    """What is heavy is imported by the command that needs it."""
+    heavy = ("numpy", "torch", "faiss", "pyarrow", "pandas", "scipy")
+    script = f"import sys, cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

@@ -1,0 +1,132 @@
+"""search: ten lines or JSON, and whatever is wrong with a query is one sentence."""
+
+import json
+import os
+import re
+import struct
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from retrieval.ranking import confidence
+from retrieval.ranking.confidence import NO_MATCH
+
+BAD_PICTURES = {
+    "empty.jpg": b"",
+    "random.jpg": bytes(range(7, 256)) * 20,
+    "text.jpg": b"hello\n" * 100,
+    "page.jpg": b"<!doctype html><html></html>",
+    "drawing.jpg": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "paper.jpg": b"%PDF-1.7\n",
+    "line\nbreak.jpg": b"x",
+    "bomb.png": b"\x89PNG\r\n\x1a\n"
+    + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 20_000, 20_000, 1, 0, 0, 0, 0)
+    + struct.pack(">I", 0x7B6C9F31),
+}
+
+
+def test_search_prints_ten_lines(place, in_a_process):
+    result = in_a_process(
+        "search", "--index", place.index, "--image", place.gallery / "03.png", "--box", "20,20,180,150"
+    )
+    assert result.code == 0 and result.err in ("", NO_MATCH + "\n")
+    lines = result.out.splitlines()
+    assert len(lines) == 10
+    words = "(?:likely|possible|unlikely) *"
+    line_of = re.compile(rf" *(\d+)  (-?\d\.\d{{4}})  {words}  (\d\d\.png)  (\d+),(\d+),(\d+),(\d+)")
+    fields = [line_of.fullmatch(line) for line in lines]
+    assert all(fields)
+    assert [int(found[1]) for found in fields] == list(range(1, 11))
+    assert fields[0][3] == "03.png" and len({found[3] for found in fields}) == 10
+    scores = [float(found[2]) for found in fields]
+    assert scores == sorted(scores, reverse=True)
+    for found in fields:
+        x, y, w, h = (int(found[n]) for n in range(4, 8))
+        assert 0 <= x < x + w <= 256 and 0 <= y < y + h <= 192
+
+
+def test_search_as_json(place, boxfind):
+    args = ("search", "--index", place.index, "--image", place.gallery / "05.png")
+    rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
+    assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
+    assert all(
+        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind"} for row in rows
+    )
+    assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
+    assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}
+    assert (rows[0]["image"], rows[0]["box"], rows[0]["kind"]) == ("05.png", [0, 0, 256, 192], "whole")
+    assert rows[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert [row["image"] for row in json.loads(boxfind(*args, "--json", "--top", 4).out)] == [
+        row["image"] for row in rows[:4]
+    ]
+    assert len(boxfind(*args, "--top", 3).out.splitlines()) == 3
+
+
+def test_search_with_the_best_ranking(place, boxfind):
+    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--rank", "best", "--top", 0)
+    rows = json.loads(boxfind(*args, "--json").out)
+    assert sorted(row["image"] for row in rows) == [f"{number:02d}.png" for number in range(12)]
+    assert (rows[0]["image"], rows[0]["kind"], rows[0]["confidence"]) == ("05.png", "verified", "likely")
+    assert rows[0]["box"] == pytest.approx([0, 0, 256, 192], abs=2)
+    assert rows[0]["similarity"] == pytest.approx(1, abs=1e-3)
+    for row in rows:
+        assert row["parts"].keys() == {"expansion", "diffusion", "verification"}
+        assert row["score"] == pytest.approx(sum(row["parts"].values()), abs=2e-4)
+    assert len(boxfind(*args).out.splitlines()) == 12
+
+
+def test_no_match_is_said_on_the_other_stream(place, boxfind, monkeypatch):
+    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--top", 3)
+    monkeypatch.setattr(confidence, "no_match", lambda hits: True)
+    result = boxfind(*args)
+    assert result.code == 0 and result.err == NO_MATCH + "\n" and len(result.out.splitlines()) == 3
+    monkeypatch.setattr(confidence, "no_match", lambda hits: False)
+    assert boxfind(*args).err == ""
+    assert boxfind(*args, "--json").err == ""
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_a_bad_picture_is_one_line(place, boxfind, tmp_path: Path, name):
+    (tmp_path / name).write_bytes(BAD_PICTURES[name])
+    assert boxfind("search", "--index", place.index, "--image", tmp_path / name).failed()
+
+
+def test_more_that_can_be_wrong_with_a_picture(place, boxfind, tmp_path: Path, draw):
+    search = ("search", "--index", place.index, "--image")
+    Pillow.fromarray(draw(1)).save(tmp_path / "good.jpg")
+    data = (tmp_path / "good.jpg").read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        (tmp_path / "cut.jpg").write_bytes(data[: int(share * len(data))])
+        assert boxfind(*search, tmp_path / "cut.jpg").failed("cut.jpg")
+    for size in ((1, 1), (3, 4000)):
+        Pillow.new("RGB", size).save(tmp_path / "odd.png")
+        assert boxfind(*search, tmp_path / "odd.png").failed("odd.png")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert boxfind(*search, tmp_path / "pipe.jpg").failed("pipe.jpg")
+    assert boxfind(*search, tmp_path).failed(tmp_path.name)
+    assert boxfind(*search, tmp_path / "gone.jpg").failed("gone.jpg")
+
+
+def test_a_bad_picture_in_a_real_process(place, in_a_process, tmp_path: Path):
+    (tmp_path / "empty.jpg").touch()
+    assert in_a_process("search", "--index", place.index, "--image", tmp_path / "empty.jpg").failed("empty")
+
+
+@pytest.mark.parametrize(
+    "box", ["1,2,3", "a,b,c,d", "1,2,3,4,5", "nan,0,50,50", "inf,0,50,50", "900,900,50,50", "0,0,3,3"]
+)
+def test_a_bad_box_is_one_line(place, boxfind, box):
+    assert boxfind("search", "--index", place.index, "--image", place.gallery / "01.png", "--box", box).failed()
+
+
+def test_other_requests_that_fail_are_one_line(place, boxfind, tmp_path: Path, monkeypatch):
+    picture = place.gallery / "01.png"
+    good_search = ("search", "--index", place.index, "--image", picture)
+    assert boxfind("search", "--index", tmp_path / "gone", "--image", picture).failed("no index")
+    assert boxfind(*good_search, "--rank", "bets").failed("bets", "there are: best, euclidean, fast, sift")
+    assert boxfind("verify", "--index", tmp_path / "gone").failed("no index")
+    assert boxfind("evaluate", "--index", place.index, "--dataset", tmp_path).failed("queries.csv")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BOXFIND_WORKERS", "0")
+    assert boxfind(*good_search).failed("BOXFIND_WORKERS")

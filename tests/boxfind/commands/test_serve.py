@@ -1,0 +1,34 @@
+"""serve: the API of one index, until it is told to stop."""
+
+import subprocess
+import sys
+
+import pytest
+
+from retrieval.optional_packages import Extra
+
+
+def test_without_its_library_the_api_says_how_to_install_it(boxfind, monkeypatch, tmp_path):
+    monkeypatch.setattr("boxfind.commands.serve.FASTAPI", Extra("fastapi", "no_such_module", "requirements/api.txt"))
+    assert boxfind("serve", "--index", tmp_path).failed("pip install -r requirements/api.txt")
+
+
+def test_the_api_listens_where_the_settings_say(boxfind, monkeypatch, tmp_path):
+    pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+    import uvicorn
+
+    ran = []
+    monkeypatch.setattr(uvicorn, "run", lambda api, **how: ran.append((api, how)))
+    monkeypatch.setenv("BOXFIND_API_PORT", "8123")
+    said = boxfind("serve", "--gallery", tmp_path / "pictures", "--index", tmp_path / "index")
+    assert said.code == 0 and "http://127.0.0.1:8123/v1" in said.err
+    ((api, how),) = ran
+    assert (how["host"], how["port"], how["access_log"]) == ("127.0.0.1", 8123, False)
+    settings = api.state.live.engine.settings
+    assert (settings.gallery, settings.index) == (tmp_path / "pictures", tmp_path / "index")
+
+
+def test_nothing_of_the_api_is_needed_on_the_command_line():
+    code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'api')))"
+
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

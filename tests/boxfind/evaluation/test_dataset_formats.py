@@ -1,0 +1,50 @@
+"""What lies in a folder says what kind of data set it is."""
+
+from pathlib import Path
+
+import pytest
+
+from boxfind.evaluation.dataset_formats import READERS, layout_of, read_dataset
+from retrieval.errors import BadTable, UnknownName
+
+
+@pytest.mark.parametrize(
+    ("names", "layout"),
+    [
+        (["queries.csv", "relevant.csv", "queries/", "gallery/"], "csv"),
+        (["queries/", "gallery/", "relevant.csv"], "csv"),
+        (["gallery/", "queries/"], "csv"),  # not two objects called gallery and queries
+        (["gallery/", "query/"], "csv"),
+        (["gnd_rparis6k.pkl", "jpg/"], "revisited"),
+        (["jpg/"], "revisited"),
+        (["mug/", "cup/", "notes.txt"], "folders"),
+    ],
+)
+def test_found_out(tmp_path: Path, names, layout):
+    for name in names:
+        (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
+    assert layout_of(tmp_path) == layout
+    with pytest.raises(BadTable):  # all are empty: the reader of that kind says so
+        read_dataset(tmp_path)
+
+
+def test_no_data_set(tmp_path: Path):
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(BadTable, match=r"is no data set: it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
+        read_dataset(tmp_path)
+    for layout in (None, *READERS):
+        for folder in (tmp_path / "a.jpg", tmp_path / "gone"):
+            with pytest.raises(BadTable, match="There is no data set folder"):
+                read_dataset(folder, layout)
+
+
+def test_a_format_by_name(tmp_path: Path):
+    (tmp_path / "queries").mkdir()
+    for name in "ab":
+        (tmp_path / "queries" / f"{name}.jpg").touch()
+    assert len(read_dataset(tmp_path, "folders").queries) == 2
+    with pytest.raises(BadTable, match="it has 0"):
+        read_dataset(tmp_path, "revisited")
+    with pytest.raises(UnknownName, match="no data set format called 'cvs'; there are: csv, folders, revisited"):
+        read_dataset(tmp_path, "cvs")

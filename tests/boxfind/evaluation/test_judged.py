@@ -1,0 +1,218 @@
+"""Marks on saved searches are the truth that rankings are rated by, and no part of the question."""
+
+import csv
+import io
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boxfind.evaluation.judged import (
+    ENOUGH,
+    Comparison,
+    Judged,
+    Mean,
+    Rating,
+    Ratings,
+    compare,
+    judged,
+    mean,
+    question,
+    rate_all,
+    rating,
+)
+from boxfind.evaluation.judged_table import as_csv, judged_table
+from boxfind.evaluation.metrics import Quality, average_precision, precision_at
+from index.gallery import open_gallery
+from retrieval.errors import IndexProblem, UnreadableImage
+from retrieval.request import Example, Request
+from retrieval.types import Box
+
+BOX = Box(10, 20, 60, 80)
+PICTURE = "a" * 64
+EXAMPLES = (Example(PICTURE, BOX),)
+IMAGES = [f"{n:02d}.jpg" for n in range(30)]
+LABELS = {"best": "Best", "fast": "Fast"}
+
+
+def search(name="mug", own=(), **changes) -> Judged:
+    return Judged(name, Request(**{"examples": EXAMPLES, "right": tuple(IMAGES[:3])} | changes), own)
+
+
+def rated(name: str, ap: float) -> Rating:
+    return Rating(name, Quality(ap, 0, 0, ap / 2, 0, 0), 3, 4)
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def test_marks_do_not_leak_into_the_question_and_nothing_else_is_lost():
+    request = Request(EXAMPLES, "best", 1.2, "below", ("a.jpg",), ("b.jpg",))
+    asked = question(Judged("mug", request), "fast")
+    assert asked == Request(EXAMPLES, "fast", 1.2, "below")
+    changed = {field.name for field in fields(Request) if getattr(asked, field.name) != getattr(request, field.name)}
+    assert changed == {"ranking", "right", "wrong"}
+
+
+def test_a_ranking_with_all_right_ones_first_is_perfect():
+    found = rating(search(), IMAGES)
+    assert (found.quality.average_precision, found.quality.precision_at_10, found.right) == (1, 1, 3)
+
+
+@given(st.permutations(IMAGES), st.sets(st.sampled_from(IMAGES), min_size=1))
+def test_figures_are_those_of_the_metrics_over_the_places_of_the_right_ones(answer, right):
+    found = rating(search(right=tuple(right)), answer)
+    at = [place for place, image in enumerate(answer, start=1) if image in right]
+    assert found.quality.average_precision == pytest.approx(average_precision(at, len(right)))
+    assert found.quality.precision_at_10 == pytest.approx(precision_at(10, at, len(right)))
+    assert found.unmarked == sum(image not in right for image in answer[:10])
+
+
+def test_one_that_is_not_found_adds_nothing():
+    assert rating(search(right=("00.jpg", "gone.jpg")), IMAGES).quality.average_precision == 0.5
+
+
+def test_the_picture_searched_with_takes_no_place_and_is_not_found_either():
+    found = rating(search(own=("00.jpg", "01.jpg"), right=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
+    assert found.quality.average_precision == 1 and found.right == 2
+    assert found.unmarked == 8  # of ten that were not searched with
+
+
+def test_only_what_nobody_marked_is_unmarked():
+    found = rating(search(wrong=tuple(IMAGES[5:9])), IMAGES)
+    assert found.unmarked == 3  # 03, 04 and 09; 20 more stand below the first ten
+    assert rating(search(), IMAGES[:4]).unmarked == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"examples": ()}, "no box"),
+        ({"right": ()}, "No result is marked as right"),
+        ({"right": (), "wrong": ("01.jpg",)}, "No result is marked as right"),
+        ({"right": ("05.jpg",), "own": ("05.jpg",)}, "Only the picture searched with"),
+        ({}, ""),
+    ],
+)
+def test_a_search_that_cannot_be_rated_says_why(changes, why):
+    problem = search(**changes).problem
+    assert why in problem and bool(problem) == bool(why)
+
+
+def test_own_pictures_are_found_by_their_contents_every_copy_of_every_example(gallery, build_index):
+    (gallery / "below" / "copy.png").write_bytes((gallery / "2.png").read_bytes())
+    catalogue = open_gallery(build_index(gallery)).catalogue
+    sha256 = {image: catalogue.entry(number).sha256 for image, number in catalogue.numbers.items()}
+    both = Request((Example(sha256["2.png"], BOX), Example(sha256["5.png"], BOX, "view")), right=("0.png",))
+    one, other, uploaded = judged(
+        {"both": both, "other": Request((Example(sha256["1.png"], BOX),)), "uploaded": Request(EXAMPLES)}, catalogue
+    )
+    assert (one.name, one.request) == ("both", both)
+    assert set(one.own) == {"2.png", "below/copy.png", "5.png"}
+    assert (other.own, uploaded.own) == (("1.png",), ())
+
+
+def test_one_that_cannot_be_answered_costs_only_itself_and_counts_for_no_ranking():
+    def answered(one: Judged, ranking: str) -> Rating:
+        if one.name == "gone" and ranking == "fast":
+            raise UnreadableImage("gone", "The picture is gone.")
+        return rating(one, IMAGES if ranking == "best" else IMAGES[::-1])
+
+    told = []
+    found = rate_all(
+        [search("mug"), search("gone"), search("bare", right=()), search("jug")],
+        ("best", "fast"),
+        answered,
+        lambda stage, done, total: told.append((done, total)),
+    )
+    assert {ranking: [one.name for one in by] for ranking, by in found.by_ranking.items()} == {
+        "best": ["mug", "jug"],
+        "fast": ["mug", "jug"],
+    }
+    assert found.count == 2
+    assert found.unrated == {"gone": "The picture is gone.", "bare": "No result is marked as right."}
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_what_stops_every_search_is_no_matter_of_one():
+    def broken(*_: object) -> Rating:
+        raise IndexProblem("The index has gone.")
+
+    with pytest.raises(IndexProblem):
+        rate_all([search()], ("best",), broken, quiet)
+
+
+AP_LISTS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12)
+
+
+@given(AP_LISTS)
+def test_swapping_two_rankings_negates_every_difference(pairs):
+    first = [rated(f"q{n}", pair[0]) for n, pair in enumerate(pairs)]
+    second = [rated(f"q{n}", pair[1]) for n, pair in enumerate(pairs)]
+    one, other = compare(first, second), compare(second, first)
+    assert other.differences == {name: -difference for name, difference in one.differences.items()}
+    assert (other.wins, other.losses, other.ties) == (one.losses, one.wins, one.ties)
+    assert other.mean.value == pytest.approx(-one.mean.value)
+    if one.mean.bounds:
+        assert other.mean.bounds == pytest.approx((-one.mean.bounds[1], -one.mean.bounds[0]))
+
+
+def test_rankings_are_compared_search_by_search_whatever_the_order():
+    first = [rated("a", 0.9), rated("b", 0.2), rated("c", 0.5), rated("only here", 1)]
+    second = [rated("c", 0.5), rated("a", 0.4), rated("b", 0.3)]
+    found = compare(first, second)
+    assert found.differences == pytest.approx({"a": 0.5, "b": -0.1, "c": 0})
+    assert found.mean == Mean(pytest.approx(0.4 / 3), None)
+    assert (found.wins, found.losses, found.ties) == (1, 1, 1)
+    assert Comparison({"a": 1e-12}, Mean(0, None)).ties == 1
+
+
+def test_a_paired_interval_does_not_see_how_hard_the_searches_are():
+    """A ranking that is always better by the same is better for certain, however much searches differ."""
+    aps = [0.1, 0.9, 0.3, 0.7, 0.5, 0.2]
+    found = compare([rated(str(ap), ap + 0.05) for ap in aps], [rated(str(ap), ap) for ap in aps])
+    assert found.mean.bounds == pytest.approx((0.05, 0.05))
+
+
+@given(st.lists(st.floats(0, 1), min_size=ENOUGH, max_size=15))
+def test_an_interval_holds_its_mean_lies_within_the_values_and_is_the_same_again(values):
+    found = mean(values)
+    assert found.bounds is not None
+    low, high = found.bounds
+    assert min(values) - 1e-9 <= low <= found.value + 1e-9 and found.value - 1e-9 <= high <= max(values) + 1e-9
+    assert mean(values) == found
+
+
+def test_an_interval_is_as_wide_as_theory_says():
+    values = [n / 99 for n in range(100)]
+    low, high = mean(values).bounds
+    assert high - low == pytest.approx(2 * 1.96 * 0.2916 / 10, rel=0.03)  # standard deviation over root 100
+
+
+def test_too_few_searches_have_no_interval():
+    assert mean([0.2] * (ENOUGH - 1)) == Mean(pytest.approx(0.2), None)
+    assert mean([0.2] * ENOUGH).bounds is not None
+
+
+def test_the_table_has_the_hardest_search_first_and_one_difference_a_row():
+    ratings = Ratings({"best": [rated("a", 0.9), rated("b", 0.2)], "fast": [rated("a", 0.4), rated("b", 0.3)]}, {})
+    table = judged_table(ratings, LABELS)
+    assert table.header == (
+        *("Search", "AP Best", "AP Fast", "AP Best − Fast", "P@10 Best", "P@10 Fast"),
+        *("Marked right", "Unmarked Best", "Unmarked Fast"),
+    )
+    assert table.rows == [("b", 0.2, 0.3, -0.1, 0.1, 0.15, 3, 4, 4), ("a", 0.9, 0.4, 0.5, 0.45, 0.2, 3, 4, 4)]
+
+
+def test_the_table_of_one_ranking():
+    table = judged_table(Ratings({"fast": [rated("a", 1)]}, {}), LABELS)
+    assert table.header == ("Search", "AP", "P@10", "Marked right", "Unmarked")
+    assert table.rows == [("a", 1, 0.5, 3, 4)]
+
+
+def test_the_csv_hands_no_formula_to_a_spreadsheet():
+    names = ['=HYPERLINK("x")', "@a", "plain, with comma"]
+    text = as_csv(judged_table(Ratings({"best": [rated(name, 0.5) for name in names]}, {}), LABELS))
+    assert {row["Search"] for row in csv.DictReader(io.StringIO(text))} == {"'" + names[0], "'@a", names[2]}

@@ -1,0 +1,56 @@
+"""A sub-folder of pictures for each object is a data set."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from boxfind.evaluation.dataset import Labels
+from boxfind.evaluation.object_folders import read_object_folders
+from retrieval.errors import BadTable, GalleryProblem
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five cups, two mugs, one hat, and a picture of nothing in particular."""
+    names = [*(f"cup/{n}.jpg" for n in range(5)), "mug/a.png", "mug/deeper/b.png", "hat/only.jpg", "loose.jpg"]
+    for name in names:
+        path = tmp_path / "objects" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.new("RGB", (20, 20)).save(path)
+    (tmp_path / "objects" / "mug" / "notes.txt").touch()
+    (tmp_path / "objects" / "mug" / ".hidden.jpg").touch()
+    return tmp_path / "objects"
+
+
+def test_by_hand(folder):
+    found = read_object_folders(folder)
+    cups = {f"cup/{n}.jpg" for n in range(5)}
+    queries = ["cup/0.jpg", "cup/1.jpg", "cup/2.jpg", "mug/a.png", "mug/deeper/b.png"]
+    assert (found.name, found.gallery, found.main, found.protocol) == ("objects", folder, "all", "rectangular")
+    assert [query.name for query in found.queries] == queries
+    assert [query.image for query in found.queries] == [folder.resolve() / name for name in queries]
+    assert all(query.box is None for query in found.queries)
+    assert found.labels == {
+        "all": Labels(
+            {
+                **{name: cups - {name} for name in queries[:3]},
+                "mug/a.png": {"mug/deeper/b.png"},
+                "mug/deeper/b.png": {"mug/a.png"},
+            },
+            {name: {name} for name in queries},
+        )
+    }
+    assert found.objects == {name: name.partition("/")[0] for name in queries}
+
+
+@pytest.mark.parametrize(("count", "queries"), [(1, 2), (4, 6), (100, 7)])
+def test_queries_an_object(folder, count, queries):
+    assert len(read_object_folders(folder, count).queries) == queries
+
+
+def test_nothing_to_ask(folder, tmp_path):
+    with pytest.raises(BadTable, match="has no sub-folder with two pictures of one object"):
+        read_object_folders(folder / "cup")
+    with pytest.raises(GalleryProblem, match="gone"):
+        read_object_folders(tmp_path / "gone")

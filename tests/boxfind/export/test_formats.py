@@ -1,0 +1,58 @@
+"""The table of formats: each writes what its suffix promises, from any answer."""
+
+import json
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from tests.export.hostile import HOSTILE
+
+from boxfind.export.formats import FORMATS
+from boxfind.export.search_result import Answer
+from retrieval.errors import IndexProblem
+
+STARTS = {".csv": b"\xef\xbb\xbfrank", ".json": b"{", ".coco.json": b"{", ".zip": b"PK", ".html": b"<!DOCTYPE html>"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_writes_what_its_suffix_promises(answer: Answer, name):
+    kind = FORMATS[name]
+    assert kind.write(answer).startswith(STARTS[kind.suffix])
+    assert kind.write(answer) == kind.write(answer)
+    assert kind.help.endswith(".") and "/" in kind.mime
+
+
+def test_suffixes_are_distinct():
+    assert {kind.suffix for kind in FORMATS.values()} == STARTS.keys() and len(STARTS) == len(FORMATS)
+
+
+@pytest.mark.parametrize("name", ["JSON", "COCO", "Crops", "Contact sheet"])
+def test_a_hit_of_another_gallery_is_refused(answer: Answer, name):
+    with pytest.raises(IndexProblem, match="no picture"):
+        FORMATS[name].write(replace(answer, hits=(replace(answer.hits[0], image="elsewhere.jpg"),)))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_raises_for_hostile_text(odd_answer, name, text):
+    assert FORMATS[name].write(odd_answer(text, text)).startswith(STARTS[FORMATS[name].suffix])
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/me/holiday", "C:\\Users\\me\\holiday", "holiday", "\\\\server\\share\\holiday"]
+)
+def test_a_gallery_goes_by_its_folder_name_alone(answer: Answer, path):
+    manifest = answer.gallery.manifest.model_copy(update={"gallery": path})
+    moved = replace(answer, gallery=replace(answer.gallery, manifest=manifest))
+    assert moved.gallery_name == "holiday" and json.loads(FORMATS["JSON"].write(moved))["gallery"]["name"] == "holiday"
+
+
+def test_a_gallery_that_is_a_whole_disk_has_a_name_too(answer: Answer):
+    manifest = answer.gallery.manifest.model_copy(update={"gallery": Path("/").anchor})
+    assert replace(answer, gallery=replace(answer.gallery, manifest=manifest)).gallery_name == "gallery"
+
+
+def test_an_answer_knows_when_it_was_made(answer: Answer):
+    fresh = Answer("", (), answer.gallery, None, None)
+    assert fresh.made.tzinfo is UTC and fresh.made > answer.made

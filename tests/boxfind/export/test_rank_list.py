@@ -1,0 +1,51 @@
+"""A rank list is a line for each query, and whatever things are called, they read back."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.export.hostile import ANY_TEXT, HOSTILE
+
+from boxfind.export.rank_list import rank_list
+from retrieval.types import Box, Hit, Region
+
+NAME = r'"(?:[^"\\]|\\.)*"|[^\s":]+'
+LINE = re.compile(rf"query (?P<query>{NAME}): matches(?P<images>(?: (?:{NAME}))*)")
+
+
+def found(*images: str) -> list[Hit]:
+    return [Hit(image, Region(Box(0, 0, 9, 9), "whole"), 0.5, 0.5, "possible") for image in images]
+
+
+def read(text: str) -> list[tuple[str, list[str]]]:
+    """As the first lines of rank_list.py tell another program to."""
+    lines = [LINE.fullmatch(line) for line in text.split("\n")[:-1]]
+    assert all(lines) and text.encode("utf-8").endswith(b"\n")
+    return [
+        (plain(line["query"]), [plain(name) for name in re.findall(NAME, line["images"])]) for line in lines if line
+    ]
+
+
+def plain(name: str) -> str:
+    return json.loads(name) if name.startswith('"') else name
+
+
+def test_ordinary_names_stand_as_they_are():
+    text = rank_list([("cup-1", found("cups/blue.jpg", "schön.png")), ("red mug", found("a b.jpg")), ("none", [])])
+    assert text == (
+        "query cup-1: matches cups/blue.jpg schön.png\n"
+        'query "red mug": matches "a b.jpg"\n'
+        "query none: matches\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_read_back(name: str):
+    assert read(rank_list([(name, found(name, "b.jpg", name))])) == [(name, [name, "b.jpg", name])]
+
+
+@given(st.lists(st.tuples(ANY_TEXT, st.lists(ANY_TEXT, max_size=3)), min_size=1, max_size=3))
+def test_any_names_read_back_in_order(answers):
+    assert read(rank_list([(query, found(*images)) for query, images in answers])) == answers

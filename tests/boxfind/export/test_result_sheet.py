@@ -1,0 +1,96 @@
+"""The sheet shows the query with its box and ten pictures with theirs, whatever things are called."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageColor, ImageDraw
+from tests.export.hostile import HOSTILE
+
+from boxfind.export import result_sheet as module
+from boxfind.export.result_sheet import EDGE, OUTLINE, QUERY, TILE, WIDTH, best_ten
+from boxfind.export.search_result import Answer
+from retrieval.errors import IndexProblem
+from retrieval.types import Box
+
+
+def sheet(answer: Answer) -> np.ndarray:
+    """Its pixels, (H, W, 3)."""
+    with Pillow.open(io.BytesIO(best_ten(answer))) as picture:
+        assert picture.format == "JPEG" and picture.width == WIDTH and not picture.getexif()
+        return np.asarray(picture.convert("RGB"))
+
+
+def outline(part: np.ndarray) -> tuple[int, int, int, int]:
+    """The box x0, y0, x1, y1 round what has the colour of outlines."""
+    near = np.abs(part.astype(int) - ImageColor.getrgb(OUTLINE)).max(axis=2) < 30
+    rows, columns = np.nonzero(near)
+    return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+@pytest.fixture
+def grey(answer: Answer) -> Answer:
+    """The same answer with a query and previews in which nothing but an outline has a colour."""
+    return replace(answer, query=np.full((600, 800, 3), 90, np.uint8))
+
+
+def test_the_box_of_the_query_is_drawn_where_it_is(grey: Answer):
+    scale = min(QUERY[0] / 800, QUERY[1] / 600)
+    x, y = EDGE + (QUERY[0] - 800 * scale) / 2, EDGE + (QUERY[1] - 600 * scale) / 2
+    drawn = outline(sheet(grey)[: EDGE + QUERY[1], : EDGE + QUERY[0]])
+    box = grey.box
+    assert drawn == pytest.approx(
+        [x + box.x0 * scale, y + box.y0 * scale, x + box.x1 * scale, y + box.y1 * scale], abs=2
+    )
+
+
+def test_the_place_that_matched_is_outlined_in_its_tile(grey: Answer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "_preview", lambda *_: Pillow.new("RGB", (320, 240), (90, 90, 90)))
+    box = Box(200, 150, 600, 450)  # of 800 x 600
+    hit = replace(grey.hits[0], region=replace(grey.hits[0].region, box=box), others=())
+    top = sheet(replace(grey, hits=())).shape[0] - EDGE
+    tile = sheet(replace(grey, hits=(hit,)))[top : top + TILE, EDGE : EDGE + TILE]
+    assert outline(tile) == pytest.approx([TILE * share for share in (0.25, 0.3125, 0.75, 0.6875)], abs=2)
+
+
+def test_of_many_hits_the_ten_best_in_two_rows(answer: Answer, monkeypatch: pytest.MonkeyPatch):
+    written: list[str] = []
+    text = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda pen, place, words, *rest: written.append(words) or text(pen, place, words, *rest),
+    )
+    first, *_ = answer.hits
+    few, many = (sheet(replace(answer, hits=(first,) * count)).shape[0] for count in (5, 25))
+    assert many - few > TILE
+    told = [words for words in written if words.endswith("plain.jpg")]
+    assert [words.split()[0] for words in told] == [*"12345", *"12345678", "9", "10"]
+    assert f"{first.score:.3f}  {first.confidence}" in written and "Red mug" in written
+    assert "The 10 best of 6 pictures" in written and "x 100, y 80, 300 x 340 pixels" in written
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_names_stay_in_their_tiles(odd_answer, text: str):
+    page, ordinary = sheet(odd_answer(text, text)), sheet(odd_answer("title", "image.jpg"))
+    assert page.shape == ordinary.shape
+    beside = (slice(EDGE + QUERY[1] + 20, None), slice(EDGE + TILE + 2, None))
+    assert np.array_equal(page[beside], ordinary[beside])
+    assert (page[:, -8:] > 240).all()
+
+
+def test_nothing_found_no_query_no_box_and_no_previews_any_more(answer: Answer, odd_answer):
+    for less in (replace(answer, hits=()), replace(answer, query=None, box=None), replace(answer, box=None)):
+        sheet(less)
+    sheet(replace(answer, box=Box(-50, -50, 5000, 3)))
+    sheet(replace(answer, box=Box(900, 700, 950, 750)))
+
+    def gone(_: str) -> bytes:
+        raise IndexProblem("The index has been rebuilt since.")
+
+    for preview in (gone, lambda _: b"<script>"):
+        odd = odd_answer("title", "image.jpg")
+        odd.gallery.thumbnail = preview
+        sheet(odd)

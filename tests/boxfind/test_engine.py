@@ -1,0 +1,335 @@
+"""One engine serves whatever generation is current, and nothing that does not compare."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from boxfind import engine as module
+from boxfind.embedders import make_recipe, region_sources
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.storage import generation
+from index.storage.generation import open_generation, point_current_at
+from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
+from retrieval.images.decode import load_image
+from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.runtimes import choose_runtime
+from retrieval.request import Example, Request
+from retrieval.types import Box
+from tests.tiny import eight_pictures, use_tiny_network
+
+LITE0 = BACKBONES["efficientnet-lite0"]
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def small(gallery: Path, index: Path) -> Settings:
+    return Settings(gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2)
+
+
+@pytest.fixture
+def settings(gallery: Path, tmp_path: Path) -> Settings:
+    return small(gallery, tmp_path / "index")
+
+
+@pytest.fixture
+def tiny_network(tiny_embedder, monkeypatch) -> None:
+    use_tiny_network(monkeypatch)
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_build_then_search(settings):
+    engine = Engine(settings)
+    with pytest.raises(IndexProblem, match="no index"):
+        engine.gallery()
+    told = []
+    folder = engine.build(lambda *progress: told.append(progress))
+    gallery = engine.gallery()
+    assert gallery.folder == folder and engine.gallery() is gallery
+    assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
+    assert gallery.manifest.note.startswith("Using efficientnet-lite0")
+    assert engine.build_state().state == "done" and told
+    picture = load_image(settings.gallery_dir / "4.png")
+    hits = engine.search(gallery, picture, Box.whole(picture), top=3)
+    assert hits[0].image == "4.png" and len(hits) == 3
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_both_rankings_and_no_other(settings):
+    engine = Engine(settings)
+    engine.build(quiet)
+    picture = load_image(settings.gallery_dir / "4.png")
+    for ranking in ("fast", "best"):
+        hits = engine.search(engine.gallery(), picture, Box.whole(picture), 0, ranking)
+        assert hits[0].image == "4.png" and hits[0].similarity == pytest.approx(1, abs=1e-4)
+        assert len({hit.image for hit in hits}) == 8
+        assert all(hit.score == sum(hit.parts.values()) for hit in hits)
+    assert hits[0].parts.keys() == {"expansion", "diffusion", "verification"}  # of the best ranking
+    assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
+    with pytest.raises(UnknownName, match="no ranking called 'bets'; there are: best, euclidean, fast, sift"):
+        engine.search(engine.gallery(), picture, Box.whole(picture), ranking="bets")
+
+
+WHOLE = Box(0, 0, 128, 96)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, tiny_embedder) -> Engine:
+    """An engine with an index that is only read."""
+    folder = tmp_path_factory.mktemp("built")
+    with pytest.MonkeyPatch.context() as patch:
+        use_tiny_network(patch)
+        engine = Engine(small(eight_pictures(folder / "gallery"), folder / "index"))
+        engine.build(quiet)
+        engine.embedder(engine.gallery().manifest.recipe)  # held from now on
+    return engine
+
+
+@pytest.fixture
+def pictures(built) -> dict:
+    return {name: load_image(built.settings.gallery_dir / name) for name in ("0.png", "1.png", "below/6.png")}
+
+
+def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> list[str]:
+    return [hit.image for hit in engine.answer(engine.gallery(), request, pictures, top)]
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_one_box_is_the_special_case(built, pictures, ranking):
+    box, gallery = Box(10, 10, 70, 60), built.gallery()
+    request = Request((Example("1.png", box),), ranking, 1.2)
+    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking, 1.2)
+
+
+def test_a_request_without_an_object_says_what_to_do(built, pictures):
+    for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
+        with pytest.raises(BadBox, match="draw one round"):
+            built.answer(built.gallery(), Request(examples), pictures)
+
+
+def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
+    given = []
+    monkeypatch.setattr(module, "search_together", lambda *what: given.append(what) or [])
+    examples = [("0.png", "not"), ("1.png", "view"), ("0.png", "also"), ("below/6.png", "object"), ("1.png", "also")]
+    request = Request(tuple(Example(name, WHOLE, role) for name, role in examples), "fast", wrong=("3.png", "4.png"))
+    built.answer(built.gallery(), request, pictures, 7)
+    wanted, unwanted, part, ranking, count = given[0]
+    assert [len(query.crops) for query in (*wanted, *unwanted)] == [2, 1, 1, 1]
+    views = [pictures["1.png"], pictures["below/6.png"]]
+    assert all(crop is not None and (crop == view).all() for crop, view in zip(wanted[0].crops, views, strict=True))
+    assert (wanted[1].crops[0] == pictures["0.png"]).all() and (unwanted[0].crops[0] == pictures["0.png"]).all()
+    assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for those that will be left out
+
+
+def test_another_view_brings_its_picture_near_and_not_takes_its_picture_out(built, pictures):
+    one, other = Example("0.png", WHOLE), Example("below/6.png", WHOLE, "view")
+    places = [answered(built, Request(both, "fast"), pictures).index("below/6.png") for both in ((one,), (one, other))]
+    assert places[1] < places[0]
+    forbidden = Example("below/6.png", WHOLE, "not")
+    without = answered(built, Request((one, forbidden), "best"), pictures)
+    assert without[0] == "0.png" and "below/6.png" not in without
+
+
+def test_only_below_a_folder(built, pictures):
+    request = Request((Example("0.png", WHOLE),), "best", folder="below")
+    assert sorted(answered(built, request, pictures)) == ["below/6.png", "below/7.png"]
+    with pytest.raises(GalleryProblem, match="no pictures below the folder gone"):
+        answered(built, Request(request.examples, folder="gone"), pictures)
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_what_was_called_wrong_is_left_out_and_others_follow(built, pictures, ranking):
+    examples = (Example("0.png", Box(5, 5, 90, 80)),)
+    before = answered(built, Request(examples, ranking), pictures)
+    assert answered(built, Request(examples, ranking, wrong=("gone.png",), right=("gone.png",)), pictures) == before
+    after = answered(built, Request(examples, ranking, wrong=tuple(before[1:3])), pictures, 5)
+    assert len(after) == 5 and not set(after) & set(before[1:3])
+
+
+def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(built, pictures):
+    request = Request((Example("0.png", Box(5, 5, 90, 80)),), "fast", folder="below")
+    gallery = built.gallery()
+    before, after = (
+        [
+            (hit.image, hit.similarity)
+            for hit in built.answer(gallery, Request(request.examples, "fast", 1.0, "below", right), pictures, 0)
+        ]
+        for right in ((), ("1.png",))
+    )
+    assert before != after
+    moved = answered(built, Request(request.examples, "fast", right=("below/7.png",)), pictures)
+    assert moved.index("below/7.png") < answered(built, Request(request.examples, "fast"), pictures).index(
+        "below/7.png"
+    )
+
+
+def test_the_recipe_is_that_of_the_settings():
+    changes = {"query_views": (0.5, 1.0), "distinct": 0.9, "fine": 0.25, "query_side": 99, "pooling": "rmac"}
+    settings = Settings(**changes)
+    recipe = make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
+    assert {name: getattr(recipe, name) for name in changes} == changes
+    assert hash(recipe)  # embedders are kept by it
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_the_gallery_moves_on_after_a_second_build(settings, draw):
+    engine = Engine(settings)
+    first = engine.build(quiet)
+    before = engine.gallery()
+    Pillow.fromarray(draw(99)).save(settings.gallery_dir / "new.png")
+    second = Engine(settings).build(quiet)  # as another process would
+    assert engine.gallery().folder == second != first
+    picture = load_image(settings.gallery_dir / "new.png")
+    assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "new.png"
+    assert "new.png" not in {hit.image for hit in engine.search(before, picture, Box.whole(picture), top=0)}
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path):
+    engine = Engine(settings)
+    folder = engine.build(quiet)
+    with pytest.raises(GalleryProblem):
+        Engine(settings.model_copy(update={"gallery": tmp_path / "gone"})).build(quiet)
+    state = engine.build_state()
+    assert state.state == "failed" and "no gallery folder" in state.message
+    assert engine.gallery().folder == folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "both"),
+    [
+        ({"weights_sha256": "f00dfeed" + "0" * 56}, ("f00dfeed", LITE0.weights.sha256[:8])),
+        ({"preprocessing": 77}, ("preprocessing 77", f"preprocessing {LITE0.preprocessing}")),
+        ({"backbone": "vgg19"}, ("vgg19", "does not have")),
+    ],
+)
+def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, build_index, make_embedder, changes, both):
+    embedder = make_embedder(**{"weights_sha256": LITE0.weights.sha256, **changes})
+    build_index(settings.gallery_dir, embedder=embedder)
+    engine = Engine(settings)
+    picture = load_image(settings.gallery_dir / "1.png")
+    with pytest.raises(IndexProblem) as caught:
+        engine.search(engine.gallery(), picture, Box.whole(picture))
+    assert all(value in str(caught.value) for value in both) and "Rebuild" in str(caught.value)
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_an_index_that_was_built_in_another_precision_elsewhere_is_searched(settings, build_index, make_embedder):
+    embedder = make_embedder(weights_sha256=LITE0.weights.sha256, precision="float16")
+    build_index(settings.gallery_dir, embedder=embedder)
+    engine = Engine(settings)
+    picture = load_image(settings.gallery_dir / "1.png")
+    assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "1.png"
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings):
+    engine = Engine(settings.model_copy(update={"keypoints": 0}))
+    engine.build(quiet)
+    gallery = engine.gallery()
+    assert all(len(gallery.keypoints(number)[0]) == 0 for number in range(gallery.image_count))
+    picture = load_image(settings.gallery_dir / "2.png")
+    (first, *_) = engine.search(gallery, picture, Box.whole(picture), ranking="best")
+    assert first.image == "2.png" and first.parts["verification"] == 0 and first.parts["expansion"] > 0
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_the_query_follows_the_recipe_of_the_index_not_todays_settings(settings):
+    Engine(settings).build(quiet)
+    later = Engine(settings.model_copy(update={"side": 64, "query_side": 32, "pooling": "mac"}))
+    picture = load_image(settings.gallery_dir / "2.png")
+    hit = later.search(later.gallery(), picture, Box.whole(picture))[0]
+    assert hit.image == "2.png" and hit.score == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_r40_searches_while_generations_are_swapped(settings, tmp_path: Path, draw, build_index):
+    """One generation holds pictures a-*, the other b-*: an answer is all of the one or all of the other."""
+    names, expected = [], []
+    for letter in "ab":
+        folder = tmp_path / letter
+        folder.mkdir()
+        for number in range(4):
+            Pillow.fromarray(draw(number, 64, 64)).save(folder / f"{letter}-{number}.png")
+        names.append(build_index(folder).name)
+        expected.append({f"{letter}-{number}.png" for number in range(4)})
+    engine, over, picture = Engine(settings), threading.Event(), draw(0, 64, 64)
+
+    def searches() -> list[int]:
+        seen = []
+        while not over.is_set() or not seen:
+            hits = engine.search(engine.gallery(), picture, Box.whole(picture), top=0)
+            seen.append(expected.index({hit.image for hit in hits}))
+            assert hits[0].image in ("a-0.png", "b-0.png") and len(hits) == 4
+        return seen
+
+    with ThreadPoolExecutor(8) as threads:
+        visitors = [threads.submit(searches) for _ in range(8)]
+        try:
+            for swap in range(20):
+                point_current_at(settings.index_dir, names[swap % 2])
+                time.sleep(0.05)
+        finally:
+            over.set()
+        answers = [answer for visitor in visitors for answer in visitor.result()]
+    assert set(answers) == {0, 1} and engine.warning() == ""
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_a_generation_that_is_swept_away_while_it_is_opened(settings, monkeypatch):
+    engine = Engine(settings)
+    engine.build(quiet)
+    real, swept = generation.open_generation, []
+
+    def slow(folder: Path):
+        if not swept:
+            swept.append(folder)
+            for _ in range(2):
+                Engine(settings).build(quiet, full=True)
+        return real(folder)
+
+    monkeypatch.setattr(generation, "open_generation", slow)
+    assert engine.gallery().folder != swept[0] and not swept[0].exists()
+
+
+def test_a_damaged_index_is_an_error_each_time_and_a_rebuild_mends_it(settings, build_index):
+    folder = build_index(settings.gallery_dir)
+    (folder / "vectors.npy").write_bytes(b"")
+    engine = Engine(settings)
+    for _ in range(2):
+        with pytest.raises(IndexProblem, match=r"vectors\.npy"):
+            engine.gallery()
+    again = build_index(settings.gallery_dir)
+    assert engine.gallery().folder == again and open_generation(again)
+
+
+def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
+    """It needs nothing from us but its command: here it finds no gallery and says so where everyone can read it."""
+    engine = Engine(settings.model_copy(update={"gallery": tmp_path / "gone"}))
+    assert engine.build_state() is None
+    engine.start_build()
+    engine.start_build()  # nothing, while one runs
+    while (state := engine.build_state()).state == "running":
+        threading.Event().wait(0.05)
+    assert state.state == "failed" and "no gallery folder" in state.message
+
+
+def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkeypatch):
+    request = Request((Example("0.png", WHOLE),), "fast")
+    every = built.answer(built.gallery(), request, pictures, 0)
+    least = every[2].similarity
+    strict = Engine(built.settings.model_copy(update={"min_similarity": least}))
+    monkeypatch.setattr(strict, "embedder", built.embedder)
+    kept = strict.answer(strict.gallery(), request, pictures, 0)
+    assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
+
+
+def test_words_need_a_network_that_knows_kinds_of_things(built):
+    with pytest.raises(IndexProblem, match="cannot be searched by words"):
+        built.answer(built.gallery(), Request(words="a cup"), {})

@@ -1,0 +1,101 @@
+"""Which vector engine the settings mean, and what an engine of ours says and does when that one is away."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from boxfind.engine import Engine
+from boxfind.settings import PROJECT, Settings
+from boxfind.stores import handover_for
+from retrieval.errors import IndexProblem, StoreAway
+from retrieval.optional_packages import Extra
+from tests.lite import LiteServer
+
+ANYWHERE = "http://127.0.0.1:1"
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def test_nothing_of_it_for_the_stores_of_this_machine():
+    assert handover_for(Settings(store="auto", milvus_uri=ANYWHERE)) is None
+
+
+def test_where_it_is_has_to_be_said():
+    with pytest.raises(IndexProblem, match="set BOXFIND_MILVUS_URI"):
+        handover_for(Settings(store="milvus"))
+    with pytest.raises(ValidationError, match=r"ends in \.db"):
+        Settings(milvus_uri="milvus.example")
+    with pytest.raises(ValidationError, match="milvus_alias"):
+        Settings(milvus_alias="no spaces")
+
+
+def test_without_the_library_a_sentence(monkeypatch):
+    monkeypatch.setattr(Extra, "installed", False)
+    with pytest.raises(IndexProblem, match=r"needs the library pymilvus.*requirements-milvus\.txt"):
+        handover_for(Settings(store="milvus", milvus_uri=ANYWHERE))
+
+
+def test_an_index_has_a_name_of_its_own_or_the_one_it_is_given(tmp_path: Path):
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
+    settings = [Settings(store="milvus", milvus_uri=ANYWHERE, index=tmp_path / name) for name in "aab"]
+    one, same, other = (handover_for(each)._alias for each in settings)
+    assert one == same != other and one.startswith("boxfind_")
+    assert handover_for(settings[0].model_copy(update={"milvus_alias": "cups"}))._alias == "cups"
+
+
+@pytest.fixture
+def server(tmp_path: Path):
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
+    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: requirements/milvus.txt")
+    started = LiteServer(tmp_path / "engine")
+    yield started
+    started.stop()
+
+
+def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_index, tmp_path, monkeypatch):
+    from index.milvus import client as milvus
+
+    for name in ("PAUSE", "PROBE"):
+        monkeypatch.setattr(milvus, name, 0.2)
+    settings = Settings(
+        gallery=gallery, index=tmp_path / "index", store="milvus", milvus_uri=server.uri, milvus_timeout=0.5
+    )
+    folder = build_index(gallery)
+    handover_for(settings).hand_over(folder, quiet)
+    strict = Engine(settings)
+    lenient = Engine(settings.model_copy(update={"milvus_fallback": True}))
+    query = strict.gallery().vectors(slice(0, 1))[0]
+    expected = strict.gallery().nearest(query, 5)[0].tolist()
+    assert lenient.gallery().nearest(query, 5)[0].tolist() == expected
+    assert strict.warning() == lenient.warning() == ""
+    server.stop()
+    with pytest.raises(StoreAway, match="does not answer"):
+        strict.gallery().nearest(query, 5)
+    assert "does not answer" in strict.warning()
+    assert lenient.gallery().nearest(query, 5)[0].tolist() == expected
+    assert "searched on this machine" in lenient.warning()
+    with pytest.raises(StoreAway):
+        strict.build(quiet)
+    server.start()
+    for engine in (strict, lenient):
+        while engine.warning():  # until the time-out of the test
+            time.sleep(0.1)
+        assert engine.gallery().nearest(query, 5)[0].tolist() == expected
+
+
+def test_nothing_of_it_is_imported_where_this_machine_searches():
+    """In a process of its own, for other tests import it here."""
+    said = subprocess.run(
+        [sys.executable, "-c", "import stores, index.gallery, sys; print({'pymilvus', 'grpc'} & sys.modules.keys())"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "set()"

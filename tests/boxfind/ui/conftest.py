@@ -1,0 +1,92 @@
+"""Twelve pictures, their index, and the program on them."""
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import APP, HEIGHT, HERE, WIDTH
+
+from boxfind import engine
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.building.decoder_pool import PicturePool
+from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.recipe import Recipe
+
+
+@pytest.fixture(scope="session", autouse=True)
+def started_once(pool: PicturePool) -> Iterator[None]:
+    """Every test has an engine of its own; networks and workers, which take a second each to start, they share."""
+    made: dict[tuple[Recipe, str], Embedder] = {}
+    make = engine.embedder_for_searching
+
+    def kept(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
+        key = recipe, settings.runtime
+        if key not in made:
+            made[key] = make(recipe, settings, streams)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "embedder_for_searching", kept)
+        patch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """AppTest leaves its script behind as the main module, which processes that start later would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(12):
+        Pillow.fromarray(draw(number, WIDTH, HEIGHT)).save(folder / f"{number:02d}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("index")
+    Engine(Settings(gallery=pictures, index=folder)).build(lambda *_: None)
+    return folder
+
+
+@pytest.fixture
+def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The program as a visitor finds it who may only search."""
+    monkeypatch.setenv("BOXFIND_GALLERY", str(pictures))
+    monkeypatch.setenv("BOXFIND_INDEX", str(index))
+    # AppTest forgets between runs that st.navigation has taken the place of Streamlit's own way with a pages folder.
+    monkeypatch.setattr("streamlit.runtime.scriptrunner.script_runner._mpa_v1", runpy.run_path)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield AppTest.from_file(str(APP), default_timeout=60)
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the visitor one at this machine, who is an administrator because of that."""
+    monkeypatch.setenv("BOXFIND_ADMIN", "local")
+    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: HERE)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the engine was asked for instead of doing it: "build", "full build", "cancel"."""
+    heard: list[str] = []
+    monkeypatch.setattr(
+        Engine, "start_build", lambda engine, full=False: heard.append("full build" if full else "build")
+    )
+    monkeypatch.setattr(Engine, "cancel_build", lambda engine: heard.append("cancel"))
+    return heard

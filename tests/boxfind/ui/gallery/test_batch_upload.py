@@ -1,0 +1,212 @@
+"""Pictures that an administrator adds on the gallery page, and everyone else who might try."""
+
+import io
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+from streamlit.runtime.scriptrunner import StopException
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import buttons, calm, press, texts
+
+from boxfind.engine import Engine
+from boxfind.ui.admin import Visitor
+from boxfind.ui.gallery import batch_upload
+from index.building.jobs import BuildState
+from index.operations.add_images import ADDED, Intake
+from retrieval.errors import DiskFull, IndexProblem
+from tests.tiny import draw_picture
+
+ADD, TAB = "Add to the gallery", "Add pictures"
+STRANGER = Visitor(server="127.0.0.1", address="192.0.2.7")
+
+
+def png(seed: int) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(draw_picture(seed)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def gallery(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the twelve pictures that is searched by the index of the others."""
+    monkeypatch.setenv("BOXFIND_GALLERY", str(tmp_path / "gallery"))
+    return shutil.copytree(pictures, tmp_path / "gallery")
+
+
+@pytest.fixture
+def page(app: AppTest, gallery: Path, here: None) -> AppTest:
+    """The tab of an administrator."""
+    app.run()
+    app.switch_page("pages/gallery.py")
+    app.session_state["gallery tab"] = TAB
+    app.run()
+    assert calm(app)
+    return app
+
+
+def choose(app: AppTest, *files: tuple[str, bytes]) -> None:
+    app.file_uploader[0].set_value([(name, data, "image/png") for name, data in files]).run()
+
+
+def add(app: AppTest, *files: tuple[str, bytes]) -> None:
+    choose(app, *files)
+    press(app, ADD)
+
+
+def added(gallery: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (gallery / ADDED).glob("*")}
+
+
+def told(app: AppTest, kind: str) -> str:
+    return texts(app, kind).replace("\\", "")
+
+
+def state(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    known = BuildState.model_validate({"state": name, "pid": 41, "started": 1.0, "stage_started": 1.0, "now": 2.0})
+    monkeypatch.setattr(Engine, "build_state", lambda engine: known)
+
+
+def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
+    page: AppTest, gallery: Path, asked: list[str], caplog: Any
+) -> None:
+    caplog.set_level(logging.INFO, "boxfind")
+    again = (gallery / "03.png").read_bytes()
+    add(page, ("new.png", png(90)), ("notes.png", b"shopping list"), ("other.png", png(91)), ("again.png", again))
+    assert calm(page) and asked == ["build"]
+    assert added(gallery) == {"new.png": png(90), "other.png": png(91)}
+    said = told(page, "warning")
+    assert said.startswith("2 pictures were added") and said.count("\n- ") == 2
+    assert "notes.png is not a picture" in said and "again.png is in the gallery already, as 03.png" in said
+    assert caplog.messages == [
+        "2 of 4 files put into the gallery by a visitor on this machine.",
+        "Build, asked for by a visitor on this machine.",
+    ]
+    assert page.file_uploader[0].value == []
+
+
+def test_what_was_added_is_told_until_the_next_and_follows_the_build(
+    page: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(monkeypatch, "done")
+    add(page, ("new.png", png(90)))
+    assert told(page, "success") == "1 picture was added."
+    state(monkeypatch, "running")
+    page.run()
+    assert told(page, "success") == "1 picture was added; the index is being brought up to date."
+    choose(page, ("new.png", png(90)))
+    state(monkeypatch, "done")
+    press(page, ADD)
+    assert not texts(page, "success") and told(page, "warning").startswith("Nothing was added")
+    assert asked == ["build"]
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_build_that_runs_already_may_miss_them_and_that_is_told(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(monkeypatch, "running")
+    add(page, ("new.png", png(90)))
+    assert "press Update index once it is done" in told(page, "success")
+
+
+def test_a_visitor_sees_neither_tab_nor_field(app: AppTest, gallery: Path) -> None:
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app) and [tab.label for tab in app.tabs] == ["Pictures", "Duplicates"]
+    assert not app.file_uploader and ADD not in buttons(app)
+
+
+def test_a_click_after_logging_out_adds_nothing_and_the_page_goes_on(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(page, ("new.png", png(90)))
+    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: STRANGER)
+    press(page, ADD)
+    assert calm(page) and not asked and not (gallery / ADDED).exists()
+    assert ADD not in buttons(page) and [tab.label for tab in page.tabs] == ["Pictures", "Duplicates"]
+
+
+def test_adding_asks_for_itself_who_may(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Whatever the page shows."""
+    choose(page, ("new.png", png(90)))
+    monkeypatch.setattr("boxfind.ui.admin.may_rebuild", lambda: True)
+    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: STRANGER)
+    press(page, ADD)
+    assert calm(page) and not asked and not (gallery / ADDED).exists()
+    assert "Only an administrator" in texts(page, "error") and caplog.messages[-1].startswith("Refused")
+
+
+def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Intake.take
+
+    def fills_up(intake: Intake, name: str, data: bytes) -> str:
+        if name == "b.png":
+            raise DiskFull("There is no more room for b.png.")
+        return take(intake, name, data)
+
+    monkeypatch.setattr(Intake, "take", fills_up)
+    add(page, *((f"{letter}.png", png(90 + n)) for n, letter in enumerate("abcd")))
+    assert calm(page) and asked == ["build"] and added(gallery) == {"a.png": png(90)}
+    said = told(page, "warning")
+    assert said.startswith("1 picture was added") and "no more room for b.png. 3 of 4 files were not added." in said
+
+
+def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Intake.take
+
+    def leave(intake: Intake, name: str, data: bytes) -> str:
+        if name == "b.png":
+            raise StopException
+        return take(intake, name, data)
+
+    monkeypatch.setattr(Intake, "take", leave)
+    add(page, ("a.png", png(90)), ("b.png", png(91)))
+    assert asked == ["build"] and list(added(gallery)) == ["a.png"]
+    assert told(page.run(), "success") == "1 picture was added."
+
+
+def test_a_build_that_cannot_start_is_told(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> None:
+        raise IndexProblem("The build cannot be started: Permission denied.")
+
+    monkeypatch.setattr(batch_upload, "start_build", refused)
+    add(page, ("new.png", png(90)))
+    assert calm(page) and "The build cannot be started" in told(page, "error") and list(added(gallery)) == ["new.png"]
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("../../evil.png", "evil.png"),
+        ("C:\\Users\\x.png", "C-Users-x.png"),
+        ("<img src=x onerror=alert(1)>.png", "img src=x onerror=alert(1).png"),
+        ("two\nlines.png", "two lines.png"),
+        (".hidden.png", "hidden.png"),
+        ("CON.png", "_CON.png"),
+        ("a" * 5000 + ".png", "a" * 75 + ".png"),
+    ],
+)
+def test_hostile_names_become_plain_files_in_their_folder(page: AppTest, gallery: Path, name: str, file: str) -> None:
+    before = sorted(gallery.parent.rglob("*"))
+    add(page, (name, png(90)))
+    assert calm(page) and added(gallery) == {file: png(90)}
+    assert sorted(gallery.parent.rglob("*")) == sorted([*before, gallery / ADDED, gallery / ADDED / file])
+
+
+@pytest.mark.usefixtures("asked")
+def test_of_many_that_are_left_out_some_are_named(page: AppTest) -> None:
+    add(page, *((f"{number}.png", b"nothing") for number in range(25)))
+    said = told(page, "warning")
+    assert said.startswith("Nothing was added. Left out:") and said.endswith("- and 5 more")
+    assert said.count("\n- ") == batch_upload.MOST + 1

@@ -1,0 +1,66 @@
+from types import SimpleNamespace
+from typing import Any, get_args
+
+from boxfind.ui.search.match_dialog import reasons
+from boxfind.ui.search.result_grid import TONES, described, hit_tile
+from retrieval.ranking.confidence import MEANINGS, meaning
+from retrieval.request import Request
+from retrieval.types import Box, Confidence, Hit, Region
+
+GALLERY: Any = SimpleNamespace(
+    entry=lambda _: SimpleNamespace(width=400, height=300), thumbnail=lambda image: image.encode()
+)
+
+
+def hit(kind: str = "grid", confidence: Confidence = "possible", others: tuple[Region, ...] = ()) -> Hit:
+    return Hit(
+        image="cup.jpg",
+        region=Region(Box(0, 0, 50, 40), kind),
+        score=1.534,
+        similarity=0.614,
+        confidence=confidence,
+        parts={"expansion": 0.71, "diffusion": 0.124, "verification": 0.7},
+        others=others,
+    )
+
+
+def test_every_confidence_has_a_tone_and_a_meaning() -> None:
+    assert set(TONES) == set(MEANINGS) == set(get_args(Confidence))
+    assert len(set(TONES.values())) == len(set(MEANINGS.values())) == 3
+
+
+def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None:
+    tile = hit_tile(GALLERY, 2, hit(), Request(right=("other.jpg",)))
+    assert (tile.name, tile.title, tile.badge, tile.tone, tile.note) == (
+        ("cup.jpg", "2  cup.jpg", "possible", "fair", "0.61")
+    )
+    assert tile.alt == "Rank 2: cup.jpg, possible match" and tile.help == MEANINGS["possible"]
+    assert tile.pressed == () and tile.outlines == (Box(0, 0, 50, 40),)
+
+
+def test_a_picture_that_was_called_right_shows_it() -> None:
+    assert hit_tile(GALLERY, 1, hit(), Request(right=("cup.jpg",))).pressed == ("right",)
+
+
+def test_every_object_that_was_asked_for_is_outlined() -> None:
+    second = Region(Box(60, 60, 90, 90), "grid")
+    assert hit_tile(GALLERY, 1, hit(others=(second,)), Request()).outlines == (Box(0, 0, 50, 40), second.box)
+
+
+def test_details_that_agree_are_marked_and_told() -> None:
+    verified = hit("verified", "likely")
+    assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
+    assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"
+    assert meaning(verified).startswith("Small details agree")
+    assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
+
+
+def test_the_reasons_add_up_to_the_score() -> None:
+    told = reasons(hit())
+    assert "Similarity (cosine) 0.61" in told
+    assert [line.split("|")[2].strip() for line in told.splitlines() if line.startswith("| ")] == [
+        "1.53",
+        "0.71",
+        "0.12",
+        "0.70",
+    ]

@@ -1,0 +1,168 @@
+"""What a visitor asks for, step by step and back."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+
+from boxfind.ui.search.search_state import KEPT, Asking, search_from
+from boxfind.ui.session import Picture
+from retrieval.descriptors.embedder import SMALLEST_BOX
+from retrieval.request import Example
+from retrieval.types import Box
+
+ONE, TWO, THREE = Box(0, 0, 40, 40), Box(50, 0, 90, 40), Box(0, 50, 40, 90)
+CUP, MUG = Picture("cup.jpg", b"cup"), Picture("mug.jpg", b"mug")
+
+
+@pytest.fixture
+def state() -> Asking:
+    asking = Asking()
+    asking.show(CUP)
+    return asking
+
+
+def told(state: Asking) -> list[tuple[str, Box, str]]:
+    names = {CUP.key: "cup", MUG.key: "mug"}
+    return [(names[e.picture], e.box, e.role) for e in state.request.examples]
+
+
+def test_a_picture_without_a_box_asks_for_nothing_and_is_no_step(state: Asking) -> None:
+    assert state.request.examples == () and state.steps == [] and state.before is None
+
+
+def test_boxes_drawn_on_one_picture_are_things_that_must_all_be_there(state: Asking) -> None:
+    state.several = True
+    state.drawn([ONE])
+    state.drawn([ONE, TWO])
+    assert told(state) == [("cup", ONE, "object"), ("cup", TWO, "also")]
+
+
+def test_a_box_that_is_moved_keeps_its_role_and_one_that_stays_when_another_goes_too(state: Asking) -> None:
+    state.several = True
+    state.drawn([ONE, TWO])
+    state.change(1, "not")
+    state.drawn([ONE, THREE])
+    assert told(state) == [("cup", ONE, "object"), ("cup", THREE, "not")]
+    state.drawn([ONE, TWO, THREE])
+    assert told(state)[1:] == [("cup", TWO, "also"), ("cup", THREE, "not")]
+
+
+def test_a_box_on_a_picture_that_joins_is_another_view(state: Asking) -> None:
+    state.drawn([ONE])
+    state.joining = True
+    state.show(MUG)
+    assert state.several and not state.joining and state.boxes == []
+    state.drawn([TWO])
+    assert told(state) == [("cup", ONE, "object"), ("mug", TWO, "view")]
+
+
+def test_a_picture_that_does_not_join_begins_another_search_with_the_same_wishes(state: Asking) -> None:
+    state.drawn([ONE])
+    state.settle(state.request.__class__(state.request.examples, "fast", 1.2, "plants", ("a",), ("b",)))
+    state.show(MUG, [TWO])
+    request = state.request
+    assert told(state) == [("mug", TWO, "object")]
+    assert (request.ranking, request.context, request.folder, request.right, request.wrong) == (
+        ("fast", 1.2, "plants", (), ())
+    )
+
+
+def test_taking_the_object_away_makes_another_box_the_object(state: Asking) -> None:
+    state.several = True
+    state.drawn([ONE, TWO])
+    state.change(0, None)
+    assert told(state) == [("cup", TWO, "object")]
+    assert state.preset == (TWO,)
+
+
+def test_leaving_several_boxes_leaves_the_last(state: Asking) -> None:
+    state.several = True
+    state.drawn([ONE, TWO])
+    state.keep_one()
+    assert told(state) == [("cup", TWO, "object")] and not state.several
+
+
+def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: Asking) -> None:
+    state.drawn([ONE])
+    state.drawn([TWO])
+    state.show(MUG, [THREE])
+    assert state.before == 1
+    state.go_to(1)
+    assert told(state) == [("cup", TWO, "object")] and state.shown == CUP.key
+    state.drawn([THREE])
+    assert len(state.steps) == 4 and state.before == 1
+    state.go_to(state.before)
+    state.go_to(state.before or 0)
+    assert told(state) == [("cup", ONE, "object")] and state.before is None
+
+
+def test_back_from_a_picture_without_a_box_leads_to_the_last_search(state: Asking) -> None:
+    state.drawn([ONE])
+    state.show(MUG)
+    assert state.before == 0
+
+
+def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: Asking) -> None:
+    before = state.canvas
+    state.drawn([ONE])
+    assert state.canvas == before
+    state.put([TWO])
+    assert state.canvas == before + 1 and state.preset == (TWO,)
+
+
+def test_marks_are_steps_that_back_undoes_and_saying_it_twice_takes_it_back(state: Asking) -> None:
+    state.drawn([ONE])
+    state.mark("a.jpg", right=True)
+    state.mark("b.jpg", right=False)
+    assert (state.request.right, state.request.wrong) == (("a.jpg",), ("b.jpg",))
+    state.mark("a.jpg", right=False)
+    assert (state.request.right, state.request.wrong) == ((), ("b.jpg", "a.jpg"))
+    state.mark("a.jpg", right=False)
+    assert state.request.wrong == ("b.jpg",)
+    assert state.before is not None
+    state.go_to(state.before)
+    assert state.request.wrong == ("b.jpg", "a.jpg")
+    state.unmark()
+    assert (state.request.right, state.request.wrong) == ((), ())
+
+
+def test_another_box_forgets_the_marks(state: Asking) -> None:
+    state.drawn([ONE])
+    state.mark("a.jpg", right=True)
+    state.drawn([TWO])
+    assert state.request.right == ()
+
+
+def test_ranking_and_context_change_the_step_and_make_none(state: Asking) -> None:
+    state.drawn([ONE])
+    state.settle(state.request.__class__(state.request.examples, "fast"))
+    assert len(state.steps) == 1 and state.steps[0].request.ranking == "fast"
+
+
+def test_pictures_of_long_ago_are_forgotten_those_of_the_search_at_hand_are_not(state: Asking) -> None:
+    state.drawn([ONE])
+    for number in range(2 * KEPT):
+        state.joining = True
+        state.show(Picture(f"{number}.jpg", str(number).encode()))
+    assert CUP.key in state.pictures and len(state.pictures) == KEPT + 2
+    assert state.request.examples == (Example(CUP.key, ONE),)
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 3, 40), Box(98, 30, 100, 80), Box(20, 79, 30, 80)])
+def test_searching_on_from_a_sliver_takes_a_box_that_can_be_searched_for(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Pillow.new("RGB", (100, 80)).save(tmp_path / "cup.png")
+    gallery: Any = SimpleNamespace(
+        entry=lambda _: SimpleNamespace(width=100, height=80), file=lambda name: tmp_path / name
+    )
+    state = Asking()
+    monkeypatch.setattr("boxfind.ui.search.search_state.asking", lambda: state)
+    assert search_from(gallery, "cup.png", box)
+    (wider,) = state.boxes
+    assert min(wider.width, wider.height) >= SMALLEST_BOX
+    assert wider == wider.clipped(100, 80)
+    assert (wider.x0, wider.y0) <= (box.x0, box.y0) and wider.x1 >= box.x1 and wider.y1 >= box.y1

@@ -1,0 +1,388 @@
+"""A build, its end and a missing index, as visitors and administrators see them."""
+
+import contextlib
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from boxfind.ui.admin import Visitor
+from index.building.jobs import CANCELLED, BuildState
+from index.storage.generation import current_folder
+from retrieval.errors import BoxfindError, WeightsMissing
+from retrieval.types import Box
+
+UPDATE, ANEW, BUILD, REBUILD = "Update index", "Build everything anew", "Build the index", "Rebuild the index"
+EVERY_BUTTON = {UPDATE, ANEW, BUILD, REBUILD, "Cancel"}
+ADA = {"is_logged_in": True, "email": "Ada@Example.org", "email_verified": True}
+
+
+def build_of(state: str, **more: Any) -> BuildState:
+    known = {"pid": 41, "started": 1000.0, "stage_started": 1000.0, "now": 1020.0} | more
+    return BuildState.model_validate({"state": state} | known)
+
+
+def show_build(monkeypatch: pytest.MonkeyPatch, state: BuildState | None) -> None:
+    monkeypatch.setattr(Engine, "build_state", lambda engine: state)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_administrator_has_the_index_updated_or_built_anew(app: AppTest, asked: list[str], caplog: Any) -> None:
+    caplog.set_level(logging.INFO, "boxfind")
+    app.run()
+    press(app, UPDATE)
+    press(app, ANEW)
+    assert calm(app) and asked == ["build", "full build"]
+    assert caplog.messages == [
+        "Build, asked for by a visitor on this machine.",
+        "Full build, asked for by a visitor on this machine.",
+    ]
+
+
+def test_r48_a_visitor_sees_no_button_that_builds(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for state in (None, build_of("running"), build_of("failed", message="No room in /srv/index"), build_of("done")):
+        show_build(monkeypatch, state)
+        app.run()
+        assert calm(app) and not EVERY_BUTTON & set(buttons(app))
+        assert "/srv" not in texts(app, "error")
+
+
+def test_r48_a_click_after_logging_out_is_refused_and_logged(
+    app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """The button stood on the page when it was still allowed: the browser may send its click all the same."""
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org")
+    app.user = ADA
+    app.run()
+    click = next(button for button in app.button if button.label == UPDATE).click()
+    app.user = {"is_logged_in": False}
+    click.run()
+    assert calm(app) and not asked
+    assert "Only an administrator" in texts(app, "toast")
+    assert caplog.records[-1].levelname == "WARNING" and caplog.messages[-1].startswith("Refused")
+    assert UPDATE not in buttons(app)
+
+
+@pytest.mark.parametrize(
+    ("user", "may"),
+    [
+        (ADA, True),
+        (ADA | {"email": "eve@example.org"}, False),
+        (ADA | {"email_verified": False}, False),
+        (ADA | {"is_logged_in": False}, False),
+        ({"email": "ada@example.org"}, False),
+    ],
+)
+def test_r48_who_is_logged_in_decides(
+    app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch, user: dict[str, Any], may: bool
+) -> None:
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org, grace@example.org")
+    app.user = user
+    app.run()
+    assert calm(app)
+    assert (UPDATE in buttons(app)) == may
+    if may:
+        press(app, UPDATE)
+    assert asked == ["build"] * may
+    assert ("Log out" in buttons(app)) == bool(user.get("is_logged_in"))
+
+
+def test_logging_in_without_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    app.user = {}
+    app.run()
+    assert calm(app) and "Log in" not in buttons(app)
+    assert "no log-in provider is configured" in texts(app, "caption")
+
+
+def test_logging_in_with_half_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    app.user = {"is_logged_in": False}
+    app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
+    app.run()
+    press(app, "Log in")
+    assert calm(app) and "Logging in does not work" in texts(app, "toast")
+
+
+@pytest.mark.usefixtures("here")
+def test_r36_cancel_stands_beside_the_progress_and_a_cancelled_build_is_told(
+    app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_build(monkeypatch, build_of("running", stage="Looking at pictures", done=500, total=2000))
+    app.run()
+    (progress,) = app.sidebar.get("progress")
+    assert progress.text == "Looking at pictures: 500 of 2,000, 25 a second, 60 s left"
+    press(app, "Cancel")
+    assert asked == ["cancel"]
+    show_build(monkeypatch, build_of("cancelled"))
+    app.run()
+    assert calm(app) and CANCELLED in texts(app.sidebar, "caption")
+    assert {UPDATE, ANEW} <= set(buttons(app))
+
+
+def test_r36_only_an_administrator_cancels(app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An administrator's page at one moment, a stranger's at the next."""
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org")
+    show_build(monkeypatch, build_of("running"))
+    app.user = ADA
+    app.run()
+    click = app.button(key="cancel build").click()
+    app.user = {}
+    click.run()
+    assert calm(app) and not asked
+    assert "Only an administrator" in texts(app, "toast")
+
+
+@pytest.mark.usefixtures("here")
+def test_r39_a_second_tab_sees_the_build_and_when_it_began_and_starts_none(
+    app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_build(monkeypatch, build_of("running"))
+    app.run()
+    assert "Since " in texts(app.sidebar, "caption") and "process 41" in texts(app.sidebar, "caption")
+    assert not {UPDATE, ANEW} & set(buttons(app))
+
+
+@pytest.mark.usefixtures("here")
+def test_an_administrator_reads_why_a_build_failed(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    show_build(monkeypatch, build_of("failed", message="The disk is full."))
+    app.run()
+    assert "The disk is full" in texts(app.sidebar, "error")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", ["CURRENT", "gen-000009-abcd"])
+def test_a_gallery_whose_index_cannot_be_used_says_so(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "CURRENT").write_text(name)
+    (tmp_path / "build.json").write_text(build_of("failed", message="The disk was full.").model_dump_json())
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
+    app.run()
+    assert calm(app)
+    assert "The disk was full" in texts(app, "error")
+    assert BUILD in buttons(app)
+
+
+@pytest.mark.usefixtures("here")
+def test_r55_an_index_of_an_earlier_version_is_built_anew_with_one_click(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    folder = changed_manifest(pictures, tmp_path, format=1)
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
+    show_build(monkeypatch, build_of("done"))
+    app.run()
+    assert calm(app)
+    assert folder.name in texts(app, "error").replace("\\", "")
+    press(app, BUILD)
+    assert asked == ["build"]
+
+
+@pytest.mark.parametrize("admin", ["nobody", "local", "login", "header"])
+def test_r48_without_an_index_a_visitor_reads_what_the_operator_does_and_nothing_starts(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, admin: str
+) -> None:
+    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: Visitor(server="127.0.0.1", address="192.0.2.7"))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
+    monkeypatch.setenv("BOXFIND_ADMIN", admin)
+    app.run()
+    assert calm(app)
+    assert "There is no index" in texts(app, "info")
+    assert str(tmp_path) not in texts(app, "info") + texts(app, "text") + texts(app, "error")
+    assert not EVERY_BUTTON & set(buttons(app))
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_first_build_of_the_sample_gallery_starts_for_anyone_and_only_the_first(
+    app: AppTest, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, index: Path
+) -> None:
+    monkeypatch.delenv("BOXFIND_GALLERY")
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
+    running = build_of("running")
+    monkeypatch.setattr(Engine, "build_state", lambda engine: running if asked else None)
+    app.run()
+    assert calm(app) and asked == ["build"]
+    assert "One moment" in texts(app, "title") and "Cancel" not in buttons(app)
+    monkeypatch.setattr(Engine, "build_state", lambda engine: build_of("cancelled"))
+    app.run()
+    assert CANCELLED in texts(app, "info") and BUILD in buttons(app)
+    shutil.copytree(index, tmp_path / "none", symlinks=True)
+    app.run()
+    assert calm(app) and not EVERY_BUTTON & set(buttons(app))
+
+
+@pytest.mark.usefixtures("here")
+def test_r38_a_build_that_cannot_write_says_so(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "/srv/index/build.log")
+
+    monkeypatch.setattr("engine.BuildProcess", refused)
+    app.run()
+    press(app, UPDATE)
+    assert calm(app)
+    assert "The build cannot be started: Permission denied." in texts(app, "toast").replace("\\", "")
+
+
+@pytest.mark.usefixtures("here")
+def test_r21_a_gallery_that_is_not_there_is_a_sentence_and_not_an_index_of_nothing(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOXFIND_GALLERY", str(tmp_path / "unplugged"))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+
+    def build_here(engine: Engine, full: bool = False) -> None:
+        with contextlib.suppress(BoxfindError):
+            engine.build(lambda *_: None)
+
+    monkeypatch.setattr(Engine, "start_build", build_here)
+    app.run()
+    assert calm(app)
+    assert "There is no gallery folder" in texts(app, "error")
+    assert not (tmp_path / "index" / "CURRENT").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_r32_an_index_of_another_recipe_can_be_browsed_but_not_searched_and_rebuilt_with_one_click(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str]
+) -> None:
+    changed_recipe(pictures, tmp_path)
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    assert "Rebuild the index" in texts(app, "error") and not alts(app)
+    press(app, REBUILD)
+    assert asked == ["build"]
+    app.switch_page("pages/gallery.py").run()
+    assert len(alts(app, "gallery")) == 12
+
+
+def test_r32_everyone_else_reads_it_without_the_button(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed_recipe(pictures, tmp_path)
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path))
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    assert "Rebuild the index" in texts(app, "error") and REBUILD not in buttons(app)
+
+
+@pytest.mark.parametrize("page", ["pages/search.py", "pages/gallery.py"])
+@pytest.mark.parametrize("admin", [True, False])
+def test_r31_a_banner_tells_that_an_older_index_is_served(
+    app: AppTest,
+    asked: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    page: str,
+    admin: bool,
+) -> None:
+    if admin:
+        request.getfixturevalue("here")
+    monkeypatch.setattr(Engine, "warning", lambda engine: "The newest index is damaged; the one before it is served.")
+    app.run()
+    app.switch_page(page).run()
+    assert calm(app) and "is damaged" in texts(app, "warning")
+    assert (REBUILD in buttons(app)) == admin
+    if admin:
+        press(app, REBUILD)
+        assert asked == ["build"]
+
+
+def test_r31_a_damaged_index_gives_way_to_the_one_before_it_and_a_banner(
+    app: AppTest, pictures: Path, tmp_path: Path, build_index: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = shutil.copytree(pictures, tmp_path / "gallery")
+    build_index(gallery)
+    (gallery / "00.png").unlink()
+    vectors = build_index(gallery) / "vectors.npy"
+    vectors.write_bytes(vectors.read_bytes()[:-1] + b"?")
+    monkeypatch.setenv("BOXFIND_GALLERY", str(gallery))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app) and texts(app, "warning")
+    assert str(tmp_path) not in texts(app, "warning")
+    assert alts(app, "gallery")[0] == "00.png"
+
+
+def test_r44_missing_weights_are_told_without_the_folder_they_are_looked_for_in(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    def missing(engine: Engine, recipe: object) -> None:
+        raise WeightsMissing("/opt/weights/net.pth is not the weights file it should be", "delete it and start again")
+
+    monkeypatch.setattr(Engine, "embedder", missing)
+    choose(app, pictures / "03.png")
+    app.run()
+    assert calm(app)
+    assert "Searching is not possible now" in texts(app, "error") and "/opt" not in texts(app, "error")
+    assert "/opt/weights/net.pth" in caplog.text
+
+
+def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path:
+    """An index whose manifest says something else than it did when it was built; its generation's folder."""
+    Engine(Settings(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    folder = current_folder(index_dir)
+    file = folder / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    return folder
+
+
+def changed_recipe(pictures: Path, index_dir: Path) -> None:
+    Engine(Settings(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    file = current_folder(index_dir) / "manifest.json"
+    manifest = json.loads(file.read_text())
+    manifest["recipe"]["weights_sha256"] = "f" * 64
+    file.write_text(json.dumps(manifest))
+
+
+def test_files_that_could_not_be_used_are_listed_for_everyone(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gallery = shutil.copytree(pictures, tmp_path / "gallery")
+    (gallery / "=cmd().png").write_bytes(b"nothing")
+    (gallery / "empty.jpg").write_bytes(b"")
+    Pillow.new("RGB", (4, 4)).save(gallery / "tiny.png")
+    Engine(Settings(gallery=gallery, index=tmp_path / "index")).build(lambda *_: None)
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    app.run()
+    press(app, "3 files could not be used")
+    assert calm(app)
+    (table,) = app.dataframe
+    assert list(table.value["Reason"]) == ["not_an_image", "empty", "too_small"]
+    assert list(table.value["File"]) == ["=cmd().png", "empty.jpg", "tiny.png"]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("fallback", [False, True])
+def test_r54_a_page_while_the_vector_engine_is_away(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch, fallback: bool
+) -> None:
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
+    monkeypatch.setenv("BOXFIND_STORE", "milvus")
+    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # where nobody is
+    monkeypatch.setenv("BOXFIND_MILVUS_FALLBACK", str(fallback))
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    if fallback:
+        assert alts(app)[0].startswith("Rank 1: 03.png")
+        app.run()
+        assert "searched on this machine" in texts(app, "warning") and alts(app)
+    else:
+        assert "does not answer" in texts(app, "error") and not alts(app)
+    assert REBUILD not in buttons(app)  # that would not bring it back

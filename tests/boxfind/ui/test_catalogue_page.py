@@ -1,0 +1,182 @@
+"""The catalogue page, run without a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import buttons, calm, pick, press, texts, tiles_of
+
+from boxfind.searches.group_names import Labels
+from boxfind.settings import Settings
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.thread_executor import OnThreads
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import IndexProblem
+
+CUPS = {f"cup-{number}.png" for number in range(5)}
+HATS = {f"hat-{number}.png" for number in range(3)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """Five pictures of one thing, three of another, eight of anything."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(8):
+        Pillow.fromarray(draw(100 + number, 320, 240)).save(folder / f"other-{number}.png")
+    for seed, names in ((1, CUPS), (2, HATS)):
+        for number, name in enumerate(sorted(names)):
+            picture = draw(seed, 320, 240)
+            noise = np.random.default_rng(number).integers(-6, 7, picture.shape)
+            Pillow.fromarray(np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
+    index = tmp_path_factory.mktemp("index")
+    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
+    return index
+
+
+@pytest.fixture
+def page(
+    app: AppTest, folder: Path, index: Path, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AppTest]:
+    """The catalogue as an administrator finds it; names are kept in a file of this test."""
+    monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
+    monkeypatch.setenv("BOXFIND_INDEX", str(index))
+    monkeypatch.setattr(Settings, "searches_file", property(lambda _: tmp_path / "searches.sqlite"))
+    app.run()
+    app.switch_page("pages/catalogue.py").run()
+    app.selectbox(key="likeness").select("Loosely alike").run()
+    assert calm(app)
+    yield app
+    assert calm(app)
+
+
+def open_buttons(app: AppTest) -> list[Any]:
+    return [button for button in app.button if button.key and button.key.startswith("open ")]
+
+
+def open_group_of(app: AppTest, images: set[str]) -> None:
+    """Opens one group after the other until it is the one of these pictures and no others."""
+    for number in range(len(open_buttons(app))):
+        open_buttons(app)[number].click()
+        app.run()
+        if {tile.name for tile in tiles_of(app, "group")} == images:
+            return
+        press(app, "All groups")
+    raise AssertionError(f"no group of {images}")
+
+
+def test_groups_are_cards_with_a_picture_a_count_and_a_name_to_type_in(page: AppTest) -> None:
+    counts = [int(button.label.partition(" ")[0]) for button in open_buttons(page)]
+    assert counts == sorted(counts, reverse=True) and min(counts) >= 3
+    assert len(page.get("image")) == len(counts) == len(page.text_input)
+    assert f"{len(counts)} groups" in texts(page, "caption")
+
+
+def test_an_opened_group_shows_its_pictures_with_outlines(page: AppTest) -> None:
+    open_group_of(page, CUPS)
+    tiles = tiles_of(page, "group")
+    assert all(len(tile.outlines) == 1 for tile in tiles) and "5 pictures, the most typical first" in texts(
+        page, "caption"
+    )
+    press(page, "All groups")
+    assert not tiles_of(page, "group") and open_buttons(page)
+
+
+def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Path) -> None:
+    open_group_of(page, HATS)
+    page.text_input[0].set_value(" Straw *hats* ").run()
+    (label,) = Labels(tmp_path / "searches.sqlite").all()
+    assert label.name == "Straw *hats*" and set(label.places) == HATS
+    assert "Straw \\*hats\\*" in texts(page, "subheader") and page.text_input[0].value.strip() == "Straw *hats*"
+    press(page, "All groups")
+    assert [field.value.strip() for field in page.text_input].count("Straw *hats*") == 1
+    next(field for field in page.text_input if field.value).set_value("").run()
+    assert Labels(tmp_path / "searches.sqlite").all() == []
+
+
+def test_the_name_stays_with_its_pictures_however_alike_the_groups_are(page: AppTest) -> None:
+    open_group_of(page, HATS)
+    page.text_input[0].set_value("Hats").run()
+    page.selectbox(key="likeness").select("Alike").run()
+    assert "Hats" in [field.value for field in page.text_input]
+
+
+def test_a_name_that_is_refused_is_told_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
+    open_group_of(page, HATS)
+    page.text_input[0].set_value("two\u2028lines").run()
+    assert "cannot be shown" in texts(page, "toast") and Labels(tmp_path / "searches.sqlite").all() == []
+
+
+def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_group_of(page, HATS)
+    page.text_input[0].set_value("Hats").run()
+    press(page, "All groups")
+    monkeypatch.setattr("boxfind.ui.catalogue.group_names.may_rebuild", lambda: False)
+    page.run()
+    assert not page.text_input and "**Hats**" in texts(page, "markdown")
+
+
+def test_who_may_not_name_is_refused_even_when_the_field_was_there(
+    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOXFIND_ADMIN", "nobody")
+    monkeypatch.setattr("boxfind.ui.catalogue.group_names.may_rebuild", lambda: True)
+    monkeypatch.setattr(
+        "boxfind.ui.admin.ADMINS", dict.fromkeys(("local", "nobody", "login", "header"), lambda *_: None)
+    )
+    page.text_input[0].set_value("Mine").run()
+    assert Labels(tmp_path / "searches.sqlite").all() == []
+
+
+def test_a_member_is_looked_at_and_searched_with_its_box(page: AppTest) -> None:
+    open_group_of(page, CUPS)
+    tile = tiles_of(page, "group")[1]
+    pick(page, "group", "look", tile.name)
+    assert f"2 of 5** · {tile.name}" in texts(page, "markdown").replace("\\", "")
+    press(page, "Next")
+    pick(page, "group", "object", tile.name)
+    assert "Find an object" in texts(page, "header")
+    asking = page.session_state["asking"]
+    assert asking.pictures[asking.shown].name == tile.name and asking.boxes == list(tile.outlines)
+
+
+def test_the_whole_picture_of_a_member_can_be_searched_with(page: AppTest) -> None:
+    open_group_of(page, CUPS)
+    pick(page, "group", "whole", "cup-1.png")
+    asking = page.session_state["asking"]
+    assert [box.xywh for box in asking.boxes] == [(0, 0, 320, 240)]
+
+
+def test_pictures_in_no_group_are_listed(page: AppTest) -> None:
+    page.session_state["catalogue tab"] = "In no group"
+    page.run()
+    alone = {tile.name for tile in tiles_of(page, "alone")}
+    assert not alone & (CUPS | HATS)
+    assert f"{len(alone)} in none" in texts(page, "caption")
+
+
+def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [button.label for button in open_buttons(page)]
+    monkeypatch.setattr("boxfind.ui.catalogue.view.CARDS_PER_PAGE", 1)
+    page.run()
+    assert [button.label for button in open_buttons(page)] == every[:1]
+    page.get("pagination")[0].set_value(2).run()
+    assert [button.label for button in open_buttons(page)] == every[1:2]
+
+
+def test_an_index_that_has_gone_is_told(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise IndexProblem("The index has been rebuilt since.")
+
+    monkeypatch.setattr("boxfind.ui.catalogue.view.group_gallery", gone)
+    page.selectbox(key="likeness").select("Very alike").run()
+    assert "rebuilt since" in texts(page, "error") and "Take away" not in buttons(page)

@@ -1,0 +1,262 @@
+"""The page that rates rankings by the marks on the saved searches, run without a browser."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from PIL import Image as Pillow
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import HEIGHT, WIDTH, calm, texts
+
+from boxfind.engine import Engine
+from boxfind.evaluation.dataset_zip import FOLDER
+from boxfind.evaluation.judged import judged
+from boxfind.searches.errors import NotebookProblem
+from boxfind.searches.query_thumbnail import kept
+from boxfind.searches.saved_searches import Notebook, Saved
+from boxfind.settings import Settings
+from boxfind.ui.evaluate.rerun import packing
+from index.gallery import Gallery
+from retrieval.errors import IndexProblem
+from retrieval.request import Example, Request
+from retrieval.types import Box, Hit, Image
+
+WHOLE = Box(0, 0, WIDTH, HEIGHT)
+GONE = "f" * 64
+Save = Callable[..., None]
+
+
+@pytest.fixture
+def notebook(app: AppTest) -> Iterator[Notebook]:
+    """That of the program; empty."""
+    file = Settings().searches_file
+    yield Notebook(file)
+    file.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def save(notebook: Notebook, pictures: Path, draw: Callable[..., Image]) -> Save:
+    """Saves a search for the whole of a drawn picture; below 12 it is one of the gallery's."""
+    catalogue = Engine(Settings()).gallery().catalogue
+
+    def saved(name: str, number: int, **changes: object) -> None:
+        image = draw(number, WIDTH, HEIGHT)
+        own = f"{number:02d}.png"
+        key = catalogue.entry(catalogue.numbers[own]).sha256 if own in catalogue.numbers else "0" * 64
+        asked = Request(**{"examples": (Example(key, WHOLE),)} | changes)
+        request, jpegs = kept(asked, {"0" * 64: image}, {key, GONE} - {"0" * 64})
+        notebook.save(Saved(name, request, datetime.now(UTC), "", ()), jpegs)
+
+    return saved
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """What the engine is asked. Best answers the whole gallery in the order of names, fast the other way round."""
+    heard: list[Request] = []
+    answer = Engine.answer
+
+    def ordered(engine: Engine, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int) -> list[Hit]:
+        heard.append(request)
+        hits = sorted(answer(engine, gallery, request, images, top), key=lambda hit: hit.image)
+        return hits if request.ranking == "best" else hits[::-1]
+
+    monkeypatch.setattr(Engine, "answer", ordered)
+    return heard
+
+
+def opened(app: AppTest) -> AppTest:
+    app.run()
+    app.switch_page("pages/evaluate.py").run()
+    assert calm(app)
+    return app
+
+
+def both(app: AppTest) -> AppTest:
+    app.segmented_control(key="evaluated").select("Best and Fast").run()
+    assert calm(app)
+    return app
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def table(app: AppTest) -> list[dict[str, object]]:
+    (frame,) = app.dataframe
+    rows: list[dict[str, object]] = frame.value.to_dict("records")
+    return rows
+
+
+def plainly(text: str) -> str:
+    return text.replace("\\", "")
+
+
+def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, notebook: Notebook) -> None:
+    opened(app)
+    assert "There are no saved searches yet" in texts(app, "info")
+    assert "thumbs" in texts(app, "markdown")
+    assert [link.proto.label for link in app.get("page_link")] == ["To the search"]
+    assert not app.metric and not app.get("download_button")
+    assert not notebook.names()
+
+
+def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save: Save) -> None:
+    save("*bare*", 3)
+    opened(app)
+    assert "No saved search can be rated yet" in texts(app, "info")
+    assert "*bare*: No result is marked as right." in plainly(texts(app, "markdown"))
+    assert app.get("page_link") and not app.metric
+
+
+def test_every_right_one_first_is_a_mean_average_precision_of_one(
+    app: AppTest, save: Save, asked: list[Request]
+) -> None:
+    save("mine", 20, right=("00.png", "01.png"), wrong=("05.png",))
+    save("one of the gallery", 0, right=("00.png", "01.png"))  # itself does not count: 01 is the first
+    opened(app)
+    assert metrics(app) == {"mAP": "1.000", "P@10": "1.000"}
+    assert table(app) == [
+        {"Search": "mine", "AP": 1, "P@10": 1, "Marked right": 2, "Unmarked": 7},
+        {"Search": "one of the gallery", "AP": 1, "P@10": 1, "Marked right": 1, "Unmarked": 9},
+    ]
+    assert "Too" not in texts(app, "error")
+
+
+def test_marks_are_no_part_of_the_question_and_the_chosen_ranking_is(
+    app: AppTest, save: Save, asked: list[Request]
+) -> None:
+    save("mine", 20, right=("00.png",), wrong=("11.png",), ranking="fast", context=1.2)
+    opened(app)
+    (request,) = asked
+    assert (request.right, request.wrong, request.ranking, request.context) == ((), (), "best", 1.2)
+
+
+def test_a_rerun_asks_nothing_and_another_mark_only_what_it_concerns(
+    app: AppTest, save: Save, asked: list[Request], notebook: Notebook
+) -> None:
+    save("mine", 20, right=("00.png",))
+    save("other", 21, right=("00.png",))
+    opened(app)
+    assert len(asked) == 2
+    both(app)
+    assert [request.ranking for request in asked] == ["best", "best", "fast", "fast"]
+    app.run()
+    app.segmented_control(key="evaluated").select("Fast").run()
+    assert len(asked) == 4
+    notebook.mark("mine", Request(right=("11.png",)))
+    app.run()
+    assert len(asked) == 5
+    assert metrics(app)["mAP"] == f"{(1 + 1 / 12) / 2:.3f}"
+
+
+def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request]) -> None:
+    save("early", 20, right=("00.png",))
+    save("late", 21, right=("11.png",))
+    save("later", 22, right=("10.png", "11.png"))
+    both(opened(app))
+    shown = metrics(app)
+    assert list(shown) == ["mAP Best", "mAP Fast", "P@10 Best", "P@10 Fast"]
+    assert {metric.label: metric.delta for metric in app.metric if metric.delta} == {
+        "mAP Best": "-0.290",
+        "P@10 Best": "-0.333",
+    }
+    late = (1 / 11 + 2 / 12) / 2
+    assert shown["mAP Best"] == f"{(1 + 1 / 12 + late) / 3:.3f}"
+    assert shown["mAP Fast"] == f"{(1 / 12 + 1 + 1) / 3:.3f}"
+    rows = {row["Search"]: row for row in table(app)}
+    assert list(rows) == ["late", "later", "early"]  # the hardest first
+    assert [rows[name]["AP Best − Fast"] for name in ("late", "early")] == pytest.approx([-11 / 12, 11 / 12], abs=1e-4)
+    assert (
+        "By average precision **Best** is better in 1 saved search, **Fast** in 2, and 0 are level. 5 searches or more"
+        in texts(app, "markdown")
+    )
+
+
+def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, asked: list[Request]) -> None:
+    for number in range(5):
+        save(f"search {number}", 20 + number, right=("00.png",))
+    both(opened(app))
+    assert (
+        "The mean difference, Best less Fast, is +0.917 (95 % interval +0.917 to +0.917), which is hardly chance."
+        in (texts(app, "markdown"))
+    )
+    assert all("95 % interval over searches" in metric.help for metric in app.metric)
+
+
+def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
+    app: AppTest, save: Save, asked: list[Request]
+) -> None:
+    save("early", 20, right=("00.png",))
+    save("late", 21, right=("11.png",))
+    both(opened(app))
+    (chart,) = app.get("vega_lite_chart")
+    assert "Average precision of 2 saved searches: Best from 0.08 to 1.00; Fast from 0.08 to 1.00." in str(chart.proto)
+    points = convert_arrow_bytes_to_pandas_df(chart.proto.datasets[0].data.data)
+    assert set(zip(points["Search"], points["Ranking"], points["AP"].round(2), strict=True)) == {
+        ("early", "Best", 1),
+        ("late", "Best", 0.08),
+        ("early", "Fast", 0.08),
+        ("late", "Fast", 1),
+    }
+
+
+def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
+    save("mine", 20, right=("00.png",))
+    save("gone", 21, right=("00.png",), examples=(Example(GONE, WHOLE),))
+    save("small", 21, right=("00.png",), examples=(Example("0" * 64, Box(0, 0, 3, 3)),))
+    opened(app)
+    assert [row["Search"] for row in table(app)] == ["mine"]
+    words = plainly(texts(app, "markdown"))
+    assert "gone: The picture searched with is not in the gallery any more." in words
+    assert "small: The box is" in words
+
+
+@pytest.mark.parametrize("problem", [IndexProblem("The index has gone."), NotebookProblem("The file is broken.")])
+def test_what_stops_every_search_is_one_sentence(
+    app: AppTest, save: Save, monkeypatch: pytest.MonkeyPatch, problem: Exception
+) -> None:
+    def broken(*_: object) -> None:
+        raise problem
+
+    save("mine", 20, right=("00.png",))
+    monkeypatch.setattr(*((Engine, "answer") if isinstance(problem, IndexProblem) else (Notebook, "all")), broken)
+    opened(app)
+    assert str(problem) in plainly(texts(app, "error"))
+    assert not app.metric
+
+
+def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[Request]) -> None:
+    save("mine", 20, right=("00.png",))
+    save("two boxes", 21, right=("00.png",), examples=(Example("0" * 64, WHOLE), Example("0" * 64, WHOLE, "also")))
+    opened(app)
+    assert [button.label for button in app.get("download_button")] == ["Table as CSV", "Data set as ZIP"]
+    assert not any(button.proto.disabled for button in app.get("download_button"))
+    assert "two boxes: It has more than one box." in plainly(texts(app, "markdown"))
+
+
+def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_anew(
+    app: AppTest, save: Save, notebook: Notebook
+) -> None:
+    save("mine", 20, right=("00.png",))
+    save("one of the gallery", 4, right=("00.png",))
+    st.cache_resource.clear()
+    gallery = Engine(Settings()).gallery()
+    searches = judged({saved.name: saved.request for saved in notebook.all()}, gallery.catalogue)
+    with zipfile.ZipFile(io.BytesIO(packing(gallery, searches)())) as archive:
+        queries = {
+            row["object"]: row for row in csv.DictReader(io.StringIO(archive.read(f"{FOLDER}/queries.csv").decode()))
+        }
+        mine, other = (
+            archive.read(f"{FOLDER}/queries/{queries[name]['image']}") for name in ("mine", "one of the gallery")
+        )
+    assert mine == notebook.picture(queries["mine"]["image"].removesuffix(".jpg"))
+    with Pillow.open(io.BytesIO(other)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (WIDTH, HEIGHT))
+    assert [queries["one of the gallery"][side] for side in "xywh"] == ["0", "0", str(WIDTH), str(HEIGHT)]

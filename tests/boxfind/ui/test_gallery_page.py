@@ -1,0 +1,294 @@
+"""The gallery page, run without a browser."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
+
+from boxfind.ui.gallery.picture_dialog import facts, region_groups, with_outlines
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.thread_executor import OnThreads
+from index.groups import duplicates
+from index.storage.tables import ImageEntry
+from retrieval.descriptors.embedder import Embedder
+from retrieval.regions.layout import find_regions
+from retrieval.types import Box
+
+NAMES = ["cups/blue.png", "cups/old/red.png", "cups/old/red again.png", "hall.png", "yard.png", "yard_dusk.png"]
+DAY = 86400
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
+    """Six pictures: the first by name is the oldest, the hall the largest; red is there twice, the yard nearly."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "cups" / "old").mkdir(parents=True)
+    for number, name in enumerate(NAMES):
+        Pillow.fromarray(draw(number, *(640, 480) if name == "hall.png" else (320, 240))).save(folder / name)
+    shutil.copy(folder / "cups/old/red.png", folder / "cups/old/red again.png")
+    yard = np.asarray(Pillow.open(folder / "yard.png"))
+    Pillow.fromarray((yard * 0.99).astype(np.uint8)).save(folder / "yard_dusk.png")
+    for number, name in enumerate(NAMES):
+        os.utime(folder / name, (1_700_000_000 + number * DAY,) * 2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
+    index = tmp_path_factory.mktemp("index")
+    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
+    return index
+
+
+@pytest.fixture
+def page(app: AppTest, folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The gallery page as a visitor finds it."""
+    monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
+    monkeypatch.setenv("BOXFIND_INDEX", str(index))
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app)
+    yield app
+    assert calm(app)
+
+
+def names(app: AppTest, key: str = "gallery") -> list[str]:
+    return [tile.name for tile in tiles_of(app, key)]
+
+
+def dialog_says(app: AppTest) -> str:
+    return texts(app, "markdown").replace("\\", "")
+
+
+def test_every_picture_is_there_under_its_name_with_its_thumbnail(page: AppTest) -> None:
+    assert names(page) == sorted(NAMES)
+    assert "6 pictures" in texts(page, "caption")
+    for tile in tiles_of(page, "gallery"):
+        assert tile.title == tile.alt == tile.name and tile.picture.startswith(b"\xff\xd8")
+    assert "Previous" not in buttons(page)
+
+
+def test_pages_follow_one_another_and_an_address_leads_to_one(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 4)
+    page.run()
+    assert names(page) == sorted(NAMES)[:4]
+    page.get("pagination")[0].set_value(2).run()
+    assert names(page) == sorted(NAMES)[4:]
+    page.switch_page("pages/search.py").run()
+    page.query_params = {"gallery page": "2", "gallery order": "Newest first"}
+    page.switch_page("pages/gallery.py").run()
+    assert names(page) == NAMES[1::-1]
+
+
+@pytest.mark.parametrize(
+    ("order", "first"),
+    [("By name", sorted(NAMES)[0]), ("Newest first", NAMES[-1]), ("Largest first", "hall.png")],
+)
+def test_each_order_has_its_own_first(page: AppTest, order: str, first: str) -> None:
+    page.selectbox(key="gallery order").select(order).run()
+    assert names(page)[0] == first
+    assert sorted(names(page)) == sorted(NAMES)
+
+
+def test_newest_first_is_the_other_way_round_than_they_were_made(page: AppTest) -> None:
+    page.selectbox(key="gallery order").select("Newest first").run()
+    assert names(page) == NAMES[::-1]
+
+
+def test_a_folder_holds_what_lies_below_it_and_takes_the_visitor_to_its_first_page(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 2)
+    page.run()
+    page.get("pagination")[0].set_value(3).run()
+    page.selectbox(key="gallery folder").select("cups").run()
+    assert names(page) == ["cups/blue.png", "cups/old/red again.png"]
+    assert "3 pictures of 6" in texts(page, "caption")
+    page.selectbox(key="gallery folder").select("cups/old").run()
+    assert names(page) == ["cups/old/red again.png", "cups/old/red.png"]
+    assert page.selectbox(key="gallery folder").options == ["All folders", "cups", "cups/old"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"gallery page": "99"}, {"gallery page": "x"}, {"gallery folder": "../.."}, {"gallery order": "<b>"}],
+)
+def test_r26_an_address_that_was_made_up_shows_the_beginning(
+    page: AppTest, params: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 4)
+    page.switch_page("pages/search.py").run()
+    page.query_params = params
+    page.switch_page("pages/gallery.py").run()
+    assert names(page) == sorted(NAMES)[:4]
+
+
+def test_looking_closer_shows_the_picture_its_facts_and_the_way_to_its_neighbours(page: AppTest) -> None:
+    pick(page, "gallery", "look", "hall.png")
+    assert "4 of 6** · hall.png" in dialog_says(page)
+    assert "640 x 480 pixels" in texts(page, "caption")
+    (image,) = page.get("image")
+    assert image.proto.imgs[0].alt == "hall.png"
+    press_in_dialog(page, "Next")
+    assert "5 of 6** · yard.png" in dialog_says(page)
+    press_in_dialog(page, "Previous")
+    press_in_dialog(page, "Previous")
+    assert "3 of 6** · cups/old/red.png" in dialog_says(page)
+
+
+def test_the_neighbours_are_those_of_the_order_chosen_on_other_pages_too(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 2)
+    page.selectbox(key="gallery order").select("Newest first").run()
+    pick(page, "gallery", "look", NAMES[-2])
+    press_in_dialog(page, "Next")
+    assert f"3 of 6** · {NAMES[-3]}" in dialog_says(page)
+
+
+def test_a_dialog_does_not_come_back_with_what_is_done_next(page: AppTest) -> None:
+    pick(page, "gallery", "look", "hall.png")
+    assert "Next" in buttons(page)
+    page.run()  # as after it was closed in the browser, whether or not that was heard of
+    assert "Next" not in buttons(page)
+
+
+def test_there_is_nothing_before_the_first_and_after_the_last(page: AppTest) -> None:
+    pick(page, "gallery", "look", sorted(NAMES)[0])
+    off = {button.label: button.disabled for button in page.button}
+    assert off["Previous"] and not off["Next"]
+    pick(page, "gallery", "look", sorted(NAMES)[-1])
+    off = {button.label: button.disabled for button in page.button}
+    assert off["Next"] and not off["Previous"]
+
+
+def test_regions_are_drawn_kind_by_kind(page: AppTest) -> None:
+    pick(page, "gallery", "look", "hall.png")
+    choice = page.selectbox(key="regions shown")
+    assert choice.options == ["None", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
+    plain = page.get("image")[0].proto.imgs[0].url
+    page.session_state["picture opens"] = True
+    choice.select("Grid, level 2 (6)").run()
+    assert page.get("image")[0].proto.imgs[0].url != plain
+
+
+@pytest.mark.parametrize("from_dialog", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_picture_goes_over_to_the_search(page: AppTest, whole: bool, from_dialog: bool) -> None:
+    page.switch_page("pages/search.py").run()
+    page.query_params = {"gallery order": "Largest first"}
+    page.switch_page("pages/gallery.py").run()
+    if from_dialog:
+        pick(page, "gallery", "look", "hall.png")
+        press_in_dialog(page, "Find look-alikes of the whole picture" if whole else "Search with this")
+    else:
+        pick(page, "gallery", "whole" if whole else "object", "hall.png")
+    assert "Find an object" in texts(page, "header")
+    asking = page.session_state["asking"]
+    assert asking.pictures[asking.shown].name == "hall.png"
+    assert asking.boxes == ([Box(0, 0, 640, 480)] if whole else [])
+    page.switch_page("pages/gallery.py").run()
+    assert "Next" not in buttons(page)
+
+
+def test_a_picture_whose_file_has_gone_can_still_be_looked_at_but_not_searched_with(
+    page: AppTest, folder: Path
+) -> None:
+    (folder / "yard.png").rename(folder / "elsewhere")
+    try:
+        pick(page, "gallery", "look", "yard.png")
+        assert "cannot be opened now" in texts(page, "caption")
+        assert len(page.get("image")) == 1
+        pick(page, "gallery", "object", "yard.png")
+        assert "yard.png cannot be opened now" in texts(page, "toast").replace("\\", "")
+        assert "Gallery" in texts(page, "header") and str(folder) not in texts(page, "toast")
+    finally:
+        (folder / "elsewhere").rename(folder / "yard.png")
+
+
+def to_duplicates(page: AppTest) -> None:
+    page.session_state["gallery tab"] = "Duplicates"
+    page.run()
+
+
+def test_duplicates_are_listed_and_can_be_looked_at(page: AppTest) -> None:
+    to_duplicates(page)
+    assert names(page, "same 0") == ["cups/old/red again.png", "cups/old/red.png"]
+    assert names(page, "near 0") == ["yard.png", "yard_dusk.png"]
+    assert not names(page, "same 1") and not names(page, "near 1") and not names(page)
+    assert "2 identical files" in texts(page, "caption") and "never deletes" in texts(page, "caption")
+    pick(page, "near 0", "look", "yard.png")
+    assert "3 of 4** · yard.png" in dialog_says(page)
+
+
+def test_too_many_pictures_to_compare_are_told_and_identical_files_listed_all_the_same(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duplicates, "MOST", 4)
+    to_duplicates(page)
+    assert names(page, "same 0") and "5 different pictures" in texts(page, "info")
+
+
+def test_without_duplicates_the_page_says_so(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.identical", lambda _: [])
+    monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.near_identical", lambda _: [])
+    to_duplicates(page)
+    assert "No file is in the gallery twice" in texts(page, "text")
+    assert "No two pictures are nearly the same" in texts(page, "text")
+
+
+def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
+    page: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "boxfind.ui.gallery.duplicates_view.identical", lambda _: [[NAMES[0], NAMES[3], NAMES[4]], NAMES[1:3]]
+    )
+    monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.GROUPS_PER_PAGE", 1)
+    monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.MOST_OF_A_GROUP", 2)
+    to_duplicates(page)
+    assert names(page, "same 0") == [NAMES[0], NAMES[3]]
+    assert "3 identical files, of which 2 are shown" in texts(page, "caption")
+    next(widget for widget in page.get("pagination") if widget.key == "same page").set_value(2).run()
+    assert names(page, "same 0") == NAMES[1:3]
+
+
+@pytest.mark.parametrize("size", [(640, 480), (300, 900), (512, 512), (101, 77)])
+def test_every_region_is_in_one_group_and_a_level_has_boxes_of_one_size(size: tuple[int, int]) -> None:
+    regions = find_regions(np.zeros((1, 1, 3), np.uint8), size, ("whole", "grid"), 4, {})
+    groups = region_groups(regions, *size)
+    assert sorted(map(str, (box for boxes in groups.values() for box in boxes))) == sorted(
+        str(region.box) for region in regions
+    )
+    levels = [boxes for name, boxes in groups.items() if "level" in name]
+    first = 2 if size[0] == size[1] else 1  # of a square picture the first level is the whole
+    assert len(levels) == 5 - first and list(groups)[1].startswith(f"Grid, level {first} (")
+    for boxes in levels:
+        assert np.ptp([box.height for box in boxes]) <= 1
+    assert [boxes[0].height for boxes in levels] == sorted((boxes[0].height for boxes in levels), reverse=True)
+
+
+def test_outlines_stand_where_the_boxes_are_on_a_copy() -> None:
+    picture = np.full((3000, 4000, 3), 128, np.uint8)
+    picture.setflags(write=False)
+    drawn = np.asarray(with_outlines(picture, [Box(400, 300, 2000, 1500)], 4000, 3000))
+    assert drawn.shape == (700, 933, 3)
+    ys, xs = np.nonzero((drawn == 255).all(axis=2))
+    assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (93, 70, 466, 350)
+    assert (np.asarray(with_outlines(picture, [], 4000, 3000)) == 128).all()
+
+
+def test_the_facts_are_those_of_the_catalogue_and_name_no_path_of_the_machine() -> None:
+    entry = ImageEntry("cups/old/red.png", b"cups/old/red.png", 320, 240, 2_345_678, 1_700_000_000.0, "0" * 64)
+    day = datetime.fromtimestamp(1_700_000_000).astimezone()
+    assert facts(entry) == f"320 x 240 pixels, 2.3 MB, last changed on {day:%d %B %Y}, in the folder cups/old"
+    inside = ImageEntry("red.png", b"red.png", 320, 240, 5_400, 1_700_000_000.0, "0" * 64)
+    assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery's own folder")

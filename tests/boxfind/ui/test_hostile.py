@@ -1,0 +1,260 @@
+"""What comes from outside and is not what it should be: names, addresses, drawings, files that went away."""
+
+import io
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import (
+    APP,
+    HEIGHT,
+    WIDTH,
+    alts,
+    calm,
+    canvas_of,
+    choose,
+    draw_on_canvas,
+    pick,
+    put_on_canvas,
+    shown_name,
+    texts,
+    tiles_of,
+)
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from boxfind.ui.widgets.safe_text import WORD_JOINER
+from boxfind.ui.widgets.thumbnail import thumbnail_of
+from index.gallery import Gallery
+from retrieval.errors import IndexProblem
+from retrieval.types import Box
+
+
+def broken(*given: object) -> None:
+    raise RuntimeError("cannot open /srv/secret/key.pem")
+
+
+def plainly(app: AppTest, kind: str) -> str:
+    return texts(app, kind).replace("\\", "").replace(WORD_JOINER, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("../../etc/passwd.jpg", "../../etc/passwd.jpg"),
+        ("C:\\x.jpg", "C:x.jpg"),
+        ("<script>alert(1)</script>.jpg", "<script>alert(1)</script>.jpg"),
+        ("![x](http://example.org/y.png).jpg", "![x](http://example.org/y.png).jpg"),
+        ("a" * 5000 + ".jpg", "a" * 50 + "…" + "a" * 21 + ".jpg"),
+        ("\u202egpj.exe.jpg", "\ufffdgpj.exe.jpg"),
+        ("two\n\n# lines.jpg", "two\ufffd\ufffd# lines.jpg"),
+    ],
+)
+def test_r22_the_name_of_an_upload_is_only_shown(app: AppTest, pictures: Path, name: str, seen: str) -> None:
+    app.run()
+    app.file_uploader(key="upload").set_value((name, (pictures / "02.png").read_bytes(), "image/jpeg"))
+    app.run()
+    assert calm(app)
+    assert f"{seen}, {WIDTH} x {HEIGHT} pixels" in plainly(app, "caption")
+    assert "<script>" not in texts(app, "caption")
+
+
+def test_r22_a_name_with_a_zero_byte_is_refused(app: AppTest, pictures: Path) -> None:
+    app.run()
+    app.file_uploader(key="upload").set_value(("x\0.jpg", (pictures / "02.png").read_bytes(), "image/jpeg"))
+    app.run()
+    assert "picture" not in app.session_state
+    (shown,) = app.exception
+    assert "null" not in shown.value and not list(shown.stack_trace)
+
+
+@pytest.mark.parametrize("name", ["setup.exe", "page.html", "cup.jpg.svg", "noextension"])
+def test_r23_the_server_itself_refuses_other_extensions(app: AppTest, pictures: Path, name: str) -> None:
+    app.run()
+    app.file_uploader(key="upload").set_value((name, (pictures / "02.png").read_bytes(), "image/png"))
+    app.run()
+    assert "picture" not in app.session_state
+
+
+def test_r23_of_a_picture_that_is_also_a_script_only_our_own_jpeg_is_served(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("boxfind.ui.search.box_picker.base64.b64encode", lambda data: shown.append(data) or b"")
+    file = io.BytesIO()
+    Pillow.new("P", (64, 48), 3).save(file, "GIF")
+    (tmp_path / "both.gif").write_bytes(file.getvalue() + b"/*<script>alert(1)</script>*/")
+    choose(app, tmp_path / "both.gif")
+    app.run()
+    assert calm(app)
+    (served,) = shown
+    assert served.startswith(b"\xff\xd8\xff") and b"script" not in served
+
+
+CRAZY = ["../../x", "nan", "1e9", "-5", "0", "99999999999999999999", "", "2,3", "x" * 10**6]
+
+
+def test_r25_a_crazy_page_number_in_the_address_shows_a_page_of_the_gallery(
+    app: AppTest, tmp_path: Path, draw: Any, build_index: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(41):
+        Pillow.fromarray(draw(number)).save(folder / f"{number:02d}.png")
+    build_index(folder)
+    monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    for value, seen in [("2", 1)] + [(crazy, 40) for crazy in CRAZY]:
+        visit = AppTest.from_file(str(APP), default_timeout=60)
+        visit.query_params = {"gallery page": value, "id": "../../etc/passwd", "box": "nan,1e9,-5,0"}
+        visit.run()
+        visit.switch_page("pages/gallery.py").run()
+        assert calm(visit) and len(alts(visit, "gallery")) == seen
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"objects": [{"type": "LabeledRect", "left": math.nan, "top": 0, "width": 90, "height": 90}]},
+        {"objects": [{"type": "LabeledRect", "left": "<b>", "top": None, "width": [], "height": {}}]},
+        {"objects": [{"type": "LabeledRect", "left": 9, "top": 9, "width": 90, "height": 90, "originX": "nowhere"}]},
+        {"objects": [{"type": "LabeledRect", "left": 40, "top": 40, "width": 90, "height": 90, "angle": 45}]},
+        {"objects": [{"type": "Path", "path": "M 0 0"}, {"type": "Unheard"}, 7, None, []]},
+        {"objects": [{"type": "LabeledRect", "left": -1e9, "top": -1e9, "width": 9, "height": 9}] * 10_000},
+        {"objects": "LabeledRect"},
+        {"objects": None},
+        {},
+        [],
+        "drawing",
+        7,
+    ],
+)
+def test_r26_a_forged_drawing_gives_no_box_and_no_error(app: AppTest, pictures: Path, raw: object) -> None:
+    choose(app, pictures / "03.png")
+    put_on_canvas(app, canvas_of(app), raw)
+    app.run()
+    assert calm(app) and not alts(app)
+    assert app.session_state["asking"].boxes == []
+
+
+@pytest.mark.parametrize(
+    "state", [{"drawing": "x"}, {"drawing": {"raw": {}}, "backgroundFit": 7}, {"drawing": [1]}, {}]
+)
+def test_r26_a_forged_answer_of_the_canvas_gives_no_box_and_no_error(
+    app: AppTest, pictures: Path, state: dict[str, object]
+) -> None:
+    choose(app, pictures / "03.png")
+    app.session_state[canvas_of(app)] = state
+    app.run()
+    assert calm(app) and not alts(app)
+
+
+@pytest.mark.parametrize("size", [(0, 0), (1, 1), (5, 300)])
+def test_r26_a_click_is_answered_with_what_to_draw(app: AppTest, pictures: Path, size: tuple[int, int]) -> None:
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (100, 100, *size))
+    app.run()
+    assert calm(app) and not alts(app)
+    assert "draw a larger one" in texts(app, "caption")
+
+
+def test_r26_after_a_click_the_last_box_counts(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png")
+    draw_on_canvas(app, canvas_of(app), (10, 10, 400, 300), (200, 200, 1, 1))
+    app.run()
+    assert calm(app) and len(alts(app)) == 10
+    assert "draw a larger one" not in texts(app, "caption")
+
+
+def test_r20_pictures_that_went_away_are_still_shown_and_found_but_cannot_be_searched_with(
+    app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = shutil.copytree(pictures, tmp_path / "gone")
+    Engine(Settings(gallery=gone, index=tmp_path / "index")).build(lambda *_: None)
+    shutil.rmtree(gone)
+    monkeypatch.setenv("BOXFIND_GALLERY", str(gone))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    assert alts(app)[0].startswith("Rank 1: 03.png, likely match")
+    pick(app, "results", "search", "03.png")
+    assert calm(app)
+    assert "03.png cannot be opened now" in plainly(app, "toast") and str(gone) not in plainly(app, "toast")
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app) and len(alts(app, "gallery")) == 12
+
+
+def test_r20_an_index_that_was_taken_away_leaves_grey_tiles(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(gallery: Gallery, image: str) -> bytes:
+        raise IndexProblem("The index has been rebuilt since.")
+
+    gallery = Engine(Settings(index=index)).gallery()
+    monkeypatch.setattr(Gallery, "thumbnail", gone)
+    with Pillow.open(io.BytesIO(thumbnail_of(gallery, "03.png"))) as picture:
+        assert np.ptp(np.asarray(picture)) == 0
+
+
+def test_r17_odd_names_are_shown_as_they_are(
+    app: AppTest, tmp_path: Path, draw: Any, build_index: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["-rf.png", "*b* :red[c] $d$ [e](f).png", "été 🙂.png", "שלום.png", "two\nlines.png", "=1+1.png"]
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for number, name in enumerate(names):
+        Pillow.fromarray(draw(number)).save(folder / name)
+    with (folder / os.fsdecode(b"\xff.png")).open("wb") as file:
+        Pillow.fromarray(draw(9)).save(file, "PNG")
+    build_index(folder)
+    monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app) and len(alts(app, "gallery")) == len(names) + 1
+    for name in names:
+        assert name in [tile.title for tile in tiles_of(app, "gallery")]
+    pick(app, "gallery", "object", "-rf.png")
+    assert shown_name(app) == "-rf.png"
+
+
+def test_r30_a_black_picture_is_answered_and_not_an_error(app: AppTest, tmp_path: Path) -> None:
+    Pillow.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "black.png")
+    choose(app, tmp_path / "black.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    assert calm(app)
+    assert len(alts(app)) == 10 or texts(app, "error")
+
+
+@pytest.mark.parametrize("page", ["pages/search.py", "pages/gallery.py"])
+def test_r49_an_error_nobody_foresaw_is_a_number_on_the_page_and_its_details_stand_in_the_log(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, caplog: Any, page: str
+) -> None:
+    app.run()
+    monkeypatch.setattr("boxfind.ui.served_gallery.shared_engine", broken)
+    app.switch_page(page).run()
+    told = " ".join(texts(app, kind) for kind in ("error", "exception", "markdown", "caption", "text", "toast"))
+    assert "Something went wrong (error " in told
+    assert "secret" not in told and "Traceback" not in told and str(Path.cwd()) not in told
+    number = told.split("(error ")[1].split(")")[0]
+    record = next(record for record in caplog.records if number in record.getMessage())
+    assert record.levelno == logging.ERROR and record.exc_info and "secret" in str(record.exc_info[1])
+
+
+def test_r49_nothing_of_an_error_in_a_click_reaches_the_page(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(app, pictures / "03.png")
+    app.run()
+    monkeypatch.setattr("boxfind.ui.search.query_source.Picture", broken)
+    app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
+    app.run()
+    (shown,) = app.exception
+    assert "secret" not in shown.value and not list(shown.stack_trace)

@@ -1,0 +1,145 @@
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
+from tests.ui.reading import grids, pick, send, tiles_of
+
+from boxfind.ui.widgets.tile_grid import Tile, picked_in
+from retrieval.images.resize import thumbnail
+from retrieval.types import Box
+
+NAMES = ["a.jpg", "<b>ü</b>.jpg", "folder/c d.jpg"]
+
+
+def page(tiles: list) -> None:  # its source alone is run
+    import streamlit as st
+
+    from boxfind.ui.widgets.tile_grid import Action, tile_grid
+
+    def note(action: str, name: str) -> None:
+        st.session_state.setdefault("noted", []).append((action, name))
+
+    actions = [Action("open", "Look closer", "zoom_in"), Action("right", "Right", "thumb_up", "r", toggle=True)]
+    tile_grid(tiles, actions, note, "grid", label="Results")
+    tile_grid(tiles[:1], actions[:1], note, "other")
+
+
+def sample(number: int) -> Tile:
+    grey = np.full((30, 40, 3), 40 * number, dtype=np.uint8)
+    return Tile(
+        NAMES[number],
+        thumbnail(grey),
+        (400, 300),
+        alt=f"Picture {number}",
+        title=NAMES[number],
+        outlines=(Box(10, 20, 110, 220), Box(0, 0, 400, 300))[:number],
+        badge="likely",
+        tone="good",
+        note="0.81",
+        help="It hardly ever looks like this by chance.",
+        pressed=("right",) if number == 1 else (),
+    )
+
+
+TILES = [sample(number) for number in range(len(NAMES))]
+
+
+@pytest.fixture
+def app() -> AppTest:
+    return AppTest.from_function(page, default_timeout=20, kwargs={"tiles": TILES}).run()
+
+
+def noted(app: AppTest) -> list[tuple[str, str]]:
+    return app.session_state.get("noted", [])
+
+
+def test_the_browser_gets_every_tile_whole_and_in_order(app: AppTest) -> None:
+    assert not app.exception
+    assert tiles_of(app, "grid") == TILES
+    assert len(tiles_of(app)) == len(TILES) + 1
+
+
+def test_pictures_travel_as_jpeg_and_nothing_else_is_markup_or_an_address(app: AppTest) -> None:
+    (grid,) = grids(app, "grid")
+    told = json.loads(grid.proto.json)
+    assert told["label"] == "Results"
+    for tile in told["tiles"]:
+        head, _, data = tile["picture"].partition(",")
+        assert head == "data:image/jpeg;base64"
+        assert Pillow.open(io.BytesIO(base64.b64decode(data))).format == "JPEG"
+
+
+def test_a_pick_reaches_the_page_once_with_the_names_of_action_and_tile(app: AppTest) -> None:
+    pick(app, "grid", "right", NAMES[1])
+    assert noted(app) == [("right", NAMES[1])]
+    app.run()
+    assert noted(app) == [("right", NAMES[1])]
+    pick(app, "other", "open", NAMES[0])
+    assert noted(app) == [("right", NAMES[1]), ("open", NAMES[0])]
+    assert not app.exception
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"action": "open", "name": "elsewhere.jpg"},
+        {"action": "delete", "name": NAMES[0]},
+        {"action": "open"},
+        {"name": NAMES[0]},
+        {"action": ["open"], "name": {"a": 1}},
+        {"action": None, "name": None},
+        [["open", NAMES[0]]],
+        "open",
+        7,
+        None,
+    ],
+)
+def test_r26_what_names_no_tile_and_action_that_were_shown_is_passed_over(app: AppTest, value: object) -> None:
+    send(app, "grid", [{"event": "picked", "value": value}])
+    assert not app.exception
+    assert noted(app) == []
+
+
+@pytest.mark.parametrize("told", [[], {}, "picked", None, 3, [1, "x"], [{"event": 5, "value": {}}], [{"event": "x"}]])
+def test_r26_an_event_that_is_none_is_passed_over(app: AppTest, told: object) -> None:
+    send(app, "grid", told)
+    assert not app.exception
+    assert noted(app) == []
+
+
+def test_r26_a_tile_of_another_grid_cannot_be_picked(app: AppTest) -> None:
+    pick(app, "other", "open", NAMES[2])
+    pick(app, "other", "right", NAMES[0])
+    assert noted(app) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["picked", "action", "name"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON | st.builds(lambda value: {"picked": value}, JSON))
+def test_r26_whatever_json_comes_gives_a_known_pair_or_none(told: object) -> None:
+    found = picked_in(told, {"open"}, {"a"})
+    assert found in (None, ("open", "a"))
+    assert picked_in({"picked": {"action": "open", "name": "a", "more": told}}, {"open"}, {"a"}) == ("open", "a")
+
+
+def test_the_program_and_the_browser_use_the_same_words() -> None:
+    """What Python calls a field the script reads under that name."""
+    from boxfind.ui.widgets.tile_grid import HERE, Action
+
+    script = (HERE / "tile_grid.js").read_text(encoding="utf-8")
+    for field in (*Tile.__slots__, "label", "icon", "shortcut", "toggle"):
+        assert field in script, field
+    assert set(Action.__slots__) == {"name", "label", "icon", "shortcut", "toggle"}

@@ -1,0 +1,237 @@
+"""A build serves every usable picture, the same ones each time, or leaves what is served alone."""
+
+import io
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from index.building import assemble
+from index.building import build as module
+from index.building import describe_all as describe
+from index.building.thread_executor import OnThreads
+from index.gallery import open_gallery
+from index.operations.verify import verify
+from index.storage import blobs as packs
+from index.storage import generation
+from index.storage.folder_scan import find_pictures
+from index.storage.generation import current_folder, read_manifest, read_skipped
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
+from retrieval.images.decode import load_image
+from retrieval.ranking.keypoints import find_keypoints
+
+
+def test_one_bad_file_costs_only_itself(gallery: Path, build_index, draw):
+    good = open_gallery(build_index(gallery, into="good"))
+    jpeg = io.BytesIO()
+    Pillow.fromarray(draw(50)).save(jpeg, "JPEG")
+    bad = {
+        "cut.jpg": (jpeg.getvalue()[: len(jpeg.getvalue()) // 2], "truncated"),
+        "empty.png": (b"", "empty"),
+        "text.webp": (b"no picture at all", "not_an_image"),
+    }
+    for name, (content, _) in bad.items():
+        (gallery / name).write_bytes(content)
+    (gallery / "nowhere.jpg").symlink_to(gallery / "gone")
+    folder = build_index(gallery)
+    skipped = {s.file: s for s in read_skipped(folder)}
+    assert {name: s.reason for name, s in skipped.items()} == {
+        **{name: reason for name, (_, reason) in bad.items()},
+        "nowhere.jpg": "dangling",
+    }
+    assert all(name in s.sentence and s.sentence.endswith(".") for name, s in skipped.items())
+    assert read_manifest(folder).counts.skipped == 4
+    with_bad = open_gallery(folder)
+    assert with_bad.catalogue.ids == good.catalogue.ids and verify(folder.parent) == []
+
+
+def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, build_index, monkeypatch):
+    def found_and_lost(folder: Path):
+        found, skipped = find_pictures(folder)
+        (folder / "3.png").unlink()
+        return found, skipped
+
+    monkeypatch.setattr(module, "find_pictures", found_and_lost)
+    assert [(s.file, s.reason) for s in read_skipped(build_index(gallery))] == [("3.png", "missing")]
+
+
+def test_a_picture_the_network_makes_nothing_of_is_skipped(gallery: Path, build_index, tiny_embedder):
+    dark = load_image(gallery / "2.png")[0, 0]
+
+    def blind(pixels: np.ndarray) -> tuple[np.ndarray]:
+        (layer,) = tiny_embedder.run(pixels)
+        return (layer * np.nan if np.array_equal(pixels[0, 0, 0], dark) else layer,)
+
+    folder = build_index(gallery, embedder=Embedder(tiny_embedder.recipe, blind))
+    assert [(s.file, s.reason) for s in read_skipped(folder)] == [("2.png", "bad_vector")]
+    assert verify(folder.parent) == []
+
+
+def test_a_gallery_of_flat_pictures_stores_only_unit_vectors(tmp_path: Path, build_index):
+    folder = tmp_path / "flat"
+    folder.mkdir()
+    for number in range(5):
+        Pillow.new("RGB", (64, 64), (0, 0, 0) if number == 4 else (90, 90, 90)).save(folder / f"{number}.png")
+    assert verify(build_index(folder).parent) == []
+
+
+def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index, tmp_path: Path):
+    before = build_index(gallery)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").touch()
+    for folder, says in {
+        "none": "There is no picture in",
+        "gone": "There is no gallery folder",
+        "bad": r"None of the 1 pictures in .* can be used; the first: a\.jpg is empty",
+    }.items():
+        with pytest.raises(GalleryProblem, match=says):
+            build_index(tmp_path / folder)
+        assert current_folder(before.parent) == before
+        assert verify(before.parent) == [] and not list(before.parent.glob("tmp-*"))
+
+
+@pytest.mark.parametrize(
+    ("where", "step"),
+    [
+        (assemble, "write_whitening"),
+        (assemble, "new_vectors"),
+        (assemble, "write_catalogue"),
+        (assemble, "write_skipped"),
+        (assemble, "find_neighbours"),
+        (assemble, "write_neighbours"),
+        (describe, "learn_whitening"),
+        (generation, "point_current_at"),
+    ],
+)
+def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, where, step):
+    before = build_index(gallery)
+    monkeypatch.setattr(where, step, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(DiskFull, match=r"no more room for the index: .* free\. Make room there"):
+        build_index(gallery, full=True)
+    assert current_folder(before.parent) == before
+    assert sorted(p.name for p in before.parent.iterdir()) == ["CURRENT", before.name, "journal.sqlite"]
+    monkeypatch.undo()
+    assert verify(build_index(gallery, full=True).parent) == []
+    assert not (before.parent / "journal.sqlite").exists()
+
+
+def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, build_index):
+    one, other, again = (
+        open_gallery(build_index(gallery, workers=workers, into=f"by-{n}")) for n, workers in enumerate((1, 3, 3))
+    )
+    for gallery_built in (other, again):
+        assert gallery_built.catalogue.ids == one.catalogue.ids
+        assert np.array_equal(gallery_built.catalogue.boxes, one.catalogue.boxes)
+        for name in ("vectors.npy", "neighbours.npz"):
+            assert (gallery_built.folder / name).read_bytes() == (one.folder / name).read_bytes()
+        assert gallery_built.null == one.null
+
+
+def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
+    everything = open_gallery(build_index(gallery, into="everything"))
+    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached after some of the eight pictures
+    sampled = open_gallery(build_index(gallery, into="sampled", workers=3))
+    assert sampled.catalogue.ids == everything.catalogue.ids and verify(sampled.folder.parent) == []
+    assert not np.array_equal(sampled.whitening.mean, everything.whitening.mean)
+    again = open_gallery(build_index(gallery, into="sampled-again"))
+    assert np.array_equal(again.whitening.mean, sampled.whitening.mean)
+
+
+def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
+    Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
+    built = open_gallery(build_index(gallery))
+    assert len(list((built.folder / "thumbs").iterdir())) == 3
+    for image in built.catalogue.ids:
+        original = load_image(built.file(image))
+        with Pillow.open(io.BytesIO(built.thumbnail(image))) as small:
+            assert small.format == "JPEG" and max(small.size) == min(320, max(original.shape[:2]))
+            expected = np.asarray(Pillow.fromarray(original).resize(small.size), float)
+            assert np.abs(np.asarray(small, float) - expected).mean() < 12
+
+
+def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build_index, draw):
+    names = ["é.png".encode(), "e\u0301.png".encode(), b"\xff.png", b"line\nbreak.png", "😀.png".encode()]
+    for number, name in enumerate(names):
+        Pillow.fromarray(draw(70 + number)).save(gallery / os.fsdecode(name))
+    built = open_gallery(build_index(gallery))
+    assert len(built.catalogue.ids) == 8 + len(names)
+    assert {os.fsencode(built.file(image)) for image in built.catalogue.ids} >= {
+        os.fsencode(gallery) + b"/" + name for name in names
+    }
+    for image in built.catalogue.ids:
+        assert built.entry(image).bytes == built.file(image).stat().st_size
+
+
+def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+    told = []
+    module.build(
+        gallery, tmp_path / "index", OnThreads(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
+    )
+    assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
+        (n, 8) for n in range(1, 9)
+    ]
+    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Joining what looks alike"]
+
+
+def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
+    Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
+    built = open_gallery(build_index(gallery))
+    assert len(list((built.folder / "keypoints").iterdir())) == 3
+    for number, image in enumerate(built.catalogue.ids):
+        original = load_image(built.file(image))
+        expected = find_keypoints(original)
+        keypoints, size = built.keypoints(number)
+        assert size == (original.shape[1], original.shape[0]) and len(expected) > 5
+        assert np.array_equal(keypoints.descriptors, expected.descriptors)
+        assert keypoints.points == pytest.approx(expected.points, abs=0.01)
+
+
+def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, make_embedder):
+    """One picture is flat, of the others only the left half: the whole is always kept, and what differs from it."""
+    folder = tmp_path / "halves"
+    folder.mkdir()
+    for number in range(4):
+        picture = np.full((64, 128, 3), 40 * number + 50, np.uint8)
+        picture[:, 64:] = np.random.default_rng(number).integers(0, 256, (64, 64, 3)) if number else picture[0, 0]
+        Pillow.fromarray(picture).save(folder / f"{number}.png")
+    all_kept = open_gallery(build_index(folder, into="all", embedder=make_embedder(grid_levels=4, distinct=2.0)))
+    kept = open_gallery(build_index(folder, into="kept", embedder=make_embedder(grid_levels=4, distinct=0.95)))
+    every = len(all_kept.regions("0.png"))
+    assert [len(all_kept.regions(image)) for image in all_kept.catalogue.ids] == [every] * 4
+    for image in kept.catalogue.ids:
+        regions = kept.regions(image)
+        assert regions[0] == all_kept.regions(image)[0] and regions[0].kind == "whole"
+        assert [region for region in all_kept.regions(image) if region in regions] == regions
+        rows = np.array(kept.catalogue.rows_of(kept.catalogue.numbers[image]))
+        similar = np.tril(kept.vectors(rows) @ kept.vectors(rows).T, -1)
+        assert similar.max() <= 0.95 + 1e-6
+    assert len(kept.regions("0.png")) == 1 < len(kept.regions("1.png")) < every
+    assert kept.region_count == kept.manifest.counts.regions and verify(kept.folder.parent) == []
+
+
+def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+    """The pool stops next, and what still waited for one of its pictures then would wait for ever."""
+    looking: list[Path] = []
+
+    class Slow:
+        def look(self, path: Path, *more: object) -> object:
+            looking.append(path)
+            time.sleep(0.2)
+            seen = pool.look(path, *more)
+            looking.remove(path)
+            return seen
+
+    def cancelled(stage: str, done: int, total: int) -> None:
+        if done:
+            raise BuildCancelled("Cancelled.")
+
+    with pytest.raises(BuildCancelled) as caught:
+        module.build(gallery, tmp_path / "index", OnThreads(tiny_embedder, Slow(), 2), cancelled)
+    assert caught.tb and not looking

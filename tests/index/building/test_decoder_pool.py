@@ -1,0 +1,172 @@
+"""A picture that crashes its decoder, or hangs, costs only itself."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from index.building import decoder_pool as module
+from index.building.build import build
+from index.building.decoder_pool import PicturePool, Same, Seen
+from index.building.thread_executor import OnThreads
+from index.gallery import open_gallery
+from index.storage.generation import read_skipped
+from index.storage.keypoint_codec import RECORD
+from retrieval.errors import UnreadableImage
+from retrieval.images.decode import decode_image, load_image, read_file
+from tests.tiny import TINY_EMBEDDER
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A legal picture that takes more than a second to decode."""
+    row = np.random.default_rng(0).integers(0, 256, (1, 9000, 3), dtype=np.uint8)
+    Pillow.fromarray(np.repeat(row, 9000, axis=0)).save(tmp_path / "slow.png", compress_level=1)
+    return tmp_path / "slow.png"
+
+
+@pytest.fixture
+def slow_gallery(gallery: Path, slow: Path) -> Path:
+    slow.rename(gallery / "slow.png")
+    return gallery
+
+
+def workers() -> set[int]:
+    return {child.pid for child in multiprocessing.active_children() if child.pid}
+
+
+def kill_workers_at(stage_file: threading.Event, before: set[int]) -> None:
+    stage_file.wait(30)
+    time.sleep(0.3)
+    for pid in workers() - before:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_what_a_build_needs_of_a_picture(gallery: Path, pool: PicturePool):
+    seen = pool.look(gallery / "3.png", 128)
+    assert isinstance(seen, Seen)
+    picture = load_image(gallery / "3.png")
+    assert np.array_equal(seen.pixels, picture)  # 128 x 96 is what the network takes
+    assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
+    same = pool.look(gallery / "3.png", 128, frozenset([seen.sha256]))
+    assert same == Same(seen.bytes, seen.mtime, seen.sha256)
+
+
+def test_no_more_keypoints_than_asked_for(gallery: Path, pool: PicturePool):
+    found = pool.look(gallery / "3.png", 128)
+    assert isinstance(found, Seen) and len(found.keypoints) > 4 * RECORD.itemsize
+    for most in (4, 0):
+        with PicturePool(1, keypoints=most) as other:
+            fewer = other.look(gallery / "3.png", 128)
+        assert isinstance(fewer, Seen) and len(fewer.keypoints) == most * RECORD.itemsize
+
+
+def test_a_picture_of_a_visitor(gallery: Path, pool: PicturePool):
+    data = read_file(gallery / "3.png")
+    assert np.array_equal(pool.decode(data, "3.png"), decode_image(data))
+    with pytest.raises(UnreadableImage, match="x is empty") as caught:
+        pool.decode(b"", "x")
+    assert caught.value.reason == "empty"
+
+
+def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
+    """Its worker is killed from outside, as the system does it when memory ends."""
+    before, looked_at = workers(), threading.Event()
+    look = PicturePool.look
+
+    def noticed(pool: PicturePool, path: Path, *rest):
+        if path.name == "slow.png":
+            looked_at.set()
+        return look(pool, path, *rest)
+
+    monkeypatch.setattr(PicturePool, "look", noticed)
+    killer = threading.Thread(target=kill_workers_at, args=[looked_at, before])
+    killer.start()
+    with PicturePool(1) as pool:
+        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+        killer.join()
+        assert [(s.file, s.reason) for s in read_skipped(built)] == [("slow.png", "decoder_crash")]
+        (slow_gallery / "slow.png").unlink()
+        without = open_gallery(build(slow_gallery, tmp_path / "other", OnThreads(TINY_EMBEDDER, pool), lambda *_: None))
+    opened = open_gallery(built)
+    assert opened.catalogue.ids == without.catalogue.ids
+    every = np.arange(opened.region_count)  # another number of files is another order, and sums differ in the last bit
+    assert opened.vectors(every) == pytest.approx(without.vectors(every), abs=1e-4)
+
+
+def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
+    with PicturePool(1, seconds=0.7) as pool:
+        pool.look(slow_gallery / "1.png", 128)  # the worker has started
+        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    (skipped,) = read_skipped(built)
+    assert (skipped.file, skipped.reason) == ("slow.png", "decoder_hang") and "too long" in skipped.sentence
+    assert len(open_gallery(built).catalogue.ids) == 8
+
+
+def test_r16_a_picture_that_takes_too_much_memory_costs_only_itself(slow: Path, gallery: Path):
+    with PicturePool(1, memory=200 * 1024**2) as pool:
+        assert isinstance(pool.look(gallery / "1.png", 128), Seen)
+        with pytest.raises(UnreadableImage) as caught:
+            pool.look(slow, 128)
+        assert caught.value.reason in ("too_large", "decoder_crash")
+        assert isinstance(pool.look(gallery / "2.png", 128), Seen)
+
+
+def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: PicturePool, monkeypatch):
+    read = module.read_file
+
+    def growing(path: Path) -> bytes:
+        data = read(path)
+        path.write_bytes(data + b"more")
+        return data
+
+    monkeypatch.setattr(module, "read_file", growing)
+    with pytest.raises(UnreadableImage, match="being written to") as caught:
+        module._look(gallery / "1.png", 128, frozenset(), 0)
+    assert caught.value.reason == "changed"
+
+
+def test_workers_end_with_their_process(tmp_path: Path):
+    """Killed without a chance to tidy up, a build leaves no process behind."""
+    code = (
+        "import sys, time, multiprocessing\n"
+        "from pathlib import Path\n"
+        "from index.building.decoder_pool import PicturePool\n"
+        "if __name__ == '__main__':\n"
+        "    pool = PicturePool(2)\n"
+        "    try: pool.look(Path('nothing'), 64)\n"
+        "    except Exception: pass\n"
+        "    print(*[c.pid for c in multiprocessing.active_children()], flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "parent.py").write_text(code)
+    parent = subprocess.Popen(
+        [sys.executable, str(tmp_path / "parent.py")],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert parent.stdout
+    pids = [int(pid) for pid in parent.stdout.readline().split()]
+    assert pids and all(Path(f"/proc/{pid}").exists() for pid in pids)
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while any(running(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(running(pid) for pid in pids)
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

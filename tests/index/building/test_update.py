@@ -1,0 +1,316 @@
+"""A second build looks only at what is new, and gives what a build of everything would have given."""
+
+import os
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from index.building import build as module
+from index.building import describe_all as describe
+from index.building import journal
+from index.building.thread_executor import OnThreads
+from index.gallery import open_gallery
+from index.operations.verify import verify
+from index.storage import blobs as packs
+from index.storage.generation import current_folder, generations, read_manifest, read_skipped
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import GalleryProblem
+from retrieval.images.decode import load_image
+from retrieval.networks.imagenet_classes import Classifier
+from retrieval.search import RANKINGS, search
+from retrieval.types import Box, Region
+from tests.same import assert_same_index
+
+
+class Counting:
+    """The tiny network, and how many pictures it has seen."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.seen = 0
+        self._run = embedder.run
+        self.embedder = replace(embedder, run=self)
+
+    def __call__(self, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        self.seen += len(pixels)
+        return self._run(pixels)
+
+
+@pytest.fixture
+def counting(tiny_embedder: Embedder) -> Counting:
+    return Counting(tiny_embedder)
+
+
+@pytest.fixture
+def many(tmp_path: Path, draw) -> Path:
+    """Forty pictures: enough that what is learned from them suits a few more."""
+    folder = tmp_path / "many"
+    (folder / "below").mkdir(parents=True)
+    for number in range(40):
+        Pillow.fromarray(draw(number, 64, 48)).save(folder / (f"below/{number}.png" if number % 4 else f"{number}.png"))
+    return folder
+
+
+def age(folder: Path, seconds: float = 1000) -> None:
+    """Changes made long ago, so that size and time are believed."""
+    for path in folder.rglob("*.*"):
+        os.utime(path, (time.time() - seconds, path.stat().st_mtime - seconds))
+
+
+def test_r41_adding_changing_and_removing_gives_what_a_full_build_gives(
+    many: Path, build_index, counting: Counting, draw, monkeypatch
+):
+    age(many)
+    build_index(many, embedder=counting.embedder)
+    first = counting.seen
+    Pillow.fromarray(draw(100, 64, 48)).save(many / "a new one.png")
+    Pillow.fromarray(draw(101, 64, 48)).save(many / "below" / "zz.png")
+    Pillow.fromarray(draw(102, 64, 48)).save(many / "8.png")
+    (many / "below" / "5.png").unlink()
+    updated = open_gallery(build_index(many, embedder=counting.embedder, workers=2))
+    assert first == 40 and counting.seen == 43
+    changes = updated.manifest.changes
+    assert (changes.added, changes.changed, changes.removed, changes.kept) == (2, 1, 1, 38)
+    assert verify(updated.folder.parent) == []
+
+    monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)  # the same axes
+    everything = open_gallery(build_index(many, into="other", workers=2))
+    assert_same_index(updated, everything)
+    for image in updated.catalogue.ids:
+        picture = load_image(updated.file(image))
+        query = counting.embedder.query(picture, Box.whole(picture), updated.whitening)
+        for ranking in RANKINGS:
+            assert search(query, updated, ranking) == search(query, everything, ranking)
+
+
+def test_a_second_build_finds_nothing_to_do(many: Path, build_index, counting: Counting):
+    (many / "cut.jpg").write_bytes(b"no picture")
+    folder = build_index(many, embedder=counting.embedder)
+    before = {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")}
+    assert build_index(many, embedder=counting.embedder) == folder
+    assert counting.seen == 40
+    assert {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")} == before
+
+
+def test_full_looks_at_everything_again(many: Path, build_index, counting: Counting):
+    build_index(many, embedder=counting.embedder)
+    assert build_index(many, embedder=counting.embedder, full=True).name.startswith("gen-000002")
+    assert counting.seen == 80
+
+
+def test_moved_copied_and_touched_files_are_read_but_not_looked_at(many: Path, build_index, counting: Counting):
+    age(many)
+    first = open_gallery(build_index(many, embedder=counting.embedder))
+    (many / "12.png").rename(many / "moved.png")
+    (many / "copy.png").write_bytes((many / "16.png").read_bytes())
+    (many / "20.png").touch()
+    second = open_gallery(build_index(many, embedder=counting.embedder))
+    assert counting.seen == 40 and verify(second.folder.parent) == []
+    assert set(second.catalogue.ids) - set(first.catalogue.ids) == {"moved.png", "copy.png"}
+    assert second.regions("moved.png") == first.regions("12.png")
+    assert second.thumbnail("copy.png") == first.thumbnail("16.png")
+    assert second.file("moved.png").exists() and second.entry("20.png").mtime == (many / "20.png").stat().st_mtime
+    assert build_index(many, embedder=counting.embedder) == second.folder  # and that is known now
+
+
+def test_a_change_that_leaves_size_and_time_is_seen_when_it_is_fresh(many: Path, build_index, draw):
+    bmp = many / "x.bmp"
+    Pillow.fromarray(draw(200, 64, 48)).save(bmp)
+    os.utime(bmp, (time.time() + 3600,) * 2)
+    before = open_gallery(build_index(many))
+    facts = bmp.stat()
+    assert facts.st_mtime > before.manifest.created.timestamp()  # for this build it stays fresh
+    Pillow.fromarray(draw(201, 64, 48)).save(bmp)
+    os.utime(bmp, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    after = open_gallery(build_index(many))
+    assert after.entry("x.bmp").sha256 != before.entry("x.bmp").sha256
+    assert after.manifest.changes.changed == 1
+
+
+def test_files_left_out_are_not_tried_again_until_they_change(many: Path, build_index, pool, monkeypatch, draw):
+    (many / "bad.jpg").write_bytes(b"no picture")
+    age(many)
+    build_index(many)
+    looked = []
+    look = pool.look
+    monkeypatch.setattr(pool, "look", lambda path, *rest: (looked.append(path.name), look(path, *rest))[1])
+    Pillow.fromarray(draw(100, 64, 48)).save(many / "new.png")
+    folder = build_index(many)
+    assert looked == ["new.png"] and [s.file for s in read_skipped(folder)] == ["bad.jpg"]
+    Pillow.fromarray(draw(101, 64, 48)).save(many / "bad.jpg", "JPEG")
+    assert read_skipped(build_index(many)) == [] and looked[-1] == "bad.jpg"
+
+
+def test_a_gallery_that_has_doubled_learns_anew(many: Path, build_index, counting: Counting, draw):
+    age(many)
+    build_index(many, embedder=counting.embedder)
+    for number in range(40):
+        Pillow.fromarray(draw(300 + number, 64, 48)).save(many / f"more-{number}.png")
+    manifest = read_manifest(build_index(many, embedder=counting.embedder))
+    assert counting.seen == 40 + 80 and manifest.learned == 80
+
+
+def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
+    age(many)
+    build_index(many)
+    folder = build_index(many, embedder=make_embedder(grid_levels=3))
+    assert read_manifest(folder).recipe.grid_levels == 3 and verify(folder.parent) == []
+    assert read_manifest(folder).changes.kept == 40  # of the pictures; the work was all done again
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6])
+def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
+    many: Path, build_index, monkeypatch, draw, share: float
+):
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 10)
+    monkeypatch.setattr(packs, "FEWEST", 5)
+    age(many)
+    first = build_index(many)
+    names = open_gallery(first).catalogue.ids
+    for image in names[: int(10 * share)]:  # of the first of four files
+        (many / image).unlink()
+    Pillow.fromarray(draw(400, 64, 48)).save(many / "zz.png")
+    second = open_gallery(build_index(many))
+    shared = {
+        path.relative_to(first).as_posix() for path in first.rglob("*") if path.is_file() and path.stat().st_nlink == 2
+    }
+    kept = range(4) if share < 0.5 else range(1, 4)
+    assert shared == {f"thumbs/{n:04d}.jpgs" for n in kept} | {f"keypoints/{n:04d}.bin" for n in kept}
+    assert verify(second.folder.parent) == []
+    for image in second.catalogue.ids:
+        assert second.thumbnail(image)[:2] == b"\xff\xd8"
+
+
+def test_what_is_damaged_is_not_taken_over(many: Path, build_index, counting: Counting, monkeypatch):
+    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 10)
+    monkeypatch.setattr(packs, "FEWEST", 5)
+    age(many)
+    first = build_index(many, embedder=counting.embedder)
+    data = bytearray((first / "thumbs" / "0002.jpgs").read_bytes())
+    data[100] ^= 1
+    (first / "thumbs" / "0002.jpgs").write_bytes(data)
+    assert verify(first.parent) != []
+    second = build_index(many, embedder=counting.embedder)
+    assert counting.seen == 50 and verify(second.parent) == []
+
+
+def test_r42_an_interrupted_build_goes_on_and_ends_as_if_nothing_had_been(
+    many: Path, build_index, counting: Counting, monkeypatch, tmp_path: Path, pool
+):
+    whole = open_gallery(build_index(many, into="whole"))
+    monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
+
+    def interrupted(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Looking at pictures", 24):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
+    assert not (tmp_path / "index" / "CURRENT").exists() and not list((tmp_path / "index").glob("tmp-*"))
+    before = counting.seen
+    resumed = open_gallery(build_index(many, embedder=counting.embedder))
+    assert 40 <= counting.seen <= before + 40 - 23 and before < 32
+    assert_same_index(resumed, whole)
+
+
+def test_r42_the_same_after_the_whitening_was_learned(
+    many: Path, build_index, counting: Counting, monkeypatch, tmp_path: Path, pool
+):
+    monkeypatch.setattr(describe, "SAMPLE", 60)  # reached after some of the pictures
+    monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
+    whole = open_gallery(build_index(many, into="whole"))
+
+    def interrupted(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Looking at pictures", 30):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool, 2), interrupted)
+    resumed = open_gallery(build_index(many))
+    assert 0 < resumed.manifest.learned < 30
+    assert_same_index(resumed, whole)
+
+
+def test_work_under_other_terms_is_not_gone_on_with(many: Path, build_index, counting: Counting, tmp_path, pool):
+    def interrupted(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Looking at pictures", 24):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
+    counting.seen = 0
+    other = replace(counting.embedder, recipe=replace(counting.embedder.recipe, grid_levels=3))
+    folder = build_index(many, embedder=other)
+    assert counting.seen == 40 and verify(folder.parent) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(200)])
+def test_a_damaged_journal_only_costs_its_work(many: Path, build_index, tmp_path: Path, content: bytes):
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / "journal.sqlite").write_bytes(content)
+    assert verify(build_index(many).parent) == []
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_r21_a_gallery_that_is_suddenly_empty_is_not_believed(many: Path, build_index, full: bool):
+    before = build_index(many)
+    many.rename(many.with_name("elsewhere"))
+    many.mkdir()
+    with pytest.raises(GalleryProblem, match="index holds 40 of it: is its disk connected"):
+        build_index(many, full=full)
+    many.rmdir()
+    with pytest.raises(GalleryProblem, match="no gallery folder"):
+        build_index(many, full=full)
+    assert current_folder(before.parent) == before
+
+
+def test_r21_a_gallery_that_has_lost_most_is_believed_only_when_that_is_meant(many: Path, build_index):
+    before = build_index(many)
+    for number in range(40):
+        if number % 4:
+            (many / "below" / f"{number}.png").unlink()
+    with pytest.raises(GalleryProblem, match=r"Only 10 of 40 indexed pictures are left .* build with --full"):
+        build_index(many)
+    assert current_folder(before.parent) == before
+    assert read_manifest(build_index(many, full=True)).changes.removed == 30
+
+
+def test_pictures_that_become_unreadable_in_numbers_stop_an_update(many: Path, build_index):
+    before = build_index(many)
+    for path in random.Random(0).sample(sorted(many.rglob("*.png")), 12):
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(GalleryProblem, match=r"12 of 40 indexed pictures .* cannot be read any more"):
+        build_index(many)
+    assert current_folder(before.parent) == before
+    folder = build_index(many, full=True)
+    assert read_manifest(folder).counts.images == 28
+    assert [path.name[:10] for path in generations(folder.parent)] == ["gen-000001", "gen-000002"]
+
+
+def test_what_finder_and_classifier_say_is_kept_and_taken_over(many: Path, build_index, make_embedder, draw):
+    """Scores, labels and kinds of a region are those of a full build, whichever way they came into the index."""
+    weight = np.random.default_rng(1).normal(size=(1000, 16)).astype(np.float32)
+    embedder = replace(
+        make_embedder(regions=("whole", "detector", "grid"), finders=("", "", "")),
+        classifier=Classifier(weight, np.zeros(1000, np.float32)),
+        finders={"detector": lambda image: [Region(Box(4, 4, 60, 50), "detector", float(image.mean() / 255), "cup")]},
+    )
+    build_index(many, embedder=embedder)
+    Pillow.fromarray(draw(300, 64, 48)).save(many / "new.png")
+    updated = open_gallery(build_index(many, embedder=embedder))
+    full = open_gallery(build_index(many, embedder=embedder, full=True))
+    assert updated.manifest.changes.kept > 0 == full.manifest.changes.added
+    found = [region for image in updated.catalogue.ids for region in updated.regions(image) if region.label == "cup"]
+    assert len(found) == len(updated.catalogue.ids) and len({region.score for region in found}) > 3
+    kinds = updated.kinds
+    assert kinds.classes.shape == kinds.shares.shape == (updated.region_count, embedder.classes)
+    assert (kinds.shares[:, 0] > 0).all() and (kinds.classes >= 0).all()
+    for image in ("new.png", "0.png"):
+        assert updated.regions(image) == full.regions(image)
+        rows = [gallery.rows_of(gallery.number(image)) for gallery in (updated, full)]
+        assert np.array_equal(updated.kinds[rows[0]].classes, full.kinds[rows[1]].classes)
+        assert np.array_equal(updated.kinds[rows[0]].shares, full.kinds[rows[1]].shares)

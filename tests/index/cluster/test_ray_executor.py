@@ -1,0 +1,204 @@
+"""A build on Ray ends as one on this machine does, whoever dies on the way."""
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.building import journal
+from index.building.build import build
+from index.building.describe_image import Task
+from index.building.thread_executor import OnThreads
+from index.cluster import ray_cluster
+from index.cluster import ray_executor as on_ray
+from index.cluster.ray_cluster import joined
+from index.cluster.ray_executor import Crew, OnRay
+from index.cluster.ray_stages import Answer, Describe, block_of, rows_of
+from index.gallery import Gallery, open_gallery
+from index.storage.folder_scan import Skipped, find_pictures
+from index.storage.generation import read_skipped
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, UnreadableImage, WeightsMissing
+from retrieval.optional_packages import RAY, Extra
+from tests.ray_networks import dies_once, tiny
+from tests.same import assert_same_index
+from tests.tiny import TINY_EMBEDDER, draw_picture
+
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[None]:
+    """A Ray of this machine alone, which is slow to start."""
+    if not RAY.installed:  # not by importing it: how it listens is decided before
+        pytest.skip("builds on Ray need requirements/ray.txt")
+    with joined("", workers=2):
+        yield
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty pictures, and files that are none."""
+    folder = tmp_path_factory.mktemp("ray") / "gallery"
+    folder.mkdir()
+    for number in range(COUNT):
+        Pillow.fromarray(draw_picture(200 + number)).save(folder / f"{number:02}.png")
+    jpeg = io.BytesIO()
+    Pillow.fromarray(draw_picture(1)).save(jpeg, "JPEG")
+    (folder / "cut.jpg").write_bytes(jpeg.getvalue()[:-400])
+    (folder / "empty.png").touch()
+    (folder / os.fsdecode(b"odd\xff.png")).write_bytes((folder / "00.png").read_bytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(many: Path, pool) -> Gallery:
+    return open_gallery(build(many, many.parent / "local", OnThreads(TINY_EMBEDDER, pool, 2), quiet))
+
+
+@pytest.fixture
+def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Gallery]:
+    def built(make: Callable[[], Embedder] = tiny, progress: Callable[..., None] = quiet, folder: Path = many):
+        return open_gallery(build(folder, tmp_path / "index", OnRay(TINY_EMBEDDER, make), progress))
+
+    return built
+
+
+@pytest.fixture
+def one_each(monkeypatch) -> None:
+    """One process decodes and one has the network: each takes seconds to start."""
+    monkeypatch.setattr(on_ray, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
+
+
+def quiet(*_: object) -> None:
+    pass
+
+
+def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this_machine(
+    build_on_ray, local: Gallery, tmp_path: Path
+):
+    told = []
+    built = build_on_ray(partial(dies_once, tmp_path / "killed"), lambda *progress: told.append(progress))
+    assert (tmp_path / "killed").exists()
+    assert_same_index(built, local)
+    assert read_skipped(built.folder) == read_skipped(local.folder)
+    assert {s.reason for s in read_skipped(built.folder)} == {"truncated", "empty"}
+    looked = [(done, total) for stage, done, total in told if stage == "Looking at pictures"]
+    assert looked == [(n, COUNT + 3) for n in range(1, COUNT + 4)]
+
+
+def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
+    build_on_ray, one_each, many: Path, local: Gallery, tmp_path: Path, pool, monkeypatch
+):
+    monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
+
+    def cancelled(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Looking at pictures", 20):
+            raise BuildCancelled("Cancelled.")
+
+    before = ray_workers()
+    with pytest.raises(BuildCancelled):
+        build_on_ray(progress=cancelled)
+    began = time.monotonic()
+    while (going_on := ray_workers() - before) and time.monotonic() < began + 5:
+        time.sleep(0.05)
+    assert not going_on, "processes work on after a build was cancelled"
+    left = []
+    build(many, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *progress: left.append(progress))
+    assert max(total for stage, _, total in left if stage == "Looking at pictures") == COUNT + 3 - 19
+    assert_same_index(open_gallery(next((tmp_path / "index").glob("gen-*"))), local)
+
+
+def ray_workers() -> set[str]:
+    """Processes of this machine that look at pictures for Ray, as the system numbers them."""
+    return {path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if b"MapWorker" in _read(path)}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has just ended
+        return b""
+
+
+def test_the_bundled_network_gives_the_same_regions_and_vectors(
+    two_workers, one_each, gallery: Path, tmp_path: Path, monkeypatch
+):
+    monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # it is already
+    settings = Settings(gallery=gallery, workers=2, backbone="efficientnet-lite0")
+    here, there = (
+        Engine(settings.model_copy(update={"engine": name, "index": tmp_path / name})) for name in ("local", "ray")
+    )
+    here.build(quiet)
+    there.build(quiet)
+    one, other = here.gallery(), there.gallery()
+    assert one.catalogue.ids == other.catalogue.ids and np.array_equal(one.catalogue.boxes, other.catalogue.boxes)
+    rows = np.arange(one.region_count)
+    assert (one.vectors(rows) * other.vectors(rows)).sum(axis=1).min() > 0.9999
+
+
+@pytest.fixture
+def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
+    """What comes of the answer of some machine to the question of a picture, without any cluster."""
+
+    def ask(answer: object) -> list[object]:
+        monkeypatch.setattr(OnRay, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
+        monkeypatch.setattr(on_ray, "find_crew", lambda _: Crew(1, 1, {}, {}, 4))
+        found = next(found for found in find_pictures(gallery)[0] if found.id == "3.png")
+        return [result for _, result in OnRay(TINY_EMBEDDER, tiny)([Task(found, b"3.png", frozenset())])]
+
+    return ask
+
+
+def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, gallery: Path):
+    missing = Answer("node7", Skipped("3.png", "missing", "There is no file 3.png."))
+    with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, which can be read here: .* the same path"):
+        answered(missing)
+
+
+def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
+    missing = Skipped("3.png", "missing", "There is no file 3.png.")
+
+    def broken(_):
+        raise UnreadableImage("unreadable", "It opens, and cannot be read.")
+
+    monkeypatch.setattr(on_ray, "read_file", broken)
+    assert answered(Answer("node7", missing)) == [missing]
+
+
+def test_a_machine_without_weights_ends_the_build(answered):
+    def cannot() -> Embedder:
+        raise WeightsMissing("The weights of resnet50 are not on this machine", "put them there")
+
+    ((_, answer),) = rows_of(Describe(cannot)(block_of([(0, Answer("", None))])))
+    with pytest.raises(ClusterProblem, match=r"cannot look at pictures: The weights .* not on this machine; put them"):
+        answered(answer)
+
+
+def test_without_ray_a_sentence(monkeypatch):
+    monkeypatch.setattr(ray_cluster, "RAY", Extra("ray[data]", "no_such_module", "requirements/ray.txt"))
+    with pytest.raises(RuntimeMissing, match=r"needs the library ray\[data\].* requirements-ray\.txt"), joined("", 1):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; `ray start --head` starts one"),
+        ("ray://head:10001", r"ray://head:10001 is no address of a Ray cluster; give .* such as 10\.0\.0\.5:6379"),
+        ("head", "no address"),
+    ],
+)
+def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, says: str, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "RAY", Extra("ray[data]", "json", "requirements/ray.txt"))  # as if installed
+    with pytest.raises(ClusterProblem, match=says), joined(address, 1):
+        pass

@@ -1,0 +1,243 @@
+"""What is put into a gallery is a readable picture under a name of its own, and nothing that was there is touched."""
+
+import errno
+import io
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from index.building.build import build
+from index.building.decoder_pool import PicturePool
+from index.building.thread_executor import OnThreads
+from index.gallery import Gallery, open_gallery
+from index.operations import add_images as module
+from index.operations.add_images import ADDED, AlreadyThere, Intake
+from index.storage.folder_scan import find_pictures
+from retrieval.descriptors.embedder import Embedder
+from retrieval.errors import DiskFull, GalleryProblem, UnreadableImage
+from retrieval.images.decode import decode_image
+from tests.tiny import draw_picture, eight_pictures
+
+Take = Callable[[str, bytes], str]
+
+
+def png(seed: int) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(draw_picture(seed)).save(file, "PNG")
+    return file.getvalue()
+
+
+def files(root: Path) -> dict[str, bytes]:
+    """Everything below a folder that is a file or a link, hidden ones too."""
+    found = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
+    return {
+        name: str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() for name, path in found.items()
+    }
+
+
+def bomb() -> bytes:
+    """A PNG of 400 million pixels in some hundred bytes."""
+    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    packed = (struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Gallery:
+    """Of a folder like `gallery`, in another place."""
+    root = tmp_path_factory.mktemp("indexed")
+    folder = eight_pictures(root / "gallery")
+    return open_gallery(build(folder, root / "index", OnThreads(tiny_embedder, pool), lambda *_: None))
+
+
+@pytest.fixture
+def take(gallery: Path, indexed: Gallery) -> Take:
+    return Intake(gallery, indexed, decode_image).take
+
+
+def test_a_picture_lies_in_the_folder_as_it_came_and_the_next_build_has_it(take: Take, gallery: Path, build_index):
+    before = files(gallery)
+    assert take("Café 1.PNG", png(50)) == "added/Café 1.PNG"
+    assert files(gallery) == before | {"added/Café 1.PNG": png(50)}
+    assert (gallery / ADDED / "Café 1.PNG").stat().st_mode & 0o777 == 0o666 & ~_umask()
+    assert "added/Café 1.PNG" in open_gallery(build_index(gallery)).catalogue.ids
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_another_picture_of_the_same_name_gets_a_free_one(take: Take, gallery: Path):
+    assert [take("cup.png", png(seed)) for seed in (50, 51, 52)] == [f"added/cup{n}.png" for n in ("", "-2", "-3")]
+    assert [files(gallery / ADDED)[f"cup{n}.png"] for n in ("", "-2", "-3")] == [png(50), png(51), png(52)]
+
+
+def test_what_is_in_the_index_already_is_left_out_under_whatever_name(take: Take, gallery: Path, build_index):
+    before = files(gallery)
+    with pytest.raises(AlreadyThere, match=r"^new\.png is in the gallery already, as below/6\.png\.$"):
+        take("new.png", (gallery / "below" / "6.png").read_bytes())
+    assert files(gallery) == before
+
+
+def test_the_same_twice_is_left_out_before_it_is_indexed(gallery: Path, indexed: Gallery):
+    first, second = (Intake(gallery, indexed, decode_image) for _ in range(2))
+    first.take("a.png", png(50))
+    with pytest.raises(AlreadyThere, match=r"as added/a\.png"):
+        first.take("b.png", png(50))
+    with pytest.raises(AlreadyThere, match=r"as added/a\.png"):
+        second.take("a.png", png(50))
+    assert files(gallery / ADDED) == {"a.png": png(50)}
+
+
+def test_a_picture_that_went_away_since_it_was_indexed_can_come_back(take: Take, gallery: Path):
+    data = (gallery / "3.png").read_bytes()
+    (gallery / "3.png").unlink()
+    assert take("3.png", data) == "added/3.png"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"", "empty"), (b"shopping list", "not_an_image"), (png(50)[:300], "truncated"), (bomb(), "too_large")],
+    ids=["empty", "text", "cut", "bomb"],
+)
+def test_what_cannot_be_read_leaves_no_trace(take: Take, gallery: Path, data: bytes, reason: str):
+    before = files(gallery)
+    with pytest.raises(UnreadableImage) as refused:
+        take("x.png", data)
+    assert refused.value.reason == reason
+    assert files(gallery) == before and not (gallery / ADDED).exists()
+
+
+HOSTILE = [
+    "../x.png",
+    "/etc/x.png",
+    "..",
+    ".",
+    "",
+    "a/b.png",
+    "a\\b.png",
+    "C:x.png",
+    ".hidden.png",
+    "x",
+    "x.exe",
+    "x.png/",
+]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "a\0.png", "a\n.png", "\udcff.png", "\u202egnp.png", "é" * 130 + ".png"])
+def test_a_name_that_leads_elsewhere_or_is_no_picture_is_refused(take: Take, gallery: Path, name: str):
+    before = files(gallery.parent)
+    with pytest.raises(UnreadableImage, match="rename it") as refused:
+        take(name, png(50))
+    assert "\n" not in str(refused.value) and files(gallery.parent) == before
+
+
+@given(st.text(st.characters(), max_size=12).map(lambda text: f"{text}.png"))
+def test_no_name_is_taken_that_a_build_would_not_find(name: str):
+    if module._is_plain(name):
+        assert Path("/gallery", name).resolve().parent == Path("/gallery") and not name.startswith(".")
+        assert name.encode("utf-8")
+
+
+def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tmp_path: Path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (gallery / ADDED).symlink_to(outside)
+    with pytest.raises(GalleryProblem, match="is no folder, or a link"):
+        take("x.png", png(50))
+    (gallery / ADDED).unlink()
+    (gallery / ADDED).mkdir()
+    (gallery / ADDED / "x.png").symlink_to(outside / "written.png")
+    (outside / "same.png").write_bytes(png(51))
+    (gallery / ADDED / "y.png").symlink_to(outside / "same.png")
+    assert take("x.png", png(50)) == "added/x-2.png" and take("y.png", png(51)) == "added/y-2.png"
+    assert list(files(outside)) == ["same.png"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(take: Take, gallery: Path):
+    (gallery / ADDED).write_text("mine")
+    with pytest.raises(GalleryProblem, match="is no folder"):
+        take("x.png", png(50))
+    assert (gallery / ADDED).read_text() == "mine"
+
+
+def test_a_gallery_that_is_not_mounted_gets_nothing(indexed: Gallery, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    for root in (tmp_path / "empty", tmp_path / "gone"):
+        with pytest.raises(GalleryProblem, match="its disk is connected"):
+            Intake(root, indexed, decode_image).take("x.png", png(50))
+    assert not list((tmp_path / "empty").iterdir()) and not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("where", ["_write", "_moved", "_folder"])
+@pytest.mark.parametrize(
+    ("number", "error", "words"),
+    [
+        (errno.ENOSPC, DiskFull, "no more room for x.png"),
+        (errno.EDQUOT, DiskFull, "no more room for x.png"),
+        (errno.EACCES, GalleryProblem, "Permission denied"),
+        (errno.EROFS, GalleryProblem, "Read-only file system"),
+    ],
+)
+def test_a_disk_that_takes_nothing_is_a_sentence_and_leaves_no_trace(
+    take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int, error: type, words: str
+):
+    before = files(gallery)
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/srv/gallery")
+
+    monkeypatch.setattr(module, where, refuse)
+    with pytest.raises(error, match=words) as told:
+        take("x.png", png(50))
+    assert "/srv" not in str(told.value) and files(gallery) == before
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_disk_that_fills_up_half_way_leaves_no_trace(
+    take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    before = files(gallery)
+    monkeypatch.setattr(module.os, step, lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(DiskFull):
+        take("x.png", png(50))
+    assert files(gallery) == before
+
+
+def test_what_is_half_written_is_no_picture_of_the_gallery(take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[list[str]] = []
+    move = module._moved
+    monkeypatch.setattr(
+        module,
+        "_moved",
+        lambda part, target: seen.append([f.id for f in find_pictures(gallery)[0]]) or move(part, target),
+    )
+    take("x.png", png(50))
+    assert len(seen) == 1 and not [image for image in seen[0] if image.startswith(ADDED)]
+
+
+def test_many_at_once_get_a_name_each_and_lose_nothing(gallery: Path, indexed: Gallery):
+    pictures = [png(seed) for seed in range(50, 62)]
+    ready = threading.Barrier(4)
+
+    def add(share: int) -> list[str]:
+        intake = Intake(gallery, indexed, decode_image)
+        ready.wait()
+        return [intake.take("cup.png", data) for data in pictures[share::4]]
+
+    with ThreadPoolExecutor(4) as threads:
+        ids = [image for some in threads.map(add, range(4)) for image in some]
+    assert len(set(ids)) == 12 and sorted(files(gallery / ADDED).values()) == sorted(pictures)
+    assert all((gallery / image).is_file() for image in ids)

@@ -1,0 +1,113 @@
+"""Whatever one asks about, the answer says what is the matter with it."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from index.operations.explain import why
+from retrieval.errors import IndexProblem
+
+
+@pytest.fixture
+def index(gallery: Path, build_index, tmp_path: Path, draw) -> Path:
+    """Of eight pictures and four files that could not be used."""
+    (gallery / "empty.jpg").touch()
+    (gallery / ".hidden").mkdir()
+    (gallery / ".hidden" / "a.png").touch()
+    (gallery / "notes.txt").touch()
+    (gallery / "nowhere.png").symlink_to("gone.png")
+    Pillow.fromarray(draw(80)).save(gallery / "e\u0301.png")
+    (tmp_path / "elsewhere").mkdir()
+    Pillow.fromarray(draw(81)).save(tmp_path / "elsewhere" / "a.png")
+    (gallery / "linked").symlink_to(tmp_path / "elsewhere")
+    return build_index(gallery).parent
+
+
+def said(index: Path, asked: str | Path) -> tuple[str, str]:
+    explanation = why(index, str(asked))
+    assert all(sentence.endswith(".") and "\n" not in sentence for sentence in explanation.sentences)
+    return explanation.verdict, " ".join(explanation.sentences)
+
+
+def test_indexed_under_every_way_to_say_it(index: Path, gallery: Path, tmp_path: Path, monkeypatch):
+    (tmp_path / "link").symlink_to(gallery)
+    monkeypatch.chdir(gallery / "below")
+    for asked in (
+        *("below/6.png", "./below/6.png", "6.png", "../below/6.png"),
+        *(gallery / "below" / "6.png", tmp_path / "link" / "below" / "6.png"),
+    ):
+        explanation = why(index, str(asked))
+        assert (explanation.verdict, explanation.image) == ("indexed", "below/6.png"), asked
+    first = explanation.sentences[0]
+    assert "128 x 96 pixels" in first and f"{len(explanation.regions)} regions (1 whole, " in first
+    assert [region.kind for region in explanation.regions].count("whole") == 1
+    json.dumps(asdict(explanation))
+    for asked in ("é.png", "e\u0301.png", gallery / "e\u0301.png"):
+        assert why(index, str(asked)).image == "é.png"
+
+
+def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
+    os.utime(gallery / "2.png", (1e9, 1e9))
+    assert said(index, "2.png")[0] == "indexed"
+    Pillow.fromarray(draw(90)).save(gallery / "2.png")
+    verdict, text = said(index, "2.png")
+    assert verdict == "changed" and "changed since" in text and "cli.py build" in text
+    (gallery / "3.png").unlink()
+    verdict, text = said(index, gallery / "3.png")
+    assert verdict == "gone" and "not in" in text and "any more" in text
+    gallery.rename(tmp_path / "away")
+    verdict, text = said(index, "4.png")
+    assert verdict == "gone" and f"{gallery} is not there" in text
+
+
+def test_skipped(index: Path, gallery: Path):
+    verdict, text = said(index, "empty.jpg")
+    assert verdict == "skipped" and "empty (0 bytes)" in text and "not changed since" in text
+    (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
+    verdict, text = said(index, gallery / "empty.jpg")
+    assert verdict == "skipped" and "has changed since" in text and "cli.py build" in text
+    assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a link to nothing.")
+    verdict, text = said(index, "linked/a.png")
+    assert verdict == "skipped" and "linked is a link to a folder outside the gallery" in text
+
+
+def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
+    Pillow.fromarray(draw(91)).save(gallery / "new.png")
+    verdict, text = said(index, "new.png")
+    assert verdict == "new" and "after the index was built" in text and "cli.py build" in text
+    (gallery / "new.fifo.png").symlink_to("/dev/null")
+    assert said(index, "new.fifo.png")[0] == "skipped"
+
+
+def test_never_looked_at(index: Path, gallery: Path):
+    assert said(index, ".hidden/a.png")[0] == "hidden"
+    verdict, text = said(index, "notes.txt")
+    assert verdict == "no picture" and ".jpeg" in text
+    assert said(index, "below")[0] == "folder"
+
+
+def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
+    verdict, text = said(index, tmp_path / "elsewhere" / "a.png")
+    assert verdict == "outside" and str(gallery) in text and "same picture" not in text
+    (tmp_path / "copy.png").write_bytes((gallery / "below" / "7.png").read_bytes())
+    assert "The same picture is indexed as below/7.png." in said(index, tmp_path / "copy.png")[1]
+    assert said(index, tmp_path)[0] == "outside"
+
+
+def test_not_there_at_all(index: Path):
+    verdict, text = said(index, "holiday/7.PNG")
+    assert verdict == "missing" and text.endswith("The index has below/7.png.")
+    verdict, text = said(index, "belo/6.pgn")
+    assert verdict == "missing" and "below/6.png" in text
+    for asked in ("zzzzzzzzzzz", "", ".", "..", "/", "x" * 5000, "line\nbreak.png", "é\udcff.png"):
+        verdict, text = said(index, asked)
+        assert verdict in ("missing", "outside", "folder"), asked
+
+
+def test_no_index_to_ask(tmp_path: Path):
+    with pytest.raises(IndexProblem, match="no index"):
+        why(tmp_path, "a.png")

@@ -1,0 +1,112 @@
+"""The builds that are kept can be listed whatever their state, and going back to one that is not whole is refused."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+from index.building.jobs import building
+from index.gallery import open_gallery
+from index.operations.history import roll_back, served_name, stored_generations
+from index.storage.generation import current_folder, generations, read_manifest
+from retrieval.errors import BuildRunning, IndexProblem
+
+
+@pytest.fixture
+def two(gallery: Path, build_index, draw) -> list[Path]:
+    """Two generations, the second with a picture more."""
+    first = build_index(gallery)
+    Pillow.fromarray(draw(40)).save(gallery / "new.png")
+    return [first, build_index(gallery)]
+
+
+def damage(generation: Path, name: str = "keypoints/0000.bin") -> None:
+    """The size stays."""
+    data = bytearray((generation / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (generation / name).unlink()  # the generation after it may share the file
+    (generation / name).write_bytes(data)
+
+
+def test_the_list(two):
+    first, second = stored_generations(two[0].parent)
+    assert (first.name, first.served, first.images, first.problem) == (two[0].name, False, 8, "")
+    assert (second.name, second.served, second.images, second.problem) == (two[1].name, True, 9, "")
+    manifest = read_manifest(two[1])
+    assert (second.created, second.regions) == (manifest.created, manifest.counts.regions)
+    assert second.bytes == sum(facts.bytes for facts in manifest.files.values()) + (
+        (two[1] / "manifest.json").stat().st_size
+    )
+
+
+def test_the_list_says_what_is_wrong(two):
+    damage(two[0])
+    (two[1] / "vectors.npy").unlink()
+    (two[1] / "whitening.npz").write_bytes(b"")
+    quick, thorough = (stored_generations(two[0].parent, thorough) for thorough in (False, True))
+    assert quick[1].problem == "vectors.npy is missing; whitening.npz is not what was written"
+    assert (quick[0].problem, thorough[0].problem) == ("", "keypoints/0000.bin is not what was written")
+    (two[1] / "manifest.json").write_bytes(b"{")
+    (two[0].parent / "CURRENT").write_bytes(b"?")
+    unreadable = stored_generations(two[0].parent)[1]
+    assert "no readable manifest" in unreadable.problem and not unreadable.served
+    assert (unreadable.created, unreadable.images) == (None, 0) and unreadable.bytes > 0
+    assert served_name(two[0].parent) == ""
+
+
+def test_no_list(tmp_path: Path):
+    with pytest.raises(IndexProblem, match="no index in"):
+        stored_generations(tmp_path / "gone")
+    (tmp_path / "CURRENT").write_text("gen-000001-0000")
+    with pytest.raises(IndexProblem, match="no readable manifest"):
+        stored_generations(tmp_path)
+
+
+def test_back_and_forward(two, gallery: Path, build_index):
+    index = two[0].parent
+    assert roll_back(index) == two[0] == current_folder(index)
+    assert len(open_gallery(current_folder(index)).catalogue.ids) == 8
+    assert roll_back(index, two[1].name) == two[1] == current_folder(index)
+    assert roll_back(index, two[1].name) == two[1] == current_folder(index)
+    roll_back(index)
+    third = build_index(gallery)
+    assert current_folder(index) == third and generations(index) == [two[0], third]
+    assert open_gallery(third).catalogue.ids == sorted([*open_gallery(two[0]).catalogue.ids, "new.png"])
+
+
+def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
+    only = build_index(gallery)
+    with pytest.raises(IndexProblem, match="no earlier generation"):
+        roll_back(only.parent)
+    with pytest.raises(IndexProblem, match=rf"no generation 'gen-000009-0000' in .*there are: {only.name}\."):
+        roll_back(only.parent, "gen-000009-0000")
+    with pytest.raises(IndexProblem, match="no generation"):
+        roll_back(tmp_path / "gone")
+    assert current_folder(only.parent) == only and not (tmp_path / "gone").exists()
+
+
+def test_a_damaged_generation_is_not_served(two):
+    damage(two[0])
+    with pytest.raises(IndexProblem, match="no earlier whole generation"):
+        roll_back(two[0].parent)
+    with pytest.raises(IndexProblem, match=rf"{two[0].name} is damaged .*: keypoints/0000\.bin .* Nothing was changed"):
+        roll_back(two[0].parent, two[0].name)
+    assert current_folder(two[0].parent) == two[1]
+
+
+@pytest.mark.parametrize("pointer", [b"?", b"", None])
+def test_without_a_pointer_the_last_whole_one_is_served(two, pointer):
+    index = two[0].parent
+    (index / "CURRENT").unlink()
+    if pointer is not None:
+        (index / "CURRENT").write_bytes(pointer)
+    assert roll_back(index) == two[1]
+    (index / "CURRENT").unlink()
+    damage(two[1])
+    assert roll_back(index) == two[0] == current_folder(index)
+
+
+def test_not_while_a_build_runs(two):
+    with building(two[0].parent), pytest.raises(BuildRunning, match="already being built"):
+        roll_back(two[0].parent)
+    assert current_folder(two[0].parent) == two[1]

@@ -1,0 +1,211 @@
+"""Every picture below a folder gets an id of its own; links and odd things are left out with a reason."""
+
+import os
+import socket
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from index.storage.folder_scan import Found, Skipped, find_pictures
+from retrieval.errors import GalleryProblem, UnreadableImage
+from retrieval.images.decode import load_image
+
+
+def touch(root: Path, *names: str | bytes) -> None:
+    for name in names:
+        path = root / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """For whom a test that runs as root is like anybody else: nothing may be read that permissions forbid."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of this machine may look into; the one of `tmp_path` is not."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        for path in folder.rglob("*"):
+            path.chmod(0o755)
+
+
+def ids(root: Path) -> list[str]:
+    return [found.id for found in find_pictures(root)[0]]
+
+
+def test_nested_pictures_in_the_order_of_their_ids(tmp_path: Path):
+    touch(tmp_path, "b.jpg", "a/z.png", "a/y/x.webp", "UPPER.JPG", "c.tiff", "B.jpeg")
+    assert ids(tmp_path) == ["B.jpeg", "UPPER.JPG", "a/y/x.webp", "a/z.png", "b.jpg", "c.tiff"]
+
+
+def test_hidden_files_and_folders_and_other_files_are_left_aside(tmp_path: Path):
+    touch(tmp_path, ".hidden.jpg", ".thumbs/a.jpg", "notes.txt", "jpg", "a.jpg.part", "video.mp4", "a.jpg")
+    assert ids(tmp_path) == ["a.jpg"]
+    assert find_pictures(tmp_path)[1] == []
+
+
+def test_size_and_time_are_those_of_what_a_link_leads_to(tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(bytes(123))
+    os.utime(tmp_path / "a.jpg", (5, 1_700_000_000.25))
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    assert find_pictures(tmp_path)[0] == [
+        Found(name, tmp_path / name, 123, 1_700_000_000.25) for name in ("a.jpg", "b.jpg")
+    ]
+
+
+def test_r04_a_picture_without_suffix_is_left_aside(tmp_path: Path):
+    touch(tmp_path, "picture", "a.jpg")
+    assert ids(tmp_path) == ["a.jpg"]
+
+
+def test_r17_names_of_every_kind(tmp_path: Path):
+    composed, decomposed = "é.jpg", "e\u0301.jpg"
+    names = [
+        "😀.jpg",
+        "line\nbreak.jpg",
+        "-rf.jpg",
+        "שלום.jpg",
+        "=1+1.jpg",
+        "x" * 251 + ".jpg",
+        b"\xff\xfe.jpg",
+        b"\xfe\xfe.jpg",
+        composed,
+        decomposed,
+    ]
+    touch(tmp_path, *names)
+    found, skipped = find_pictures(tmp_path)
+    assert len(found) == len(names) == len({f.id for f in found}) and not skipped
+    for picture in found:
+        assert unicodedata.is_normalized("NFC", picture.id)
+        picture.id.encode()  # no lone surrogates: it can be stored and sent
+        assert picture.path.exists()  # and the disk's own spelling still leads to the file
+    assert {"é.jpg", "é.jpg~", "😀.jpg", "line\nbreak.jpg", "-rf.jpg"} <= {f.id for f in found}
+
+
+def test_r17_a_twin_that_only_looks_the_same_does_not_take_the_id(tmp_path: Path):
+    decomposed, composed = "e\u0301.jpg", "é.jpg"
+    for first, second in ((decomposed, composed), (composed, decomposed)):
+        root = tmp_path / first
+        touch(root, first)
+        assert ids(root) == ["é.jpg"]
+        touch(root, second)
+        assert {f.id: f.path.name for f in find_pictures(root)[0]} == {"é.jpg": composed, "é.jpg~": decomposed}
+
+
+def test_r17_ids_of_what_is_left_out_are_distinct_too(tmp_path: Path):
+    touch(tmp_path, "é.jpg")
+    (tmp_path / "e\u0301.jpg").symlink_to("gone.jpg")
+    found, skipped = find_pictures(tmp_path)
+    assert [f.id for f in found] == ["é.jpg"] and [s.file for s in skipped] == ["é.jpg~"]
+
+
+def test_r18_the_same_name_and_bytes_in_other_folders_are_other_pictures(tmp_path: Path):
+    touch(tmp_path, "a/same.jpg", "b/same.jpg", "same.jpg")
+    assert ids(tmp_path) == ["a/same.jpg", "b/same.jpg", "same.jpg"]
+
+
+def test_r19_links_are_followed_only_to_files_within_the_gallery(tmp_path: Path):
+    root, outside = tmp_path / "gallery", tmp_path / "outside"
+    touch(root, "inside.jpg", "folder/a.jpg")
+    touch(outside, "secret.jpg")
+    (root / "hard.jpg").hardlink_to(root / "inside.jpg")
+    (root / "twin.jpg").symlink_to(root / "inside.jpg")
+    (root / "out.jpg").symlink_to(outside / "secret.jpg")
+    (root / "nothing.jpg").symlink_to(root / "gone.jpg")
+    (root / "loop.jpg").symlink_to(root / "loop.jpg")
+    (root / "one.jpg").symlink_to(root / "two.jpg")
+    (root / "two.jpg").symlink_to(root / "one.jpg")
+    (root / "above").symlink_to(tmp_path, target_is_directory=True)
+    (root / "away").symlink_to(outside, target_is_directory=True)
+    (root / "twins").symlink_to(root / "folder", target_is_directory=True)
+    (root / "folder" / "up").symlink_to(root, target_is_directory=True)
+    (root / "folder" / "self").symlink_to(".", target_is_directory=True)
+    found, skipped = find_pictures(root)
+    assert [f.id for f in found] == ["folder/a.jpg", "hard.jpg", "inside.jpg", "twin.jpg"]
+    assert {s.file: s.reason for s in skipped} == {
+        "above": "outside",
+        "away": "outside",
+        "folder/self": "link",
+        "folder/up": "link",
+        "loop.jpg": "dangling",
+        "nothing.jpg": "dangling",
+        "one.jpg": "dangling",
+        "out.jpg": "outside",
+        "twins": "link",
+        "two.jpg": "dangling",
+    }
+    assert all(Path(s.file).name in s.sentence and s.sentence.endswith(".") for s in skipped)
+
+
+def test_r19_what_is_no_file_is_skipped_and_never_waited_for(tmp_path: Path):
+    touch(tmp_path, "a.jpg", "folder.jpg/inside.png")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    (tmp_path / "to-pipe.jpg").symlink_to("pipe.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket.jpg"))
+    found, skipped = find_pictures(tmp_path)
+    assert [f.id for f in found] == ["a.jpg", "folder.jpg/inside.png"]
+    assert {s.file: s.reason for s in skipped} == {
+        "device.jpg": "outside",
+        "pipe.jpg": "special",
+        "socket.jpg": "special",
+        "to-pipe.jpg": "special",
+    }
+
+
+def test_r19_what_may_not_be_read_is_said(open_folder: Path):
+    touch(open_folder, "a.jpg", "closed/b.jpg", "blind/c.jpg", "secret.jpg")
+    for name, mode in (("closed", 0), ("blind", 0o444), ("secret.jpg", 0)):
+        (open_folder / name).chmod(mode)
+    with without_rights():
+        found, skipped = find_pictures(open_folder)
+        assert [f.id for f in found] == ["a.jpg", "secret.jpg"]
+        assert skipped == [
+            Skipped("blind/c.jpg", "permission", "c.jpg may not be read; change its permissions."),
+            Skipped("closed", "permission", "closed may not be read; change its permissions."),
+        ]
+        with pytest.raises(UnreadableImage) as caught:  # that a file cannot be opened shows when it is
+            load_image(found[1].path)
+        assert caught.value.reason == "permission"
+
+
+def test_r19_a_gallery_that_may_not_be_read(open_folder: Path):
+    (open_folder / "gallery").mkdir(mode=0)
+    with without_rights(), pytest.raises(GalleryProblem, match=r"cannot be opened: Permission denied\.$"):
+        find_pictures(open_folder / "gallery")
+
+
+def test_two_looks_give_the_same_ids(tmp_path: Path):
+    touch(tmp_path, "é.jpg", "e\u0301.jpg", b"\xff.jpg", b"\xfe.jpg", "a/b.jpg")
+    assert find_pictures(tmp_path) == find_pictures(tmp_path)
+
+
+def test_a_gallery_may_itself_be_a_link(tmp_path: Path):
+    touch(tmp_path / "real", "a.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert ids(tmp_path / "link") == ["a.jpg"]
+
+
+def test_no_folder(tmp_path: Path):
+    touch(tmp_path, "file.jpg")
+    for path in (tmp_path / "gone", tmp_path / "file.jpg"):
+        with pytest.raises(GalleryProblem, match="There is no gallery folder"):
+            find_pictures(path)
+    assert find_pictures(tmp_path)[1] == []

@@ -1,0 +1,93 @@
+"""What is written comes back, and tables that do not fit together are refused."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from index.storage.tables import ImageEntry, read_catalogue, write_catalogue
+from retrieval.types import Box, Region
+
+
+def entry(image: str, **changes: object) -> ImageEntry:
+    facts = {
+        "path": image.encode(),
+        "width": 640,
+        "height": 480,
+        "bytes": 12345,
+        "mtime": 1234567890.125,
+        "sha256": "ab" * 32,
+        "thumb_file": "thumbs/0000.jpgs",
+        "thumb_start": 77,
+        "thumb_bytes": 88,
+        "keypoints_file": "keypoints/0000.bin",
+        "keypoints_start": 99,
+        "keypoints_bytes": 132,
+    }
+    return ImageEntry(image=image, **{**facts, **changes})
+
+
+ENTRIES = [
+    entry("a/ü.jpg", path=b"a/\xff.jpg"),
+    entry("b\n.jpg", thumb_start=2**40, keypoints_start=2**41),
+    entry("😀.jpg", width=20_000),
+]
+REGIONS = [
+    [Region(Box(0, 0, 640, 480), "whole"), Region(Box(1, 2, 3, 4), "grid")],
+    [Region(Box(0, 0, 640, 480), "whole")],
+    [Region(Box(5, 6, 7, 8), "grid"), Region(Box(9, 9, 20_000, 10), "grid")],
+]
+
+
+def test_round_trip(tmp_path: Path):
+    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    read = read_catalogue(tmp_path)
+    assert read.ids == [e.image for e in ENTRIES]
+    assert [read.entry(n) for n in range(3)] == ENTRIES
+    assert [[read.region(row) for row in read.rows_of(n)] for n in range(3)] == REGIONS
+    assert read.image_of_row.tolist() == [0, 0, 1, 2, 2]
+    assert all(read.numbers[image] == n for n, image in enumerate(read.ids))
+
+
+def test_a_row_says_the_same_when_it_has_been_through_the_disk_twice(tmp_path: Path):
+    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    read = read_catalogue(tmp_path)
+    (tmp_path / "again").mkdir()
+    write_catalogue(
+        tmp_path / "again",
+        [read.entry(n) for n in range(3)],
+        [[read.region(row) for row in read.rows_of(n)] for n in range(3)],
+    )
+    for table in ("images.parquet", "regions.parquet"):
+        assert pq.read_table(tmp_path / table).equals(pq.read_table(tmp_path / "again" / table))
+
+
+def test_images_without_regions(tmp_path: Path):
+    write_catalogue(tmp_path, ENTRIES[:2], [[], REGIONS[1]])
+    read = read_catalogue(tmp_path)
+    assert list(read.rows_of(0)) == [] and list(read.rows_of(1)) == [0]
+    write_catalogue(tmp_path, ENTRIES[:1], [[]])
+    assert len(read_catalogue(tmp_path).image_of_row) == 0
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2], [0, 0, 1]])
+def test_ids_out_of_order_or_twice(tmp_path: Path, order):
+    write_catalogue(tmp_path, [ENTRIES[n] for n in order], [REGIONS[n] for n in order])
+    with pytest.raises(ValueError, match="not unique or not in order"):
+        read_catalogue(tmp_path)
+
+
+def test_regions_of_an_image_that_is_not_there(tmp_path: Path):
+    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    images = pq.read_table(tmp_path / "images.parquet")
+    pq.write_table(images.slice(0, 2), tmp_path / "images.parquet")
+    with pytest.raises(ValueError, match="do not belong"):
+        read_catalogue(tmp_path)
+
+
+def test_a_table_with_other_columns(tmp_path: Path):
+    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    pq.write_table(pa.table({"image": ["a"]}), tmp_path / "regions.parquet")
+    with pytest.raises((ValueError, KeyError, pa.ArrowException)):
+        read_catalogue(tmp_path)

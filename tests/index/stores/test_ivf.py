@@ -1,0 +1,286 @@
+"""Cells find nearly everything from few of the vectors, never say a wrong score, and follow the gallery as it grows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.building import assemble
+from index.gallery import make_gallery
+from index.operations.verify import verify
+from index.storage.arrays import read_cells, write_cells
+from index.storage.generation import current_folder, open_generation, read_manifest
+from index.stores import ivf as cells
+from index.stores import ivf_store as cell_store
+from index.stores.flat_store import nearest
+from index.stores.ivf import Cells, make_cells, nearest_cells, update_cells, wants_cells
+from index.stores.ivf_store import CellStore
+from retrieval.errors import IndexProblem
+from retrieval.networks.weights import file_sha256
+from retrieval.types import unit
+
+DIMENSIONS = 32
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def clustered(count: int, seed: int = 0) -> np.ndarray:
+    """Unit vectors round 300 middles, read-only."""
+    rng = np.random.default_rng(seed)
+    middles = unit(np.random.default_rng(99).normal(size=(300, DIMENSIONS)))
+    vectors = unit(middles[rng.integers(0, 300, count)] + rng.normal(0, 0.08, (count, DIMENSIONS)))
+    vectors.setflags(write=False)
+    return vectors
+
+
+@pytest.fixture(scope="module")
+def table() -> np.ndarray:
+    return clustered(20_000)
+
+
+@pytest.fixture(scope="module")
+def sorted_in(table) -> Cells:
+    return make_cells(table, quiet)
+
+
+@pytest.fixture(scope="module")
+def store(table, sorted_in) -> CellStore:
+    return CellStore(table, sorted_in)
+
+
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many vectors each exact comparison looks at."""
+    sizes: list[int] = []
+
+    def counting(vectors, queries, count, among):
+        sizes.append(len(among))
+        return nearest(vectors, queries, count, among)
+
+    monkeypatch.setattr(cell_store, "nearest", counting)
+    return sizes
+
+
+def test_every_vector_lies_in_the_cell_nearest_to_it(table, sorted_in):
+    assert sorted_in.centroids.shape == (141, DIMENSIONS)
+    assert np.linalg.norm(sorted_in.centroids, axis=1) == pytest.approx(1, abs=1e-5)
+    similar = table @ sorted_in.centroids.T
+    own = similar[np.arange(len(table)), sorted_in.of_row]
+    assert own == pytest.approx(similar.max(axis=1), abs=1e-6)
+    assert 1 <= sorted_in.probes < 141 * cell_store.TOO_MANY
+
+
+def test_nearly_all_of_the_nearest_are_found_with_exact_scores_in_order(table, store, scanned):
+    queries = unit(clustered(300, seed=1) + np.random.default_rng(2).normal(0, 0.05, (300, DIMENSIONS)))
+    exact, _ = nearest(table, queries, 10, range(len(table)))
+    rows, scores = store.search(queries, 10)
+    found = [len(set(its) & set(true)) for its, true in zip(rows.tolist(), exact.tolist(), strict=True)]
+    assert np.mean(found) / 10 >= 0.98
+    assert scores == pytest.approx(np.einsum("qd,qkd->qk", queries, table[rows]), abs=1e-6)
+    assert (np.diff(scores, axis=1) <= 0).all() and all(len(set(its)) == 10 for its in rows.tolist())
+    assert scanned == []
+
+
+def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch):
+    monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
+    rng = np.random.default_rng(0)
+    vectors = unit(rng.normal(size=(8000, 16)))  # without clusters, which is as hard as it gets
+    queries = unit(vectors[::20] + 0.75 / 4 * rng.normal(size=(400, 16)))
+    exact, _ = nearest(vectors, queries, 10, range(8000))
+    tuned = make_cells(vectors, quiet)
+
+    def recall(probes: int) -> float:
+        rows, _ = CellStore(vectors, replace(tuned, probes=probes)).search(queries, 10)
+        return float(np.mean([len(set(its) & set(true)) / 10 for its, true in zip(rows, exact, strict=True)]))
+
+    assert recall(tuned.probes) >= 0.975 > 0.96 > recall(tuned.probes * 2 // 3)
+
+
+def test_one_of_the_table_finds_itself(table, store):
+    rows, scores = store.search(table[::1000], 1)
+    assert rows[:, 0].tolist() == list(range(0, 20_000, 1000)) and scores == pytest.approx(1, abs=1e-5)
+
+
+def test_only_some_rows(table, store, scanned):
+    query, among = table[12_345], range(10_000, 20_000)
+    rows, _ = store.search(query[None], 10, among)
+    exact, _ = nearest(table, query[None], 10, among)
+    assert len(set(rows[0]) & set(exact[0])) >= 9 and rows.min() >= 10_000
+    assert scanned == []
+    few = range(40, 60)
+    rows, scores = store.search(query[None], 30, few)
+    assert sorted(rows[0]) == list(few) and scores[0, 0] == pytest.approx((table[40:60] @ query).max(), abs=1e-6)
+    assert scanned == [20]
+
+
+def test_a_search_for_very_many_compares_everything(table, store, scanned):
+    rows, _ = store.search(table[:2], 5000)
+    assert np.array_equal(rows, nearest(table, table[:2], 5000, range(20_000))[0]) and scanned == [20_000]
+
+
+def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypatch):
+    monkeypatch.setattr(CellStore, "_probes", lambda *_: 1)
+    rows, _ = CellStore(table, sorted_in).search(table[:1], 1000)
+    assert rows.tolist() == nearest(table, table[:1], 1000, range(20_000))[0].tolist()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 40])
+def test_small_tables(count, monkeypatch):
+    monkeypatch.setattr(cells, "NEAREST", 3)
+    vectors = clustered(count)
+    rows, scores = CellStore(vectors, make_cells(vectors, quiet)).search(vectors, 2)
+    assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
+
+
+def test_vectors_come_back_exactly(table, store):
+    assert len(store) == 20_000 and np.array_equal(store.vectors(np.array([5, 19_999])), table[[5, 19_999]])
+
+
+def test_the_same_vectors_make_the_same_cells(table, sorted_in):
+    again = make_cells(table, quiet)
+    assert np.array_equal(again.centroids, sorted_in.centroids) and np.array_equal(again.of_row, sorted_in.of_row)
+    assert (again.probes, again.learned) == (sorted_in.probes, sorted_in.learned) == (sorted_in.probes, 20_000)
+
+
+def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
+    sorted_anew: list[int] = []
+
+    def counting(vectors, centroids):
+        sorted_anew.append(len(vectors))
+        return nearest_cells(vectors, centroids)
+
+    monkeypatch.setattr(cells, "nearest_cells", counting)
+    new = clustered(1500, seed=3)
+    kept = np.delete(np.arange(20_000), np.arange(0, 20_000, 10))
+    order = np.random.default_rng(4).permutation(len(kept) + len(new))
+    together = np.concatenate([table[kept], new])[np.argsort(order)]  # row i of the two goes to order[i]
+    here = np.full(20_000, -1)
+    here[kept] = order[: len(kept)]
+    updated = update_cells(sorted_in, here, together, quiet)
+    assert sum(sorted_anew) == 1500
+    assert updated.centroids is sorted_in.centroids and updated.learned == 20_000
+    assert np.array_equal(updated.of_row, nearest_cells(together, sorted_in.centroids))
+
+
+@pytest.mark.parametrize("count", [40_000, 10_000])
+def test_a_gallery_that_has_outgrown_its_cells_gets_others(table, sorted_in, count):
+    vectors = np.concatenate([table, clustered(20_000, seed=5)])[:count]
+    here = np.where(np.arange(20_000) < count, np.arange(20_000), -1)
+    updated = update_cells(sorted_in, here, vectors, quiet)
+    assert len(updated.centroids) == int(count**0.5) and updated.learned == count == len(updated.of_row)
+
+
+def test_large_indexes_and_those_of_who_asks_are_sorted_into_cells(monkeypatch):
+    assert not wants_cells("auto", cells.MANY) and wants_cells("auto", cells.MANY + 1)
+    assert wants_cells("cells", 1) and not wants_cells("flat", 10**9) and not wants_cells("half", 10**9)
+
+
+def test_written_and_read_back(sorted_in, tmp_path: Path):
+    write_cells(tmp_path, sorted_in)
+    back = read_cells(tmp_path, 20_000, DIMENSIONS)
+    assert np.array_equal(back.centroids, sorted_in.centroids) and np.array_equal(back.of_row, sorted_in.of_row)
+    assert (back.probes, back.learned) == (sorted_in.probes, sorted_in.learned)
+
+
+def changed(**arrays: object) -> dict[str, np.ndarray]:
+    good = {
+        "centroids": np.eye(4, 3, dtype=np.float32),
+        "of_row": np.array([0, 3, 1, 0, 2], np.uint16),
+        "probes": np.array(2, np.int64),
+        "learned": np.array(5, np.int64),
+    }
+    return good | {name: np.asarray(array) for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"of_row": np.array([0, 4, 1, 0, 2], np.uint16)},
+        {"of_row": np.array([0, 3, 1, 0, 2], np.int64)},
+        {"of_row": np.array([0, 3, 1, 0], np.uint16)},
+        {"of_row": np.array([[0, 3, 1, 0, 2]], np.uint16)},
+        {"centroids": np.eye(4, 2, dtype=np.float32)},
+        {"centroids": np.eye(4, 3)},
+        {"centroids": np.zeros((0, 3), np.float32)},
+        {"centroids": np.zeros(3, np.float32)},
+        {"centroids": np.full((4, 3), np.nan, np.float32)},
+        {"probes": np.array(0)},
+        {"probes": np.array(5)},
+        {"probes": np.array(2.0)},
+        {"probes": np.array([2])},
+        {"learned": np.array(0)},
+        {"learned": np.array("5")},
+    ],
+)
+def test_cells_that_cannot_be_those_of_the_vectors_are_refused(arrays, tmp_path: Path):
+    np.savez(tmp_path / "cells.npz", **changed())
+    assert read_cells(tmp_path, 5, 3).of_row.tolist() == [0, 3, 1, 0, 2]
+    np.savez(tmp_path / "cells.npz", **changed(**arrays))
+    with pytest.raises(ValueError, match=r"cells\.npz does not fit"):
+        read_cells(tmp_path, 5, 3)
+
+
+@pytest.fixture
+def by_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assemble, "wants_cells", lambda *_: True)
+    monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
+
+
+def vouched(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Other cells with a manifest that vouches for them."""
+    path = folder / "cells.npz"
+    np.savez(path, **arrays)
+    manifest = read_manifest(folder)
+    facts = manifest.files["cells.npz"].model_copy(update={"bytes": path.stat().st_size, "sha256": file_sha256(path)})
+    manifest = manifest.model_copy(update={"files": {**manifest.files, "cells.npz": facts}})
+    (folder / "manifest.json").write_text(manifest.model_dump_json())
+
+
+def test_an_index_that_is_built_with_cells_is_searched_by_them(gallery: Path, build_index, by_cells):
+    folder = build_index(gallery)
+    generation = open_generation(folder)
+    assert generation.cells is not None and verify(folder.parent) == []
+    searched = make_gallery(generation)
+    assert isinstance(searched.store, CellStore)
+    query = generation.vectors[3]
+    assert searched.nearest(query, 1)[0].tolist() == make_gallery(generation, "flat").nearest(query, 1)[0].tolist()
+
+
+def test_an_update_keeps_the_cells(gallery: Path, build_index, by_cells, draw):
+    first = open_generation(build_index(gallery))
+    (gallery / "0.png").rename(gallery / "zz.png")
+    (gallery / "1.png").unlink()
+    second = open_generation(build_index(gallery))
+    assert first.cells and second.cells and first.folder != second.folder
+    assert np.array_equal(first.cells.centroids, second.cells.centroids)
+    assert second.cells.learned == len(first.vectors) > len(second.vectors)
+    assert np.array_equal(second.cells.of_row, nearest_cells(second.vectors, second.cells.centroids))
+
+
+def test_an_index_without_cells(gallery: Path, build_index):
+    generation = open_generation(build_index(gallery))
+    assert generation.cells is None and not (generation.folder / "cells.npz").exists()
+    with pytest.raises(IndexProblem, match="build it again with BOXFIND_STORE=cells"):
+        make_gallery(generation, "cells")
+
+
+def test_damaged_cells_are_refused_and_wrong_ones_are_named(gallery: Path, build_index, by_cells):
+    folder = build_index(gallery)
+    with np.load(folder / "cells.npz") as file:
+        arrays = dict(file)
+    count = len(arrays["centroids"])
+    vouched(folder, {**arrays, "of_row": (arrays["of_row"] + 1) % count})
+    (fault,) = verify(current_folder(folder.parent).parent)
+    assert fault.endswith("vectors lie in the wrong cells and may not be found.")
+    vouched(folder, {**arrays, "of_row": arrays["of_row"] + count})
+    with pytest.raises(IndexProblem, match=r"cells\.npz does not fit the vectors"):
+        open_generation(folder)
+    vouched(folder, {"centroids": arrays["centroids"]})
+    with pytest.raises(IndexProblem, match="Build it again"):
+        open_generation(folder)
+    (folder / "cells.npz").write_bytes(b"PK")
+    with pytest.raises(IndexProblem, match=r"cells\.npz is not what was written"):
+        open_generation(folder)

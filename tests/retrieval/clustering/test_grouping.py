@@ -1,0 +1,145 @@
+"""Drawn regions of known things are found as spots, and what is the same thing comes into one group."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from retrieval.clustering.grouping import FEWEST, GROUPINGS, group_spots, typical
+from retrieval.clustering.object_instances import Spots, find_spots, least_similarity, repeated
+from retrieval.errors import UnknownName
+from retrieval.ranking.confidence import Null
+from retrieval.ranking.diffusion import find_neighbours
+from retrieval.types import Numbers, Vectors, unit
+
+NULL = Null(0.4, 0.05)
+THINGS, SEEN = 5, 8
+REGIONS = 5
+DIMENSIONS = 64
+
+
+def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[int]]:
+    """40 pictures of 5 things, and then 4 of nothing that is seen twice: a region with the thing, 4 of anything."""
+    rng = np.random.default_rng(seed)
+    things = unit(rng.normal(size=(THINGS, DIMENSIONS)))
+    shown = [*np.repeat(np.arange(THINGS), SEEN).tolist(), -1, -1, -1, -1]
+    vectors = rng.normal(size=(len(shown), REGIONS, DIMENSIONS))
+    for picture, thing in enumerate(shown):
+        if thing >= 0:
+            vectors[picture, 1] = things[thing] * 8 + rng.normal(size=DIMENSIONS) * 0.4
+    boxes = np.tile([[x, 0, x + 10, 10] for x in range(0, 20 * REGIONS, 20)], (len(shown), 1)).astype(np.int32)
+    found = unit(vectors.reshape(-1, DIMENSIONS)), np.repeat(np.arange(len(shown)), REGIONS), boxes
+    for array in found:
+        array.setflags(write=False)
+    return *found, shown
+
+
+def spots_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> Spots:
+    neighbours = find_neighbours(vectors, images)
+    nodes = neighbours.nodes
+    return find_spots(neighbours, images[nodes], boxes[nodes], vectors[nodes], NULL)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_thing_is_a_group_and_its_region_the_one_that_shows_it(seed: int) -> None:
+    vectors, images, boxes, shown = gallery(seed)
+    spots = spots_of(vectors, images, boxes)
+    groups = group_spots(spots, vectors[spots.rows])
+    members = [spots.images[groups == number].tolist() for number in range(groups.max() + 1)]
+    assert sorted(members) == [[p for p, thing in enumerate(shown) if thing == t] for t in range(THINGS)]
+    assert (spots.rows[groups >= 0] % REGIONS == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
+    vectors, images, boxes, shown = gallery(seed)
+    spots = spots_of(vectors, images, boxes)
+    groups = group_spots(spots, vectors[spots.rows], 0.8, "k-means")
+    assert groups.max() >= 0 and np.array_equal(groups, group_spots(spots, vectors[spots.rows], 0.8, "k-means"))
+    for number in range(groups.max() + 1):
+        assert len({shown[picture] for picture in spots.images[groups == number]}) == 1
+    assert (group_spots(spots, vectors[spots.rows], 1.1, "k-means") == -1).all()
+
+
+def test_profiles_have_length_one_and_spots_stand_in_the_order_of_their_pictures() -> None:
+    vectors, images, boxes, _ = gallery()
+    spots = spots_of(vectors, images, boxes)
+    assert np.allclose(spots.profiles.multiply(spots.profiles).sum(axis=1), 1)
+    assert (np.diff(spots.images) >= 0).all() and np.array_equal(images[spots.rows], spots.images)
+    assert (spots.strengths > 0).all()
+
+
+def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
+    vectors, images, boxes, _ = gallery()
+    other = unit(np.random.default_rng(9).normal(size=DIMENSIONS))
+    vectors = vectors.copy()
+    for picture in (0, 9, 17, 25):  # each with another thing of its own
+        vectors[picture * REGIONS + 3] = unit(other * 8 + np.random.default_rng(picture).normal(size=DIMENSIONS) * 0.4)
+    spots = spots_of(vectors, images, boxes)
+    groups = group_spots(spots, vectors[spots.rows])
+    members = [spots.images[groups == number].tolist() for number in range(groups.max() + 1)]
+    assert [0, 9, 17, 25] in members and list(range(8)) in members
+
+
+def test_a_picture_is_in_a_group_once_and_the_largest_group_is_first() -> None:
+    vectors, images, boxes, _ = gallery()
+    spots = spots_of(vectors, images, boxes)
+    for likeness in (0.05, 0.3, 0.9):
+        groups = group_spots(spots, vectors[spots.rows], likeness)
+        sizes = np.bincount(groups[groups >= 0])
+        assert (np.diff(sizes) <= 0).all() and (sizes >= FEWEST).all()
+        pairs = list(zip(groups[groups >= 0].tolist(), spots.images[groups >= 0].tolist(), strict=True))
+        assert len(set(pairs)) == len(pairs)
+
+
+def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
+    vectors, images, boxes, _ = gallery()
+    spots = spots_of(vectors, images, boxes)
+    groups = group_spots(spots, vectors[spots.rows])
+    likenesses = typical(spots, groups)
+    alike = (spots.profiles @ spots.profiles.T).toarray()
+    for spot, group in enumerate(groups):
+        others = [other for other in np.flatnonzero(groups == group) if other != spot]
+        expected = alike[spot, others].mean() if group >= 0 else 0
+        assert likenesses[spot] == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_covers_the_picture_counts_less_than_what_is_there_once() -> None:
+    rng = np.random.default_rng(1)
+    grass, cup = unit(rng.normal(size=(2, 64)))
+    vectors = unit(np.array([grass, grass, cup, cup]))
+    boxes = np.array([[0, 0, 9, 9], [20, 0, 29, 9], [40, 0, 60, 20], [45, 5, 65, 25]], np.int32)
+    assert repeated(np.zeros(4, int), boxes, vectors) == pytest.approx(
+        [1, 1, max(cup @ grass, 0)] * 1 + [max(cup @ grass, 0)]
+    )
+    assert repeated(np.array([0, 1, 2, 3]), boxes, vectors).tolist() == [0, 0, 0, 0]
+
+
+def test_unrelated_pictures_make_no_groups() -> None:
+    rng = np.random.default_rng(2)
+    vectors = unit(rng.normal(size=(12 * REGIONS, DIMENSIONS)))
+    images = np.repeat(np.arange(12), REGIONS)
+    boxes = np.tile(np.array([[0, 0, 9, 9]], np.int32), (len(images), 1))
+    spots = find_spots(find_neighbours(vectors, images), images, boxes, vectors, Null(0.3, 0.05))
+    assert (group_spots(spots, vectors[spots.rows]) == -1).all()
+
+
+@pytest.mark.parametrize("grouping", GROUPINGS)
+def test_a_gallery_of_one_picture_has_no_spots(grouping: str) -> None:
+    vectors, images, boxes, _ = gallery()
+    spots = spots_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
+    assert len(spots.images) == 0 and spots.profiles.shape == (0, 1)
+    groups = group_spots(spots, vectors[spots.rows], 0.5, grouping)
+    assert groups.tolist() == [] and typical(spots, groups).tolist() == []
+
+
+def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> None:
+    for pictures, most in ((2000, 5), (40, 2)):
+        least = least_similarity(NULL, pictures)
+        assert NULL.expected(least, pictures) < most <= NULL.expected(least - 0.002, pictures)
+
+
+def test_an_unknown_way_is_told_with_those_there_are() -> None:
+    vectors, images, boxes, _ = gallery()
+    spots = spots_of(vectors, images, boxes)
+    with pytest.raises(UnknownName, match="k-means, linkage"):
+        group_spots(spots, vectors[spots.rows], 0.5, "magic")

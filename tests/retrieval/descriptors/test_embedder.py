@@ -1,0 +1,218 @@
+"""A query is described the way the gallery was, and a box that cannot be searched says why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retrieval.descriptors.embedder import Embedder, checked_box, network_size
+from retrieval.descriptors.pooling import POOLINGS
+from retrieval.descriptors.whitening import Whitening
+from retrieval.errors import BadBox, UnknownName
+from retrieval.networks.imagenet_classes import Classifier
+from retrieval.regions.layout import find_regions
+from retrieval.types import Box, Region, unit
+
+PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
+PICTURE = np.zeros((300, 400, 3), np.uint8)
+edges = st.integers(-500, 900)
+
+
+@given(edges, edges, st.integers(-50, 900), st.integers(-50, 900), st.floats(1, 2))
+def test_a_checked_box_lies_in_the_picture_and_is_large_enough(x, y, w, h, context):
+    box = Box.from_xywh(x, y, w, h)
+    inside_w, inside_h = min(x + w, 400) - max(x, 0), min(y + h, 300) - max(y, 0)
+    if min(inside_w, inside_h) < 8:
+        with pytest.raises(BadBox, match=r"\.$"):
+            checked_box(PICTURE, box, context)
+        return
+    found = checked_box(PICTURE, box, context)
+    assert 0 <= found.x0 <= max(x, 0) and 0 <= found.y0 <= max(y, 0)
+    assert min(x + w, 400) <= found.x1 <= 400 and min(y + h, 300) <= found.y1 <= 300
+    if context == 1:
+        assert found == box.clipped(400, 300)
+
+
+def test_the_sentences_say_what_to_draw():
+    with pytest.raises(BadBox, match="outside the picture, which is 400 x 300"):
+        checked_box(PICTURE, Box.from_xywh(400, 0, 50, 50))
+    with pytest.raises(BadBox, match="is 3 x 200 pixels; draw one of at least 8 x 8"):
+        checked_box(PICTURE, Box.from_xywh(397, 0, 50, 200))
+
+
+def test_context_takes_in_a_tenth_on_each_side():
+    assert checked_box(PICTURE, Box.from_xywh(100, 100, 100, 50), 1.2) == Box(90, 95, 210, 155)
+    assert checked_box(PICTURE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
+
+
+@given(st.integers(8, 20_000), st.integers(8, 20_000), st.sampled_from([224, 256, 512, 640]))
+def test_the_network_sees_whole_cells(width, height, side):
+    w, h = network_size(width, height, side)
+    assert w % 32 == h % 32 == 0 and min(w, h) >= 32
+    assert max(w, h) == round(side / 32) * 32
+    assert abs(w - width * side / max(width, height)) <= 32 and abs(h - height * side / max(width, height)) <= 32
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, pooling):
+    embedder = make_embedder(pooling=pooling, query_side=32)
+    for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
+        image = draw(seed, *size)
+        looked = embedder.look(image)
+        regions, vectors = looked.regions, looked.vectors
+        assert regions[0].kind == "whole"
+        assert embedder.query(image, Box.whole(image), PLAIN).descriptor == pytest.approx(vectors[0], abs=1e-6)
+
+
+def watching(embedder: Embedder, seen: list) -> Embedder:
+    """Notes the (height, width) of everything that goes through the network."""
+
+    def run(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
+        seen.append(pixels.shape[1:3])
+        return embedder.run(pixels)
+
+    return Embedder(embedder.recipe, run)
+
+
+def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make_embedder):
+    seen = []
+
+    embedder = watching(make_embedder(side=512, query_side=128), seen)
+    image = draw(1, 1024, 768)
+    embedder.look(image)
+    for box in (Box.whole(image), Box(0, 0, 512, 384), Box(100, 100, 164, 132), Box(10, 10, 18, 18)):
+        embedder.query(image, box, PLAIN)
+    assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
+
+
+def test_a_crop_is_seen_at_every_scale_and_the_whole_at_that_of_the_gallery(draw, make_embedder):
+    seen = []
+    embedder = watching(make_embedder(side=512, query_side=128, query_views=(0.5, 1.0, 1.5)), seen)
+    image = draw(1, 1024, 768)
+    for box in (Box(0, 0, 512, 512), Box(10, 10, 74, 74), Box.whole(image), Box(-9, -9, 2000, 2000)):
+        embedder.query(image, box, PLAIN)
+    assert seen == [(128, 128), (256, 256), (384, 384), (64, 64), (128, 128), (192, 192), (384, 512), (384, 512)]
+
+
+def test_the_descriptor_is_the_mean_of_its_views(draw, make_embedder):
+    image, box = draw(4, 512, 384), Box(30, 20, 290, 220)
+    mean = np.full(16, 0.1, np.float32)
+    white = Whitening("pca", mean, np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0].astype(np.float32))
+    alone = [
+        make_embedder(side=256, query_side=64, query_views=(view,)).query(image, box, white).descriptor
+        for view in (0.5, 1.0, 2.0)
+    ]
+    embedder = make_embedder(side=256, query_side=64, query_views=(0.5, 1.0, 2.0))
+    assert embedder.query(image, box, white).descriptor == pytest.approx(unit(np.mean(alone, axis=0)), abs=1e-6)
+    assert min(a @ b for a in alone for b in alone) < 0.999  # they do differ
+
+
+def two_layers(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of 32 and of 16 pixels: each one's mean colour, and how far the colour lies from grey."""
+    count, height, width, _ = pixels.shape
+    coarse, fine = (
+        pixels.reshape(count, height // cell, cell, width // cell, cell, 3).mean(axis=(2, 4), dtype=np.float32)
+        for cell in (32, 16)
+    )
+    return coarse.transpose(0, 3, 1, 2), fine.transpose(0, 3, 1, 2) - 128
+
+
+@pytest.mark.parametrize("views", [(1.0,), (0.56, 0.8, 1.12)])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_gallery_picture_finds_itself_with_similarity_1(draw, make_embedder, pooling, views):
+    recipe = make_embedder(pooling=pooling, query_views=views, query_side=64).recipe
+    embedder = Embedder(recipe, two_layers)
+    rng = np.random.default_rng(0)
+    whitening = Whitening(
+        "mined", rng.normal(size=6).astype(np.float32) / 9, rng.normal(size=(6, 4)).astype(np.float32)
+    )
+    for seed, size in enumerate([(128, 96), (90, 200), (64, 64)]):
+        image = draw(seed, *size)
+        stored = whitening.apply(embedder.look(image).vectors)[0]
+        query = embedder.query(image, Box.whole(image), whitening).descriptor
+        assert query @ stored == pytest.approx(1, abs=1e-6)
+
+
+def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):
+    image = draw(1, 200, 150)
+    looked = make_embedder(grid_levels=3).look(image)
+    regions, vectors = looked.regions, looked.vectors
+    assert regions == find_regions(image, (200, 150), ("whole", "grid"), 3, {})
+    assert vectors.shape == (21, 16) and vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_query_sees_only_its_box(draw, tiny_embedder):
+    image = draw(2, 300, 200)
+    box = Box(60, 40, 200, 160)
+    elsewhere = image.copy()
+    elsewhere[:40] = 0
+    elsewhere[:, 200:] = 255
+
+    def descriptor(of: np.ndarray, box: Box, context: float = 1.0) -> np.ndarray:
+        return tiny_embedder.query(of, box, PLAIN, context).descriptor
+
+    assert np.array_equal(descriptor(image, box), descriptor(elsewhere, box))
+    assert not np.array_equal(descriptor(elsewhere, box, 1.5), descriptor(elsewhere, box))
+    assert np.array_equal(descriptor(image, Box(-50, 40, 200, 160)), descriptor(image, Box(0, 40, 200, 160)))
+
+
+def test_the_crop_goes_with_the_query(draw, tiny_embedder):
+    image = draw(2, 300, 200)
+    assert np.array_equal(tiny_embedder.query(image, Box(60, 40, 200, 160), PLAIN).crops[0], image[40:160, 60:200])
+    assert np.array_equal(tiny_embedder.query(image, Box(-9, 100, 100, 999), PLAIN).crops[0], image[100:, :100])
+    wider = tiny_embedder.query(image, Box(100, 100, 200, 150), PLAIN, 1.2)
+    assert np.array_equal(wider.crops[0], image[95:155, 90:210])
+    assert np.array_equal(tiny_embedder.query(image, Box.whole(image), PLAIN).crops[0], image)
+
+
+def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder):
+    image = draw(3)
+    plain = tiny_embedder.query(image, Box.whole(image), PLAIN).descriptor
+    mean = np.full(16, 0.1, np.float32)
+    axes = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0][:, :5].astype(np.float32)
+    white = tiny_embedder.query(image, Box.whole(image), Whitening("pca", mean, axes)).descriptor
+    assert white.shape == (5,)
+    assert white == pytest.approx(unit((plain - mean) @ axes), abs=1e-5)
+
+
+def test_an_unknown_pooling(draw, make_embedder):
+    with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
+        make_embedder(pooling="gme").look(draw(1))
+
+
+def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedder):
+    image = draw(3, 300, 200)
+    looked = tiny_embedder.look(image)
+    for region, vector in zip(looked.regions, looked.vectors, strict=True):
+        query = tiny_embedder.query(image, region.box, PLAIN, mode="slice")
+        assert query.descriptor @ unit(vector) == pytest.approx(1, abs=1e-6)
+    box = Box(60, 40, 200, 160)
+    assert tiny_embedder.query(image, box, PLAIN, mode="slice").descriptor @ tiny_embedder.query(
+        image, box, PLAIN
+    ).descriptor == pytest.approx(0.9, abs=0.0999)  # its cells are those of the whole picture
+
+
+def test_an_unknown_query_mode(draw, tiny_embedder):
+    with pytest.raises(UnknownName, match="there are: crop, slice"):
+        tiny_embedder.query(draw(1), Box(0, 0, 64, 64), PLAIN, mode="cut")
+
+
+def test_regions_found_in_the_pixels_are_described_with_the_others(draw, make_embedder):
+    image = draw(5, 300, 200)
+    thing = Region(Box(50, 40, 150, 140), "detector", 0.8, "cup")
+    embedder = replace(make_embedder(regions=("whole", "detector")), finders={"detector": lambda _: [thing]})
+    looked = embedder.look(image, (600, 400))
+    found = Region(Box(100, 80, 300, 280), "detector", 0.8, "cup")
+    assert looked.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
+    assert looked.vectors.shape == (2, 16) and looked.kinds.classes.shape == (2, 0)
+
+
+def test_a_classifier_says_what_each_region_is_taken_for(draw, tiny_embedder):
+    weight = np.random.default_rng(0).normal(size=(1000, 16)).astype(np.float32)
+    embedder = replace(tiny_embedder, classifier=Classifier(weight, np.zeros(1000, np.float32)))
+    looked = embedder.look(draw(5, 300, 200))
+    assert looked.kinds.classes.shape == looked.kinds.shares.shape == (len(looked.regions), embedder.classes)
+    assert (np.diff(looked.kinds.shares.astype(float), axis=1) <= 0).all() and looked.kinds.classes.max() < 1000

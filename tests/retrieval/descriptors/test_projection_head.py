@@ -1,0 +1,133 @@
+"""Heads: what is written is read back, and nothing else is taken for one."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from retrieval.descriptors.projection_head import HeadFacts, head_problem, read_head, write_head
+from retrieval.descriptors.whitening import Whitening
+from retrieval.errors import BadHead, RuntimeMissing
+from retrieval.optional_packages import Extra
+from tests.tiny import TINY_RECIPE
+
+FACTS = HeadFacts.of(TINY_RECIPE)
+
+
+def some_head() -> Whitening:
+    rng = np.random.default_rng(0)
+    return Whitening("finetuned", rng.normal(size=16).astype(np.float32), rng.normal(size=(16, 8)).astype(np.float32))
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    write_head(tmp_path / "head.safetensors", some_head(), FACTS)
+    return tmp_path / "head.safetensors"
+
+
+def test_what_is_written_is_read_back(written):
+    head, facts = read_head(written)
+    assert (head.kind, facts) == ("finetuned", FACTS)
+    assert np.array_equal(head.mean, some_head().mean) and np.array_equal(head.projection, some_head().projection)
+    assert [file.name for file in written.parent.iterdir()] == ["head.safetensors"]
+
+
+def test_the_same_head_is_the_same_file(written, tmp_path):
+    write_head(tmp_path / "again", some_head(), FACTS)
+    assert (tmp_path / "again").read_bytes() == written.read_bytes()
+
+
+def test_a_head_in_columns_order_is_written_right(tmp_path):
+    head = some_head()
+    write_head(tmp_path / "head", replace(head, projection=np.asfortranarray(head.projection)), FACTS)
+    assert np.array_equal(read_head(tmp_path / "head")[0].projection, head.projection)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": np.zeros(15, np.float32)},
+        {"mean": np.full(16, np.nan, np.float32)},
+        {"mean": np.zeros(16, np.float64)},
+        {"projection": np.ones(16, np.float32)},
+        {"projection": np.zeros((16, 0), np.float32)},
+        {"projection": np.full((16, 8), np.inf, np.float32)},
+        {"projection": np.zeros((16, 8), np.float32)},
+        {"another": np.ones(3, np.float32)},
+    ],
+    ids=str,
+)
+def test_other_arrays_are_refused(written, change):
+    with safetensors.safe_open(written, framework="numpy") as file:
+        metadata = file.metadata()
+    arrays = safetensors.numpy.load_file(written) | change
+    written.write_bytes(safetensors.numpy.save(arrays, metadata))
+    with pytest.raises(BadHead, match=r"head\.safetensors .*\.$"):
+        read_head(written)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"format": "pt"},
+        {"boxfind-head-1": ""},
+        {"boxfind-head-1": "[]"},
+        {"boxfind-head-1": '{"backbone": "a"}'},
+        {"boxfind-head-1": ('{"backbone": 1, "weights_sha256": "", "preprocessing": 1, "pooling": "gem", "fine": 0}')},
+    ],
+    ids=str,
+)
+def test_other_metadata_is_refused(written, metadata):
+    written.write_bytes(safetensors.numpy.save(safetensors.numpy.load_file(written), metadata))
+    with pytest.raises(BadHead, match="finetune"):
+        read_head(written)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.99])
+def test_a_file_that_is_cut_off_is_refused(written, share):
+    data = written.read_bytes()
+    written.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(BadHead, match="damaged"):
+        read_head(written)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(BadHead, match="cannot be read"):
+        read_head(tmp_path / "none")
+    with pytest.raises(BadHead, match="cannot be read"):
+        read_head(tmp_path)
+    with pytest.raises(BadHead, match="cannot be written"):
+        write_head(tmp_path / "no folder" / "head", some_head(), FACTS)
+
+
+def test_a_head_that_could_not_be_read_is_not_written(tmp_path):
+    with pytest.raises(BadHead):
+        write_head(tmp_path / "head", replace(some_head(), mean=np.full(16, np.nan, np.float32)), FACTS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"backbone": "resnet50"}, {"weights_sha256": "1" * 64}, {"preprocessing": 2}, {"pooling": "mac"}, {"fine": 0.0}],
+    ids=str,
+)
+def test_a_head_belongs_to_what_makes_its_vectors(change):
+    assert head_problem(FACTS, TINY_RECIPE) == ""
+    problem = head_problem(FACTS, replace(TINY_RECIPE, **change))
+    assert next(iter(change)) in problem and str(next(iter(change.values()))) in problem
+
+
+def test_other_regions_and_sizes_may_use_it():
+    assert head_problem(FACTS, replace(TINY_RECIPE, side=320, grid_levels=4, dimensions=4)) == ""
+
+
+def test_a_missing_library_is_named(written, monkeypatch):
+    monkeypatch.setattr(
+        "retrieval.descriptors.projection_head.SAFETENSORS",
+        Extra("safetensors", "no_such_module", "requirements/finetune.txt"),
+    )
+    with pytest.raises(RuntimeMissing, match=r"safetensors.*pip install -r requirements-finetune\.txt"):
+        read_head(written)

@@ -1,0 +1,126 @@
+"""The right network is taken, or the user is told why it is another; its weights are the ones that are published."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from retrieval.errors import RuntimeMissing, UnknownName, WeightsMissing
+from retrieval.networks import backbones
+from retrieval.networks.backbones import BACKBONES, BUNDLED, choose_backbone
+from retrieval.networks.torchvision_compat import import_torchvision
+from retrieval.networks.weights import file_sha256, need_weights
+from retrieval.optional_packages import Extra
+from retrieval.regions.region_detectors import FINDERS
+
+MODELS = Path(__file__).parents[3] / "docs" / "models.md"
+PUBLISHED = {
+    "resnet18": "ResNet18_Weights.IMAGENET1K_V1",
+    "resnet50": "ResNet50_Weights.IMAGENET1K_V2",
+    "vgg16": "VGG16_Weights.IMAGENET1K_V1",
+    "efficientnet-b0": "EfficientNet_B0_Weights.IMAGENET1K_V1",
+    "efficientnet-b1": "EfficientNet_B1_Weights.IMAGENET1K_V1",
+    "efficientnet-b2": "EfficientNet_B2_Weights.IMAGENET1K_V1",
+    "fasterrcnn-resnet50": "FasterRCNN_ResNet50_FPN_Weights.COCO_V1",
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_fetched(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
+    backbone, sentence = choose_backbone("auto", offline=True)
+    assert backbone.name == BUNDLED == "efficientnet-lite0"
+    assert sentence.startswith("Using efficientnet-lite0, which came with the installation. ")
+    assert "resnet50-11ad3fa6.pth (103 MB)" in sentence and "offline" in sentence
+    assert sentence.endswith("(docs/models.md).") and str(tmp_path) not in sentence  # visitors read it
+
+
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != BUNDLED])
+def test_offline_a_network_asked_for_by_name_is_not_replaced(name, monkeypatch):
+    monkeypatch.setattr(Extra, "installed", True)
+    with pytest.raises(WeightsMissing, match=BACKBONES[name].weights.file):
+        choose_backbone(name, offline=True)
+
+
+def test_the_bundled_network_is_always_there():
+    assert choose_backbone(BUNDLED, offline=True) == (BACKBONES[BUNDLED], "")
+
+
+def test_online_weights_that_cannot_be_fetched_are_as_good_as_offline(monkeypatch):
+    def fail(*_: object) -> None:
+        raise WeightsMissing("The network is away")
+
+    monkeypatch.setattr(backbones, "have_weights", fail)
+    backbone, sentence = choose_backbone("auto", offline=False)
+    assert backbone.name == BUNDLED and "The network is away" in sentence
+    with pytest.raises(WeightsMissing, match="The network is away"):
+        choose_backbone("resnet50", offline=False)
+
+
+def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
+    def fail(*_: object) -> None:
+        raise AssertionError("fetched for nothing")
+
+    monkeypatch.setattr(Extra, "installed", False)
+    monkeypatch.setattr(backbones, "have_weights", fail)
+    with pytest.raises(RuntimeMissing, match=r"clip-rn50 needs .* open-clip-torch.*`pip install -r requirements-clip"):
+        choose_backbone("clip-rn50", offline=False)
+
+
+def test_without_torchvision_auto_falls_back_too(monkeypatch):
+    monkeypatch.setattr(Extra, "installed", False)
+    backbone, sentence = choose_backbone("auto", offline=False)
+    assert backbone.name == BUNDLED and "resnet50 needs the library torchvision" in sentence
+
+
+def test_weights_on_disk_are_taken_without_a_word(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(backbones, "have_weights", lambda *_: tmp_path / "there")
+    assert choose_backbone("auto", offline=True) == (BACKBONES["resnet50"], "")
+
+
+def test_an_unknown_name():
+    with pytest.raises(UnknownName, match=r"there are: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
+        choose_backbone("resnet51", offline=True)
+
+
+@pytest.mark.parametrize(("name", "published"), PUBLISHED.items(), ids=PUBLISHED)
+def test_weights_are_torchvisions_by_address_hash_and_size(name, published):
+    import_torchvision()
+    from torchvision.models import get_weight
+
+    entry, theirs = BACKBONES[name].weights, get_weight(published)
+    assert entry.url == theirs.url and theirs.url.endswith("/" + entry.file)
+    beginning = theirs.url.removesuffix(".pth").rpartition("-")[2]  # what torchvision itself compares with
+    assert entry.sha256.startswith(beginning) and len(beginning) == 8
+    assert entry.megabytes == round(theirs.meta["_file_size"] * 2**20 / 10**6)
+
+
+def test_the_table_calls_each_by_its_name_and_pins_its_weights():
+    for name, backbone in BACKBONES.items():
+        assert backbone.name == name and len(backbone.weights.sha256) in (8, 64)
+        assert backbone.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
+        assert (backbone.weights.package is None) != (backbone.weights.url is None)
+        assert (backbone.needs is None) == (name == BUNDLED)
+    assert len(BACKBONES["resnet50"].weights.sha256) == 64
+    assert BACKBONES.keys() - PUBLISHED.keys() == {BUNDLED, "clip-rn50"}
+    bundled = BACKBONES[BUNDLED].weights
+    path = need_weights(bundled)
+    assert file_sha256(path) == bundled.sha256 and round(path.stat().st_size / 10**6) == bundled.megabytes
+    with pytest.raises(WeightsMissing):
+        need_weights(replace(bundled, sha256="0" * 64))
+
+
+def test_the_page_about_models_names_every_file_with_its_size_and_licence():
+    lines = [line for line in MODELS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    entries = {name: (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
+    entries |= {name: (finder.licence, finder.weights) for name, finder in FINDERS.items() if finder.weights}
+    for name, (licence, weights) in entries.items():
+        (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
+        _, _, code, of_weights, _, file, megabytes, source, _ = (cell.strip() for cell in line.split("|"))
+        assert (code, of_weights, file, megabytes) == (licence, licence, weights.file, str(weights.megabytes))
+        assert (weights.package or urlsplit(weights.url).netloc) in source
+    assert len(lines) == len(entries) + 1  # and proposals

@@ -1,0 +1,79 @@
+"""A network in 8-bit integers is calibrated once, kept under its own name, and sees nearly the same."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrieval.errors import RuntimeMissing
+from retrieval.networks.openvino_runtime import has_quantised, quantise, start_openvino
+from retrieval.networks.run_options import RunOptions
+from retrieval.optional_packages import NNCF, Extra
+
+pytestmark = pytest.mark.skipif(not NNCF.installed, reason="pip install -r requirements/int8.txt")
+
+
+def small():
+    """Four convolutions at stride 16 and 32, the last layer first."""
+    import torch
+    from torch import nn
+
+    class Small(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.body = nn.Sequential(nn.Conv2d(3, 16, 4, 4), nn.ReLU(), nn.Conv2d(16, 16, 4, 4), nn.ReLU())
+            self.head = nn.Sequential(nn.Conv2d(16, 32, 3, 2, 1), nn.ReLU())
+
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            fine = self.body(pixels.permute(0, 3, 1, 2).float() / 255)
+            return self.head(fine), fine
+
+    return Small().eval()
+
+
+def pictures(draw, count=8):
+    return [draw(seed, 96, 64)[None] for seed in range(count)]
+
+
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory, draw) -> tuple[Path, str]:
+    converted = tmp_path_factory.mktemp("networks") / "small.xml"
+    return converted, quantise(small, converted, lambda: pictures(draw))
+
+
+def test_it_sees_nearly_the_same(calibrated, draw):
+    converted, precision = calibrated
+    exact = start_openvino(small, RunOptions("float32", converted=converted))
+    quick = start_openvino(small, RunOptions(precision, converted=converted))
+    for picture in pictures(draw):
+        for layer, its in zip(exact(picture), quick(picture), strict=True):
+            assert layer.shape == its.shape and its.dtype == np.float32
+            assert not np.array_equal(layer, its)
+            cosine = np.sum(layer * its) / np.linalg.norm(layer) / np.linalg.norm(its)
+            assert cosine > 0.98
+
+
+def test_it_is_calibrated_once_and_has_a_name_of_its_own(calibrated):
+    converted, precision = calibrated
+    assert quantise(small, converted, lambda: pytest.fail("calibrated again")) == precision
+    assert precision.startswith("int8-") and len(precision) == len("int8-") + 12
+    assert has_quantised(RunOptions(precision, converted=converted))
+    assert not has_quantised(RunOptions("int8-000000000000", converted=converted))
+    assert not has_quantised(RunOptions("float32", converted=converted))
+    assert sorted(path.name for path in converted.parent.glob("*.xml")) == [f"small-{precision}.xml", "small.xml"]
+
+
+@pytest.mark.usefixtures("calibrated")
+def test_nothing_else_that_logs_is_quietened(caplog):
+    logging.getLogger("boxfind").warning("still heard")
+    assert caplog.messages == ["still heard"]
+
+
+def test_without_its_library_it_says_which_line_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "retrieval.networks.openvino_runtime.NNCF", Extra("nncf", "no_such_module", "requirements/int8.txt")
+    )
+    with pytest.raises(RuntimeMissing, match=r"int8 needs the library nncf.*requirements-int8\.txt"):
+        quantise(small, tmp_path / "small.xml", list)

@@ -1,0 +1,435 @@
+"""The same details in the same arrangement are evidence; anything else is not."""
+
+import functools
+import itertools
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.ranking import verification as module
+from retrieval.ranking.keypoints import LIMIT, Keypoints, find_keypoints, query_keypoints
+from retrieval.ranking.verification import ENOUGH, NOTHING, Evidence, lift, matched_details, verify, verify_all
+from retrieval.types import Box
+
+SIZE = 640, 480
+PLACE = Box(200, 120, 440, 330)
+
+
+def texture(seed, width=240, height=210):
+    """A card of coloured rectangles and blobs, (height, width, 3), read-only."""
+    rng = np.random.default_rng(seed)
+    drawn = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    for _ in range(90):
+        x, y, w, h = rng.integers((0, 0, 5, 5), (width, height, 45, 45)).tolist()
+        colour = rng.integers(0, 256, 3).tolist()
+        if rng.random() < 0.5:
+            cv2.rectangle(drawn, (x, y), (x + w, y + h), colour, -1)
+        else:
+            cv2.circle(drawn, (x, y), w // 2, colour, -1)
+    drawn.setflags(write=False)
+    return drawn
+
+
+def scene(card, corners, seed=99):
+    """A picture of SIZE with the card laid where its four corners (clockwise from top left) shall be."""
+    height, width = card.shape[:2]
+    flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    mapping = cv2.getPerspectiveTransform(flat - 0.5, np.array(corners, np.float32) - 0.5)
+    laid = cv2.warpPerspective(card, mapping, SIZE, flags=cv2.INTER_AREA)
+    mask = cv2.warpPerspective(np.full((height, width), 255, np.uint8), mapping, SIZE, flags=cv2.INTER_NEAREST)
+    picture = np.where(mask[:, :, None] > 0, laid, texture(seed, *SIZE))
+    picture.setflags(write=False)
+    return picture
+
+
+def around(corners):
+    x, y = np.array(corners).T
+    return Box(round(x.min()), round(y.min()), round(x.max()), round(y.max())).clipped(*SIZE)
+
+
+def turned(degrees, factor, centre=(320, 240), width=240, height=210):
+    angle = np.deg2rad(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * factor
+    half = np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
+    return half @ turn.T + centre
+
+
+def iou(a, b):
+    shared = Box(max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1))
+    common = max(shared.width, 0) * max(shared.height, 0)
+    return common / (a.width * a.height + b.width * b.height - common)
+
+
+def size_of(image):
+    return image.shape[1], image.shape[0]
+
+
+def compared(query, candidate):
+    return verify(*query_keypoints(query), find_keypoints(candidate), size_of(candidate))
+
+
+def made(points, seed=0):
+    """Keypoints at these points with descriptors that only their own like resembles."""
+    descriptors = np.random.default_rng(seed).integers(0, 60, (len(points), 128), dtype=np.uint8)
+    return Keypoints(np.array(points, np.float32).reshape(-1, 2), descriptors)
+
+
+CARD = texture(1)
+LAYINGS = {
+    "upright": turned(0, 1),
+    "turned": turned(35, 1),
+    "head down": turned(180, 0.8),
+    "smaller": turned(-20, 0.45, (150, 330)),
+    "larger": turned(10, 1.7),
+    "in perspective": [[180, 100], [450, 150], [430, 360], [190, 390]],
+    "half outside": turned(15, 1.2, (560, 200)),
+}
+
+
+@pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
+def test_a_card_is_found_however_it_lies(corners):
+    evidence = compared(CARD, scene(CARD, corners))
+    assert evidence.inliers >= 3 * ENOUGH
+    assert iou(evidence.box, around(corners)) > 0.9
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_a_card_is_not_found_where_another_lies(seed):
+    assert compared(CARD, scene(texture(seed), LAYINGS["turned"], seed + 50)) == NOTHING
+
+
+def test_a_mirrored_arrangement_is_refused():
+    points = np.random.default_rng(3).uniform(0, 300, (40, 2))
+    mirrored = points * (-1, 1) + (300, 0)
+    query = made(points)
+    assert verify(query, (300, 300), made(points), (300, 300)) == Evidence(40, Box(0, 0, 300, 300))
+    assert verify(query, (300, 300), made(mirrored), (300, 300)) == NOTHING
+
+
+@pytest.mark.parametrize(("factor", "found"), [(1, True), (0.12, True), (0.05, False)])
+def test_an_outline_must_have_a_believable_size(factor, found):
+    points = np.random.default_rng(3).uniform(0, 300, (60, 2))
+    evidence = verify(made(points), (300, 300), made(points * factor + 100), (500, 500))
+    assert (evidence != NOTHING) == found
+
+
+def test_a_mapping_whose_horizon_cuts_the_query_is_refused():
+    points = np.random.default_rng(4).uniform((10, 10), (390, 150), (60, 2)).astype(np.float32)
+    for vanishing, found in ((0.0, True), (-0.004, False)):  # depth 0 at y = 250, inside a query 400 high
+        mapping = np.array([[1, 0, 100], [0, 1, 100], [0, vanishing, 1]])
+        seen = cv2.perspectiveTransform(points[None], mapping)[0]
+        assert (verify(made(points), (400, 400), made(seen), (640, 640)) != NOTHING) == found
+
+
+def test_an_outline_beside_the_candidate_is_no_evidence():
+    points = np.random.default_rng(5).uniform(0, 300, (40, 2))
+    assert verify(made(points), (300, 300), made(points + 700), (640, 640)) == NOTHING
+
+
+def test_places_are_counted_not_matches():
+    rng = np.random.default_rng(6)
+    points = rng.uniform(0, 300, (12, 2))
+    apart = verify(made(points), (300, 300), made(points), (300, 300))
+    twice = np.concatenate([points, points])  # two orientations each
+    assert apart.inliers == verify(made(twice), (300, 300), made(twice), (300, 300)).inliers == 12
+
+
+def test_a_pattern_that_falls_into_one_place_neither_counts_nor_hides_the_rest():
+    points = np.random.default_rng(7).uniform(0, 300, (60, 2))
+    one_place = points.copy()
+    one_place[20:] = (150, 150)
+    assert verify(made(points), (300, 300), made(np.full((60, 2), 150.0)), (300, 300)) == NOTHING
+    assert verify(made(points), (300, 300), made(one_place), (300, 300)).inliers in (20, 21)
+
+
+@pytest.mark.parametrize("beside", [0, 1])
+def test_details_on_one_line_are_refused(beside):
+    along = np.stack([np.linspace(10, 290, 30), np.linspace(50, 200, 30)], axis=1)
+    points = np.concatenate([along, np.full((beside, 2), (60, 250))])
+    assert verify(made(points), (300, 300), made(points), (300, 300)) == NOTHING
+    spread = np.concatenate([points, np.random.default_rng(12).uniform(0, 300, (15, 2))])
+    assert verify(made(spread), (300, 300), made(spread), (300, 300)).inliers >= len(points)
+
+
+def test_a_detail_that_occurs_twice_in_the_candidate_says_nothing():
+    points = np.random.default_rng(13).uniform(0, 300, (40, 2))
+    once = made(points)
+    alike = once.descriptors + np.uint8(1)
+    twice = Keypoints(np.concatenate([once.points, once.points + 320]), np.tile(alike, (2, 1)))
+    assert verify(once, (300, 300), once, (640, 640)).inliers == 40
+    assert verify(once, (300, 300), twice, (640, 640)) == NOTHING
+
+
+def test_of_details_that_match_one_place_the_most_alike_counts():
+    rng = np.random.default_rng(14)
+    right = made(rng.uniform(0, 300, (20, 2)))
+    astray = rng.uniform(0, 300, (40, 2)).astype(np.float32)
+    alike = np.tile(right.descriptors, (2, 1)) + rng.integers(1, 4, (40, 128), dtype=np.uint8)
+    query = Keypoints(np.concatenate([astray, right.points]), np.concatenate([alike, right.descriptors]))
+    assert verify(query, (300, 300), right, (300, 300)).inliers == 20
+
+
+@pytest.mark.parametrize(
+    ("mapping", "points", "found"),
+    [
+        (np.eye(3), "anywhere", True),
+        (np.array([[-1.0, 0, 400], [0, 1, 0], [0, 0, 1]]), "anywhere", False),
+        (np.full((3, 3), np.nan), "anywhere", False),
+        (np.full((3, 3), np.inf), "anywhere", False),
+        (np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 1]]), "anywhere", False),
+        (np.array([[1.0, 0, 0], [0, 1, 0], [1, 0, 0]]), "anywhere", False),
+        (None, "anywhere", False),
+        (np.eye(3), "on a line", False),
+        (np.eye(3), "on a line but one", False),
+        (np.eye(3), "on a line but two", True),
+    ],
+)
+def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, monkeypatch):
+    """MAGSAC refuses most of these by itself; here it hands them out."""
+    monkeypatch.setattr(cv2, "findHomography", lambda source, *_: (mapping, np.ones((len(source), 1), np.uint8)))
+    places = np.random.default_rng(15).uniform(0, 300, (30, 2))
+    off = {"anywhere": 30, "on a line": 0, "on a line but one": 1, "on a line but two": 2}[points]
+    places[off:] = np.linspace((5, 20), (295, 165), 30)[off:]
+    # 300 : 480 is as the standard sides of query and candidate are, so both are scaled alike
+    evidence = verify(made(places), (300, 300), made(places), (480, 480))
+    assert evidence == (Evidence(30, Box(0, 0, 300, 300)) if found else NOTHING)
+
+
+@pytest.mark.parametrize("agreeing", [ENOUGH - 1, ENOUGH])
+def test_enough_is_enough(agreeing):
+    points = np.array([(10, 10), (290, 20), (280, 280), (20, 260), (150, 60), (90, 170)][:agreeing])
+    evidence = verify(made(points), (300, 300), made(points), (300, 300))
+    assert evidence.inliers == (agreeing if agreeing >= ENOUGH else 0)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 1), (1, 700), (300, 2), (200, 300)])
+def test_a_picture_without_texture_has_no_keypoints(shape):
+    flat = np.full((*shape, 3), 127, np.uint8)
+    found = find_keypoints(flat)
+    assert len(found) == 0 and found.points.shape == (0, 2) and found.descriptors.shape == (0, 128)
+    assert compared(flat, scene(CARD, LAYINGS["upright"])) == compared(CARD, flat) == NOTHING
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (1, 1), (2, 3), (1, 700), (700, 1), (5, 900)])
+def test_tiny_and_thin_pictures_are_no_error(shape):
+    noise = np.random.default_rng(8).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    found = find_keypoints(noise)
+    assert len(found) == len(found.descriptors) <= LIMIT
+    compared(noise, CARD)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((336, 448), (448, 336)), ((630, 896), (448, 315)), ((8, 10), (40, 32)), ((1, 2000), (448, 1))]
+)
+def test_pictures_are_resized_to_the_side_but_not_blown_up(shape, size, monkeypatch):
+    seen, resize = [], cv2.resize
+    monkeypatch.setattr(cv2, "resize", lambda image, size, **how: seen.append(size) or resize(image, size, **how))
+    find_keypoints(np.zeros((*shape, 3), np.uint8))
+    assert seen == [size]
+
+
+def test_the_strongest_keypoints_are_kept():
+    cell = np.zeros((16, 16, 3), np.uint8)
+    cell[5:10, 5:10] = 60
+    weak = np.tile(cell, (30, 40, 1))  # details all equally strong: SIFT gives more than it was asked for
+    weak[200:230, 300:330] = 0
+    weak[208:222, 308:322] = 255
+    found = find_keypoints(weak)
+    assert len(found) == len(found.descriptors) == LIMIT
+    assert np.abs(found.points - (315, 215)).max(axis=1).min() < 0.5
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_a_keypoint_lies_where_its_detail_is(factor):
+    spot = np.zeros((240, 320, 3), np.uint8)
+    spot[100:110, 150:160] = 255  # its middle is (155, 105), edges counted from 0
+    points = find_keypoints(np.kron(spot, np.ones((factor, factor, 1), np.uint8))).points
+    assert points.mean(axis=0) == pytest.approx(np.array([155, 105]) * factor, abs=0.1 * factor / 2)
+
+
+def test_descriptors_are_root_sift():
+    descriptors = find_keypoints(CARD).descriptors.astype(float)
+    assert np.linalg.norm(descriptors, axis=1) == pytest.approx(255, rel=0.01)
+    assert (descriptors / 255).max() < 0.75  # plain SIFT clips a bin at 0.2 of its length 1: the root is far flatter
+
+
+def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
+    rng = np.random.default_rng(16)
+    points = rng.uniform(0, 400, (120, 2))
+    seen = points + rng.normal(0, 3, points.shape)
+    seen[30:] = rng.uniform(0, 640, (90, 2))  # so hard that luck in drawing samples would show
+    query, candidate, other = made(points), made(seen), made(points[:50])
+    first = verify(query, (400, 400), candidate, (640, 640))
+    assert first.inliers >= ENOUGH
+    for turn in range(100):
+        if turn % 3 == 0:
+            verify(other, (400, 400), candidate, (640, 640))
+            cv2.setRNGSeed(turn)
+        assert verify(query, (400, 400), candidate, (640, 640)) == first
+    once, again = find_keypoints(CARD), find_keypoints(CARD)
+    assert np.array_equal(once.points, again.points) and np.array_equal(once.descriptors, again.descriptors)
+
+
+def test_the_resolution_of_either_picture_changes_nothing_but_the_unit():
+    candidate = scene(CARD, LAYINGS["turned"])
+    plain = compared(CARD, candidate)
+    enlarged = compared(CARD, cv2.resize(candidate, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC))
+    assert np.array(enlarged.box.xywh) / 3 == pytest.approx(np.array(plain.box.xywh), abs=4)
+    points = np.random.default_rng(10).uniform(0, 300, (40, 2))
+    noisy = points + np.random.default_rng(11).normal(0, 1, points.shape)  # at the standard size
+    small = verify(made(points), (300, 300), made(noisy), (640, 640))
+    for factor in (0.25, 8.0):
+        size = round(640 * factor), round(640 * factor)
+        assert verify(made(points), (300, 300), made(noisy * factor), size).inliers == small.inliers
+        larger = round(300 * factor), round(300 * factor)
+        assert verify(made(points * factor), larger, made(noisy), (640, 640)) == small
+    assert small.inliers == 40
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", threads)
+    shown, other = (find_keypoints(scene(card, LAYINGS["turned"])) for card in (CARD, texture(2)))
+    candidates = {11: shown, 5: other, 7: shown, 8: shown}
+    reads = []
+
+    def read(candidate):
+        reads.append(candidate)
+        return candidates[candidate], SIZE
+
+    ticks = itertools.count(100.0, 0.25)  # a look at the clock is a quarter of a second: the fourth finds 0.75 spent
+    evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
+    assert sorted(reads) == [5, 11]
+    assert evidence == [verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
+    assert evidence[0].inliers >= ENOUGH
+
+    reads.clear()
+    assert len(verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
+    assert sorted(reads) == [5, 7, 8, 11]
+    reads.clear()
+    assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
+    assert verify_all(*query_keypoints(CARD), [], read) == []
+
+
+def test_nothing_is_read_for_a_box_without_details():
+    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0) == [
+        NOTHING,
+        NOTHING,
+    ]
+
+
+@functools.cache
+def looks():
+    """Keypoints and sizes of eight candidates; the card lies in every third, and each is different."""
+    cards = (CARD if n % 3 == 0 else texture(20 + n) for n in range(8))
+    return [(find_keypoints(scene(card, turned(30 * n, 0.9), 60 + n)), SIZE) for n, card in enumerate(cards)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8, 20])
+def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch):
+    monkeypatch.setattr(module, "THREADS", threads)
+    query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
+    alone = [verify(query, size_of(CARD), *look) for look in looks()]
+    assert len(set(alone)) == 4  # three where it lies and NOTHING: answers cannot change places unnoticed
+    assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
+
+
+def test_searches_at_the_same_time_do_not_meet(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 3)
+    crops = [CARD, texture(21), texture(22), texture(24)]
+    expected = [verify_all(*query_keypoints(crop), range(8), looks().__getitem__, np.inf) for crop in crops]
+    answers = [None] * len(crops)
+
+    def visit(n):
+        answers[n] = verify_all(*query_keypoints(crops[n]), range(8), looks().__getitem__, np.inf)
+
+    visitors = [threading.Thread(target=visit, args=(n,)) for n in range(len(crops))]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+    assert answers == expected
+    assert len({tuple(places) for places in expected}) == len(crops)
+
+
+def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 3)
+    together = threading.Barrier(3, timeout=20)
+
+    def read(candidate):
+        together.wait()  # passed by three at a time, by fewer never
+        return looks()[candidate]
+
+    assert len(verify_all(*query_keypoints(CARD), range(6), read, np.inf)) == 6
+
+
+def test_what_goes_wrong_in_a_thread_is_not_lost(monkeypatch):
+    monkeypatch.setattr(module, "THREADS", 2)
+    with pytest.raises(ZeroDivisionError):
+        verify_all(
+            *query_keypoints(CARD), range(3), lambda candidate: looks()[candidate] if candidate else 1 / 0, np.inf
+        )
+
+
+@pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
+def test_details_lie_where_the_card_was_laid(corners):
+    candidate = find_keypoints(scene(CARD, corners))
+    details = matched_details(CARD, candidate, SIZE)
+    assert len(details.query) == len(details.candidate) == compared(CARD, scene(CARD, corners)).inliers
+    flat = np.array([[0, 0], [240, 0], [240, 210], [0, 210]], np.float32)
+    mapping = cv2.getPerspectiveTransform(flat, np.array(corners, np.float32))
+    away = np.linalg.norm(cv2.perspectiveTransform(details.query[None], mapping)[0] - details.candidate, axis=1)
+    assert away.max() < 8 and np.median(away) < 1
+    assert len(np.unique(np.round(details.candidate), axis=0)) > len(away) * 0.95
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_details_are_in_pixels_of_the_pictures_that_were_given(factor):
+    candidate = scene(CARD, LAYINGS["upright"])
+    crop = cv2.resize(CARD, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    details = matched_details(crop, find_keypoints(candidate), SIZE)
+    corner = LAYINGS["upright"][0]
+    assert details.query / factor + corner == pytest.approx(details.candidate, abs=8)
+    larger = find_keypoints(cv2.resize(candidate, None, fx=2, fy=2))
+    doubled = matched_details(crop, larger, (1280, 960))
+    assert doubled.query / factor + corner == pytest.approx(doubled.candidate / 2, abs=8)
+    assert min(len(details.query), len(doubled.query)) > 3 * ENOUGH
+
+
+def test_where_there_is_no_evidence_there_are_no_details():
+    flat = np.full((50, 60, 3), 127, np.uint8)
+    elsewhere = find_keypoints(scene(texture(3), LAYINGS["turned"], 52))
+    for crop, candidate in ((CARD, elsewhere), (flat, elsewhere), (CARD, find_keypoints(flat))):
+        details = matched_details(crop, candidate, SIZE)
+        assert details.query.shape == details.candidate.shape == (0, 2)
+
+
+def test_the_lift_starts_at_enough_and_ends_at_one():
+    assert [lift(n) for n in (0, 4, 5, 6, 10, 15, 16, 500)] == [0, 0, 0, 0.1, 0.5, 1, 1, 1]
+    lifts = [lift(n) for n in range(40)]
+    assert lifts == sorted(lifts)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_whatever_the_keypoints_the_box_lies_in_the_candidate(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    width, height = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 3000))
+    count = data.draw(st.integers(0, 40))
+    spread = data.draw(st.sampled_from([0.0, 1.0, 100.0, 3000.0, 1e6]))
+    points = rng.uniform(-spread / 4, spread, (count, 2)).astype(np.float32)
+    shared = rng.integers(0, data.draw(st.sampled_from([1, 2, 40, 256])), (count, 128), dtype=np.uint8)
+    mapping = np.eye(3) + rng.normal(0, data.draw(st.sampled_from([0.0, 1e-3, 0.5])), (3, 3)) * [1, 1, 100]
+    seen = cv2.perspectiveTransform(points[None], mapping)[0] if count else points
+    query_size = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 3000))
+    evidence = verify(Keypoints(points, shared), query_size, Keypoints(seen, shared), (width, height))
+    if evidence.box is None:
+        assert evidence == NOTHING
+    else:
+        box = evidence.box
+        assert 0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height
+        assert ENOUGH <= evidence.inliers <= count

@@ -1,0 +1,77 @@
+"""Sentences that mean nearly the same get nearly the same vector, on this machine alone."""
+
+import importlib.util
+import socket
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from retrieval.errors import RuntimeMissing
+from retrieval.text import sentence_embedder as module
+from retrieval.text.sentence_embedder import BATCH, LENGTH, PACKAGE, embed_sentences
+
+INSTALLED = all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers"))
+needs_model = pytest.mark.skipif(not INSTALLED, reason="requirements/text.txt is not installed")
+
+
+@pytest.fixture
+def not_loaded() -> Iterator[None]:
+    module._load_model.cache_clear()
+    yield
+    module._load_model.cache_clear()
+
+
+@needs_model
+def test_the_model_loads_and_answers_without_a_network(not_loaded, monkeypatch):
+    def no_network(*_: object) -> None:
+        raise AssertionError("the network was tried")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    assert embed_sentences(["a clock tower"]).shape == (1, LENGTH)
+
+
+@needs_model
+def test_what_means_nearly_the_same_lies_close():
+    bear, giant, car, automobile = embed_sentences(["a panda", "the giant panda bear", "a car", "an automobile"])
+    assert bear @ giant > 0.7 and car @ automobile > 0.7
+    assert max(one @ other for one in (bear, giant) for other in (car, automobile)) < 0.4
+
+
+@needs_model
+def test_a_sentence_has_the_same_vector_in_any_company():
+    mixed = ["a cup", "a statue of a woman who holds a torch over the sea", "tea"] * (BATCH // 2)  # over one batch
+    vectors = embed_sentences(mixed)
+    assert vectors.dtype == np.float32 and np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
+    for sentence, vector in list(zip(mixed, vectors, strict=True))[-3:]:
+        assert embed_sentences([sentence])[0] == pytest.approx(vector, abs=1e-4)
+
+
+@needs_model
+def test_no_sentence_none_too_long_and_an_empty_one():
+    assert embed_sentences([]).shape == (0, LENGTH)
+    assert np.isfinite(embed_sentences(["word " * 5000, ""])).all()
+
+
+@needs_model
+def test_many_threads_get_what_one_gets(not_loaded):
+    asked = [[f"{count} cups"] * (1 + count % 3) for count in range(12)]
+    with ThreadPoolExecutor(6) as threads:
+        together = list(threads.map(embed_sentences, asked))
+    for sentences, vectors in zip(asked, together, strict=True):
+        assert vectors == pytest.approx(embed_sentences(sentences), abs=1e-5)
+
+
+@pytest.mark.parametrize("missing", [PACKAGE, "transformers"])
+def test_a_missing_package_is_one_sentence_with_its_install_line(not_loaded, monkeypatch, missing):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == PACKAGE else find(name, *rest))
+    if missing != PACKAGE:
+        monkeypatch.setattr(importlib.util, "find_spec", find)
+        monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(RuntimeMissing, match=r"pip install -r requirements-text\.txt\.$"):
+        embed_sentences(["a panda"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from boxfind.ui.error_boundary import faults_told
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.navigation import chosen_page
 from boxfind.ui.sidebar import index_sidebar
 
@@ -15,7 +15,7 @@ sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
 st.set_page_config(page_title="Boxfind", page_icon=":material/select:", layout="wide")
 st.html(Path(__file__).parent / "boxfind" / "ui" / "page.css")
 page = chosen_page()
-with st.sidebar, faults_told():
+with st.sidebar, error_boundary():
     index_sidebar()
-with faults_told():
+with error_boundary():
     page.run()

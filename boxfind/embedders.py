@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from boxfind.settings import Settings
-from index.building.decoder_pool import PicturePool, Same
+from index.building.decoder_pool import DecoderPool, Unchanged
 from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import head_problem, read_head
@@ -21,13 +21,13 @@ from retrieval.networks.run_options import RunOptions
 from retrieval.networks.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
 from retrieval.networks.weights import file_sha256, need_weights
 from retrieval.regions.layout import REGIONS
-from retrieval.regions.region_detectors import FINDERS, Finder, choose_finder
+from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector, choose_region_detector
 from retrieval.types import Pixels, Progress, Vectors
 
 CALIBRATED_ON = 100
 """Pictures, from all over the gallery."""
 
-Sources = dict[str, Finder | None]
+Sources = dict[str, RegionDetector | None]
 """Where regions come from, by name and in order; None where they are laid out by the size of a picture alone."""
 
 
@@ -66,7 +66,7 @@ def _for_looking(recipe: Recipe, settings: Settings, streams: int, threads: int 
         classifier=None
         if backbone.text
         else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
-        finders={name: FINDERS[name].start() for name in recipe.regions if name in FINDERS},
+        detectors={name: REGION_DETECTORS[name].start() for name in recipe.regions if name in REGION_DETECTORS},
     )
 
 
@@ -118,11 +118,11 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
     sources: Sources = {}
     notes = []
     for name in settings.regions:
-        if pick({**REGIONS, **FINDERS}, "region source", name) is REGIONS.get(name):
+        if pick({**REGIONS, **REGION_DETECTORS}, "region source", name) is REGIONS.get(name):
             sources[name] = None
         else:
-            finder, note = choose_finder(name, settings.offline, progress)
-            sources[finder.name] = finder
+            detector, note = choose_region_detector(name, settings.offline, progress)
+            sources[detector.name] = detector
             notes.append(note)
     return sources, notes
 
@@ -141,11 +141,13 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         query_side=settings.query_side,
         query_views=settings.query_views,
         regions=tuple(sources),
-        finders=tuple(finder.weights.sha256 if finder and finder.weights else "" for finder in sources.values()),
+        detectors=tuple(
+            detector.weights.sha256 if detector and detector.weights else "" for detector in sources.values()
+        ),
         grid_levels=settings.grid_levels,
-        distinct=settings.distinct,
+        dedup_similarity=settings.dedup_similarity,
         pooling="gap" if speaks else settings.pooling,
-        fine=0.0 if speaks else settings.fine,
+        mid_layer_weight=0.0 if speaks else settings.mid_layer_weight,
         whitening="none" if speaks else _head_id(settings) or settings.whitening,
         dimensions=settings.dimensions,
         precision=precision,
@@ -168,12 +170,12 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
     found, _ = find_pictures(settings.gallery_dir)
     chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
     examples = []
-    with PicturePool(1, keypoints=0) as pool:
+    with DecoderPool(1, keypoints=0) as pool:
         for count, picture in enumerate(chosen, start=1):
             progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
             with contextlib.suppress(UnreadableImage):
                 seen = pool.look(picture.path, settings.side)
-                assert not isinstance(seen, Same)  # no file was known before
+                assert not isinstance(seen, Unchanged)  # no file was known before
                 examples.append(seen.pixels[None])
     progress("Calibrating 8-bit integers (a minute)", 0, 0)
     if not examples:
@@ -195,7 +197,7 @@ def _given_whitening(recipe: Recipe, backbone: Backbone, settings: Settings) -> 
         return None
     if recipe.whitening == "none" or settings.head is None:
         coarse, fine = backbone.channels
-        return no_whitening(coarse + fine if recipe.fine else coarse)
+        return no_whitening(coarse + fine if recipe.mid_layer_weight else coarse)
     whitening, facts = read_head(settings.head)
     problem = head_problem(facts, recipe)
     if problem:

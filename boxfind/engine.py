@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from threadpoolctl import ThreadpoolController
 
 from boxfind.embedders import embedder_for_building, embedder_for_searching, text_tower
-from boxfind.executors import ENGINES
+from boxfind.executors import EXECUTORS
 from boxfind.settings import PROJECT, Settings
-from boxfind.stores import handover_for, preparation
+from boxfind.stores import preparation, publisher_for
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import served_generation
@@ -21,14 +21,14 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import BadBox, IndexProblem, pick
 from retrieval.ranking.feedback import refine
-from retrieval.ranking.multi_object import as_one, search_together
+from retrieval.ranking.multi_object import merge_views, search_multiple
 from retrieval.ranking.region_search import prefer_whole
 from retrieval.request import Example, Request
-from retrieval.text.text_search import Words, choose_by_words, search_words, words_by_classes, words_by_tower
+from retrieval.text.text_search import TextScorer, class_text_scorer, rerank_by_text, search_by_text, tower_text_scorer
 from retrieval.types import Box, Hit, Image, Progress
 
 if TYPE_CHECKING:  # it needs pymilvus
-    from index.milvus.publish import Handover
+    from index.milvus.publish import Publisher
 
 CHOICE = 100
 """Pictures that a box finds, among which words choose."""
@@ -43,13 +43,13 @@ class Engine:
         self._lock = threading.Lock()
         self._gallery: Gallery | None = None
         self._pointer, self._warning = "", ""
-        self._pool: PicturePool | None = None
-        self._handover: Handover | None = None
+        self._pool: DecoderPool | None = None
+        self._handover: Publisher | None = None
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
         self._controller: ThreadpoolController | None = None
         self._worded = threading.Lock()
-        self._words: tuple[Path, Words] | None = None
+        self._words: tuple[Path, TextScorer] | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when another is served now. Raises IndexProblem.
@@ -61,8 +61,8 @@ class Engine:
             if self._gallery is None or pointer != self._pointer:
                 generation, warning = served_generation(self.settings.index_dir)
                 if self._gallery is None or self._gallery.folder != generation.folder:
-                    handover = self._handed_over()
-                    collection = handover.collection(generation) if handover else None
+                    publisher = self._handed_over()
+                    collection = publisher.collection(generation) if publisher else None
                     self._gallery = make_gallery(generation, self.settings.store, self.settings.fetch_k, collection)
                 self._pointer, self._warning = pointer, warning
             return self._gallery
@@ -81,7 +81,7 @@ class Engine:
         """The picture in some bytes of a visitor's, decoded in a process of its own. Raises UnreadableImage."""
         with self._lock:
             if self._pool is None:
-                self._pool = PicturePool()
+                self._pool = DecoderPool()
         return self._pool.decode(data, name)
 
     def search(
@@ -102,24 +102,24 @@ class Engine:
         if not request.asks:
             raise BadBox("No box shows what to look for: draw one round the object.")
         part, settings = gallery.below(request.folder), self.settings
-        count = top + len(request.wrong) if top else 0  # so that enough are left without the wrong ones
+        count = top + len(request.negatives) if top else 0  # so that enough are left without the wrong ones
         # A search is many small matrix products: shared out among threads each would take several times as long.
         with self._libraries().limit(limits=1, user_api="blas"):
             if not request.wanted:
-                right = gallery.numbers(request.right)
-                hits = search_words(request.words, self.words(gallery), part, request.ranking, count, right)
+                positives = gallery.numbers(request.positives)
+                hits = search_by_text(request.words, self.words(gallery), part, request.ranking, count, positives)
             elif not request.words:
                 hits = self._boxed(gallery, part, request, images, count)
             else:
                 hits = self._boxed(gallery, part, request, images, max(count, CHOICE) if count else 0)
-                hits = choose_by_words(request.words, self.words(gallery), part, hits)
-        kept = [hit for hit in hits if hit.image not in request.wrong and hit.similarity >= settings.min_similarity]
+                hits = rerank_by_text(request.words, self.words(gallery), part, hits)
+        kept = [hit for hit in hits if hit.image not in request.negatives and hit.similarity >= settings.min_similarity]
         return kept[: top or None]
 
-    def words(self, gallery: Gallery) -> Words:
+    def words(self, gallery: Gallery) -> TextScorer:
         """What makes a gallery searchable by sentences; made once. Raises RuntimeMissing, IndexProblem."""
         tower = text_tower(gallery.manifest.recipe)
-        if tower is None and not gallery.kinds.classes.shape[1]:
+        if tower is None and not gallery.class_scores.classes.shape[1]:
             raise IndexProblem(
                 f"Pictures indexed with {gallery.manifest.recipe.backbone} cannot be searched by words; "
                 "build the index with clip-rn50, resnet50 or the bundled network."
@@ -127,7 +127,7 @@ class Engine:
         with self._worded:
             if self._words is None or self._words[0] != gallery.folder:
                 whole = gallery.below("")
-                words = words_by_tower(whole, tower) if tower else words_by_classes(whole)
+                words = tower_text_scorer(whole, tower) if tower else class_text_scorer(whole)
                 self._words = gallery.folder, words
             return self._words[1]
 
@@ -145,9 +145,9 @@ class Engine:
             ]
             for roles in (("object", "view"), ("also",), ("not",))
         )
-        right, wrong = (gallery.numbers(marked) for marked in (request.right, request.wrong))
-        asked = refine(as_one(views), right, wrong, gallery)
-        hits = search_together([asked, *others], unwanted, part, request.ranking, count)
+        positives, negatives = (gallery.numbers(marked) for marked in (request.positives, request.negatives))
+        asked = refine(merge_views(views), positives, negatives, gallery)
+        hits = search_multiple([asked, *others], unwanted, part, request.ranking, count)
         return prefer_whole(hits, asked, part, settings.score_tie_eps)
 
     def embedder(self, recipe: Recipe) -> Embedder:
@@ -165,7 +165,7 @@ class Engine:
         ClusterProblem, UnknownName, and StoreAway, at once, when the engine that is to have the vectors is away.
         """
         settings = self.settings
-        start = pick(ENGINES, "engine", settings.engine)
+        start = pick(EXECUTORS, "engine", settings.engine)
         with building(settings.index_dir) as report:
 
             def both(stage: str, done: int, total: int) -> None:
@@ -173,19 +173,19 @@ class Engine:
                 progress(stage, done, total)
 
             with self._lock:
-                handover = self._handed_over()
-            prepare = preparation(handover, both)
+                publisher = self._handed_over()
+            prepare = preparation(publisher, both)
             if settings.is_sample:
                 from boxfind.samples.draw import draw_samples  # needed once
 
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
-            with start(settings, embedder) as look:
+            with start(settings, embedder) as executor:
                 folder = build(
-                    settings.gallery_dir, settings.index_dir, look, both, note, full, settings.store, prepare
+                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.store, prepare
                 )
-            if handover:
-                handover.drop_others(settings.index_dir)
+            if publisher:
+                publisher.drop_others(settings.index_dir)
             return folder
 
     def start_build(self, full: bool = False) -> None:
@@ -224,9 +224,9 @@ class Engine:
                 self._controller = ThreadpoolController()
             return self._controller
 
-    def _handed_over(self) -> "Handover | None":
+    def _handed_over(self) -> "Publisher | None":
         if self._handover is None:
-            self._handover = handover_for(self.settings)
+            self._handover = publisher_for(self.settings)
         return self._handover
 
     def _build_state(self) -> BuildState | None:

@@ -8,32 +8,32 @@ from pydantic import SecretStr
 
 from boxfind.embedders import embedder_in_a_cluster
 from boxfind.settings import Settings
-from index.building.decoder_pool import PicturePool
-from index.building.describe_image import Look
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.describe_image import Executor
+from index.building.thread_executor import ThreadExecutor
 from retrieval.descriptors.embedder import Embedder
 
 
 @contextmanager
-def start_here(settings: Settings, embedder: Embedder) -> Iterator[Look]:
-    with PicturePool(settings.workers, keypoints=settings.keypoints) as pool:
-        yield OnThreads(embedder, pool, settings.workers)
+def start_here(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
+    with DecoderPool(settings.workers, keypoints=settings.keypoints) as pool:
+        yield ThreadExecutor(embedder, pool, settings.workers)
 
 
 @contextmanager
-def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Look]:
+def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
     """Raises RuntimeMissing, ClusterProblem."""
     from index.cluster.ray_cluster import joined
-    from index.cluster.ray_executor import OnRay  # only this road needs them
+    from index.cluster.ray_executor import RayExecutor  # only this road needs them
 
     secrets = {"api_token": SecretStr(""), "milvus_token": SecretStr("")}  # no other machine needs them
     make = partial(embedder_in_a_cluster, embedder.recipe, settings.model_copy(update=secrets))
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
     with joined(settings.ray_address, settings.workers):
-        yield OnRay(embedder, make, settings.workers, settings.keypoints, gpus)
+        yield RayExecutor(embedder, make, settings.workers, settings.keypoints, gpus)
 
 
-ENGINES: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Look]]] = {
+EXECUTORS: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Executor]]] = {
     "local": start_here,
     "ray": start_ray,
 }

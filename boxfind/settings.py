@@ -59,13 +59,13 @@ class Settings(BaseSettings):
     regions: Annotated[tuple[str, ...], NoDecode] = ("whole", "proposals", "grid")
     """Where regions come from, with commas between the names in the environment: also detector and sam."""
     grid_levels: int = 2
-    distinct: float = 0.95
+    dedup_similarity: float = 0.95
     pooling: str = "gem"
-    fine: float = 0.5
+    mid_layer_weight: float = 0.5
     whitening: Literal["learned", "none"] = "learned"
     dimensions: int = 256
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
-    """What the network computes in; `int8` is calibrated on the gallery first, and needs requirements/int8.txt."""
+    """What the network computes in; `int8` is calibrated on the gallery first, and needs the extra int8."""
     keypoints: NonNegativeInt = 500
     """Kept of each picture for verification, 132 bytes each; 0 does without it, in some seven tenths of the time."""
     head: Path | None = None

@@ -13,10 +13,10 @@ from retrieval.optional_packages import MILVUS, MILVUS_LITE
 from retrieval.types import Progress
 
 if TYPE_CHECKING:  # it needs pymilvus
-    from index.milvus.publish import Handover
+    from index.milvus.publish import Publisher
 
 
-def handover_for(settings: Settings) -> "Handover | None":
+def publisher_for(settings: Settings) -> "Publisher | None":
     """What hands generations to Milvus; None for the stores of this machine. Nothing is asked of Milvus yet.
 
     Raises IndexProblem when the settings do not say where it is, or the library is missing.
@@ -34,7 +34,7 @@ def handover_for(settings: Settings) -> "Handover | None":
     except RuntimeMissing as missing:
         raise IndexProblem(str(missing)) from None
     from index.milvus.client import Access, Milvus
-    from index.milvus.publish import Handover
+    from index.milvus.publish import Publisher
 
     access = Access(
         str(Path(settings.milvus_uri).expanduser()) if in_a_file else settings.milvus_uri,
@@ -43,15 +43,15 @@ def handover_for(settings: Settings) -> "Handover | None":
         settings.milvus_timeout,
         settings.milvus_fallback,
     )
-    return Handover(Milvus(access), settings.milvus_alias or _alias(settings.index_dir))
+    return Publisher(Milvus(access), settings.milvus_alias or _alias(settings.index_dir))
 
 
-def preparation(handover: "Handover | None", progress: Progress) -> Prepare:
+def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
     """What must be done with a generation before it is served. Raises StoreAway when Milvus is away already."""
-    if handover is None:
+    if publisher is None:
         return no_preparation
-    handover.milvus.reach()
-    return partial(handover.hand_over, progress=progress)
+    publisher.milvus.reach()
+    return partial(publisher.send_to_search, progress=progress)
 
 
 def _alias(index_dir: Path) -> str:

@@ -31,7 +31,7 @@ SEAL_HOLDS = (
     "exec 2>/dev/null; ! touch /opt/new && ! touch /gallery/new && touch /index/new /data/new /tmp/new && rm /*/new",
 )
 GIVEN = {"GALLERY": "/gallery", "HOST_NAME": "boxfind.example.org", "BOXFIND_API_TOKEN": "secret"}
-PATIENCE = 120.0
+START_TIMEOUT = 120.0
 """Seconds until a container must be healthy."""
 GRACE = 10.0
 """Seconds that a container has to stop, as Docker gives it."""
@@ -76,7 +76,7 @@ def running(image: Setup, service: Service) -> Iterator[None]:
     """A service once it is healthy; then it is asked to stop, and must in the time that Docker gives it."""
     process = _start(image, service)
     health = service.health or image.health
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + START_TIMEOUT
     try:
         while subprocess.run(health, env=_environment(image, service), capture_output=True, check=False).returncode:
             assert process.poll() is None, f"{service.name} ended by itself with {process.returncode}"
@@ -91,7 +91,7 @@ def running(image: Setup, service: Service) -> Iterator[None]:
 
 def finished(image: Setup, service: Service) -> None:
     """A service that ends by itself, and well."""
-    assert _start(image, service).wait(PATIENCE) == 0, f"{service.name} failed"
+    assert _start(image, service).wait(START_TIMEOUT) == 0, f"{service.name} failed"
     print(f"ok: {service.name} has ended well", flush=True)
 
 

@@ -12,16 +12,16 @@ import numpy as np
 from index.storage.blobs import read_slice
 from index.storage.generation import Generation, Manifest, open_generation
 from index.storage.keypoint_codec import unpack_keypoints
-from index.storage.tables import Catalogue, ImageEntry
+from index.storage.tables import ImageEntry, Tables
 from index.stores.store import Material, Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
 from retrieval.images.decode import decode_image
 from retrieval.printable import shown
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, make_graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, Image, Kinds, Numbers, Region, Rows, Scores, Vectors
+from retrieval.types import Box, ClassScores, Image, Numbers, Region, Rows, Scores, Vectors
 
 if TYPE_CHECKING:  # it needs pymilvus
     from index.milvus.collection import Collection
@@ -33,20 +33,20 @@ class Gallery:
 
     folder: Path
     manifest: Manifest
-    catalogue: Catalogue
+    tables: Tables
     whitening: Whitening
     graph: Graph
     store: Store
     images: range
     """The numbers of the images that are searched; everything else is that of the whole gallery."""
-    kinds: Kinds
+    class_scores: ClassScores
     fetch: int = 0
     """How many regions a search for images asks for at first, at least."""
 
     @property
     def rows(self) -> range:
         """The vector rows that are searched."""
-        start, end = np.searchsorted(self.catalogue.image_of_row, [self.images.start, self.images.stop])
+        start, end = np.searchsorted(self.tables.image_of_row, [self.images.start, self.images.stop])
         return range(int(start), int(end))
 
     @property
@@ -58,8 +58,8 @@ class Gallery:
         return len(self.images)
 
     @property
-    def null(self) -> Null:
-        return self.manifest.null
+    def background(self) -> BackgroundScores:
+        return self.manifest.background
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
         rows, scores = self.store.search(descriptor[None], count, self.rows)
@@ -69,27 +69,27 @@ class Gallery:
         return self.store.vectors(rows)
 
     def images_of(self, rows: Rows) -> Numbers:
-        return np.asarray(self.catalogue.image_of_row[rows])
+        return np.asarray(self.tables.image_of_row[rows])
 
     def rows_of(self, image: int) -> Rows:
-        return np.asarray(self.catalogue.rows_of(image), np.int64)
+        return np.asarray(self.tables.rows_of(image), np.int64)
 
     def name(self, image: int) -> str:
-        return self.catalogue.ids[image]
+        return self.tables.ids[image]
 
     def number(self, name: str) -> int:
-        return self.catalogue.numbers[name]
+        return self.tables.numbers[name]
 
     def numbers(self, names: Iterable[str]) -> list[int]:
         """The images with those ids; ids that the gallery does not know are passed over."""
-        return [self.catalogue.numbers[name] for name in names if name in self.catalogue.numbers]
+        return [self.tables.numbers[name] for name in names if name in self.tables.numbers]
 
     def region(self, row: int) -> Region:
-        return self.catalogue.region(row)
+        return self.tables.region(row)
 
     def pixels(self, image: int, box: Box) -> Image:
         """A box of an image, as its thumbnail shows it; nothing (0, 0, 3) when the generation itself has gone."""
-        entry = self.catalogue.entry(image)
+        entry = self.tables.entry(image)
         try:
             small = decode_image(self.thumbnail(entry.image))
         except IndexProblem:
@@ -100,7 +100,7 @@ class Gallery:
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """In pixels of the original, and its (width, height); none when the generation itself has gone."""
-        entry = self.catalogue.entry(image)
+        entry = self.tables.entry(image)
         try:
             data = self._slice(entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
         except IndexProblem:
@@ -109,7 +109,7 @@ class Gallery:
 
     def folders(self) -> list[str]:
         """Every folder that has pictures in it, or in folders in it, in order; not the gallery itself."""
-        holding = {image.rpartition("/")[0] for image in self.catalogue.ids}
+        holding = {image.rpartition("/")[0] for image in self.tables.ids}
         return sorted({str(above) for folder in holding for above in PurePosixPath(folder, "-").parents} - {"."})
 
     def below(self, folder: str) -> "Gallery":
@@ -117,7 +117,7 @@ class Gallery:
 
         Raises UnknownFolder when there are none.
         """
-        ids = self.catalogue.ids  # in order, so that those with one beginning follow one another
+        ids = self.tables.ids  # in order, so that those with one beginning follow one another
         images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" comes next after "/"
         if folder and not images:
             raise UnknownFolder(f"The index has no pictures below the folder {folder}; search all of them, or another.")
@@ -125,13 +125,13 @@ class Gallery:
 
     def entry(self, image: str) -> ImageEntry:
         """Raises UnknownPicture when the gallery has no image of that id."""
-        if image not in self.catalogue.numbers:
+        if image not in self.tables.numbers:
             raise UnknownPicture(f"The index has no picture {shown(image)!r}.")
-        return self.catalogue.entry(self.catalogue.numbers[image])
+        return self.tables.entry(self.tables.numbers[image])
 
     def regions(self, image: str) -> list[Region]:
         """Of an image that the gallery has."""
-        return [self.catalogue.region(row) for row in self.catalogue.rows_of(self.catalogue.numbers[image])]
+        return [self.tables.region(row) for row in self.tables.rows_of(self.tables.numbers[image])]
 
     def thumbnail(self, image: str) -> bytes:
         """The JPEG made when the picture was indexed: it is there even when the picture is not any more.
@@ -167,11 +167,11 @@ def make_gallery(
     return Gallery(
         generation.folder,
         generation.manifest,
-        generation.catalogue,
+        generation.tables,
         generation.whitening,
         make_graph(generation.neighbours),
         open_store(store, Material(generation.vectors, generation.cells, collection)),
-        range(len(generation.catalogue.ids)),
-        generation.kinds,
+        range(len(generation.tables.ids)),
+        generation.class_scores,
         fetch,
     )

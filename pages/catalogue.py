@@ -4,11 +4,11 @@ import streamlit as st
 
 from boxfind.ui.catalogue.view import catalogue
 from boxfind.ui.gallery.picture_dialog import picture_dialog
-from boxfind.ui.gallery.send_to_search import follow_hand_over
+from boxfind.ui.gallery.send_to_search import open_sent_image
 from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
-follow_hand_over(gallery)
-st.header("Catalogue", anchor=False)
+open_sent_image(gallery)
+st.header("Tables", anchor=False)
 images = catalogue(gallery)
 picture_dialog(gallery, images)

@@ -9,18 +9,18 @@ from boxfind.ui.evaluate.rerun import packing, ratings
 from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table
 from boxfind.ui.search.ranking_choice import LABELS
 from boxfind.ui.served_gallery import failure, ready_gallery
-from boxfind.ui.session import notebook
+from boxfind.ui.session import saved_search_store
 from retrieval.errors import BoxfindError
 
 gallery = ready_gallery()
 st.header("Evaluate", anchor=False)
 st.caption("Save a search, mark its results with thumbs, and see here how good the ranking is.")
 try:
-    saved = notebook().all()
+    saved = saved_search_store().all()
 except BoxfindError as error:
     failure(error)
     st.stop()
-searches = judged({search.name: search.request for search in saved}, gallery.catalogue)
+searches = judged({search.name: search.request for search in saved}, gallery.tables)
 if all(search.problem for search in searches):
     nothing_yet({search.name: search.problem for search in searches})
     st.stop()

@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from boxfind.ui.admin import may_rebuild
+from boxfind.ui.admin import is_admin
 from boxfind.ui.gallery.batch_upload import batch_upload
 from boxfind.ui.gallery.browse import browse
 from boxfind.ui.gallery.duplicates_view import duplicates
 from boxfind.ui.gallery.picture_dialog import picture_dialog
-from boxfind.ui.gallery.send_to_search import follow_hand_over
+from boxfind.ui.gallery.send_to_search import open_sent_image
 from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
-follow_hand_over(gallery)
+open_sent_image(gallery)
 st.header("Gallery", anchor=False)
-tabs = ["Pictures", "Duplicates"] + ["Add pictures"] * may_rebuild()
+tabs = ["Pictures", "Duplicates"] + ["Add pictures"] * is_admin()
 pictures, twice, *add = st.tabs(tabs, key="gallery tab", on_change="rerun")
 images: list[str] = []
 if pictures.open:

@@ -7,15 +7,15 @@ import streamlit as st
 from boxfind.ui.search.box_list import box_list
 from boxfind.ui.search.box_picker import CANVAS_WIDTH, pick_boxes
 from boxfind.ui.search.box_tools import box_buttons, box_numbers, suggestions
-from boxfind.ui.search.export_menu import follow_link, take_away
+from boxfind.ui.search.export_menu import export_menu, open_link
 from boxfind.ui.search.query_source import query_source
 from boxfind.ui.search.ranking_choice import context_choice, folder_choice, ranking_choice
 from boxfind.ui.search.results import count_choice, marked, remarks, show_results, similarity_choice
 from boxfind.ui.search.saved_searches import save_search, saved_search_state, saved_searches
-from boxfind.ui.search.search_history import trail
-from boxfind.ui.search.search_state import asking, image_of, name_of
+from boxfind.ui.search.search_history import search_history
+from boxfind.ui.search.search_state import image_of, name_of, search_state
 from boxfind.ui.search.shortcuts import shortcuts
-from boxfind.ui.search.text_query import words_field
+from boxfind.ui.search.text_query import text_query
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import find, shared_engine
 from boxfind.ui.widgets.safe_text import plain
@@ -24,14 +24,14 @@ from retrieval.printable import shown
 from retrieval.ranking.confidence import no_match
 
 gallery = ready_gallery()
-follow_link(gallery)
-state = asking()
+open_link(gallery)
+state = search_state()
 row = st.container(horizontal=True, gap="large")
 query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="stretch")
 
 with query:
     st.header("Find an object", anchor=False)
-    words_field()
+    text_query()
     query_source()
     image = None
     if state.shown:
@@ -64,9 +64,9 @@ with results:
         title.header("Nearest look-alikes" if no_match(hits[:10]) else "Results", anchor=False)
         title.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            trail(gallery)
+            search_history(gallery)
             similarity_choice(hits)
-            take_away(gallery, hits)
+            export_menu(gallery, hits)
             save_search(gallery, hits)
         with st.container():  # always there, so that the tiles below stay where they are, and keep the focus
             saved_search_state(hits)

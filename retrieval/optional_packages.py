@@ -1,4 +1,4 @@
-"""Libraries that only some roads need: whether one is installed, and which line installs it."""
+"""Packages that only some features need: whether one is installed, and the command that installs it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -7,31 +7,37 @@ from retrieval.errors import RuntimeMissing
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
-    """A library by its name for pip and for Python, and the file of requirements that pins it."""
+class OptionalPackage:
+    """A package as pip names it, the module Python imports, and the extra of pyproject.toml that installs it."""
 
-    library: str
+    package: str
     module: str
-    requirements: str
+    extra: str
+    """Empty for what every installation has."""
 
     @property
     def installed(self) -> bool:
         return importlib.util.find_spec(self.module) is not None
 
     def check(self, name: str) -> None:
-        """Raises RuntimeMissing, which says that the entry of that name needs the library, when it is missing."""
+        """Raises RuntimeMissing when the package is missing; the message says that `name` needs it."""
         if not self.installed:
             raise RuntimeMissing(
-                f"{name} needs the library {self.library}, which is not installed; "
-                f"`pip install -r {self.requirements}` installs it."
+                f"{name} needs the package {self.package}, which is not installed; {install(self.extra)}."
             )
 
 
-TORCHVISION = Extra("torchvision", "torchvision", "requirements.txt")
-OPEN_CLIP = Extra("open-clip-torch", "open_clip", "requirements/clip.txt")
-TRANSFORMERS = Extra("transformers", "transformers", "requirements/sam.txt")
-MILVUS = Extra("pymilvus", "pymilvus", "requirements/milvus.txt")
-MILVUS_LITE = Extra("milvus-lite", "milvus_lite", "requirements/milvus.txt")
-NNCF = Extra("nncf", "nncf", "requirements/int8.txt")
-FASTAPI = Extra("fastapi", "fastapi", "requirements/api.txt")
-RAY = Extra("ray[data]", "ray", "requirements/ray.txt")
+def install(extra: str) -> str:
+    """The command that installs an extra, as the end of a sentence."""
+    what = f'".[{extra}]"' if extra else "."
+    return f"run `pip install -e {what}` in the folder of Boxfind"
+
+
+TORCHVISION = OptionalPackage("torchvision", "torchvision", "")
+OPEN_CLIP = OptionalPackage("open-clip-torch", "open_clip", "clip")
+TRANSFORMERS = OptionalPackage("transformers", "transformers", "sam")
+MILVUS = OptionalPackage("pymilvus", "pymilvus", "milvus")
+MILVUS_LITE = OptionalPackage("milvus-lite", "milvus_lite", "milvus")
+NNCF = OptionalPackage("nncf", "nncf", "int8")
+FASTAPI = OptionalPackage("fastapi", "fastapi", "api")
+RAY = OptionalPackage("ray[data]", "ray", "ray")

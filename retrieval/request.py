@@ -35,9 +35,9 @@ class Request:
     """How many times as wide and high as drawn each box is looked at."""
     folder: str = ""
     """Only pictures below it count; empty for all."""
-    right: tuple[str, ...] = ()
+    positives: tuple[str, ...] = ()
     """Ids of gallery images that were called right; the query moves towards them."""
-    wrong: tuple[str, ...] = ()
+    negatives: tuple[str, ...] = ()
     """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""
 
     words: str = ""

@@ -12,7 +12,7 @@ from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import Keypoints, query_keypoints
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
-from retrieval.ranking.verification import ENOUGH, NOTHING, SURE, Evidence, lift, verify_all
+from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING, Evidence, lift, verify_all
 from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
@@ -136,11 +136,13 @@ def _verified(
     """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
     most = VERIFIED if most is None else most
     candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
-    seconds = (patience or verification.PATIENCE) / len(looks)
+    seconds = (patience or verification.TIME_BUDGET) / len(looks)
     views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     return {
-        image: evidence for image, evidence in zip(candidates, strongest, strict=True) if evidence.inliers >= ENOUGH
+        image: evidence
+        for image, evidence in zip(candidates, strongest, strict=True)
+        if evidence.inliers >= MIN_INLIERS
     }
 
 
@@ -173,8 +175,8 @@ def _padded(scores: Scores, length: int) -> Scores:
 def _hit(
     gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], evidence: Evidence = NOTHING
 ) -> Hit:
-    region, confidence = gallery.region(row), gallery.null.confidence(similarity, gallery.image_count)
-    if evidence.box and evidence.inliers >= SURE:
+    region, confidence = gallery.region(row), gallery.background.confidence(similarity, gallery.image_count)
+    if evidence.box and evidence.inliers >= CERTAIN_INLIERS:
         region, confidence = Region(evidence.box, "verified"), "likely"
     elif evidence.box and confidence == "unlikely":
         confidence = "possible"

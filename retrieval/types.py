@@ -108,7 +108,7 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Kinds:
+class ClassScores:
     """What a classifier takes R regions for: their likeliest classes, best first, and the probability of each.
 
     T is 0 where the network has no classifier.
@@ -117,11 +117,11 @@ class Kinds:
     classes: NDArray[np.int16]  # (R, T)
     shares: NDArray[np.float16]  # (R, T)
 
-    def __getitem__(self, rows: slice | Sequence[int] | Rows) -> "Kinds":
-        return Kinds(self.classes[rows], self.shares[rows])
+    def __getitem__(self, rows: slice | Sequence[int] | Rows) -> "ClassScores":
+        return ClassScores(self.classes[rows], self.shares[rows])
 
     @classmethod
-    def unknown(cls, count: int) -> "Kinds":
+    def unknown(cls, count: int) -> "ClassScores":
         """Of so many regions that no classifier has looked at."""
         return cls(np.zeros((count, 0), np.int16), np.zeros((count, 0), np.float16))
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from index.building import assemble
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from index.building.jobs import building
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.storage import generation
 from tests.tiny import TINY_EMBEDDER
 
@@ -31,7 +31,7 @@ def die_after(work):
 
 STEPS = {
     "before the vectors": (assemble, "new_vectors", lambda _: die),
-    "after the vectors": (assemble, "write_catalogue", lambda _: die),
+    "after the vectors": (assemble, "write_tables", lambda _: die),
     "after the tables": (assemble, "write_neighbours", die_after),
     "before the manifest": (generation, "_measured", lambda _: die),
     "after the manifest": (generation, "_sync", lambda _: die),
@@ -47,9 +47,9 @@ def main() -> None:
     if step:
         module, name, change = STEPS[step[0]]
         setattr(module, name, change(getattr(module, name)))
-    with building(Path(index_dir)) as progress, PicturePool(1) as pool:
+    with building(Path(index_dir)) as progress, DecoderPool(1) as pool:
         print("ready", flush=True)
-        build(Path(gallery), Path(index_dir), OnThreads(TINY_EMBEDDER, pool), progress)
+        build(Path(gallery), Path(index_dir), ThreadExecutor(TINY_EMBEDDER, pool), progress)
 
 
 if __name__ == "__main__":

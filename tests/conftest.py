@@ -12,9 +12,9 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from index.building.jobs import yield_to_others
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.storage.generation import Prepare, no_preparation
 from retrieval.descriptors.embedder import Embedder
 from retrieval.ranking import verification
@@ -98,14 +98,14 @@ def gallery(tmp_path: Path) -> Path:
 def no_hurry() -> Iterator[None]:
     """However busy the machine is, every candidate is verified: answers do not depend on the clock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verification, "PATIENCE", float("inf"))
+        patch.setattr(verification, "TIME_BUDGET", float("inf"))
         yield
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[PicturePool]:
+def pool() -> Iterator[DecoderPool]:
     """The worker processes that decode pictures, started once."""
-    with PicturePool(2) as started:
+    with DecoderPool(2) as started:
         yield started
 
 
@@ -113,13 +113,13 @@ def pool() -> Iterator[PicturePool]:
 def lite(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Milvus]":
     """Milvus in a file, opened once; where it is not installed the tests that need it are skipped."""
     for library in ("pymilvus", "milvus_lite"):
-        pytest.importorskip(library, reason=f"{library} is not installed: requirements/milvus.txt")
+        pytest.importorskip(library, reason=f'{library} is not installed: pip install -e ".[milvus]"')
     with lite_file(tmp_path_factory.mktemp("milvus") / "vectors.db") as opened:
         yield opened
 
 
 @pytest.fixture
-def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: PicturePool) -> BuildIndex:
+def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> BuildIndex:
     """Indexes a folder into tmp_path/index; the folder of the generation that is served then."""
 
     def built(
@@ -130,7 +130,7 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: PicturePool) -> B
         full: bool = False,
         prepare: Prepare = no_preparation,
     ) -> Path:
-        look = OnThreads(embedder, pool, workers)
+        look = ThreadExecutor(embedder, pool, workers)
         return build(folder, tmp_path / into, look, lambda *_: None, full=full, prepare=prepare)
 
     return built

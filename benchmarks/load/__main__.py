@@ -1,6 +1,6 @@
 """Measures the API under many clients at once: python -m benchmarks.load --gallery DATASET/gallery --index DIR.
 
-A second time the vectors are in Milvus, which is killed in the middle. It needs requirements/milvus.txt for that.
+A second time the vectors are in Milvus, which is killed in the middle. That needs the extra milvus.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import httpx
 import numpy as np
 
 from benchmarks.load.engine_away import AWAY, Outage, kill_the_engine
-from benchmarks.load.server_and_clients import CLIENTS, Alone, Answer, Server, p95, serving
+from benchmarks.load.server_and_clients import CLIENTS, Alone, Response, Server, p95, serving
 from benchmarks.results import keep, table
 from benchmarks.speed.memory import held
 from boxfind.evaluation.dataset import BoxedQuery, read_queries
@@ -38,7 +38,7 @@ class Load:
     """What was measured; seconds a search, bytes of the program and what it started."""
 
     alone: Alone
-    together: list[Answer]
+    together: list[Response]
     seconds: float
     """From the first search of all clients to the last."""
     before: int

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load.server_and_clients import CLIENTS, STARTING, Alone, Answer, free_port, p95, serving, wait_until
+from benchmarks.load.server_and_clients import CLIENTS, STARTING, Alone, Response, free_port, p95, serving, wait_until
 from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.settings import Settings
-from boxfind.stores import handover_for, preparation
+from boxfind.stores import preparation, publisher_for
 from index.storage.generation import current_folder
 
 AWAY = 8.0
@@ -25,7 +25,7 @@ class Outage:
     """What the clients were told, from the first of their searches to the last."""
 
     before: Alone
-    answers: list[Answer]
+    answers: list[Response]
     started: float
     """When the engine was started again, by the clock `perf_counter`."""
     after: Alone
@@ -34,16 +34,16 @@ class Outage:
     """Seconds that the engine may take to answer."""
 
     @property
-    def hits(self) -> list[Answer]:
+    def hits(self) -> list[Response]:
         return [answer for answer in self.answers if answer.status == 200]
 
     @property
-    def refusals(self) -> list[Answer]:
+    def refusals(self) -> list[Response]:
         """Those that say when to come back."""
         return [answer for answer in self.answers if answer.status == 503 and answer.again]
 
     @property
-    def others(self) -> list[Answer]:
+    def others(self) -> list[Response]:
         """There must be none."""
         return [answer for answer in self.answers if answer not in self.hits and answer not in self.refusals]
 
@@ -82,7 +82,7 @@ class MilvusLite:
 
     def wait(self) -> None:
         """Until it listens."""
-        wait_until(self._listens, "milvus-lite does not start; is requirements/milvus.txt installed?")
+        wait_until(self._listens, "milvus-lite does not start; is the extra milvus installed?")
 
     def kill(self) -> None:
         self._process.kill()
@@ -125,4 +125,4 @@ def kill_the_engine(
 def _fill(engine: MilvusLite, index: Path) -> None:
     """As a build does that finds nothing new."""
     settings = Settings(index=index, store="milvus", milvus_uri=engine.uri)
-    preparation(handover_for(settings), lambda *_: None)(current_folder(settings.index_dir))
+    preparation(publisher_for(settings), lambda *_: None)(current_folder(settings.index_dir))

@@ -31,7 +31,7 @@ NOT_READY = "The API does not become ready; what it says stands above."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What came back of a search."""
 
     status: int
@@ -47,7 +47,7 @@ class Answer:
 class Alone:
     """What one client was answered whom nobody kept waiting."""
 
-    answers: list[Answer]
+    answers: list[Response]
     cores: float
     """How many were busy meanwhile, on average: with the network, with verification, with the client itself."""
 
@@ -78,16 +78,16 @@ class Server:
     address: str
     pid: int
 
-    def search(self, query: BoxedQuery, client: httpx.Client) -> Answer:
+    def search(self, query: BoxedQuery, client: httpx.Client) -> Response:
         """With the ranking that the API chooses."""
         box = {"box": ",".join(map(str, query.box.xywh))} if query.box else {}
         picture = {"picture": (query.image.name, query.image.read_bytes())}
         began = time.perf_counter()
         came = client.post(f"{self.address}/v1/search", files=picture, data=box)
         now = time.perf_counter()
-        return Answer(came.status_code, came.text, int(came.headers.get("Retry-After", 0)), now - began, now)
+        return Response(came.status_code, came.text, int(came.headers.get("Retry-After", 0)), now - began, now)
 
-    def ask(self, queries: Iterable[BoxedQuery], answers: list[Answer]) -> None:
+    def ask(self, queries: Iterable[BoxedQuery], answers: list[Response]) -> None:
         """One search after the other, each until it is answered; all answers are added, refusals too."""
         with httpx.Client(timeout=60) as client:
             for query in queries:
@@ -99,16 +99,16 @@ class Server:
                     time.sleep(answer.again)
 
     def ask_alone(self, queries: Iterable[BoxedQuery]) -> Alone:
-        answers: list[Answer] = []
+        answers: list[Response] = []
         began, before = time.perf_counter(), _worked()
         self.ask(queries, answers)
         cores = (_worked() - before) / (time.perf_counter() - began)
         return Alone(answers, cores)
 
     @contextmanager
-    def asked_by_all(self, queries: Sequence[BoxedQuery], searches: int) -> Iterator[list[Answer]]:
+    def asked_by_all(self, queries: Sequence[BoxedQuery], searches: int) -> Iterator[list[Response]]:
         """All clients search while the body runs and until they are done; the answers so far."""
-        answers: list[Answer] = []
+        answers: list[Response] = []
         with ThreadPoolExecutor(CLIENTS) as clients:
             visits = [
                 clients.submit(self.ask, [queries[n % len(queries)] for n in range(first, first + searches)], answers)

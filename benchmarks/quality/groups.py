@@ -17,9 +17,9 @@ from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from index.gallery import Gallery
-from index.groups.groups import gallery_spots, group_gallery
+from index.groups.groups import gallery_object_instances, group_gallery
 from retrieval.clustering.grouping import FEWEST, GROUPINGS, Grouping, shared_neighbours
-from retrieval.clustering.object_instances import Spots
+from retrieval.clustering.object_instances import ObjectInstances
 from retrieval.types import Numbers, Vectors
 
 LIKENESSES = (0.3, 0.5, 0.7)
@@ -34,10 +34,10 @@ def main(folder: Path, index: Path | None = None) -> None:
             engine.build(quiet)
         gallery = engine.gallery()
         began = time.perf_counter()
-        spots = gallery_spots(gallery)
+        instances = gallery_object_instances(gallery)
         seconds = time.perf_counter() - began
         rows = [
-            _row(gallery, spots, dataset, name, likeness)
+            _row(gallery, instances, dataset, name, likeness)
             for name, likeness in [
                 *((name, likeness) for name in ("linkage", "k-means") for likeness in LIKENESSES),
                 ("hdbscan", 0.0),
@@ -45,27 +45,27 @@ def main(folder: Path, index: Path | None = None) -> None:
             ]
         ]
     header = ["grouping", "alike by", "groups", "pictures grouped", "purity", "NMI", "NMI of all", "seconds"]
-    note = f"{len(spots.images):,} spots in {len(gallery.catalogue.ids):,} pictures, found in {seconds:.1f} s."
+    note = f"{len(instances.images):,} spots in {len(gallery.tables.ids):,} pictures, found in {seconds:.1f} s."
     keep(f"Catalogue of {dataset.name}", f"{table(header, rows)}\n\n{note}")
 
 
-def hdbscan(spots: Spots, vectors: Vectors, likeness: float) -> Numbers:
+def hdbscan(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
     """HDBSCAN of the descriptors; what it takes for noise stays alone. Its time grows with the square."""
     found = HDBSCAN(min_cluster_size=FEWEST, min_samples=FEWEST, copy=True).fit_predict(vectors)
     return np.where(found < 0, len(found) + np.arange(len(found)), found)
 
 
-def components(spots: Spots, vectors: Vectors, likeness: float) -> Numbers:
+def components(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
     """Connected components of the spots that are alike by `likeness`: one link is enough to join two groups."""
-    alike = shared_neighbours(spots)
+    alike = shared_neighbours(instances)
     alike.data[alike.data < likeness] = 0
     alike.eliminate_zeros()
     return np.asarray(connected_components(alike, directed=False)[1], np.int64)
 
 
-def _row(gallery: Gallery, spots: Spots, dataset: Dataset, name: str, likeness: float) -> list[str]:
+def _row(gallery: Gallery, instances: ObjectInstances, dataset: Dataset, name: str, likeness: float) -> list[str]:
     began = time.perf_counter()
-    grouped = group_gallery(gallery, spots, likeness, name)
+    grouped = group_gallery(gallery, instances, likeness, name)
     seconds = time.perf_counter() - began
     found = agreement(grouped, objects_of(dataset))
     shares = (f"{share:.3f}" for share in (found.purity, found.nmi, found.nmi_all))

@@ -30,7 +30,7 @@ INDEXED: dict[str, dict[str, Any]] = {
     "the default": {},
     "whole and what stands out, no grid": {"regions": ("whole", "proposals")},
     "whole and a grid of 4 levels": {"regions": ("whole", "grid"), "grid_levels": 4},
-    "without the finer layer": {"fine": 0.0},
+    "without the finer layer": {"mid_layer_weight": 0.0},
     "side 512": {"side": 512, "query_side": 224, "query_views": (0.7, 1.25)},
 }
 """Each row of the second table changes this much of the default; all are ranked by `fast`."""

@@ -15,13 +15,13 @@ from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.evaluation.evaluate import evaluate
 from boxfind.settings import Settings
 
-WHOLE = {"regions": ("whole",), "fine": 0.0}
+WHOLE = {"regions": ("whole",), "mid_layer_weight": 0.0}
 SLOW = "sift"
 """It compares every picture with every query: one query of each object is enough."""
 
 
 @dataclass(frozen=True, slots=True)
-class Road:
+class System:
     """One way to search: what it is, the command that builds its index, and how that is asked."""
 
     name: str
@@ -40,31 +40,31 @@ TUTORIAL = WHOLE | {"side": 224, "query_side": 224, "query_views": (1.0,), "pool
 PROPOSED = {"regions": ("whole", "proposals")}
 GRID = {"regions": ("whole", "grid"), "grid_levels": 4}
 RMAC = WHOLE | {"pooling": "rmac"}
-ROADS = (
-    Road("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
-    Road("2: the same by Euclidean distance", "", TUTORIAL, "euclidean"),
-    Road("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
-    Road("3: R-MAC", "--regions whole --pooling rmac", RMAC),
-    Road("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
-    Road("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
-    Road("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
-    Road("regions on a grid of 4 levels (`BOXFIND_GRID_LEVELS=4`)", "--regions whole,grid", GRID),
-    Road("the same, best", "", GRID, "best"),
-    Road("here: what stands out, and a grid of 2 levels", "", {}),
-    Road("here, best (2: SIFT and features combined)", "", {}, "best"),
+SYSTEMS = (
+    System("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
+    System("2: the same by Euclidean distance", "", TUTORIAL, "euclidean"),
+    System("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
+    System("3: R-MAC", "--regions whole --pooling rmac", RMAC),
+    System("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
+    System("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
+    System("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
+    System("regions on a grid of 4 levels (`BOXFIND_GRID_LEVELS=4`)", "--regions whole,grid", GRID),
+    System("the same, best", "", GRID, "best"),
+    System("here: what stands out, and a grid of 2 levels", "", {}),
+    System("here, best (2: SIFT and features combined)", "", {}, "best"),
 )
 
 
 def main(folder: Path) -> None:
     dataset = read_dataset(folder)
     rows: dict[int, list[str]] = {}
-    for changes in _distinct([road.settings for road in ROADS]):
+    for changes in _distinct([road.settings for road in SYSTEMS]):
         with tempfile.TemporaryDirectory() as scratch:
             settings = Settings(gallery=dataset.gallery, index=Path(scratch) / "index", offline=True, **changes)
             began = time.perf_counter()
             Engine(settings).build(quiet)
             built = time.perf_counter() - began
-            for number, road in enumerate(ROADS):
+            for number, road in enumerate(SYSTEMS):
                 if road.settings == changes:
                     rows[number] = _row(road, settings, dataset, built)
                     print(rows[number], file=sys.stderr)
@@ -72,7 +72,7 @@ def main(folder: Path) -> None:
     keep(f"The roads into {dataset.name}", table(header, [rows[number] for number in sorted(rows)]))
 
 
-def _row(road: Road, settings: Settings, dataset: Dataset, built: float) -> list[str]:
+def _row(road: System, settings: Settings, dataset: Dataset, built: float) -> list[str]:
     engine = Engine(settings.model_copy(update={"query_mode": road.query_mode}))
     gallery = engine.gallery()
     asked = replace(dataset, queries=dataset.queries[::3]) if road.rank == SLOW else dataset

@@ -25,7 +25,7 @@ ADDED = 0.01
 TOP = 160
 """Regions that a search by `fast` asks for."""
 NEAREST = 10
-PATIENCE = 30.0
+TIME_LIMIT = 30.0
 """Seconds after which no further query is asked."""
 
 
@@ -111,7 +111,7 @@ def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) ->
             took, (found, _) = _timed(partial(searched.search, query[None], TOP))
             seconds.append(took)
             shares.append(len(set(found[0, :NEAREST].tolist()) & set(true.tolist())) / NEAREST)
-            if time.perf_counter() - began > PATIENCE:
+            if time.perf_counter() - began > TIME_LIMIT:
                 break
     return Searched(opened, tuple(seconds), float(np.mean(shares)), max(taken, 0), memory.most)
 

@@ -1,6 +1,6 @@
 """Measures how fast this machine builds, searches and starts: python -m benchmarks.speed --gallery DIR --index DIR.
 
-Everything it makes lies in a temporary folder. `requirements/bench.txt` installs the libraries it compares with.
+Everything it makes lies in a temporary folder. The extra bench installs the libraries it compares with.
 """
 
 import tempfile

@@ -21,6 +21,7 @@ from boxfind.settings import Settings
 from retrieval.descriptors.embedder import Embedder
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.weights import need_weights
+from retrieval.optional_packages import install
 
 CONTESTS = (
     ("efficientnet-lite0", 640, "auto"),
@@ -110,7 +111,7 @@ def build_report(settings: Settings, count: int) -> str:
         }
     compared = "img2vec_pytorch squashes pictures to 224 x 224."
     if np.isnan(measured[IMG2VEC].img2vec):
-        compared = "img2vec_pytorch is left out: `pip install -r requirements/bench.txt` installs it."
+        compared = f"img2vec_pytorch is left out; {install('bench')}."
     name = settings.gallery_dir.parent.name
     note = NOTE.format(len(pictures), name, processor(settings), ROUNDS, compared, settings.workers)
     ratios = [[*_named(contest), *_ratios(rates)] for contest, rates in measured.items()]

@@ -17,7 +17,7 @@ from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.gallery import Gallery
 
-ENGINES = {"plain processes": "local", "Ray on this machine": "ray"}
+EXECUTORS = {"plain processes": "local", "Ray on this machine": "ray"}
 ROUNDS = 3
 LOOKING = "Looking at pictures"
 NOTE = """{} pictures of {} with the bundled network, {} workers. Both ways take turns in {} rounds, in each of which
@@ -42,12 +42,12 @@ def main(given: Namespace) -> None:
         settings = Settings(offline=True, backbone="efficientnet-lite0", data=Path(scratch) / "data")
         _build(settings, "local", parts[0][0].parent, Path(scratch) / "tried")  # converts the network
         rounds = [
-            [_build(settings, engine, part[0].parent, Path(scratch) / f"{engine} {n}") for engine in ENGINES.values()]
+            [_build(settings, engine, part[0].parent, Path(scratch) / f"{engine} {n}") for engine in EXECUTORS.values()]
             for n, part in enumerate(parts)
         ]
         rows = [
             _row(name, [builds[n] for builds in rounds], [builds[0] for builds in rounds])
-            for n, name in enumerate(ENGINES)
+            for n, name in enumerate(EXECUTORS)
         ]
     note = NOTE.format(len(pictures), given.gallery.parent.name, settings.workers, ROUNDS)
     header = ["engine", "looking, pictures/s", "seconds in all", "same pictures and boxes", "cosine"]
@@ -72,7 +72,7 @@ def _build(settings: Settings, engine: str, gallery: Path, index: Path) -> Build
 def _row(name: str, builds: list[Build], plain: list[Build]) -> list[str]:
     pairs = [(build.built, other.built) for build, other in zip(builds, plain, strict=True)]
     same = all(
-        one.catalogue.ids == other.catalogue.ids and np.array_equal(one.catalogue.boxes, other.catalogue.boxes)
+        one.tables.ids == other.tables.ids and np.array_equal(one.tables.boxes, other.tables.boxes)
         for one, other in pairs
     )
     cosine = min(_least_cosine(one, other) for one, other in pairs) if same else float("nan")

@@ -1,6 +1,6 @@
 """Local stores against Milvus Lite: python -m benchmarks.speed.store_comparison --index DIR [--queries N].
 
-All search the vectors of one index, each in a process of its own. It needs requirements/milvus.txt.
+All search the vectors of one index, each in a process of its own. Needs the extra milvus.
 """
 
 import argparse

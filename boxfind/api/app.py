@@ -11,8 +11,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from boxfind.api import gallery, health, index
 from boxfind.api import search as searching
-from boxfind.api.dependencies import Live, Loading
-from boxfind.api.limits import Limits, Rate, Turns
+from boxfind.api.dependencies import Dependencies, Loading
+from boxfind.api.limits import Limits, Rate, SearchSlots
 from boxfind.api.problems import Faults, tell, tell_invalid
 from boxfind.api.schemas import answers
 from boxfind.engine import Engine
@@ -42,7 +42,7 @@ def make_api(engine: Engine) -> FastAPI:
         ],
         exception_handlers={BoxfindError: tell, RequestValidationError: tell_invalid},
     )
-    api.state.live = Live(engine, Turns(settings.api_searches), Loading(engine))
+    api.state.live = Dependencies(engine, SearchSlots(settings.api_searches), Loading(engine))
     api.include_router(health.routes)
     for family in (searching, gallery, index):
         api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
@@ -52,7 +52,7 @@ def make_api(engine: Engine) -> FastAPI:
 @asynccontextmanager
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
     """Begins to load index and network; at the end the processes end that decode pictures."""
-    live: Live = api.state.live
+    live: Dependencies = api.state.live
     live.loading.begin()
     yield
     await run_in_threadpool(live.engine.close)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from boxfind.api.limits import Turns
+from boxfind.api.limits import SearchSlots
 from boxfind.api.problems import NotReady, sentence_for
 from boxfind.engine import Engine
 from boxfind.logs import log
@@ -46,11 +46,11 @@ class Loading:
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Dependencies:
     """One for the whole API."""
 
     engine: Engine
-    turns: Turns
+    turns: SearchSlots
     loading: Loading
 
     def gallery(self) -> Gallery:
@@ -74,12 +74,12 @@ class Live:
             raise NotReady(away)
 
 
-async def live(request: Request) -> Live:
-    found: Live = request.app.state.live
+async def live(request: Request) -> Dependencies:
+    found: Dependencies = request.app.state.live
     return found
 
 
-Serving = Annotated[Live, Depends(live)]
+Serving = Annotated[Dependencies, Depends(live)]
 
 
 async def _in_turn(serving: Serving) -> AsyncIterator[None]:

@@ -22,8 +22,8 @@ from boxfind.api.schemas import (
 )
 from boxfind.api.search import place
 from boxfind.logs import log
-from index.operations.add_images import Intake
-from index.operations.remove_images import take_out
+from index.operations.add_images import ImageAdder
+from index.operations.remove_images import remove_from_gallery
 from index.storage.tables import ImageEntry
 from retrieval.images.limits import LIMITS
 from retrieval.images.resize import thumbnail
@@ -46,13 +46,13 @@ def images(
 ) -> Pictures:
     """Lists the pictures of the gallery in the order of their ids."""
     gallery = serving.gallery().below(folder)
-    ids = gallery.catalogue.ids
+    ids = gallery.tables.ids
     start = max(bisect_right(ids, after), gallery.images.start)
     numbers = range(start, min(start + limit, gallery.images.stop))
     more = bool(numbers) and numbers.stop < gallery.images.stop
     return Pictures(
         total=gallery.image_count,
-        images=[_picture(gallery.catalogue.entry(number)) for number in numbers],
+        images=[_picture(gallery.tables.entry(number)) for number in numbers],
         next=ids[numbers[-1]] if more else None,
     )
 
@@ -82,7 +82,7 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
 def add_image(picture: UploadFile, serving: Serving) -> Added:
     """Puts a picture, byte for byte, into the folder `added` of the gallery; nothing there is replaced."""
     engine = serving.engine
-    intake = Intake(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
+    intake = ImageAdder(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
     added = Added(id=intake.take(picture.filename or "", picture.file.read()))
     log.info("A picture was put into the gallery through the API.")
     return added
@@ -92,7 +92,7 @@ def add_image(picture: UploadFile, serving: Serving) -> Added:
 def remove_image(image: ImagePath, serving: Serving) -> Removed:
     """Moves a picture out of the gallery folder; it is kept, and found by searches until the next build."""
     settings = serving.engine.settings
-    aside = take_out(image, settings.gallery_dir, serving.gallery(), settings.removed_dir)
+    aside = remove_from_gallery(image, settings.gallery_dir, serving.gallery(), settings.removed_dir)
     log.info("A picture was taken out of the gallery through the API.")
     return Removed(id=image, moved_to=str(aside.relative_to(settings.data)))
 

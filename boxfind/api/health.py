@@ -3,19 +3,19 @@
 from fastapi import APIRouter
 
 from boxfind.api.dependencies import Serving
-from boxfind.api.schemas import Fine, answers
+from boxfind.api.schemas import HealthStatus, answers
 
 routes = APIRouter(tags=["health"])
 
 
 @routes.get("/health")
-async def health() -> Fine:
+async def health() -> HealthStatus:
     """The program lives."""
-    return Fine()
+    return HealthStatus()
 
 
 @routes.get("/ready", responses=answers(503))
-def ready(serving: Serving) -> Fine:
+def ready(serving: Serving) -> HealthStatus:
     """The index is open and the network is loaded."""
     serving.check()
-    return Fine()
+    return HealthStatus()

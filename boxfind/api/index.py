@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 
 from boxfind.api.admin import Admin
-from boxfind.api.dependencies import Live, Serving
+from boxfind.api.dependencies import Dependencies, Serving
 from boxfind.api.problems import NothingRuns
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
 from boxfind.logs import log
@@ -59,12 +59,12 @@ def cancel_build(serving: Serving) -> Build:
     return _build(serving.engine.build_state())
 
 
-def _running(serving: Live) -> bool:
+def _running(serving: Dependencies) -> bool:
     state = serving.engine.build_state()
     return state is not None and state.state == "running"
 
 
-def _served(serving: Live) -> Served:
+def _served(serving: Dependencies) -> Served:
     gallery = serving.gallery()
     manifest, counts = gallery.manifest, gallery.manifest.counts
     return Served(

@@ -25,7 +25,7 @@ MOST_CLIENTS = 10_000
 """Clients that are remembered; of more, those that have not asked for longest are forgotten."""
 
 
-class Turns:
+class SearchSlots:
     """Lets so many searches in at once; some more wait, all others are sent away.
 
     Nobody waits for the minute after which many clients and proxies give up; a slow search fits into the rest of it.

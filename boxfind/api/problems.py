@@ -86,7 +86,7 @@ STATUS: dict[type[BoxfindError], int] = {
 }
 NO_JSON = "json_invalid", "model_attributes_type"
 """What FastAPI calls a body that is not JSON, and one that does not say that it is."""
-PATIENCE = 5
+RETRY_AFTER = 5
 """Seconds after which to ask again where nobody knows better."""
 
 
@@ -95,7 +95,7 @@ def refusal(problem: BoxfindError) -> JSONResponse:
     status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
     headers = {}
     if status in (429, 503):
-        headers["Retry-After"] = str(problem.seconds if isinstance(problem, TooOften) else PATIENCE)
+        headers["Retry-After"] = str(problem.seconds if isinstance(problem, TooOften) else RETRY_AFTER)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse({"detail": sentence_for(problem)}, status, headers)

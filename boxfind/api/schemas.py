@@ -31,7 +31,7 @@ BoxText = Annotated[
     str, Field(max_length=100, examples=["40,30,200,150"], json_schema_extra={"pattern": r"^\d{1,5}(,\d{1,5}){3}$"})
 ]
 Boxes = Annotated[list[BoxText], Field(max_length=MOST_BOXES - 1)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_WORDS)]
+TextScorer = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_WORDS)]
 Folder = Annotated[str, Field(max_length=LONGEST_PARAMETER), AfterValidator(lambda folder: folder.strip("/"))]
 ImageId = Annotated[str, Field(max_length=LONGEST_PARAMETER, examples=[CUP])]
 
@@ -60,7 +60,7 @@ class Search(Asked):
     view: Boxes = Field([], description="The same object once more.")
     also: Boxes = Field([], description="Another object that must be there, too.")
     unwanted: Boxes = Field([], alias="not", description="An object that must not be there.")
-    words: Words = Field("", description="What chooses among the pictures that the boxes find.")
+    words: TextScorer = Field("", description="What chooses among the pictures that the boxes find.")
 
 
 class StoredSearch(Asked):
@@ -69,14 +69,14 @@ class StoredSearch(Asked):
     model_config = _example(image=CUP, box=[40, 30, 200, 150], top=10)
     image: ImageId
     box: BoxSides | None = Field(None, description="The object; without one it is the whole picture.")
-    words: Words = Field("", description="What chooses among the pictures that the box finds.")
+    words: TextScorer = Field("", description="What chooses among the pictures that the box finds.")
 
 
 class WordsSearch(Asked):
     """A sentence."""
 
     model_config = _example(words="a red cup", top=10)
-    words: Annotated[Words, Field(min_length=1)]
+    words: Annotated[TextScorer, Field(min_length=1)]
 
 
 class Place(BaseModel):
@@ -108,7 +108,7 @@ class FoundPicture(BaseModel):
     others: list[Place]
 
 
-class Answer(BaseModel):
+class SearchResponse(BaseModel):
     """The pictures that answer a search, best first."""
 
     generation: str = Field(description="The build of the index that was searched.", examples=["gen-000007-3f9c"])
@@ -204,7 +204,7 @@ class NewBuild(BaseModel):
     full: bool = Field(False, description="Looks at every picture again, and learns everything anew.")
 
 
-class Fine(BaseModel):
+class HealthStatus(BaseModel):
     """All is well."""
 
     model_config = _example(status="ok")

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import InTurn, Live, Serving
+from boxfind.api.dependencies import Dependencies, InTurn, Serving
 from boxfind.api.original import stored_picture
-from boxfind.api.schemas import Answer, Asked, FoundPicture, Place, Search, StoredSearch, WordsSearch, answers
+from boxfind.api.schemas import Asked, FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
 from boxfind.searches.link import MOST_BOXES
 from index.gallery import Gallery
 from retrieval.errors import BadBox
@@ -21,7 +21,7 @@ QUERY = ""
 
 
 @routes.post("")
-def search(asked: Annotated[Search, File()], serving: Serving) -> Answer:
+def search(asked: Annotated[Search, File()], serving: Serving) -> SearchResponse:
     """Finds the pictures that hold what is in a box of the picture that is sent."""
     gallery = serving.gallery()
     image = serving.engine.read_picture(asked.picture.file.read(), asked.picture.filename or "The picture")
@@ -29,7 +29,7 @@ def search(asked: Annotated[Search, File()], serving: Serving) -> Answer:
 
 
 @routes.post("/stored")
-def search_stored(asked: StoredSearch, serving: Serving) -> Answer:
+def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
     """Finds the pictures that hold what is in a box of a picture of the gallery."""
     gallery = serving.gallery()
     image = stored_picture(serving.engine, gallery, asked.image)
@@ -38,7 +38,7 @@ def search_stored(asked: StoredSearch, serving: Serving) -> Answer:
 
 
 @routes.post("/words")
-def search_words(asked: WordsSearch, serving: Serving) -> Answer:
+def search_by_text(asked: WordsSearch, serving: Serving) -> SearchResponse:
     """Finds the pictures that suit a sentence."""
     return _answer(serving, serving.gallery(), asked, asked.words)
 
@@ -54,17 +54,17 @@ def _examples(asked: Search, image: Image) -> tuple[Example, ...]:
 
 
 def _answer(
-    serving: Live,
+    serving: Dependencies,
     gallery: Gallery,
     asked: Asked,
     words: str,
     images: Mapping[str, Image] | None = None,
     examples: tuple[Example, ...] = (),
-) -> Answer:
+) -> SearchResponse:
     request = Request(examples, asked.ranking, folder=asked.folder, words=words)
     hits = serving.engine.answer(gallery, request, images or {}, asked.top)
     found = [_found(gallery, rank, hit) for rank, hit in enumerate(hits, start=1)]
-    return Answer(generation=gallery.folder.name, no_match=no_match(hits), hits=found)
+    return SearchResponse(generation=gallery.folder.name, no_match=no_match(hits), hits=found)
 
 
 def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:

@@ -12,7 +12,7 @@ from boxfind.terminal import TerminalProgress
 from retrieval.errors import BoxfindError
 
 if TYPE_CHECKING:
-    from boxfind.evaluation.batch import Answer
+    from boxfind.evaluation.batch import BatchResult
     from boxfind.evaluation.dataset import BoxedQuery
     from index.gallery import Gallery
     from retrieval.types import Progress
@@ -82,7 +82,7 @@ def _read(queries: Path, images: Path | None) -> "tuple[list[BoxedQuery], list[s
     return read_queries(queries, images), []
 
 
-def _write_ranks(file: Path, answers: "Sequence[Answer]") -> None:
+def _write_ranks(file: Path, answers: "Sequence[BatchResult]") -> None:
     from boxfind.export.rank_list import rank_list
 
     answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
@@ -90,18 +90,22 @@ def _write_ranks(file: Path, answers: "Sequence[Answer]") -> None:
 
 
 def _draw_sheets(
-    folder: Path, gallery: "Gallery", asked: "Sequence[BoxedQuery]", answers: "Sequence[Answer]", report: "Progress"
+    folder: Path,
+    gallery: "Gallery",
+    asked: "Sequence[BoxedQuery]",
+    answers: "Sequence[BatchResult]",
+    report: "Progress",
 ) -> None:
-    from boxfind.export.result_sheet import best_ten
-    from boxfind.export.search_result import Answer as Found
+    from boxfind.export.result_sheet import result_sheet
+    from boxfind.export.search_result import SearchResult
     from retrieval.images.decode import load_image
 
     folder.mkdir(parents=True, exist_ok=True)
     files = _file_names([query.name for query in asked])
     for done, (query, answer, file) in enumerate(zip(asked, answers, files, strict=True), start=1):
         if not answer.problem:
-            found = Found(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
-            (folder / file).write_bytes(best_ten(found))
+            found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
+            (folder / file).write_bytes(result_sheet(found))
         report("Drawing sheets", done, len(asked))
 
 
@@ -119,7 +123,7 @@ def _file_names(queries: Sequence[str]) -> list[str]:
     return names
 
 
-def _warn_of_formulas(out: Path, answers: "Sequence[Answer]") -> None:
+def _warn_of_formulas(out: Path, answers: "Sequence[BatchResult]") -> None:
     """hits.csv is for programs, which find pictures by their ids: those are written as they are."""
     from index.storage.skipped_files import harmless
 

@@ -17,12 +17,12 @@ app = typer.Typer()
 @app.command()
 def verify(index: IndexDir) -> None:
     """Check an index from end to end, and against its folder; say in sentences what is wrong."""
-    from index.operations.folder_changes import drift_sentences
+    from index.operations.folder_changes import folder_change_sentences
     from index.operations.verify import remarks
     from index.operations.verify import verify as find_faults
 
     with TerminalProgress(notes) as report:
-        faults = find_faults(index, report) or drift_sentences(index, report)
+        faults = find_faults(index, report) or folder_change_sentences(index, report)
     for remark in remarks(index):
         note(remark)
     if faults:
@@ -37,9 +37,9 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a picture is found, or why not."""
-    from index.operations.explain import why as explain
+    from index.operations import explain
 
-    explanation = explain(index, image)
+    explanation = explain.explain(index, image)
     if as_json:
         regions = [{"kind": region.kind, "box": region.box.xywh} for region in explanation.regions]
         print(json.dumps({**asdict(explanation), "regions": regions}, ensure_ascii=False))

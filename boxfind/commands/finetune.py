@@ -22,12 +22,12 @@ def finetune(
     from boxfind.embedders import embedder_for_building
     from boxfind.finetuning.finetune import as_text
     from boxfind.finetuning.finetune import finetune as train
-    from index.building.decoder_pool import PicturePool
+    from index.building.decoder_pool import DecoderPool
 
     settings = settings_with(gallery=gallery, backbone=backbone)
     with TerminalProgress(notes) as progress:
         embedder, remark = embedder_for_building(settings, progress)
-        with PicturePool(settings.workers, keypoints=0) as pool:
+        with DecoderPool(settings.workers, keypoints=0) as pool:
             found = train(labels, settings.gallery_dir, out, embedder, pool, settings.workers, progress)
     if remark:
         note(remark)

@@ -11,7 +11,7 @@ from boxfind.commands.options import AsJson, IndexDir, notes, settings_with
 from boxfind.terminal import TerminalProgress
 
 if TYPE_CHECKING:
-    from index.operations.history import Stored
+    from index.operations.history import StoredGeneration
 
 app = typer.Typer()
 
@@ -45,12 +45,12 @@ def rollback(
     to: Annotated[str, typer.Option(help="Name of a generation; if left out, the last whole one before.")] = "",
 ) -> None:
     """Serve an earlier build again."""
-    from boxfind.stores import handover_for, preparation
+    from boxfind.stores import preparation, publisher_for
     from index.operations.history import roll_back, served_name
 
     before = served_name(index)
     with TerminalProgress(notes) as report:
-        prepare = preparation(handover_for(settings_with(index=index)), report)
+        prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = roll_back(index, to, report, prepare)
     print(f"{folder.name} is served now.")
     if before and before != folder.name:
@@ -76,14 +76,14 @@ def restore(
     index: IndexDir,
 ) -> None:
     """Check a backup and serve it; the generations that are there are kept."""
-    from boxfind.stores import handover_for, preparation
+    from boxfind.stores import preparation, publisher_for
     from index.operations.backup import restore as read_archive
 
     with TerminalProgress(notes) as report:
-        prepare = preparation(handover_for(settings_with(index=index)), report)
+        prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = read_archive(archive, index, report, prepare)
     print(f"{folder.name} is restored from {archive}, and served now.")
 
 
-def _time(one: "Stored") -> str | None:
+def _time(one: "StoredGeneration") -> str | None:
     return one.created.isoformat() if one.created else None

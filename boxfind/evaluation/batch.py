@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BatchResult:
     """The hits of one query and the seconds from its decoded picture to them; `problem` says why there are none."""
 
     query: str
@@ -34,23 +34,23 @@ def answer_all(
     ranking: str,
     progress: Progress,
     workers: int = 1,
-) -> list[Answer]:
+) -> list[BatchResult]:
     """An answer for each query, in the same order."""
     return for_each(queries, answerer(engine, gallery, top, ranking), progress, workers)
 
 
-def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], Answer]:
+def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:
     """The function that answers one query; it may be called from many threads."""
     engine.embedder(gallery.manifest.recipe)  # so that a network that cannot run is reported once, and before the first
 
-    def answer(query: BoxedQuery) -> Answer:
+    def answer(query: BoxedQuery) -> BatchResult:
         try:
             image = load_image(query.image)
             began = time.perf_counter()
             hits = engine.search(gallery, image, query.box or Box.whole(image), top, ranking)
-            return Answer(query.name, hits, time.perf_counter() - began)
+            return BatchResult(query.name, hits, time.perf_counter() - began)
         except (UnreadableImage, BadBox) as error:
-            return Answer(query.name, [], 0.0, f"{query.name}: {error}")
+            return BatchResult(query.name, [], 0.0, f"{query.name}: {error}")
 
     return answer
 

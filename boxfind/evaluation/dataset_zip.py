@@ -72,7 +72,7 @@ def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
         example = search.request.examples[0]
         box = example.box.grown(search.request.context)
         queries.append((name, f"{example.picture}.jpg", *box.xywh, harmless(printable(search.name))))
-        relevant += [(name, image) for image in sorted(search.right)]
+        relevant += [(name, image) for image in sorted(search.positives)]
         ignored += [(name, image) for image in search.own]
     return {
         "queries.csv": _table(("query", "image", *SIDES, "object"), queries),

@@ -114,7 +114,7 @@ class _Judged:
 
 def _absent(dataset: Dataset, gallery: Gallery) -> int:
     relevant = {image for labels in dataset.labels.values() for images in labels.relevant.values() for image in images}
-    absent = relevant - gallery.catalogue.numbers.keys()
+    absent = relevant - gallery.tables.numbers.keys()
     if absent == relevant:
         raise BadTable(
             f"No relevant picture of {dataset.name} is in the index, {shown(min(absent))} for one; "

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boxfind.evaluation.metrics import Quality, rate
-from index.storage.tables import Catalogue
+from index.storage.tables import Tables
 from retrieval.errors import BadBox, UnreadableImage
 from retrieval.request import Request
 from retrieval.types import Progress
@@ -34,22 +34,22 @@ class Judged:
     own: tuple[str, ...] = ()
 
     @property
-    def right(self) -> set[str]:
+    def positives(self) -> set[str]:
         """The images that should be found."""
-        return set(self.request.right).difference(self.own)
+        return set(self.request.positives).difference(self.own)
 
     @property
     def marked(self) -> set[str]:
-        return set(self.request.right + self.request.wrong)
+        return set(self.request.positives + self.request.negatives)
 
     @property
     def problem(self) -> str:
         """Why no ranking can be rated by it; empty when one can."""
         if not self.request.examples:
             return "It has no box yet."
-        if not self.request.right:
+        if not self.request.positives:
             return "No result is marked as right."
-        return "" if self.right else "Only the picture searched with is marked as right."
+        return "" if self.positives else "Only the picture searched with is marked as right."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Rating:
 
     name: str
     quality: Quality
-    right: int
+    positives: int
     """Images that should be found."""
     unmarked: int
     """Images among the first ten of which nobody said anything; they count as wrong."""
@@ -104,11 +104,11 @@ class Comparison:
         return len(self.differences) - self.wins - self.losses
 
 
-def judged(requests: Mapping[str, Request], catalogue: Catalogue) -> list[Judged]:
+def judged(requests: Mapping[str, Request], tables: Tables) -> list[Judged]:
     """Named searches over a gallery. Every copy of a picture searched with is an own one, and every box's picture."""
     wanted = {example.picture for request in requests.values() for example in request.examples}
     copies: dict[str, list[str]] = defaultdict(list)
-    for image, sha256 in zip(catalogue.ids, catalogue.images["sha256"].to_pylist(), strict=True):
+    for image, sha256 in zip(tables.ids, tables.images["sha256"].to_pylist(), strict=True):
         if sha256 in wanted:
             copies[sha256].append(image)
     return [
@@ -119,14 +119,14 @@ def judged(requests: Mapping[str, Request], catalogue: Catalogue) -> list[Judged
 
 def question(search: Judged, ranking: str) -> Request:
     """What is asked to rate a ranking: the search as it was before anybody marked anything."""
-    return replace(search.request, ranking=ranking, right=(), wrong=())
+    return replace(search.request, ranking=ranking, positives=(), negatives=())
 
 
 def rating(search: Judged, answer: Sequence[str]) -> Rating:
     """Rates the images of an answer, best first; the search must have no `problem`. An image not found adds nothing."""
     kept = [image for image in answer if image not in search.own]
     unmarked = sum(image not in search.marked for image in kept[:FIRST])
-    return Rating(search.name, rate(kept, search.right), len(search.right), unmarked)
+    return Rating(search.name, rate(kept, search.positives), len(search.positives), unmarked)
 
 
 def rate_all(

@@ -35,7 +35,7 @@ def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
             *(round(one.quality.average_precision, 4) for one in of_search),
             *([round(differences[of_search[0].name], 4)] if differences else []),
             *(round(one.quality.precision_at_10, 4) for one in of_search),
-            of_search[0].right,
+            of_search[0].positives,
             *(one.unmarked for one in of_search),
         )
         for of_search in zip(first, *others, strict=True)

@@ -1,13 +1,13 @@
 """The hits as a COCO detection file, which labelling and training tools read."""
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.export.table import json_bytes, utc
 from retrieval.types import Box, Hit
 
 UNNAMED = "object"
 
 
-def coco_file(answer: Answer) -> bytes:
+def coco_file(answer: SearchResult) -> bytes:
     """An image for each gallery picture, an annotation for each place: `others` of a hit in categories of their own."""
     numbers = {image: number for number, image in enumerate(dict.fromkeys(hit.image for hit in answer.hits), start=1)}
     places = [place for hit in answer.hits for place in _places(numbers[hit.image], hit)]
@@ -21,7 +21,7 @@ def coco_file(answer: Answer) -> bytes:
     return json_bytes(document)
 
 
-def _info(answer: Answer) -> dict[str, object]:
+def _info(answer: SearchResult) -> dict[str, object]:
     return {
         "description": answer.title,
         "url": answer.link,
@@ -32,7 +32,7 @@ def _info(answer: Answer) -> dict[str, object]:
     }
 
 
-def _image(answer: Answer, number: int, image: str) -> dict[str, object]:
+def _image(answer: SearchResult, number: int, image: str) -> dict[str, object]:
     entry = answer.gallery.entry(image)
     return {"id": number, "file_name": image, "width": entry.width, "height": entry.height}
 
@@ -53,7 +53,7 @@ def _places(image: int, hit: Hit) -> list[dict[str, object]]:
     ]
 
 
-def _categories(answer: Answer) -> list[dict[str, object]]:
+def _categories(answer: SearchResult) -> list[dict[str, object]]:
     name = answer.title.strip() or UNNAMED
     count = 1 + max((len(hit.others) for hit in answer.hits), default=0)
     names = [name, *(f"{name} {number}" for number in range(2, count + 1))]

@@ -6,7 +6,7 @@ from datetime import UTC
 from html import escape
 from pathlib import Path
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.images.resize import crop_image, thumbnail
@@ -25,7 +25,7 @@ NARROWEST, WIDEST = 0.5, 3.0
 JPEG_START = b"\xff\xd8"
 
 
-def contact_sheet(answer: Answer) -> bytes:
+def contact_sheet(answer: SearchResult) -> bytes:
     """An HTML document that holds its pictures and its style."""
     title = _text(answer.title.strip()) or UNNAMED
     return f"""<!DOCTYPE html>
@@ -52,7 +52,7 @@ def contact_sheet(answer: Answer) -> bytes:
 """.encode()
 
 
-def _header(answer: Answer, title: str) -> str:
+def _header(answer: SearchResult, title: str) -> str:
     made = answer.made.astimezone(UTC)
     gallery = f"<bdi>{_text(answer.gallery_name)}</bdi>"
     return f"""<header>
@@ -88,7 +88,7 @@ def _query_figure(image: Image, caption: str, boxes: Sequence[Box]) -> str:
 """
 
 
-def _found(answer: Answer) -> str:
+def _found(answer: SearchResult) -> str:
     tiles = "".join(_tile(answer.gallery, rank, hit) for rank, hit in enumerate(answer.hits, start=1))
     return f"""<section aria-labelledby="found">
 <h2 id="found">{_heading(answer.hits)}</h2>
@@ -129,7 +129,7 @@ def _tile(gallery: Gallery, rank: int, hit: Hit) -> str:
 """
 
 
-def _footer(answer: Answer) -> str:
+def _footer(answer: SearchResult) -> str:
     web = answer.link.lower().startswith(("https://", "http://"))
     again = f'<p><a href="{escape(printable(answer.link))}" rel="noreferrer">Search again</a></p>' if web else ""
     return f"""<footer>

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from boxfind.export.file_names import file_name
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
 from index.storage.tables import ImageEntry
@@ -26,7 +26,7 @@ LONGEST = 2048
 QUALITY = 90
 
 
-def crops_zip(answer: Answer) -> bytes:
+def crops_zip(answer: SearchResult) -> bytes:
     """JPEGs without any metadata, hits.csv, and notes.txt where an original could not be used. One picture at a time.
 
     Only a file that is still the one that was indexed is decoded; else the index's own preview is cut.

@@ -7,7 +7,7 @@ from boxfind.export.coco import coco_file
 from boxfind.export.contact_sheet import contact_sheet
 from boxfind.export.crops import crops_zip
 from boxfind.export.file_names import file_name
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.export.table import csv_table, json_document
 
 __all__ = ["FORMATS", "Format", "file_name"]
@@ -19,7 +19,7 @@ class Format:
 
     suffix: str
     mime: str
-    write: Callable[[Answer], bytes]
+    write: Callable[[SearchResult], bytes]
     help: str
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.printable import shown
@@ -26,7 +26,7 @@ PAPER, MAT, INK, QUIET, OUTLINE = "#fbfaf8", "#efece7", "#1f1c19", "#655e56", "#
 QUALITY = 88
 
 
-def best_ten(answer: Answer) -> bytes:
+def result_sheet(answer: SearchResult) -> bytes:
     """A JPEG, 1200 pixels wide, without metadata. Raises IndexProblem when the gallery does not know a hit."""
     hits = answer.hits[:TEN]
     top = EDGE + QUERY[1] + GAP
@@ -42,13 +42,13 @@ def best_ten(answer: Answer) -> bytes:
     return out.getvalue()
 
 
-def _query(sheet: Pillow.Image, answer: Answer) -> None:
+def _query(sheet: Pillow.Image, answer: SearchResult) -> None:
     if answer.query is not None:
         picture = Pillow.fromarray(answer.query)
         _place(sheet, picture, picture.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
 
 
-def _words(sheet: Pillow.Image, answer: Answer) -> None:
+def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
     """Beside the query picture: its name, its box, and what the ten are."""
     box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
     lines = [box, f"{_heading(answer.hits[:TEN])} of {answer.gallery.manifest.counts.images:,} pictures"]

@@ -9,7 +9,7 @@ from retrieval.types import Box, Hit, Image
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SearchResult:
     """Hits of one gallery, best first, and what was asked; nothing here opens a file by itself."""
 
     title: str

@@ -5,7 +5,7 @@ import io
 import json
 from datetime import UTC
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from index.storage.skipped_files import harmless
 from retrieval.types import Box, Hit, Region
 
@@ -14,7 +14,7 @@ VERSION = 1
 """Of the JSON document; it grows when a field changes its name or meaning."""
 
 
-def csv_table(answer: Answer) -> bytes:
+def csv_table(answer: SearchResult) -> bytes:
     """A row for each hit; UTF-8 with the mark that spreadsheets look for, and no cell of it is a formula."""
     parts = list(dict.fromkeys(name for hit in answer.hits for name in hit.parts))
     out = io.StringIO(newline="")
@@ -27,7 +27,7 @@ def csv_table(answer: Answer) -> bytes:
     return out.getvalue().encode("utf-8-sig", "replace")
 
 
-def json_document(answer: Answer) -> bytes:
+def json_document(answer: SearchResult) -> bytes:
     """All there is to say, in keys that always stand in the same order."""
     height, width = answer.query.shape[:2] if answer.query is not None else (None, None)
     return json_bytes(
@@ -48,12 +48,12 @@ def json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
 
 
-def utc(answer: Answer) -> str:
+def utc(answer: SearchResult) -> str:
     """When it was found, as 2025-03-09T14:05:00Z."""
     return f"{answer.made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _gallery(answer: Answer) -> dict[str, object]:
+def _gallery(answer: SearchResult) -> dict[str, object]:
     manifest = answer.gallery.manifest
     return {
         "name": answer.gallery_name,
@@ -69,7 +69,7 @@ def _gallery(answer: Answer) -> dict[str, object]:
     }
 
 
-def _hit(answer: Answer, rank: int, hit: Hit) -> dict[str, object]:
+def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:
     entry = answer.gallery.entry(hit.image)
     return {
         "rank": rank,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from index.building.decoder_pool import PicturePool, Same
+from index.building.decoder_pool import DecoderPool, Unchanged
 from index.storage.folder_scan import Found
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.whitening import Whitening
@@ -44,7 +44,7 @@ class RawRegions:
 
 
 def look_at(
-    pictures: Sequence[Found], embedder: Embedder, pool: PicturePool, workers: int, progress: Progress
+    pictures: Sequence[Found], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> RawRegions:
     """Every picture goes through the network once. What a build would skip is left out here as well."""
 
@@ -53,7 +53,7 @@ def look_at(
             seen = pool.look(found.path, embedder.recipe.side)
         except UnreadableImage:
             return None
-        assert not isinstance(seen, Same)  # no file was known before
+        assert not isinstance(seen, Unchanged)  # no file was known before
         looked = embedder.look(seen.pixels, (seen.width, seen.height))
         usable = np.isfinite(looked.vectors).all() and looked.vectors.any(axis=1).all()
         return ([region.box for region in looked.regions], looked.vectors.astype(np.float16)) if usable else None

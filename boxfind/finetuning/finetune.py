@@ -12,7 +12,7 @@ from boxfind.finetuning.held_out import measure
 from boxfind.finetuning.labels import Labelled, Split, read_labels, split_labels
 from boxfind.finetuning.region_selection import choose_regions
 from boxfind.finetuning.training import METRIC_LEARNING, train_mixing
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from index.storage.folder_scan import Found, find_pictures
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import KIND, HeadFacts, write_head
@@ -40,7 +40,7 @@ class Finetuned:
 
 
 def finetune(
-    table: Path, gallery: Path, out: Path, embedder: Embedder, pool: PicturePool, workers: int, progress: Progress
+    table: Path, gallery: Path, out: Path, embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> Finetuned:
     """Trains a head on three quarters of the labels of a CSV, measures it on the others, and writes it.
 

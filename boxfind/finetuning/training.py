@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boxfind.finetuning.examples import NONE, Examples
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Numbers, Progress, Rows, Vectors
 
-METRIC_LEARNING = Extra("pytorch-metric-learning", "pytorch_metric_learning", "requirements/finetune.txt")
+METRIC_LEARNING = OptionalPackage("pytorch-metric-learning", "pytorch_metric_learning", "finetune")
 TEMPERATURE = 0.07
 LEARNING_RATE = 5e-4
 STEPS = 80

@@ -7,7 +7,7 @@ from boxfind.searches.saved_searches import MOST_HITS, Saved
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class AnswerDiff:
     """Ids of images, best first."""
 
     new: tuple[str, ...]
@@ -16,11 +16,11 @@ class News:
     """Hits when it was saved that are none now: no longer in the gallery, or pushed down by better ones."""
 
 
-def news(saved: Saved, now: Sequence[str]) -> News:
+def answer_diff(saved: Saved, now: Sequence[str]) -> AnswerDiff:
     """`now`: ids of the hits, best first, as many as were asked for when the search was saved."""
     now = now[:MOST_HITS]
     then, today = set(saved.answer), set(now)
-    return News(
+    return AnswerDiff(
         tuple(image for image in now if image not in then),
         tuple(image for image in saved.answer if image not in today),
     )

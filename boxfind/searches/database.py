@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from boxfind.searches.errors import NotebookProblem
+from boxfind.searches.errors import SavedSearchesProblem
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-PATIENCE = 2.0
+LOCK_TIMEOUT = 2.0
 """Seconds to wait for another program that is writing."""
 SCHEMA = 1
 """Raised whenever the tables change; the file says which it has."""
@@ -93,7 +93,7 @@ class Database:
             raise self._problem(error) from None
         except OSError as error:
             folder = self.file.parent.name
-            raise NotebookProblem(
+            raise SavedSearchesProblem(
                 f"Nothing can be saved in the folder {folder}: {error.strerror}. "
                 "Check that it is a folder and may be written to."
             ) from None
@@ -123,7 +123,7 @@ class Database:
                 return work(connection)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(f"{self.file.as_uri()}?{mode}", PATIENCE, isolation_level=None, uri=True)
+        connection = sqlite3.connect(f"{self.file.as_uri()}?{mode}", LOCK_TIMEOUT, isolation_level=None, uri=True)
         connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a bad byte spoils one search, not all
         return connection
 
@@ -131,7 +131,7 @@ class Database:
         """0 in a new file. Raises NotebookProblem when a later version of this program made the file."""
         schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if schema > SCHEMA:
-            raise NotebookProblem(
+            raise SavedSearchesProblem(
                 f"The saved searches in {self.file.name} were made by a newer version of this program; "
                 "install that one to see them. Nothing was changed."
             )
@@ -161,7 +161,7 @@ class Database:
                     with suppress(FileNotFoundError):
                         Path(f"{self.file}{ending}").rename(f"{aside}{ending}")
             except OSError as error:
-                raise NotebookProblem(
+                raise SavedSearchesProblem(
                     f"The saved searches in {self.file.name} are damaged, and the file cannot be moved aside: "
                     f"{error.strerror}. Move it away yourself."
                 ) from None
@@ -169,9 +169,9 @@ class Database:
                 f"The file of saved searches was damaged. It is now called {aside.name}, and a new one was started."
             )
 
-    def _problem(self, error: sqlite3.Error) -> NotebookProblem:
+    def _problem(self, error: sqlite3.Error) -> SavedSearchesProblem:
         reason = REASONS.get(_code(error), f"cannot be used: {error}")
-        return NotebookProblem(f"The file of saved searches, {self.file.name}, {reason}.")
+        return SavedSearchesProblem(f"The file of saved searches, {self.file.name}, {reason}.")
 
 
 def _code(error: sqlite3.Error) -> int:

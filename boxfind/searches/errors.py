@@ -14,5 +14,5 @@ class BadLink(BoxfindError):
         return f"This link does not lead to a search: {self.reason}. Draw a box to start a new one."
 
 
-class NotebookProblem(BoxfindError):
+class SavedSearchesProblem(BoxfindError):
     """A saved search cannot be read or written."""

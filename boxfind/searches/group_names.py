@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boxfind.searches.database import Database
-from boxfind.searches.errors import NotebookProblem
+from boxfind.searches.errors import SavedSearchesProblem
 from retrieval.types import Box
 
 LONGEST_NAME = 80
@@ -23,7 +23,7 @@ Places = Mapping[str, Box]
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class GroupName:
     """A name, and the group that it was given to as that was then."""
 
     key: int
@@ -31,13 +31,13 @@ class Label:
     places: Places
 
 
-class Labels:
+class GroupNames:
     """Lies in the file of saved searches; any number of threads and programs may use it. Raises NotebookProblem."""
 
     def __init__(self, file: Path) -> None:
         self._database = Database(file)
 
-    def all(self) -> list[Label]:
+    def all(self) -> list[GroupName]:
         """The oldest first; those that cannot be read any more are left out."""
 
         def work(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
@@ -58,14 +58,16 @@ class Labels:
             connection.execute("DELETE FROM labels WHERE id IS ?", (instead,))
             with closing(connection.execute("SELECT count(*) FROM labels")) as counted:
                 if name and counted.fetchone()[0] >= MOST_LABELS:
-                    raise NotebookProblem(f"There are {MOST_LABELS:,} names of groups already; take one away first.")
+                    raise SavedSearchesProblem(
+                        f"There are {MOST_LABELS:,} names of groups already; take one away first."
+                    )
             if name:
                 connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", (name, members))
 
         self._database.write(work)
 
 
-def labels_of(groups: Sequence[Places], labels: Sequence[Label]) -> dict[int, Label]:
+def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int, GroupName]:
     """Which group, by its place, has which label now, whatever has become of the groups since they were named.
 
     A label goes to the group that has most pictures in common with the one it was given to, and in them boxes that lie
@@ -81,7 +83,7 @@ def labels_of(groups: Sequence[Places], labels: Sequence[Label]) -> dict[int, La
             kept, overlap = _in_common(label.places, groups[place])
             if kept >= STILL_THE_SAME:
                 pairs.append((-kept - overlap, -label.key, place, label))
-    found: dict[int, Label] = {}
+    found: dict[int, GroupName] = {}
     given: set[int] = set()
     for _, _, place, label in sorted(pairs, key=lambda pair: pair[:3]):
         if place not in found and label.key not in given:
@@ -105,19 +107,19 @@ def _overlap(one: Box, other: Box) -> float:
     return both / max(one.width * one.height + other.width * other.height - both, 1)
 
 
-def _label(key: int, name: str, members: str) -> Label | None:
+def _label(key: int, name: str, members: str) -> GroupName | None:
     """None where what was kept is not what is written here."""
     try:
         places = {str(image): Box.from_xywh(*map(int, xywh)) for image, *xywh in json.loads(members)}
     except (ValueError, TypeError):
         return None
-    return Label(key, name, places)
+    return GroupName(key, name, places)
 
 
 def _checked(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if len(name) > LONGEST_NAME:
-        raise NotebookProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
+        raise SavedSearchesProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
     if not name.isprintable():
-        raise NotebookProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
+        raise SavedSearchesProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
     return name

@@ -40,7 +40,7 @@ def to_params(request: Request) -> dict[str, list[str]]:
     params["context"] = [repr(request.context)] if request.context != DEFAULT.context else []
     params["words"] = [request.words] if request.words else []
     params["folder"] = [request.folder] if request.folder else []
-    params |= {"right": [*request.right], "wrong": [*request.wrong]}
+    params |= {"right": [*request.positives], "wrong": [*request.negatives]}
     return {name: values for name, values in params.items() if values}
 
 
@@ -50,13 +50,13 @@ def from_params(params: Params) -> Request:
         raise BadLink(f"it has more than {MOST_PARAMETERS} parts")
     if any(len(value) > LONGEST_PARAMETER for values in params.values() for value in values):
         raise BadLink(f"one of its parts has more than {LONGEST_PARAMETER} characters")
-    right, wrong = tuple(params.get("right", ())), tuple(params.get("wrong", ()))
+    positives, negatives = tuple(params.get("right", ())), tuple(params.get("wrong", ()))
     return Request(
         _examples(params),
         _ranking(_only(params, "rank", DEFAULT.ranking)),
         _context(_only(params, "context", repr(DEFAULT.context))),
         _place(_only(params, "folder", DEFAULT.folder), "a folder"),
-        *_marks(right, wrong),
+        *_marks(positives, negatives),
         _words(_only(params, "words", DEFAULT.words)),
     )
 
@@ -120,8 +120,8 @@ def _words(text: str) -> str:
     return text.strip()
 
 
-def _marks(right: tuple[str, ...], wrong: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    marks = right + wrong
+def _marks(positives: tuple[str, ...], negatives: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    marks = positives + negatives
     if len(marks) > MOST_MARKS:
         raise BadLink(f"it calls {len(marks)} pictures right or wrong, and can do so with up to {MOST_MARKS}")
     if len(set(marks)) < len(marks):
@@ -130,7 +130,7 @@ def _marks(right: tuple[str, ...], wrong: tuple[str, ...]) -> tuple[tuple[str, .
         raise BadLink("a picture that it calls right or wrong has no name")
     for mark in marks:
         _place(mark, "a picture")
-    return right, wrong
+    return positives, negatives
 
 
 def _place(text: str, what: str) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from boxfind.searches.database import Database
-from boxfind.searches.errors import BadLink, NotebookProblem
+from boxfind.searches.errors import BadLink, SavedSearchesProblem
 from boxfind.searches.link import from_params, to_params
 from retrieval.request import Request
 
@@ -38,7 +38,7 @@ class Saved:
     """Ids of the hits, best first; the first 100 are kept."""
 
 
-class Notebook:
+class SavedSearches:
     """Any number of threads and programs may use one file; nothing is on disk before the first search is saved.
 
     Wherever a name is asked for, spaces round it do not count. Every method may raise NotebookProblem.
@@ -64,7 +64,7 @@ class Notebook:
         rows: list[Row] = self._database.read(lambda connection: connection.execute(query).fetchall(), [])
         found = []
         for row in rows:
-            with suppress(NotebookProblem):
+            with suppress(SavedSearchesProblem):
                 found.append(_saved(row))
         return found
 
@@ -88,7 +88,7 @@ class Notebook:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM searches WHERE name = ?", (name,))
             if _count(connection) >= MOST_SEARCHES:
-                raise NotebookProblem(f"There are {MOST_SEARCHES} saved searches already; delete one first.")
+                raise SavedSearchesProblem(f"There are {MOST_SEARCHES} saved searches already; delete one first.")
             row = connection.execute(f"INSERT INTO searches ({FACTS}) VALUES (?, ?, ?, ?, ?)", facts).lastrowid
             uses = {(row, example.picture) for example in saved.request.examples}
             connection.executemany("INSERT INTO uses VALUES (?, ?)", sorted(uses))
@@ -109,7 +109,7 @@ class Notebook:
         def work(connection: sqlite3.Connection) -> None:
             taken = _row(connection, new) is not None
             if taken and new != _tidy(name):
-                raise NotebookProblem(f"There is a saved search called {new!r} already; choose another name.")
+                raise SavedSearchesProblem(f"There is a saved search called {new!r} already; choose another name.")
             connection.execute("UPDATE searches SET name = ? WHERE name = ?", (new, _tidy(name)))
 
         self._must_have(name)
@@ -127,7 +127,7 @@ class Notebook:
             return row
 
         row = self._database.write(work) if _tidy(name) in self.names() else None
-        with suppress(NotebookProblem):
+        with suppress(SavedSearchesProblem):
             return _saved(row) if row else None
         return None
 
@@ -137,7 +137,7 @@ class Notebook:
         def work(connection: sqlite3.Connection) -> None:
             row = _row(connection, name)
             if row is not None:  # else somebody has just deleted it
-                marked = replace(_saved(row).request, right=request.right, wrong=request.wrong)
+                marked = replace(_saved(row).request, positives=request.positives, negatives=request.negatives)
                 text = _request_text(marked)
                 connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, _tidy(name)))
 
@@ -146,7 +146,7 @@ class Notebook:
 
     def _must_have(self, name: str) -> None:
         if _tidy(name) not in self.names():
-            raise NotebookProblem(f"There is no saved search called {_tidy(name)[:LONGEST_NAME]!r} any more.")
+            raise SavedSearchesProblem(f"There is no saved search called {_tidy(name)[:LONGEST_NAME]!r} any more.")
 
 
 def _tidy(name: str) -> str:
@@ -156,18 +156,18 @@ def _tidy(name: str) -> str:
 def _checked_name(name: str) -> str:
     name = _tidy(name)
     if not name:
-        raise NotebookProblem("Give the search a name to save it under.")
+        raise SavedSearchesProblem("Give the search a name to save it under.")
     if len(name) > LONGEST_NAME:
-        raise NotebookProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
+        raise SavedSearchesProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
     if not name.isprintable():
-        raise NotebookProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
+        raise SavedSearchesProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
     return name
 
 
 def _check_picture(sha256: str, jpeg: bytes) -> None:
     if len(jpeg) > MOST_PICTURE_BYTES:
         size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
-        raise NotebookProblem(f"A picture of this search takes {size:.1f} MB; up to {most:.0f} MB can be kept.")
+        raise SavedSearchesProblem(f"A picture of this search takes {size:.1f} MB; up to {most:.0f} MB can be kept.")
     assert hashlib.sha256(jpeg).hexdigest() == sha256
 
 
@@ -187,7 +187,7 @@ def _saved(row: Row) -> Saved:
         hits = tuple(map(str, json.loads(answer)))
         return Saved(name, from_params(json.loads(request)), datetime.fromisoformat(made), generation, hits)
     except (BadLink, ValueError, TypeError, AttributeError):
-        raise NotebookProblem(f"The saved search {name!r} cannot be read any more; delete it.") from None
+        raise SavedSearchesProblem(f"The saved search {name!r} cannot be read any more; delete it.") from None
 
 
 def _request_text(request: Request) -> str:
@@ -196,5 +196,5 @@ def _request_text(request: Request) -> str:
     try:
         from_params(params)
     except BadLink as error:
-        raise NotebookProblem(f"This search cannot be saved: {error.reason}.") from None
+        raise SavedSearchesProblem(f"This search cannot be saved: {error.reason}.") from None
     return json.dumps(params)

@@ -50,7 +50,7 @@ def visitor() -> Visitor:
     )
 
 
-def may_rebuild() -> bool:
+def is_admin() -> bool:
     """Whether to show the buttons. The action behind a button asks `require_admin` all the same."""
     return admin_name(visitor(), shared_engine().settings) is not None
 

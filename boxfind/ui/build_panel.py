@@ -7,7 +7,7 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.admin import may_rebuild, require_admin
+from boxfind.ui.admin import is_admin, require_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.building.jobs import CANCELLED, BuildState
@@ -19,7 +19,7 @@ def build_panel() -> None:
     state = shared_engine().build_state()
     running = state is not None and state.state == "running"
     st.fragment(_progress, run_every="1s" if running else None)(running)
-    if running or not may_rebuild():
+    if running or not is_admin():
         return
     with st.container(gap="xxsmall"):
         _build_button("Update index", ":material/refresh:", "Looks at new and changed pictures only.")
@@ -51,7 +51,7 @@ def cancel_build() -> None:
 
 def may_start(engine: Engine) -> bool:
     """Whether `start_build` would let this visitor."""
-    return nothing_to_lose(engine) or may_rebuild()
+    return nothing_to_lose(engine) or is_admin()
 
 
 def nothing_to_lose(engine: Engine) -> bool:
@@ -104,7 +104,7 @@ def _progress(was_running: bool) -> None:
     elif state.state == "cancelled":
         st.caption(CANCELLED)
     elif state.state == "failed":
-        reason = plain(state.message) if may_rebuild() else ""  # it may name folders
+        reason = plain(state.message) if is_admin() else ""  # it may name folders
         st.error(f"The last build did not finish. {reason}", icon=":material/error:")
     if was_running and state.state != "running":
         st.rerun()  # the whole page: it moves to the new generation
@@ -114,7 +114,7 @@ def _running(state: BuildState) -> None:
     st.progress(_share(state), text=_words(state))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Since {time.strftime('%H:%M', time.localtime(state.started))}, process {state.pid}")
-        if may_rebuild():
+        if is_admin():
             st.button("Cancel", type="tertiary", on_click=_or_toast, args=[cancel_build], key="cancel build")
 
 

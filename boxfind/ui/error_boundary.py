@@ -10,7 +10,7 @@ from boxfind.logs import log
 
 
 @contextmanager
-def faults_told() -> Iterator[None]:
+def error_boundary() -> Iterator[None]:
     """Round the body of a page. Streamlit's own ways to end a run are no errors and pass through."""
     try:
         yield

@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
 from boxfind.logs import log
-from boxfind.ui.admin import may_rebuild
+from boxfind.ui.admin import is_admin
 from boxfind.ui.session import shared_engine
 
 
@@ -14,7 +14,7 @@ def login_panel() -> None:
         return
     if st.user.get("is_logged_in"):
         st.text(str(st.user.get("email", "Logged in")))
-        if not may_rebuild():
+        if not is_admin():
             st.caption("You may search and browse; building the index is for administrators.")
         st.button("Log out", icon=":material/logout:", type="tertiary", on_click=st.logout)
     elif "is_logged_in" in st.user:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.admin import may_rebuild
+from boxfind.ui.admin import is_admin
 from boxfind.ui.build_panel import first_build, may_start, rebuild_button, start_build
 from boxfind.ui.navigation import require_app
 from boxfind.ui.session import shared_engine
@@ -36,7 +36,7 @@ def ready_gallery() -> Gallery:
     warning = engine.warning()
     if warning:
         st.warning(plain(warning), icon=":material/warning:")
-        if may_rebuild() and not engine.store_away():
+        if is_admin() and not engine.store_away():
             rebuild_button()
     return gallery
 
@@ -48,7 +48,7 @@ def folders(gallery: Gallery) -> list[str]:
 
 def failure(error: BoxfindError) -> None:
     """An error as the page shows it; where a new index would help, with the button for those who may build one."""
-    admin = may_rebuild()
+    admin = is_admin()
     if isinstance(error, WeightsMissing | RuntimeMissing) and not admin:  # it may name folders of this machine
         log.error("Searching is not possible: %s", error)
         st.error("Searching is not possible now; the log of this program says why.", icon=":material/error:")

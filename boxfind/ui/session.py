@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from boxfind.engine import Engine
-from boxfind.searches.saved_searches import Notebook
+from boxfind.searches.saved_searches import SavedSearches
 from boxfind.settings import Settings
 from index.gallery import Gallery
 from retrieval.request import Request
@@ -37,9 +37,9 @@ def shared_engine() -> Engine:
 
 
 @st.cache_resource(show_spinner=False)
-def notebook() -> Notebook:
+def saved_search_store() -> SavedSearches:
     """The saved searches of the gallery."""
-    return Notebook(shared_engine().settings.searches_file)
+    return SavedSearches(shared_engine().settings.searches_file)
 
 
 @st.cache_resource(max_entries=12, show_spinner="Opening the picture…")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from boxfind.ui.admin import may_rebuild
+from boxfind.ui.admin import is_admin
 from boxfind.ui.build_panel import build_panel
 from boxfind.ui.gallery.skipped_table import skipped_button
 from boxfind.ui.login import login_panel
@@ -17,7 +17,7 @@ def index_sidebar() -> None:
     engine = shared_engine()
     st.subheader("Gallery")
     settings = engine.settings
-    folder = str(settings.gallery_dir) if may_rebuild() else settings.gallery_dir.name
+    folder = str(settings.gallery_dir) if is_admin() else settings.gallery_dir.name
     st.text("Sample gallery" if settings.is_sample else folder)
     try:
         _facts(engine.gallery())

@@ -7,14 +7,14 @@ import numpy as np
 
 from index.building.build_plan import Plan
 from index.building.journal import Journal
-from index.storage.arrays import new_kinds, new_vectors, write_cells, write_neighbours, write_whitening
-from index.storage.blobs import Packs, read_slice, share, worth_sharing
+from index.storage.arrays import new_class_scores, new_vectors, write_cells, write_neighbours, write_whitening
+from index.storage.blobs import BlobWriter, read_slice, share, worth_sharing
 from index.storage.generation import FileFacts, write_skipped
-from index.storage.tables import ImageEntry, write_catalogue
+from index.storage.tables import ImageEntry, write_tables
 from index.stores.ivf import make_cells, update_cells, wants_cells
-from retrieval.ranking.confidence import Null, fit_null
+from retrieval.ranking.confidence import BackgroundScores, fit_background_scores
 from retrieval.ranking.diffusion import find_neighbours
-from retrieval.types import Kinds, Progress, Region, Rows, Vectors
+from retrieval.types import ClassScores, Progress, Region, Rows, Vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Assembled:
     hashes: dict[str, str]
     """SHA-256 of each picture's file, by image id."""
     regions: int
-    null: Null
+    background: BackgroundScores
     shared: dict[str, FileFacts]
     """Files of the generation before that are now part of this one as well."""
 
@@ -45,18 +45,18 @@ def assemble(
     assert whitening is not None
     write_whitening(folder, whitening[0])
     vectors = new_vectors(folder, sum(sizes), whitening[0].projection.shape[1])
-    kinds = new_kinds(folder, len(vectors), classes)
-    packs = Packs(folder, shared)
+    class_scores = new_class_scores(folder, len(vectors), classes)
+    blobs = BlobWriter(folder, shared)
     entries, regions, start = [], [], 0
     for image, size in zip(ids, sizes, strict=True):
         rows = slice(start, start + size)
-        entry, of_image, vectors[rows], found = _piece(plan, journal, image, packs, shared)
-        kinds.classes[rows], kinds.shares[rows] = found.classes, found.shares
+        entry, of_image, vectors[rows], found = _piece(plan, journal, image, blobs, shared)
+        class_scores.classes[rows], class_scores.shares[rows] = found.classes, found.shares
         entries.append(entry)
         regions.append(of_image)
         start += size
         progress("Writing the index", len(entries), len(ids))
-    write_catalogue(folder, entries, regions)
+    write_tables(folder, entries, regions)
     write_skipped(folder, sorted(plan.skipped, key=lambda s: s.file))
     images = np.repeat(np.arange(len(ids)), sizes)
     here = _new_rows(plan, ids, sizes)
@@ -67,12 +67,14 @@ def assemble(
     if wants_cells(store, len(vectors)):
         before = plan.base.generation.cells if plan.base else None
         write_cells(folder, update_cells(before, here, vectors, progress) if before else make_cells(vectors, progress))
-    return Assembled({entry.image: entry.sha256 for entry in entries}, len(vectors), fit_null(vectors, images), shared)
+    return Assembled(
+        {entry.image: entry.sha256 for entry in entries}, len(vectors), fit_background_scores(vectors, images), shared
+    )
 
 
 def _piece(
-    plan: Plan, journal: Journal, image: str, packs: Packs, shared: dict[str, FileFacts]
-) -> tuple[ImageEntry, list[Region], Vectors, Kinds]:
+    plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: dict[str, FileFacts]
+) -> tuple[ImageEntry, list[Region], Vectors, ClassScores]:
     if image not in plan.taken:
         made = journal.picture(image)
         entry = ImageEntry(
@@ -84,16 +86,16 @@ def _piece(
             mtime=made.mtime,
             sha256=made.sha256,
         )
-        return packs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.kinds
+        return blobs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.class_scores
     assert plan.base is not None
     taken, before = plan.taken[image], plan.base.generation.folder
     entry = replace(plan.base.entries[taken.number], image=image, path=taken.path, mtime=taken.mtime)
     if entry.thumb_file not in shared:
         thumbnail = read_slice(before, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
         keypoints = read_slice(before, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
-        entry = packs.add(entry, thumbnail, keypoints)
+        entry = blobs.add(entry, thumbnail, keypoints)
     number = taken.number
-    return entry, plan.base.regions(number), plan.base.vectors(number), plan.base.kinds(number)
+    return entry, plan.base.regions(number), plan.base.vectors(number), plan.base.class_scores(number)
 
 
 def _share(plan: Plan, folder: Path) -> dict[str, FileFacts]:

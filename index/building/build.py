@@ -6,10 +6,10 @@ from pathlib import Path
 
 from index.building.assemble import Assembled, assemble
 from index.building.build_plan import Plan, changes, make_plan, refuse_when_gone, refuse_when_unreadable
-from index.building.describe_all import look_at_all
-from index.building.describe_image import Look
+from index.building.describe_all import describe_all
+from index.building.describe_image import Executor
 from index.building.journal import Journal, open_journal, remove_journal
-from index.building.previous_generation import Base
+from index.building.previous_generation import PreviousGeneration
 from index.storage.disk_space import need_space, room_in
 from index.storage.folder_scan import find_pictures
 from index.storage.generation import (
@@ -40,7 +40,7 @@ BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
 def build(
     gallery: Path,
     index_dir: Path,
-    look: Look,
+    executor: Executor,
     progress: Progress,
     note: str = "",
     full: bool = False,
@@ -62,17 +62,17 @@ def build(
         found, skipped = find_pictures(gallery)
         served, damage = _served(index_dir)
         refuse_when_gone(gallery, served, len(found), full)
-        gallery, embedder = gallery.resolve(), look.embedder
+        gallery, embedder = gallery.resolve(), executor.embedder
         recipe = embedder.recipe
-        base = Base(served) if served and not full and _goes_on(served, recipe, len(found)) else None
-        with open_journal(index_dir, _terms(gallery, recipe, base), recipe.distinct) as journal:
+        base = PreviousGeneration(served) if served and not full and _goes_on(served, recipe, len(found)) else None
+        with open_journal(index_dir, _terms(gallery, recipe, base), recipe.dedup_similarity) as journal:
             if base and journal.whitening is None:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
             if embedder.whitening and journal.whitening is None:
                 journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
             need_space(index_dir, _size(plan, journal))
-            look_at_all(plan, look, journal, progress)
+            describe_all(plan, executor, journal, progress)
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
             refuse_when_unreadable(gallery, served, plan.skipped, full)
@@ -109,7 +109,7 @@ def _goes_on(served: Generation, recipe: Recipe, found: int) -> bool:
     return served.manifest.recipe == recipe and not outgrown
 
 
-def _terms(gallery: Path, recipe: Recipe, base: Base | None) -> str:
+def _terms(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:
     """What decides whether work that was interrupted can be gone on with."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
     return json.dumps([str(gallery), asdict(recipe), whitening])
@@ -131,7 +131,7 @@ def _manifest(
         counts=counts,
         changes=changes(served, made.hashes),
         learned=journal.whitening[1],
-        null=made.null,
+        background=made.background,
         files=made.shared,
         **facts,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from index.building.describe_image import Task
 from index.building.journal import Journal
-from index.building.previous_generation import Base
+from index.building.previous_generation import PreviousGeneration
 from index.storage.folder_scan import Found, Skipped
 from index.storage.generation import Changes, Generation
 from retrieval.errors import GalleryProblem
@@ -16,11 +16,11 @@ FEW = 20
 """With fewer pictures it is no wonder when most of them go."""
 GONE, UNREADABLE = 0.5, 0.2
 """The share of the pictures served that may vanish, or turn out to be unreadable, before a build refuses."""
-SURE = "If that is meant, build with --full. What is served stays as it is."
+OVERRIDE = "If that is meant, build with --full. What is served stays as it is."
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Reused:
     """A picture that is taken over: its number in the generation before, and what is true of its file now."""
 
     number: int
@@ -35,8 +35,8 @@ class Plan:
     """Where each picture of the new generation comes from. What is to be done moves over to the others bit by bit."""
 
     gallery: Path
-    base: Base | None
-    taken: dict[str, Taken] = field(default_factory=dict)
+    base: PreviousGeneration | None
+    taken: dict[str, Reused] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
     """Pictures that are in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Plan:
             yield Task(found, self._below(found), self.base.hashes(found) if self.base else frozenset())
 
     def take(self, found: Found, number: int, mtime: float) -> None:
-        self.taken[found.id] = Taken(number, self._below(found), found.bytes, mtime)
+        self.taken[found.id] = Reused(number, self._below(found), found.bytes, mtime)
 
     def changes_nothing(self) -> bool:
         """Whether the new generation would be the one before."""
@@ -66,7 +66,9 @@ class Plan:
         return bytes(found.path.relative_to(self.gallery))
 
 
-def make_plan(gallery: Path, found: list[Found], skipped: list[Skipped], base: Base | None, journal: Journal) -> Plan:
+def make_plan(
+    gallery: Path, found: list[Found], skipped: list[Skipped], base: PreviousGeneration | None, journal: Journal
+) -> Plan:
     """Looks at names, sizes and times only.
 
     What is to be done is shuffled, but always the same way: the first ones are the sample that a whitening is learned
@@ -91,24 +93,24 @@ def make_plan(gallery: Path, found: list[Found], skipped: list[Skipped], base: B
 
 def refuse_when_gone(gallery: Path, served: Generation | None, found: int, full: bool) -> None:
     """Raises GalleryProblem when so much is missing that the disk of the gallery is rather not there."""
-    before = len(served.catalogue.ids) if served else 0
+    before = len(served.tables.ids) if served else 0
     if before and not found:
         raise GalleryProblem(
             f"There is no picture in {gallery}, but the index holds {before:,} of it: is its disk connected? What is "
             "served stays as it is."
         )
     if before >= FEW and found < GONE * before and not full:
-        raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {SURE}")
+        raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {OVERRIDE}")
 
 
 def refuse_when_unreadable(gallery: Path, served: Generation | None, skipped: list[Skipped], full: bool) -> None:
     """Raises GalleryProblem when so many pictures have become unreadable that the disk is rather failing."""
-    before = len(served.catalogue.ids) if served else 0
-    lost = [file for file in skipped if served and file.file in served.catalogue.numbers]
+    before = len(served.tables.ids) if served else 0
+    lost = [file for file in skipped if served and file.file in served.tables.numbers]
     if before >= FEW and len(lost) > UNREADABLE * before and not full:
         raise GalleryProblem(
             f"{len(lost):,} of {before:,} indexed pictures in {gallery} cannot be read any more; the first: "
-            f"{lost[0].sentence} {SURE}"
+            f"{lost[0].sentence} {OVERRIDE}"
         )
 
 
@@ -116,7 +118,7 @@ def changes(served: Generation | None, hashes: dict[str, str]) -> Changes:
     """From the generation before to one with pictures of these hashes."""
     before: dict[str, str] = {}
     if served:
-        before = dict(zip(served.catalogue.ids, served.catalogue.images["sha256"].to_pylist(), strict=True))
+        before = dict(zip(served.tables.ids, served.tables.images["sha256"].to_pylist(), strict=True))
     kept = sum(before.get(image) == sha256 for image, sha256 in hashes.items())
     added = len(hashes.keys() - before.keys())
     return Changes(

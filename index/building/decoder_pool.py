@@ -38,7 +38,7 @@ PICTURES_PER_WORKER = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class DecodedImage:
     """Everything a build needs of a picture file; size, time and hash are of the bytes it was made from."""
 
     pixels: Image
@@ -53,7 +53,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Same:
+class Unchanged:
     """A file whose bytes were known."""
 
     bytes: int
@@ -73,7 +73,7 @@ class _WidePipes(SpawnContext):
         return ends
 
 
-class PicturePool:
+class DecoderPool:
     """Worker processes that read and decode; use it in a `with` block or close it. Many threads may ask it at once."""
 
     def __init__(
@@ -100,12 +100,12 @@ class PicturePool:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
-    def look(self, path: Path, side: int, known: frozenset[str] = frozenset()) -> Seen | Same:
+    def look(self, path: Path, side: int, known: frozenset[str] = frozenset()) -> DecodedImage | Unchanged:
         """What a build needs of a picture file; only that it is the Same when its SHA-256 is among the known.
 
         Raises UnreadableImage.
         """
-        found: Seen | Same = self._run(path.name, _look, path, side, known, self._keypoints)
+        found: DecodedImage | Unchanged = self._run(path.name, _look, path, side, known, self._keypoints)
         return found
 
     def decode(self, data: bytes, name: str) -> Image:
@@ -122,17 +122,17 @@ class PicturePool:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it anew.") from None
 
 
-def _look(path: Path, side: int, known: frozenset[str], keypoints: int) -> Seen | Same:
+def _look(path: Path, side: int, known: frozenset[str], keypoints: int) -> DecodedImage | Unchanged:
     before = _facts(path)
     data = read_file(path)
     if before != _facts(path) or before[0] != len(data):
         raise UnreadableImage("changed", f"{shown(path.name)} is being written to; the next build takes it.")
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 in known:
-        return Same(*before, sha256)
+        return Unchanged(*before, sha256)
     decoded = decode_picture(data, path.name, ENOUGH * side)
     image = decoded.image
-    return Seen(
+    return DecodedImage(
         resize_image(image, *network_size(decoded.width, decoded.height, side)),
         thumbnail(image),
         pack_keypoints(find_keypoints(image, limit=keypoints), image.shape[1], image.shape[0]) if keypoints else b"",

@@ -6,25 +6,25 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from index.building.build_plan import Plan
-from index.building.decoder_pool import Same
-from index.building.describe_image import Look
+from index.building.decoder_pool import Unchanged
+from index.building.describe_image import Executor
 from index.building.journal import Journal
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
 from retrieval.types import Progress
 
 
-def look_at_all(plan: Plan, look: Look, journal: Journal, progress: Progress) -> None:
+def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Progress) -> None:
     """Does what is to be done. The whitening is learned on the way, when enough is there to learn it from."""
     waiting = journal.waiting() if journal.whitening is None else 0  # regions
     # Closed before what it works with is: a thread that waits for a picture of a pool that has stopped waits for ever.
-    with closing(look(plan.tasks())) as results:
+    with closing(executor(plan.tasks())) as results:
         for count, (picture, result) in enumerate(results, start=1):
             progress("Looking at pictures", count, len(plan.to_do))
             if isinstance(result, Skipped):
                 plan.skipped.append(result)
                 journal.add_skipped(result)
-            elif isinstance(result, Same):
+            elif isinstance(result, Unchanged):
                 assert plan.base is not None
                 plan.take(picture, plan.base.of_hash(result.sha256, picture.id), result.mtime)
             else:
@@ -32,17 +32,17 @@ def look_at_all(plan: Plan, look: Look, journal: Journal, progress: Progress) ->
                 journal.add(result)
                 waiting += len(result.vectors)
             if journal.whitening is None and waiting >= SAMPLE:
-                _learn(journal, look, progress)
+                _learn(journal, executor, progress)
     if journal.whitening is None and plan.made:
-        _learn(journal, look, progress)
+        _learn(journal, executor, progress)
     plan.to_do.clear()
     journal.save()
 
 
-def _learn(journal: Journal, look: Look, progress: Progress) -> None:
+def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Learning what tells these pictures apart", 0, 0)
     pictures = journal.raw()
     images = np.repeat(np.arange(len(pictures)), [len(vectors) for vectors in pictures])
-    with threadpool_limits(look.workers, "blas"):  # the others wait for it
-        whitening = learn_whitening(np.concatenate(pictures), images, look.embedder.recipe.dimensions)
+    with threadpool_limits(executor.workers, "blas"):  # the others wait for it
+        whitening = learn_whitening(np.concatenate(pictures), images, executor.embedder.recipe.dimensions)
     journal.learn(whitening, len(pictures))

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from index.building.decoder_pool import PicturePool, Same, Seen
-from index.building.journal import Described
+from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
+from index.building.journal import DescribedImage
 from index.storage.folder_scan import Found, Skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import UnreadableImage
@@ -24,10 +24,10 @@ class Task:
     """The SHA-256 of pictures that it may be, under another name or with another time: then it is the Same."""
 
 
-Result = Described | Same | Skipped
+Result = DescribedImage | Unchanged | Skipped
 
 
-class Look(Protocol):
+class Executor(Protocol):
     """Looks at pictures, many at a time, for a build: on this machine (on_threads.py) or on many (on_ray.py)."""
 
     @property
@@ -46,7 +46,7 @@ class Look(Protocol):
         """
 
 
-def see_picture(task: Task, pool: PicturePool, side: int) -> Seen | Same | Skipped:
+def decode_task(task: Task, pool: DecoderPool, side: int) -> DecodedImage | Unchanged | Skipped:
     """The first half: the file is read and decoded, as large as a network of that side takes it."""
     found = task.found
     try:
@@ -55,16 +55,16 @@ def see_picture(task: Task, pool: PicturePool, side: int) -> Seen | Same | Skipp
         return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
 
 
-def describe_picture(task: Task, seen: Seen | Same | Skipped, embedder: Embedder) -> Result:
+def describe_image(task: Task, seen: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
     """The second half: the network looks at the pixels. What is no picture, or no new one, stays what it is."""
-    if not isinstance(seen, Seen):
+    if not isinstance(seen, DecodedImage):
         return seen
     found = task.found
     looked = embedder.look(seen.pixels, (seen.width, seen.height))
     if not np.isfinite(looked.vectors).all() or not looked.vectors.any(axis=1).all():
         sentence = "The network sees nothing in this picture."
         return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
-    return Described(
+    return DescribedImage(
         image=found.id,
         path=task.below,
         thumbnail=seen.thumbnail,
@@ -76,5 +76,5 @@ def describe_picture(task: Task, seen: Seen | Same | Skipped, embedder: Embedder
         sha256=seen.sha256,
         regions=looked.regions,
         vectors=looked.vectors,
-        kinds=looked.kinds,
+        class_scores=looked.class_scores,
     )

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
 from retrieval.types import Progress
 
-LOCK_PATIENCE = 1.0
+LOCK_TIMEOUT = 1.0
 """Seconds a build waits for the lock, since whoever asks after a build holds it for an instant."""
 WRITE_EVERY = 0.25
 CANCELLED = "Cancelled; what was done is kept, and the next build goes on from there."
@@ -83,7 +83,7 @@ def locked(index_dir: Path) -> Iterator[None]:
     index_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(index_dir / "build.lock")
     try:
-        lock.acquire(timeout=LOCK_PATIENCE)
+        lock.acquire(timeout=LOCK_TIMEOUT)
     except Timeout:
         raise BuildRunning(_who(index_dir)) from None
     try:

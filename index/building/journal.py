@@ -12,8 +12,8 @@ import numpy as np
 
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.whitening import Whitening
-from retrieval.regions.layout import distinct_regions
-from retrieval.types import Box, Kinds, Region, Vectors
+from retrieval.regions.layout import drop_duplicate_regions
+from retrieval.types import Box, ClassScores, Region, Vectors
 
 FILE = "journal.sqlite"
 SAVE_EVERY = 1.0
@@ -33,7 +33,7 @@ MADE = "regions, classes, shares, vectors"
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class DescribedImage:
     """A picture that has been looked at: all that is kept of it."""
 
     image: str
@@ -49,15 +49,15 @@ class Described:
     regions: list[Region]
     vectors: Vectors
     """(R, C) before whitening, (R, D) after it."""
-    kinds: Kinds
+    class_scores: ClassScores
 
 
 class Journal:
     """Pictures come in before the whitening is known, and leave whitened, only the distinct regions of them."""
 
-    def __init__(self, connection: sqlite3.Connection, distinct: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, dedup_similarity: float) -> None:
         self._connection = connection
-        self._distinct = distinct
+        self._distinct = dedup_similarity
         self._saved = time.monotonic()
         self._whitening: tuple[Whitening, int] | None = None
 
@@ -81,7 +81,7 @@ class Journal:
     def skipped(self) -> dict[str, Skipped]:
         return {row[0]: Skipped(*row) for row in self._connection.execute("SELECT * FROM skipped")}
 
-    def add(self, picture: Described) -> None:
+    def add(self, picture: DescribedImage) -> None:
         """In the place of what was there of this picture."""
         self.remove(picture.image)
         if self.whitening is None:
@@ -136,18 +136,18 @@ class Journal:
         self._connection.execute("DELETE FROM raw")
         self._connection.commit()
 
-    def picture(self, image: str) -> Described:
+    def picture(self, image: str) -> DescribedImage:
         """What was made of a picture, after the whitening. Raises KeyError when it is not in here."""
         row = self._connection.execute(f"SELECT {FACTS}, {MADE} FROM pictures WHERE image = ?", (image,)).fetchone()
         if row is None or row[-1] is None:
             raise KeyError(image)
         *given, written, classes, shares, vectors = row
-        regions, kinds = _made(written, classes, shares)
-        return Described(
+        regions, class_scores = _made(written, classes, shares)
+        return DescribedImage(
             **dict(zip(FACTS.split(", "), given, strict=True)),
             regions=regions,
             vectors=np.frombuffer(vectors, np.float32).reshape(len(regions), -1),
-            kinds=kinds,
+            class_scores=class_scores,
         )
 
     def counts(self) -> dict[str, int]:
@@ -167,26 +167,26 @@ class Journal:
         """The vectors, and which of them stay."""
         assert self._whitening is not None
         vectors = self._whitening[0].apply(raw)
-        return vectors, distinct_regions(vectors, self._distinct)
+        return vectors, drop_duplicate_regions(vectors, self._distinct)
 
-    def _insert(self, picture: Described, whitened: tuple[Vectors, list[int]] | None) -> None:
+    def _insert(self, picture: DescribedImage, whitened: tuple[Vectors, list[int]] | None) -> None:
         facts = [getattr(picture, name) for name in FACTS.split(", ")]
         if whitened:
-            made = _distinct(picture.regions, picture.kinds, *whitened)
+            made = _distinct(picture.regions, picture.class_scores, *whitened)
         else:
-            made = (*_written(picture.regions, picture.kinds), None)
+            made = (*_written(picture.regions, picture.class_scores), None)
         marks = ", ".join("?" * (len(facts) + len(made)))
         self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, *made))
 
 
 @contextmanager
-def open_journal(index_dir: Path, terms: str, distinct: float) -> Iterator[Journal]:
+def open_journal(index_dir: Path, terms: str, dedup_similarity: float) -> Iterator[Journal]:
     """The journal of earlier work under the same terms; an empty one where there is none or the terms were others.
 
     What was added is kept when the body fails, also when it is killed, but for the last second.
     """
     with closing(_connect(index_dir, terms)) as connection:
-        journal = Journal(connection, distinct)
+        journal = Journal(connection, dedup_similarity)
         try:
             yield journal
         finally:
@@ -222,22 +222,22 @@ def _opened(index_dir: Path) -> sqlite3.Connection:
 
 
 def _distinct(
-    regions: list[Region], kinds: Kinds, vectors: Vectors, kept: list[int]
+    regions: list[Region], class_scores: ClassScores, vectors: Vectors, kept: list[int]
 ) -> tuple[str, bytes, bytes, bytes | None]:
     """What is kept of a picture, as it is written."""
     stored = np.ascontiguousarray(vectors[kept], np.float32).tobytes()
-    return *_written([regions[i] for i in kept], kinds[kept]), stored
+    return *_written([regions[i] for i in kept], class_scores[kept]), stored
 
 
-def _written(regions: list[Region], kinds: Kinds) -> tuple[str, bytes, bytes]:
+def _written(regions: list[Region], class_scores: ClassScores) -> tuple[str, bytes, bytes]:
     edges = [(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in regions]
-    return json.dumps(edges), kinds.classes.tobytes(), kinds.shares.tobytes()
+    return json.dumps(edges), class_scores.classes.tobytes(), class_scores.shares.tobytes()
 
 
-def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], Kinds]:
+def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], ClassScores]:
     regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(written)]
     top = len(classes) // 2 // max(len(regions), 1)
-    return regions, Kinds(
+    return regions, ClassScores(
         np.frombuffer(classes, np.int16).reshape(len(regions), top),
         np.frombuffer(shares, np.float16).reshape(len(regions), top),
     )

@@ -8,9 +8,9 @@ from index.storage.folder_scan import Found, Skipped
 from index.storage.generation import Generation, damaged_files, read_skipped
 from index.storage.tables import ImageEntry
 from retrieval.ranking.diffusion import Neighbours
-from retrieval.types import Kinds, Region, Rows, Vectors
+from retrieval.types import ClassScores, Region, Rows, Vectors
 
-SURE = 2.0
+MTIME_MARGIN = 2.0
 """Seconds before a build in which a change may have left size and time as they were: such files are read again."""
 ALIKE_FILES = 1000
 """Of one size: with more of them a new file is looked at without asking whether it is one of them."""
@@ -18,14 +18,14 @@ OF_THE_FILE = ("missing", "permission", "unreadable", "changed", "outside", "dan
 """Reasons that do not lie in the bytes of a file: such files are tried again by every build."""
 
 
-class Base:
+class PreviousGeneration:
     """A generation, by the numbers of its pictures; nothing of it that is damaged is taken over."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
-        catalogue = generation.catalogue
-        self.entries = [ImageEntry(**row) for row in catalogue.images.to_pylist()]
-        self._rows = np.searchsorted(catalogue.image_of_row, np.arange(len(self.entries) + 1))
+        tables = generation.tables
+        self.entries = [ImageEntry(**row) for row in tables.images.to_pylist()]
+        self._rows = np.searchsorted(tables.image_of_row, np.arange(len(self.entries) + 1))
         self.skipped = read_skipped(generation.folder)
         self._skipped = {skipped.file: skipped for skipped in self.skipped}
         self._whole = set(generation.manifest.files) - set(damaged_files(generation.folder, generation.manifest))
@@ -38,12 +38,12 @@ class Base:
 
     def unchanged(self, found: Found) -> int | None:
         """The number of the picture by name, size and time of its file; None when the file must be read."""
-        number = self.generation.catalogue.numbers.get(found.id)
+        number = self.generation.tables.numbers.get(found.id)
         if number is None:
             return None
         entry = self.entries[number]
         same = (entry.bytes, entry.mtime) == (found.bytes, found.mtime)
-        sure = entry.mtime < self.generation.manifest.created.timestamp() - SURE
+        sure = entry.mtime < self.generation.manifest.created.timestamp() - MTIME_MARGIN
         return number if same and sure and self._usable(entry) else None
 
     def hashes(self, found: Found) -> frozenset[str]:
@@ -53,7 +53,7 @@ class Base:
 
     def of_hash(self, sha256: str, image: str) -> int:
         """The number of a picture of these bytes, of several the one of that name."""
-        number = self.generation.catalogue.numbers.get(image)
+        number = self.generation.tables.numbers.get(image)
         if number is not None and self.entries[number].sha256 == sha256 and self._usable(self.entries[number]):
             return number
         return self._of_hash[sha256]
@@ -70,13 +70,13 @@ class Base:
 
     def regions(self, number: int) -> list[Region]:
         rows = self.rows(number)
-        return [self.generation.catalogue.region(row) for row in range(rows.start, rows.stop)]
+        return [self.generation.tables.region(row) for row in range(rows.start, rows.stop)]
 
     def vectors(self, number: int) -> Vectors:
         return self.generation.vectors[self.rows(number)]
 
-    def kinds(self, number: int) -> Kinds:
-        return self.generation.kinds[self.rows(number)]
+    def class_scores(self, number: int) -> ClassScores:
+        return self.generation.class_scores[self.rows(number)]
 
     def neighbours(self, here: Rows) -> Neighbours:
         """Those known, in rows of the new generation: `here` (N,) has the new row of each old one, or -1."""

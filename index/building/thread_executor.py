@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
-from index.building.decoder_pool import PicturePool
-from index.building.describe_image import Result, Task, describe_picture, see_picture
+from index.building.decoder_pool import DecoderPool
+from index.building.describe_image import Result, Task, decode_task, describe_image
 from index.storage.folder_scan import Found
 from retrieval.descriptors.embedder import Embedder
 
@@ -17,11 +17,11 @@ AHEAD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class OnThreads:
+class ThreadExecutor:
     """A Look whose results come in the order of the tasks, however many work."""
 
     embedder: Embedder
-    pool: PicturePool
+    pool: DecoderPool
     workers: int = 1
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
@@ -47,4 +47,4 @@ class OnThreads:
         return self.workers + 2 if self.workers > 1 else 1
 
     def _look(self, task: Task) -> Result:
-        return describe_picture(task, see_picture(task, self.pool, self.embedder.recipe.side), self.embedder)
+        return describe_image(task, decode_task(task, self.pool, self.embedder.recipe.side), self.embedder)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from retrieval.errors import ClusterProblem
 from retrieval.optional_packages import RAY
 
-PATIENCE = 10.0
+CONNECT_TIMEOUT = 10.0
 """Seconds in which the head of a cluster must answer."""
 MEMORY, MEMORY_PER_WORKER = 100 * 1024**2, 50 * 1024**2
 """Bytes of shared memory that a Ray of this machine alone keeps pictures in, on their way from process to process."""
@@ -77,7 +77,7 @@ def _need_answer(address: str) -> None:
     if not host or not port.isdigit() or "/" in host:
         raise ClusterProblem(f"{address} is no address of a Ray cluster; give that of its head, such as 10.0.0.5:6379.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
     except (OSError, OverflowError):
         raise ClusterProblem(
             f"No Ray cluster answers at {address}; `ray start --head` starts one, `ray status` says whether it runs."

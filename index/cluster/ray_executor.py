@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from index.building.describe_image import Result, Task
 from index.cluster.ray_cluster import first_line
-from index.cluster.ray_stages import Answer, Decode, Describe, block_of, rows_of
+from index.cluster.ray_stages import Decode, Describe, TaskResult, block_of, rows_of
 from index.storage.folder_scan import Found, Skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import ClusterProblem, UnreadableImage
@@ -42,7 +42,7 @@ class Crew:
 
 
 @dataclass(frozen=True, slots=True)
-class OnRay:
+class RayExecutor:
     """A Look, for the body of `joined`. `make` makes the embedder again where the work is done: it must be picklable.
 
     A process that dies is replaced, and its pictures are looked at again; one that kills whoever looks at it is left
@@ -121,7 +121,7 @@ def find_crew(gpus: bool) -> Crew:
     return Crew(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # each half is about half of the work
 
 
-def _believed(answer: Answer, found: Found) -> Result:
+def _believed(answer: TaskResult, found: Found) -> Result:
     """Raises ClusterProblem where it is the machine's fault, and not the picture's, that there is no good answer."""
     if answer.result is None:
         raise ClusterProblem(f"{answer.host} cannot look at pictures: {answer.problem}")

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from index.building.decoder_pool import PicturePool, Same, Seen
-from index.building.describe_image import Result, Task, describe_picture, see_picture
+from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
+from index.building.describe_image import Result, Task, decode_task, describe_image
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import BoxfindError
@@ -23,16 +23,16 @@ SCHEMA = pa.schema([("number", pa.int64()), ("data", pa.large_binary())])
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedTask:
     """What the first half hands to the second, and the name of the machine that did it."""
 
     task: Task
-    seen: Seen | Same | Skipped
+    seen: DecodedImage | Unchanged | Skipped
     host: str
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TaskResult:
     """What became of a picture and on which machine; without a result the sentence of a machine that can do none."""
 
     host: str
@@ -40,7 +40,7 @@ class Answer:
     problem: str = ""
 
 
-def block_of(rows: Iterable[tuple[int, Task | Decoded | Answer]]) -> pa.Table:
+def block_of(rows: Iterable[tuple[int, Task | DecodedTask | TaskResult]]) -> pa.Table:
     """Numbered rows as they travel between machines of one cluster; never written to disk by us."""
     numbers, data = zip(*rows, strict=True)
     return pa.table([numbers, [pickle.dumps(item) for item in data]], schema=SCHEMA)
@@ -56,16 +56,16 @@ class Decode:
 
     def __init__(self, side: int, keypoints: int) -> None:
         vars(sys.modules["__main__"]).pop("__file__", None)  # else a new process first imports all of Ray
-        self._pool = PicturePool(1, keypoints=keypoints)
+        self._pool = DecoderPool(1, keypoints=keypoints)
         self._side = side
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Tasks -> Decoded, or an Answer that says why this machine cannot."""
         return block_of((number, self._decoded(task)) for number, task in rows_of(block))
 
-    def _decoded(self, task: Task) -> Decoded | Answer:
+    def _decoded(self, task: Task) -> DecodedTask | TaskResult:
         try:
-            return Decoded(task, see_picture(task, self._pool, self._side), socket.gethostname())
+            return DecodedTask(task, decode_task(task, self._pool, self._side), socket.gethostname())
         except Exception as error:
             return _problem(error)
 
@@ -95,18 +95,18 @@ class Describe:
         return self._embedder
 
 
-def _answer(decoded: Decoded | Answer, embedder: Embedder) -> Answer:
-    if isinstance(decoded, Answer):
+def _answer(decoded: DecodedTask | TaskResult, embedder: Embedder) -> TaskResult:
+    if isinstance(decoded, TaskResult):
         return decoded
     try:
-        return Answer(decoded.host, describe_picture(decoded.task, decoded.seen, embedder))
+        return TaskResult(decoded.host, describe_image(decoded.task, decoded.seen, embedder))
     except Exception as error:
         return _problem(error)
 
 
-def _problem(error: Exception) -> Answer:
+def _problem(error: Exception) -> TaskResult:
     """Of a machine, not of a picture: the build must end, or it would leave out every picture that comes there."""
     if isinstance(error, BoxfindError):
-        return Answer(socket.gethostname(), None, str(error))
+        return TaskResult(socket.gethostname(), None, str(error))
     log.exception("A picture could not be looked at.")
-    return Answer(socket.gethostname(), None, f"{type(error).__name__}: {error}")
+    return TaskResult(socket.gethostname(), None, f"{type(error).__name__}: {error}")

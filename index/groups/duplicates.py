@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from index.gallery import Gallery
-from index.storage.tables import Catalogue
+from index.storage.tables import Tables
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images.decode import decode_picture
 from retrieval.images.resize import resize_image
@@ -30,10 +30,10 @@ BLOCK = 256
 """Pictures compared with all others at a time: a table of BLOCK x MOST float32 is 51 MB."""
 
 
-def identical(catalogue: Catalogue) -> list[list[str]]:
+def identical(tables: Tables) -> list[list[str]]:
     """The ids of images whose files had the same contents, a list for each content; those of most images first."""
     groups = defaultdict(list)
-    for image, contents in zip(catalogue.ids, catalogue.images["sha256"].to_pylist(), strict=True):
+    for image, contents in zip(tables.ids, tables.images["sha256"].to_pylist(), strict=True):
         groups[contents].append(image)
     return _largest_first(list(groups.values()))
 
@@ -45,7 +45,7 @@ def near_identical(gallery: Gallery, at_least: float = NEAR) -> list[list[str]]:
     mirrored, framed or lost its colours is another picture. Of identical files only the first counts. Raises
     GalleryProblem when there are too many images to compare, IndexProblem when the generation has gone.
     """
-    images = _first_of_each(gallery.catalogue)
+    images = _first_of_each(gallery.tables)
     if len(images) > MOST:
         raise GalleryProblem(
             f"The gallery has {len(images):,} different pictures. Nearly identical ones are looked for among up to "
@@ -79,9 +79,9 @@ def _joined(labels: Numbers, one: Numbers, other: Numbers) -> Numbers:
     return np.asarray(joined[labels], dtype=np.int64)
 
 
-def _first_of_each(catalogue: Catalogue) -> Numbers:
+def _first_of_each(tables: Tables) -> Numbers:
     """The numbers of the images, in order, without those whose file another one before has too."""
-    contents = np.array(catalogue.images["sha256"].to_pylist(), dtype=np.str_)
+    contents = np.array(tables.images["sha256"].to_pylist(), dtype=np.str_)
     return np.sort(np.unique(contents, return_index=True)[1])
 
 
@@ -99,7 +99,7 @@ def _tiny_copies(gallery: Gallery, ids: list[str]) -> Vectors:
 
 def _whole(gallery: Gallery, images: Numbers) -> Vectors:
     """The descriptor of each image as a whole, which is the first of its rows. (M,) -> (M, D)."""
-    return gallery.vectors(np.searchsorted(gallery.catalogue.image_of_row, images))
+    return gallery.vectors(np.searchsorted(gallery.tables.image_of_row, images))
 
 
 def _largest_first(groups: list[list[str]]) -> list[list[str]]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from index.gallery import Gallery
 from index.storage.arrays import read_neighbours
-from retrieval.clustering.grouping import LIKENESS, group_spots, typical
-from retrieval.clustering.object_instances import Spots, find_spots
+from retrieval.clustering.grouping import LIKENESS, group_instances, typical
+from retrieval.clustering.object_instances import ObjectInstances, find_object_instances
 from retrieval.errors import IndexProblem
 from retrieval.types import Numbers, Region, Scores
 
@@ -55,39 +55,41 @@ class Grouped:
     alone: tuple[str, ...]
 
 
-def gallery_spots(gallery: Gallery) -> Spots:
+def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
     """What there is to see in the pictures. Takes seconds. Raises IndexProblem when the generation has gone."""
-    catalogue = gallery.catalogue
+    tables = gallery.tables
     try:
-        neighbours = read_neighbours(gallery.folder, len(catalogue.image_of_row))
+        neighbours = read_neighbours(gallery.folder, len(tables.image_of_row))
     except (OSError, ValueError, KeyError, BadZipFile):
         raise IndexProblem("The index has been rebuilt since; open this page again to see the groups.") from None
     rows = neighbours.nodes
-    return find_spots(
-        neighbours, catalogue.image_of_row[rows], catalogue.boxes[rows], gallery.vectors(rows), gallery.null
+    return find_object_instances(
+        neighbours, tables.image_of_row[rows], tables.boxes[rows], gallery.vectors(rows), gallery.background
     )
 
 
-def group_gallery(gallery: Gallery, spots: Spots, likeness: float = LIKENESS, grouping: str = "linkage") -> Grouped:
+def group_gallery(
+    gallery: Gallery, instances: ObjectInstances, likeness: float = LIKENESS, grouping: str = "linkage"
+) -> Grouped:
     """The groups whose members are alike by `likeness` on average, 0 to 1. Raises UnknownName."""
-    numbers = group_spots(spots, gallery.vectors(spots.rows), likeness, grouping)
-    likenesses = typical(spots, numbers)
+    numbers = group_instances(instances, gallery.vectors(instances.rows), likeness, grouping)
+    likenesses = typical(instances, numbers)
     order = np.lexsort((-likenesses, numbers))
     bounds = np.searchsorted(numbers[order], np.arange(int(numbers.max(initial=-1)) + 2))
-    groups = [_group(gallery, spots, order[start:end], likenesses) for start, end in pairwise(bounds)]
+    groups = [_group(gallery, instances, order[start:end], likenesses) for start, end in pairwise(bounds)]
     grouped = {member.image for group in groups for member in group.members}
-    return Grouped(tuple(groups), tuple(image for image in gallery.catalogue.ids if image not in grouped))
+    return Grouped(tuple(groups), tuple(image for image in gallery.tables.ids if image not in grouped))
 
 
-def _group(gallery: Gallery, spots: Spots, members: Numbers, likenesses: Scores) -> Group:
+def _group(gallery: Gallery, instances: ObjectInstances, members: Numbers, likenesses: Scores) -> Group:
     """Of some spots, the most typical first."""
     odd_below = ODD * float(np.median(likenesses[members]))
     return Group(
         tuple(
             Member(
-                gallery.name(int(spots.images[spot])),
-                gallery.region(int(spots.rows[spot])),
-                float(spots.strengths[spot]),
+                gallery.name(int(instances.images[spot])),
+                gallery.region(int(instances.rows[spot])),
+                float(instances.strengths[spot]),
                 float(likenesses[spot]),
                 bool(likenesses[spot] < odd_below),
             )

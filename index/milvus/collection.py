@@ -14,7 +14,7 @@ from retrieval.types import Progress, Rows, Vectors
 
 BATCH_BYTES = 4 * 1024**2
 """Of vectors that are handed over at once; servers take 64 MB with all that goes with them."""
-PATIENCE = 600.0
+LOAD_TIMEOUT = 600.0
 """Seconds that Milvus may take to write, to index or to load a whole collection."""
 SAMPLES = 8
 ALIKE = 0.999
@@ -24,7 +24,7 @@ UNFINISHED = "Milvus (BOXFIND_MILVUS_URI) has not got all vectors of this index;
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class IndexType:
     """How Milvus searches: what it builds from so many rows, and how far a search for some of them looks."""
 
     build: Callable[[int], dict[str, int]]
@@ -32,10 +32,10 @@ class Kind:
     """How many rows there are, how many are wanted."""
 
 
-KINDS = {
-    "FLAT": Kind(lambda rows: {}, lambda rows, count: {}),
-    "IVF_FLAT": Kind(lambda rows: {"nlist": _cells(rows)}, lambda rows, count: {"nprobe": -(-_cells(rows) // 8)}),
-    "HNSW": Kind(lambda rows: {"M": 32, "efConstruction": 200}, lambda rows, count: {"ef": max(2 * count, 128)}),
+INDEX_TYPES = {
+    "FLAT": IndexType(lambda rows: {}, lambda rows, count: {}),
+    "IVF_FLAT": IndexType(lambda rows: {"nlist": _cells(rows)}, lambda rows, count: {"nprobe": -(-_cells(rows) // 8)}),
+    "HNSW": IndexType(lambda rows: {"M": 32, "efConstruction": 200}, lambda rows, count: {"ef": max(2 * count, 128)}),
 }
 """`FLAT` compares with all, the others with few and find nearly all of the nearest."""
 
@@ -45,7 +45,11 @@ class Collection:
 
     def __init__(self, milvus: Milvus, name: str, vectors: Vectors) -> None:
         self.name, self.fallback = name, milvus.access.fallback
-        self._milvus, self._vectors, self._kind = milvus, vectors, pick(KINDS, "index of Milvus", milvus.access.index)
+        self._milvus, self._vectors, self._kind = (
+            milvus,
+            vectors,
+            pick(INDEX_TYPES, "index of Milvus", milvus.access.index),
+        )
         self._loaded = -1
 
     def search(self, queries: Vectors, count: int, among: range) -> list[Rows]:
@@ -119,7 +123,7 @@ class Collection:
             return False
         if not client.list_indexes(self.name, timeout=self._timeout):
             return False  # whoever filled it stopped before the end
-        client.load_collection(self.name, timeout=PATIENCE)
+        client.load_collection(self.name, timeout=LOAD_TIMEOUT)
         return self._count(client) == len(self._vectors) and self._finds_samples(client)
 
     def _finds_samples(self, client: MilvusClient) -> bool:
@@ -145,11 +149,11 @@ class Collection:
         client.insert(self.name, data, timeout=self._timeout)
 
     def _finish(self, client: MilvusClient) -> None:
-        client.flush(self.name, timeout=PATIENCE)
+        client.flush(self.name, timeout=LOAD_TIMEOUT)
         how = MilvusClient.prepare_index_params()
         parameters = {"params": self._kind.build(len(self._vectors))}  # nested, or milvus-lite does not see them
         how.add_index(VECTOR, index_type=self._milvus.access.index, metric_type="IP", params=parameters)
-        client.create_index(self.name, how, timeout=PATIENCE)
+        client.create_index(self.name, how, timeout=LOAD_TIMEOUT)
 
     def _serve_as(self, alias: str, client: MilvusClient) -> None:
         try:

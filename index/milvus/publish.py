@@ -18,7 +18,7 @@ from retrieval.errors import IndexProblem, StoreAway
 from retrieval.types import Progress
 
 
-class Handover:
+class Publisher:
     """The collections of one index, a generation each, and the alias by which other programs find the served one."""
 
     def __init__(self, milvus: Milvus, alias: str) -> None:
@@ -27,7 +27,7 @@ class Handover:
     def collection(self, generation: Generation) -> Collection:
         return Collection(self.milvus, self._name(generation.folder.name), generation.vectors)
 
-    def hand_over(self, folder: Path, progress: Progress) -> None:
+    def send_to_search(self, folder: Path, progress: Progress) -> None:
         """Sees to it that Milvus has all of a complete generation, and points the alias at it.
 
         What cannot be handed over whole is taken back. Raises StoreAway, IndexProblem.

@@ -26,7 +26,7 @@ class AlreadyThere(BoxfindError):
     """The gallery has a picture with exactly these bytes."""
 
 
-class Intake:
+class ImageAdder:
     """Takes pictures into a gallery folder, one after the other; others may do the same to it at the same time."""
 
     def __init__(self, root: Path, gallery: Gallery, read: Callable[[bytes, str], Image]) -> None:
@@ -55,7 +55,7 @@ class Intake:
 
     def _indexed(self, contents: str) -> str | None:
         """The id of a picture with these contents that is in the index and still in the folder."""
-        image = self._gallery.catalogue.with_contents(contents)
+        image = self._gallery.tables.with_contents(contents)
         there = image and (self._root / os.fsdecode(self._gallery.entry(image).path)).is_file()
         return image if there else None
 

@@ -35,7 +35,7 @@ class Explanation:
     regions: list[Region] = field(default_factory=list)
 
 
-def why(index_dir: Path, asked: str) -> Explanation:
+def explain(index_dir: Path, asked: str) -> Explanation:
     """`asked` is an id, a path below the gallery, or any path. Raises IndexProblem."""
     index = _Index(open_generation(current_folder(index_dir)))
     places = list(_places(asked, index.root))
@@ -57,14 +57,14 @@ class _Index:
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
-        self.catalogue = generation.catalogue
+        self.tables = generation.tables
         self.root = Path(generation.manifest.gallery)
         self.skipped = {file.file: file for file in read_skipped(generation.folder)}
-        self.paths = {path: n for n, path in enumerate(self.catalogue.images["path"].to_pylist())}
+        self.paths = {path: n for n, path in enumerate(self.tables.images["path"].to_pylist())}
         self.built = f"{generation.manifest.created:%Y-%m-%d %H:%M} UTC"
 
     def number(self, place: Path) -> int | None:
-        return self.paths.get(bytes(place), self.catalogue.numbers.get(_id(place)))
+        return self.paths.get(bytes(place), self.tables.numbers.get(_id(place)))
 
 
 def _places(asked: str, root: Path) -> Iterator[Path]:
@@ -83,8 +83,8 @@ def _id(place: Path) -> str:
 
 
 def _indexed(index: _Index, number: int) -> Explanation:
-    entry = index.catalogue.entry(number)
-    regions = [index.catalogue.region(row) for row in index.catalogue.rows_of(number)]
+    entry = index.tables.entry(number)
+    regions = [index.tables.region(row) for row in index.tables.rows_of(number)]
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(region.kind for region in regions).items())
     said = [
         f"{printable(entry.image)} is in the index {index.generation.folder.name} of {index.built}: "
@@ -156,15 +156,15 @@ def _twins(index: _Index, path: Path) -> list[str]:
     if not path.is_file():
         return []
     wanted = file_sha256(path)
-    hashes = index.catalogue.images["sha256"].to_pylist()
-    return [printable(image) for image, hash_ in zip(index.catalogue.ids, hashes, strict=True) if hash_ == wanted]
+    hashes = index.tables.images["sha256"].to_pylist()
+    return [printable(image) for image, hash_ in zip(index.tables.ids, hashes, strict=True) if hash_ == wanted]
 
 
 def _missing(index: _Index, asked: str) -> Explanation:
     said = [f"There is no file {printable(asked)}, neither in the gallery {index.root} nor from here."]
     if not index.root.is_dir():
         said.append(f"The gallery folder {index.root} is not there; check that its disk is connected.")
-    near = _near(asked, index.catalogue.ids)
+    near = _near(asked, index.tables.ids)
     if near:
         said.append(f"The index has {', '.join(map(printable, near))}.")
     return Explanation("missing", said)

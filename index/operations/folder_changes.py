@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from index.building.previous_generation import SURE
+from index.building.previous_generation import MTIME_MARGIN
 from index.operations.verify import quiet
 from index.storage.folder_scan import Found, Skipped, find_pictures
 from index.storage.generation import current_folder, read_manifest, read_skipped
-from index.storage.tables import ImageEntry, read_catalogue
+from index.storage.tables import ImageEntry, read_tables
 from retrieval.errors import GalleryProblem
 from retrieval.networks.backbones import recipe_problem
 from retrieval.networks.weights import file_sha256
@@ -20,7 +20,7 @@ BRING_IN = "python cli.py build brings the index up to date."
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class FolderChanges:
     """Names of pictures, in order: not in the index yet, changed since, in the index but not in the folder."""
 
     new: list[str]
@@ -28,11 +28,11 @@ class Drift:
     missing: list[str]
 
 
-def find_drift(folder: Path, progress: Progress = quiet) -> Drift:
+def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChanges:
     """Compares the gallery with a whole generation of it; a file that was touched is read. Raises GalleryProblem."""
     manifest = read_manifest(folder)
     root = Path(manifest.gallery).resolve()
-    indexed = {row["path"]: ImageEntry(**row) for row in read_catalogue(folder).images.to_pylist()}
+    indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
     skipped = {file.file: file for file in read_skipped(folder)}
     new, changed = [], []
     found, _ = find_pictures(root)
@@ -45,17 +45,17 @@ def find_drift(folder: Path, progress: Progress = quiet) -> Drift:
             new.append(picture.id)
         else:
             changed += [picture.id] * is_other_file(picture, skipped[picture.id])
-    return Drift(new, changed, sorted(entry.image for entry in indexed.values()))
+    return FolderChanges(new, changed, sorted(entry.image for entry in indexed.values()))
 
 
-def drift_sentences(index_dir: Path, progress: Progress = quiet) -> list[str]:
+def folder_change_sentences(index_dir: Path, progress: Progress = quiet) -> list[str]:
     """What of a whole index does not fit this program or its folder; none is the good answer."""
     folder = current_folder(index_dir)
     manifest = read_manifest(folder)
     problem = recipe_problem(manifest.recipe)
     said = [problem] if problem else []
     try:
-        drift = find_drift(folder, progress)
+        drift = find_folder_changes(folder, progress)
     except GalleryProblem as error:
         return [*said, str(error)]
     for names, one, many in (
@@ -72,7 +72,7 @@ def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
     """Whether a file holds other bytes than when it was indexed; it is read only where size and time leave a doubt."""
     if picture.bytes != entry.bytes:
         return True
-    if picture.mtime == entry.mtime < built.timestamp() - SURE:
+    if picture.mtime == entry.mtime < built.timestamp() - MTIME_MARGIN:
         return False
     try:
         return file_sha256(picture.path) != entry.sha256

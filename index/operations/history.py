@@ -19,7 +19,7 @@ from retrieval.types import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredGeneration:
     """One generation on disk; `problem` says what is wrong with it, and of some only the name can be told."""
 
     name: str
@@ -31,7 +31,7 @@ class Stored:
     problem: str = ""
 
 
-def stored_generations(index_dir: Path, thorough: bool = False, progress: Progress = quiet) -> list[Stored]:
+def stored_generations(index_dir: Path, thorough: bool = False, progress: Progress = quiet) -> list[StoredGeneration]:
     """All of them, the oldest first; `thorough` reads every byte. Raises IndexProblem when there is none."""
     folders = generations(index_dir)
     if not folders:
@@ -62,15 +62,17 @@ def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare
         return folder
 
 
-def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> Stored:
+def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> StoredGeneration:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     try:
         manifest = read_manifest(folder)
     except IndexProblem as problem:
-        return Stored(folder.name, served, size, problem=str(problem))
+        return StoredGeneration(folder.name, served, size, problem=str(problem))
     counts = manifest.counts
     faults = file_faults(folder, manifest, progress) if thorough else _wrong_sizes(folder)
-    return Stored(folder.name, served, size, manifest.created, counts.images, counts.regions, "; ".join(faults))
+    return StoredGeneration(
+        folder.name, served, size, manifest.created, counts.images, counts.regions, "; ".join(faults)
+    )
 
 
 def _wrong_sizes(folder: Path) -> list[str]:

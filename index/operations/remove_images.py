@@ -12,7 +12,7 @@ from retrieval.errors import DiskFull, GalleryProblem, PictureGone
 from retrieval.printable import shown
 
 
-def take_out(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
+def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
     """Moves a picture from the gallery folder `root` to a new folder below `aside`; where it lies then.
 
     `gallery`: what is indexed of it. Raises UnknownPicture, PictureGone when there is no such file any more, DiskFull,

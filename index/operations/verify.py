@@ -15,7 +15,7 @@ from index.storage.generation import (
     read_manifest,
     read_skipped,
 )
-from index.storage.tables import Catalogue
+from index.storage.tables import Tables
 from index.stores.ivf import nearest_cells
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress
@@ -99,23 +99,23 @@ def _cells(generation: Generation) -> Iterator[str]:
 
 
 def _pictures(generation: Generation) -> Iterator[str]:
-    outside = _boxes_outside(generation.catalogue)
+    outside = _boxes_outside(generation.tables)
     if outside:
         yield f"{outside} regions do not lie inside their pictures."
-    without = len(generation.catalogue.ids) - len(np.unique(generation.catalogue.image_of_row))
+    without = len(generation.tables.ids) - len(np.unique(generation.tables.image_of_row))
     if without:
         yield f"{without} pictures have no region and can never be found."
 
 
-def _boxes_outside(catalogue: Catalogue) -> int:
-    sides = [catalogue.images[side].to_numpy()[catalogue.image_of_row] for side in ("width", "height")]
-    x0, y0, x1, y1 = catalogue.boxes.T
+def _boxes_outside(tables: Tables) -> int:
+    sides = [tables.images[side].to_numpy()[tables.image_of_row] for side in ("width", "height")]
+    x0, y0, x1, y1 = tables.boxes.T
     inside = (x0 >= 0) & (y0 >= 0) & (x0 < x1) & (y0 < y1) & (x1 <= sides[0]) & (y1 <= sides[1])
     return int(np.count_nonzero(~inside))
 
 
 def _slices(generation: Generation) -> Iterator[str]:
-    images, files = generation.catalogue.images, generation.manifest.files
+    images, files = generation.tables.images, generation.manifest.files
     for what, columns in SLICES:
         sizes = np.array([files[name].bytes for name in images[f"{columns}_file"].to_pylist()], np.int64)
         starts, lengths = (images[f"{columns}_{column}"].to_numpy() for column in ("start", "bytes"))

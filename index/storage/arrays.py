@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from index.stores.ivf import Cells
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.diffusion import Neighbours
-from retrieval.types import Kinds, Vectors
+from retrieval.types import ClassScores, Vectors
 
 CLASSES = 1000
 """Of ImageNet."""
@@ -26,14 +26,14 @@ def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
     return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
 
 
-def new_kinds(folder: Path, rows: int, top: int) -> Kinds:
+def new_class_scores(folder: Path, rows: int, top: int) -> ClassScores:
     """classes.npy and shares.npy for so many classes a region, to be filled in; on disk as well."""
     if top == 0:  # there is nothing to map
-        kinds = Kinds.unknown(rows)
-        np.save(folder / "classes.npy", kinds.classes)
-        np.save(folder / "shares.npy", kinds.shares)
-        return kinds
-    return Kinds(
+        class_scores = ClassScores.unknown(rows)
+        np.save(folder / "classes.npy", class_scores.classes)
+        np.save(folder / "shares.npy", class_scores.shares)
+        return class_scores
+    return ClassScores(
         np.lib.format.open_memmap(folder / "classes.npy", "w+", np.int16, (rows, top)),
         np.lib.format.open_memmap(folder / "shares.npy", "w+", np.float16, (rows, top)),
     )
@@ -44,13 +44,13 @@ def read_vectors(folder: Path, rows: int) -> Vectors:
     return _read_rows(folder / "vectors.npy", rows, np.dtype(np.float32))
 
 
-def read_kinds(folder: Path, rows: int) -> Kinds:
+def read_class_scores(folder: Path, rows: int) -> ClassScores:
     """What each region was taken for, read-only. Raises ValueError where a class is none of the thousand."""
     classes = _read_rows(folder / "classes.npy", rows, np.dtype(np.int16))
     shares = _read_rows(folder / "shares.npy", rows, np.dtype(np.float16))
     if classes.shape != shares.shape or (classes.size and not 0 <= classes.min() <= classes.max() < CLASSES):
         raise ValueError("classes.npy and shares.npy do not fit together")
-    return Kinds(classes, shares)
+    return ClassScores(classes, shares)
 
 
 def write_whitening(folder: Path, whitening: Whitening) -> None:

@@ -18,7 +18,7 @@ NEEDED = 0.75
 """The share of a file's bytes that must still be needed, likewise."""
 
 
-class Packs:
+class BlobWriter:
     """Writes the two files that the next pictures go to, and new ones when those are full."""
 
     def __init__(self, folder: Path, taken: Iterable[str] = ()) -> None:

@@ -13,13 +13,14 @@ INDEX_DIR/
     cells.npz              of large indexes: centroids (C, D) of cells of similar vectors, the cell of each vector
     thumbs/0000.jpgs …     JPEG thumbnails one after the other, many to a file
     keypoints/0000.bin …   keypoints for geometric verification, the same way
-    manifest.json          format, recipe, counts, null distribution, sha256 of every other file; written last
+    manifest.json          format, recipe, counts, background scores, sha256 of every other file; written last
   build.lock build.json build.log journal.sqlite tmp-…   of the build that runs, or ran last
 
 Files of thumbs/ and keypoints/ that stay the same are hard links to those of the generation before, where the disk
 has hard links.
 """
 
+import json
 import os
 import re
 import secrets
@@ -29,28 +30,30 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from index.storage.arrays import read_cells, read_kinds, read_neighbours, read_vectors, read_whitening
+from index.storage.arrays import read_cells, read_class_scores, read_neighbours, read_vectors, read_whitening
 from index.storage.folder_scan import Skipped
-from index.storage.tables import Catalogue, read_catalogue
+from index.storage.tables import Tables, read_tables
 from index.stores.ivf import Cells
 from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Neighbours
-from retrieval.types import Kinds, Vectors
+from retrieval.types import ClassScores, Vectors
 
 Prepare = Callable[[Path], None]
 """What has to be done with a complete generation before it is served; it raises when that is not possible."""
-FORMAT = 4
+FORMAT = 5
+RENAMED_SINCE_4 = {"fine": "mid_layer_weight", "distinct": "dedup_similarity", "finders": "detectors"}
+"""Fields of the recipe; format 4 also calls the background scores `null`."""
 SLICED = ("thumbs", "keypoints")
 """Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
 NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
@@ -112,7 +115,7 @@ class Manifest(Version):
     changes: Changes
     learned: int
     """How many pictures the whitening was learned from."""
-    null: Null
+    background: BackgroundScores
     """What images score that do not hold what is asked for."""
     note: str
     """A sentence for users of this index; empty when there is nothing to say."""
@@ -126,10 +129,10 @@ class Generation:
     folder: Path
     manifest: Manifest
     vectors: Vectors
-    catalogue: Catalogue
+    tables: Tables
     whitening: Whitening
     neighbours: Neighbours
-    kinds: Kinds
+    class_scores: ClassScores
     cells: Cells | None = None
     """Only of indexes that are large, or that were built to be searched by them."""
 
@@ -196,18 +199,22 @@ def open_generation(folder: Path) -> Generation:
         raise IndexProblem(f"The index {folder.name} is damaged: {'; '.join(damaged)}. {REBUILD}")
     rows, images = manifest.counts.regions, manifest.counts.images
     try:
-        vectors, neighbours, kinds = read_vectors(folder, rows), read_neighbours(folder, rows), read_kinds(folder, rows)
-        catalogue, whitening = read_catalogue(folder), read_whitening(folder)
+        vectors, neighbours, class_scores = (
+            read_vectors(folder, rows),
+            read_neighbours(folder, rows),
+            read_class_scores(folder, rows),
+        )
+        tables, whitening = read_tables(folder), read_whitening(folder)
         cells = read_cells(folder, rows, vectors.shape[1]) if "cells.npz" in manifest.files else None
     except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
     if vectors.shape[1:] != whitening.projection.shape[1:]:
         raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not fit its whitening. {REBUILD}")
-    if not catalogue.files <= manifest.files.keys():
+    if not tables.files <= manifest.files.keys():
         raise IndexProblem(f"The index {folder.name} is damaged: thumbnails lie where none can be. {REBUILD}")
-    if (len(catalogue.image_of_row), len(catalogue.ids)) != (rows, images):
+    if (len(tables.image_of_row), len(tables.ids)) != (rows, images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
-    return Generation(folder, manifest, vectors, catalogue, whitening, neighbours, kinds, cells)
+    return Generation(folder, manifest, vectors, tables, whitening, neighbours, class_scores, cells)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -215,11 +222,21 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         written = (folder / "manifest.json").read_bytes()
         version = Version.model_validate_json(written).format
+        if version == 4:
+            return Manifest.model_validate(_upgraded_from_4(json.loads(written)))
         if version != FORMAT:
             raise IndexProblem(f"The index {folder.name} has format {version}, this program reads {FORMAT}. {REBUILD}")
         return Manifest.model_validate_json(written)
     except (OSError, ValidationError):
         raise IndexProblem(f"The index {folder.name} has no readable manifest. {REBUILD}") from None
+
+
+def _upgraded_from_4(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a format 4 manifest under their present names; whether they are complete is checked afterwards."""
+    recipe = manifest.get("recipe")
+    if isinstance(recipe, dict):
+        recipe = {RENAMED_SINCE_4.get(name, name): value for name, value in recipe.items()}
+    return {**manifest, "format": FORMAT, "recipe": recipe, "background": manifest.get("null")}
 
 
 def damaged_files(folder: Path, manifest: Manifest) -> dict[str, str]:

@@ -10,7 +10,7 @@ from retrieval.types import Rows, Vectors
 ADVICE = getattr(mmap, "MADV_WILLNEED", None)
 
 
-class ReadAhead:
+class Prefetch:
     """For vectors (N, D) that are mapped from a file; for others, and where the system has no such thing, nothing."""
 
     def __init__(self, vectors: Vectors) -> None:

@@ -64,7 +64,7 @@ class ImageEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalogue:
+class Tables:
     """Images are numbered in the order of their ids; vector rows of one image stand together, in the same order."""
 
     images: pa.Table
@@ -102,7 +102,7 @@ class Catalogue:
         return range(int(start), int(end))
 
 
-def write_catalogue(folder: Path, entries: list[ImageEntry], regions: list[list[Region]]) -> None:
+def write_tables(folder: Path, entries: list[ImageEntry], regions: list[list[Region]]) -> None:
     """images.parquet and regions.parquet; `entries` in the order of ids, `regions` one list for each."""
     images = [{name: getattr(entry, name) for name in IMAGE_COLUMNS.names} for entry in entries]
     pq.write_table(pa.Table.from_pylist(images, schema=IMAGE_COLUMNS), folder / "images.parquet")
@@ -120,7 +120,7 @@ def write_catalogue(folder: Path, entries: list[ImageEntry], regions: list[list[
     pq.write_table(pa.Table.from_arrays(columns, schema=REGION_COLUMNS), folder / "regions.parquet")
 
 
-def read_catalogue(folder: Path) -> Catalogue:
+def read_tables(folder: Path) -> Tables:
     """Raises ValueError where the two tables do not fit together, pyarrow's errors where they are not tables."""
     images = pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS)
     regions = pq.read_table(folder / "regions.parquet", schema=REGION_COLUMNS)
@@ -137,7 +137,7 @@ def read_catalogue(folder: Path) -> Catalogue:
         raise ValueError("regions do not belong to the images")
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
     kinds, labels = (regions[name].to_pylist() for name in ("kind", "label"))
-    return Catalogue(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)
+    return Tables(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)
 
 
 def _words(words: list[str], column: str) -> pa.Array:

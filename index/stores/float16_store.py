@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from index.storage.prefetch import ReadAhead
+from index.storage.prefetch import Prefetch
 from index.stores.flat_store import MANY_QUERIES, best, equal_parts, nearest, rescored, side_by_side
 from retrieval.types import Rows, Scores, Vectors
 
@@ -25,11 +25,11 @@ class _Part:
     longest: float
 
 
-class HalfStore:
+class Float16Store:
     """The answers of FlatStore from half the bytes, 2 a dimension in memory. Reading from many threads is safe."""
 
     def __init__(self, vectors: Vectors) -> None:
-        self._vectors, self._ask_for = vectors, ReadAhead(vectors)
+        self._vectors, self._ask_for = vectors, Prefetch(vectors)
         self._parts = side_by_side(lambda rows: _copied(vectors, rows), equal_parts(range(len(vectors))))
         self._doubt = _most_wrong(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
 

@@ -6,7 +6,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from index.storage.prefetch import ReadAhead
+from index.storage.prefetch import Prefetch
 from index.stores.flat_store import THREADS, nearest, rescored, side_by_side
 from index.stores.ivf import Cells
 from retrieval.types import Rows, Scores, Vectors
@@ -22,7 +22,7 @@ SAMPLE = 20_000
 CHUNK = 65_536
 
 
-class CellStore:
+class IvfStore:
     """Nearly all of the nearest by inner product, with exact scores, from few of the vectors (IVF, 8 bits a dimension).
 
     A search among few of the rows, or for many of them, looks into more cells; where it would be a large share of
@@ -30,7 +30,7 @@ class CellStore:
     """
 
     def __init__(self, vectors: Vectors, cells: Cells) -> None:
-        self._vectors, self._ask_for = vectors, ReadAhead(vectors)
+        self._vectors, self._ask_for = vectors, Prefetch(vectors)
         self._cells, self._index = cells, _inverted_file(vectors, cells)
 
     def __len__(self) -> int:

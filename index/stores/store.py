@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from index.stores.flat_store import FlatStore
-from index.stores.float16_store import HalfStore
+from index.stores.float16_store import Float16Store
 from index.stores.ivf import Cells
-from index.stores.ivf_store import CellStore
+from index.stores.ivf_store import IvfStore
 from index.stores.milvus_store import MilvusStore
 from retrieval.errors import IndexProblem, pick
 from retrieval.types import Rows, Scores, Vectors
@@ -57,15 +57,15 @@ def open_store(name: str, material: Material) -> Store:
 
 def _auto(material: Material) -> Store:
     if material.cells:
-        return CellStore(material.vectors, material.cells)
+        return IvfStore(material.vectors, material.cells)
     large = len(material.vectors) > FLAT_ROWS
-    return HalfStore(material.vectors) if large else FlatStore(material.vectors)
+    return Float16Store(material.vectors) if large else FlatStore(material.vectors)
 
 
 def _cells(material: Material) -> Store:
     if material.cells is None:
         raise IndexProblem("The index is not sorted into cells; build it again with BOXFIND_STORE=cells.")
-    return CellStore(material.vectors, material.cells)
+    return IvfStore(material.vectors, material.cells)
 
 
 def _milvus(material: Material) -> Store:
@@ -77,7 +77,7 @@ def _milvus(material: Material) -> Store:
 STORES: dict[str, Callable[[Material], Store]] = {
     "auto": _auto,
     "flat": lambda material: FlatStore(material.vectors),
-    "half": lambda material: HalfStore(material.vectors),
+    "half": lambda material: Float16Store(material.vectors),
     "cells": _cells,
     "milvus": _milvus,
 }

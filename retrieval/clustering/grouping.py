@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from retrieval.clustering.linkage import average_linkage, between_others, strongest
-from retrieval.clustering.object_instances import Spots
+from retrieval.clustering.object_instances import ObjectInstances
 from retrieval.errors import pick
 from retrieval.types import Numbers, Scores, Vectors, unit
 
@@ -22,18 +22,20 @@ BLOCK = 2000
 OF_A_CENTRE = 8
 ROUNDS = 20
 
-Grouping = Callable[[Spots, Vectors, float], Numbers]
+Grouping = Callable[[ObjectInstances, Vectors, float], Numbers]
 """Spots (S,), their descriptors (S, D) and a likeness, 0 to 1 -> the number of each spot's group, (S,)."""
 
 
-def group_spots(spots: Spots, vectors: Vectors, likeness: float = LIKENESS, grouping: str = "linkage") -> Numbers:
+def group_instances(
+    instances: ObjectInstances, vectors: Vectors, likeness: float = LIKENESS, grouping: str = "linkage"
+) -> Numbers:
     """The group of each spot, (S,), -1 for none. Groups are of at least FEWEST pictures; the largest has number 0.
 
     Of a picture that has several spots in a group only the strongest stays in it. Raises UnknownName.
     """
-    groups = pick(GROUPINGS, "grouping", grouping)(spots, vectors, likeness)
-    order = np.lexsort((-spots.strengths, spots.images, groups))
-    again = (np.diff(groups[order]) == 0) & (np.diff(spots.images[order]) == 0)
+    groups = pick(GROUPINGS, "grouping", grouping)(instances, vectors, likeness)
+    order = np.lexsort((-instances.strengths, instances.images, groups))
+    again = (np.diff(groups[order]) == 0) & (np.diff(instances.images[order]) == 0)
     alone = np.zeros(len(groups), bool)
     alone[order[1:][again]] = True
     sizes = np.bincount(groups[~alone], minlength=int(groups.max(initial=-1)) + 1)
@@ -41,13 +43,13 @@ def group_spots(spots: Spots, vectors: Vectors, likeness: float = LIKENESS, grou
     return np.where(alone | (sizes[groups] < FEWEST), -1, ranks[groups])
 
 
-def typical(spots: Spots, groups: Numbers) -> Scores:
+def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
     """How like the other spots of its group each spot is, on average, (S,), 0 to 1; 0 for those in no group."""
     grouped = np.flatnonzero(groups >= 0)
     found = np.zeros(len(groups), np.float32)
     if not len(grouped):
         return found
-    inside, profiles = groups[grouped], spots.profiles[grouped]
+    inside, profiles = groups[grouped], instances.profiles[grouped]
     sizes = np.bincount(inside)
     into = sparse.csr_array((np.ones(len(inside), np.float32), (inside, np.arange(len(inside)))))
     sums = sparse.csr_array(into @ profiles)
@@ -56,12 +58,12 @@ def typical(spots: Spots, groups: Numbers) -> Scores:
     return np.clip(found, 0, 1)
 
 
-def linkage(spots: Spots, vectors: Vectors, likeness: float) -> Numbers:
+def linkage(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
     """Average linkage: spots of a group are alike by `likeness` on average. Descriptors are not looked at again."""
-    return average_linkage(shared_neighbours(spots), likeness)
+    return average_linkage(shared_neighbours(instances), likeness)
 
 
-def k_means(spots: Spots, vectors: Vectors, likeness: float) -> Numbers:
+def k_means(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
     """Spherical k-means, one centre for every eight spots; a spot with a lower cosine to its own stays alone."""
     count = -(-len(vectors) // OF_A_CENTRE)
     centres = vectors[np.random.default_rng(0).permutation(len(vectors))[:count]]
@@ -72,12 +74,12 @@ def k_means(spots: Spots, vectors: Vectors, likeness: float) -> Numbers:
     return np.where(cosines >= likeness, nearest, count + np.arange(len(vectors)))
 
 
-def shared_neighbours(spots: Spots) -> sparse.csr_array:
+def shared_neighbours(instances: ObjectInstances) -> sparse.csr_array:
     """(S, S) symmetric: how far spots lead to the same pictures; of each spot those that are most like it."""
-    across = sparse.csr_array(spots.profiles.T)
-    blocks = [sparse.csr_array((0, len(spots.images)), dtype=np.float32)]
-    for start in range(0, len(spots.images), BLOCK):
-        alike = sparse.csr_array(spots.profiles[start : start + BLOCK] @ across)
+    across = sparse.csr_array(instances.profiles.T)
+    blocks = [sparse.csr_array((0, len(instances.images)), dtype=np.float32)]
+    for start in range(0, len(instances.images), BLOCK):
+        alike = sparse.csr_array(instances.profiles[start : start + BLOCK] @ across)
         alike.data[alike.data < FAINT] = 0
         alike.eliminate_zeros()
         blocks.append(strongest(alike, ALIKE_WITH + 1))  # itself is one of them

@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from retrieval.clustering.linkage import average_linkage, strongest
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import GAMMA, Neighbours
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
 STANDS_OUT, SHARE = 5.0, 0.05
 """A link counts when fewer unrelated pictures than that, and than that share of all, would be as similar."""
-SURE = 0.9
+ALWAYS_LINKED = 0.9
 """A link of this similarity counts always: where most pictures show the same thing, none of them stands out."""
 LED_TO = 30
 """Pictures that a spot leads to; those it leads to least are left out."""
 ITSELF = 0.1
 """How much of what a spot leads to is its own picture."""
-ONE_SPOT = 0.5
+SAME_INSTANCE = 0.5
 """Likeness of their profiles from which on regions of one picture are one spot."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spots:
+class ObjectInstances:
     """S places in N pictures, each with the pictures that it resembles; the spots of a picture follow one another."""
 
     images: Numbers
@@ -42,25 +42,25 @@ class Spots:
     """
 
 
-def find_spots(
-    neighbours: Neighbours, images: Numbers, boxes: NDArray[np.int32], vectors: Vectors, null: Null
-) -> Spots:
+def find_object_instances(
+    neighbours: Neighbours, images: Numbers, boxes: NDArray[np.int32], vectors: Vectors, background: BackgroundScores
+) -> ObjectInstances:
     """The spots that M linked regions make. images (M,), ascending, boxes (M, 4) and vectors (M, D): of each region."""
     total = int(images[-1]) + 1 if len(images) else 0
-    links = _links(neighbours, images, null)
+    links = _links(neighbours, images, background)
     special = sparse.diags_array(1 - repeated(images, boxes, vectors))
     links = sparse.csr_array(special @ links @ special)
     leads = sparse.csr_array(links @ _members(images, total))  # (M, N)
     live = np.flatnonzero(leads.sum(axis=1) > 0)
     leads, images = leads[live], images[live]
-    spot = average_linkage(_within(_profiles(leads, images), images), ONE_SPOT)
+    spot = average_linkage(_within(_profiles(leads, images), images), SAME_INSTANCE)
     count = int(spot.max(initial=-1)) + 1
     strengths = leads.sum(axis=1)
     order = np.lexsort((-strengths, spot))
     first = order[np.unique(spot[order], return_index=True)[1]]
     together = sparse.csr_array(_members(spot, count).T @ leads)
     arranged = np.lexsort((-strengths[first], images[first]))
-    return Spots(
+    return ObjectInstances(
         images[first][arranged],
         neighbours.nodes[live[first]][arranged],
         np.asarray(together.sum(axis=1)[arranged], np.float32),
@@ -85,11 +85,11 @@ def repeated(images: Numbers, boxes: NDArray[np.int32], vectors: Vectors) -> Sco
     return found
 
 
-def _links(neighbours: Neighbours, images: Numbers, null: Null) -> sparse.csr_array:
+def _links(neighbours: Neighbours, images: Numbers, background: BackgroundScores) -> sparse.csr_array:
     """(M, M) symmetric: the similarity to the power GAMMA of regions of which one is a neighbour of the other."""
     count, each = neighbours.nearest.shape
     pictures = len(np.unique(images))
-    enough = least_similarity(null, pictures)
+    enough = least_similarity(background, pictures)
     weights = np.where(neighbours.similarities >= enough, np.clip(neighbours.similarities, 0, None) ** GAMMA, 0)
     rows = np.repeat(np.arange(count), each)
     directed = sparse.csr_array((weights.ravel(), (rows, neighbours.nearest.ravel())), shape=(count, count))
@@ -98,11 +98,11 @@ def _links(neighbours: Neighbours, images: Numbers, null: Null) -> sparse.csr_ar
     return links
 
 
-def least_similarity(null: Null, pictures: int) -> float:
+def least_similarity(background: BackgroundScores, pictures: int) -> float:
     """From which on a link stands out among so many pictures."""
-    grid = np.arange(-1, SURE, 0.001)
+    grid = np.arange(-1, ALWAYS_LINKED, 0.001)
     most = min(STANDS_OUT, SHARE * pictures)
-    return float(next((value for value in grid if null.expected(value, pictures) < most), SURE))
+    return float(next((value for value in grid if background.expected(value, pictures) < most), ALWAYS_LINKED))
 
 
 def _profiles(leads: sparse.csr_array, images: Numbers) -> sparse.csr_array:

@@ -12,7 +12,7 @@ from retrieval.errors import BadBox, pick
 from retrieval.images.resize import crop_image, resize_image
 from retrieval.networks.imagenet_classes import TOP, Classifier
 from retrieval.regions.layout import Find, find_regions
-from retrieval.types import Box, FeatureMap, Image, Kinds, Query, Region, Run, Vectors, unit
+from retrieval.types import Box, ClassScores, FeatureMap, Image, Query, Region, Run, Vectors, unit
 
 STRIDE = 32
 """Sides are rounded to whole cells of the feature map: few shapes to prepare, and no cell at the edge is half empty."""
@@ -20,12 +20,12 @@ SMALLEST_BOX = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class DescribedRegions:
     """What one forward pass says of a gallery image: R regions, their vectors before whitening (R, C), their kinds."""
 
     regions: list[Region]
     vectors: Vectors
-    kinds: Kinds
+    class_scores: ClassScores
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Embedder:
     classifier: Classifier | None = None
     whitening: Whitening | None = None
     """The one that the recipe names; None where it is to be learned from the gallery."""
-    finders: Mapping[str, Find] = field(default_factory=dict)
+    detectors: Mapping[str, Find] = field(default_factory=dict)
     at_once: int = 1
     """Gallery images that the network likes to look at together, each brought by a thread of its own."""
 
@@ -46,16 +46,16 @@ class Embedder:
         """How many of its likeliest classes are kept of a region."""
         return TOP if self.classifier else 0
 
-    def look(self, image: Image, size: tuple[int, int] | None = None) -> Looked:
+    def look(self, image: Image, size: tuple[int, int] | None = None) -> DescribedRegions:
         """The regions of a gallery image, described.
 
         `size`: (width, height) of the original, which the regions are in pixels of, where `image` is a smaller copy.
         """
         size = size or (image.shape[1], image.shape[0])
-        found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.finders)
+        found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.detectors)
         boxes = [region.box for region in found]
         layers = self._layers(image, size, self.recipe.side)
-        return Looked(found, self._pooled(layers, boxes, size), self._kinds(layers[0], boxes, size))
+        return DescribedRegions(found, self._pooled(layers, boxes, size), self._class_scores(layers[0], boxes, size))
 
     def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0, mode: str = "crop") -> Query:
         """What is in a box of an image, described in one of QUERY_MODES; `context` 1.2 takes in a tenth more a side.
@@ -99,12 +99,12 @@ class Embedder:
     def _pooled(self, layers: list[FeatureMap], boxes: list[Box], size: tuple[int, int]) -> Vectors:
         """Boxes, in pixels of a picture of that (width, height)."""
         pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
-        return pool_layers(layers, boxes, size, pooling, self.recipe.fine)
+        return pool_layers(layers, boxes, size, pooling, self.recipe.mid_layer_weight)
 
-    def _kinds(self, layer: FeatureMap, boxes: list[Box], size: tuple[int, int]) -> Kinds:
+    def _class_scores(self, layer: FeatureMap, boxes: list[Box], size: tuple[int, int]) -> ClassScores:
         if self.classifier is None:
-            return Kinds.unknown(len(boxes))
-        return Kinds(*self.classifier.likely(gap(layer, boxes, size)))
+            return ClassScores.unknown(len(boxes))
+        return ClassScores(*self.classifier.likely(gap(layer, boxes, size)))
 
 
 QUERY_MODES: dict[str, Callable[[Embedder, Image, Box], Vectors]] = {"crop": Embedder.crop, "slice": Embedder.slice}

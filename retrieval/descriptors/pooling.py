@@ -43,7 +43,7 @@ POOLINGS: dict[str, Pooling] = {"gap": gap, "gem": gem, "mac": mac, "rmac": rmac
 
 
 def pool_layers(
-    layers: Sequence[FeatureMap], boxes: Sequence[Box], size: Size, pooling: Pooling, fine: float
+    layers: Sequence[FeatureMap], boxes: Sequence[Box], size: Size, pooling: Pooling, mid_layer_weight: float
 ) -> Vectors:
     """One unit vector (R, C) a box from the layers of one forward pass, side by side.
 
@@ -51,8 +51,8 @@ def pool_layers(
     are averaged and weigh `fine` as much; at 0 they are left out.
     """
     parts = [unit(pooling(layers[0], boxes, size))]
-    if fine:
-        parts += [fine * unit(gap(layer, boxes, size)) for layer in layers[1:]]
+    if mid_layer_weight:
+        parts += [mid_layer_weight * unit(gap(layer, boxes, size)) for layer in layers[1:]]
     return unit(np.concatenate(parts, axis=1))
 
 

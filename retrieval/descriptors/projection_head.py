@@ -1,17 +1,16 @@
 """A head: a change of axes that was trained with labels, kept in a file, and used in place of one learned without."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Vectors
 
 KIND = "finetuned"
@@ -23,7 +22,7 @@ SHAPES = {"mean": 1, "projection": 2}
 MOST_BYTES = 512 * 1024**2
 
 
-SAFETENSORS = Extra("safetensors", "safetensors", "requirements/finetune.txt")
+SAFETENSORS = OptionalPackage("safetensors", "safetensors", "finetune")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,13 @@ class HeadFacts:
     weights_sha256: str
     preprocessing: int
     pooling: str
-    fine: float
+    mid_layer_weight: Annotated[float, Field(alias="fine")]
 
     @classmethod
     def of(cls, recipe: Recipe) -> "HeadFacts":
-        return cls(recipe.backbone, recipe.weights_sha256, recipe.preprocessing, recipe.pooling, recipe.fine)
+        return cls(
+            recipe.backbone, recipe.weights_sha256, recipe.preprocessing, recipe.pooling, recipe.mid_layer_weight
+        )
 
 
 def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
@@ -49,7 +50,7 @@ def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
         "projection": np.ascontiguousarray(whitening.projection, np.float32),
     }
     _check(arrays, path)
-    metadata = {FORMAT: json.dumps(asdict(facts))}
+    metadata = {FORMAT: TypeAdapter(HeadFacts).dump_json(facts, by_alias=True).decode()}
     part = path.with_name(path.name + ".part")
     try:
         part.write_bytes(safetensors.numpy.save(arrays, metadata))

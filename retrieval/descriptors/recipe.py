@@ -21,13 +21,13 @@ class Recipe:
     """The scales, against that of the gallery, at which a crop goes through the network."""
     regions: tuple[str, ...]
     """Where regions come from, in this order; a later one that shows what an earlier one shows is dropped."""
-    finders: tuple[str, ...]
+    detectors: tuple[str, ...]
     """The SHA-256 of the weights by which each of these finds regions; empty for those that need none."""
     grid_levels: int
-    distinct: float
+    dedup_similarity: float
     """A region is dropped when a larger one of its image has a descriptor more similar than this."""
     pooling: str
-    fine: float
+    mid_layer_weight: float
     """The weight of the network's finer layer beside its last one."""
     whitening: str
     """`learned` from the gallery itself, `none`, or the SHA-256 of a fine-tuned head that takes its place."""

@@ -12,7 +12,7 @@ from PIL import UnidentifiedImageError
 
 from retrieval.errors import UnreadableImage
 from retrieval.images.limits import FORMATS, LIMITS, TIFF_STARTS
-from retrieval.images.to_rgb import DECODER_ERRORS, SIDEWAYS, orientation_of, upright_rgb
+from retrieval.images.to_rgb import DECODER_ERRORS, SIDEWAYS, orientation_of, to_rgb
 from retrieval.printable import shown
 from retrieval.types import Image
 
@@ -20,7 +20,7 @@ ADVICE = "Open it in an image editor and save it as JPEG or PNG."
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class LoadedImage:
     """An image, and what is to be known of the file it was decoded from."""
 
     image: Image
@@ -65,7 +65,7 @@ def decode_image(data: bytes, name: str = "The picture") -> Image:
     return decode_picture(data, name).image
 
 
-def decode_picture(data: bytes, name: str = "The picture", enough: int | None = None) -> Decoded:
+def decode_picture(data: bytes, name: str = "The picture", enough: int | None = None) -> LoadedImage:
     """The picture in some bytes, with its original size; `name` is only used in sentences. Raises UnreadableImage.
 
     Where a longest side of `enough` pixels will do, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size but not below
@@ -123,7 +123,7 @@ def _undecodable(name: str, error: Exception) -> UnreadableImage:
     return UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}")
 
 
-def _decoded(picture: Pillow.Image, enough: int | None) -> Decoded:
+def _decoded(picture: Pillow.Image, enough: int | None) -> LoadedImage:
     width, height = picture.size
     if enough:
         reduction = next((n for n in (8, 4, 2) if max(width, height) >= n * enough), 1)
@@ -131,7 +131,7 @@ def _decoded(picture: Pillow.Image, enough: int | None) -> Decoded:
     picture.load()
     if orientation_of(picture) in SIDEWAYS:
         width, height = height, width
-    return Decoded(upright_rgb(picture), width, height, _is_animated(picture))
+    return LoadedImage(to_rgb(picture), width, height, _is_animated(picture))
 
 
 def _is_animated(picture: Pillow.Image) -> bool:

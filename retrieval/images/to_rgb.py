@@ -47,7 +47,7 @@ DECODER_ERRORS = (
 )
 
 
-def upright_rgb(picture: Pillow.Image) -> Image:
+def to_rgb(picture: Pillow.Image) -> Image:
     """The pixels (H, W, 3) of a loaded picture, read-only, on grey where it is transparent."""
     orientation = orientation_of(picture)
     width, height = picture.size

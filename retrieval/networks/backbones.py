@@ -17,7 +17,7 @@ from retrieval.networks.architectures import (
 )
 from retrieval.networks.clip import make_clip, make_text
 from retrieval.networks.weights import Weights, have_weights
-from retrieval.optional_packages import OPEN_CLIP, TORCHVISION, Extra
+from retrieval.optional_packages import OPEN_CLIP, TORCHVISION, OptionalPackage
 from retrieval.regions.detector import FASTER_RCNN
 from retrieval.types import Progress, Vectors
 
@@ -45,7 +45,7 @@ class Backbone:
     """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
     licence: str
     """Of the weights as well as of the code, unless docs/models.md says more."""
-    needs: Extra | None = None
+    needs: OptionalPackage | None = None
     text: Callable[[Path], Callable[[str], Vectors]] | None = None
     """Weights file -> (sentence -> unit vector in the space of the first layer), where the network has sentences."""
 

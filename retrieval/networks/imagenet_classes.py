@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import RuntimeMissing
 from retrieval.networks.torchvision_compat import import_torchvision
+from retrieval.optional_packages import install
 from retrieval.types import Vectors
 
 if TYPE_CHECKING:
@@ -91,6 +92,6 @@ def class_names() -> tuple[str, ...]:
         from torchvision.models import ResNet50_Weights
     except ImportError:
         raise RuntimeMissing(
-            "Searching by text needs torchvision, which has the names of the classes: pip install -r requirements.txt."
+            f"Searching by text needs torchvision, which has the names of the classes; {install('')}."
         ) from None
     return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])

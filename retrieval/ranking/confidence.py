@@ -24,7 +24,7 @@ NO_MATCH = "There may be no match in this gallery: pictures without the object l
 
 
 @dataclass(frozen=True, slots=True)
-class Null:
+class BackgroundScores:
     """The Gumbel distribution of what an image scores, by its best region, that does not hold what is asked for."""
 
     location: float
@@ -40,11 +40,11 @@ class Null:
         return "likely" if expected < LIKELY else "possible" if expected < POSSIBLE else "unlikely"
 
 
-CAUTIOUS = Null(0.6, 0.05)
+CAUTIOUS = BackgroundScores(0.6, 0.05)
 """For a gallery too small to tell: only what is very similar counts."""
 
 
-def fit_null(vectors: Vectors, images: Numbers, seed: int = 0) -> Null:
+def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> BackgroundScores:
     """From the gallery itself: region vectors (N, D), taken as queries, against images (N,) that are not their own."""
     starts = np.unique(images, return_index=True)[1]
     if len(starts) < FEWEST_IMAGES:
@@ -59,7 +59,7 @@ def fit_null(vectors: Vectors, images: Numbers, seed: int = 0) -> Null:
     elsewhere = images[asking][:, None] != images[rows][first][None, :]
     middle, high = np.quantile(best[elsewhere], [MIDDLE, HIGH])
     scale = float((high - middle) / (_reduced(HIGH) - _reduced(MIDDLE)))
-    return Null(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
+    return BackgroundScores(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
 
 
 def meaning(hit: Hit) -> str:

@@ -12,15 +12,15 @@ TOWARDS, AWAY = 2.0, 1.0
 """What the mean of the right and of the wrong regions weighs beside the query."""
 
 
-def refine(query: Query, right: Sequence[int], wrong: Sequence[int], gallery: Searchable) -> Query:
+def refine(query: Query, positives: Sequence[int], negatives: Sequence[int], gallery: Searchable) -> Query:
     """Rocchio's rule (1971) on matched regions; `right` and `wrong` are numbers of images.
 
     Of each image only the region most similar to the query counts: it is what was judged, not the rest of the picture.
     Without any image the query stays the same.
     """
-    if not right and not wrong:
+    if not positives and not negatives:
         return query
-    towards, away = _mean(query.descriptor, right, gallery), _mean(query.descriptor, wrong, gallery)
+    towards, away = _mean(query.descriptor, positives, gallery), _mean(query.descriptor, negatives, gallery)
     return replace(query, descriptor=unit(query.descriptor + TOWARDS * towards - AWAY * away))
 
 

@@ -14,7 +14,7 @@ SAME_PLACE = 0.5
 SURENESS: tuple[Confidence, ...] = ("unlikely", "possible", "likely")
 
 
-def as_one(views: Sequence[Query]) -> Query:
+def merge_views(views: Sequence[Query]) -> Query:
     """Several views of one object as one query: the mean of their descriptors; every crop is compared in detail."""
     if len(views) == 1:
         return views[0]
@@ -22,7 +22,7 @@ def as_one(views: Sequence[Query]) -> Query:
     return Query(crops, unit(np.sum([view.descriptor for view in views], axis=0)))
 
 
-def search_together(
+def search_multiple(
     wanted: Sequence[Query], unwanted: Sequence[Query], gallery: Searchable, ranking: str, top: int
 ) -> list[Hit]:
     """The `top` images that hold every wanted object and no unwanted one, best first; 0 for all.
@@ -61,7 +61,7 @@ def _complete(query: Query, hits: list[Hit], images: set[str], gallery: Searchab
     more = []
     for image in images - ranked:
         row, similarity = best_region_of(gallery.number(image), query.descriptor, gallery)
-        confidence = gallery.null.confidence(similarity, gallery.image_count)
+        confidence = gallery.background.confidence(similarity, gallery.image_count)
         more.append(Hit(image, gallery.region(row), hits[-1].score, similarity, confidence))
     return hits + more
 

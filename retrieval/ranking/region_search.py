@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, Hit, Image, Kinds, Numbers, Query, Region, Rows, Scores, Vectors
+from retrieval.types import Box, ClassScores, Hit, Image, Numbers, Query, Region, Rows, Scores, Vectors
 
 
 class Searchable(Protocol):
@@ -28,7 +28,7 @@ class Searchable(Protocol):
         """The rows of the regions that are searched."""
 
     @property
-    def kinds(self) -> Kinds:
+    def class_scores(self) -> ClassScores:
         """What every region of the whole gallery was taken for."""
 
     @property
@@ -40,7 +40,7 @@ class Searchable(Protocol):
         """How many images are searched."""
 
     @property
-    def null(self) -> Null:
+    def background(self) -> BackgroundScores:
         """What images score that do not hold what is asked for."""
 
     @property

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, query_keypoints
 from retrieval.types import Box, Image
 
-ENOUGH = 6
+MIN_INLIERS = 6
 """Inliers from which on a mapping is evidence: any four points have one, so the first four say nothing."""
-SURE = 10
+CERTAIN_INLIERS = 10
 """Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
-PATIENCE = 0.7
+TIME_BUDGET = 0.7
 """Seconds that the candidates of one search may take."""
 THREADS = min(os.cpu_count() or 1, 4)
 """Candidates of one search that are looked at at the same time: almost all of it is done outside the interpreter."""
@@ -89,9 +89,9 @@ def verify_all(
     Best candidates come first: when `seconds`, PATIENCE if left out, are spent the rest get NOTHING and are never read.
     THREADS share them out, so `read` is called by several at a time; the answers do not depend on how many.
     """
-    end = clock() + (PATIENCE if seconds is None else seconds)
+    end = clock() + (TIME_BUDGET if seconds is None else seconds)
     evidence = [NOTHING] * len(candidates)
-    if len(query) < ENOUGH or not candidates:
+    if len(query) < MIN_INLIERS or not candidates:
         return evidence
     waiting, turn = iter(enumerate(candidates)), threading.Lock()
 
@@ -121,19 +121,19 @@ def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int
 
 def lift(inliers: int) -> float:
     """What verification adds to a ranking score, 0 to 1. It never lowers one: smooth objects have few keypoints."""
-    return 0.0 if inliers < ENOUGH else min((inliers - ENOUGH + 1) / 10, 1.0)
+    return 0.0 if inliers < MIN_INLIERS else min((inliers - MIN_INLIERS + 1) / 10, 1.0)
 
 
 def _agreement(
     query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
 ) -> _Agreement | None:
     """The largest one that a camera could have seen."""
-    if len(query) < ENOUGH or len(candidate) < ENOUGH:
+    if len(query) < MIN_INLIERS or len(candidate) < MIN_INLIERS:
         return None
     query_scale, scale = QUERY_SIDE / max(query_size), _CANDIDATE_SIDE / max(candidate_size)
     rows, columns = _matches(query.descriptors, candidate.descriptors)
     first = _first_of_each(np.round(candidate.points[columns] * scale))
-    if len(first) < ENOUGH:
+    if len(first) < MIN_INLIERS:
         return None
     rows, columns = rows[first], columns[first]
     source = (query.points[rows] * query_scale).astype(np.float32)  # (M, 2)
@@ -142,7 +142,7 @@ def _agreement(
     if mapping is None or mask is None or not np.all(np.isfinite(mapping)):
         return None
     inliers = np.flatnonzero(mask)
-    if len(inliers) < ENOUGH or not (_determine(source[inliers]) and _determine(target[inliers])):
+    if len(inliers) < MIN_INLIERS or not (_determine(source[inliers]) and _determine(target[inliers])):
         return None
     outline = _outline(np.asarray(mapping, np.float64), query_size[0] * query_scale, query_size[1] * query_scale)
     if outline is None:

@@ -18,7 +18,7 @@ FASTER_RCNN = Weights(
 )
 COUNT = 20
 """No more boxes a picture."""
-SURE = 0.3
+MIN_SCORE = 0.3
 """The score from which on a box is kept."""
 
 
@@ -32,7 +32,7 @@ class Detector:
 
         self._names = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
         body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen_batch_norm())
-        self._network = FasterRCNN(body, len(self._names), box_score_thresh=SURE, box_detections_per_img=COUNT)
+        self._network = FasterRCNN(body, len(self._names), box_score_thresh=MIN_SCORE, box_detections_per_img=COUNT)
         self._network.load_state_dict(load_state(weights))
         self._network.eval()
 

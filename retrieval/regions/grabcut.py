@@ -12,7 +12,7 @@ _BACKGROUND = 1.4  # times as wide and high as a drawn box: what lies beyond the
 _ROUNDS = 2  # of GrabCut; more find no more
 
 
-def snap_box(image: Image, box: Box) -> Box:
+def fit_box(image: Image, box: Box) -> Box:
     """A box drawn generously round a thing in a picture (H, W, 3), drawn in to its edges by GrabCut.
 
     GrabCut (Rother et al., SIGGRAPH 2004) is told that the middle of the box is the thing and what lies round the box

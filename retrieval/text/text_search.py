@@ -15,7 +15,7 @@ from retrieval.types import Hit, Numbers, Rows, Scores, Vectors, unit
 OWN = 0.3
 """What a region's own score counts. The rest is what look-alikes score: they correct a classifier that errs on one
 view, but must not have the last word where a thing is there only once."""
-SURE = 5
+SEED_IMAGES = 5
 """Images, the best so far, whose look joins the search for more."""
 ALIKE = 0.4
 """As long as they are so similar to one another, on average: then they show one thing, and are not five guesses."""
@@ -29,15 +29,15 @@ CHOICE_WEIGHT = 0.5
 """What words count beside a box: the score of the image that they suit best."""
 
 
-Words = Callable[[str], tuple[Rows, Scores]]
+TextScorer = Callable[[str], tuple[Rows, Scores]]
 """A sentence -> rows (M,) of a whole gallery and how well each suits it (M,); made once, used for every sentence."""
 
 
-def words_by_classes(gallery: Searchable) -> Words:
+def class_text_scorer(gallery: Searchable) -> TextScorer:
     """By what a classifier took each region for (ConSE), where look-alikes agree. Raises RuntimeMissing."""
     graph = gallery.graph
-    kinds = gallery.kinds[graph.nodes]
-    index = make_text_index(kinds.classes, kinds.shares, class_embeddings())
+    class_scores = gallery.class_scores[graph.nodes]
+    index = make_text_index(class_scores.classes, class_scores.shares, class_embeddings())
 
     def words(sentence: str) -> tuple[Rows, Scores]:
         scores = index.scores(embed_sentences([sentence])[0])
@@ -46,14 +46,14 @@ def words_by_classes(gallery: Searchable) -> Words:
     return words
 
 
-def words_by_tower(gallery: Searchable, embed: Callable[[str], Vectors]) -> Words:
+def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> TextScorer:
     """By the sentence's own place among the vectors, where the network that made them knows sentences (CLIP)."""
 
     return lambda sentence: gallery.nearest(embed(sentence), gallery.region_count)
 
 
-def search_words(
-    sentence: str, words: Words, gallery: Searchable, ranking: str, top: int, right: Sequence[int] = ()
+def search_by_text(
+    sentence: str, words: TextScorer, gallery: Searchable, ranking: str, top: int, positives: Sequence[int] = ()
 ) -> list[Hit]:
     """The `top` images that suit a sentence best; 0 for all that there is something to say of.
 
@@ -65,8 +65,8 @@ def search_words(
         return []
     enough = _enough(scores)
     parts = {"words": scores}
-    like = rows[np.isin(images, right)] if right else rows[:SURE]
-    if len(like) and (right or (ranking == "best" and _alike(gallery.vectors(like)))):
+    like = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
+    if len(like) and (positives or (ranking == "best" and _alike(gallery.vectors(like)))):
         parts["look"] = LOOK_WEIGHT * _look(like, gallery, images)
     colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
     if colours.any():
@@ -86,7 +86,7 @@ def search_words(
     ]
 
 
-def choose_by_words(sentence: str, words: Words, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
+def rerank_by_text(sentence: str, words: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
     """The same hits, those first that suit a sentence: "this, but red". Each gets a part for it."""
     images, _, scores = _best_of_each(sentence, words, gallery)
     low, high = np.median(scores), scores.max(initial=0)
@@ -112,7 +112,7 @@ def _enough(scores: Scores) -> float:
     return float(middle + OUTSTANDING * (middle - quarter))
 
 
-def _best_of_each(sentence: str, words: Words, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
+def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
     """The images searched, best first, with the region of each that suits a sentence best."""
     rows, scores = words(sentence)
     inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)

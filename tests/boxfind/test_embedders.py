@@ -41,7 +41,7 @@ def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
     assert list(sources) == ["whole", "proposals", "grid"]
     assert len(notes) == 2 and all("Regions come from proposals" in note for note in notes)
     assert recipe_of(settings).regions == ("whole", "proposals", "grid")
-    assert recipe_of(settings).finders == ("", "", "")
+    assert recipe_of(settings).detectors == ("", "", "")
 
 
 def test_an_unknown_source_of_regions_quotes_all_there_are():
@@ -56,15 +56,15 @@ def test_regions_are_listed_with_commas(monkeypatch):
 
 def test_a_network_that_knows_sentences_keeps_its_own_space():
     recipe = recipe_of(Settings(), BACKBONES["clip-rn50"])
-    assert (recipe.pooling, recipe.fine, recipe.whitening) == ("gap", 0.0, "none")
+    assert (recipe.pooling, recipe.mid_layer_weight, recipe.whitening) == ("gap", 0.0, "none")
 
 
 @pytest.mark.usefixtures("no_network")
 def test_what_builds_knows_classes_and_finders():
     embedder, _ = embedder_for_building(Settings(regions=("whole", "proposals"), offline=True), quiet)
     assert embedder.classifier is not None and embedder.classifier.weight.shape == (1000, LITE0.channels[0])
-    assert list(embedder.finders) == ["proposals"] and embedder.whitening is None
-    assert embedder.finders["proposals"](np.zeros((96, 128, 3), np.uint8)) == []
+    assert list(embedder.detectors) == ["proposals"] and embedder.whitening is None
+    assert embedder.detectors["proposals"](np.zeros((96, 128, 3), np.uint8)) == []
 
 
 @pytest.mark.usefixtures("no_network")

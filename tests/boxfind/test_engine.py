@@ -115,9 +115,11 @@ def test_a_request_without_an_object_says_what_to_do(built, pictures):
 
 def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
     given = []
-    monkeypatch.setattr(module, "search_together", lambda *what: given.append(what) or [])
+    monkeypatch.setattr(module, "search_multiple", lambda *what: given.append(what) or [])
     examples = [("0.png", "not"), ("1.png", "view"), ("0.png", "also"), ("below/6.png", "object"), ("1.png", "also")]
-    request = Request(tuple(Example(name, WHOLE, role) for name, role in examples), "fast", wrong=("3.png", "4.png"))
+    request = Request(
+        tuple(Example(name, WHOLE, role) for name, role in examples), "fast", negatives=("3.png", "4.png")
+    )
     built.answer(built.gallery(), request, pictures, 7)
     wanted, unwanted, part, ranking, count = given[0]
     assert [len(query.crops) for query in (*wanted, *unwanted)] == [2, 1, 1, 1]
@@ -147,8 +149,11 @@ def test_only_below_a_folder(built, pictures):
 def test_what_was_called_wrong_is_left_out_and_others_follow(built, pictures, ranking):
     examples = (Example("0.png", Box(5, 5, 90, 80)),)
     before = answered(built, Request(examples, ranking), pictures)
-    assert answered(built, Request(examples, ranking, wrong=("gone.png",), right=("gone.png",)), pictures) == before
-    after = answered(built, Request(examples, ranking, wrong=tuple(before[1:3])), pictures, 5)
+    assert (
+        answered(built, Request(examples, ranking, negatives=("gone.png",), positives=("gone.png",)), pictures)
+        == before
+    )
+    after = answered(built, Request(examples, ranking, negatives=tuple(before[1:3])), pictures, 5)
     assert len(after) == 5 and not set(after) & set(before[1:3])
 
 
@@ -163,14 +168,20 @@ def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(buil
         for right in ((), ("1.png",))
     )
     assert before != after
-    moved = answered(built, Request(request.examples, "fast", right=("below/7.png",)), pictures)
+    moved = answered(built, Request(request.examples, "fast", positives=("below/7.png",)), pictures)
     assert moved.index("below/7.png") < answered(built, Request(request.examples, "fast"), pictures).index(
         "below/7.png"
     )
 
 
 def test_the_recipe_is_that_of_the_settings():
-    changes = {"query_views": (0.5, 1.0), "distinct": 0.9, "fine": 0.25, "query_side": 99, "pooling": "rmac"}
+    changes = {
+        "query_views": (0.5, 1.0),
+        "dedup_similarity": 0.9,
+        "mid_layer_weight": 0.25,
+        "query_side": 99,
+        "pooling": "rmac",
+    }
     settings = Settings(**changes)
     recipe = make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert {name: getattr(recipe, name) for name in changes} == changes

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from boxfind.engine import Engine
 from boxfind.settings import PROJECT, Settings
-from boxfind.stores import handover_for
+from boxfind.stores import publisher_for
 from retrieval.errors import IndexProblem, StoreAway
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 from tests.lite import LiteServer
 
 ANYWHERE = "http://127.0.0.1:1"
@@ -23,12 +23,12 @@ def quiet(*_: object) -> None:
 
 
 def test_nothing_of_it_for_the_stores_of_this_machine():
-    assert handover_for(Settings(store="auto", milvus_uri=ANYWHERE)) is None
+    assert publisher_for(Settings(store="auto", milvus_uri=ANYWHERE)) is None
 
 
 def test_where_it_is_has_to_be_said():
     with pytest.raises(IndexProblem, match="set BOXFIND_MILVUS_URI"):
-        handover_for(Settings(store="milvus"))
+        publisher_for(Settings(store="milvus"))
     with pytest.raises(ValidationError, match=r"ends in \.db"):
         Settings(milvus_uri="milvus.example")
     with pytest.raises(ValidationError, match="milvus_alias"):
@@ -36,23 +36,23 @@ def test_where_it_is_has_to_be_said():
 
 
 def test_without_the_library_a_sentence(monkeypatch):
-    monkeypatch.setattr(Extra, "installed", False)
-    with pytest.raises(IndexProblem, match=r"needs the library pymilvus.*requirements-milvus\.txt"):
-        handover_for(Settings(store="milvus", milvus_uri=ANYWHERE))
+    monkeypatch.setattr(OptionalPackage, "installed", False)
+    with pytest.raises(IndexProblem, match=r"needs the package pymilvus.*\[milvus\]"):
+        publisher_for(Settings(store="milvus", milvus_uri=ANYWHERE))
 
 
 def test_an_index_has_a_name_of_its_own_or_the_one_it_is_given(tmp_path: Path):
-    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
+    pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
     settings = [Settings(store="milvus", milvus_uri=ANYWHERE, index=tmp_path / name) for name in "aab"]
-    one, same, other = (handover_for(each)._alias for each in settings)
+    one, same, other = (publisher_for(each)._alias for each in settings)
     assert one == same != other and one.startswith("boxfind_")
-    assert handover_for(settings[0].model_copy(update={"milvus_alias": "cups"}))._alias == "cups"
+    assert publisher_for(settings[0].model_copy(update={"milvus_alias": "cups"}))._alias == "cups"
 
 
 @pytest.fixture
 def server(tmp_path: Path):
-    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
-    pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: requirements/milvus.txt")
+    pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
+    pytest.importorskip("milvus_lite", reason='milvus-lite is not installed: pip install -e ".[milvus]"')
     started = LiteServer(tmp_path / "engine")
     yield started
     started.stop()
@@ -67,7 +67,7 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
         gallery=gallery, index=tmp_path / "index", store="milvus", milvus_uri=server.uri, milvus_timeout=0.5
     )
     folder = build_index(gallery)
-    handover_for(settings).hand_over(folder, quiet)
+    publisher_for(settings).send_to_search(folder, quiet)
     strict = Engine(settings)
     lenient = Engine(settings.model_copy(update={"milvus_fallback": True}))
     query = strict.gallery().vectors(slice(0, 1))[0]
@@ -92,7 +92,11 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
 def test_nothing_of_it_is_imported_where_this_machine_searches():
     """In a process of its own, for other tests import it here."""
     said = subprocess.run(
-        [sys.executable, "-c", "import stores, index.gallery, sys; print({'pymilvus', 'grpc'} & sys.modules.keys())"],
+        [
+            sys.executable,
+            "-c",
+            "import sys; import boxfind.stores, index.gallery; print({'pymilvus', 'grpc'} & sys.modules.keys())",
+        ],
         cwd=PROJECT,
         capture_output=True,
         text=True,

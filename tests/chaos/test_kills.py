@@ -16,7 +16,7 @@ from PIL import Image as Pillow
 
 from index.building import describe_all as describe
 from index.building.build import build
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, make_gallery, open_gallery
 from index.operations.verify import verify
 from index.storage.generation import current_folder, generations, served_generation
@@ -54,7 +54,7 @@ class Searches:
                 generation, warning = served_generation(self._index_dir)
                 assert warning == ""
                 gallery = make_gallery(generation)
-            self._search(gallery, rng.choice(gallery.catalogue.ids))
+            self._search(gallery, rng.choice(gallery.tables.ids))
             self.answers += 1
             self.generations.add(gallery.folder.name)
             time.sleep(0.02)
@@ -68,7 +68,7 @@ class Searches:
             return
         picture = decode_image(data)
         hits = search(TINY_EMBEDDER.query(picture, Box.whole(picture), gallery.whitening), gallery, "fast", 0)
-        assert hits[0].similarity > 0.999 and {hit.image for hit in hits} == set(gallery.catalogue.ids)
+        assert hits[0].similarity > 0.999 and {hit.image for hit in hits} == set(gallery.tables.ids)
         assert image in {hit.image for hit in hits if hit.similarity > 0.999}
 
 
@@ -94,8 +94,8 @@ def state_of(folder: Path) -> State:
 
 
 def indexed(index_dir: Path) -> State:
-    catalogue = open_gallery(current_folder(index_dir)).catalogue
-    return dict(zip(catalogue.ids, catalogue.images["sha256"].to_pylist(), strict=True))
+    tables = open_gallery(current_folder(index_dir)).tables
+    return dict(zip(tables.ids, tables.images["sha256"].to_pylist(), strict=True))
 
 
 def started(gallery: Path, index_dir: Path) -> subprocess.Popen[str]:
@@ -123,7 +123,7 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
     folder.mkdir()
     for number in range(PICTURES):
         save(folder, f"{number:03d}.png", number)
-    build(folder, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    build(folder, index_dir, ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     change(folder, rng, 1)
     process, began = started(folder, index_dir), time.monotonic()
     assert not killed_after(60, process)
@@ -146,13 +146,13 @@ def test_r35_kill_at_random_instants(tmp_path: Path, pool, monkeypatch):
             assert len(generations(index_dir)) <= 3
     finally:
         searches.end()
-    last = build(folder, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    last = build(folder, index_dir, ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     assert indexed(index_dir) == state_of(folder) and verify(index_dir) == []
     assert not list(index_dir.glob("tmp-*")) and len(generations(index_dir)) == 2
     updated = open_gallery(last)
     monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)
     assert_same_index(
-        updated, open_gallery(build(folder, tmp_path / "anew", OnThreads(TINY_EMBEDDER, pool), lambda *_: None))
+        updated, open_gallery(build(folder, tmp_path / "anew", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None))
     )
     assert searches.answers > 500 and published > 10
     print(

@@ -10,7 +10,7 @@ from boxfind.settings import Settings
 from retrieval.types import Box
 from tests.chaos.test_kills import save
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 from benchmarks.load.__main__ import SEARCHES, measure
 from benchmarks.load.engine_away import kill_the_engine
 from benchmarks.load.server_and_clients import CLIENTS, p95, serving
@@ -47,7 +47,7 @@ def test_r46_thirty_clients_search_at_once_and_memory_comes_back(index, queries,
 
 def test_r54_thirty_clients_search_while_the_engine_is_killed_and_comes_back(index, queries, tmp_path):
     for library in ("pymilvus", "milvus_lite"):
-        pytest.importorskip(library, reason=f"{library} is not installed: requirements/milvus.txt")
+        pytest.importorskip(library, reason=f'{library} is not installed: pip install -e ".[milvus]"')
     from index.milvus.client import SILENT
 
     outage = kill_the_engine(index.parent / "gallery", index, tmp_path, queries, searches=5, timeout=1.0)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from index.building.decoder_pool import PicturePool, Seen
+from index.building.decoder_pool import DecodedImage, DecoderPool
 from retrieval.errors import UnreadableImage
 from retrieval.images.limits import FORMATS
 
@@ -107,7 +107,7 @@ def test_r15_two_thousand_mutants_neither_crash_nor_hang(draw, capsys):
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
         return name.split()[0], "decoded"
 
-    with PicturePool(WORKERS) as pool, ThreadPoolExecutor(2 * WORKERS) as threads:
+    with DecoderPool(WORKERS) as pool, ThreadPoolExecutor(2 * WORKERS) as threads:
         fates = Counter(threads.map(fate, mutants(draw(3, 96, 72))))
     assert fates.total() == MUTANTS and {kind for kind, _ in fates} == set(FORMATS)
     reasons = Counter({reason: sum(n for (_, r), n in fates.items() if r == reason) for _, reason in fates})
@@ -133,7 +133,7 @@ def test_r15_two_thousand_mutants_neither_crash_nor_hang(draw, capsys):
 def test_r14_a_worker_can_take_the_largest_legal_picture_of_every_format(tmp_path: Path, kind, mode, options):
     path = tmp_path / "large"
     Pillow.new(mode, (11_500, 8690)).save(path, kind, **options)
-    with PicturePool() as pool:
+    with DecoderPool() as pool:
         seen = pool.look(path, 640)
-    assert isinstance(seen, Seen) and (seen.width, seen.height) == (11_500, 8690)
+    assert isinstance(seen, DecodedImage) and (seen.width, seen.height) == (11_500, 8690)
     assert max(seen.pixels.shape) <= 640

@@ -7,7 +7,7 @@ from pathlib import Path
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building.build import build
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from retrieval.types import Box
 from tests.chaos.test_kills import save
 from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
@@ -28,7 +28,7 @@ def test_r40_twenty_builds_are_published_under_eight_threads(tmp_path: Path, mon
             path.unlink()
         for seed in range(12):
             save(folder, f"{number:02d}-{seed:02d}.png", seed)
-        build(folder, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+        build(folder, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
 
     def searches() -> list[int]:
         seen = []

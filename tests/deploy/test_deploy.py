@@ -79,7 +79,7 @@ def test_the_whole_program_comes_into_the_image_and_nothing_else():
     assert comes_in(".streamlit/config.toml")
     for name in (".streamlit/secrets.toml", "deploy/.env", "data/index/x.npy", ".git/config", ".venv/bin/python"):
         assert not comes_in(name)
-    assert not comes_in("ui/__pycache__/text.cpython-311.pyc") and not comes_in("tests/conftest.py")
+    assert not comes_in("boxfind/ui/__pycache__/session.cpython-311.pyc") and not comes_in("tests/conftest.py")
 
 
 def test_examples_name_what_the_compose_file_asks_for():

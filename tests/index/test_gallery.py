@@ -19,20 +19,20 @@ from retrieval.types import Box, Query
 def test_r28_every_picture_finds_itself_first(gallery: Path, build_index, make_embedder, pooling):
     embedder = make_embedder(pooling=pooling)
     built = open_gallery(build_index(gallery, embedder=embedder))
-    for image in built.catalogue.ids:
+    for image in built.tables.ids:
         picture = load_image(built.file(image))
         hits = search(embedder.query(picture, Box.whole(picture), built.whitening), built, top=0)
         assert hits[0].image == image
         assert hits[0].score == pytest.approx(1, abs=1e-4) and hits[0].similarity == hits[0].score
         assert (hits[0].region.kind, hits[0].region.box) == ("whole", Box.whole(picture))
-        assert sorted(hit.image for hit in hits) == built.catalogue.ids
+        assert sorted(hit.image for hit in hits) == built.tables.ids
         assert all(a.score >= b.score for a, b in itertools.pairwise(hits))
 
 
 def test_a_region_of_a_picture_finds_the_picture_and_the_region(gallery: Path, build_index, tiny_embedder):
     built = open_gallery(build_index(gallery))
     picture = load_image(built.file("3.png"))
-    row = built.catalogue.rows_of(built.catalogue.numbers["3.png"])[3]
+    row = built.tables.rows_of(built.tables.numbers["3.png"])[3]
     hits = search(Query((picture,), np.load(built.folder / "vectors.npy")[row]), built, top=3)
     assert (hits[0].image, hits[0].region) == ("3.png", built.regions("3.png")[3])
     assert tiny_embedder.look(picture).regions == built.regions("3.png")
@@ -52,7 +52,7 @@ def test_an_image_knows_its_facts(gallery: Path, build_index):
     entry = built.entry("below/6.png")
     assert (entry.width, entry.height) == (128, 96)
     assert built.file("below/6.png") == gallery / "below" / "6.png"
-    assert built.region_count == sum(len(built.regions(image)) for image in built.catalogue.ids)
+    assert built.region_count == sum(len(built.regions(image)) for image in built.tables.ids)
 
 
 def test_a_generation_that_is_gone_still_answers_but_shows_no_pictures(gallery: Path, build_index, tiny_embedder):
@@ -83,7 +83,7 @@ def test_a_row_knows_its_image_and_its_vector(gallery: Path, build_index):
     rows = np.array([5, 0, built.region_count - 1, 5])
     assert np.array_equal(built.vectors(rows), stored[rows]) and built.vectors(rows[:0]).shape == (0, stored.shape[1])
     assert [built.name(image) for image in built.images_of(rows)] == ["0.png", "0.png", "below/7.png", "0.png"]
-    assert built.image_count == 8 and built.null == built.manifest.null
+    assert built.image_count == 8 and built.background == built.manifest.background
     assert built.graph.nodes.tolist() == list(range(built.region_count))
 
 
@@ -109,7 +109,7 @@ def test_the_best_ranking_shows_where_the_object_is(tmp_path: Path, build_index,
     found = {hit.image: hit for hit in hits}["6.png"]
     assert found.region.kind == "verified" and found.confidence == "likely" and found.parts["verification"] == 1
     assert found.region.box.xywh == pytest.approx((60, 40, 288, 240), abs=5)
-    assert sorted(hit.image for hit in hits) == built.catalogue.ids
+    assert sorted(hit.image for hit in hits) == built.tables.ids
     assert max(hit.parts["verification"] for hit in hits if hit.image != "6.png") < 0.5
 
 
@@ -132,7 +132,7 @@ def test_a_gallery_of_any_size_answers(tmp_path: Path, build_index, make_embedde
     folder.mkdir()
     for number in range(images):
         Pillow.fromarray(picture(draw, number)).save(folder / f"{number:02d}.png")
-    embedder = make_embedder(query_side=64, query_views=(0.56, 0.8, 1.12), distinct=0.95, pooling="gem")
+    embedder = make_embedder(query_side=64, query_views=(0.56, 0.8, 1.12), dedup_similarity=0.95, pooling="gem")
     built = open_gallery(build_index(folder, embedder=embedder))
     names = [f"{number:02d}.png" for number in range(images)]
     for asking in (picture(draw, images - 1), draw(77, 64, 48)):
@@ -194,7 +194,7 @@ def test_only_what_lies_below_a_folder_is_found(in_folders, draw, tiny_embedder,
         assert hit.similarity == pytest.approx(similarities[hit.image], abs=1e-5)
         assert hit.region.kind == "verified" or hit.region in in_folders.regions(hit.image)
         if ranking == "fast":
-            assert hit.confidence == part.null.confidence(hit.similarity, len(images))  # of so many, not of all
+            assert hit.confidence == part.background.confidence(hit.similarity, len(images))  # of so many, not of all
 
 
 def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):
@@ -206,7 +206,7 @@ def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):
 
 
 def test_ids_and_numbers(in_folders):
-    for number, name in enumerate(in_folders.catalogue.ids):
+    for number, name in enumerate(in_folders.tables.ids):
         assert in_folders.number(name) == number and in_folders.name(number) == name
         assert [in_folders.region(row) for row in in_folders.rows_of(number)] == in_folders.regions(name)
     assert in_folders.numbers(["a/c.png", "gone.png", "0.png"]) == [in_folders.number("a/c.png"), 0]

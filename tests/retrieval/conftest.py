@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, find_neighbours, make_graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, Kinds, Region
+from retrieval.types import Box, ClassScores, Region
 
 NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)
 
@@ -23,11 +23,11 @@ class NumpyGallery:
     region_vectors: np.ndarray
     images: np.ndarray
     looks: dict[int, tuple[Keypoints, tuple[int, int]]] = field(default_factory=dict)
-    null: Null = field(default_factory=lambda: Null(0.5, 0.1))
+    background: BackgroundScores = field(default_factory=lambda: BackgroundScores(0.5, 0.1))
     graph: Graph | None = None
     fetch: int = 0
     fetched: int = 0
-    kinds: Kinds = field(default_factory=lambda: Kinds.unknown(0))
+    class_scores: ClassScores = field(default_factory=lambda: ClassScores.unknown(0))
     colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     read: list[int] = field(default_factory=list)
 

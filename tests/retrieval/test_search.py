@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from retrieval import search as module
 from retrieval.errors import UnknownName
 from retrieval.ranking import verification
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.expansion import expand
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
-from retrieval.ranking.verification import ENOUGH, NOTHING, SURE, Evidence, lift
+from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING, Evidence, lift
 from retrieval.search import METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
 
@@ -58,7 +58,7 @@ def verified(monkeypatch):
         def fake(query, size, candidates, read, seconds):
             asked_for.append(list(candidates))
             found = [inliers.get(image, 0) for image in candidates]
-            return [Evidence(n, Box(1, 2, 3, 4)) if n >= ENOUGH else NOTHING for n in found]
+            return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NOTHING for n in found]
 
         monkeypatch.setattr(module, "verify_all", fake)
         return asked_for
@@ -77,7 +77,7 @@ def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
     ]
     for hit in hits:
         assert hit.similarity == hit.score and hit.parts == {"similarity": hit.score}
-        assert hit.confidence == gallery.null.confidence(hit.score, images)
+        assert hit.confidence == gallery.background.confidence(hit.score, images)
     assert gallery.read == []
     assert hits == search(asked(query), gallery, top=top)  # it is the default
 
@@ -126,7 +126,7 @@ def test_similarity_is_the_same_whatever_the_ranking(numpy_gallery):
         )
         assert by_best == pytest.approx(by_fast, abs=1e-6)
         for hit in search(asked(query), gallery, "best", 0):
-            assert hit.confidence == gallery.null.confidence(hit.similarity, 30)
+            assert hit.confidence == gallery.background.confidence(hit.similarity, 30)
 
 
 def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch):
@@ -145,7 +145,9 @@ def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch)
 
 
 def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery, verified):
-    gallery, query = drawn_gallery(numpy_gallery, 3, 40, null=Null(5, 0.01))  # similarity alone is never enough
+    gallery, query = drawn_gallery(
+        numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01)
+    )  # similarity alone is never enough
     verified({})
     before = {hit.image: hit for hit in search(asked(query), gallery, "best", 0)}
     best_score = next(iter(before.values())).score
@@ -164,7 +166,7 @@ def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery
 def test_what_has_evidence_joins_the_query_and_all_is_ranked_anew(numpy_gallery, verified, monkeypatch):
     monkeypatch.setattr(module, "JOINING", 2)
     gallery, query = drawn_gallery(numpy_gallery, 4, 30)
-    calls = verified({3: ENOUGH, 11: 20, 17: SURE, 20: ENOUGH - 1})
+    calls = verified({3: MIN_INLIERS, 11: 20, 17: CERTAIN_INLIERS, 20: MIN_INLIERS - 1})
     hits = search(asked(query), gallery, "best", 0)
     joining = [image for image in calls[0] if image in (3, 11, 17)][:2]  # the best so far
     expanded = expand(query, gallery)
@@ -177,7 +179,7 @@ def test_what_has_evidence_joins_the_query_and_all_is_ranked_anew(numpy_gallery,
         assert hit.parts["expansion"] == pytest.approx(similarity, abs=1e-6)
         assert hit.parts["diffusion"] == pytest.approx(diffused[number], abs=1e-5)
         assert hit.region.kind == "verified" or hit.region.box.x0 == row
-    verified({20: ENOUGH - 1})
+    verified({20: MIN_INLIERS - 1})
     untouched = search(asked(query), gallery, "best", 0)
     assert {h.image: h.parts["expansion"] for h in untouched} != {h.image: h.parts["expansion"] for h in hits}
 
@@ -196,7 +198,7 @@ def test_a_picture_that_only_resembles_what_was_verified_is_found(numpy_gallery,
 
 
 def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_gallery, monkeypatch):
-    gallery, query = drawn_gallery(numpy_gallery, 5, 12, null=Null(5, 0.01))
+    gallery, query = drawn_gallery(numpy_gallery, 5, 12, background=BackgroundScores(5, 0.01))
     views = tuple(np.zeros((20, width, 3), np.uint8) for width in (30, 40, 50))
     inliers = ({3: 7, 4: 20}, {3: 12, 5: 8}, {3: 12, 4: 9})
     given: list[float] = []
@@ -208,7 +210,7 @@ def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_galle
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NOTHING for n in found]
 
     monkeypatch.setattr(module, "verify_all", fake)
-    monkeypatch.setattr(verification, "PATIENCE", 0.6)
+    monkeypatch.setattr(verification, "TIME_BUDGET", 0.6)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
     lifts = {n: hit.parts["verification"] for n, hit in hits.items() if hit.parts["verification"]}
@@ -220,25 +222,25 @@ def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_galle
     ("inliers", "confidence", "kind"),
     [
         (0, "unlikely", "grid"),
-        (ENOUGH, "possible", "grid"),
-        (SURE - 1, "possible", "grid"),
-        (SURE, "likely", "verified"),
+        (MIN_INLIERS, "possible", "grid"),
+        (CERTAIN_INLIERS - 1, "possible", "grid"),
+        (CERTAIN_INLIERS, "likely", "verified"),
     ],
 )
 def test_a_few_details_could_be_chance(numpy_gallery, verified, inliers, confidence, kind):
-    gallery, query = drawn_gallery(numpy_gallery, 3, 40, null=Null(5, 0.01))
+    gallery, query = drawn_gallery(numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01))
     verified({7: inliers})
     (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
     assert (hit.confidence, hit.region.kind) == (confidence, kind)
 
 
-@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, ENOUGH - 1)))
+@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, MIN_INLIERS - 1)))
 def test_a_few_details_change_nothing(numpy_gallery, seed, inliers):
     gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
     assert verified_scores(gallery, query, inliers) == verified_scores(gallery, query, {})
 
 
-@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(ENOUGH, 40), min_size=1))
+@given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(MIN_INLIERS, 40), min_size=1))
 def test_images_with_evidence_come_nearer_and_none_is_lost(numpy_gallery, seed, inliers):
     gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
     before, after = verified_scores(gallery, query, {}), verified_scores(gallery, query, inliers)
@@ -252,7 +254,7 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
 
     def found(query, size, images, read, seconds):
         counts = [inliers.get(image, 0) for image in images]
-        return [Evidence(n, Box(1, 2, 3, 4)) if n >= ENOUGH else NOTHING for n in counts]
+        return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NOTHING for n in counts]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "verify_all", found)
@@ -260,12 +262,15 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
 
 
 def test_the_object_itself_is_found_and_outlined(numpy_gallery, monkeypatch):
-    monkeypatch.setattr(verification, "PATIENCE", np.inf)
+    monkeypatch.setattr(verification, "TIME_BUDGET", np.inf)
     crop = blocks(1)
     looks = {n: (find_keypoints(blocks(100 + n, 640, 480)), (640, 480)) for n in range(5)}
     looks[7] = find_keypoints(showing(crop, 200, 120, 50)), (640, 480)
     alike = np.array([[np.cos(turn), np.sin(turn)] for turn in np.arange(8) / 20], np.float32)
-    gallery, query = numpy_gallery(alike, np.arange(8), looks=looks, null=Null(5, 0.01)), np.array([1, 0], np.float32)
+    gallery, query = (
+        numpy_gallery(alike, np.arange(8), looks=looks, background=BackgroundScores(5, 0.01)),
+        np.array([1, 0], np.float32),
+    )
     assert search(asked(query), gallery, "best", 0)[0].image != "00007"
     gallery.read.clear()
     first, *others = search(asked(query, crop), gallery, "best", 0)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from boxfind.searches.group_names import LONGEST_NAME, Label, Labels, Places, labels_of
-from boxfind.ui.admin import may_rebuild, require_admin
+from boxfind.searches.group_names import LONGEST_NAME, GroupName, GroupNames, Places, labels_of
+from boxfind.ui.admin import is_admin, require_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.synced_widgets import key_for, was_set
@@ -13,7 +13,7 @@ from index.groups.groups import Group
 from retrieval.errors import BoxfindError
 
 
-def names_of(groups: Sequence[Group]) -> list[Label | None]:
+def names_of(groups: Sequence[Group]) -> list[GroupName | None]:
     """The label of each group as it is now; a sentence on the page where they cannot be read."""
     try:
         given = labels_of([_places(group) for group in groups], _labels().all())
@@ -23,10 +23,10 @@ def names_of(groups: Sequence[Group]) -> list[Label | None]:
     return [given.get(place) for place in range(len(groups))]
 
 
-def name_field(group: Group, number: int, label: Label | None) -> None:
+def name_field(group: Group, number: int, label: GroupName | None) -> None:
     """A field to name the group in; for visitors who may not, the name it has."""
     name = label.name if label else ""
-    if not may_rebuild():
+    if not is_admin():
         st.markdown(f"**{plain(name)}**" if name else f"Group {number}")
         return
     field = f"name of {group.best.image} {group.best.region.box.xywh}"
@@ -43,7 +43,7 @@ def name_field(group: Group, number: int, label: Label | None) -> None:
     )
 
 
-def _give(field: str, key: str, group: Group, label: Label | None) -> None:
+def _give(field: str, key: str, group: Group, label: GroupName | None) -> None:
     name = str(st.session_state[key]).strip()
     if not was_set(field, key, name):
         return
@@ -59,5 +59,5 @@ def _places(group: Group) -> Places:
 
 
 @st.cache_resource(show_spinner=False)
-def _labels() -> Labels:
-    return Labels(shared_engine().settings.searches_file)
+def _labels() -> GroupNames:
+    return GroupNames(shared_engine().settings.searches_file)

@@ -7,19 +7,19 @@ import streamlit as st
 
 from boxfind.export.crops import cut
 from boxfind.export.groups import groups_csv
-from boxfind.searches.group_names import Label
+from boxfind.searches.group_names import GroupName
 from boxfind.ui.catalogue.group_names import name_field, names_of
 from boxfind.ui.gallery.browse import ACTIONS, picture_grid
 from boxfind.ui.gallery.picture_dialog import PICTURE
-from boxfind.ui.gallery.send_to_search import hand_over
+from boxfind.ui.gallery.send_to_search import send_to_search
 from boxfind.ui.served_gallery import failure
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Tile, tile_grid
 from index.gallery import Gallery
-from index.groups.groups import Group, Grouped, Member, gallery_spots, group_gallery
+from index.groups.groups import Group, Grouped, Member, gallery_object_instances, group_gallery
 from retrieval.clustering.grouping import LIKENESS
-from retrieval.clustering.object_instances import Spots
+from retrieval.clustering.object_instances import ObjectInstances
 from retrieval.errors import BoxfindError
 from retrieval.images.decode import decode_image
 from retrieval.images.resize import resize_image, thumbnail
@@ -72,7 +72,7 @@ def catalogue(gallery: Gallery) -> list[str]:
         return _groups(gallery, grouped.groups, labels)
 
 
-def _groups(gallery: Gallery, groups: Sequence[Group], labels: Sequence[Label | None]) -> list[str]:
+def _groups(gallery: Gallery, groups: Sequence[Group], labels: Sequence[GroupName | None]) -> list[str]:
     place = next((place for place, group in enumerate(groups) if _key(group) == _opened()), None)
     if place is not None:
         return _open_group(gallery, groups[place], place + 1, labels[place])
@@ -88,7 +88,7 @@ def _groups(gallery: Gallery, groups: Sequence[Group], labels: Sequence[Label | 
     return []
 
 
-def _card(gallery: Gallery, group: Group, number: int, label: Label | None) -> None:
+def _card(gallery: Gallery, group: Group, number: int, label: GroupName | None) -> None:
     with st.container(border=True, width=CARD_WIDTH, gap="xsmall"):
         name = label.name if label else f"Group {number}"
         st.image(_crop(gallery.folder.name, group.best, gallery), width="stretch", alt=f"{name}: {group.best.image}")
@@ -104,7 +104,7 @@ def _card(gallery: Gallery, group: Group, number: int, label: Label | None) -> N
         name_field(group, number, label)
 
 
-def _open_group(gallery: Gallery, group: Group, number: int, label: Label | None) -> list[str]:
+def _open_group(gallery: Gallery, group: Group, number: int, label: GroupName | None) -> list[str]:
     """Its pictures as tiles, the odd ones last."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("All groups", icon=":material/arrow_back:", shortcut="B", on_click=_open, args=[None])
@@ -160,8 +160,8 @@ def _summary(grouped: Grouped) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Looking for what is alike in the pictures…")
-def _spots(generation: str, _gallery: Gallery) -> Spots:
-    return gallery_spots(_gallery)
+def _spots(generation: str, _gallery: Gallery) -> ObjectInstances:
+    return gallery_object_instances(_gallery)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Putting together what is alike…")
@@ -202,6 +202,6 @@ def _picked(places: dict[str, Box], action: str, image: str) -> None:
     if action == "look":
         PICTURE.open(image)
     elif action == "whole":
-        hand_over(image, "whole")
+        send_to_search(image, "whole")
     else:
-        hand_over(image, places[image])
+        send_to_search(image, places[image])

@@ -9,14 +9,14 @@ import streamlit as st
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset_zip import dataset_zip, upright_jpeg
 from boxfind.evaluation.judged import Judged, Rating, Ratings, question, rate_all, rating
-from boxfind.searches.saved_searches import Notebook
-from boxfind.ui.session import Picture, notebook, shared_engine
+from boxfind.searches.saved_searches import SavedSearches
+from boxfind.ui.session import Picture, saved_search_store, shared_engine
 from index.gallery import Gallery
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import read_file
 from retrieval.printable import shown
 
-PATIENCE = 0.5
+SPINNER_DELAY = 0.5
 """Seconds after which the page shows how far it is: what is remembered takes less."""
 
 
@@ -25,7 +25,7 @@ def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str
     began, slot = time.monotonic(), st.empty()
 
     def progress(stage: str, done: int, total: int) -> None:
-        if time.monotonic() - began > PATIENCE:
+        if time.monotonic() - began > SPINNER_DELAY:
             slot.progress(done / total, f"{stage}: {done} of {total}")
 
     found = rate_all(
@@ -37,7 +37,9 @@ def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str
 
 def packing(gallery: Gallery, searches: Sequence[Judged]) -> Callable[[], bytes]:
     """Makes the ZIP when it is asked for, which is outside of any page."""
-    return partial(dataset_zip, searches, partial(_jpeg, gallery=gallery, engine=shared_engine(), kept=notebook()))
+    return partial(
+        dataset_zip, searches, partial(_jpeg, gallery=gallery, engine=shared_engine(), kept=saved_search_store())
+    )
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
@@ -45,18 +47,18 @@ def _rating(generation: str, search: Judged, ranking: str, _gallery: Gallery) ->
     """Remembered by what decides it. Raises UnreadableImage, BadBox."""
     engine, images = shared_engine(), {}
     for key in {example.picture for example in search.request.examples}:
-        picture = _picture(key, _gallery, notebook())
+        picture = _picture(key, _gallery, saved_search_store())
         images[key] = engine.read_picture(picture.data, picture.name)
     hits = engine.answer(_gallery, question(search, ranking), images, 0)
     return rating(search, [hit.image for hit in hits])
 
 
-def _picture(key: str, gallery: Gallery, kept: Notebook) -> Picture:
+def _picture(key: str, gallery: Gallery, kept: SavedSearches) -> Picture:
     """A picture of a saved search, which the notebook has unless the gallery does. Raises UnreadableImage."""
     data = kept.picture(key)
     if data is not None:
         return Picture("The picture searched with", data)
-    image = gallery.catalogue.with_contents(key)
+    image = gallery.tables.with_contents(key)
     if image is None:
         raise UnreadableImage("gone", "The picture searched with is not in the gallery any more.")
     try:
@@ -68,7 +70,7 @@ def _picture(key: str, gallery: Gallery, kept: Notebook) -> Picture:
     return found
 
 
-def _jpeg(key: str, gallery: Gallery, engine: Engine, kept: Notebook) -> bytes:
+def _jpeg(key: str, gallery: Gallery, engine: Engine, kept: SavedSearches) -> bytes:
     """Upright and without metadata, as the notebook keeps pictures. Raises UnreadableImage."""
     data = kept.picture(key)
     if data is not None:

@@ -14,7 +14,7 @@ from boxfind.ui.search.query_source import TYPES
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
-from index.operations.add_images import ADDED, AlreadyThere, Intake
+from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
 from retrieval.errors import BoxfindError, UnreadableImage
 
 BATCH, WAITING, REPORT = "upload batch", "uploads waiting", "upload report"
@@ -76,7 +76,7 @@ def _hand_over(uploads: Sequence[UploadedFile]) -> None:
 def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
     """Puts them into the gallery one after the other and has the index built. Raises NotAllowed, IndexProblem."""
     who, engine = require_admin(), shared_engine()
-    intake = Intake(engine.settings.gallery_dir, gallery, engine.read_picture)
+    intake = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
     added, left_out, bar = 0, list[str](), st.progress(0.0)
     try:
         for number, upload in enumerate(uploads, start=1):

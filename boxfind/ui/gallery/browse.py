@@ -6,16 +6,16 @@ import numpy as np
 import streamlit as st
 
 from boxfind.ui.gallery.picture_dialog import PICTURE
-from boxfind.ui.gallery.send_to_search import hand_over
+from boxfind.ui.gallery.send_to_search import send_to_search
 from boxfind.ui.served_gallery import folders
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
-from index.storage.tables import Catalogue
+from index.storage.tables import Tables
 from retrieval.types import Numbers
 
 PER_PAGE = 40
-ORDERS: dict[str, Callable[[Catalogue], Numbers]] = {
+ORDERS: dict[str, Callable[[Tables], Numbers]] = {
     "By name": lambda catalogue: np.arange(len(catalogue.ids)),
     "Newest first": lambda catalogue: _falling(catalogue.images["mtime"].to_numpy()),
     "Largest first": lambda catalogue: _falling(
@@ -36,7 +36,7 @@ def browse(gallery: Gallery) -> list[str]:
         counted = st.container(width="stretch")
         folder = _folder_choice(gallery)
         order = _choice("Order", list(ORDERS), "gallery order")
-    images = pictures_in(gallery.folder.name, folder, order, gallery.catalogue)
+    images = pictures_in(gallery.folder.name, folder, order, gallery.tables)
     counted.caption(f"{len(images):,} pictures" + (f" of {gallery.image_count:,}" if folder else ""))
     pages = -(-len(images) // PER_PAGE)
     number = counted.pagination(pages, key="gallery page", bind="query-params") if pages > 1 else 1
@@ -45,10 +45,10 @@ def browse(gallery: Gallery) -> list[str]:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def pictures_in(generation: str, folder: str, order: str, _catalogue: Catalogue) -> list[str]:
+def pictures_in(generation: str, folder: str, order: str, _tables: Tables) -> list[str]:
     """The ids of the images below a folder, all for "", in one of the ORDERS."""
     start = f"{folder}/" if folder else ""
-    return [image for number in ORDERS[order](_catalogue) if (image := _catalogue.ids[number]).startswith(start)]
+    return [image for number in ORDERS[order](_tables) if (image := _tables.ids[number]).startswith(start)]
 
 
 def picture_grid(gallery: Gallery, images: Sequence[str], key: str, label: str = "Pictures of the gallery") -> None:
@@ -66,7 +66,7 @@ def _picked(action: str, image: str) -> None:
     if action == "look":
         PICTURE.open(image)
     else:
-        hand_over(image, "whole" if action == "whole" else None)
+        send_to_search(image, "whole" if action == "whole" else None)
 
 
 def _folder_choice(gallery: Gallery) -> str:

@@ -17,7 +17,7 @@ MOST_OF_A_GROUP = 40
 def duplicates(gallery: Gallery) -> list[str]:
     """Shows what is there twice; the ids of all of it, one group after the other."""
     st.caption("This list is for looking things over: Boxfind never deletes or moves a picture.")
-    same = identical(gallery.catalogue)
+    same = identical(gallery.tables)
     st.subheader("The same file", anchor=False)
     _groups(gallery, same, "No file is in the gallery twice.", "identical files", "same")
     st.subheader("Nearly the same picture", anchor=False)

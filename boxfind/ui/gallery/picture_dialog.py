@@ -9,8 +9,8 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from boxfind.ui.gallery.original import ONLY_SMALL, original
-from boxfind.ui.gallery.send_to_search import hand_over
-from boxfind.ui.widgets.dialog_state import Opened
+from boxfind.ui.gallery.send_to_search import send_to_search
+from boxfind.ui.widgets.dialog_state import DialogState
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from index.storage.tables import ImageEntry
@@ -22,7 +22,7 @@ ROOM = (1100, 700)
 NO_REGIONS = "None"
 
 
-PICTURE = Opened("picture")
+PICTURE = DialogState("picture")
 
 
 def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
@@ -67,7 +67,7 @@ def _buttons(images: Sequence[str], place: int) -> None:
             ("Find look-alikes of the whole picture", "image_search", True),
         ):
             if st.button(label, icon=f":material/{icon}:"):
-                hand_over(images[place], "whole" if whole else None)
+                send_to_search(images[place], "whole" if whole else None)
                 st.rerun()
 
 

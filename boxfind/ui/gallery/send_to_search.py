@@ -9,15 +9,15 @@ from index.gallery import Gallery
 from retrieval.types import Box
 
 
-def hand_over(image: str, box: Box | Literal["whole"] | None = None) -> None:
+def send_to_search(image: str, box: Box | Literal["whole"] | None = None) -> None:
     """Has the next run of the page go to the search with a picture, and with that box on it, or one round all of it."""
     st.session_state["handed over"] = image, box
 
 
-def follow_hand_over(gallery: Gallery) -> None:
+def open_sent_image(gallery: Gallery) -> None:
     """Goes there, when that was asked for and the picture can be opened. A callback could not: it knows no pages."""
     image, box = st.session_state.pop("handed over", ("", None))
-    if image not in gallery.catalogue.numbers:
+    if image not in gallery.tables.numbers:
         return
     entry = gallery.entry(image)
     if search_from(gallery, image, Box(0, 0, entry.width, entry.height) if box == "whole" else box):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import asking, image_of, name_of
+from boxfind.ui.search.search_state import image_of, name_of, search_state
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.synced_widgets import key_for, was_set
 from index.gallery import Gallery
@@ -26,7 +26,7 @@ ANOTHER = (
 
 def box_list(gallery: Gallery) -> None:
     """Shows nothing while a single box is asked for."""
-    state = asking()
+    state = search_state()
     examples = state.request.examples
     if not state.several and len(examples) < 2:
         return
@@ -40,7 +40,7 @@ def box_list(gallery: Gallery) -> None:
 
 
 def _row(number: int, example: Example, gallery: Gallery) -> None:
-    state = asking()
+    state = search_state()
     name = name_of(example.picture, gallery)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         try:
@@ -70,7 +70,7 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
 
 
 def _change(number: int, key: str) -> None:
-    state, role = asking(), st.session_state[key]
+    state, role = search_state(), st.session_state[key]
     example = state.request.examples[number : number + 1]
     if example and was_set(f"role {number}", key, replace(example[0], role=role)):
         state.change(number, role)
@@ -79,4 +79,4 @@ def _change(number: int, key: str) -> None:
 def _join(key: str) -> None:
     joining = st.session_state[key]
     if was_set("joining", key, joining):
-        asking().joining = joining
+        search_state().joining = joining

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import Asking
+from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.widgets.colours import COLOURS
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.images.resize import thumbnail
@@ -28,23 +28,23 @@ ORIGINS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
 """The point of a box that the canvas gives the place of, as a share of its side."""
 
 
-def pick_boxes(image: Image, asking: Asking) -> None:
+def pick_boxes(image: Image, search_state: SearchState) -> None:
     """Shows the picture to draw on, and makes what is drawn on it what is asked for.
 
     Of several boxes the last one counts, unless the visitor looks for several things.
     """
     height, width = image.shape[:2]
     scale = min(CANVAS_WIDTH / width, CANVAS_HEIGHT / height)
-    things = _canvas(image, scale, asking)
+    things = _canvas(image, scale, search_state)
     drawn = drawn_boxes(things, scale, width, height)
-    boxes = list(dict.fromkeys(_exact(box, asking.preset, tolerance=(SNAP + 2) / scale) for box in drawn))
-    if len(boxes) > 1 and not asking.several:
-        asking.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
+    boxes = list(dict.fromkeys(_exact(box, search_state.preset, tolerance=(SNAP + 2) / scale) for box in drawn))
+    if len(boxes) > 1 and not search_state.several:
+        search_state.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
         st.rerun()
-    if asking.several and len(boxes) > len(asking.preset):
-        asking.put(boxes[:MOST_BOXES])  # a canvas on which they are numbered takes its place
+    if search_state.several and len(boxes) > len(search_state.preset):
+        search_state.put(boxes[:MOST_BOXES])  # a canvas on which they are numbered takes its place
         st.rerun()
-    asking.drawn(boxes)
+    search_state.drawn(boxes)
     if things and not boxes:
         st.caption("That box is too small to search with; draw a larger one.")
     elif len(boxes) >= MOST_BOXES:
@@ -71,20 +71,20 @@ def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int)
     return boxes
 
 
-def _canvas(image: Image, scale: float, asking: Asking) -> Sequence[object]:
+def _canvas(image: Image, scale: float, search_state: SearchState) -> Sequence[object]:
     """The canvas with the picture below it; what lies on it, as the browser tells it."""
     from streamlit_drawable_canvas import st_canvas  # works in a running app only
 
     height, width = image.shape[:2]
-    key = f"canvas-{asking.shown}-{asking.canvas}"
+    key = f"canvas-{search_state.shown}-{search_state.canvas}"
     try:
         with st.container(key="canvas"):
             told = st_canvas(
-                background_image=_background(asking.shown, image),
+                background_image=_background(search_state.shown, image),
                 width=round(width * scale),
                 height=round(height * scale),
                 drawing_mode="labeled_rect",
-                initial_drawing=_drawing_of(asking, key, scale, width * scale, height * scale),
+                initial_drawing=_drawing_of(search_state, key, scale, width * scale, height * scale),
                 stroke_color=COLOURS[0],
                 stroke_width=STROKE,
                 fill_color=FILL,
@@ -127,7 +127,7 @@ def _edges_of(one: Box, other: Box) -> tuple[tuple[int, int], ...]:
     return (one.x0, other.x0), (one.y0, other.y0), (one.x1, other.x1), (one.y1, other.y1)
 
 
-def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
+def _drawing_of(search_state: SearchState, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
     """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen.
 
     The browser keeps what is drawn, also below another picture, until a drawing comes that differs: so it has the key.
@@ -135,10 +135,10 @@ def _drawing_of(asking: Asking, key: str, scale: float, across: float, down: flo
     from streamlit_drawable_canvas import boxes_to_drawing
 
     placed = []
-    for number, box in enumerate(asking.preset, start=1):
+    for number, box in enumerate(search_state.preset, start=1):
         x, y, w, h = (side * scale for side in box.xywh)
         w, h = min(w, across - x - STROKE), min(h, down - y - STROKE)
-        label = str(number) if asking.several else ""
+        label = str(number) if search_state.several else ""
         placed.append({"label": label, "left": x, "top": y, "width": w, "height": h})
     drawn: dict[str, Any] = boxes_to_drawing(placed, stroke_color=COLOURS[0], stroke_width=STROKE, fill_color=FILL)
     return drawn | {"key": key}

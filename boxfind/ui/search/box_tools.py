@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import Asking, asking
+from boxfind.ui.search.search_state import SearchState, search_state
 from boxfind.ui.widgets.synced_widgets import key_for, was_set
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.regions.grabcut import snap_box
+from retrieval.regions.grabcut import fit_box
 from retrieval.regions.proposals import suggest_boxes
 from retrieval.types import Box, Image
 
@@ -17,7 +17,7 @@ SIDES = ("Left", "Top", "Width", "Height")
 
 def box_buttons(image: Image) -> None:
     """What can be done to the box without drawing."""
-    state = asking()
+    state = search_state()
     nothing = not state.boxes
     with st.container(horizontal=True, gap="small"):
         st.button("Whole picture", icon=":material/fullscreen:", on_click=_add, args=[Box.whole(image)], shortcut="W")
@@ -45,7 +45,7 @@ def box_buttons(image: Image) -> None:
 
 def suggestions(image: Image) -> None:
     """Things in the picture that stand out, to click instead of drawing."""
-    state = asking()
+    state = search_state()
     boxes = _suggested(state.shown, image)
     if not boxes:
         return
@@ -71,7 +71,7 @@ def suggestions(image: Image) -> None:
 
 def box_numbers(image: Image) -> None:
     """The last box as four numbers to read and to change."""
-    state = asking()
+    state = search_state()
     height, width = image.shape[:2]
     with st.expander("Set the box by numbers"):
         box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
@@ -92,19 +92,19 @@ def box_numbers(image: Image) -> None:
 
 def _add(box: Box) -> None:
     """A further box where several are looked for, else the only one."""
-    state = asking()
+    state = search_state()
     others = [other for other in state.boxes if other != box] if state.several else []
     state.put([*others, box])
 
 
 def _fit(image: Image) -> None:
-    state = asking()
+    state = search_state()
     if state.boxes:
-        _replace_last(state, snap_box(image, state.boxes[-1]))
+        _replace_last(state, fit_box(image, state.boxes[-1]))
 
 
 def _several(key: str) -> None:
-    state, several = asking(), st.session_state[key]
+    state, several = search_state(), st.session_state[key]
     if not was_set("several", key, several):
         return
     if several:
@@ -117,10 +117,10 @@ def _several(key: str) -> None:
 def _take_numbers(key: str, width: int, height: int) -> None:
     x, y, w, h = (int(st.session_state[f"{key} {name}"]) for name in SIDES)
     if was_set("box", key, (x, y, w, h)):
-        _replace_last(asking(), Box.from_xywh(x, y, w, h).clipped(width, height))
+        _replace_last(search_state(), Box.from_xywh(x, y, w, h).clipped(width, height))
 
 
-def _replace_last(state: Asking, box: Box) -> None:
+def _replace_last(state: SearchState, box: Box) -> None:
     state.put([*state.boxes[:-1], box])
 
 

@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from boxfind.export.formats import FORMATS, file_name
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.searches.link import from_params, to_params
 from boxfind.ui.search.results import shown_of
 from boxfind.ui.search.search_history import title_of
-from boxfind.ui.search.search_state import asking, image_of
-from boxfind.ui.session import notebook
+from boxfind.ui.search.search_state import image_of, search_state
+from boxfind.ui.session import saved_search_store
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
@@ -21,13 +21,13 @@ from retrieval.request import Request
 from retrieval.types import Box, Hit, Image
 
 
-def take_away(gallery: Gallery, hits: Sequence[Hit]) -> None:
+def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """A menu; what is chosen is made when it is asked for."""
     menu = st.popover("Take away", icon=":material/download:", on_change="rerun", key="take away")
     if not menu.open:
         return
     with menu:
-        request = asking().request
+        request = search_state().request
         shown = [hit for _, hit in shown_of(hits)]
         st.caption(f"The {len(shown)} results shown, with their boxes. Pictures carry no data of their cameras.")
         answer = _answer(gallery, request, shown)
@@ -52,7 +52,7 @@ def take_away(gallery: Gallery, hits: Sequence[Hit]) -> None:
             )
 
 
-def follow_link(gallery: Gallery) -> None:
+def open_link(gallery: Gallery) -> None:
     """Takes up the search that the address of the page leads to, once."""
     params = {name: st.query_params.get_all(name) for name in st.query_params}
     if not {"box", "words"} & params.keys() or st.session_state.get("followed") == params:
@@ -65,22 +65,22 @@ def follow_link(gallery: Gallery) -> None:
     except BoxfindError as error:
         st.warning(plain(str(error)), icon=":material/link_off:")
         return
-    asking().ask(request)
-    asking().reopen()
+    search_state().ask(request)
+    search_state().reopen()
 
 
 def link_to(request: Request, gallery: Gallery) -> str:
     """The address that restores a search; empty when nobody else could open its pictures."""
     keys = {example.picture for example in request.examples}
-    if any(not gallery.catalogue.with_contents(key) and notebook().picture(key) is None for key in keys):
+    if any(not gallery.tables.with_contents(key) and saved_search_store().picture(key) is None for key in keys):
         return ""
     return f"{(st.context.url or '').partition('?')[0]}?{urlencode(to_params(request), doseq=True)}"
 
 
-def _answer(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> Answer:
+def _answer(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> SearchResult:
     query: Image | None = None
     box: Box | None = None
     for asked in request.wanted[:1]:
         with suppress(BoxfindError):
             query, box = image_of(asked.picture, gallery), asked.box
-    return Answer(title_of(request, gallery), tuple(hits), gallery, query, box, link_to(request, gallery))
+    return SearchResult(title_of(request, gallery), tuple(hits), gallery, query, box, link_to(request, gallery))

@@ -6,8 +6,8 @@ import streamlit as st
 
 from boxfind.ui.gallery.original import ONLY_SMALL, original
 from boxfind.ui.search.result_grid import described
-from boxfind.ui.search.search_state import asking, image_of, search_from
-from boxfind.ui.widgets.dialog_state import Opened
+from boxfind.ui.search.search_state import image_of, search_from, search_state
+from boxfind.ui.widgets.dialog_state import DialogState
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import joined, outlined
 from index.gallery import Gallery
@@ -31,18 +31,18 @@ PARTS = {
 }
 
 
-CLOSER = Opened("closer")
+MATCH_DIALOG = DialogState("closer")
 
 
-def closer(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
+def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
     """The dialog, when CLOSER was asked to open."""
-    if CLOSER.is_due({hit.image for hit in hits}):
+    if MATCH_DIALOG.is_due({hit.image for hit in hits}):
         _dialog(gallery, hits, request)
 
 
 @st.dialog("Look closer", width="large")
 def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
-    place = next((n for n, hit in enumerate(hits) if hit.image == CLOSER.image), 0)
+    place = next((n for n, hit in enumerate(hits) if hit.image == MATCH_DIALOG.image), 0)
     hit = hits[place]
     _steps(gallery, hits, place)
     picture, is_file = original(gallery, hit.image)
@@ -94,26 +94,26 @@ def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
                 icon=":material/chevron_left:" if step < 0 else ":material/chevron_right:",
                 shortcut=key,
                 disabled=not 0 <= place + step < len(hits),
-                on_click=CLOSER.step,
+                on_click=MATCH_DIALOG.step,
                 args=[hits[(place + step) % len(hits)].image],
             )
         if st.button("Search from this place", icon=":material/center_focus_strong:", key="closer search"):
             search_from(gallery, hit.image, hit.region.box)
             st.rerun()
-        request = asking().request
-        for label, right, marked in (("right", True, request.right), ("wrong", False, request.wrong)):
+        request = search_state().request
+        for label, right, marked in (("right", True, request.positives), ("wrong", False, request.negatives)):
             icon = "thumb_up" if right else "thumb_down"
             said = "Taken as" if hit.image in marked else "Mark as"
             if st.button(f"{said} {label}", icon=f":material/{icon}:", key=f"closer {label}"):
-                asking().mark(hit.image, right)
-                CLOSER.open(hit.image)
+                search_state().mark(hit.image, right)
+                MATCH_DIALOG.open(hit.image)
                 st.rerun()
 
 
 def _details(gallery: Gallery, hit: Hit, request: Request, crop: Image | None, picture: Image) -> None:
     if crop is None or request.ranking != "best":
         return
-    keypoints, size = gallery.keypoints(gallery.catalogue.numbers[hit.image])
+    keypoints, size = gallery.keypoints(gallery.tables.numbers[hit.image])
     details = matched_details(crop, keypoints, size)
     count = len(details.query)
     if not count:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import asking
+from boxfind.ui.search.search_state import search_state
 from boxfind.ui.session import Picture, shared_engine
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import read_file
@@ -18,7 +18,7 @@ STAYS = "It stays in memory and is never stored, unless you save the search."
 def query_source() -> None:
     """Offers the ways to choose a picture. A visit to the sample gallery begins with one of its samples."""
     samples = _sample_files()
-    if samples and not asking().shown:
+    if samples and not search_state().shown:
         _take(samples[0])
     sources = [name for name in SOURCES if name != "Sample" or samples]
     chosen = st.segmented_control(
@@ -79,13 +79,13 @@ SOURCES: dict[str, Callable[[], None]] = {"File": _file, "Clipboard": _clipboard
 def _take_given(widget: str) -> None:
     given = st.session_state.get(widget)
     if given is not None:
-        asking().show(Picture(given.name, given.getvalue()))
+        search_state().show(Picture(given.name, given.getvalue()))
 
 
 def _take_pasted() -> None:
     given = st.session_state.get("paste")
     if given is not None and given.files:
-        asking().show(Picture(given.files[0].name, given.files[0].getvalue()))
+        search_state().show(Picture(given.files[0].name, given.files[0].getvalue()))
 
 
 def _take_sample() -> None:
@@ -96,7 +96,7 @@ def _take_sample() -> None:
 
 def _take(sample: Path) -> None:
     try:
-        asking().show(Picture(_title(sample), read_file(sample)))
+        search_state().show(Picture(_title(sample), read_file(sample)))
     except UnreadableImage:  # somebody has tidied up; there are other ways
         st.toast("This sample cannot be opened any more.", icon=":material/warning:")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import asking
+from boxfind.ui.search.search_state import search_state
 from boxfind.ui.served_gallery import folders
 from boxfind.ui.widgets.synced_widgets import key_for, was_set
 from index.gallery import Gallery
@@ -30,7 +30,7 @@ CONTEXT_HELP = "Small and plain things are found more surely with some of their 
 
 def ranking_choice() -> None:
     """Best or fast; it stays for the whole visit."""
-    chosen = asking().request.ranking
+    chosen = search_state().request.ranking
     key = key_for("ranking", chosen)
     st.segmented_control(
         "Ranking",
@@ -47,7 +47,7 @@ def ranking_choice() -> None:
 
 def folder_choice(gallery: Gallery) -> None:
     """Everywhere, or only below one folder; nothing where all pictures lie in one."""
-    below, chosen = folders(gallery), asking().request.folder
+    below, chosen = folders(gallery), search_state().request.folder
     if not below:
         return
     key, options = key_for("folder", chosen), ["", *sorted({*below, chosen} - {""})]
@@ -65,7 +65,7 @@ def folder_choice(gallery: Gallery) -> None:
 
 def context_choice() -> None:
     """How much of its surroundings is looked at with the box."""
-    chosen = min(CONTEXTS, key=lambda context: abs(context - asking().request.context))
+    chosen = min(CONTEXTS, key=lambda context: abs(context - search_state().request.context))
     key = key_for("context", chosen)
     st.select_slider(
         "Surroundings of the box",
@@ -80,6 +80,6 @@ def context_choice() -> None:
 
 
 def _settle(name: str, key: str, change: Callable[[Request, Any], Request]) -> None:
-    state, value = asking(), st.session_state[key]
+    state, value = search_state(), st.session_state[key]
     if was_set(name, key, value):
         state.settle(change(state.request, value))

@@ -40,7 +40,7 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:
         tone=TONES[hit.confidence],
         note=f"{hit.similarity:.2f}",
         help=meaning(hit),
-        pressed=("right",) if hit.image in request.right else (),
+        pressed=("right",) if hit.image in request.positives else (),
     )
 
 

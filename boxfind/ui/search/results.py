@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from boxfind.ui.search.match_dialog import CLOSER, closer
+from boxfind.ui.search.match_dialog import MATCH_DIALOG, match_dialog
 from boxfind.ui.search.result_grid import result_grid
-from boxfind.ui.search.search_state import asking, search_from
+from boxfind.ui.search.search_state import search_from, search_state
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
@@ -28,8 +28,10 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     slot = st.container()
     page = st.pagination(pages, key="results page") if pages > 1 else 1
     with slot:
-        result_grid(gallery, shown[(page - 1) * PER_PAGE : page * PER_PAGE], asking().request, _pick(gallery, hits))
-    closer(gallery, [hit for _, hit in shown], asking().request)
+        result_grid(
+            gallery, shown[(page - 1) * PER_PAGE : page * PER_PAGE], search_state().request, _pick(gallery, hits)
+        )
+    match_dialog(gallery, [hit for _, hit in shown], search_state().request)
 
 
 def remarks(hits: Sequence[Hit]) -> None:
@@ -53,11 +55,11 @@ def _pick(gallery: Gallery, hits: Sequence[Hit]) -> Callable[[str, str], None]:
 
     def pick(action: str, image: str) -> None:
         if action == "open":
-            CLOSER.open(image)
+            MATCH_DIALOG.open(image)
         elif action == "search":
             search_from(gallery, image, regions[image])
         else:
-            asking().mark(image, right=action == "right")
+            search_state().mark(image, positive=action == "right")
 
     return pick
 
@@ -80,28 +82,29 @@ def similarity_choice(hits: Sequence[Hit]) -> None:
 
 def marked(gallery: Gallery) -> None:
     """What was marked, and the ways to take it back; nothing while nothing is."""
-    state = asking()
+    state = search_state()
     request = state.request
-    if not request.right and not request.wrong:
+    if not request.positives and not request.negatives:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"The results follow your marks: {len(request.right)} right, {len(request.wrong)} wrong.", width="content"
+            f"The results follow your marks: {len(request.positives)} right, {len(request.negatives)} wrong.",
+            width="content",
         )
-        if request.wrong:
+        if request.negatives:
             with st.popover("Left out", icon=":material/thumb_down:"):
-                _left_out(gallery, request.wrong)
+                _left_out(gallery, request.negatives)
         st.button("Forget all marks", icon=":material/undo:", type="tertiary", on_click=state.unmark)
 
 
 def _left_out(gallery: Gallery, wrong: Sequence[str]) -> None:
-    known = [image for image in wrong if image in gallery.catalogue.numbers]
+    known = [image for image in wrong if image in gallery.tables.numbers]
     tiles = [Tile(image, thumbnail_of(gallery, image), (1, 1), f"Marked as wrong: {image}", image) for image in known]
     tile_grid(tiles, [Action("back", "Not wrong after all", "undo")], _take_back, "left out", 110, "Marked as wrong")
 
 
 def _take_back(action: str, image: str) -> None:
-    asking().mark(image, right=False)
+    search_state().mark(image, positive=False)
 
 
 def _least() -> float:

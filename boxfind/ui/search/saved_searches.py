@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from boxfind.searches.answer_diff import news
+from boxfind.searches.answer_diff import answer_diff
 from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved
-from boxfind.ui.admin import NotAllowed, may_rebuild, require_admin
+from boxfind.ui.admin import NotAllowed, is_admin, require_admin
 from boxfind.ui.search.search_history import title_of
-from boxfind.ui.search.search_state import asking, image_of
-from boxfind.ui.session import Picture, notebook
+from boxfind.ui.search.search_state import image_of, search_state
+from boxfind.ui.session import Picture, saved_search_store
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
@@ -20,13 +20,13 @@ from retrieval.types import Hit
 
 def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """Asks for a name and keeps the search at hand under it; nothing for visitors who may not."""
-    if not may_rebuild():
+    if not is_admin():
         return
     menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key="save search")
     if menu.open:
         with menu, st.form("save", border=False):
             st.text_input(
-                "Name of the search", title_of(asking().request, gallery)[:80], max_chars=80, key="search name"
+                "Name of the search", title_of(search_state().request, gallery)[:80], max_chars=80, key="search name"
             )
             st.caption("Its pictures are kept with it, without data of the camera, for everyone who uses this program.")
             st.form_submit_button("Save", type="primary", on_click=_save, args=[gallery, hits], key="save now")
@@ -35,11 +35,11 @@ def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
 def saved_searches(gallery: Gallery) -> None:
     """For the sidebar: every saved search, to take up again."""
     try:
-        names = notebook().names()
+        names = saved_search_store().names()
     except BoxfindError as problem:
         st.caption(plain(str(problem)))
         return
-    notice = notebook().take_notice()
+    notice = saved_search_store().take_notice()
     if notice:
         st.warning(plain(notice), icon=":material/warning:")
     if names:
@@ -48,7 +48,7 @@ def saved_searches(gallery: Gallery) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
             icon = ":material/bookmark:"
             st.button(plain(name), key=f"open {name}", type="tertiary", icon=icon, on_click=_open, args=[gallery, name])
-            if may_rebuild():
+            if is_admin():
                 with st.popover("", icon=":material/more_vert:", type="tertiary", key=f"more {name}"):
                     st.button(f"Delete {plain(name)}", key=f"delete {name}", on_click=_delete, args=[name])
 
@@ -56,14 +56,14 @@ def saved_searches(gallery: Gallery) -> None:
 def saved_search_state(hits: Sequence[Hit]) -> None:
     """What is new since the search at hand was saved; marks made since then are kept with it."""
     saved: Saved | None = st.session_state.get("opened")
-    request = asking().request
+    request = search_state().request
     if saved is None or (saved.request.examples, saved.request.words) != (request.examples, request.words):
         return
-    if (saved.request.right, saved.request.wrong) != (request.right, request.wrong):
-        if may_rebuild():
+    if (saved.request.positives, saved.request.negatives) != (request.positives, request.negatives):
+        if is_admin():
             _keep_marks(saved)
         return
-    changed = news(saved, [hit.image for hit in hits])
+    changed = answer_diff(saved, [hit.image for hit in hits])
     if changed.new or changed.gone:
         first = ", ".join(plain(image) for image in changed.new[:3])
         st.caption(
@@ -73,17 +73,19 @@ def saved_search_state(hits: Sequence[Hit]) -> None:
 
 
 def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    state = asking()
+    state = search_state()
     try:
         require_admin()
         keys = {example.picture for example in state.request.examples}
-        lost = [key for key in keys if not gallery.catalogue.with_contents(key) and notebook().picture(key) is None]
+        lost = [
+            key for key in keys if not gallery.tables.with_contents(key) and saved_search_store().picture(key) is None
+        ]
         images = {key: image_of(key, gallery) for key in lost}
         request, pictures = kept(state.request, images, keys - images.keys())
         name = st.session_state["search name"].strip()
         answer = tuple(hit.image for hit in hits)
         saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, answer)
-        notebook().save(saved, pictures)
+        saved_search_store().save(saved, pictures)
     except BoxfindError as problem:
         st.toast(plain(str(problem)), icon=":material/block:")
         return
@@ -97,7 +99,7 @@ def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
 
 def _open(gallery: Gallery, name: str) -> None:
     try:
-        saved = notebook().get(name)
+        saved = saved_search_store().get(name)
         if saved is None:
             return
         for example in saved.request.examples:
@@ -106,24 +108,24 @@ def _open(gallery: Gallery, name: str) -> None:
         st.toast(plain(str(problem)), icon=":material/warning:")
         return
     st.session_state["opened"] = saved
-    asking().ask(saved.request)
-    asking().reopen()
+    search_state().ask(saved.request)
+    search_state().reopen()
 
 
 def _delete(name: str) -> None:
     try:
         require_admin()
-        notebook().delete(name)
+        saved_search_store().delete(name)
     except BoxfindError as problem:
         st.toast(plain(str(problem)), icon=":material/block:")
 
 
 def _keep_marks(saved: Saved) -> None:
-    request = asking().request
+    request = search_state().request
     try:
         require_admin()
-        notebook().mark(saved.name, request)
-        st.session_state["opened"] = notebook().get(saved.name)
+        saved_search_store().mark(saved.name, request)
+        st.session_state["opened"] = saved_search_store().get(saved.name)
     except NotAllowed:
         return
     except BoxfindError as problem:

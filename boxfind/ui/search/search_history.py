@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import Asking, asking, image_of, name_of
+from boxfind.ui.search.search_state import SearchState, image_of, name_of, search_state
 from boxfind.ui.widgets.thumbnail import grey
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
@@ -16,9 +16,9 @@ from retrieval.types import Image
 LISTED = 30
 
 
-def trail(gallery: Gallery) -> None:
+def search_history(gallery: Gallery) -> None:
     """Back to the search this one was made from, and the list of all."""
-    state = asking()
+    state = search_state()
     st.button(
         "Back",
         icon=":material/arrow_back:",
@@ -41,11 +41,11 @@ def title_of(request: Request, gallery: Gallery) -> str:
     pictures = [shown(name_of(example.picture, gallery)) for example in request.examples[:1]]
     name = ": ".join([*pictures, *([f"“{request.words}”"] if request.words else [])])
     more = f", {len(request.examples)} boxes" if len(request.examples) > 1 else ""
-    marks = len(request.right) + len(request.wrong)
+    marks = len(request.positives) + len(request.negatives)
     return name + more + (f", {marks} marked" if marks else "")
 
 
-def _history(gallery: Gallery, state: Asking) -> None:
+def _history(gallery: Gallery, state: SearchState) -> None:
     latest = list(enumerate(state.steps))[-LISTED:][::-1]
     tiles = []
     for number, step in latest:
@@ -68,6 +68,6 @@ def _crop(gallery: Gallery, request: Request) -> Image:
 
 
 def _back() -> None:
-    state = asking()
+    state = search_state()
     if state.before is not None:
         state.go_to(state.before)

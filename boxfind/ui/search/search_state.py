@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from boxfind.ui.session import Picture, decoded, notebook
+from boxfind.ui.session import Picture, decoded, saved_search_store
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
@@ -28,7 +28,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Asking:
+class SearchState:
     """The search at hand. `shown` is the picture that is drawn on, by its key; empty while there is none."""
 
     request: Request = field(default_factory=Request)
@@ -56,7 +56,7 @@ class Asking:
         others = self.request.examples if self.joining else ()
         self.joining, self.several, self.shown = False, bool(others), picture.key
         words = self.request.words if others else ""
-        self.request = replace(self.request, examples=others, words=words, right=(), wrong=())
+        self.request = replace(self.request, examples=others, words=words, positives=(), negatives=())
         self.put(boxes)
         self._forget_pictures()
 
@@ -88,7 +88,7 @@ class Asking:
         new: Role = "view" if elsewhere else "also"
         roles = _roles_kept(here, boxes, new)
         examples = [Example(self.shown, box, role) for box, role in zip(boxes, roles, strict=True)]
-        self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), right=(), wrong=()))
+        self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), positives=(), negatives=()))
 
     def ask(self, request: Request) -> None:
         """Makes this the search at hand, and a step of the visit once there is something to search for."""
@@ -122,16 +122,16 @@ class Asking:
         self.several, self.joining = len(pictures) > 1, False
         self._redraw()
 
-    def mark(self, image: str, right: bool) -> None:
+    def mark(self, image: str, positive: bool) -> None:
         """Calls a gallery image right or wrong; said twice it is taken back."""
         request = self.request
-        rights = _toggled(request.right, image) if right else _without(request.right, image)
-        wrongs = _without(request.wrong, image) if right else _toggled(request.wrong, image)
-        self.ask(replace(request, right=rights, wrong=wrongs))
+        rights = _toggled(request.positives, image) if positive else _without(request.positives, image)
+        wrongs = _without(request.negatives, image) if positive else _toggled(request.negatives, image)
+        self.ask(replace(request, positives=rights, negatives=wrongs))
 
     def unmark(self) -> None:
         """Forgets what was called right or wrong."""
-        self.ask(replace(self.request, right=(), wrong=()))
+        self.ask(replace(self.request, positives=(), negatives=()))
 
     def _redraw(self) -> None:
         self.preset = tuple(self.boxes)
@@ -144,21 +144,21 @@ class Asking:
             del self.pictures[key]
 
 
-def asking() -> Asking:
+def search_state() -> SearchState:
     """What this visitor asks for; starts empty."""
-    found: Asking = st.session_state.setdefault("asking", Asking())
+    found: SearchState = st.session_state.setdefault("asking", SearchState())
     return found
 
 
 def name_of(key: str, gallery: Gallery) -> str:
     """What a picture is called, as far as it is known."""
-    picture = asking().pictures.get(key)
-    return picture.name if picture else gallery.catalogue.with_contents(key) or "a picture"
+    picture = search_state().pictures.get(key)
+    return picture.name if picture else gallery.tables.with_contents(key) or "a picture"
 
 
 def image_of(key: str, gallery: Gallery) -> Image:
     """The pixels of a picture of this visit, of the notebook or of the gallery. Raises UnreadableImage."""
-    here = asking().pictures
+    here = search_state().pictures
     if key not in here:
         here[key] = _fetched(key, gallery)
     return decoded(key, here[key])
@@ -177,15 +177,15 @@ def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
             icon=":material/warning:",
         )
         return False
-    asking().show(picture, [] if box is None else [box])
+    search_state().show(picture, [] if box is None else [box])
     return True
 
 
 def _fetched(key: str, gallery: Gallery) -> Picture:
-    kept = notebook().picture(key)
+    kept = saved_search_store().picture(key)
     if kept is not None:
         return Picture("a saved picture", kept)
-    image = gallery.catalogue.with_contents(key)
+    image = gallery.tables.with_contents(key)
     if image is not None:
         picture = Picture(image, read_file(gallery.file(image)))
         if picture.key == key:

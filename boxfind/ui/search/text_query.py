@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import asking
+from boxfind.ui.search.search_state import search_state
 from boxfind.ui.widgets.synced_widgets import key_for, was_set
 
 LONGEST = 200
@@ -14,9 +14,9 @@ HELP = (
 )
 
 
-def words_field() -> None:
+def text_query() -> None:
     """A line to type in."""
-    words = asking().request.words
+    words = search_state().request.words
     key = key_for("words", words)
     st.text_input(
         "In words",
@@ -32,6 +32,6 @@ def words_field() -> None:
 
 
 def _take(key: str) -> None:
-    state, words = asking(), " ".join(st.session_state[key].split())
+    state, words = search_state(), " ".join(st.session_state[key].split())
     if was_set("words", key, words):
-        state.ask(replace(state.request, words=words, right=(), wrong=()))
+        state.ask(replace(state.request, words=words, positives=(), negatives=()))

@@ -12,7 +12,7 @@ import streamlit as st
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class DialogState:
     """`name`: that of the dialog, among all of the program."""
 
     name: str

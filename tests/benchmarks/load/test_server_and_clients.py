@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks.load import server_and_clients as load_server
 from benchmarks.load.engine_away import Outage
-from benchmarks.load.server_and_clients import CLIENTS, Alone, Answer, Server
+from benchmarks.load.server_and_clients import CLIENTS, Alone, Response, Server
 from boxfind.evaluation.dataset import BoxedQuery
 
-HITS, AWAY, BUSY = (Answer(status, "", again, 0.1, 1.0) for status, again in ((200, 0), (503, 5), (503, 0)))
+HITS, AWAY, BUSY = (Response(status, "", again, 0.1, 1.0) for status, again in ((200, 0), (503, 5), (503, 0)))
 
 
 @pytest.mark.parametrize(("busy", "queue"), [(2.0, CLIENTS), (1.0, CLIENTS / 2), (0.0, 1)])
@@ -21,7 +21,7 @@ def test_a_queue_is_as_long_as_the_cores_explain(monkeypatch, busy, queue):
 
 def test_who_works_keeps_a_core_busy_and_who_sleeps_does_not(monkeypatch, tmp_path):
     def cores(passing) -> float:
-        def search(*_) -> Answer:
+        def search(*_) -> Response:
             end = time.monotonic() + 0.3
             while time.monotonic() < end:
                 passing()

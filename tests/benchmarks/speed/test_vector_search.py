@@ -22,7 +22,7 @@ def vectors():
 @pytest.mark.parametrize("name", [name for name in LIBRARIES if name != PRODUCT])
 def test_the_nearest_come_first(name, vectors):
     if name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None:
-        pytest.skip("`pip install -r requirements/bench.txt` installs it")
+        pytest.skip('pip install -e ".[bench]"')
     query = unit(vectors[7] + 0.1 * vectors[8])
     rows = LIBRARIES[name](np.array(vectors))(query, 20)
     right = np.argsort(-(vectors @ query), kind="stable")[:20]

@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
 from retrieval.types import Image
 from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
 
@@ -45,14 +45,14 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path:
+def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: DecoderPool) -> Path:
     folder = tmp_path_factory.mktemp("index")
-    build(pictures, folder, OnThreads(TINY_EMBEDDER, pool, 1), lambda *_: None)
+    build(pictures, folder, ThreadExecutor(TINY_EMBEDDER, pool, 1), lambda *_: None)
     return folder
 
 
 @pytest.fixture(autouse=True)
-def light(monkeypatch: pytest.MonkeyPatch, pool: PicturePool) -> None:
+def light(monkeypatch: pytest.MonkeyPatch, pool: DecoderPool) -> None:
     """The tiny network, and workers that are there already."""
     use_tiny_network(monkeypatch)
     monkeypatch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))

@@ -5,12 +5,12 @@ import logging
 import shutil
 
 import pytest
-from tests.api.conftest import TOKEN, jpeg
 
 from boxfind.engine import Engine
+from tests.boxfind.api.conftest import TOKEN, jpeg
 from tests.tiny import draw_picture
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 CHANGES = [("POST", "/v1/images"), ("DELETE", "/v1/images/03.png"), ("POST", "/v1/index/build")]
 CHANGES += [("DELETE", "/v1/index/build"), ("GET", "/v1/index/build")]
 WRONG = ["", "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN} ", f"Basic {TOKEN}", TOKEN, "Bearer \xff"]

@@ -8,15 +8,15 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from tests.api.conftest import jpeg, pixels
 
 from index.operations import add_images as intake
 from index.operations import remove_images as removal
 from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
+from tests.boxfind.api.conftest import jpeg, pixels
 from tests.tiny import draw_picture
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 IDS = [*(f"{number:02d}.png" for number in range(10)), "below/10.png", "below/11.png"]
 
 

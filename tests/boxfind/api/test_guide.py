@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image as Pillow
-from tests.api.conftest import TOKEN, jpeg
 
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building.jobs import BuildState
+from tests.boxfind.api.conftest import TOKEN, jpeg
 from tests.tiny import draw_picture
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
-from boxfind.api.schemas import Answer
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
+from boxfind.api.schemas import SearchResponse
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
 COMMANDS = [line for line in GUIDE.splitlines() if line.startswith("curl ")]
@@ -84,7 +84,7 @@ def test_every_command_is_answered(start, tmp_path, build_index, monkeypatch):
 
 def test_the_answer_in_the_guide_is_one():
     (example,) = re.findall(r"```json\n(.*?)```", GUIDE, flags=re.DOTALL)
-    assert Answer(**json.loads(example)).hits[0].confidence == "likely"
+    assert SearchResponse(**json.loads(example)).hits[0].confidence == "likely"
 
 
 def test_the_settings_in_the_guide_are_those_there_are():

@@ -6,10 +6,10 @@ import pytest
 
 from boxfind import engine as module
 from boxfind.engine import Engine
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from retrieval.errors import RuntimeMissing, WeightsMissing
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 
 
 def test_ready_waits_for_the_network_and_health_does_not(settings, monkeypatch):
@@ -72,8 +72,8 @@ def test_the_workers_end_with_the_program(settings, monkeypatch):
     from boxfind.api.app import make_api
 
     closed = []
-    monkeypatch.setattr(PicturePool, "close", lambda pool: closed.append(pool))
+    monkeypatch.setattr(DecoderPool, "close", lambda pool: closed.append(pool))
     engine = Engine(settings)
     with TestClient(make_api(engine)):
-        engine._pool = pool = PicturePool.__new__(PicturePool)
+        engine._pool = pool = DecoderPool.__new__(DecoderPool)
     assert closed == [pool] and engine._pool is None

@@ -6,7 +6,7 @@ from boxfind.engine import Engine
 from index.building.jobs import BuildState
 from index.storage.generation import current_folder
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 
 
 def build_of(state: str, **more) -> BuildState:
@@ -73,7 +73,7 @@ def test_a_build_that_cannot_be_started_is_told(admin, monkeypatch):
     def refused(*_):
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("engine.BuildProcess", refused)
+    monkeypatch.setattr("boxfind.engine.BuildProcess", refused)
     answer = admin.post("/v1/index/build", json={})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "The build cannot be started: Permission denied."}

@@ -7,14 +7,14 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.api.conftest import jpeg
 
 from boxfind.engine import Engine
+from tests.boxfind.api.conftest import jpeg
 from tests.tiny import draw_picture
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 from boxfind.api import limits
-from boxfind.api.limits import Rate, Turns
+from boxfind.api.limits import Rate, SearchSlots
 from boxfind.api.problems import Busy
 
 SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
@@ -98,7 +98,7 @@ def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
 
 def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
     async def visits() -> tuple[int, int, int]:
-        turns, most, done, busy, inside = Turns(2, waiting=3, seconds=5), 0, 0, 0, 0
+        turns, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
 
         async def visit() -> None:
             nonlocal most, done, busy, inside
@@ -123,7 +123,7 @@ def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
 
 def test_nobody_waits_for_ever():
     async def visit() -> None:
-        turns = Turns(1, waiting=3, seconds=0.01)
+        turns = SearchSlots(1, waiting=3, seconds=0.01)
         async with turns.turn():
             with pytest.raises(Busy, match="longer than usual"):
                 async with turns.turn():

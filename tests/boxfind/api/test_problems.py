@@ -5,11 +5,11 @@ import re
 import pytest
 
 from boxfind.engine import Engine
-from boxfind.searches.errors import BadLink, NotebookProblem
+from boxfind.searches.errors import BadLink, SavedSearchesProblem
 from index.operations.add_images import AlreadyThere
 from retrieval import errors
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 from boxfind.api.problems import refusal
 
 STATUS = {
@@ -27,7 +27,7 @@ STATUS = {
     errors.WeightsMissing: 503,
     errors.GalleryProblem: 503,
     errors.BadHead: 503,
-    NotebookProblem: 503,
+    SavedSearchesProblem: 503,
     errors.DiskFull: 507,
 }
 

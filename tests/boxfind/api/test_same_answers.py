@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.ui.conftest import app, main_module
-from tests.ui.reading import calm, choose
 
 import cli
 from boxfind.engine import Engine
 from retrieval.types import Box, Hit
+from tests.boxfind.ui.conftest import app, main_module
+from tests.boxfind.ui.reading import calm, choose
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 __all__ = ["app", "main_module"]
 QUESTIONS = [("fast", (40, 30, 200, 150)), ("best", (40, 30, 200, 150)), ("best", (0, 0, 320, 240))]
 

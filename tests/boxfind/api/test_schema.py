@@ -7,19 +7,19 @@ import pytest
 
 from boxfind.engine import Engine
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
-pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install -r requirements/dev.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
+pytest.importorskip("schemathesis", reason='schemathesis is not installed: pip install -e ".[dev]"')
 import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks
-from tests.api.conftest import TOKEN
 
 from boxfind.api.app import make_api
 from boxfind.settings import Settings
 from index.building.jobs import BuildState
+from tests.boxfind.api.conftest import TOKEN
 
 METHODS = ("get", "post", "delete")
 DESCRIBED = make_api(Engine(Settings())).openapi()

@@ -12,7 +12,7 @@ from retrieval.errors import RuntimeMissing, WeightsMissing
 from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Region
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 HIT = Hit("03.png", Region(Box(1, 2, 30, 40), "grid"), 0.5, 0.25, "possible", {"similarity": 0.5})
 
 

@@ -5,16 +5,16 @@ import sys
 
 import pytest
 
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 
 
 def test_without_its_library_the_api_says_how_to_install_it(boxfind, monkeypatch, tmp_path):
-    monkeypatch.setattr("boxfind.commands.serve.FASTAPI", Extra("fastapi", "no_such_module", "requirements/api.txt"))
-    assert boxfind("serve", "--index", tmp_path).failed("pip install -r requirements/api.txt")
+    monkeypatch.setattr("boxfind.commands.serve.FASTAPI", OptionalPackage("fastapi", "no_such_module", "api"))
+    assert boxfind("serve", "--index", tmp_path).failed('pip install -e ".[api]"')
 
 
 def test_the_api_listens_where_the_settings_say(boxfind, monkeypatch, tmp_path):
-    pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
+    pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
     import uvicorn
 
     ran = []

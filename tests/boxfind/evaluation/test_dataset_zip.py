@@ -36,7 +36,7 @@ def jpeg(draw):
 
 
 def search(name="red mug", **changes) -> Judged:
-    return Judged(name, Request(**{"examples": (Example(KEY, BOX),), "right": ("3.png", "0.png")} | changes))
+    return Judged(name, Request(**{"examples": (Example(KEY, BOX),), "positives": ("3.png", "0.png")} | changes))
 
 
 def unpacked(data: bytes, folder: Path) -> Path:
@@ -56,13 +56,13 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
     served = engine.gallery()
     own = served.entry("5.png").sha256
     requests = {
-        name: Request((Example(key, BOX),), context=context, right=right, wrong=("1.png",))
+        name: Request((Example(key, BOX),), context=context, positives=right, negatives=("1.png",))
         for name, key, right in [
             ("red mug", KEY, ("4.png", "below/7.png", "5.png")),
             ("own", own, ("5.png", "2.png", "gone.png")),
         ]
     }
-    searches = judged(requests, served.catalogue)
+    searches = judged(requests, served.tables)
     image = decode_image(jpeg(KEY))
     shown = {
         one.name: rating(one, [hit.image for hit in engine.search(served, image, BOX, 0, "best", context)])
@@ -118,7 +118,7 @@ def test_searches_on_one_picture_share_it(tmp_path, jpeg):
     [
         ({"examples": (Example(KEY, BOX), Example(KEY, BOX, "also"))}, "more than one box"),
         ({"folder": "below"}, "one folder"),
-        ({"right": ()}, "No result is marked"),
+        ({"positives": ()}, "No result is marked"),
         ({"examples": ()}, "no box"),
     ],
 )
@@ -145,9 +145,9 @@ def test_a_picture_that_is_gone_costs_only_its_own_searches(tmp_path, jpeg):
 
 
 def test_the_same_searches_make_the_same_file(jpeg):
-    searches = [search("a"), search("b", wrong=("1.png",))]
+    searches = [search("a"), search("b", negatives=("1.png",))]
     assert dataset_zip(searches, jpeg) == dataset_zip(searches, jpeg)
-    turned = [replace(one, request=replace(one.request, right=one.request.right[::-1])) for one in searches]
+    turned = [replace(one, request=replace(one.request, positives=one.request.positives[::-1])) for one in searches]
     assert dataset_zip(turned, jpeg) == dataset_zip(searches, jpeg)
 
 

@@ -37,7 +37,7 @@ LABELS = {"best": "Best", "fast": "Fast"}
 
 
 def search(name="mug", own=(), **changes) -> Judged:
-    return Judged(name, Request(**{"examples": EXAMPLES, "right": tuple(IMAGES[:3])} | changes), own)
+    return Judged(name, Request(**{"examples": EXAMPLES, "positives": tuple(IMAGES[:3])} | changes), own)
 
 
 def rated(name: str, ap: float) -> Rating:
@@ -53,17 +53,17 @@ def test_marks_do_not_leak_into_the_question_and_nothing_else_is_lost():
     asked = question(Judged("mug", request), "fast")
     assert asked == Request(EXAMPLES, "fast", 1.2, "below")
     changed = {field.name for field in fields(Request) if getattr(asked, field.name) != getattr(request, field.name)}
-    assert changed == {"ranking", "right", "wrong"}
+    assert changed == {"ranking", "positives", "negatives"}
 
 
 def test_a_ranking_with_all_right_ones_first_is_perfect():
     found = rating(search(), IMAGES)
-    assert (found.quality.average_precision, found.quality.precision_at_10, found.right) == (1, 1, 3)
+    assert (found.quality.average_precision, found.quality.precision_at_10, found.positives) == (1, 1, 3)
 
 
 @given(st.permutations(IMAGES), st.sets(st.sampled_from(IMAGES), min_size=1))
 def test_figures_are_those_of_the_metrics_over_the_places_of_the_right_ones(answer, right):
-    found = rating(search(right=tuple(right)), answer)
+    found = rating(search(positives=tuple(right)), answer)
     at = [place for place, image in enumerate(answer, start=1) if image in right]
     assert found.quality.average_precision == pytest.approx(average_precision(at, len(right)))
     assert found.quality.precision_at_10 == pytest.approx(precision_at(10, at, len(right)))
@@ -71,17 +71,17 @@ def test_figures_are_those_of_the_metrics_over_the_places_of_the_right_ones(answ
 
 
 def test_one_that_is_not_found_adds_nothing():
-    assert rating(search(right=("00.jpg", "gone.jpg")), IMAGES).quality.average_precision == 0.5
+    assert rating(search(positives=("00.jpg", "gone.jpg")), IMAGES).quality.average_precision == 0.5
 
 
 def test_the_picture_searched_with_takes_no_place_and_is_not_found_either():
-    found = rating(search(own=("00.jpg", "01.jpg"), right=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
-    assert found.quality.average_precision == 1 and found.right == 2
+    found = rating(search(own=("00.jpg", "01.jpg"), positives=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
+    assert found.quality.average_precision == 1 and found.positives == 2
     assert found.unmarked == 8  # of ten that were not searched with
 
 
 def test_only_what_nobody_marked_is_unmarked():
-    found = rating(search(wrong=tuple(IMAGES[5:9])), IMAGES)
+    found = rating(search(negatives=tuple(IMAGES[5:9])), IMAGES)
     assert found.unmarked == 3  # 03, 04 and 09; 20 more stand below the first ten
     assert rating(search(), IMAGES[:4]).unmarked == 1
 
@@ -90,9 +90,9 @@ def test_only_what_nobody_marked_is_unmarked():
     ("changes", "why"),
     [
         ({"examples": ()}, "no box"),
-        ({"right": ()}, "No result is marked as right"),
-        ({"right": (), "wrong": ("01.jpg",)}, "No result is marked as right"),
-        ({"right": ("05.jpg",), "own": ("05.jpg",)}, "Only the picture searched with"),
+        ({"positives": ()}, "No result is marked as right"),
+        ({"positives": (), "negatives": ("01.jpg",)}, "No result is marked as right"),
+        ({"positives": ("05.jpg",), "own": ("05.jpg",)}, "Only the picture searched with"),
         ({}, ""),
     ],
 )
@@ -103,11 +103,11 @@ def test_a_search_that_cannot_be_rated_says_why(changes, why):
 
 def test_own_pictures_are_found_by_their_contents_every_copy_of_every_example(gallery, build_index):
     (gallery / "below" / "copy.png").write_bytes((gallery / "2.png").read_bytes())
-    catalogue = open_gallery(build_index(gallery)).catalogue
-    sha256 = {image: catalogue.entry(number).sha256 for image, number in catalogue.numbers.items()}
-    both = Request((Example(sha256["2.png"], BOX), Example(sha256["5.png"], BOX, "view")), right=("0.png",))
+    tables = open_gallery(build_index(gallery)).tables
+    sha256 = {image: tables.entry(number).sha256 for image, number in tables.numbers.items()}
+    both = Request((Example(sha256["2.png"], BOX), Example(sha256["5.png"], BOX, "view")), positives=("0.png",))
     one, other, uploaded = judged(
-        {"both": both, "other": Request((Example(sha256["1.png"], BOX),)), "uploaded": Request(EXAMPLES)}, catalogue
+        {"both": both, "other": Request((Example(sha256["1.png"], BOX),)), "uploaded": Request(EXAMPLES)}, tables
     )
     assert (one.name, one.request) == ("both", both)
     assert set(one.own) == {"2.png", "below/copy.png", "5.png"}
@@ -122,7 +122,7 @@ def test_one_that_cannot_be_answered_costs_only_itself_and_counts_for_no_ranking
 
     told = []
     found = rate_all(
-        [search("mug"), search("gone"), search("bare", right=()), search("jug")],
+        [search("mug"), search("gone"), search("bare", positives=()), search("jug")],
         ("best", "fast"),
         answered,
         lambda stage, done, total: told.append((done, total)),

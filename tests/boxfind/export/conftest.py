@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, open_gallery
 from retrieval.images.resize import thumbnail
 from retrieval.search import search
@@ -34,7 +34,7 @@ FOLDER = "private pictures"
 
 
 @pytest.fixture(scope="session")
-def indexed(tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path:
+def indexed(tmp_path_factory: pytest.TempPathFactory, pool: DecoderPool) -> Path:
     """The folder of a generation; its gallery's JPEGs say where they were taken. Not to be changed."""
     root = tmp_path_factory.mktemp("secret-place")
     for number, name in enumerate(NAMES):
@@ -45,27 +45,27 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, pool: PicturePool) -> Path
         exif[0x010F] = "Camera of a witness"
         exif.get_ifd(0x8825)[1] = "N"
         picture.save(path, **({"exif": exif, "quality": 95} if path.suffix == ".jpg" else {}))
-    return build(root / FOLDER, root / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    return build(root / FOLDER, root / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
 
 
 @pytest.fixture(scope="session")
-def answer(indexed: Path) -> Answer:
+def answer(indexed: Path) -> SearchResult:
     """All six pictures, asked for with a part of the first; one hit has a second and a third place."""
     gallery = open_gallery(indexed)
     image, box = draw_picture(0, *SIZE), Box(100, 80, 400, 420)
     hits = search(TINY_EMBEDDER.query(image, box, gallery.whitening), gallery, "best", 0)
     others = tuple(gallery.regions(hits[1].image)[:2])
     hits[1] = replace(hits[1], others=others)
-    return Answer("Red mug", tuple(hits), gallery, image, box, "http://localhost:8501/?box=1&x=2", MADE)
+    return SearchResult("Red mug", tuple(hits), gallery, image, box, "http://localhost:8501/?box=1&x=2", MADE)
 
 
 @pytest.fixture(scope="session")
-def odd_answer(answer: Answer) -> Callable[[str, str], Answer]:
+def odd_answer(answer: SearchResult) -> Callable[[str, str], SearchResult]:
     """Makes an answer with one hit from a title and an id; the gallery stands in for one that has such a picture."""
     picture = draw_picture(3, 64, 48)
     region = Region(Box(3, 4, 50, 40), "grid")
 
-    def made(title: str, image: str) -> Answer:
+    def made(title: str, image: str) -> SearchResult:
         stand_in: Any = SimpleNamespace(
             folder=Path("gen-000001-abcd"),
             manifest=answer.gallery.manifest,
@@ -75,6 +75,6 @@ def odd_answer(answer: Answer) -> Callable[[str, str], Answer]:
         )
         gallery: Gallery = stand_in
         hit = Hit(image, region, 0.5, 0.4, "possible", {"similarity": 0.5}, (region,))
-        return Answer(title, (hit,), gallery, picture, region.box, f"https://example.org/?q={title}", MADE)
+        return SearchResult(title, (hit,), gallery, picture, region.box, f"https://example.org/?q={title}", MADE)
 
     return made

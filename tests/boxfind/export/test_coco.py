@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.export.hostile import HOSTILE
 
 from boxfind.export.coco import coco_file
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
+from tests.boxfind.export.hostile import HOSTILE
 
 
 def check(document) -> None:
@@ -26,7 +26,7 @@ def check(document) -> None:
     assert {annotation["image_id"] for annotation in document["annotations"]} == images.keys()
 
 
-def test_the_laws(answer: Answer):
+def test_the_laws(answer: SearchResult):
     document = json.loads(coco_file(answer))
     check(document)
     assert document.keys() == {"info", "licenses", "images", "annotations", "categories"}
@@ -40,7 +40,7 @@ def test_the_laws(answer: Answer):
     assert document["info"]["year"] == 2025 and b"secret-place" not in coco_file(answer)
 
 
-def test_a_picture_found_twice_is_one_image(answer: Answer):
+def test_a_picture_found_twice_is_one_image(answer: SearchResult):
     document = json.loads(coco_file(replace(answer, hits=answer.hits[:1] * 2)))
     check(document)
     assert len(document["images"]) == 1 and len(document["annotations"]) == 2
@@ -53,6 +53,6 @@ def test_any_text(odd_answer, text):
     assert all(category["name"].strip() for category in document["categories"])
 
 
-def test_nothing_found(answer: Answer):
+def test_nothing_found(answer: SearchResult):
     document = json.loads(coco_file(replace(answer, hits=())))
     assert document["images"] == document["annotations"] == [] and len(document["categories"]) == 1

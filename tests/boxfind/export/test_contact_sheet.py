@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from PIL import Image as Pillow
-from tests.export.hostile import ANY_TEXT, HOSTILE
 
 from boxfind.export.contact_sheet import POLICY, contact_sheet
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from retrieval.errors import IndexProblem
 from retrieval.types import Box
+from tests.boxfind.export.hostile import ANY_TEXT, HOSTILE
 
 VOID = {"meta", "img"}
 
@@ -65,7 +65,7 @@ def picture(attrs: dict[str, str | None]) -> Pillow.Image:
     return Pillow.open(io.BytesIO(base64.b64decode(data, validate=True)))
 
 
-def test_the_page_says_what_was_found(answer: Answer):
+def test_the_page_says_what_was_found(answer: SearchResult):
     page = Page(contact_sheet(answer))
     tiles = page.all("img")[2:]
     assert "9 March 2025, 14:05 UTC" in page.text and "private pictures" in page.text
@@ -76,7 +76,7 @@ def test_the_page_says_what_was_found(answer: Answer):
     assert b"secret-place" not in contact_sheet(answer)
 
 
-def test_landmarks_and_headings(answer: Answer):
+def test_landmarks_and_headings(answer: SearchResult):
     page = Page(contact_sheet(answer))
     assert page.all("html") == [{"lang": "en"}]
     assert all(len(page.all(tag)) == 1 for tag in ("header", "main", "footer", "h1", "title"))
@@ -85,7 +85,7 @@ def test_landmarks_and_headings(answer: Answer):
     assert len(page.all("li")) == 6 and all(image["alt"] for image in page.all("img"))
 
 
-def test_the_matched_places_are_outlined_in_pixels_of_the_original(answer: Answer):
+def test_the_matched_places_are_outlined_in_pixels_of_the_original(answer: SearchResult):
     page = Page(contact_sheet(answer))
     assert [svg["viewbox"] for svg in page.all("svg")] == ["0 0 800 600"] * 7
     lines = [attrs for attrs in page.all("rect") if attrs["class"].startswith("line")]
@@ -96,7 +96,7 @@ def test_the_matched_places_are_outlined_in_pixels_of_the_original(answer: Answe
     assert [line["class"] for line in lines].count("line other") == 2
 
 
-def test_the_query_stands_there_with_its_crop_and_without_metadata(answer: Answer):
+def test_the_query_stands_there_with_its_crop_and_without_metadata(answer: SearchResult):
     large = answer.query.repeat(2, axis=0).repeat(2, axis=1)
     whole, crop = map(picture, Page(contact_sheet(replace(answer, query=large))).all("img")[:2])
     assert whole.size == (1024, 768) and crop.size == answer.box.xywh[2:]
@@ -121,7 +121,7 @@ def harmless(page: Page) -> None:
         assert link["href"].startswith(("http://", "https://")) and link["rel"] == "noreferrer"
 
 
-def test_nothing_comes_from_elsewhere(answer: Answer):
+def test_nothing_comes_from_elsewhere(answer: SearchResult):
     page = Page(contact_sheet(answer))
     harmless(page)
     assert [link["href"] for link in page.all("a")] == [answer.link]
@@ -132,7 +132,7 @@ def test_nothing_comes_from_elsewhere(answer: Answer):
 @pytest.mark.parametrize(
     "link", ["javascript:alert(1)", "data:text/html,x", " https://a", "file:///etc", "//a.example"]
 )
-def test_only_an_address_of_the_web_becomes_a_link(answer: Answer, link):
+def test_only_an_address_of_the_web_becomes_a_link(answer: SearchResult, link):
     assert not Page(contact_sheet(replace(answer, link=link))).all("a")
 
 
@@ -165,7 +165,7 @@ def test_where_the_previews_have_gone(odd_answer):
         assert "No preview any more" in page.text and len(page.all("img")) == 2
 
 
-def test_when_nothing_is_likely_the_page_says_so(answer: Answer):
+def test_when_nothing_is_likely_the_page_says_so(answer: SearchResult):
     def heading(*hits) -> str:
         return Page(contact_sheet(replace(answer, hits=hits))).text
 

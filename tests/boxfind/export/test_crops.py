@@ -12,26 +12,26 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from tests.export.conftest import FOLDER, NAMES, SIZE
-from tests.export.hostile import HOSTILE
 
 from boxfind.export.crops import LONGEST, crops_zip, cut
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.images.decode import load_image
 from retrieval.types import Box, Region
+from tests.boxfind.export.conftest import FOLDER, NAMES, SIZE
+from tests.boxfind.export.hostile import HOSTILE
 from tests.tiny import draw_picture
 
 
-def opened(answer: Answer) -> dict[str, bytes]:
+def opened(answer: SearchResult) -> dict[str, bytes]:
     with ZipFile(io.BytesIO(crops_zip(answer))) as archive:
         assert archive.testzip() is None
         return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
-def moved(answer: Answer, tmp_path: Path) -> Answer:
+def moved(answer: SearchResult, tmp_path: Path) -> SearchResult:
     """The same answer with a copy of the gallery folder that a test may change."""
     folder = shutil.copytree(answer.gallery.manifest.gallery, tmp_path / FOLDER)
     manifest = answer.gallery.manifest.model_copy(update={"gallery": str(folder)})
@@ -42,7 +42,7 @@ def pixels(jpeg: bytes) -> np.ndarray:
     return np.asarray(Pillow.open(io.BytesIO(jpeg))).astype(int)
 
 
-def test_every_crop_is_the_place_that_matched(answer: Answer):
+def test_every_crop_is_the_place_that_matched(answer: SearchResult):
     files = opened(answer)
     assert len(files) == 7 and files["hits.csv"] == csv_table(answer)
     for name, hit in zip(files, answer.hits, strict=False):
@@ -52,7 +52,7 @@ def test_every_crop_is_the_place_that_matched(answer: Answer):
         assert np.abs(pixels(files[name]) - expected).mean() < 8
 
 
-def test_nothing_of_the_camera_is_left(answer: Answer):
+def test_nothing_of_the_camera_is_left(answer: SearchResult):
     with Pillow.open(answer.gallery.file("plain.jpg")) as original:
         assert original.getexif()[0x010F] == "Camera of a witness"
     for name, data in opened(answer).items():
@@ -62,7 +62,7 @@ def test_nothing_of_the_camera_is_left(answer: Answer):
             assert not crop.getexif() and crop.info.keys() <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
-def test_a_large_place_is_made_smaller_and_a_small_one_stays(answer: Answer, tmp_path: Path):
+def test_a_large_place_is_made_smaller_and_a_small_one_stays(answer: SearchResult, tmp_path: Path):
     picture = np.tile(draw_picture(1, 600, 450), (6, 6, 1))  # 3600 x 2700
     Pillow.fromarray(picture).save(tmp_path / "large.jpg", quality=95)
     digest = hashlib.sha256((tmp_path / "large.jpg").read_bytes()).hexdigest()
@@ -81,7 +81,7 @@ def test_a_large_place_is_made_smaller_and_a_small_one_stays(answer: Answer, tmp
     assert point.shape == (1, 1, 3)
 
 
-def test_what_has_changed_or_gone_comes_from_the_preview_and_is_noted(answer: Answer, tmp_path: Path):
+def test_what_has_changed_or_gone_comes_from_the_preview_and_is_noted(answer: SearchResult, tmp_path: Path):
     changed = moved(answer, tmp_path)
     changed.gallery.file("plain.jpg").unlink()
     Pillow.fromarray(draw_picture(99, *SIZE)).save(changed.gallery.file(NAMES[1]))
@@ -102,7 +102,7 @@ def test_what_has_changed_or_gone_comes_from_the_preview_and_is_noted(answer: An
             assert files[name] == before[name]
 
 
-def test_without_the_preview_too_a_crop_is_left_out(answer: Answer, odd_answer):
+def test_without_the_preview_too_a_crop_is_left_out(answer: SearchResult, odd_answer):
     def gone(_: str) -> bytes:
         raise IndexProblem("The index has been rebuilt since.")
 

@@ -5,10 +5,10 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.export.hostile import ANY_TEXT, HOSTILE
 
 from boxfind.export.file_names import RESERVED
 from boxfind.export.formats import FORMATS, file_name
+from tests.boxfind.export.hostile import ANY_TEXT, HOSTILE
 
 SUFFIXES = sorted({kind.suffix for kind in FORMATS.values()} | {".jpg"})
 

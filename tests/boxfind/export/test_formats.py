@@ -6,17 +6,17 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
-from tests.export.hostile import HOSTILE
 
 from boxfind.export.formats import FORMATS
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from retrieval.errors import IndexProblem
+from tests.boxfind.export.hostile import HOSTILE
 
 STARTS = {".csv": b"\xef\xbb\xbfrank", ".json": b"{", ".coco.json": b"{", ".zip": b"PK", ".html": b"<!DOCTYPE html>"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_writes_what_its_suffix_promises(answer: Answer, name):
+def test_each_writes_what_its_suffix_promises(answer: SearchResult, name):
     kind = FORMATS[name]
     assert kind.write(answer).startswith(STARTS[kind.suffix])
     assert kind.write(answer) == kind.write(answer)
@@ -28,7 +28,7 @@ def test_suffixes_are_distinct():
 
 
 @pytest.mark.parametrize("name", ["JSON", "COCO", "Crops", "Contact sheet"])
-def test_a_hit_of_another_gallery_is_refused(answer: Answer, name):
+def test_a_hit_of_another_gallery_is_refused(answer: SearchResult, name):
     with pytest.raises(IndexProblem, match="no picture"):
         FORMATS[name].write(replace(answer, hits=(replace(answer.hits[0], image="elsewhere.jpg"),)))
 
@@ -42,17 +42,17 @@ def test_nothing_raises_for_hostile_text(odd_answer, name, text):
 @pytest.mark.parametrize(
     "path", ["/home/me/holiday", "C:\\Users\\me\\holiday", "holiday", "\\\\server\\share\\holiday"]
 )
-def test_a_gallery_goes_by_its_folder_name_alone(answer: Answer, path):
+def test_a_gallery_goes_by_its_folder_name_alone(answer: SearchResult, path):
     manifest = answer.gallery.manifest.model_copy(update={"gallery": path})
     moved = replace(answer, gallery=replace(answer.gallery, manifest=manifest))
     assert moved.gallery_name == "holiday" and json.loads(FORMATS["JSON"].write(moved))["gallery"]["name"] == "holiday"
 
 
-def test_a_gallery_that_is_a_whole_disk_has_a_name_too(answer: Answer):
+def test_a_gallery_that_is_a_whole_disk_has_a_name_too(answer: SearchResult):
     manifest = answer.gallery.manifest.model_copy(update={"gallery": Path("/").anchor})
     assert replace(answer, gallery=replace(answer.gallery, manifest=manifest)).gallery_name == "gallery"
 
 
-def test_an_answer_knows_when_it_was_made(answer: Answer):
-    fresh = Answer("", (), answer.gallery, None, None)
+def test_an_answer_knows_when_it_was_made(answer: SearchResult):
+    fresh = SearchResult("", (), answer.gallery, None, None)
     assert fresh.made.tzinfo is UTC and fresh.made > answer.made

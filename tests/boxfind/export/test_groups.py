@@ -4,12 +4,12 @@ import csv
 import io
 
 import pytest
-from tests.export.hostile import HOSTILE
 
 from boxfind.export.groups import COLUMNS, groups_csv
 from index.groups.groups import Group, Member
 from index.storage.skipped_files import FORMULA
 from retrieval.types import Box, Region
+from tests.boxfind.export.hostile import HOSTILE
 
 
 def group(*images: str) -> Group:

@@ -6,10 +6,10 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.export.hostile import ANY_TEXT, HOSTILE
 
 from boxfind.export.rank_list import rank_list
 from retrieval.types import Box, Hit, Region
+from tests.boxfind.export.hostile import ANY_TEXT, HOSTILE
 
 NAME = r'"(?:[^"\\]|\\.)*"|[^\s":]+'
 LINE = re.compile(rf"query (?P<query>{NAME}): matches(?P<images>(?: (?:{NAME}))*)")

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.export.hostile import ANY_TEXT, HOSTILE
 
-from boxfind.export.search_result import Answer
+from boxfind.export.search_result import SearchResult
 from boxfind.export.table import COLUMNS, csv_table, json_document
 from index.storage.skipped_files import FORMULA
+from tests.boxfind.export.hostile import ANY_TEXT, HOSTILE
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
@@ -27,7 +27,7 @@ def strict(data: bytes):
     return json.loads(data.decode("utf-8"), parse_constant=refuse)
 
 
-def test_the_table_says_what_the_hits_say(answer: Answer):
+def test_the_table_says_what_the_hits_say(answer: SearchResult):
     table = rows(csv_table(answer))
     parts = ("part_expansion", "part_diffusion", "part_verification")
     assert tuple(table[0]) == (*COLUMNS, *parts) and len(table) == 6
@@ -44,7 +44,7 @@ def test_the_table_says_what_the_hits_say(answer: Answer):
     assert {row["image"] for row in table} >= {"plain.jpg", "'=cmd|'x'!A0.jpg"}
 
 
-def test_a_part_that_only_some_have_is_empty_elsewhere(answer: Answer):
+def test_a_part_that_only_some_have_is_empty_elsewhere(answer: SearchResult):
     one, two = (replace(answer.hits[0], parts=parts) for parts in ({"similarity": -0.5}, {"diffusion": 0.25}))
     table = rows(csv_table(replace(answer, hits=(one, two))))
     assert [row["part_similarity"] for row in table] == ["-0.5", ""]
@@ -61,14 +61,14 @@ def test_no_cell_is_a_formula(odd_answer, text):
 
 @given(st.lists(ANY_TEXT, max_size=4))
 @settings(max_examples=50)
-def test_any_names_keep_their_rows(answer: Answer, names):
+def test_any_names_keep_their_rows(answer: SearchResult, names):
     hits = tuple(replace(answer.hits[0], image=name) for name in names)
     table = rows(csv_table(replace(answer, hits=hits)))
     assert [int(row["rank"]) for row in table] == list(range(1, len(names) + 1))
     assert all(row[None] == [] for row in table if None in row) and all(row["h"] for row in table)
 
 
-def test_json_says_everything(answer: Answer):
+def test_json_says_everything(answer: SearchResult):
     document = strict(json_document(answer))
     assert (document["title"], document["made"], document["link"]) == ("Red mug", "2025-03-09T14:05:07Z", answer.link)
     assert document["query"] == {"width": 800, "height": 600, "box": {"x": 100, "y": 80, "w": 300, "h": 340}}
@@ -88,22 +88,22 @@ def test_json_says_everything(answer: Answer):
     assert len(document["hits"][1]["others"]) == 2
 
 
-def test_the_same_answer_is_the_same_json(answer: Answer):
+def test_the_same_answer_is_the_same_json(answer: SearchResult):
     assert json_document(answer) == json_document(replace(answer))
 
 
-def test_nothing_tells_where_on_this_machine_the_gallery_lies(answer: Answer):
+def test_nothing_tells_where_on_this_machine_the_gallery_lies(answer: SearchResult):
     assert "secret-place" in answer.gallery.manifest.gallery
     for write in (csv_table, json_document):
         assert b"secret-place" not in write(answer)
 
 
-def test_there_is_no_nan(answer: Answer):
+def test_there_is_no_nan(answer: SearchResult):
     with pytest.raises(ValueError, match="JSON"):
         json_document(replace(answer, hits=(replace(answer.hits[0], score=float("nan")),)))
 
 
-def test_without_a_query_and_without_hits(answer: Answer):
+def test_without_a_query_and_without_hits(answer: SearchResult):
     bare = replace(answer, hits=(), query=None, box=None)
     assert strict(json_document(bare))["query"] == {"width": None, "height": None, "box": None}
     assert csv_table(bare).decode("utf-8-sig").strip() == ",".join(COLUMNS)

@@ -11,7 +11,7 @@ from boxfind.finetuning.labels import Labelled, split_labels
 from boxfind.finetuning.region_selection import choose_regions
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import RuntimeMissing
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Box, unit
 
 OBJECTS, PICTURES, REGIONS, CHANNELS = 24, 6, 4, 32
@@ -115,7 +115,7 @@ def test_perfect_descriptors_measure_perfectly(raw, labelled, descriptors):
 
 
 def test_a_missing_library_is_named(monkeypatch, raw, labelled):
-    gone = Extra("pytorch-metric-learning", "no_such_module", "requirements/finetune.txt")
+    gone = OptionalPackage("pytorch-metric-learning", "no_such_module", "finetune")
     monkeypatch.setattr("boxfind.finetuning.training.METRIC_LEARNING", gone)
     with pytest.raises(RuntimeMissing, match="pytorch-metric-learning"):
         learn_and_measure(raw, labelled, split_labels([row.label for row in labelled]), START, silent)

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from boxfind.searches import database
-from boxfind.searches.errors import NotebookProblem
-from boxfind.searches.saved_searches import Notebook, Saved
+from boxfind.searches.errors import SavedSearchesProblem
+from boxfind.searches.saved_searches import Saved, SavedSearches
 from retrieval.request import Example, Request
 from retrieval.types import Box
 
@@ -29,13 +29,13 @@ import sys
 from pathlib import Path
 from datetime import UTC, datetime
 from retrieval.request import Request
-from searches.errors import NotebookProblem
-from searches.notebook import Notebook, Saved
-book = Notebook(Path(sys.argv[1]))
+from boxfind.searches.errors import SavedSearchesProblem
+from boxfind.searches.saved_searches import SavedSearches, Saved
+book = SavedSearches(Path(sys.argv[1]))
 print(book.names())
 try:
     book.save(Saved("b", Request(), datetime.now(UTC), "gen-1", ()), {})
-except NotebookProblem as problem:
+except SavedSearchesProblem as problem:
     print(problem)
 print(book.names())
 """
@@ -44,8 +44,8 @@ import sys
 from pathlib import Path
 from datetime import UTC, datetime
 from retrieval.request import Request
-from searches.notebook import Notebook, Saved
-book = Notebook(Path(sys.argv[1]))
+from boxfind.searches.saved_searches import SavedSearches, Saved
+book = SavedSearches(Path(sys.argv[1]))
 for number in range(25):
     book.save(Saved(f"{sys.argv[2]} {number}", Request(), datetime.now(UTC), "gen-1", ()), {})
     assert f"{sys.argv[2]} {number}" in book.names()
@@ -62,11 +62,11 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(file: Path, monkeypatch: pytest.MonkeyPatch) -> Notebook:
+def book(file: Path, monkeypatch: pytest.MonkeyPatch) -> SavedSearches:
     """With one search in it, and little patience."""
-    made = Notebook(file)
+    made = SavedSearches(file)
     made.save(saved("a"), {})
-    monkeypatch.setattr(database, "PATIENCE", 0.1)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.1)
     return made
 
 
@@ -78,17 +78,17 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def refused(book: Notebook, what: str) -> str:
+def refused(book: SavedSearches, what: str) -> str:
     """Every way of writing is refused with the same kind of sentence."""
     sentences = set()
     changes = (
         lambda: book.save(saved("b"), {}),
         lambda: book.rename("a", "b"),
         lambda: book.delete("a"),
-        lambda: book.mark("a", Request(right=("x",))),
+        lambda: book.mark("a", Request(positives=("x",))),
     )
     for change in changes:
-        with pytest.raises(NotebookProblem, match=what) as problem:
+        with pytest.raises(SavedSearchesProblem, match=what) as problem:
             change()
         sentences.add(str(problem.value))
     (sentence,) = sentences
@@ -97,7 +97,7 @@ def refused(book: Notebook, what: str) -> str:
 
 
 @pytest.fixture
-def busy(book: Notebook, file: Path) -> Iterator[sqlite3.Connection]:
+def busy(book: SavedSearches, file: Path) -> Iterator[sqlite3.Connection]:
     """Another program in the middle of writing."""
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -105,7 +105,7 @@ def busy(book: Notebook, file: Path) -> Iterator[sqlite3.Connection]:
         yield other
 
 
-def test_r51_a_file_in_use_is_read_and_written_when_it_is_free_again(book: Notebook, busy: sqlite3.Connection):
+def test_r51_a_file_in_use_is_read_and_written_when_it_is_free_again(book: SavedSearches, busy: sqlite3.Connection):
     refused(book, "is being used by another program; try again")
     assert book.all() == [saved("a")]
     busy.execute("ROLLBACK")
@@ -113,7 +113,7 @@ def test_r51_a_file_in_use_is_read_and_written_when_it_is_free_again(book: Noteb
     assert {*book.names()} == {"a", "b"} and book.take_notice() is None
 
 
-def test_r51_readers_do_not_keep_writers_waiting(book: Notebook, file: Path):
+def test_r51_readers_do_not_keep_writers_waiting(book: SavedSearches, file: Path):
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT name FROM searches").fetchall() == [("a",)]
@@ -122,8 +122,10 @@ def test_r51_readers_do_not_keep_writers_waiting(book: Notebook, file: Path):
     assert {*book.names()} == {"a", "b"}
 
 
-def test_r51_a_file_in_use_is_waited_for(book: Notebook, busy: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(database, "PATIENCE", 20)
+def test_r51_a_file_in_use_is_waited_for(
+    book: SavedSearches, busy: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 20)
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(book.save, saved("b"), {})
         with pytest.raises(TimeoutError):
@@ -133,19 +135,19 @@ def test_r51_a_file_in_use_is_waited_for(book: Notebook, busy: sqlite3.Connectio
     assert {*book.names()} == {"b", "c"}
 
 
-def test_r51_a_file_locked_by_another_program_is_said_to_be_in_use(book: Notebook, file: Path):
+def test_r51_a_file_locked_by_another_program_is_said_to_be_in_use(book: SavedSearches, file: Path):
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN EXCLUSIVE")
         for look in (book.names, book.all, lambda: book.get("a"), lambda: book.picture("0" * 64)):
-            with pytest.raises(NotebookProblem, match="is being used by another program; try again"):
+            with pytest.raises(SavedSearchesProblem, match="is being used by another program; try again"):
                 look()
         refused(book, "is being used by another program; try again")
     assert book.names() == ["a"]
 
 
 def test_r51_many_threads_and_two_programs_save_at_once_and_nothing_is_lost(file: Path):
-    book = Notebook(file)
+    book = SavedSearches(file)
 
     def save(number: int) -> None:
         book.save(saved(f"thread {number}"), {})
@@ -175,7 +177,7 @@ def cut_off(file: Path) -> None:
 
 @pytest.mark.parametrize("spoil", [spoil_all, spoil_pages, cut_off])
 @pytest.mark.parametrize("first", ["read", "write"])
-def test_r51_a_damaged_file_is_put_aside_and_said_once(book: Notebook, file: Path, spoil, first: str):
+def test_r51_a_damaged_file_is_put_aside_and_said_once(book: SavedSearches, file: Path, spoil, first: str):
     spoil(file)
     damaged = file.read_bytes()
     if first == "read":
@@ -185,17 +187,17 @@ def test_r51_a_damaged_file_is_put_aside_and_said_once(book: Notebook, file: Pat
     (aside,) = file.parent.glob("searches.sqlite.damaged-*")
     assert notice is not None and aside.name in notice and "damaged" in notice and book.take_notice() is None
     assert aside.read_bytes() == damaged
-    assert book.all() == [saved("b")] and Notebook(file).names() == ["b"]
+    assert book.all() == [saved("b")] and SavedSearches(file).names() == ["b"]
 
 
-def test_r51_two_damaged_files_are_both_put_aside(book: Notebook, file: Path):
+def test_r51_two_damaged_files_are_both_put_aside(book: SavedSearches, file: Path):
     for name in ("b", "c"):
         spoil_all(file)
         book.save(saved(name), {})
     assert len([*file.parent.glob("*.damaged-*")]) == 2 and book.names() == ["c"]
 
 
-def test_r51_a_damaged_file_that_many_find_is_put_aside_once(book: Notebook, file: Path, monkeypatch):
+def test_r51_a_damaged_file_that_many_find_is_put_aside_once(book: SavedSearches, file: Path, monkeypatch):
     put_aside, all_found_it = database.Database._put_aside, threading.Barrier(8)
 
     def put_aside_together(*arguments) -> None:
@@ -204,14 +206,14 @@ def test_r51_a_damaged_file_that_many_find_is_put_aside_once(book: Notebook, fil
 
     spoil_all(file)
     monkeypatch.setattr(database.Database, "_put_aside", put_aside_together)
-    monkeypatch.setattr(database, "PATIENCE", 20)
+    monkeypatch.setattr(database, "LOCK_TIMEOUT", 20)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda number: book.save(saved(str(number)), {}), range(8)))
     assert len([*file.parent.glob("*.damaged-*Z")]) == 1
     assert {*book.names()} == set("01234567")
 
 
-def test_r51_the_log_of_a_damaged_file_goes_with_it(book: Notebook, file: Path):
+def test_r51_the_log_of_a_damaged_file_goes_with_it(book: SavedSearches, file: Path):
     with closing(sqlite3.connect(file)) as other:  # as long as it is open, the log stays
         other.execute("UPDATE searches SET generation = 'gen-2'")
         other.commit()
@@ -221,10 +223,10 @@ def test_r51_the_log_of_a_damaged_file_goes_with_it(book: Notebook, file: Path):
         (aside,) = file.parent.glob("*.damaged-*-wal")
         assert log and aside.read_bytes() == log
         assert book.all() == [saved("b")]
-    assert Notebook(file).all() == [saved("b")]
+    assert SavedSearches(file).all() == [saved("b")]
 
 
-def test_r51_a_damaged_file_that_cannot_be_moved_is_said_to_be_damaged(book: Notebook, file: Path, monkeypatch):
+def test_r51_a_damaged_file_that_cannot_be_moved_is_said_to_be_damaged(book: SavedSearches, file: Path, monkeypatch):
     def stuck(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -232,19 +234,19 @@ def test_r51_a_damaged_file_that_cannot_be_moved_is_said_to_be_damaged(book: Not
     monkeypatch.setattr(Path, "rename", stuck)
     for use in (book.names, lambda: book.save(saved("b"), {})):
         with pytest.raises(
-            NotebookProblem, match="damaged, and the file cannot be moved aside: Operation not permitted"
+            SavedSearchesProblem, match="damaged, and the file cannot be moved aside: Operation not permitted"
         ):
             use()
     assert book.take_notice() is None
 
 
-def test_r51_a_newer_file_is_refused_and_left_as_it_is(book: Notebook, file: Path):
+def test_r51_a_newer_file_is_refused_and_left_as_it_is(book: SavedSearches, file: Path):
     with closing(sqlite3.connect(file)) as newer:
         newer.execute("PRAGMA journal_mode = DELETE")
         newer.execute(f"PRAGMA user_version = {database.SCHEMA + 1}")
     before = contents(file.parent)
     for look in (book.names, book.all, lambda: book.get("a"), lambda: book.picture("0" * 64)):
-        with pytest.raises(NotebookProblem, match="newer version"):
+        with pytest.raises(SavedSearchesProblem, match="newer version"):
             look()
     refused(book, "newer version")
     assert contents(file.parent) == before
@@ -253,21 +255,21 @@ def test_r51_a_newer_file_is_refused_and_left_as_it_is(book: Notebook, file: Pat
 def test_r51_a_folder_that_is_a_file(tmp_path: Path):
     (tmp_path / "data").touch()
     for file in (tmp_path / "data" / "searches.sqlite", tmp_path / "data" / "below" / "searches.sqlite"):
-        book = Notebook(file)
+        book = SavedSearches(file)
         assert book.names() == []
-        with pytest.raises(NotebookProblem, match="Nothing can be saved in"):
+        with pytest.raises(SavedSearchesProblem, match="Nothing can be saved in"):
             book.save(saved("a"), {})
 
 
 def test_r51_a_file_that_is_a_folder(tmp_path: Path):
-    book = Notebook(tmp_path)
+    book = SavedSearches(tmp_path)
     for use in (book.names, lambda: book.save(saved("a"), {})):
-        with pytest.raises(NotebookProblem, match=r"cannot be (opened or written|used, because its disk)"):
+        with pytest.raises(SavedSearchesProblem, match=r"cannot be (opened or written|used, because its disk)"):
             use()
     assert contents(tmp_path) == {}
 
 
-def test_r51_a_full_disk_keeps_what_is_there(book: Notebook, file: Path, monkeypatch: pytest.MonkeyPatch):
+def test_r51_a_full_disk_keeps_what_is_there(book: SavedSearches, file: Path, monkeypatch: pytest.MonkeyPatch):
     connect = sqlite3.connect
 
     def connect_on_full_disk(*arguments, **options) -> sqlite3.Connection:
@@ -278,7 +280,7 @@ def test_r51_a_full_disk_keeps_what_is_there(book: Notebook, file: Path, monkeyp
     before = file.read_bytes()
     monkeypatch.setattr(sqlite3, "connect", connect_on_full_disk)
     picture = bytes(100_000)
-    with pytest.raises(NotebookProblem, match="disk is full or does not work; make room"):
+    with pytest.raises(SavedSearchesProblem, match="disk is full or does not work; make room"):
         book.save(saved("a"), keyed(picture))
     assert book.all() == [saved("a")] and file.read_bytes() == before
     monkeypatch.undo()
@@ -288,7 +290,7 @@ def test_r51_a_full_disk_keeps_what_is_there(book: Notebook, file: Path, monkeyp
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR | 19 << 8, sqlite3.SQLITE_READONLY])
 def test_r51_where_nothing_can_be_made_beside_the_file_it_is_still_read(
-    book: Notebook, file: Path, monkeypatch: pytest.MonkeyPatch, code: int
+    book: SavedSearches, file: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ):
     connect = sqlite3.connect
 
@@ -303,7 +305,7 @@ def test_r51_where_nothing_can_be_made_beside_the_file_it_is_still_read(
     assert book.all() == [saved("a")]
     refused(book, "disk" if code & 0xFF == sqlite3.SQLITE_IOERR else "cannot be opened or written")
     Path(f"{file}-wal").write_bytes(b"something that is not in the file yet")
-    with pytest.raises(NotebookProblem):
+    with pytest.raises(SavedSearchesProblem):
         book.names()
 
 
@@ -315,7 +317,7 @@ def test_r51_a_read_only_folder_is_read_by_those_who_may_not_write():
         command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", *command]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        Notebook(folder / "searches.sqlite").save(saved("a"), {})
+        SavedSearches(folder / "searches.sqlite").save(saved("a"), {})
         before = contents(folder)
         (folder / "searches.sqlite").chmod(0o444)
         folder.chmod(0o555)
@@ -327,11 +329,11 @@ def test_r51_a_read_only_folder_is_read_by_those_who_may_not_write():
     assert "cannot be opened or written" in sentence and sentence.endswith(".")
 
 
-def test_r51_a_change_that_fails_half_way_changes_nothing(book: Notebook, file: Path):
+def test_r51_a_change_that_fails_half_way_changes_nothing(book: SavedSearches, file: Path):
     with closing(sqlite3.connect(file)) as other, other:
         other.execute(
             "CREATE TRIGGER fail BEFORE INSERT ON pictures BEGIN SELECT RAISE(FAIL, 'the very last step'); END"
         )
-    with pytest.raises(NotebookProblem, match="the very last step"):
+    with pytest.raises(SavedSearchesProblem, match="the very last step"):
         book.save(Saved("a", Request(), datetime.now(UTC), "gen-2", ()), keyed(b"x"))
     assert book.all() == [saved("a")]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from boxfind.searches import group_names as module
-from boxfind.searches.errors import NotebookProblem
-from boxfind.searches.group_names import Label, Labels, labels_of
-from boxfind.searches.saved_searches import Notebook, Saved
+from boxfind.searches.errors import SavedSearchesProblem
+from boxfind.searches.group_names import GroupName, GroupNames, labels_of
+from boxfind.searches.saved_searches import Saved, SavedSearches
 from retrieval.request import Request
 from retrieval.types import Box
 
@@ -23,23 +23,23 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "kept" / "searches.sqlite"
 
 
-def names(groups: list[dict[str, Box]], *labels: Label) -> dict[int, str]:
+def names(groups: list[dict[str, Box]], *labels: GroupName) -> dict[int, str]:
     return {place: label.name for place, label in labels_of(groups, labels).items()}
 
 
 def test_nothing_is_on_disk_before_the_first_name(file: Path) -> None:
-    assert Labels(file).all() == [] and not file.parent.exists()
+    assert GroupNames(file).all() == [] and not file.parent.exists()
 
 
 def test_a_name_comes_back_with_its_places_and_can_be_changed_and_taken_away(file: Path) -> None:
-    Labels(file).give("  cafe\N{COMBINING ACUTE ACCENT} cups ", CUPS)
-    (label,) = Labels(file).all()
+    GroupNames(file).give("  cafe\N{COMBINING ACUTE ACCENT} cups ", CUPS)
+    (label,) = GroupNames(file).all()
     assert label.name == "café cups" and label.places == CUPS
-    Labels(file).give("mugs", CUPS, label.key)
-    (label,) = Labels(file).all()
+    GroupNames(file).give("mugs", CUPS, label.key)
+    (label,) = GroupNames(file).all()
     assert label.name == "mugs"
-    Labels(file).give("", CUPS, label.key)
-    assert Labels(file).all() == []
+    GroupNames(file).give("", CUPS, label.key)
+    assert GroupNames(file).all() == []
 
 
 def test_saved_searches_and_names_lie_in_one_file_in_either_order(tmp_path: Path) -> None:
@@ -47,41 +47,41 @@ def test_saved_searches_and_names_lie_in_one_file_in_either_order(tmp_path: Path
     for number, first in enumerate(("search", "name")):
         file = tmp_path / f"{number}.sqlite"
         if first == "search":
-            Notebook(file).save(saved, {})
-            assert Labels(file).all() == []
-        Labels(file).give("cups", CUPS)
-        Notebook(file).save(saved, {})
-        assert Notebook(file).names() == ["cup"] and [label.name for label in Labels(file).all()] == ["cups"]
+            SavedSearches(file).save(saved, {})
+            assert GroupNames(file).all() == []
+        GroupNames(file).give("cups", CUPS)
+        SavedSearches(file).save(saved, {})
+        assert SavedSearches(file).names() == ["cup"] and [label.name for label in GroupNames(file).all()] == ["cups"]
 
 
 @pytest.mark.parametrize("name", ["x" * 81, "two\nlines", "zero\0", "\N{RIGHT-TO-LEFT OVERRIDE}x"])
 def test_names_that_cannot_be_shown_are_refused(file: Path, name: str) -> None:
-    with pytest.raises(NotebookProblem, match=r"name has .+\."):
-        Labels(file).give(name, CUPS)
-    assert Labels(file).all() == []
+    with pytest.raises(SavedSearchesProblem, match=r"name has .+\."):
+        GroupNames(file).give(name, CUPS)
+    assert GroupNames(file).all() == []
 
 
 def test_no_more_names_than_can_be_kept_and_the_old_one_stays(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_LABELS", 1)
-    Labels(file).give("cups", CUPS)
-    with pytest.raises(NotebookProblem, match="take one away"):
-        Labels(file).give("hats", CUPS)
-    (label,) = Labels(file).all()
-    Labels(file).give("mugs", CUPS, label.key)
-    assert [label.name for label in Labels(file).all()] == ["mugs"]
+    GroupNames(file).give("cups", CUPS)
+    with pytest.raises(SavedSearchesProblem, match="take one away"):
+        GroupNames(file).give("hats", CUPS)
+    (label,) = GroupNames(file).all()
+    GroupNames(file).give("mugs", CUPS, label.key)
+    assert [label.name for label in GroupNames(file).all()] == ["mugs"]
 
 
 @pytest.mark.parametrize("text", ["", "5", "[]x", '[["a"]]', '[["a", 1, 2, "x", 4]]', '{"a": 1}'])
 def test_one_that_cannot_be_read_does_not_hide_the_others(file: Path, text: str) -> None:
-    Labels(file).give("cups", CUPS)
-    Labels(file).give("hats", CUPS)
+    GroupNames(file).give("cups", CUPS)
+    GroupNames(file).give("hats", CUPS)
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute("UPDATE labels SET members = ? WHERE name = 'cups'", (text,))
-    assert [label.name for label in Labels(file).all()] == ["hats"]
+    assert [label.name for label in GroupNames(file).all()] == ["hats"]
 
 
 def test_a_name_goes_with_its_pictures_when_some_come_and_go() -> None:
-    cups = Label(1, "cups", CUPS)
+    cups = GroupName(1, "cups", CUPS)
     hats = {"x.jpg": HERE, "y.jpg": HERE, "z.jpg": HERE}
     assert names([hats, {"a.jpg": HERE, "b.jpg": HERE, "d.jpg": THERE}], cups) == {1: "cups"}
     assert names([hats, {"a.jpg": HERE, "d.jpg": HERE, "e.jpg": HERE, "f.jpg": HERE}], cups) == {}
@@ -90,11 +90,11 @@ def test_a_name_goes_with_its_pictures_when_some_come_and_go() -> None:
 
 def test_of_two_groups_of_the_same_pictures_the_boxes_decide() -> None:
     tables = dict.fromkeys(CUPS, THERE)
-    assert names([tables, CUPS], Label(1, "cups", CUPS), Label(2, "tables", tables)) == {0: "tables", 1: "cups"}
+    assert names([tables, CUPS], GroupName(1, "cups", CUPS), GroupName(2, "tables", tables)) == {0: "tables", 1: "cups"}
 
 
 def test_each_group_has_one_name_the_one_that_fits_best_and_the_newest_of_equal_ones() -> None:
     part = {"a.jpg": HERE, "b.jpg": HERE}
-    assert names([CUPS], Label(1, "some", part), Label(2, "all", CUPS)) == {0: "all"}
-    assert names([CUPS], Label(1, "old", CUPS), Label(2, "new", CUPS)) == {0: "new"}
-    assert names([CUPS, part], Label(1, "cups", CUPS)) == {0: "cups"}
+    assert names([CUPS], GroupName(1, "some", part), GroupName(2, "all", CUPS)) == {0: "all"}
+    assert names([CUPS], GroupName(1, "old", CUPS), GroupName(2, "new", CUPS)) == {0: "new"}
+    assert names([CUPS, part], GroupName(1, "cups", CUPS)) == {0: "cups"}

@@ -38,10 +38,10 @@ marks = st.lists(places, max_size=12, unique=True).flatmap(
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    right, wrong = draw(marks)
+    positives, wrong = draw(marks)
     context = draw(st.floats(1, LARGEST_CONTEXT))
     folder = draw(st.one_of(st.just(""), places))
-    return Request(draw(examples), draw(st.sampled_from([*RANKINGS])), context, folder, right, wrong)
+    return Request(draw(examples), draw(st.sampled_from([*RANKINGS])), context, folder, positives, wrong)
 
 
 @given(requests())
@@ -160,12 +160,12 @@ def test_r25_a_link_of_anything_is_refused_or_is_a_search_that_can_be_sent_again
 def test_r25_as_much_as_is_allowed_is_taken():
     params = {"box": [OBJECT], "not": [OBJECT] * 7, "right": [f"{n}.jpg" for n in range(MOST_MARKS)]}
     request = from_params(params | {"rank": ["fast"], "context": ["1.5"], "folder": ["x" * 4096]})
-    assert len(request.examples) == MOST_BOXES and len(request.right) == MOST_MARKS
+    assert len(request.examples) == MOST_BOXES and len(request.positives) == MOST_MARKS
     assert sum(map(len, to_params(request).values())) < MOST_PARAMETERS
     assert from_params({"box": [f"{HASH}:0,0,20000,20000"]}).examples[0].box == Box(0, 0, 20_000, 20_000)
 
 
-@pytest.mark.parametrize("change", [{"context": math.nan}, {"ranking": "?"}, {"right": ("a", "a")}])
+@pytest.mark.parametrize("change", [{"context": math.nan}, {"ranking": "?"}, {"positives": ("a", "a")}])
 def test_a_search_that_is_not_valid_makes_no_valid_link(change):
     with pytest.raises(BadLink):
         from_params(to_params(replace(Request(), **change)))

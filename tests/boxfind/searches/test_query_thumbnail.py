@@ -88,7 +88,7 @@ def test_a_request_moves_to_the_pictures_that_are_kept(draw):
     request = Request(
         (Example(UPLOAD, box), Example(GALLERY, box, "view"), Example(UPLOAD, box, "not"), Example(OTHER, box, "also")),
         context=1.2,
-        right=("x",),
+        positives=("x",),
     )
     images = {UPLOAD: draw(1, 64, 48), OTHER: draw(2, 64, 48)}
     moved, pictures = kept(request, images, {GALLERY})
@@ -100,7 +100,7 @@ def test_a_request_moves_to_the_pictures_that_are_kept(draw):
     )
     assert pictures[moved.examples[0].picture] == keepable(images[UPLOAD])
     assert [(e.box, e.role) for e in moved.examples] == [(e.box, e.role) for e in request.examples]
-    assert (moved.context, moved.right) == (1.2, ("x",))
+    assert (moved.context, moved.positives) == (1.2, ("x",))
     assert kept(moved, {}, {GALLERY, *pictures}) == (moved, {})
 
 

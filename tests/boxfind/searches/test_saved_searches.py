@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from boxfind.searches import saved_searches as module
-from boxfind.searches.errors import NotebookProblem
-from boxfind.searches.saved_searches import MOST_HITS, Notebook, Saved
+from boxfind.searches.errors import SavedSearchesProblem
+from boxfind.searches.saved_searches import MOST_HITS, Saved, SavedSearches
 from retrieval.request import Example, Request
 from retrieval.types import Box
 
@@ -54,11 +54,11 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def book(file: Path) -> Notebook:
-    return Notebook(file)
+def book(file: Path) -> SavedSearches:
+    return SavedSearches(file)
 
 
-def test_nothing_is_on_disk_before_the_first_search_is_saved(book: Notebook, file: Path):
+def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches, file: Path):
     assert (book.names(), book.all(), book.get("cup"), book.picture(sha256(CUP)), book.delete("cup")) == (
         [],
         [],
@@ -67,36 +67,36 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: Notebook, fil
         None,
     )
     for change in (lambda: book.rename("cup", "mug"), lambda: book.mark("cup", Request())):
-        with pytest.raises(NotebookProblem, match="no saved search called 'cup'"):
+        with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
             change()
-    with pytest.raises(NotebookProblem, match="name"):
+    with pytest.raises(SavedSearchesProblem, match="name"):
         book.save(saved(" "), {})
     assert not file.parent.exists()
     book.save(saved("cup", CUP), given(CUP))
     assert file.exists() and book.take_notice() is None
 
 
-def test_a_search_comes_back_as_it_was(book: Notebook, file: Path):
+def test_a_search_comes_back_as_it_was(book: SavedSearches, file: Path):
     one = saved("cup", CUP, HAT)
     book.save(one, given(CUP, HAT))
-    assert Notebook(file).get("cup") == one == book.all()[0]
+    assert SavedSearches(file).get("cup") == one == book.all()[0]
     assert (book.picture(sha256(CUP)), book.picture(sha256(HAT)), book.picture("0" * 64)) == (CUP, HAT, None)
 
 
-def test_times_of_every_zone_are_kept_as_moments(book: Notebook):
+def test_times_of_every_zone_are_kept_as_moments(book: SavedSearches):
     east = replace(saved("cup"), made=MADE.astimezone(timezone(timedelta(hours=9))))
     book.save(east, {})
     kept = book.get("cup")
     assert kept is not None and kept.made == MADE and kept.made.utcoffset() == timedelta(0)
 
 
-def test_newest_first(book: Notebook):
+def test_newest_first(book: SavedSearches):
     for name, minutes in (("b", 1), ("c", 2), ("a", 0), ("also c", 2)):
         book.save(saved(name, minutes=minutes), {})
     assert book.names() == ["also c", "c", "b", "a"] == [one.name for one in book.all()]
 
 
-def test_a_search_of_the_same_name_takes_the_place_of_the_first(book: Notebook):
+def test_a_search_of_the_same_name_takes_the_place_of_the_first(book: SavedSearches):
     book.save(saved("cup", CUP), given(CUP))
     later = saved(" cup\n", HAT, minutes=1)
     book.save(later, given(HAT))
@@ -104,7 +104,7 @@ def test_a_search_of_the_same_name_takes_the_place_of_the_first(book: Notebook):
     assert book.picture(sha256(CUP)) is None and book.picture(sha256(HAT)) == HAT
 
 
-def test_pictures_stay_as_long_as_a_search_needs_them(book: Notebook):
+def test_pictures_stay_as_long_as_a_search_needs_them(book: SavedSearches):
     book.save(saved("cup", CUP, HAT), given(CUP, HAT))
     book.save(saved("hat", HAT), {})
     book.delete("cup")
@@ -113,7 +113,7 @@ def test_pictures_stay_as_long_as_a_search_needs_them(book: Notebook):
     assert book.picture(sha256(CUP)) is None and book.picture(sha256(b"needed by none")) is None
 
 
-def test_what_was_deleted_can_be_brought_back(book: Notebook):
+def test_what_was_deleted_can_be_brought_back(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
     deleted = book.delete(" cup ")
@@ -122,7 +122,7 @@ def test_what_was_deleted_can_be_brought_back(book: Notebook):
     assert book.get("cup") == one and book.picture(sha256(CUP)) == CUP
 
 
-def test_a_picture_that_is_not_what_it_was_is_not_given_out(book: Notebook, file: Path):
+def test_a_picture_that_is_not_what_it_was_is_not_given_out(book: SavedSearches, file: Path):
     book.save(saved("cup", CUP), given(CUP))
     tamper(file, "UPDATE pictures SET jpeg = ?", b"something else")
     assert book.picture(sha256(CUP)) is None
@@ -130,94 +130,94 @@ def test_a_picture_that_is_not_what_it_was_is_not_given_out(book: Notebook, file
     assert book.picture(sha256(CUP)) == CUP
 
 
-def test_renaming(book: Notebook):
+def test_renaming(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
     book.save(saved("hat", minutes=-1), {})
     book.rename("cup ", " mug")
     assert book.get("mug") == replace(one, name="mug") and book.get("cup") is None
     book.rename("mug", "mug")
-    with pytest.raises(NotebookProblem, match="'hat' already"):
+    with pytest.raises(SavedSearchesProblem, match="'hat' already"):
         book.rename("mug", "hat")
-    with pytest.raises(NotebookProblem, match="no saved search called 'cup'"):
+    with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
         book.rename("cup", "kettle")
     assert book.names() == ["mug", "hat"] and book.picture(sha256(CUP)) == CUP
 
 
-def test_marks_are_all_that_marking_changes(book: Notebook):
+def test_marks_are_all_that_marking_changes(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
-    book.mark("cup", Request(ranking="best", right=("new.jpg",)))
-    assert book.get("cup") == replace(one, request=replace(one.request, right=("new.jpg",), wrong=()))
-    with pytest.raises(NotebookProblem, match="no saved search called 'hat'"):
+    book.mark("cup", Request(ranking="best", positives=("new.jpg",)))
+    assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
+    with pytest.raises(SavedSearchesProblem, match="no saved search called 'hat'"):
         book.mark("hat", Request())
-    with pytest.raises(NotebookProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
-        book.mark("cup", Request(right=("a",), wrong=("a",)))
+    with pytest.raises(SavedSearchesProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
+        book.mark("cup", Request(positives=("a",), negatives=("a",)))
 
 
-def test_names_that_look_the_same_are_the_same(book: Notebook):
+def test_names_that_look_the_same_are_the_same(book: SavedSearches):
     book.save(saved("cafe\N{COMBINING ACUTE ACCENT}"), {})
     assert book.get("café") and book.names() == ["café"]
 
 
 @pytest.mark.parametrize("name", ["", " \t", "x" * 81, "two\nlines", "zero\0", "\N{RIGHT-TO-LEFT OVERRIDE}x", "\ud800"])
-def test_names_that_cannot_be_shown_are_refused(book: Notebook, name: str):
-    with pytest.raises(NotebookProblem) as refused:
+def test_names_that_cannot_be_shown_are_refused(book: SavedSearches, name: str):
+    with pytest.raises(SavedSearchesProblem) as refused:
         book.save(replace(saved("x"), name=name), {})
     assert str(refused.value).endswith(".") and str(refused.value).isprintable()
     assert book.get(name) is None and book.delete(name) is None
     book.save(saved("x"), {})
     assert book.get(name) is None and book.delete(name) is None
-    with pytest.raises(NotebookProblem):
+    with pytest.raises(SavedSearchesProblem):
         book.rename("x", name)
     assert book.names() == ["x"]
 
 
 @pytest.mark.parametrize("name", ["x" * 80, "Tasse № 5 ☕", "'; DROP TABLE searches; --", "%", "NULL"])
-def test_any_other_name_will_do(book: Notebook, name: str):
+def test_any_other_name_will_do(book: SavedSearches, name: str):
     book.save(saved("one more"), {})
     book.save(saved(name), {})
     assert book.get(name) == saved(name)
     assert book.delete(name) == saved(name) and book.names() == ["one more"]
 
 
-def test_no_more_searches_than_can_be_listed(book: Notebook, monkeypatch: pytest.MonkeyPatch):
+def test_no_more_searches_than_can_be_listed(book: SavedSearches, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MOST_SEARCHES", 2)
     book.save(saved("a"), {})
     book.save(saved("b"), {})
-    with pytest.raises(NotebookProblem, match="2 saved searches already; delete one"):
+    with pytest.raises(SavedSearchesProblem, match="2 saved searches already; delete one"):
         book.save(saved("c"), {})
     book.save(saved("a", CUP), given(CUP))
     assert {*book.names()} == {"a", "b"} and book.get("a") == saved("a", CUP)
 
 
-def test_pictures_that_are_too_large_are_refused(book: Notebook, file: Path):
+def test_pictures_that_are_too_large_are_refused(book: SavedSearches, file: Path):
     large = bytes(8_000_001)
-    with pytest.raises(NotebookProblem, match=r"8.0 MB; up to 8 MB"):
+    with pytest.raises(SavedSearchesProblem, match=r"8.0 MB; up to 8 MB"):
         book.save(saved("cup", large), given(large))
     assert not file.exists()
     book.save(saved("cup", large[1:]), given(large[1:]))
 
 
-def test_as_many_hits_are_kept_as_are_compared(book: Notebook):
+def test_as_many_hits_are_kept_as_are_compared(book: SavedSearches):
     ids = tuple(str(number) for number in range(MOST_HITS + 1))
     book.save(replace(saved("cup"), answer=ids), {})
     kept = book.get("cup")
     assert kept is not None and kept.answer == ids[:-1]
 
 
-def test_a_search_that_could_not_be_read_again_is_not_saved(book: Notebook):
+def test_a_search_that_could_not_be_read_again_is_not_saved(book: SavedSearches):
     too_many = replace(saved("cup"), request=request(*[CUP] * 9))
-    with pytest.raises(NotebookProblem, match="cannot be saved: it has 9 boxes"):
+    with pytest.raises(SavedSearchesProblem, match="cannot be saved: it has 9 boxes"):
         book.save(too_many, given(CUP))
 
 
 @pytest.mark.parametrize("text", ["", "5", "[]", '{"box": 5}', '{"rank": [5]}', '{"right": [[]]}', "{'", b"\xff\xfe{}"])
-def test_one_that_cannot_be_read_does_not_hide_the_others(book: Notebook, file: Path, text: str | bytes):
+def test_one_that_cannot_be_read_does_not_hide_the_others(book: SavedSearches, file: Path, text: str | bytes):
     book.save(saved("cup"), {})
     book.save(saved("hat", minutes=1), {})
     tamper(file, "UPDATE searches SET request = CAST(? AS TEXT) WHERE name = 'cup'", text)
     assert book.names() == ["hat", "cup"] and book.all() == [saved("hat", minutes=1)]
-    with pytest.raises(NotebookProblem, match="'cup' cannot be read any more; delete it"):
+    with pytest.raises(SavedSearchesProblem, match="'cup' cannot be read any more; delete it"):
         book.get("cup")
     assert book.delete("cup") is None and book.names() == ["hat"]

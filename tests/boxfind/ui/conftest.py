@@ -10,18 +10,18 @@ import pytest
 import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import APP, HEIGHT, HERE, WIDTH
 
 from boxfind import engine
 from boxfind.engine import Engine
 from boxfind.settings import Settings
-from index.building.decoder_pool import PicturePool
+from index.building.decoder_pool import DecoderPool
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
+from tests.boxfind.ui.reading import APP, HEIGHT, HERE, WIDTH
 
 
 @pytest.fixture(scope="session", autouse=True)
-def started_once(pool: PicturePool) -> Iterator[None]:
+def started_once(pool: DecoderPool) -> Iterator[None]:
     """Every test has an engine of its own; networks and workers, which take a second each to start, they share."""
     made: dict[tuple[Recipe, str], Embedder] = {}
     make = engine.embedder_for_searching

@@ -8,7 +8,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from boxfind.ui.admin import Visitor
-from boxfind.ui.search.search_state import Asking
+from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.session import Picture
 from boxfind.ui.widgets.tile_grid import Tile
 from retrieval.types import Box
@@ -87,7 +87,7 @@ def press_in_dialog(app: AppTest, label: str) -> None:
 
 def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
     chosen = Picture(picture.name, picture.read_bytes())
-    state = Asking()
+    state = SearchState()
     state.show(chosen, [] if box is None else [box])
     app.session_state["asking"] = state
     return chosen
@@ -113,11 +113,11 @@ def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
 
 def canvas_of(app: AppTest) -> str:
     """The key of the canvas as it is now."""
-    state: Asking = app.session_state["asking"]
+    state: SearchState = app.session_state["asking"]
     return f"canvas-{state.shown}-{state.canvas}"
 
 
 def shown_name(app: AppTest) -> str:
     """The name of the picture that is drawn on."""
-    state: Asking = app.session_state["asking"]
+    state: SearchState = app.session_state["asking"]
     return state.pictures[state.shown].name

@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
-from tests.ui.reading import HERE
 
 from boxfind.settings import Settings
 from boxfind.ui.admin import ADMINS, Visitor, admin_name
+from tests.boxfind.ui.reading import HERE
 
 LOCAL = {"host": ("localhost:8501",)}
 CLAIMS = {"is_logged_in": True, "email": "ada@example.org"}

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
 
 from boxfind.engine import Engine
 from boxfind.settings import Settings
@@ -20,6 +19,7 @@ from index.building.jobs import CANCELLED, BuildState
 from index.storage.generation import current_folder
 from retrieval.errors import BoxfindError, WeightsMissing
 from retrieval.types import Box
+from tests.boxfind.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
 
 UPDATE, ANEW, BUILD, REBUILD = "Update index", "Build everything anew", "Build the index", "Rebuild the index"
 EVERY_BUTTON = {UPDATE, ANEW, BUILD, REBUILD, "Cancel"}
@@ -228,7 +228,7 @@ def test_r38_a_build_that_cannot_write_says_so(app: AppTest, monkeypatch: pytest
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("engine.BuildProcess", refused)
+    monkeypatch.setattr("boxfind.engine.BuildProcess", refused)
     app.run()
     press(app, UPDATE)
     assert calm(app)
@@ -372,7 +372,7 @@ def test_files_that_could_not_be_used_are_listed_for_everyone(
 def test_r54_a_page_while_the_vector_engine_is_away(
     app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch, fallback: bool
 ) -> None:
-    pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
+    pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
     monkeypatch.setenv("BOXFIND_STORE", "milvus")
     monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # where nobody is
     monkeypatch.setenv("BOXFIND_MILVUS_FALLBACK", str(fallback))

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import buttons, calm, pick, press, texts, tiles_of
 
-from boxfind.searches.group_names import Labels
+from boxfind.searches.group_names import GroupNames
 from boxfind.settings import Settings
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import IndexProblem
+from tests.boxfind.ui.reading import buttons, calm, pick, press, texts, tiles_of
 
 CUPS = {f"cup-{number}.png" for number in range(5)}
 HATS = {f"hat-{number}.png" for number in range(3)}
@@ -37,9 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
+def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Path:
     index = tmp_path_factory.mktemp("index")
-    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
+    build(folder, index, ThreadExecutor(tiny_embedder, pool), lambda *_: None)
     return index
 
 
@@ -94,13 +94,13 @@ def test_an_opened_group_shows_its_pictures_with_outlines(page: AppTest) -> None
 def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value(" Straw *hats* ").run()
-    (label,) = Labels(tmp_path / "searches.sqlite").all()
+    (label,) = GroupNames(tmp_path / "searches.sqlite").all()
     assert label.name == "Straw *hats*" and set(label.places) == HATS
     assert "Straw \\*hats\\*" in texts(page, "subheader") and page.text_input[0].value.strip() == "Straw *hats*"
     press(page, "All groups")
     assert [field.value.strip() for field in page.text_input].count("Straw *hats*") == 1
     next(field for field in page.text_input if field.value).set_value("").run()
-    assert Labels(tmp_path / "searches.sqlite").all() == []
+    assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
 def test_the_name_stays_with_its_pictures_however_alike_the_groups_are(page: AppTest) -> None:
@@ -113,14 +113,14 @@ def test_the_name_stays_with_its_pictures_however_alike_the_groups_are(page: App
 def test_a_name_that_is_refused_is_told_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("two\u2028lines").run()
-    assert "cannot be shown" in texts(page, "toast") and Labels(tmp_path / "searches.sqlite").all() == []
+    assert "cannot be shown" in texts(page, "toast") and GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
 def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("Hats").run()
     press(page, "All groups")
-    monkeypatch.setattr("boxfind.ui.catalogue.group_names.may_rebuild", lambda: False)
+    monkeypatch.setattr("boxfind.ui.catalogue.group_names.is_admin", lambda: False)
     page.run()
     assert not page.text_input and "**Hats**" in texts(page, "markdown")
 
@@ -129,12 +129,12 @@ def test_who_may_not_name_is_refused_even_when_the_field_was_there(
     page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "nobody")
-    monkeypatch.setattr("boxfind.ui.catalogue.group_names.may_rebuild", lambda: True)
+    monkeypatch.setattr("boxfind.ui.catalogue.group_names.is_admin", lambda: True)
     monkeypatch.setattr(
         "boxfind.ui.admin.ADMINS", dict.fromkeys(("local", "nobody", "login", "header"), lambda *_: None)
     )
     page.text_input[0].set_value("Mine").run()
-    assert Labels(tmp_path / "searches.sqlite").all() == []
+    assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
 def test_a_member_is_looked_at_and_searched_with_its_box(page: AppTest) -> None:
@@ -145,15 +145,15 @@ def test_a_member_is_looked_at_and_searched_with_its_box(page: AppTest) -> None:
     press(page, "Next")
     pick(page, "group", "object", tile.name)
     assert "Find an object" in texts(page, "header")
-    asking = page.session_state["asking"]
-    assert asking.pictures[asking.shown].name == tile.name and asking.boxes == list(tile.outlines)
+    search_state = page.session_state["asking"]
+    assert search_state.pictures[search_state.shown].name == tile.name and search_state.boxes == list(tile.outlines)
 
 
 def test_the_whole_picture_of_a_member_can_be_searched_with(page: AppTest) -> None:
     open_group_of(page, CUPS)
     pick(page, "group", "whole", "cup-1.png")
-    asking = page.session_state["asking"]
-    assert [box.xywh for box in asking.boxes] == [(0, 0, 320, 240)]
+    search_state = page.session_state["asking"]
+    assert [box.xywh for box in search_state.boxes] == [(0, 0, 320, 240)]
 
 
 def test_pictures_in_no_group_are_listed(page: AppTest) -> None:

@@ -12,20 +12,20 @@ import streamlit as st
 from PIL import Image as Pillow
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import HEIGHT, WIDTH, calm, texts
 
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset_zip import FOLDER
 from boxfind.evaluation.judged import judged
-from boxfind.searches.errors import NotebookProblem
+from boxfind.searches.errors import SavedSearchesProblem
 from boxfind.searches.query_thumbnail import kept
-from boxfind.searches.saved_searches import Notebook, Saved
+from boxfind.searches.saved_searches import Saved, SavedSearches
 from boxfind.settings import Settings
 from boxfind.ui.evaluate.rerun import packing
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
+from tests.boxfind.ui.reading import HEIGHT, WIDTH, calm, texts
 
 WHOLE = Box(0, 0, WIDTH, HEIGHT)
 GONE = "f" * 64
@@ -33,25 +33,25 @@ Save = Callable[..., None]
 
 
 @pytest.fixture
-def notebook(app: AppTest) -> Iterator[Notebook]:
+def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
     """That of the program; empty."""
     file = Settings().searches_file
-    yield Notebook(file)
+    yield SavedSearches(file)
     file.unlink(missing_ok=True)
 
 
 @pytest.fixture
-def save(notebook: Notebook, pictures: Path, draw: Callable[..., Image]) -> Save:
+def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., Image]) -> Save:
     """Saves a search for the whole of a drawn picture; below 12 it is one of the gallery's."""
-    catalogue = Engine(Settings()).gallery().catalogue
+    tables = Engine(Settings()).gallery().tables
 
     def saved(name: str, number: int, **changes: object) -> None:
         image = draw(number, WIDTH, HEIGHT)
         own = f"{number:02d}.png"
-        key = catalogue.entry(catalogue.numbers[own]).sha256 if own in catalogue.numbers else "0" * 64
+        key = tables.entry(tables.numbers[own]).sha256 if own in tables.numbers else "0" * 64
         asked = Request(**{"examples": (Example(key, WHOLE),)} | changes)
         request, jpegs = kept(asked, {"0" * 64: image}, {key, GONE} - {"0" * 64})
-        notebook.save(Saved(name, request, datetime.now(UTC), "", ()), jpegs)
+        saved_search_store.save(Saved(name, request, datetime.now(UTC), "", ()), jpegs)
 
     return saved
 
@@ -98,13 +98,13 @@ def plainly(text: str) -> str:
     return text.replace("\\", "")
 
 
-def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, notebook: Notebook) -> None:
+def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, saved_search_store: SavedSearches) -> None:
     opened(app)
     assert "There are no saved searches yet" in texts(app, "info")
     assert "thumbs" in texts(app, "markdown")
     assert [link.proto.label for link in app.get("page_link")] == ["To the search"]
     assert not app.metric and not app.get("download_button")
-    assert not notebook.names()
+    assert not saved_search_store.names()
 
 
 def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save: Save) -> None:
@@ -118,8 +118,8 @@ def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save:
 def test_every_right_one_first_is_a_mean_average_precision_of_one(
     app: AppTest, save: Save, asked: list[Request]
 ) -> None:
-    save("mine", 20, right=("00.png", "01.png"), wrong=("05.png",))
-    save("one of the gallery", 0, right=("00.png", "01.png"))  # itself does not count: 01 is the first
+    save("mine", 20, positives=("00.png", "01.png"), negatives=("05.png",))
+    save("one of the gallery", 0, positives=("00.png", "01.png"))  # itself does not count: 01 is the first
     opened(app)
     assert metrics(app) == {"mAP": "1.000", "P@10": "1.000"}
     assert table(app) == [
@@ -132,17 +132,17 @@ def test_every_right_one_first_is_a_mean_average_precision_of_one(
 def test_marks_are_no_part_of_the_question_and_the_chosen_ranking_is(
     app: AppTest, save: Save, asked: list[Request]
 ) -> None:
-    save("mine", 20, right=("00.png",), wrong=("11.png",), ranking="fast", context=1.2)
+    save("mine", 20, positives=("00.png",), negatives=("11.png",), ranking="fast", context=1.2)
     opened(app)
     (request,) = asked
-    assert (request.right, request.wrong, request.ranking, request.context) == ((), (), "best", 1.2)
+    assert (request.positives, request.negatives, request.ranking, request.context) == ((), (), "best", 1.2)
 
 
 def test_a_rerun_asks_nothing_and_another_mark_only_what_it_concerns(
-    app: AppTest, save: Save, asked: list[Request], notebook: Notebook
+    app: AppTest, save: Save, asked: list[Request], saved_search_store: SavedSearches
 ) -> None:
-    save("mine", 20, right=("00.png",))
-    save("other", 21, right=("00.png",))
+    save("mine", 20, positives=("00.png",))
+    save("other", 21, positives=("00.png",))
     opened(app)
     assert len(asked) == 2
     both(app)
@@ -150,16 +150,16 @@ def test_a_rerun_asks_nothing_and_another_mark_only_what_it_concerns(
     app.run()
     app.segmented_control(key="evaluated").select("Fast").run()
     assert len(asked) == 4
-    notebook.mark("mine", Request(right=("11.png",)))
+    saved_search_store.mark("mine", Request(positives=("11.png",)))
     app.run()
     assert len(asked) == 5
     assert metrics(app)["mAP"] == f"{(1 + 1 / 12) / 2:.3f}"
 
 
 def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request]) -> None:
-    save("early", 20, right=("00.png",))
-    save("late", 21, right=("11.png",))
-    save("later", 22, right=("10.png", "11.png"))
+    save("early", 20, positives=("00.png",))
+    save("late", 21, positives=("11.png",))
+    save("later", 22, positives=("10.png", "11.png"))
     both(opened(app))
     shown = metrics(app)
     assert list(shown) == ["mAP Best", "mAP Fast", "P@10 Best", "P@10 Fast"]
@@ -181,7 +181,7 @@ def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request
 
 def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, asked: list[Request]) -> None:
     for number in range(5):
-        save(f"search {number}", 20 + number, right=("00.png",))
+        save(f"search {number}", 20 + number, positives=("00.png",))
     both(opened(app))
     assert (
         "The mean difference, Best less Fast, is +0.917 (95 % interval +0.917 to +0.917), which is hardly chance."
@@ -193,8 +193,8 @@ def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, ask
 def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
     app: AppTest, save: Save, asked: list[Request]
 ) -> None:
-    save("early", 20, right=("00.png",))
-    save("late", 21, right=("11.png",))
+    save("early", 20, positives=("00.png",))
+    save("late", 21, positives=("11.png",))
     both(opened(app))
     (chart,) = app.get("vega_lite_chart")
     assert "Average precision of 2 saved searches: Best from 0.08 to 1.00; Fast from 0.08 to 1.00." in str(chart.proto)
@@ -208,9 +208,9 @@ def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
 
 
 def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
-    save("mine", 20, right=("00.png",))
-    save("gone", 21, right=("00.png",), examples=(Example(GONE, WHOLE),))
-    save("small", 21, right=("00.png",), examples=(Example("0" * 64, Box(0, 0, 3, 3)),))
+    save("mine", 20, positives=("00.png",))
+    save("gone", 21, positives=("00.png",), examples=(Example(GONE, WHOLE),))
+    save("small", 21, positives=("00.png",), examples=(Example("0" * 64, Box(0, 0, 3, 3)),))
     opened(app)
     assert [row["Search"] for row in table(app)] == ["mine"]
     words = plainly(texts(app, "markdown"))
@@ -218,23 +218,23 @@ def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: S
     assert "small: The box is" in words
 
 
-@pytest.mark.parametrize("problem", [IndexProblem("The index has gone."), NotebookProblem("The file is broken.")])
+@pytest.mark.parametrize("problem", [IndexProblem("The index has gone."), SavedSearchesProblem("The file is broken.")])
 def test_what_stops_every_search_is_one_sentence(
     app: AppTest, save: Save, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     def broken(*_: object) -> None:
         raise problem
 
-    save("mine", 20, right=("00.png",))
-    monkeypatch.setattr(*((Engine, "answer") if isinstance(problem, IndexProblem) else (Notebook, "all")), broken)
+    save("mine", 20, positives=("00.png",))
+    monkeypatch.setattr(*((Engine, "answer") if isinstance(problem, IndexProblem) else (SavedSearches, "all")), broken)
     opened(app)
     assert str(problem) in plainly(texts(app, "error"))
     assert not app.metric
 
 
 def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[Request]) -> None:
-    save("mine", 20, right=("00.png",))
-    save("two boxes", 21, right=("00.png",), examples=(Example("0" * 64, WHOLE), Example("0" * 64, WHOLE, "also")))
+    save("mine", 20, positives=("00.png",))
+    save("two boxes", 21, positives=("00.png",), examples=(Example("0" * 64, WHOLE), Example("0" * 64, WHOLE, "also")))
     opened(app)
     assert [button.label for button in app.get("download_button")] == ["Table as CSV", "Data set as ZIP"]
     assert not any(button.proto.disabled for button in app.get("download_button"))
@@ -242,13 +242,13 @@ def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[
 
 
 def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_anew(
-    app: AppTest, save: Save, notebook: Notebook
+    app: AppTest, save: Save, saved_search_store: SavedSearches
 ) -> None:
-    save("mine", 20, right=("00.png",))
-    save("one of the gallery", 4, right=("00.png",))
+    save("mine", 20, positives=("00.png",))
+    save("one of the gallery", 4, positives=("00.png",))
     st.cache_resource.clear()
     gallery = Engine(Settings()).gallery()
-    searches = judged({saved.name: saved.request for saved in notebook.all()}, gallery.catalogue)
+    searches = judged({saved.name: saved.request for saved in saved_search_store.all()}, gallery.tables)
     with zipfile.ZipFile(io.BytesIO(packing(gallery, searches)())) as archive:
         queries = {
             row["object"]: row for row in csv.DictReader(io.StringIO(archive.read(f"{FOLDER}/queries.csv").decode()))
@@ -256,7 +256,7 @@ def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_ane
         mine, other = (
             archive.read(f"{FOLDER}/queries/{queries[name]['image']}") for name in ("mine", "one of the gallery")
         )
-    assert mine == notebook.picture(queries["mine"]["image"].removesuffix(".jpg"))
+    assert mine == saved_search_store.picture(queries["mine"]["image"].removesuffix(".jpg"))
     with Pillow.open(io.BytesIO(other)) as picture:
         assert (picture.format, picture.size) == ("JPEG", (WIDTH, HEIGHT))
     assert [queries["one of the gallery"][side] for side in "xywh"] == ["0", "0", str(WIDTH), str(HEIGHT)]

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
 
 from boxfind.ui.gallery.picture_dialog import facts, region_groups, with_outlines
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
 from index.groups import duplicates
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
 from retrieval.regions.layout import find_regions
 from retrieval.types import Box
+from tests.boxfind.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
 
 NAMES = ["cups/blue.png", "cups/old/red.png", "cups/old/red again.png", "hall.png", "yard.png", "yard_dusk.png"]
 DAY = 86400
@@ -43,9 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Path:
+def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Path:
     index = tmp_path_factory.mktemp("index")
-    build(folder, index, OnThreads(tiny_embedder, pool), lambda *_: None)
+    build(folder, index, ThreadExecutor(tiny_embedder, pool), lambda *_: None)
     return index
 
 
@@ -193,9 +193,9 @@ def test_a_picture_goes_over_to_the_search(page: AppTest, whole: bool, from_dial
     else:
         pick(page, "gallery", "whole" if whole else "object", "hall.png")
     assert "Find an object" in texts(page, "header")
-    asking = page.session_state["asking"]
-    assert asking.pictures[asking.shown].name == "hall.png"
-    assert asking.boxes == ([Box(0, 0, 640, 480)] if whole else [])
+    search_state = page.session_state["asking"]
+    assert search_state.pictures[search_state.shown].name == "hall.png"
+    assert search_state.boxes == ([Box(0, 0, 640, 480)] if whole else [])
     page.switch_page("pages/gallery.py").run()
     assert "Next" not in buttons(page)
 

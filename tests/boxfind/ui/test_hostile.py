@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import (
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from boxfind.ui.widgets.safe_text import WORD_JOINER
+from boxfind.ui.widgets.thumbnail import thumbnail_of
+from index.gallery import Gallery
+from retrieval.errors import IndexProblem
+from retrieval.types import Box
+from tests.boxfind.ui.reading import (
     APP,
     HEIGHT,
     WIDTH,
@@ -28,14 +36,6 @@ from tests.ui.reading import (
     texts,
     tiles_of,
 )
-
-from boxfind.engine import Engine
-from boxfind.settings import Settings
-from boxfind.ui.widgets.safe_text import WORD_JOINER
-from boxfind.ui.widgets.thumbnail import thumbnail_of
-from index.gallery import Gallery
-from retrieval.errors import IndexProblem
-from retrieval.types import Box
 
 
 def broken(*given: object) -> None:

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import (
+
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from index.gallery import Gallery
+from retrieval.ranking.confidence import NO_MATCH
+from retrieval.request import Request
+from retrieval.types import Box, Hit, Image
+from tests.boxfind.ui.reading import (
     HEIGHT,
     WIDTH,
     alts,
@@ -25,13 +32,6 @@ from tests.ui.reading import (
     texts,
     tiles_of,
 )
-
-from boxfind.engine import Engine
-from boxfind.settings import Settings
-from index.gallery import Gallery
-from retrieval.ranking.confidence import NO_MATCH
-from retrieval.request import Request
-from retrieval.types import Box, Hit, Image
 
 
 def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:

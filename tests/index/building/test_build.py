@@ -12,10 +12,10 @@ from PIL import Image as Pillow
 from index.building import assemble
 from index.building import build as module
 from index.building import describe_all as describe
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
-from index.storage import blobs as packs
+from index.storage import blobs as blobs
 from index.storage import generation
 from index.storage.folder_scan import find_pictures
 from index.storage.generation import current_folder, read_manifest, read_skipped
@@ -46,7 +46,7 @@ def test_one_bad_file_costs_only_itself(gallery: Path, build_index, draw):
     assert all(name in s.sentence and s.sentence.endswith(".") for name, s in skipped.items())
     assert read_manifest(folder).counts.skipped == 4
     with_bad = open_gallery(folder)
-    assert with_bad.catalogue.ids == good.catalogue.ids and verify(folder.parent) == []
+    assert with_bad.tables.ids == good.tables.ids and verify(folder.parent) == []
 
 
 def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, build_index, monkeypatch):
@@ -100,7 +100,7 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
     [
         (assemble, "write_whitening"),
         (assemble, "new_vectors"),
-        (assemble, "write_catalogue"),
+        (assemble, "write_tables"),
         (assemble, "write_skipped"),
         (assemble, "find_neighbours"),
         (assemble, "write_neighbours"),
@@ -125,18 +125,18 @@ def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, 
         open_gallery(build_index(gallery, workers=workers, into=f"by-{n}")) for n, workers in enumerate((1, 3, 3))
     )
     for gallery_built in (other, again):
-        assert gallery_built.catalogue.ids == one.catalogue.ids
-        assert np.array_equal(gallery_built.catalogue.boxes, one.catalogue.boxes)
+        assert gallery_built.tables.ids == one.tables.ids
+        assert np.array_equal(gallery_built.tables.boxes, one.tables.boxes)
         for name in ("vectors.npy", "neighbours.npz"):
             assert (gallery_built.folder / name).read_bytes() == (one.folder / name).read_bytes()
-        assert gallery_built.null == one.null
+        assert gallery_built.background == one.background
 
 
 def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
     everything = open_gallery(build_index(gallery, into="everything"))
     monkeypatch.setattr(describe, "SAMPLE", 30)  # reached after some of the eight pictures
     sampled = open_gallery(build_index(gallery, into="sampled", workers=3))
-    assert sampled.catalogue.ids == everything.catalogue.ids and verify(sampled.folder.parent) == []
+    assert sampled.tables.ids == everything.tables.ids and verify(sampled.folder.parent) == []
     assert not np.array_equal(sampled.whitening.mean, everything.whitening.mean)
     again = open_gallery(build_index(gallery, into="sampled-again"))
     assert np.array_equal(again.whitening.mean, sampled.whitening.mean)
@@ -144,10 +144,10 @@ def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, bu
 
 def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
-    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
+    monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
     assert len(list((built.folder / "thumbs").iterdir())) == 3
-    for image in built.catalogue.ids:
+    for image in built.tables.ids:
         original = load_image(built.file(image))
         with Pillow.open(io.BytesIO(built.thumbnail(image))) as small:
             assert small.format == "JPEG" and max(small.size) == min(320, max(original.shape[:2]))
@@ -160,18 +160,18 @@ def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build
     for number, name in enumerate(names):
         Pillow.fromarray(draw(70 + number)).save(gallery / os.fsdecode(name))
     built = open_gallery(build_index(gallery))
-    assert len(built.catalogue.ids) == 8 + len(names)
-    assert {os.fsencode(built.file(image)) for image in built.catalogue.ids} >= {
+    assert len(built.tables.ids) == 8 + len(names)
+    assert {os.fsencode(built.file(image)) for image in built.tables.ids} >= {
         os.fsencode(gallery) + b"/" + name for name in names
     }
-    for image in built.catalogue.ids:
+    for image in built.tables.ids:
         assert built.entry(image).bytes == built.file(image).stat().st_size
 
 
 def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder, pool):
     told = []
     module.build(
-        gallery, tmp_path / "index", OnThreads(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
+        gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
     )
     assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
         (n, 8) for n in range(1, 9)
@@ -181,10 +181,10 @@ def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embed
 
 def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
-    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 4)
+    monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
     assert len(list((built.folder / "keypoints").iterdir())) == 3
-    for number, image in enumerate(built.catalogue.ids):
+    for number, image in enumerate(built.tables.ids):
         original = load_image(built.file(image))
         expected = find_keypoints(original)
         keypoints, size = built.keypoints(number)
@@ -201,15 +201,17 @@ def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, m
         picture = np.full((64, 128, 3), 40 * number + 50, np.uint8)
         picture[:, 64:] = np.random.default_rng(number).integers(0, 256, (64, 64, 3)) if number else picture[0, 0]
         Pillow.fromarray(picture).save(folder / f"{number}.png")
-    all_kept = open_gallery(build_index(folder, into="all", embedder=make_embedder(grid_levels=4, distinct=2.0)))
-    kept = open_gallery(build_index(folder, into="kept", embedder=make_embedder(grid_levels=4, distinct=0.95)))
+    all_kept = open_gallery(
+        build_index(folder, into="all", embedder=make_embedder(grid_levels=4, dedup_similarity=2.0))
+    )
+    kept = open_gallery(build_index(folder, into="kept", embedder=make_embedder(grid_levels=4, dedup_similarity=0.95)))
     every = len(all_kept.regions("0.png"))
-    assert [len(all_kept.regions(image)) for image in all_kept.catalogue.ids] == [every] * 4
-    for image in kept.catalogue.ids:
+    assert [len(all_kept.regions(image)) for image in all_kept.tables.ids] == [every] * 4
+    for image in kept.tables.ids:
         regions = kept.regions(image)
         assert regions[0] == all_kept.regions(image)[0] and regions[0].kind == "whole"
         assert [region for region in all_kept.regions(image) if region in regions] == regions
-        rows = np.array(kept.catalogue.rows_of(kept.catalogue.numbers[image]))
+        rows = np.array(kept.tables.rows_of(kept.tables.numbers[image]))
         similar = np.tril(kept.vectors(rows) @ kept.vectors(rows).T, -1)
         assert similar.max() <= 0.95 + 1e-6
     assert len(kept.regions("0.png")) == 1 < len(kept.regions("1.png")) < every
@@ -233,5 +235,5 @@ def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp
             raise BuildCancelled("Cancelled.")
 
     with pytest.raises(BuildCancelled) as caught:
-        module.build(gallery, tmp_path / "index", OnThreads(tiny_embedder, Slow(), 2), cancelled)
+        module.build(gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, Slow(), 2), cancelled)
     assert caught.tb and not looking

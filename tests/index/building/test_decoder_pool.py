@@ -15,8 +15,8 @@ from PIL import Image as Pillow
 
 from index.building import decoder_pool as module
 from index.building.build import build
-from index.building.decoder_pool import PicturePool, Same, Seen
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.storage.generation import read_skipped
 from index.storage.keypoint_codec import RECORD
@@ -50,26 +50,26 @@ def kill_workers_at(stage_file: threading.Event, before: set[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_what_a_build_needs_of_a_picture(gallery: Path, pool: PicturePool):
+def test_what_a_build_needs_of_a_picture(gallery: Path, pool: DecoderPool):
     seen = pool.look(gallery / "3.png", 128)
-    assert isinstance(seen, Seen)
+    assert isinstance(seen, DecodedImage)
     picture = load_image(gallery / "3.png")
     assert np.array_equal(seen.pixels, picture)  # 128 x 96 is what the network takes
     assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
     same = pool.look(gallery / "3.png", 128, frozenset([seen.sha256]))
-    assert same == Same(seen.bytes, seen.mtime, seen.sha256)
+    assert same == Unchanged(seen.bytes, seen.mtime, seen.sha256)
 
 
-def test_no_more_keypoints_than_asked_for(gallery: Path, pool: PicturePool):
+def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
     found = pool.look(gallery / "3.png", 128)
-    assert isinstance(found, Seen) and len(found.keypoints) > 4 * RECORD.itemsize
+    assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
     for most in (4, 0):
-        with PicturePool(1, keypoints=most) as other:
+        with DecoderPool(1, keypoints=most) as other:
             fewer = other.look(gallery / "3.png", 128)
-        assert isinstance(fewer, Seen) and len(fewer.keypoints) == most * RECORD.itemsize
+        assert isinstance(fewer, DecodedImage) and len(fewer.keypoints) == most * RECORD.itemsize
 
 
-def test_a_picture_of_a_visitor(gallery: Path, pool: PicturePool):
+def test_a_picture_of_a_visitor(gallery: Path, pool: DecoderPool):
     data = read_file(gallery / "3.png")
     assert np.array_equal(pool.decode(data, "3.png"), decode_image(data))
     with pytest.raises(UnreadableImage, match="x is empty") as caught:
@@ -80,47 +80,49 @@ def test_a_picture_of_a_visitor(gallery: Path, pool: PicturePool):
 def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
     """Its worker is killed from outside, as the system does it when memory ends."""
     before, looked_at = workers(), threading.Event()
-    look = PicturePool.look
+    look = DecoderPool.look
 
-    def noticed(pool: PicturePool, path: Path, *rest):
+    def noticed(pool: DecoderPool, path: Path, *rest):
         if path.name == "slow.png":
             looked_at.set()
         return look(pool, path, *rest)
 
-    monkeypatch.setattr(PicturePool, "look", noticed)
+    monkeypatch.setattr(DecoderPool, "look", noticed)
     killer = threading.Thread(target=kill_workers_at, args=[looked_at, before])
     killer.start()
-    with PicturePool(1) as pool:
-        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    with DecoderPool(1) as pool:
+        built = build(slow_gallery, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
         killer.join()
         assert [(s.file, s.reason) for s in read_skipped(built)] == [("slow.png", "decoder_crash")]
         (slow_gallery / "slow.png").unlink()
-        without = open_gallery(build(slow_gallery, tmp_path / "other", OnThreads(TINY_EMBEDDER, pool), lambda *_: None))
+        without = open_gallery(
+            build(slow_gallery, tmp_path / "other", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
+        )
     opened = open_gallery(built)
-    assert opened.catalogue.ids == without.catalogue.ids
+    assert opened.tables.ids == without.tables.ids
     every = np.arange(opened.region_count)  # another number of files is another order, and sums differ in the last bit
     assert opened.vectors(every) == pytest.approx(without.vectors(every), abs=1e-4)
 
 
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
-    with PicturePool(1, seconds=0.7) as pool:
+    with DecoderPool(1, seconds=0.7) as pool:
         pool.look(slow_gallery / "1.png", 128)  # the worker has started
-        built = build(slow_gallery, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+        built = build(slow_gallery, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     (skipped,) = read_skipped(built)
     assert (skipped.file, skipped.reason) == ("slow.png", "decoder_hang") and "too long" in skipped.sentence
-    assert len(open_gallery(built).catalogue.ids) == 8
+    assert len(open_gallery(built).tables.ids) == 8
 
 
 def test_r16_a_picture_that_takes_too_much_memory_costs_only_itself(slow: Path, gallery: Path):
-    with PicturePool(1, memory=200 * 1024**2) as pool:
-        assert isinstance(pool.look(gallery / "1.png", 128), Seen)
+    with DecoderPool(1, memory=200 * 1024**2) as pool:
+        assert isinstance(pool.look(gallery / "1.png", 128), DecodedImage)
         with pytest.raises(UnreadableImage) as caught:
             pool.look(slow, 128)
         assert caught.value.reason in ("too_large", "decoder_crash")
-        assert isinstance(pool.look(gallery / "2.png", 128), Seen)
+        assert isinstance(pool.look(gallery / "2.png", 128), DecodedImage)
 
 
-def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: PicturePool, monkeypatch):
+def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool, monkeypatch):
     read = module.read_file
 
     def growing(path: Path) -> bytes:
@@ -139,9 +141,9 @@ def test_workers_end_with_their_process(tmp_path: Path):
     code = (
         "import sys, time, multiprocessing\n"
         "from pathlib import Path\n"
-        "from index.building.decoder_pool import PicturePool\n"
+        "from index.building.decoder_pool import DecoderPool\n"
         "if __name__ == '__main__':\n"
-        "    pool = PicturePool(2)\n"
+        "    pool = DecoderPool(2)\n"
         "    try: pool.look(Path('nothing'), 64)\n"
         "    except Exception: pass\n"
         "    print(*[c.pid for c in multiprocessing.active_children()], flush=True)\n"

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[3]
 HOLD = """
 import sys, time
 from pathlib import Path
-from index.jobs import building
+from index.building.jobs import building
 with building(Path(sys.argv[1])) as progress:
     progress("Looking at pictures", 3, 10)
     print("held", flush=True)
@@ -73,7 +73,7 @@ def test_running_then_failed(tmp_path: Path, error, message):
 
 
 def test_r39_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_process, monkeypatch):
-    monkeypatch.setattr(jobs, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(jobs, "LOCK_TIMEOUT", 0.1)
     started = build_state(tmp_path).started
     with pytest.raises(BuildRunning) as caught, building(tmp_path):
         pytest.fail("two builds at once")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from index.building.build import build
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
 from index.storage.generation import current_folder, generations
@@ -28,8 +28,8 @@ def test_r35_kill_at_each_step(gallery: Path, build_index, tmp_path: Path, draw,
     served = current_folder(before.parent)
     assert (served == before) == (step != "after CURRENT was replaced")
     assert verify(before.parent) == []
-    after = build(gallery, before.parent, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
-    assert "new.png" in open_gallery(after).catalogue.ids and verify(before.parent) == []
+    after = build(gallery, before.parent, ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
+    assert "new.png" in open_gallery(after).tables.ids and verify(before.parent) == []
     assert not list(before.parent.glob("tmp-*")) and len(generations(before.parent)) == 2
 
 
@@ -37,5 +37,5 @@ def test_r35_kill_in_the_first_build(gallery: Path, tmp_path: Path, pool):
     index_dir = tmp_path / "index"
     command = [sys.executable, "-m", "tests.builder", str(gallery), str(index_dir), "after the folder was renamed"]
     assert subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL).returncode == -signal.SIGKILL
-    build(gallery, index_dir, OnThreads(TINY_EMBEDDER, pool), lambda *_: None)
+    build(gallery, index_dir, ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     assert verify(index_dir) == []

@@ -13,10 +13,10 @@ from PIL import Image as Pillow
 from index.building import build as module
 from index.building import describe_all as describe
 from index.building import journal
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
-from index.storage import blobs as packs
+from index.storage import blobs as blobs
 from index.storage.generation import current_folder, generations, read_manifest, read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import GalleryProblem
@@ -80,7 +80,7 @@ def test_r41_adding_changing_and_removing_gives_what_a_full_build_gives(
     monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)  # the same axes
     everything = open_gallery(build_index(many, into="other", workers=2))
     assert_same_index(updated, everything)
-    for image in updated.catalogue.ids:
+    for image in updated.tables.ids:
         picture = load_image(updated.file(image))
         query = counting.embedder.query(picture, Box.whole(picture), updated.whitening)
         for ranking in RANKINGS:
@@ -110,7 +110,7 @@ def test_moved_copied_and_touched_files_are_read_but_not_looked_at(many: Path, b
     (many / "20.png").touch()
     second = open_gallery(build_index(many, embedder=counting.embedder))
     assert counting.seen == 40 and verify(second.folder.parent) == []
-    assert set(second.catalogue.ids) - set(first.catalogue.ids) == {"moved.png", "copy.png"}
+    assert set(second.tables.ids) - set(first.tables.ids) == {"moved.png", "copy.png"}
     assert second.regions("moved.png") == first.regions("12.png")
     assert second.thumbnail("copy.png") == first.thumbnail("16.png")
     assert second.file("moved.png").exists() and second.entry("20.png").mtime == (many / "20.png").stat().st_mtime
@@ -166,11 +166,11 @@ def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
 def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
     many: Path, build_index, monkeypatch, draw, share: float
 ):
-    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 10)
-    monkeypatch.setattr(packs, "FEWEST", 5)
+    monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 10)
+    monkeypatch.setattr(blobs, "FEWEST", 5)
     age(many)
     first = build_index(many)
-    names = open_gallery(first).catalogue.ids
+    names = open_gallery(first).tables.ids
     for image in names[: int(10 * share)]:  # of the first of four files
         (many / image).unlink()
     Pillow.fromarray(draw(400, 64, 48)).save(many / "zz.png")
@@ -181,13 +181,13 @@ def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
     kept = range(4) if share < 0.5 else range(1, 4)
     assert shared == {f"thumbs/{n:04d}.jpgs" for n in kept} | {f"keypoints/{n:04d}.bin" for n in kept}
     assert verify(second.folder.parent) == []
-    for image in second.catalogue.ids:
+    for image in second.tables.ids:
         assert second.thumbnail(image)[:2] == b"\xff\xd8"
 
 
 def test_what_is_damaged_is_not_taken_over(many: Path, build_index, counting: Counting, monkeypatch):
-    monkeypatch.setattr(packs, "PICTURES_PER_FILE", 10)
-    monkeypatch.setattr(packs, "FEWEST", 5)
+    monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 10)
+    monkeypatch.setattr(blobs, "FEWEST", 5)
     age(many)
     first = build_index(many, embedder=counting.embedder)
     data = bytearray((first / "thumbs" / "0002.jpgs").read_bytes())
@@ -209,7 +209,7 @@ def test_r42_an_interrupted_build_goes_on_and_ends_as_if_nothing_had_been(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted)
     assert not (tmp_path / "index" / "CURRENT").exists() and not list((tmp_path / "index").glob("tmp-*"))
     before = counting.seen
     resumed = open_gallery(build_index(many, embedder=counting.embedder))
@@ -229,7 +229,7 @@ def test_r42_the_same_after_the_whitening_was_learned(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool, 2), interrupted)
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool, 2), interrupted)
     resumed = open_gallery(build_index(many))
     assert 0 < resumed.manifest.learned < 30
     assert_same_index(resumed, whole)
@@ -241,7 +241,7 @@ def test_work_under_other_terms_is_not_gone_on_with(many: Path, build_index, cou
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", OnThreads(counting.embedder, pool), interrupted)
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted)
     counting.seen = 0
     other = replace(counting.embedder, recipe=replace(counting.embedder.recipe, grid_levels=3))
     folder = build_index(many, embedder=other)
@@ -295,22 +295,22 @@ def test_what_finder_and_classifier_say_is_kept_and_taken_over(many: Path, build
     """Scores, labels and kinds of a region are those of a full build, whichever way they came into the index."""
     weight = np.random.default_rng(1).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(
-        make_embedder(regions=("whole", "detector", "grid"), finders=("", "", "")),
+        make_embedder(regions=("whole", "detector", "grid"), detectors=("", "", "")),
         classifier=Classifier(weight, np.zeros(1000, np.float32)),
-        finders={"detector": lambda image: [Region(Box(4, 4, 60, 50), "detector", float(image.mean() / 255), "cup")]},
+        detectors={"detector": lambda image: [Region(Box(4, 4, 60, 50), "detector", float(image.mean() / 255), "cup")]},
     )
     build_index(many, embedder=embedder)
     Pillow.fromarray(draw(300, 64, 48)).save(many / "new.png")
     updated = open_gallery(build_index(many, embedder=embedder))
     full = open_gallery(build_index(many, embedder=embedder, full=True))
     assert updated.manifest.changes.kept > 0 == full.manifest.changes.added
-    found = [region for image in updated.catalogue.ids for region in updated.regions(image) if region.label == "cup"]
-    assert len(found) == len(updated.catalogue.ids) and len({region.score for region in found}) > 3
-    kinds = updated.kinds
-    assert kinds.classes.shape == kinds.shares.shape == (updated.region_count, embedder.classes)
-    assert (kinds.shares[:, 0] > 0).all() and (kinds.classes >= 0).all()
+    found = [region for image in updated.tables.ids for region in updated.regions(image) if region.label == "cup"]
+    assert len(found) == len(updated.tables.ids) and len({region.score for region in found}) > 3
+    class_scores = updated.class_scores
+    assert class_scores.classes.shape == class_scores.shares.shape == (updated.region_count, embedder.classes)
+    assert (class_scores.shares[:, 0] > 0).all() and (class_scores.classes >= 0).all()
     for image in ("new.png", "0.png"):
         assert updated.regions(image) == full.regions(image)
         rows = [gallery.rows_of(gallery.number(image)) for gallery in (updated, full)]
-        assert np.array_equal(updated.kinds[rows[0]].classes, full.kinds[rows[1]].classes)
-        assert np.array_equal(updated.kinds[rows[0]].shares, full.kinds[rows[1]].shares)
+        assert np.array_equal(updated.class_scores[rows[0]].classes, full.class_scores[rows[1]].classes)
+        assert np.array_equal(updated.class_scores[rows[0]].shares, full.class_scores[rows[1]].shares)

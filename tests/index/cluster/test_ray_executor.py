@@ -17,18 +17,18 @@ from boxfind.settings import Settings
 from index.building import journal
 from index.building.build import build
 from index.building.describe_image import Task
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.cluster import ray_cluster
 from index.cluster import ray_executor as on_ray
 from index.cluster.ray_cluster import joined
-from index.cluster.ray_executor import Crew, OnRay
-from index.cluster.ray_stages import Answer, Describe, block_of, rows_of
+from index.cluster.ray_executor import Crew, RayExecutor
+from index.cluster.ray_stages import Describe, TaskResult, block_of, rows_of
 from index.gallery import Gallery, open_gallery
 from index.storage.folder_scan import Skipped, find_pictures
 from index.storage.generation import read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, UnreadableImage, WeightsMissing
-from retrieval.optional_packages import RAY, Extra
+from retrieval.optional_packages import RAY, OptionalPackage
 from tests.ray_networks import dies_once, tiny
 from tests.same import assert_same_index
 from tests.tiny import TINY_EMBEDDER, draw_picture
@@ -40,7 +40,7 @@ COUNT = 30
 def two_workers() -> Iterator[None]:
     """A Ray of this machine alone, which is slow to start."""
     if not RAY.installed:  # not by importing it: how it listens is decided before
-        pytest.skip("builds on Ray need requirements/ray.txt")
+        pytest.skip("builds on Ray need the extra ray")
     with joined("", workers=2):
         yield
 
@@ -62,13 +62,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(many: Path, pool) -> Gallery:
-    return open_gallery(build(many, many.parent / "local", OnThreads(TINY_EMBEDDER, pool, 2), quiet))
+    return open_gallery(build(many, many.parent / "local", ThreadExecutor(TINY_EMBEDDER, pool, 2), quiet))
 
 
 @pytest.fixture
 def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Gallery]:
     def built(make: Callable[[], Embedder] = tiny, progress: Callable[..., None] = quiet, folder: Path = many):
-        return open_gallery(build(folder, tmp_path / "index", OnRay(TINY_EMBEDDER, make), progress))
+        return open_gallery(build(folder, tmp_path / "index", RayExecutor(TINY_EMBEDDER, make), progress))
 
     return built
 
@@ -113,7 +113,7 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
         time.sleep(0.05)
     assert not going_on, "processes work on after a build was cancelled"
     left = []
-    build(many, tmp_path / "index", OnThreads(TINY_EMBEDDER, pool), lambda *progress: left.append(progress))
+    build(many, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *progress: left.append(progress))
     assert max(total for stage, _, total in left if stage == "Looking at pictures") == COUNT + 3 - 19
     assert_same_index(open_gallery(next((tmp_path / "index").glob("gen-*"))), local)
 
@@ -141,7 +141,7 @@ def test_the_bundled_network_gives_the_same_regions_and_vectors(
     here.build(quiet)
     there.build(quiet)
     one, other = here.gallery(), there.gallery()
-    assert one.catalogue.ids == other.catalogue.ids and np.array_equal(one.catalogue.boxes, other.catalogue.boxes)
+    assert one.tables.ids == other.tables.ids and np.array_equal(one.tables.boxes, other.tables.boxes)
     rows = np.arange(one.region_count)
     assert (one.vectors(rows) * other.vectors(rows)).sum(axis=1).min() > 0.9999
 
@@ -151,16 +151,16 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
     """What comes of the answer of some machine to the question of a picture, without any cluster."""
 
     def ask(answer: object) -> list[object]:
-        monkeypatch.setattr(OnRay, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
+        monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
         monkeypatch.setattr(on_ray, "find_crew", lambda _: Crew(1, 1, {}, {}, 4))
         found = next(found for found in find_pictures(gallery)[0] if found.id == "3.png")
-        return [result for _, result in OnRay(TINY_EMBEDDER, tiny)([Task(found, b"3.png", frozenset())])]
+        return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([Task(found, b"3.png", frozenset())])]
 
     return ask
 
 
 def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, gallery: Path):
-    missing = Answer("node7", Skipped("3.png", "missing", "There is no file 3.png."))
+    missing = TaskResult("node7", Skipped("3.png", "missing", "There is no file 3.png."))
     with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, which can be read here: .* the same path"):
         answered(missing)
 
@@ -172,21 +172,21 @@ def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
         raise UnreadableImage("unreadable", "It opens, and cannot be read.")
 
     monkeypatch.setattr(on_ray, "read_file", broken)
-    assert answered(Answer("node7", missing)) == [missing]
+    assert answered(TaskResult("node7", missing)) == [missing]
 
 
 def test_a_machine_without_weights_ends_the_build(answered):
     def cannot() -> Embedder:
         raise WeightsMissing("The weights of resnet50 are not on this machine", "put them there")
 
-    ((_, answer),) = rows_of(Describe(cannot)(block_of([(0, Answer("", None))])))
+    ((_, answer),) = rows_of(Describe(cannot)(block_of([(0, TaskResult("", None))])))
     with pytest.raises(ClusterProblem, match=r"cannot look at pictures: The weights .* not on this machine; put them"):
         answered(answer)
 
 
 def test_without_ray_a_sentence(monkeypatch):
-    monkeypatch.setattr(ray_cluster, "RAY", Extra("ray[data]", "no_such_module", "requirements/ray.txt"))
-    with pytest.raises(RuntimeMissing, match=r"needs the library ray\[data\].* requirements-ray\.txt"), joined("", 1):
+    monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "no_such_module", "ray"))
+    with pytest.raises(RuntimeMissing, match=r"needs the package ray\[data\].*\.\[ray\]"), joined("", 1):
         pass
 
 
@@ -199,6 +199,6 @@ def test_without_ray_a_sentence(monkeypatch):
     ],
 )
 def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, says: str, monkeypatch):
-    monkeypatch.setattr(ray_cluster, "RAY", Extra("ray[data]", "json", "requirements/ray.txt"))  # as if installed
+    monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "json", "ray"))  # as if installed
     with pytest.raises(ClusterProblem, match=says), joined(address, 1):
         pass

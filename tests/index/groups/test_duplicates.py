@@ -31,7 +31,7 @@ def twice(gallery: Path, build_index: BuildIndex) -> Gallery:
 
 
 def test_the_same_file_under_several_names_is_one_group_the_largest_first(twice: Gallery) -> None:
-    assert identical(twice.catalogue) == [["2.png", "again.png", "below/again.png"], ["0.png", "zero.png"]]
+    assert identical(twice.tables) == [["2.png", "again.png", "below/again.png"], ["0.png", "zero.png"]]
 
 
 def test_a_smaller_and_worse_copy_is_nearly_the_same_picture_and_identical_files_count_once(twice: Gallery) -> None:
@@ -40,7 +40,7 @@ def test_a_smaller_and_worse_copy_is_nearly_the_same_picture_and_identical_files
 
 def test_a_gallery_without_copies_has_no_groups(gallery: Path, build_index: BuildIndex) -> None:
     opened = open_gallery(build_index(gallery))
-    assert identical(opened.catalogue) == [] and near_identical(opened) == []
+    assert identical(opened.tables) == [] and near_identical(opened) == []
 
 
 def test_pictures_must_be_described_alike_too(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,9 +57,9 @@ def test_too_many_pictures_are_told_in_a_sentence(twice: Gallery, monkeypatch: p
 
 
 def test_a_picture_goes_by_its_first_region_which_is_the_whole(twice: Gallery) -> None:
-    catalogue = twice.catalogue
-    firsts = [catalogue.rows_of(number)[0] for number in range(len(catalogue.ids))]
-    assert {catalogue.kinds[row] for row in firsts} == {"whole"}
+    tables = twice.tables
+    firsts = [tables.rows_of(number)[0] for number in range(len(tables.ids))]
+    assert {tables.kinds[row] for row in firsts} == {"whole"}
 
     class Watched:
         def vectors(self, rows: np.ndarray) -> np.ndarray:

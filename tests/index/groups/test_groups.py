@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from index.gallery import Gallery, open_gallery
-from index.groups.groups import ODD, gallery_spots, group_gallery
+from index.groups.groups import ODD, gallery_object_instances, group_gallery
 from retrieval.errors import IndexProblem
 from tests.conftest import BuildIndex, Draw
 
@@ -29,7 +29,7 @@ def opened(tmp_path: Path, draw: Draw, build_index: BuildIndex) -> Gallery:
 
 
 def test_what_is_there_several_times_is_a_group(opened: Gallery) -> None:
-    grouped = group_gallery(opened, gallery_spots(opened), 0.3)
+    grouped = group_gallery(opened, gallery_object_instances(opened), 0.3)
     sets = [{member.image.partition("-")[0] for member in group.members} for group in grouped.groups]
     assert {"cup"} in sets and {"hat"} in sets
     for group in grouped.groups:
@@ -42,17 +42,19 @@ def test_what_is_there_several_times_is_a_group(opened: Gallery) -> None:
         ]
         assert all(member.region in opened.regions(member.image) for member in group.members)
     inside = {member.image for group in grouped.groups for member in group.members}
-    assert sorted([*inside, *grouped.alone]) == opened.catalogue.ids
+    assert sorted([*inside, *grouped.alone]) == opened.tables.ids
     assert [len(group.members) for group in grouped.groups] == sorted(
         (len(group.members) for group in grouped.groups), reverse=True
     )
 
 
 def test_the_same_gallery_has_the_same_groups(opened: Gallery) -> None:
-    assert group_gallery(opened, gallery_spots(opened)) == group_gallery(opened, gallery_spots(opened))
+    assert group_gallery(opened, gallery_object_instances(opened)) == group_gallery(
+        opened, gallery_object_instances(opened)
+    )
 
 
 def test_an_index_that_has_gone_is_told_in_a_sentence(opened: Gallery) -> None:
     shutil.rmtree(opened.folder)
     with pytest.raises(IndexProblem, match="open this page again"):
-        gallery_spots(opened)
+        gallery_object_instances(opened)

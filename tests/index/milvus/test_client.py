@@ -15,11 +15,11 @@ from retrieval.errors import StoreAway
 from retrieval.types import Vectors, unit
 from tests.lite import LiteServer, handed_over
 
-pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
-pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: requirements/milvus.txt")
+pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
+pytest.importorskip("milvus_lite", reason='milvus-lite is not installed: pip install -e ".[milvus]"')
 
 from index.milvus.client import Access, Milvus
-from index.milvus.collection import KINDS, Collection
+from index.milvus.collection import INDEX_TYPES, Collection
 from index.stores.milvus_store import MilvusStore
 
 LIMIT = 0.6
@@ -146,7 +146,7 @@ def test_r54_a_file_that_another_process_has(tmp_path: Path, vectors: Vectors) -
         store(str(file), vectors).search(QUERY, 5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", INDEX_TYPES)
 def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: Vectors, kind: str) -> None:
     connection = Milvus(replace(lite.access, index=kind))
     searched, exactly = MilvusStore(vectors, handed_over(connection, vectors)), FlatStore(vectors)

@@ -17,12 +17,12 @@ from index.storage.generation import current_folder, generations, open_generatio
 from retrieval.errors import IndexProblem, StoreAway
 from tests.lite import LiteServer
 
-pytest.importorskip("pymilvus", reason="pymilvus is not installed: requirements/milvus.txt")
-pytest.importorskip("milvus_lite", reason="milvus-lite is not installed: requirements/milvus.txt")
+pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
+pytest.importorskip("milvus_lite", reason='milvus-lite is not installed: pip install -e ".[milvus]"')
 
 from index.milvus.client import Access, Milvus
 from index.milvus.collection import Collection
-from index.milvus.publish import Handover
+from index.milvus.publish import Publisher
 
 ALIASES = count()
 
@@ -32,88 +32,88 @@ def quiet(*_: object) -> None:
 
 
 @pytest.fixture
-def handover(lite: Milvus) -> Handover:
+def publisher(lite: Milvus) -> Publisher:
     """Under a name of its own in the file that all tests share."""
-    return Handover(lite, f"gallery{next(ALIASES)}")
+    return Publisher(lite, f"gallery{next(ALIASES)}")
 
 
 @pytest.fixture
-def build_and_hand_over(build_index, handover, gallery):
+def build_and_hand_over(build_index, publisher, gallery):
     """Builds the gallery; the folder that is served then."""
 
-    def built(by: Handover = handover, full: bool = False) -> Path:
-        folder = build_index(gallery, full=full, prepare=partial(by.hand_over, progress=quiet))
+    def built(by: Publisher = publisher, full: bool = False) -> Path:
+        folder = build_index(gallery, full=full, prepare=partial(by.send_to_search, progress=quiet))
         by.drop_others(folder.parent)
         return folder
 
     return built
 
 
-def collections(handover: Handover) -> list[str]:
-    names = handover.milvus.ask(lambda client: client.list_collections())
-    return sorted(name for name in names if name.startswith(f"{handover._alias}_"))
+def collections(publisher: Publisher) -> list[str]:
+    names = publisher.milvus.ask(lambda client: client.list_collections())
+    return sorted(name for name in names if name.startswith(f"{publisher._alias}_"))
 
 
-def aliased(handover: Handover) -> str:
-    return handover.milvus.ask(lambda client: client.describe_alias(handover._alias))["collection_name"]
+def aliased(publisher: Publisher) -> str:
+    return publisher.milvus.ask(lambda client: client.describe_alias(publisher._alias))["collection_name"]
 
 
-def searched(folder: Path, handover: Handover) -> Gallery:
+def searched(folder: Path, publisher: Publisher) -> Gallery:
     generation = open_generation(folder)
-    return make_gallery(generation, "milvus", collection=handover.collection(generation))
+    return make_gallery(generation, "milvus", collection=publisher.collection(generation))
 
 
-def assert_same_answers(folder: Path, handover: Handover, below: str = "") -> None:
-    local, remote = open_gallery(folder, "flat").below(below), searched(folder, handover).below(below)
+def assert_same_answers(folder: Path, publisher: Publisher, below: str = "") -> None:
+    local, remote = open_gallery(folder, "flat").below(below), searched(folder, publisher).below(below)
     for row in local.rows[::9]:
         query = local.vectors(np.array([row]))[0]
         for one, other in zip(local.nearest(query, 7), remote.nearest(query, 7), strict=True):
             assert np.array_equal(one, other)
 
 
-def test_the_answers_are_those_of_the_local_store_below_a_folder_too(build_and_hand_over, handover):
+def test_the_answers_are_those_of_the_local_store_below_a_folder_too(build_and_hand_over, publisher):
     folder = build_and_hand_over()
-    assert_same_answers(folder, handover)
-    assert_same_answers(folder, handover, "below")
+    assert_same_answers(folder, publisher)
+    assert_same_answers(folder, publisher, "below")
 
 
-def test_what_is_kept_with_the_collection(build_and_hand_over, handover):
+def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
     folder = build_and_hand_over()
     manifest = open_generation(folder).manifest
-    kept = handover.milvus.ask(lambda client: client.describe_collection(handover._alias))["properties"]
+    kept = publisher.milvus.ask(lambda client: client.describe_collection(publisher._alias))["properties"]
     assert kept["boxfind.generation"] == folder.name and '"pooling": "gap"' in kept["boxfind.recipe"]
     assert (kept["boxfind.images"], kept["boxfind.regions"]) == ("8", str(manifest.counts.regions))
     assert kept["boxfind.vectors"] == manifest.files["vectors.npy"].sha256
 
 
-def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and_hand_over, handover, gallery, draw):
+def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and_hand_over, publisher, gallery, draw):
     folders = [build_and_hand_over()]
-    foreign = Handover(handover.milvus, f"{handover._alias}_other")
-    foreign.hand_over(folders[0], quiet)
+    foreign = Publisher(publisher.milvus, f"{publisher._alias}_other")
+    foreign.send_to_search(folders[0], quiet)
     for number in (1, 2):
         Pillow.fromarray(draw(40 + number)).save(gallery / f"new-{number}.png")
         folders.append(build_and_hand_over())
-        assert aliased(handover) == handover.collection(open_generation(folders[-1])).name
-    own = [name for name in collections(handover) if name not in collections(foreign)]
-    assert own == [handover._name(folder.name) for folder in folders[1:]] and len(collections(foreign)) == 1
+        assert aliased(publisher) == publisher.collection(open_generation(folders[-1])).name
+    own = [name for name in collections(publisher) if name not in collections(foreign)]
+    assert own == [publisher._name(folder.name) for folder in folders[1:]] and len(collections(foreign)) == 1
     index = folders[0].parent
-    assert roll_back(index, prepare=partial(handover.hand_over, progress=quiet)) == folders[1]
-    assert aliased(handover) == handover._name(folders[1].name)
-    assert_same_answers(folders[1], handover)
+    assert roll_back(index, prepare=partial(publisher.send_to_search, progress=quiet)) == folders[1]
+    assert aliased(publisher) == publisher._name(folders[1].name)
+    assert_same_answers(folders[1], publisher)
 
 
-def test_a_build_without_news_hands_nothing_over_unless_it_is_missing(build_and_hand_over, handover, monkeypatch):
+def test_a_build_without_news_hands_nothing_over_unless_it_is_missing(build_and_hand_over, publisher, monkeypatch):
     folder, filled = build_and_hand_over(), []
     fill = Collection.fill
     monkeypatch.setattr(Collection, "fill", lambda self, *given: filled.append(self.name) or fill(self, *given))
     assert build_and_hand_over() == folder and filled == []
-    handover.collection(open_generation(folder)).drop()
-    assert build_and_hand_over() == folder and filled == [handover._name(folder.name)] == collections(handover)
-    assert aliased(handover) == filled[0]
-    assert_same_answers(folder, handover)
+    publisher.collection(open_generation(folder)).drop()
+    assert build_and_hand_over() == folder and filled == [publisher._name(folder.name)] == collections(publisher)
+    assert aliased(publisher) == filled[0]
+    assert_same_answers(folder, publisher)
 
 
-def test_r54_half_a_collection_is_never_published(build_and_hand_over, handover, gallery, draw, monkeypatch):
+def test_r54_half_a_collection_is_never_published(build_and_hand_over, publisher, gallery, draw, monkeypatch):
     before = build_and_hand_over()
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     insert = Collection._insert
@@ -121,12 +121,12 @@ def test_r54_half_a_collection_is_never_published(build_and_hand_over, handover,
     with pytest.raises(IndexProblem, match="did not keep the vectors"):
         build_and_hand_over()
     assert current_folder(before.parent) == before and generations(before.parent) == [before]
-    assert collections(handover) == [handover._name(before.name)] == [aliased(handover)]
+    assert collections(publisher) == [publisher._name(before.name)] == [aliased(publisher)]
     monkeypatch.undo()
-    assert build_and_hand_over() != before and len(collections(handover)) == 2
+    assert build_and_hand_over() != before and len(collections(publisher)) == 2
 
 
-def test_r54_vectors_that_arrive_as_others_are_not_published(build_and_hand_over, handover, monkeypatch):
+def test_r54_vectors_that_arrive_as_others_are_not_published(build_and_hand_over, publisher, monkeypatch):
     def insert(self, rows, client):
         turned = -self._vectors[rows.start : rows.stop]
         client.insert(self.name, [{"row": row, "vector": vector} for row, vector in zip(rows, turned, strict=True)])
@@ -134,7 +134,7 @@ def test_r54_vectors_that_arrive_as_others_are_not_published(build_and_hand_over
     monkeypatch.setattr(Collection, "_insert", insert)
     with pytest.raises(IndexProblem, match="did not keep the vectors"):
         build_and_hand_over()
-    assert collections(handover) == []
+    assert collections(publisher) == []
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def server(tmp_path: Path) -> Iterator[LiteServer]:
 
 
 def test_r54_an_engine_that_goes_while_it_is_filled(build_and_hand_over, server, monkeypatch):
-    handover, insert = Handover(Milvus(Access(server.uri, timeout=0.5)), "gallery"), Collection._insert
+    publisher, insert = Publisher(Milvus(Access(server.uri, timeout=0.5)), "gallery"), Collection._insert
 
     def stopped(self, rows, client):
         insert(self, rows, client)
@@ -154,16 +154,16 @@ def test_r54_an_engine_that_goes_while_it_is_filled(build_and_hand_over, server,
     with monkeypatch.context() as patch:
         patch.setattr(Collection, "_insert", stopped)
         with pytest.raises(StoreAway, match="does not answer"):
-            build_and_hand_over(handover)
+            build_and_hand_over(publisher)
     server.start()
-    again = Handover(Milvus(handover.milvus.access), "gallery")
+    again = Publisher(Milvus(publisher.milvus.access), "gallery")
     assert len(collections(again)) == 1  # what it could not be told to drop
     folder = build_and_hand_over(again)
     assert collections(again) == [again._name(folder.name)] == [aliased(again)]
     assert_same_answers(folder, again)
 
 
-def test_r54_killed_between_the_alias_and_current(build_and_hand_over, handover, gallery, draw, monkeypatch):
+def test_r54_killed_between_the_alias_and_current(build_and_hand_over, publisher, gallery, draw, monkeypatch):
     before = build_and_hand_over()
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     with monkeypatch.context() as patch:
@@ -171,16 +171,18 @@ def test_r54_killed_between_the_alias_and_current(build_and_hand_over, handover,
         patch.setattr(generation_module.shutil, "rmtree", lambda *_, **__: None)  # nobody is left to tidy up
         with pytest.raises(KeyboardInterrupt):
             build_and_hand_over()
-    assert current_folder(before.parent) == before and aliased(handover) != handover._name(before.name)
-    assert_same_answers(before, handover)  # searches do not go by the alias
+    assert current_folder(before.parent) == before and aliased(publisher) != publisher._name(before.name)
+    assert_same_answers(before, publisher)  # searches do not go by the alias
     after = build_and_hand_over()
-    assert aliased(handover) == handover._name(after.name)
-    assert collections(handover) == [handover._name(folder.name) for folder in (before, after)]
+    assert aliased(publisher) == publisher._name(after.name)
+    assert collections(publisher) == [publisher._name(folder.name) for folder in (before, after)]
 
 
-def test_a_backup_that_is_restored_is_handed_over(build_and_hand_over, handover, tmp_path):
+def test_a_backup_that_is_restored_is_handed_over(build_and_hand_over, publisher, tmp_path):
     folder = build_and_hand_over()
     backup(folder.parent, tmp_path / "kept.tar")
-    restored = restore(tmp_path / "kept.tar", tmp_path / "other", prepare=partial(handover.hand_over, progress=quiet))
-    assert aliased(handover) == handover._name(restored.name)
-    assert_same_answers(restored, handover)
+    restored = restore(
+        tmp_path / "kept.tar", tmp_path / "other", prepare=partial(publisher.send_to_search, progress=quiet)
+    )
+    assert aliased(publisher) == publisher._name(restored.name)
+    assert_same_answers(restored, publisher)

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from index.building.build import build
-from index.building.decoder_pool import PicturePool
-from index.building.thread_executor import OnThreads
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, open_gallery
 from index.operations import add_images as module
-from index.operations.add_images import ADDED, AlreadyThere, Intake
+from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
 from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import DiskFull, GalleryProblem, UnreadableImage
@@ -53,16 +53,16 @@ def bomb() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: PicturePool) -> Gallery:
+def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Gallery:
     """Of a folder like `gallery`, in another place."""
     root = tmp_path_factory.mktemp("indexed")
     folder = eight_pictures(root / "gallery")
-    return open_gallery(build(folder, root / "index", OnThreads(tiny_embedder, pool), lambda *_: None))
+    return open_gallery(build(folder, root / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None))
 
 
 @pytest.fixture
 def take(gallery: Path, indexed: Gallery) -> Take:
-    return Intake(gallery, indexed, decode_image).take
+    return ImageAdder(gallery, indexed, decode_image).take
 
 
 def test_a_picture_lies_in_the_folder_as_it_came_and_the_next_build_has_it(take: Take, gallery: Path, build_index):
@@ -70,7 +70,7 @@ def test_a_picture_lies_in_the_folder_as_it_came_and_the_next_build_has_it(take:
     assert take("Café 1.PNG", png(50)) == "added/Café 1.PNG"
     assert files(gallery) == before | {"added/Café 1.PNG": png(50)}
     assert (gallery / ADDED / "Café 1.PNG").stat().st_mode & 0o777 == 0o666 & ~_umask()
-    assert "added/Café 1.PNG" in open_gallery(build_index(gallery)).catalogue.ids
+    assert "added/Café 1.PNG" in open_gallery(build_index(gallery)).tables.ids
 
 
 def _umask() -> int:
@@ -92,7 +92,7 @@ def test_what_is_in_the_index_already_is_left_out_under_whatever_name(take: Take
 
 
 def test_the_same_twice_is_left_out_before_it_is_indexed(gallery: Path, indexed: Gallery):
-    first, second = (Intake(gallery, indexed, decode_image) for _ in range(2))
+    first, second = (ImageAdder(gallery, indexed, decode_image) for _ in range(2))
     first.take("a.png", png(50))
     with pytest.raises(AlreadyThere, match=r"as added/a\.png"):
         first.take("b.png", png(50))
@@ -177,7 +177,7 @@ def test_a_gallery_that_is_not_mounted_gets_nothing(indexed: Gallery, tmp_path: 
     (tmp_path / "empty").mkdir()
     for root in (tmp_path / "empty", tmp_path / "gone"):
         with pytest.raises(GalleryProblem, match="its disk is connected"):
-            Intake(root, indexed, decode_image).take("x.png", png(50))
+            ImageAdder(root, indexed, decode_image).take("x.png", png(50))
     assert not list((tmp_path / "empty").iterdir()) and not (tmp_path / "gone").exists()
 
 
@@ -233,7 +233,7 @@ def test_many_at_once_get_a_name_each_and_lose_nothing(gallery: Path, indexed: G
     ready = threading.Barrier(4)
 
     def add(share: int) -> list[str]:
-        intake = Intake(gallery, indexed, decode_image)
+        intake = ImageAdder(gallery, indexed, decode_image)
         ready.wait()
         return [intake.take("cup.png", data) for data in pictures[share::4]]
 

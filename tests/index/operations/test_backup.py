@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from index.building.build import build
 from index.building.jobs import building
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, open_gallery
 from index.operations import backup as module
 from index.operations.backup import backup, restore
@@ -30,7 +30,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, poo
     (folder / "gallery").mkdir()
     for number in range(8):
         Pillow.fromarray(draw(number)).save(folder / "gallery" / f"{number}.png")
-    build(folder / "gallery", folder / "index", OnThreads(tiny_embedder, pool, 2), lambda *_: None)
+    build(folder / "gallery", folder / "index", ThreadExecutor(tiny_embedder, pool, 2), lambda *_: None)
     backup(folder / "index", folder / "kept.tar")
     return folder / "kept.tar"
 
@@ -90,9 +90,9 @@ def test_what_is_there_already_is_kept(gallery: Path, build_index, draw, tmp_pat
     second = build_index(gallery)
     third = restore(archive, second.parent)
     assert [folder.name[:10] for folder in generations(third.parent)] == ["gen-000001", "gen-000002", "gen-000003"]
-    assert current_folder(third.parent) == third and len(open_gallery(third).catalogue.ids) == 8
+    assert current_folder(third.parent) == third and len(open_gallery(third).tables.ids) == 8
     assert verify(third.parent) == [] and not list(third.parent.glob("tmp-*"))
-    assert len(open_gallery(build_index(gallery)).catalogue.ids) == 9
+    assert len(open_gallery(build_index(gallery)).tables.ids) == 9
 
 
 def test_the_archive_unpacked_by_hand_is_an_index(archive: Path, tmp_path: Path):
@@ -145,7 +145,7 @@ def test_builds_that_go_by_meanwhile(gallery: Path, build_index, draw, tmp_path:
     monkeypatch.setattr(module, "_write", interrupted)
     name = backup(first.parent, tmp_path / "b.tar")
     assert not first.exists() and name == current_folder(first.parent).name
-    assert len(open_gallery(restore(tmp_path / "b.tar", tmp_path / "other")).catalogue.ids) == 10
+    assert len(open_gallery(restore(tmp_path / "b.tar", tmp_path / "other")).tables.ids) == 10
 
 
 def test_no_restore_during_a_build(archive: Path, tmp_path: Path):
@@ -208,7 +208,7 @@ HOSTILE = {
         plain(name, data[:-1] + bytes([data[-1] ^ 1]) if "vectors" in name else data)
     ],
     "a byte more": lambda name, data: [plain(name, data + b"x" if "keypoints" in name else data)],
-    "an earlier format": lambda name, data: [plain(name, data.replace(b'"format": 4', b'"format": 3'))],
+    "an earlier format": lambda name, data: [plain(name, data.replace(b'"format": 5', b'"format": 3'))],
     "nothing": lambda name, data: [],
 }
 

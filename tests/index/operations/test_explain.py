@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
-from index.operations.explain import why
+from index.operations.explain import explain
 from retrieval.errors import IndexProblem
 
 
@@ -28,7 +28,7 @@ def index(gallery: Path, build_index, tmp_path: Path, draw) -> Path:
 
 
 def said(index: Path, asked: str | Path) -> tuple[str, str]:
-    explanation = why(index, str(asked))
+    explanation = explain(index, str(asked))
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in explanation.sentences)
     return explanation.verdict, " ".join(explanation.sentences)
 
@@ -40,14 +40,14 @@ def test_indexed_under_every_way_to_say_it(index: Path, gallery: Path, tmp_path:
         *("below/6.png", "./below/6.png", "6.png", "../below/6.png"),
         *(gallery / "below" / "6.png", tmp_path / "link" / "below" / "6.png"),
     ):
-        explanation = why(index, str(asked))
+        explanation = explain(index, str(asked))
         assert (explanation.verdict, explanation.image) == ("indexed", "below/6.png"), asked
     first = explanation.sentences[0]
     assert "128 x 96 pixels" in first and f"{len(explanation.regions)} regions (1 whole, " in first
     assert [region.kind for region in explanation.regions].count("whole") == 1
     json.dumps(asdict(explanation))
     for asked in ("é.png", "e\u0301.png", gallery / "e\u0301.png"):
-        assert why(index, str(asked)).image == "é.png"
+        assert explain(index, str(asked)).image == "é.png"
 
 
 def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
@@ -110,4 +110,4 @@ def test_not_there_at_all(index: Path):
 
 def test_no_index_to_ask(tmp_path: Path):
     with pytest.raises(IndexProblem, match="no index"):
-        why(tmp_path, "a.png")
+        explain(tmp_path, "a.png")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from index.operations import folder_changes as module
-from index.operations.folder_changes import Drift, drift_sentences, find_drift
+from index.operations.folder_changes import FolderChanges, find_folder_changes, folder_change_sentences
 from index.storage.generation import read_manifest
 from retrieval.errors import GalleryProblem
 
@@ -23,7 +23,7 @@ def test_none(gallery: Path, build_index):
     (gallery / "empty.jpg").touch()
     (gallery / "nowhere.png").symlink_to("gone.png")
     folder = build_index(gallery)
-    assert find_drift(folder) == Drift([], [], []) and drift_sentences(folder.parent) == []
+    assert find_folder_changes(folder) == FolderChanges([], [], []) and folder_change_sentences(folder.parent) == []
 
 
 def test_new_changed_and_missing(gallery: Path, build_index, draw):
@@ -33,24 +33,24 @@ def test_new_changed_and_missing(gallery: Path, build_index, draw):
     shutil.copy(gallery / "2.png", gallery / "3.png")
     (gallery / "below" / "6.png").unlink()
     shutil.copy(gallery / "2.png", gallery / "empty.jpg")
-    assert find_drift(folder) == Drift(["new.png"], ["3.png", "empty.jpg"], ["below/6.png"])
-    new, changed, missing = drift_sentences(folder.parent)
+    assert find_folder_changes(folder) == FolderChanges(["new.png"], ["3.png", "empty.jpg"], ["below/6.png"])
+    new, changed, missing = folder_change_sentences(folder.parent)
     assert new.startswith("1 picture is not in the index yet: new.png. ") and "cli.py build" in new
     assert changed.startswith("2 pictures have changed since they were indexed: 3.png, empty.jpg. ")
     assert missing.startswith("1 picture of the index is not in the folder: below/6.png. ")
     after = build_index(gallery)
-    assert find_drift(after) == Drift([], [], [])
+    assert find_folder_changes(after) == FolderChanges([], [], [])
 
 
 def test_a_touched_file_has_not_changed_and_the_same_size_may_have(gallery: Path, build_index):
     folder = build_index(gallery)
     for picture in gallery.rglob("*.png"):
         os.utime(picture, (1e9, 1e9))
-    assert find_drift(folder) == Drift([], [], [])
+    assert find_folder_changes(folder) == FolderChanges([], [], [])
     data = bytearray((gallery / "4.png").read_bytes())
     data[-20] ^= 1
     (gallery / "4.png").write_bytes(data)
-    assert find_drift(folder) == Drift([], ["4.png"], [])
+    assert find_folder_changes(folder) == FolderChanges([], ["4.png"], [])
 
 
 def test_a_change_in_the_moment_of_the_build_is_noticed(gallery: Path, build_index):
@@ -62,14 +62,14 @@ def test_a_change_in_the_moment_of_the_build_is_noticed(gallery: Path, build_ind
     data[-20] ^= 1
     (gallery / "4.png").write_bytes(data)
     os.utime(gallery / "4.png", ns=(status.st_mtime_ns, status.st_mtime_ns))
-    assert find_drift(folder).changed == ["4.png"]
+    assert find_folder_changes(folder).changed == ["4.png"]
 
 
 def test_three_examples_on_one_line(gallery: Path, build_index, draw):
     folder = build_index(gallery)
     for number in range(5):
         Pillow.fromarray(draw(60)).save(gallery / f"new\n{number}.png")
-    (said,) = drift_sentences(folder.parent)
+    (said,) = folder_change_sentences(folder.parent)
     assert said.startswith("5 pictures are not in the index yet: new\ufffd0.png, new\ufffd1.png, new\ufffd2.png, …. ")
 
 
@@ -77,8 +77,8 @@ def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
     folder = build_index(gallery)
     gallery.rename(tmp_path / "away")
     with pytest.raises(GalleryProblem):
-        find_drift(folder)
-    assert drift_sentences(folder.parent) == [
+        find_folder_changes(folder)
+    assert folder_change_sentences(folder.parent) == [
         f"There is no gallery folder {gallery}; check the path, or that its disk is connected."
     ]
 
@@ -86,10 +86,10 @@ def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
 def test_another_recipe_is_said_first(gallery: Path, build_index, monkeypatch):
     folder = build_index(gallery)
     monkeypatch.setattr(module, "recipe_problem", lambda recipe: f"Not {recipe.backbone}.")
-    assert drift_sentences(folder.parent) == [f"Not {read_manifest(folder).recipe.backbone}."]
+    assert folder_change_sentences(folder.parent) == [f"Not {read_manifest(folder).recipe.backbone}."]
 
 
 def test_progress(gallery: Path, build_index):
     told = []
-    find_drift(build_index(gallery), lambda *step: told.append(step))
+    find_folder_changes(build_index(gallery), lambda *step: told.append(step))
     assert told == [("Comparing the folder", number, 8) for number in range(1, 9)]

@@ -65,13 +65,13 @@ def test_no_list(tmp_path: Path):
 def test_back_and_forward(two, gallery: Path, build_index):
     index = two[0].parent
     assert roll_back(index) == two[0] == current_folder(index)
-    assert len(open_gallery(current_folder(index)).catalogue.ids) == 8
+    assert len(open_gallery(current_folder(index)).tables.ids) == 8
     assert roll_back(index, two[1].name) == two[1] == current_folder(index)
     assert roll_back(index, two[1].name) == two[1] == current_folder(index)
     roll_back(index)
     third = build_index(gallery)
     assert current_folder(index) == third and generations(index) == [two[0], third]
-    assert open_gallery(third).catalogue.ids == sorted([*open_gallery(two[0]).catalogue.ids, "new.png"])
+    assert open_gallery(third).tables.ids == sorted([*open_gallery(two[0]).tables.ids, "new.png"])
 
 
 def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from index.gallery import open_gallery
-from index.operations.remove_images import take_out
+from index.operations.remove_images import remove_from_gallery
 from retrieval.errors import DiskFull, GalleryProblem, PictureGone, UnknownPicture
 
 
@@ -19,34 +19,34 @@ def test_what_is_taken_out_lies_aside_under_its_name_and_the_next_build_leaves_i
     gallery, indexed, tmp_path, build_index
 ):
     data = (gallery / "below" / "6.png").read_bytes()
-    aside = take_out("below/6.png", gallery, indexed, tmp_path / "aside")
+    aside = remove_from_gallery("below/6.png", gallery, indexed, tmp_path / "aside")
     assert aside.read_bytes() == data and aside.is_relative_to(tmp_path / "aside")
     assert aside.parts[-2:] == ("below", "6.png") and not (gallery / "below" / "6.png").exists()
     again = build_index(gallery)
-    assert "below/6.png" not in open_gallery(again).catalogue.numbers
+    assert "below/6.png" not in open_gallery(again).tables.numbers
 
 
 def test_the_same_name_twice_is_kept_twice(gallery, indexed, tmp_path):
     data = (gallery / "3.png").read_bytes()
-    first = take_out("3.png", gallery, indexed, tmp_path / "aside")
+    first = remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     (gallery / "3.png").write_bytes(data + b"other")
-    second = take_out("3.png", gallery, indexed, tmp_path / "aside")
+    second = remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     assert first.read_bytes() == data and second.read_bytes() == data + b"other"
 
 
 def test_what_is_not_there_or_a_link_stays_as_it_is(gallery, indexed, tmp_path):
     with pytest.raises(UnknownPicture, match="no picture"):
-        take_out("../3.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("../3.png", gallery, indexed, tmp_path / "aside")
     (gallery / "3.png").rename(tmp_path / "3.png")
     with pytest.raises(PictureGone):
-        take_out("3.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     (gallery / "3.png").symlink_to(tmp_path / "3.png")
     with pytest.raises(GalleryProblem, match="link"):
-        take_out("3.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     (gallery / "below").rename(tmp_path / "elsewhere")
     (gallery / "below").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(GalleryProblem, match="link"):
-        take_out("below/6.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("below/6.png", gallery, indexed, tmp_path / "aside")
     assert (tmp_path / "elsewhere" / "6.png").exists() and not (tmp_path / "aside").exists()
 
 
@@ -61,7 +61,7 @@ def test_what_can_be_copied_but_not_taken_away_leaves_no_copy(gallery, indexed, 
     monkeypatch.setattr("os.rename", read_only)
     monkeypatch.setattr("os.unlink", read_only)
     with pytest.raises(GalleryProblem, match="Read-only"):
-        take_out("3.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     monkeypatch.undo()
     assert (gallery / "3.png").exists() and not list((tmp_path / "aside").rglob("*.png"))
 
@@ -73,5 +73,5 @@ def test_what_cannot_be_moved_is_told(gallery, indexed, tmp_path, monkeypatch, n
 
     monkeypatch.setattr("shutil.move", refused)
     with pytest.raises(raised, match=r"3\.png"):
-        take_out("3.png", gallery, indexed, tmp_path / "aside")
+        remove_from_gallery("3.png", gallery, indexed, tmp_path / "aside")
     assert (gallery / "3.png").exists()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from index.building.build import build
-from index.building.thread_executor import OnThreads
+from index.building.thread_executor import ThreadExecutor
 from index.operations.verify import verify
 from index.storage.generation import (
     FORMAT,
@@ -23,7 +23,7 @@ from index.storage.generation import (
 )
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256
-from retrieval.ranking.confidence import fit_null
+from retrieval.ranking.confidence import fit_background_scores
 from retrieval.ranking.diffusion import find_neighbours
 from retrieval.types import unit
 
@@ -50,7 +50,7 @@ def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, po
     (folder / "gallery" / "empty.jpg").touch()
     for number in range(8):
         Pillow.fromarray(draw(number, 64, 48)).save(folder / "gallery" / f"{number}.png")
-    return build(folder / "gallery", folder / "index", OnThreads(tiny_embedder, pool), lambda *_: None)
+    return build(folder / "gallery", folder / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_what_was_published_opens(generation: Path, built_once: Path, tiny_embed
     assert opened.manifest.recipe == tiny_embedder.recipe
     assert opened.manifest.gallery == str(built_once.parents[1] / "gallery")
     assert [s.reason for s in read_skipped(generation)] == ["empty"]
-    assert len(opened.catalogue.image_of_row) == len(opened.vectors)
+    assert len(opened.tables.image_of_row) == len(opened.vectors)
     assert opened.whitening.apply(np.ones(16, np.float32)).shape == opened.vectors.shape[1:]
 
 
@@ -140,11 +140,30 @@ def test_a_manifest_of_a_newer_program(generation: Path):
 def test_a_manifest_of_an_older_program(generation: Path):
     """Format 1 had no null distribution, and a recipe of fewer words."""
     manifest = json.loads((generation / "manifest.json").read_bytes())
-    del manifest["null"]
-    for name in ("query_views", "distinct", "fine"):
+    del manifest["background"]
+    for name in ("query_views", "dedup_similarity", "mid_layer_weight"):
         del manifest["recipe"][name]
     (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
     refused(generation, "format 1", f"reads {FORMAT}")
+
+
+def test_a_manifest_of_format_4_is_read_under_the_names_of_today(generation: Path):
+    now = read_manifest(generation)
+    manifest = json.loads((generation / "manifest.json").read_bytes())
+    recipe = manifest["recipe"]
+    for old, new in (("fine", "mid_layer_weight"), ("distinct", "dedup_similarity"), ("finders", "detectors")):
+        recipe[old] = recipe.pop(new)
+    manifest["null"] = manifest.pop("background")
+    (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 4}))
+    assert read_manifest(generation) == now
+    open_generation(generation)
+
+
+@pytest.mark.parametrize("damage", [{"recipe": None}, {"recipe": []}, {"recipe": {}}, {"null": None}])
+def test_a_damaged_manifest_of_format_4(generation: Path, damage):
+    manifest = json.loads((generation / "manifest.json").read_bytes())
+    (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 4} | damage))
+    refused(generation, "no readable manifest")
 
 
 def test_vectors_that_are_code_are_never_run(generation: Path):
@@ -228,12 +247,12 @@ def test_the_manifest_is_a_promise_about_unit_vectors(generation: Path):
 
 def test_neighbours_and_null_come_back(generation: Path):
     opened = open_generation(generation)
-    images = opened.catalogue.image_of_row
+    images = opened.tables.image_of_row
     found = find_neighbours(opened.vectors, images)
     for name in ("nodes", "nearest", "similarities"):
         assert np.array_equal(getattr(opened.neighbours, name), getattr(found, name))
     assert opened.neighbours.nearest.shape == (len(images), 7)
-    assert opened.manifest.null == fit_null(opened.vectors, images)
+    assert opened.manifest.background == fit_background_scores(opened.vectors, images)
 
 
 def test_neighbours_of_nothing_come_back(tmp_path: Path, gallery: Path, build_index):

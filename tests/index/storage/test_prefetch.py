@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.storage.prefetch import ADVICE, ReadAhead
+from index.storage.prefetch import ADVICE, Prefetch
 
 pytestmark = pytest.mark.skipif(ADVICE is None, reason="this system has nothing to be advised of")
 
@@ -26,7 +26,7 @@ def test_the_bytes_of_each_row_are_asked_for(table, part, tmp_path: Path):
             assert advice == mmap.MADV_WILLNEED and start % mmap.PAGESIZE == 0
             asked.append(data[start : start + length])
 
-    ahead, rows = ReadAhead(table[part]), np.array([0, 3, 3, 170, 999])
+    ahead, rows = Prefetch(table[part]), np.array([0, 3, 3, 170, 999])
     ahead._file = Recorder()
     ahead(rows)
     assert [piece.endswith(table[part][row].tobytes()) for piece, row in zip(asked, rows, strict=True)] == [True] * 5
@@ -34,13 +34,13 @@ def test_the_bytes_of_each_row_are_asked_for(table, part, tmp_path: Path):
 
 
 def test_the_system_takes_the_advice(table):
-    ahead = ReadAhead(table)
+    ahead = Prefetch(table)
     assert ahead._file is not None
     ahead(np.arange(2000))
 
 
 def test_vectors_in_memory_need_none():
     for vectors in (np.ones((5, 4), np.float32), np.ones((0, 4), np.float32)):
-        ahead = ReadAhead(vectors)
+        ahead = Prefetch(vectors)
         assert ahead._file is None
         ahead(np.arange(len(vectors)))

@@ -15,9 +15,9 @@ SEARCH = """
 import sys
 from pathlib import Path
 from index.gallery import open_gallery
-from index.generation import current_folder
-from index.jobs import build_state
-from retrieval.images import load_image
+from index.storage.generation import current_folder
+from index.building.jobs import build_state
+from retrieval.images.decode import load_image
 from retrieval.search import search
 from retrieval.types import Box
 from tests.tiny import TINY_EMBEDDER

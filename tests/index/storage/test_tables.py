@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from index.storage.tables import ImageEntry, read_catalogue, write_catalogue
+from index.storage.tables import ImageEntry, read_tables, write_tables
 from retrieval.types import Box, Region
 
 
@@ -41,8 +41,8 @@ REGIONS = [
 
 
 def test_round_trip(tmp_path: Path):
-    write_catalogue(tmp_path, ENTRIES, REGIONS)
-    read = read_catalogue(tmp_path)
+    write_tables(tmp_path, ENTRIES, REGIONS)
+    read = read_tables(tmp_path)
     assert read.ids == [e.image for e in ENTRIES]
     assert [read.entry(n) for n in range(3)] == ENTRIES
     assert [[read.region(row) for row in read.rows_of(n)] for n in range(3)] == REGIONS
@@ -51,10 +51,10 @@ def test_round_trip(tmp_path: Path):
 
 
 def test_a_row_says_the_same_when_it_has_been_through_the_disk_twice(tmp_path: Path):
-    write_catalogue(tmp_path, ENTRIES, REGIONS)
-    read = read_catalogue(tmp_path)
+    write_tables(tmp_path, ENTRIES, REGIONS)
+    read = read_tables(tmp_path)
     (tmp_path / "again").mkdir()
-    write_catalogue(
+    write_tables(
         tmp_path / "again",
         [read.entry(n) for n in range(3)],
         [[read.region(row) for row in read.rows_of(n)] for n in range(3)],
@@ -64,30 +64,30 @@ def test_a_row_says_the_same_when_it_has_been_through_the_disk_twice(tmp_path: P
 
 
 def test_images_without_regions(tmp_path: Path):
-    write_catalogue(tmp_path, ENTRIES[:2], [[], REGIONS[1]])
-    read = read_catalogue(tmp_path)
+    write_tables(tmp_path, ENTRIES[:2], [[], REGIONS[1]])
+    read = read_tables(tmp_path)
     assert list(read.rows_of(0)) == [] and list(read.rows_of(1)) == [0]
-    write_catalogue(tmp_path, ENTRIES[:1], [[]])
-    assert len(read_catalogue(tmp_path).image_of_row) == 0
+    write_tables(tmp_path, ENTRIES[:1], [[]])
+    assert len(read_tables(tmp_path).image_of_row) == 0
 
 
 @pytest.mark.parametrize("order", [[1, 0, 2], [0, 0, 1]])
 def test_ids_out_of_order_or_twice(tmp_path: Path, order):
-    write_catalogue(tmp_path, [ENTRIES[n] for n in order], [REGIONS[n] for n in order])
+    write_tables(tmp_path, [ENTRIES[n] for n in order], [REGIONS[n] for n in order])
     with pytest.raises(ValueError, match="not unique or not in order"):
-        read_catalogue(tmp_path)
+        read_tables(tmp_path)
 
 
 def test_regions_of_an_image_that_is_not_there(tmp_path: Path):
-    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    write_tables(tmp_path, ENTRIES, REGIONS)
     images = pq.read_table(tmp_path / "images.parquet")
     pq.write_table(images.slice(0, 2), tmp_path / "images.parquet")
     with pytest.raises(ValueError, match="do not belong"):
-        read_catalogue(tmp_path)
+        read_tables(tmp_path)
 
 
 def test_a_table_with_other_columns(tmp_path: Path):
-    write_catalogue(tmp_path, ENTRIES, REGIONS)
+    write_tables(tmp_path, ENTRIES, REGIONS)
     pq.write_table(pa.table({"image": ["a"]}), tmp_path / "regions.parquet")
     with pytest.raises((ValueError, KeyError, pa.ArrowException)):
-        read_catalogue(tmp_path)
+        read_tables(tmp_path)

@@ -15,7 +15,7 @@ from index.stores import ivf as cells
 from index.stores import ivf_store as cell_store
 from index.stores.flat_store import nearest
 from index.stores.ivf import Cells, make_cells, nearest_cells, update_cells, wants_cells
-from index.stores.ivf_store import CellStore
+from index.stores.ivf_store import IvfStore
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256
 from retrieval.types import unit
@@ -47,8 +47,8 @@ def sorted_in(table) -> Cells:
 
 
 @pytest.fixture(scope="module")
-def store(table, sorted_in) -> CellStore:
-    return CellStore(table, sorted_in)
+def store(table, sorted_in) -> IvfStore:
+    return IvfStore(table, sorted_in)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch
     tuned = make_cells(vectors, quiet)
 
     def recall(probes: int) -> float:
-        rows, _ = CellStore(vectors, replace(tuned, probes=probes)).search(queries, 10)
+        rows, _ = IvfStore(vectors, replace(tuned, probes=probes)).search(queries, 10)
         return float(np.mean([len(set(its) & set(true)) / 10 for its, true in zip(rows, exact, strict=True)]))
 
     assert recall(tuned.probes) >= 0.975 > 0.96 > recall(tuned.probes * 2 // 3)
@@ -122,8 +122,8 @@ def test_a_search_for_very_many_compares_everything(table, store, scanned):
 
 
 def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypatch):
-    monkeypatch.setattr(CellStore, "_probes", lambda *_: 1)
-    rows, _ = CellStore(table, sorted_in).search(table[:1], 1000)
+    monkeypatch.setattr(IvfStore, "_probes", lambda *_: 1)
+    rows, _ = IvfStore(table, sorted_in).search(table[:1], 1000)
     assert rows.tolist() == nearest(table, table[:1], 1000, range(20_000))[0].tolist()
 
 
@@ -131,7 +131,7 @@ def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypa
 def test_small_tables(count, monkeypatch):
     monkeypatch.setattr(cells, "NEAREST", 3)
     vectors = clustered(count)
-    rows, scores = CellStore(vectors, make_cells(vectors, quiet)).search(vectors, 2)
+    rows, scores = IvfStore(vectors, make_cells(vectors, quiet)).search(vectors, 2)
     assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
 
 
@@ -244,7 +244,7 @@ def test_an_index_that_is_built_with_cells_is_searched_by_them(gallery: Path, bu
     generation = open_generation(folder)
     assert generation.cells is not None and verify(folder.parent) == []
     searched = make_gallery(generation)
-    assert isinstance(searched.store, CellStore)
+    assert isinstance(searched.store, IvfStore)
     query = generation.vectors[3]
     assert searched.nearest(query, 1)[0].tolist() == make_gallery(generation, "flat").nearest(query, 1)[0].tolist()
 

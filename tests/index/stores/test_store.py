@@ -11,9 +11,9 @@ from index.stores import float16_store as half
 from index.stores import ivf_store as cell_store
 from index.stores import store
 from index.stores.flat_store import FlatStore
-from index.stores.float16_store import HalfStore
+from index.stores.float16_store import Float16Store
 from index.stores.ivf import make_cells
-from index.stores.ivf_store import CellStore
+from index.stores.ivf_store import IvfStore
 from index.stores.store import STORES, Material, Store, open_store
 from retrieval.errors import IndexProblem, UnknownName
 from retrieval.types import unit
@@ -31,7 +31,7 @@ def _large_already(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(half, "LARGE_SHARE", 1.0)
     monkeypatch.setattr(half, "SPARE", 1)
     monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
-    monkeypatch.setattr(CellStore, "_probes", lambda self, count, among: len(self._cells.centroids))
+    monkeypatch.setattr(IvfStore, "_probes", lambda self, count, among: len(self._cells.centroids))
 
 
 @pytest.fixture(params=STORES)
@@ -164,11 +164,11 @@ def test_half_answers_what_flat_does_where_float16_cannot_tell(seed: int) -> Non
     vectors = unit(middle + rng.normal(size=(3000, 64)) * 1e-4)  # closer together than float16 can tell apart
     query = unit(middle + rng.normal(size=64) * 0.02)
     expected, expected_scores = FlatStore(vectors).search(query[None], 10)
-    rows, scores = HalfStore(vectors).search(query[None], 10)
+    rows, scores = Float16Store(vectors).search(query[None], 10)
     assert np.array_equal(scores, expected_scores)
     above = scores > scores[:, -1:]  # which of those that tie for the last place come is left open
     assert np.array_equal(rows[above], expected[above])
-    rough, _ = HalfStore(vectors)._rough(query, 10, range(3000))
+    rough, _ = Float16Store(vectors)._rough(query, 10, range(3000))
     assert set(rough) != set(expected[0])  # so that the exact scores were needed
 
 
@@ -176,13 +176,13 @@ def test_scores_of_copies_are_hardly_ever_as_wrong_as_is_allowed_for_and_never_m
     halfway = 2.0**-3 * (1 + 2.0**-11)  # between two numbers of float16, so that all are rounded the same way
     vectors = np.full((1, 64), halfway, np.float32)
     query = unit(np.ones(64))
-    copies = HalfStore(vectors)
+    copies = Float16Store(vectors)
     wrong = abs(float(copies._rough(query, 1, range(1))[1][0]) - float(vectors[0] @ query))
     assert 0.9 * copies._doubt < wrong <= copies._doubt
     rng = np.random.default_rng(0)
     vectors = unit(rng.normal(size=(1000, 300)) * 10.0 ** rng.integers(-9, 1, (1000, 300)))  # with very small numbers
     query = unit(rng.normal(size=300))
-    copies = HalfStore(vectors)
+    copies = Float16Store(vectors)
     rows, scores = copies._rough(query, 1000, range(1000))
     assert np.abs(vectors[rows] @ query - scores).max() <= copies._doubt
 
@@ -193,7 +193,7 @@ def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatc
     exactly = half.rescored
     monkeypatch.setattr(half, "rescored", lambda *given: compared.append(len(given[2])) or exactly(*given))
     rng = np.random.default_rng(0)
-    HalfStore(unit(rng.normal(size=(20_000, 64)))).search(unit(rng.normal(size=(3, 64))), 10)
+    Float16Store(unit(rng.normal(size=(20_000, 64)))).search(unit(rng.normal(size=(3, 64))), 10)
     assert compared == [42, 42, 42]
 
 
@@ -210,8 +210,8 @@ def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(store, "FLAT_ROWS", 100)
     vectors = unit(np.random.default_rng(0).normal(size=(101, 8)))
     assert isinstance(open_store("auto", Material(vectors[:100])), FlatStore)
-    assert isinstance(open_store("auto", Material(vectors)), HalfStore)
-    assert isinstance(open_store("auto", Material(vectors, make_cells(vectors, quiet))), CellStore)
+    assert isinstance(open_store("auto", Material(vectors)), Float16Store)
+    assert isinstance(open_store("auto", Material(vectors, make_cells(vectors, quiet))), IvfStore)
     assert isinstance(open_store("flat", Material(vectors, make_cells(vectors, quiet))), FlatStore)
 
 

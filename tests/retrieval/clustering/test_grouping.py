@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.clustering.grouping import FEWEST, GROUPINGS, group_spots, typical
-from retrieval.clustering.object_instances import Spots, find_spots, least_similarity, repeated
+from retrieval.clustering.grouping import FEWEST, GROUPINGS, group_instances, typical
+from retrieval.clustering.object_instances import ObjectInstances, find_object_instances, least_similarity, repeated
 from retrieval.errors import UnknownName
-from retrieval.ranking.confidence import Null
+from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import find_neighbours
 from retrieval.types import Numbers, Vectors, unit
 
-NULL = Null(0.4, 0.05)
+NULL = BackgroundScores(0.4, 0.05)
 THINGS, SEEN = 5, 8
 REGIONS = 5
 DIMENSIONS = 64
@@ -33,39 +33,41 @@ def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[in
     return *found, shown
 
 
-def spots_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> Spots:
+def spots_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> ObjectInstances:
     neighbours = find_neighbours(vectors, images)
     nodes = neighbours.nodes
-    return find_spots(neighbours, images[nodes], boxes[nodes], vectors[nodes], NULL)
+    return find_object_instances(neighbours, images[nodes], boxes[nodes], vectors[nodes], NULL)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_each_thing_is_a_group_and_its_region_the_one_that_shows_it(seed: int) -> None:
     vectors, images, boxes, shown = gallery(seed)
-    spots = spots_of(vectors, images, boxes)
-    groups = group_spots(spots, vectors[spots.rows])
-    members = [spots.images[groups == number].tolist() for number in range(groups.max() + 1)]
+    instances = spots_of(vectors, images, boxes)
+    groups = group_instances(instances, vectors[instances.rows])
+    members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
     assert sorted(members) == [[p for p, thing in enumerate(shown) if thing == t] for t in range(THINGS)]
-    assert (spots.rows[groups >= 0] % REGIONS == 1).all()
+    assert (instances.rows[groups >= 0] % REGIONS == 1).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
     vectors, images, boxes, shown = gallery(seed)
-    spots = spots_of(vectors, images, boxes)
-    groups = group_spots(spots, vectors[spots.rows], 0.8, "k-means")
-    assert groups.max() >= 0 and np.array_equal(groups, group_spots(spots, vectors[spots.rows], 0.8, "k-means"))
+    instances = spots_of(vectors, images, boxes)
+    groups = group_instances(instances, vectors[instances.rows], 0.8, "k-means")
+    assert groups.max() >= 0 and np.array_equal(
+        groups, group_instances(instances, vectors[instances.rows], 0.8, "k-means")
+    )
     for number in range(groups.max() + 1):
-        assert len({shown[picture] for picture in spots.images[groups == number]}) == 1
-    assert (group_spots(spots, vectors[spots.rows], 1.1, "k-means") == -1).all()
+        assert len({shown[picture] for picture in instances.images[groups == number]}) == 1
+    assert (group_instances(instances, vectors[instances.rows], 1.1, "k-means") == -1).all()
 
 
 def test_profiles_have_length_one_and_spots_stand_in_the_order_of_their_pictures() -> None:
     vectors, images, boxes, _ = gallery()
-    spots = spots_of(vectors, images, boxes)
-    assert np.allclose(spots.profiles.multiply(spots.profiles).sum(axis=1), 1)
-    assert (np.diff(spots.images) >= 0).all() and np.array_equal(images[spots.rows], spots.images)
-    assert (spots.strengths > 0).all()
+    instances = spots_of(vectors, images, boxes)
+    assert np.allclose(instances.profiles.multiply(instances.profiles).sum(axis=1), 1)
+    assert (np.diff(instances.images) >= 0).all() and np.array_equal(images[instances.rows], instances.images)
+    assert (instances.strengths > 0).all()
 
 
 def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
@@ -74,29 +76,29 @@ def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
     vectors = vectors.copy()
     for picture in (0, 9, 17, 25):  # each with another thing of its own
         vectors[picture * REGIONS + 3] = unit(other * 8 + np.random.default_rng(picture).normal(size=DIMENSIONS) * 0.4)
-    spots = spots_of(vectors, images, boxes)
-    groups = group_spots(spots, vectors[spots.rows])
-    members = [spots.images[groups == number].tolist() for number in range(groups.max() + 1)]
+    instances = spots_of(vectors, images, boxes)
+    groups = group_instances(instances, vectors[instances.rows])
+    members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
     assert [0, 9, 17, 25] in members and list(range(8)) in members
 
 
 def test_a_picture_is_in_a_group_once_and_the_largest_group_is_first() -> None:
     vectors, images, boxes, _ = gallery()
-    spots = spots_of(vectors, images, boxes)
+    instances = spots_of(vectors, images, boxes)
     for likeness in (0.05, 0.3, 0.9):
-        groups = group_spots(spots, vectors[spots.rows], likeness)
+        groups = group_instances(instances, vectors[instances.rows], likeness)
         sizes = np.bincount(groups[groups >= 0])
         assert (np.diff(sizes) <= 0).all() and (sizes >= FEWEST).all()
-        pairs = list(zip(groups[groups >= 0].tolist(), spots.images[groups >= 0].tolist(), strict=True))
+        pairs = list(zip(groups[groups >= 0].tolist(), instances.images[groups >= 0].tolist(), strict=True))
         assert len(set(pairs)) == len(pairs)
 
 
 def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
     vectors, images, boxes, _ = gallery()
-    spots = spots_of(vectors, images, boxes)
-    groups = group_spots(spots, vectors[spots.rows])
-    likenesses = typical(spots, groups)
-    alike = (spots.profiles @ spots.profiles.T).toarray()
+    instances = spots_of(vectors, images, boxes)
+    groups = group_instances(instances, vectors[instances.rows])
+    likenesses = typical(instances, groups)
+    alike = (instances.profiles @ instances.profiles.T).toarray()
     for spot, group in enumerate(groups):
         others = [other for other in np.flatnonzero(groups == group) if other != spot]
         expected = alike[spot, others].mean() if group >= 0 else 0
@@ -119,17 +121,19 @@ def test_unrelated_pictures_make_no_groups() -> None:
     vectors = unit(rng.normal(size=(12 * REGIONS, DIMENSIONS)))
     images = np.repeat(np.arange(12), REGIONS)
     boxes = np.tile(np.array([[0, 0, 9, 9]], np.int32), (len(images), 1))
-    spots = find_spots(find_neighbours(vectors, images), images, boxes, vectors, Null(0.3, 0.05))
-    assert (group_spots(spots, vectors[spots.rows]) == -1).all()
+    instances = find_object_instances(
+        find_neighbours(vectors, images), images, boxes, vectors, BackgroundScores(0.3, 0.05)
+    )
+    assert (group_instances(instances, vectors[instances.rows]) == -1).all()
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
 def test_a_gallery_of_one_picture_has_no_spots(grouping: str) -> None:
     vectors, images, boxes, _ = gallery()
-    spots = spots_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
-    assert len(spots.images) == 0 and spots.profiles.shape == (0, 1)
-    groups = group_spots(spots, vectors[spots.rows], 0.5, grouping)
-    assert groups.tolist() == [] and typical(spots, groups).tolist() == []
+    instances = spots_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
+    assert len(instances.images) == 0 and instances.profiles.shape == (0, 1)
+    groups = group_instances(instances, vectors[instances.rows], 0.5, grouping)
+    assert groups.tolist() == [] and typical(instances, groups).tolist() == []
 
 
 def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> None:
@@ -140,6 +144,6 @@ def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> Non
 
 def test_an_unknown_way_is_told_with_those_there_are() -> None:
     vectors, images, boxes, _ = gallery()
-    spots = spots_of(vectors, images, boxes)
+    instances = spots_of(vectors, images, boxes)
     with pytest.raises(UnknownName, match="k-means, linkage"):
-        group_spots(spots, vectors[spots.rows], 0.5, "magic")
+        group_instances(instances, vectors[instances.rows], 0.5, "magic")

@@ -203,16 +203,20 @@ def test_an_unknown_query_mode(draw, tiny_embedder):
 def test_regions_found_in_the_pixels_are_described_with_the_others(draw, make_embedder):
     image = draw(5, 300, 200)
     thing = Region(Box(50, 40, 150, 140), "detector", 0.8, "cup")
-    embedder = replace(make_embedder(regions=("whole", "detector")), finders={"detector": lambda _: [thing]})
+    embedder = replace(make_embedder(regions=("whole", "detector")), detectors={"detector": lambda _: [thing]})
     looked = embedder.look(image, (600, 400))
     found = Region(Box(100, 80, 300, 280), "detector", 0.8, "cup")
     assert looked.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
-    assert looked.vectors.shape == (2, 16) and looked.kinds.classes.shape == (2, 0)
+    assert looked.vectors.shape == (2, 16) and looked.class_scores.classes.shape == (2, 0)
 
 
 def test_a_classifier_says_what_each_region_is_taken_for(draw, tiny_embedder):
     weight = np.random.default_rng(0).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(tiny_embedder, classifier=Classifier(weight, np.zeros(1000, np.float32)))
     looked = embedder.look(draw(5, 300, 200))
-    assert looked.kinds.classes.shape == looked.kinds.shares.shape == (len(looked.regions), embedder.classes)
-    assert (np.diff(looked.kinds.shares.astype(float), axis=1) <= 0).all() and looked.kinds.classes.max() < 1000
+    assert (
+        looked.class_scores.classes.shape == looked.class_scores.shares.shape == (len(looked.regions), embedder.classes)
+    )
+    assert (
+        np.diff(looked.class_scores.shares.astype(float), axis=1) <= 0
+    ).all() and looked.class_scores.classes.max() < 1000

@@ -95,20 +95,20 @@ def test_every_box_of_eight_pixels_or_more_has_a_finite_vector(feature_map, name
 
 @pytest.fixture(scope="module")
 def layers(feature_map):
-    fine = np.random.default_rng(1).normal(size=(3, 8, 12)).astype(np.float32)
-    fine.setflags(write=False)
-    return feature_map, fine
+    mid_layer_weight = np.random.default_rng(1).normal(size=(3, 8, 12)).astype(np.float32)
+    mid_layer_weight.setflags(write=False)
+    return feature_map, mid_layer_weight
 
 
-@pytest.mark.parametrize("fine", [0.5, 1, 3])
+@pytest.mark.parametrize("mid_layer_weight", [0.5, 1, 3])
 @pytest.mark.parametrize("name", POOLINGS)
-def test_layers_stand_side_by_side_and_the_finer_one_weighs_what_is_asked(layers, name, fine):
+def test_layers_stand_side_by_side_and_the_finer_one_weighs_what_is_asked(layers, name, mid_layer_weight):
     boxes = [WHOLE, Box(0, 0, 64, 64), Box(10, 20, 99, 101)]
-    together = pool_layers(layers, boxes, (WIDTH, HEIGHT), POOLINGS[name], fine)
+    together = pool_layers(layers, boxes, (WIDTH, HEIGHT), POOLINGS[name], mid_layer_weight)
     assert together.shape == (3, 8) and together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(1, abs=1e-6)
     coarse, finer = together[:, :5], together[:, 5:]
-    assert np.linalg.norm(finer, axis=1) == pytest.approx(fine * np.linalg.norm(coarse, axis=1), abs=1e-6)
+    assert np.linalg.norm(finer, axis=1) == pytest.approx(mid_layer_weight * np.linalg.norm(coarse, axis=1), abs=1e-6)
     assert unit(coarse) == pytest.approx(unit(pooled(layers[0], boxes, POOLINGS[name])), abs=1e-6)
     assert unit(finer) == pytest.approx(unit(pooled(layers[1], boxes, gap)), abs=1e-6)  # always the mean
 

@@ -10,7 +10,7 @@ import safetensors.numpy
 from retrieval.descriptors.projection_head import HeadFacts, head_problem, read_head, write_head
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead, RuntimeMissing
-from retrieval.optional_packages import Extra
+from retrieval.optional_packages import OptionalPackage
 from tests.tiny import TINY_RECIPE
 
 FACTS = HeadFacts.of(TINY_RECIPE)
@@ -111,7 +111,13 @@ def test_a_head_that_could_not_be_read_is_not_written(tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    [{"backbone": "resnet50"}, {"weights_sha256": "1" * 64}, {"preprocessing": 2}, {"pooling": "mac"}, {"fine": 0.0}],
+    [
+        {"backbone": "resnet50"},
+        {"weights_sha256": "1" * 64},
+        {"preprocessing": 2},
+        {"pooling": "mac"},
+        {"mid_layer_weight": 0.0},
+    ],
     ids=str,
 )
 def test_a_head_belongs_to_what_makes_its_vectors(change):
@@ -127,7 +133,7 @@ def test_other_regions_and_sizes_may_use_it():
 def test_a_missing_library_is_named(written, monkeypatch):
     monkeypatch.setattr(
         "retrieval.descriptors.projection_head.SAFETENSORS",
-        Extra("safetensors", "no_such_module", "requirements/finetune.txt"),
+        OptionalPackage("safetensors", "no_such_module", "finetune"),
     )
-    with pytest.raises(RuntimeMissing, match=r"safetensors.*pip install -r requirements-finetune\.txt"):
+    with pytest.raises(RuntimeMissing, match=r"safetensors.*\[finetune\]"):
         read_head(written)

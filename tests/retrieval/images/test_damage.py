@@ -207,7 +207,7 @@ def test_r14_too_little_memory_is_said_as_such(draw, monkeypatch, error):
 LEGAL = """
 import resource, sys
 from pathlib import Path
-from retrieval.images import decode_picture
+from retrieval.images.decode import decode_picture
 memory, enough = int(sys.argv[1]), int(sys.argv[2])
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + memory

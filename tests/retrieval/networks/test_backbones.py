@@ -11,8 +11,8 @@ from retrieval.networks import backbones
 from retrieval.networks.backbones import BACKBONES, BUNDLED, choose_backbone
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.networks.weights import file_sha256, need_weights
-from retrieval.optional_packages import Extra
-from retrieval.regions.region_detectors import FINDERS
+from retrieval.optional_packages import OptionalPackage
+from retrieval.regions.region_detectors import REGION_DETECTORS
 
 MODELS = Path(__file__).parents[3] / "docs" / "models.md"
 PUBLISHED = {
@@ -41,7 +41,7 @@ def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if name != BUNDLED])
 def test_offline_a_network_asked_for_by_name_is_not_replaced(name, monkeypatch):
-    monkeypatch.setattr(Extra, "installed", True)
+    monkeypatch.setattr(OptionalPackage, "installed", True)
     with pytest.raises(WeightsMissing, match=BACKBONES[name].weights.file):
         choose_backbone(name, offline=True)
 
@@ -65,16 +65,16 @@ def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
     def fail(*_: object) -> None:
         raise AssertionError("fetched for nothing")
 
-    monkeypatch.setattr(Extra, "installed", False)
+    monkeypatch.setattr(OptionalPackage, "installed", False)
     monkeypatch.setattr(backbones, "have_weights", fail)
-    with pytest.raises(RuntimeMissing, match=r"clip-rn50 needs .* open-clip-torch.*`pip install -r requirements-clip"):
+    with pytest.raises(RuntimeMissing, match=r"clip-rn50 needs .* open-clip-torch.*`pip install -e \"\.\[clip\]"):
         choose_backbone("clip-rn50", offline=False)
 
 
 def test_without_torchvision_auto_falls_back_too(monkeypatch):
-    monkeypatch.setattr(Extra, "installed", False)
+    monkeypatch.setattr(OptionalPackage, "installed", False)
     backbone, sentence = choose_backbone("auto", offline=False)
-    assert backbone.name == BUNDLED and "resnet50 needs the library torchvision" in sentence
+    assert backbone.name == BUNDLED and "resnet50 needs the package torchvision" in sentence
 
 
 def test_weights_on_disk_are_taken_without_a_word(monkeypatch, tmp_path: Path):
@@ -117,7 +117,9 @@ def test_the_table_calls_each_by_its_name_and_pins_its_weights():
 def test_the_page_about_models_names_every_file_with_its_size_and_licence():
     lines = [line for line in MODELS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     entries = {name: (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
-    entries |= {name: (finder.licence, finder.weights) for name, finder in FINDERS.items() if finder.weights}
+    entries |= {
+        name: (detector.licence, detector.weights) for name, detector in REGION_DETECTORS.items() if detector.weights
+    }
     for name, (licence, weights) in entries.items():
         (line,) = [line for line in lines if line.startswith(f"| `{name}`")]
         _, _, code, of_weights, _, file, megabytes, source, _ = (cell.strip() for cell in line.split("|"))

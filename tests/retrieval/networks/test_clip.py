@@ -13,7 +13,7 @@ from retrieval.networks.clip import make_clip, make_text
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.optional_packages import OPEN_CLIP
 
-pytestmark = pytest.mark.skipif(not OPEN_CLIP.installed, reason="`pip install -r requirements/clip.txt` installs it")
+pytestmark = pytest.mark.skipif(not OPEN_CLIP.installed, reason='pip install -e ".[clip]"')
 WIDTH, CHANNELS = 8, 32
 """Of the first layer of the small network, and of the space it shares with its sentences."""
 

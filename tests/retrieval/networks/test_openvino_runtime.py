@@ -9,9 +9,9 @@ import pytest
 from retrieval.errors import RuntimeMissing
 from retrieval.networks.openvino_runtime import has_quantised, quantise, start_openvino
 from retrieval.networks.run_options import RunOptions
-from retrieval.optional_packages import NNCF, Extra
+from retrieval.optional_packages import NNCF, OptionalPackage
 
-pytestmark = pytest.mark.skipif(not NNCF.installed, reason="pip install -r requirements/int8.txt")
+pytestmark = pytest.mark.skipif(not NNCF.installed, reason='pip install -e ".[int8]"')
 
 
 def small():
@@ -72,8 +72,6 @@ def test_nothing_else_that_logs_is_quietened(caplog):
 
 
 def test_without_its_library_it_says_which_line_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "retrieval.networks.openvino_runtime.NNCF", Extra("nncf", "no_such_module", "requirements/int8.txt")
-    )
-    with pytest.raises(RuntimeMissing, match=r"int8 needs the library nncf.*requirements-int8\.txt"):
+    monkeypatch.setattr("retrieval.networks.openvino_runtime.NNCF", OptionalPackage("nncf", "no_such_module", "int8"))
+    with pytest.raises(RuntimeMissing, match=r"int8 needs the package nncf.*\[int8\]"):
         quantise(small, tmp_path / "small.xml", list)

@@ -157,7 +157,7 @@ def test_the_first_pictures_of_a_process_may_come_at_the_same_time():
     script = """
 import faulthandler, sys, threading
 import numpy as np
-from retrieval.openvino_cpu import _import_openvino
+from retrieval.networks.openvino_runtime import _import_openvino
 
 faulthandler.dump_traceback_later(30, exit=True)
 openvino = _import_openvino()
@@ -186,7 +186,7 @@ def test_openvino_runs_without_its_telemetry(tmp_path):
     script = """
 import multiprocessing, sys, urllib.request
 import torch
-from retrieval.runtimes import RUNTIMES, RunOptions
+from retrieval.networks.runtimes import RUNTIMES, RunOptions
 
 class Small(torch.nn.Module):
     def forward(self, pixels):

@@ -14,7 +14,7 @@ from retrieval.networks.torchvision_compat import align_regions, import_torchvis
 ROOT = Path(__file__).parents[3]
 AS_INSTALLED = """
 import json, torch
-from retrieval import torchvision_compat as compat
+from retrieval.networks import torchvision_compat as compat
 state = compat.torchvision_state()
 torchvision = compat.import_torchvision()
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
@@ -46,8 +46,8 @@ sys.meta_path.insert(0, Blocked())
 import importlib.util
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name == "torchvision" else real(name, package)
-from retrieval import torchvision_compat as compat
-from retrieval.backbones import choose_backbone
+from retrieval.networks import torchvision_compat as compat
+from retrieval.networks.backbones import choose_backbone
 state = compat.torchvision_state()
 try:
     compat.import_torchvision()
@@ -55,9 +55,9 @@ try:
 except ImportError:
     imported = False
 backbone, sentence = choose_backbone("auto", offline=False)
-from engine import Engine
-from doctor import examine
-from settings import Settings
+from boxfind.engine import Engine
+from boxfind.doctor import examine
+from boxfind.settings import Settings
 print(json.dumps({
     "state": state, "imported": imported, "backbone": backbone.name, "sentence": sentence,
     "doctor": examine(Settings()).torchvision,
@@ -67,7 +67,7 @@ HEALTHY = """
 import json, torch
 operators = torch.library.Library("torchvision", "DEF")  # what a compiled _C registers when it loads
 operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-from retrieval import torchvision_compat as compat
+from retrieval.networks import torchvision_compat as compat
 state = compat.torchvision_state()
 torchvision = compat.import_torchvision()
 print(json.dumps({"state": state, "registered": len(compat._kept), "stub": torchvision.STUB}))

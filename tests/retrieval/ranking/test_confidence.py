@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import gumbel_r, norm
 
-from retrieval.ranking.confidence import CAUTIOUS, LIKELY, POSSIBLE, Null, fit_null, no_match
+from retrieval.ranking.confidence import CAUTIOUS, LIKELY, POSSIBLE, BackgroundScores, fit_background_scores, no_match
 from retrieval.types import Box, Hit, Region, unit
 
 ORDER = ["unlikely", "possible", "likely"]
@@ -29,60 +29,62 @@ def best_elsewhere(vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
 @given(similarities, st.floats(0, 0.8), st.floats(0.02, 0.2), st.integers(1, 10**6))
 def test_expected_is_the_tail_of_the_gumbel_distribution(similarity, location, scale, images):
     expected = images * gumbel_r.sf(similarity, location, scale)
-    assert Null(location, scale).expected(similarity, images) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert BackgroundScores(location, scale).expected(similarity, images) == pytest.approx(
+        expected, rel=1e-6, abs=1e-12
+    )
 
 
 def test_words_by_hand():
-    null = Null(0.3, 0.05)
+    background = BackgroundScores(0.3, 0.05)
     for images in (1, 100, 10_000):
         for limit, below, above in ((LIKELY, "likely", "possible"), (POSSIBLE, "possible", "unlikely")):
             edge = gumbel_r.isf(limit / images, 0.3, 0.05)
-            assert null.confidence(edge + 1e-4, images) == below
-            assert null.confidence(edge - 1e-4, images) == above
+            assert background.confidence(edge + 1e-4, images) == below
+            assert background.confidence(edge - 1e-4, images) == above
 
 
 @given(similarities, similarities, st.floats(0, 0.8), st.floats(0.02, 0.2), st.integers(1, 10**6), st.integers(1, 100))
 def test_more_similar_is_never_less_sure_and_a_larger_gallery_never_surer(a, b, location, scale, images, times):
-    null = Null(location, scale)
+    background = BackgroundScores(location, scale)
     low, high = sorted((a, b))
-    assert null.expected(high, images) <= null.expected(low, images) <= images
-    assert ORDER.index(null.confidence(low, images)) <= ORDER.index(null.confidence(high, images))
-    assert ORDER.index(null.confidence(low, times * images)) <= ORDER.index(null.confidence(low, images))
+    assert background.expected(high, images) <= background.expected(low, images) <= images
+    assert ORDER.index(background.confidence(low, images)) <= ORDER.index(background.confidence(high, images))
+    assert ORDER.index(background.confidence(low, times * images)) <= ORDER.index(background.confidence(low, images))
 
 
 @pytest.mark.parametrize("location", [0, 1])
 def test_a_sharp_null_far_from_what_is_asked(location):
-    null = Null(location, 1e-3)  # what a gallery of one flat colour has
-    assert null.expected(-1, 5) == pytest.approx(5)
-    assert null.confidence(-1, 5) == "unlikely"
+    background = BackgroundScores(location, 1e-3)  # what a gallery of one flat colour has
+    assert background.expected(-1, 5) == pytest.approx(5)
+    assert background.confidence(-1, 5) == "unlikely"
 
 
 def test_the_fit_goes_through_the_middle_and_the_high_quantile():
     vectors, images = unrelated(20)  # 400 regions: all of them ask
-    null, best = fit_null(vectors, images), best_elsewhere(vectors, images)
-    assert null.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=1e-3)
-    assert null.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=1e-3)
+    background, best = fit_background_scores(vectors, images), best_elsewhere(vectors, images)
+    assert background.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=1e-3)
+    assert background.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=1e-3)
 
 
 def test_the_fit_recovers_what_the_pictures_were_drawn_from():
     vectors, images = unrelated(300)
-    null = fit_null(vectors, images)
+    background = fit_background_scores(vectors, images)
     expected = norm.isf(1 / REGIONS) / np.sqrt(DIMENSIONS)  # location of the greatest of 20
-    assert null.location == pytest.approx(expected, abs=0.015)
-    assert null.scale == pytest.approx(0.45 / np.sqrt(DIMENSIONS), rel=0.2)
+    assert background.location == pytest.approx(expected, abs=0.015)
+    assert background.scale == pytest.approx(0.45 / np.sqrt(DIMENSIONS), rel=0.2)
     best = best_elsewhere(vectors, images)
-    assert 0.001 < null.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is no heavier than it says
+    assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is no heavier than it says
 
 
 def test_true_matches_in_the_gallery_do_not_move_it():
     vectors, images = unrelated(200)
-    alone = fit_null(vectors, images)
+    alone = fit_background_scores(vectors, images)
     with_matches = vectors.copy()
     for image in range(0, 200, 4):  # groups of four pictures show one thing: 1.5 % of all pairs match
         with_matches[images == image + 1] = vectors[images == image]
         with_matches[images == image + 2] = vectors[images == image]
         with_matches[images == image + 3] = vectors[images == image]
-    fitted = fit_null(with_matches, images)
+    fitted = fit_background_scores(with_matches, images)
     assert fitted.location == pytest.approx(alone.location, abs=0.3 * alone.scale)
     assert fitted.scale == pytest.approx(alone.scale, rel=0.2)
     assert fitted.confidence(1, 200) == "likely"
@@ -90,22 +92,24 @@ def test_true_matches_in_the_gallery_do_not_move_it():
 
 def test_fitting_twice_gives_the_same_and_a_part_of_the_gallery_is_enough():
     vectors, images = unrelated(1200)
-    null = fit_null(vectors, images)
-    assert fit_null(vectors, images) == null
-    assert fit_null(vectors, images, seed=1).location == pytest.approx(null.location, abs=0.1 * null.scale)
+    background = fit_background_scores(vectors, images)
+    assert fit_background_scores(vectors, images) == background
+    assert fit_background_scores(vectors, images, seed=1).location == pytest.approx(
+        background.location, abs=0.1 * background.scale
+    )
 
 
 @pytest.mark.parametrize("images", [0, 1, 2])
 def test_a_gallery_too_small_to_tell(images):
     vectors, of_row = unrelated(images)
-    assert fit_null(vectors, of_row) == CAUTIOUS
+    assert fit_background_scores(vectors, of_row) == CAUTIOUS
     assert CAUTIOUS.confidence(1, 2) == "likely" and CAUTIOUS.confidence(0.6, 2) == "unlikely"
 
 
 def test_a_gallery_of_one_picture_again_and_again():
-    null = fit_null(np.tile(np.eye(4, dtype=np.float32)[:1], (60, 1)), np.repeat(np.arange(3), 20))
-    assert null.location == pytest.approx(1, abs=1e-3) and null.scale > 0
-    assert null.confidence(1, 3) == "unlikely"  # every picture scores as much
+    background = fit_background_scores(np.tile(np.eye(4, dtype=np.float32)[:1], (60, 1)), np.repeat(np.arange(3), 20))
+    assert background.location == pytest.approx(1, abs=1e-3) and background.scale > 0
+    assert background.confidence(1, 3) == "unlikely"  # every picture scores as much
 
 
 def hit(confidence: str) -> Hit:

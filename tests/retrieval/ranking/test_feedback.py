@@ -19,15 +19,17 @@ def query() -> Query:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "moved"),
+    ("positives", "negatives", "moved"),
     [
         ([0], [], TOWARDS * VECTORS[0]),
         ([], [2], -AWAY * VECTORS[3]),
         ([0, 2], [1], TOWARDS * (VECTORS[0] + VECTORS[3]) / 2 - AWAY * VECTORS[2]),
     ],
 )
-def test_rocchio_by_hand_with_the_region_of_each_image_that_is_most_similar(numpy_gallery, query, right, wrong, moved):
-    refined = refine(query, right, wrong, numpy_gallery(VECTORS, IMAGES))
+def test_rocchio_by_hand_with_the_region_of_each_image_that_is_most_similar(
+    numpy_gallery, query, positives, negatives, moved
+):
+    refined = refine(query, positives, negatives, numpy_gallery(VECTORS, IMAGES))
     assert refined.descriptor == pytest.approx(unit(QUERY + moved), abs=1e-6)
     assert refined.descriptor.dtype == np.float32 and refined.crops is query.crops
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.ranking import multi_object as combine
-from retrieval.ranking.confidence import Null
-from retrieval.ranking.multi_object import SURENESS, as_one, search_together
+from retrieval.ranking.confidence import BackgroundScores
+from retrieval.ranking.multi_object import SURENESS, merge_views, search_multiple
 from retrieval.ranking.region_search import best_region_of
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Hit, Query, Region, unit
@@ -46,11 +46,11 @@ def names(hits: list[Hit]) -> list[str]:
 
 def test_one_view_is_itself_and_several_are_their_mean_with_all_crops():
     one, other = asked(1, 0), Query((FLAT + 1, FLAT + 2), unit(np.array([0.6, 0.8])))
-    assert as_one([one]) is one
-    both = as_one([one, other])
+    assert merge_views([one]) is one
+    both = merge_views([one, other])
     assert [int(crop[0, 0, 0]) for crop in both.crops] == [0, 1, 2]
     assert both.descriptor == pytest.approx(unit(np.array([1.6, 0.8])), abs=1e-6)
-    assert as_one([one, one]).descriptor == pytest.approx(one.descriptor)
+    assert merge_views([one, one]).descriptor == pytest.approx(one.descriptor)
 
 
 @settings(max_examples=20)
@@ -61,7 +61,7 @@ def test_one_object_alone_is_the_search(numpy_gallery, seed, ranking, top):
         numpy_gallery(unit(rng.normal(size=(20, 4))), np.repeat(np.arange(10), 2)),
         asked(*rng.normal(size=4)),
     )
-    assert search_together([query], [], gallery, ranking, top) == search(query, gallery, ranking, top)
+    assert search_multiple([query], [], gallery, ranking, top) == search(query, gallery, ranking, top)
 
 
 @settings(max_examples=25)
@@ -70,9 +70,9 @@ def test_every_image_once_as_good_as_its_weakest_and_fewer_are_the_first_of_more
     rng = np.random.default_rng(seed)
     gallery = numpy_gallery(unit(rng.normal(size=(40, 4)) + 0.3), np.repeat(np.arange(20), 2))
     queries = [asked(*(rng.normal(size=4) + 0.5)) for _ in range(objects)]
-    everything = search_together(queries, [], gallery, ranking, 0)
+    everything = search_multiple(queries, [], gallery, ranking, 0)
     assert sorted(names(everything)) == [f"{n:05d}" for n in range(20)]
-    assert search_together(queries, [], gallery, ranking, 7) == everything[:7]
+    assert search_multiple(queries, [], gallery, ranking, 7) == everything[:7]
     assert [hit.score for hit in everything] == sorted((hit.score for hit in everything), reverse=True)
     if objects == 1:
         return
@@ -93,7 +93,7 @@ def test_what_holds_both_beats_what_holds_one_very_surely(numpy_gallery):
     a, b = np.eye(3, dtype=np.float32)[:2]
     rows = np.stack([a, [0, 0.1, 1], b, [0.1, 0, 1], [0.7, 0.1, 0.7], [0.1, 0.6, 0.7]])
     gallery = numpy_gallery(unit(rows), np.array([0, 0, 1, 1, 2, 2]))
-    first, *_ = search_together([asked(*a), asked(*b)], [], gallery, "fast", 3)
+    first, *_ = search_multiple([asked(*a), asked(*b)], [], gallery, "fast", 3)
     assert first.image == "00002" and [first.region.box.x0, first.others[0].box.x0] == [4, 5]
 
 
@@ -101,7 +101,7 @@ def test_scores_count_by_what_their_objects_best_picture_has(rankings):
     queries = rankings(
         cup=[hit("x", 0.9), hit("y", 0.5), hit("z", 0.1)], pen=[hit("y", 0.3), hit("x", 0.1), hit("z", 0)]
     )
-    hits = search_together(queries, [], None, "fast", 10)
+    hits = search_multiple(queries, [], None, "fast", 10)
     assert names(hits) == ["y", "x", "z"]  # 5/9 and 1, 1 and 3/9; by the bare scores x would tie with z
     assert [hit.score for hit in hits] == pytest.approx([5 / 9, 1 / 3, 0])
 
@@ -111,21 +111,23 @@ def test_equal_ones_go_by_their_mean_then_by_id(rankings):
         cup=[hit("c", 1.0), hit("d", 0.8), hit("b", 0.5), hit("a", 0.5)],
         pen=[hit("d", 1.0), hit("a", 0.6), hit("b", 0.6), hit("c", 0.5)],
     )
-    assert names(search_together(queries, [], None, "fast", 0)) == ["d", "c", "a", "b"]
+    assert names(search_multiple(queries, [], None, "fast", 0)) == ["d", "c", "a", "b"]
 
 
 @pytest.mark.parametrize("best", [-0.2, 0.0])
 def test_an_object_unlike_everything_turns_no_order_round(rankings, best):
     queries = rankings(cup=[hit("x", 0.9), hit("y", 0.8)], pen=[hit("y", best), hit("x", -0.5)])
-    assert names(search_together(queries, [], None, "fast", 0)) == ["y", "x"]
+    assert names(search_multiple(queries, [], None, "fast", 0)) == ["y", "x"]
 
 
 def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_gallery, monkeypatch):
     monkeypatch.setattr(combine, "SHORTLIST", 3)
     rng = np.random.default_rng(1)
-    gallery = numpy_gallery(unit(rng.normal(size=(20, 4))), np.repeat(np.arange(10), 2), null=Null(0.5, 0.1))
+    gallery = numpy_gallery(
+        unit(rng.normal(size=(20, 4))), np.repeat(np.arange(10), 2), background=BackgroundScores(0.5, 0.1)
+    )
     queries = [asked(1, 0, 0, 0), asked(-1, 0.2, 0, 0)]
-    hits = search_together(queries, [], gallery, "fast", 3)
+    hits = search_multiple(queries, [], gallery, "fast", 3)
     alone = [search(query, gallery, "fast", 3) for query in queries]
     assert not set(names(alone[0])) & set(names(alone[1])) and len(hits) == 3
     for found in hits:
@@ -154,14 +156,14 @@ def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_g
 )
 def test_what_must_not_be_there(rankings, unwanted, kept):
     cup, pen = rankings(cup=[hit("w", 0.7, RIGHT), hit("x", 0.5, LEFT)], pen=[unwanted])
-    hits = search_together([cup], [pen], None, "fast", 10)
+    hits = search_multiple([cup], [pen], None, "fast", 10)
     assert names(hits) == (["w", "x"] if kept else ["w"])
     assert hits[0] == hit("w", 0.7, RIGHT)  # otherwise nothing changes
 
 
 def test_details_that_agree_keep_a_wanted_object(rankings):
     cup, pen = rankings(cup=[hit("x", 0.5, kind="verified")], pen=[hit("x", 0.6)])
-    assert names(search_together([cup], [pen], None, "fast", 10)) == ["x"]
+    assert names(search_multiple([cup], [pen], None, "fast", 10)) == ["x"]
 
 
 def test_of_several_wanted_the_surest_claim_to_a_place_counts_and_the_next_hits_follow(rankings):
@@ -170,7 +172,7 @@ def test_of_several_wanted_the_surest_claim_to_a_place_counts_and_the_next_hits_
         pen=[hit("x", 0.5, LEFT), hit("y", 0.4, RIGHT), hit("z", 0.3, RIGHT)],
         hat=[hit("x", 0.7, LEFT), hit("y", 0.6, RIGHT), hit("z", 0.1)],
     )
-    assert names(search_together([cup, pen], [hat], None, "fast", 2)) == ["x", "z"]
+    assert names(search_multiple([cup, pen], [hat], None, "fast", 2)) == ["x", "z"]
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
@@ -178,9 +180,9 @@ def test_it_is_the_same_twice_and_the_order_of_more_objects_only_names_their_reg
     rng = np.random.default_rng(3)
     gallery = numpy_gallery(unit(rng.normal(size=(60, 4)) + 0.2), np.repeat(np.arange(30), 2))
     a, b, c = (asked(*(rng.normal(size=4) + 0.5)) for _ in range(3))
-    once, twice = (search_together([a, b], [c], gallery, ranking, 10) for _ in range(2))
+    once, twice = (search_multiple([a, b], [c], gallery, ranking, 10) for _ in range(2))
     assert once == twice and len(once) == 10
-    turned = search_together([b, a], [c], gallery, ranking, 10)
+    turned = search_multiple([b, a], [c], gallery, ranking, 10)
     assert [(hit.image, hit.score, {hit.region, *hit.others}) for hit in turned] == [
         (hit.image, hit.score, {hit.region, *hit.others}) for hit in once
     ]

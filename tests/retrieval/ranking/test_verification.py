@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retrieval.ranking import verification as module
 from retrieval.ranking.keypoints import LIMIT, Keypoints, find_keypoints, query_keypoints
-from retrieval.ranking.verification import ENOUGH, NOTHING, Evidence, lift, matched_details, verify, verify_all
+from retrieval.ranking.verification import MIN_INLIERS, NOTHING, Evidence, lift, matched_details, verify, verify_all
 from retrieval.types import Box
 
 SIZE = 640, 480
@@ -93,7 +93,7 @@ LAYINGS = {
 @pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
 def test_a_card_is_found_however_it_lies(corners):
     evidence = compared(CARD, scene(CARD, corners))
-    assert evidence.inliers >= 3 * ENOUGH
+    assert evidence.inliers >= 3 * MIN_INLIERS
     assert iou(evidence.box, around(corners)) > 0.9
 
 
@@ -199,11 +199,11 @@ def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, mon
     assert evidence == (Evidence(30, Box(0, 0, 300, 300)) if found else NOTHING)
 
 
-@pytest.mark.parametrize("agreeing", [ENOUGH - 1, ENOUGH])
+@pytest.mark.parametrize("agreeing", [MIN_INLIERS - 1, MIN_INLIERS])
 def test_enough_is_enough(agreeing):
     points = np.array([(10, 10), (290, 20), (280, 280), (20, 260), (150, 60), (90, 170)][:agreeing])
     evidence = verify(made(points), (300, 300), made(points), (300, 300))
-    assert evidence.inliers == (agreeing if agreeing >= ENOUGH else 0)
+    assert evidence.inliers == (agreeing if agreeing >= MIN_INLIERS else 0)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1), (1, 700), (300, 2), (200, 300)])
@@ -264,7 +264,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
     seen[30:] = rng.uniform(0, 640, (90, 2))  # so hard that luck in drawing samples would show
     query, candidate, other = made(points), made(seen), made(points[:50])
     first = verify(query, (400, 400), candidate, (640, 640))
-    assert first.inliers >= ENOUGH
+    assert first.inliers >= MIN_INLIERS
     for turn in range(100):
         if turn % 3 == 0:
             verify(other, (400, 400), candidate, (640, 640))
@@ -305,7 +305,7 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypat
     evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
     assert sorted(reads) == [5, 11]
     assert evidence == [verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
-    assert evidence[0].inliers >= ENOUGH
+    assert evidence[0].inliers >= MIN_INLIERS
 
     reads.clear()
     assert len(verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
@@ -397,7 +397,7 @@ def test_details_are_in_pixels_of_the_pictures_that_were_given(factor):
     larger = find_keypoints(cv2.resize(candidate, None, fx=2, fy=2))
     doubled = matched_details(crop, larger, (1280, 960))
     assert doubled.query / factor + corner == pytest.approx(doubled.candidate / 2, abs=8)
-    assert min(len(details.query), len(doubled.query)) > 3 * ENOUGH
+    assert min(len(details.query), len(doubled.query)) > 3 * MIN_INLIERS
 
 
 def test_where_there_is_no_evidence_there_are_no_details():
@@ -432,4 +432,4 @@ def test_whatever_the_keypoints_the_box_lies_in_the_candidate(data):
     else:
         box = evidence.box
         assert 0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height
-        assert ENOUGH <= evidence.inliers <= count
+        assert MIN_INLIERS <= evidence.inliers <= count

@@ -11,7 +11,7 @@ from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.regions.detector import FASTER_RCNN, Detector
-from retrieval.regions.region_detectors import FINDERS
+from retrieval.regions.region_detectors import REGION_DETECTORS
 from retrieval.types import Box
 
 CAT = 17
@@ -104,7 +104,7 @@ def test_its_body_as_a_backbone(network, weights, draw):
 
 
 def test_the_finder_and_the_backbone_share_one_file():
-    assert FINDERS["detector"].weights is BACKBONES["fasterrcnn-resnet50"].weights is FASTER_RCNN
+    assert REGION_DETECTORS["detector"].weights is BACKBONES["fasterrcnn-resnet50"].weights is FASTER_RCNN
 
 
 def test_a_box_of_a_fraction_of_a_pixel_is_rounded_outwards():

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.errors import UnknownName
-from retrieval.regions.layout import distinct_regions, find_regions
+from retrieval.regions.layout import drop_duplicate_regions, find_regions
 from retrieval.types import Box, Region, unit
 
 
-def laid_out(kinds, width, height, levels):
+def laid_out(sources, width, height, levels):
     """Regions that the size of a picture alone decides."""
-    return find_regions(np.zeros((1, 1, 3), np.uint8), (width, height), kinds, levels, {})
+    return find_regions(np.zeros((1, 1, 3), np.uint8), (width, height), sources, levels, {})
 
 
 sides = st.integers(8, 4000)
@@ -71,18 +71,18 @@ def at(*degrees: float) -> np.ndarray:
 
 def test_what_a_kept_region_repeats_is_dropped():
     ten = float(np.cos(np.deg2rad(10.01)))
-    assert distinct_regions(at(0, 5, 90, 95, 0, 180), ten) == [0, 2, 5]
-    assert distinct_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it hides nobody
-    assert distinct_regions(at(0, 11, 22), ten) == [0, 1, 2]
-    assert distinct_regions(at(*[30] * 7), ten) == [0]
-    assert distinct_regions(at(30), -1) == [0] and distinct_regions(np.zeros((0, 2), np.float32), ten) == []
+    assert drop_duplicate_regions(at(0, 5, 90, 95, 0, 180), ten) == [0, 2, 5]
+    assert drop_duplicate_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it hides nobody
+    assert drop_duplicate_regions(at(0, 11, 22), ten) == [0, 1, 2]
+    assert drop_duplicate_regions(at(*[30] * 7), ten) == [0]
+    assert drop_duplicate_regions(at(30), -1) == [0] and drop_duplicate_regions(np.zeros((0, 2), np.float32), ten) == []
 
 
 @given(st.integers(0, 10**6), st.integers(1, 25), st.floats(-1, 1))
 def test_the_kept_ones_differ_and_every_other_resembles_one_before_it(seed, count, similarity):
     vectors = unit(np.random.default_rng(seed).normal(size=(count, 3)))
     vectors.setflags(write=False)
-    kept = distinct_regions(vectors, similarity)
+    kept = drop_duplicate_regions(vectors, similarity)
     similar = vectors @ vectors.T
     assert kept[0] == 0 and kept == sorted(kept)
     for region in range(1, count):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.descriptors.embedder import SMALLEST_BOX
-from retrieval.regions.grabcut import snap_box
+from retrieval.regions.grabcut import fit_box
 from retrieval.regions.proposals import propose_regions, suggest_boxes
 from retrieval.types import Box
 
@@ -125,29 +125,29 @@ def drawn_round(box, share, width=640, height=480):
 def test_a_generous_box_is_drawn_in_to_its_thing(place, colour, share):
     given_box = drawn_round(place, share)
     assert iou(given_box, place) < 0.75
-    assert iou(snap_box(picture((colour, place)), given_box), place) > 0.9
+    assert iou(fit_box(picture((colour, place)), given_box), place) > 0.9
 
 
 def test_a_box_fits_its_own_thing_not_the_one_beside_it():
     beside = Box(420, 170, 520, 270)
     image = picture(("red", PLACES[0]), ("blue", beside))
-    assert iou(snap_box(image, Box(180, 120, 430, 330)), PLACES[0]) > 0.85
+    assert iou(fit_box(image, Box(180, 120, 430, 330)), PLACES[0]) > 0.85
 
 
 def test_a_thing_of_a_large_picture_is_fitted_in_its_pixels():
     place = Box(2000, 1400, 2600, 1900)
     box = drawn_round(place, 0.2, 4000, 3000)
-    assert iou(snap_box(picture(("blue", place), width=4000, height=3000), box), place) > 0.9
+    assert iou(fit_box(picture(("blue", place), width=4000, height=3000), box), place) > 0.9
 
 
 def test_a_box_where_nothing_can_be_told_stays():
     flat, image = np.full((300, 400, 3), 90, np.uint8), picture(("red", PLACES[0]))
-    assert snap_box(flat, Box(50, 60, 200, 220)) == Box(50, 60, 200, 220)
-    assert snap_box(image, Box.whole(image)) == Box.whole(image)
-    assert snap_box(image, Box(300, 200, 307, 260)) == Box(300, 200, 307, 260)
-    assert snap_box(image, Box(-10, -10, 5, 5)) == Box(0, 0, 5, 5)
+    assert fit_box(flat, Box(50, 60, 200, 220)) == Box(50, 60, 200, 220)
+    assert fit_box(image, Box.whole(image)) == Box.whole(image)
+    assert fit_box(image, Box(300, 200, 307, 260)) == Box(300, 200, 307, 260)
+    assert fit_box(image, Box(-10, -10, 5, 5)) == Box(0, 0, 5, 5)
     tiny = noise(9, 9)
-    assert snap_box(tiny, Box(0, 0, 8, 8)) == Box(0, 0, 8, 8)
+    assert fit_box(tiny, Box(0, 0, 8, 8)) == Box(0, 0, 8, 8)
 
 
 def test_a_failure_of_the_cut_leaves_the_box(monkeypatch):
@@ -155,9 +155,9 @@ def test_a_failure_of_the_cut_leaves_the_box(monkeypatch):
         raise cv2.error("no clusters")
 
     image, box = picture(("red", PLACES[0])), drawn_round(PLACES[0], 0.2)
-    assert snap_box(image, box) != box
+    assert fit_box(image, box) != box
     monkeypatch.setattr(cv2, "grabCut", fail)
-    assert snap_box(image, box) == box
+    assert fit_box(image, box) == box
 
 
 @settings(max_examples=40, deadline=None)
@@ -169,7 +169,7 @@ def test_whatever_is_drawn_the_fitted_box_lies_in_it_and_holds_its_middle(data):
     x0, x1 = sorted(data.draw(st.lists(st.integers(0, width), min_size=2, max_size=2, unique=True)))
     y0, y1 = sorted(data.draw(st.lists(st.integers(0, height), min_size=2, max_size=2, unique=True)))
     box = Box(x0, y0, x1, y1)
-    snapped = snap_box(image, box)
+    snapped = fit_box(image, box)
     assert holds(box, snapped)
     assert snapped == box or min(snapped.width, snapped.height) >= SMALLEST_BOX
     assert holds(
@@ -181,13 +181,13 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
     # with nothing to find, where GrabCut's clusters start decides
     image = cv2.resize(noise(8, 12, 4), (600, 400), interpolation=cv2.INTER_CUBIC)
     box = Box(100, 80, 420, 330)
-    first, suggested, elsewhere = snap_box(image, box), suggest_boxes(image), []
+    first, suggested, elsewhere = fit_box(image, box), suggest_boxes(image), []
     assert first != box
     for seed in range(5):
         cv2.setRNGSeed(seed)
-        snap_box(image, Box(10, 10, 200 + seed, 300))
-        assert snap_box(image, box) == first and suggest_boxes(image) == suggested
-    visitor = threading.Thread(target=lambda: elsewhere.append(snap_box(image, box)))
+        fit_box(image, Box(10, 10, 200 + seed, 300))
+        assert fit_box(image, box) == first and suggest_boxes(image) == suggested
+    visitor = threading.Thread(target=lambda: elsewhere.append(fit_box(image, box)))
     visitor.start()
     visitor.join()
     assert elsewhere == [first]
@@ -197,4 +197,4 @@ def test_the_picture_is_left_alone():
     image = picture(("red", PLACES[0]))
     assert not image.flags.writeable
     suggest_boxes(image)
-    snap_box(image, drawn_round(PLACES[0], 0.2))
+    fit_box(image, drawn_round(PLACES[0], 0.2))

@@ -12,9 +12,7 @@ from retrieval.regions.sam import SegmentAnything, as_regions
 from retrieval.regions.sam_checkpoint import read_config, renamed
 from retrieval.types import Box
 
-needs_transformers = pytest.mark.skipif(
-    not TRANSFORMERS.installed, reason="`pip install -r requirements/sam.txt` installs it"
-)
+needs_transformers = pytest.mark.skipif(not TRANSFORMERS.installed, reason='pip install -e ".[sam]"')
 WIDTH, CHANNELS, DEPTH, PLACES = 32, 16, 2, 8
 
 

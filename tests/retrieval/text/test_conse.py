@@ -101,7 +101,7 @@ def test_agreement_leaves_the_graph_as_it_was():
 
 @pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers")),
-    reason="requirements/text.txt is not installed",
+    reason="the extra text is not installed",
 )
 def test_words_reach_classes_that_are_called_otherwise():
     embeddings = class_embeddings()

@@ -14,7 +14,7 @@ from retrieval.text import sentence_embedder as module
 from retrieval.text.sentence_embedder import BATCH, LENGTH, PACKAGE, embed_sentences
 
 INSTALLED = all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers"))
-needs_model = pytest.mark.skipif(not INSTALLED, reason="requirements/text.txt is not installed")
+needs_model = pytest.mark.skipif(not INSTALLED, reason="the extra text is not installed")
 
 
 @pytest.fixture
@@ -73,5 +73,5 @@ def test_a_missing_package_is_one_sentence_with_its_install_line(not_loaded, mon
     if missing != PACKAGE:
         monkeypatch.setattr(importlib.util, "find_spec", find)
         monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(RuntimeMissing, match=r"pip install -r requirements-text\.txt\.$"):
+    with pytest.raises(RuntimeMissing, match=r"pip install -e \"\.\[text\]"):
         embed_sentences(["a panda"])

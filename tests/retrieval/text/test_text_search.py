@@ -5,8 +5,14 @@ import pytest
 
 from retrieval.ranking.confidence import WORDS, meaning
 from retrieval.text import text_search as module
-from retrieval.text.text_search import COLOUR_WEIGHT, choose_by_words, search_words, words_by_classes, words_by_tower
-from retrieval.types import Box, Hit, Kinds, Region, unit
+from retrieval.text.text_search import (
+    COLOUR_WEIGHT,
+    class_text_scorer,
+    rerank_by_text,
+    search_by_text,
+    tower_text_scorer,
+)
+from retrieval.types import Box, ClassScores, Hit, Region, unit
 
 IMAGES, CUPS = 40, tuple(range(1, 40, 4))
 
@@ -23,7 +29,7 @@ def gallery(numpy_gallery):
     shares = np.tile(np.array([[0.6, 0.3]], np.float16), (2 * IMAGES, 1))
     for image in CUPS:
         classes[2 * image + 1] = 3, 7
-    return numpy_gallery(vectors, np.repeat(np.arange(IMAGES), 2), kinds=Kinds(classes, shares))
+    return numpy_gallery(vectors, np.repeat(np.arange(IMAGES), 2), class_scores=ClassScores(classes, shares))
 
 
 @pytest.fixture
@@ -41,42 +47,42 @@ def found(hits: list[Hit]) -> list[str]:
 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
 def test_what_is_taken_for_a_cup_is_found_by_the_word(gallery, meanings, ranking):
-    words = words_by_classes(gallery)
-    hits = search_words("3", words, gallery, ranking, 15)
+    words = class_text_scorer(gallery)
+    hits = search_by_text("3", words, gallery, ranking, 15)
     assert set(found(hits[:10])) == {f"{image:05d}" for image in CUPS}
     assert hits[0].region == gallery.region(2 * int(hits[0].image) + 1)
     assert all(hit.score == pytest.approx(sum(hit.parts.values())) for hit in hits)
     assert hits[9].score > hits[10].score
-    assert found(search_words("3", words, gallery, ranking, 2)) == found(hits[:2])
+    assert found(search_by_text("3", words, gallery, ranking, 2)) == found(hits[:2])
     assert ("look" in hits[0].parts) == (ranking == "best")
 
 
 def test_where_the_first_are_not_one_thing_their_look_does_not_count(gallery):
     scores = np.zeros(2 * IMAGES, np.float32)
     scores[[0, 4, 8, 12, 16]] = 0.5, 0.4, 0.3, 0.2, 0.1  # regions drawn at random
-    hits = search_words("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "best", 5)
+    hits = search_by_text("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "best", 5)
     assert found(hits) == ["00000", "00002", "00004", "00006", "00008"] and "look" not in hits[0].parts
 
 
 def test_a_thing_that_is_there_only_once_is_found(gallery, meanings):
-    gallery.kinds.classes[40] = 600, 601  # the whole of image 20
-    hits = search_words("600", words_by_classes(gallery), gallery, "fast", 1)
+    gallery.class_scores.classes[40] = 600, 601  # the whole of image 20
+    hits = search_by_text("600", class_text_scorer(gallery), gallery, "fast", 1)
     assert found(hits) == ["00020"]
 
 
 def test_what_suits_far_better_than_most_is_possible_and_never_more(gallery):
     scores = np.random.default_rng(2).normal(0.3, 0.02, 2 * IMAGES).astype(np.float32)
     scores[7] = 0.6
-    hits = search_words("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 0)
+    hits = search_by_text("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 0)
     assert (hits[0].image, hits[0].confidence) == ("00003", "possible")
     assert {hit.confidence for hit in hits[5:]} == {"unlikely"}
     assert meaning(hits[0]) == WORDS != meaning(hits[-1])
 
 
 def test_what_was_called_right_leads_to_what_looks_like_it(gallery, meanings):
-    words = words_by_classes(gallery)
-    assert "look" not in search_words("3", words, gallery, "fast", 3)[0].parts
-    hits = search_words("3", words, gallery, "fast", 0, right=[CUPS[4]])
+    words = class_text_scorer(gallery)
+    assert "look" not in search_by_text("3", words, gallery, "fast", 3)[0].parts
+    hits = search_by_text("3", words, gallery, "fast", 0, positives=[CUPS[4]])
     looks = {hit.image: hit.parts["look"] for hit in hits}
     cups = {f"{image:05d}" for image in CUPS}
     assert min(looks[image] for image in cups) > max(looks[image] for image in looks.keys() - cups)
@@ -85,21 +91,21 @@ def test_what_was_called_right_leads_to_what_looks_like_it(gallery, meanings):
 def test_colours_named_in_the_sentence_count(gallery, meanings):
     gallery.colours |= {CUPS[1]: (210, 20, 30)}
     scores = np.full(2 * IMAGES, 0.5, np.float32)
-    hits = search_words("something red", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 3)
+    hits = search_by_text("something red", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 3)
     assert hits[0].image == f"{CUPS[1]:05d}" and hits[0].parts["colour"] == pytest.approx(COLOUR_WEIGHT)
     assert (
         "colour"
-        not in search_words("something", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 3)[0].parts
+        not in search_by_text("something", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 3)[0].parts
     )
 
 
 def test_beside_a_box_words_reorder_and_lose_nothing(gallery, meanings):
-    words = words_by_classes(gallery)
+    words = class_text_scorer(gallery)
     hits = [
         Hit(f"{image:05d}", Region(Box(0, 0, 4, 4), "grid"), 1.0, 0.8, "likely", {"similarity": 1.0})
         for image in (0, 5, 2)
     ]
-    chosen = choose_by_words("3", words, gallery, hits)
+    chosen = rerank_by_text("3", words, gallery, hits)
     assert found(chosen)[0] == "00005" and set(found(chosen)) == set(found(hits))
     assert chosen[0].score == pytest.approx(sum(chosen[0].parts.values())) and chosen[0].parts["words"] > 0.3
     assert {(hit.image, hit.region, hit.similarity) for hit in chosen} == {
@@ -108,7 +114,7 @@ def test_beside_a_box_words_reorder_and_lose_nothing(gallery, meanings):
 
 
 def test_a_network_that_knows_sentences_is_asked_by_its_own_vectors(gallery):
-    words = words_by_tower(gallery, lambda sentence: gallery.vectors(np.array([int(sentence)]))[0])
-    hits = search_words("11", words, gallery, "fast", 0)
+    words = tower_text_scorer(gallery, lambda sentence: gallery.vectors(np.array([int(sentence)]))[0])
+    hits = search_by_text("11", words, gallery, "fast", 0)
     assert hits[0].image == "00005" and hits[0].similarity == pytest.approx(1, abs=1e-6)
     assert len(hits) == IMAGES and hits[-1].confidence == "unlikely"

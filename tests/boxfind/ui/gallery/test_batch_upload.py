@@ -10,14 +10,14 @@ import pytest
 from PIL import Image as Pillow
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import buttons, calm, press, texts
 
 from boxfind.engine import Engine
 from boxfind.ui.admin import Visitor
 from boxfind.ui.gallery import batch_upload
 from index.building.jobs import BuildState
-from index.operations.add_images import ADDED, Intake
+from index.operations.add_images import ADDED, ImageAdder
 from retrieval.errors import DiskFull, IndexProblem
+from tests.boxfind.ui.reading import buttons, calm, press, texts
 from tests.tiny import draw_picture
 
 ADD, TAB = "Add to the gallery", "Add pictures"
@@ -135,7 +135,7 @@ def test_adding_asks_for_itself_who_may(
 ) -> None:
     """Whatever the page shows."""
     choose(page, ("new.png", png(90)))
-    monkeypatch.setattr("boxfind.ui.admin.may_rebuild", lambda: True)
+    monkeypatch.setattr("boxfind.ui.admin.is_admin", lambda: True)
     monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: STRANGER)
     press(page, ADD)
     assert calm(page) and not asked and not (gallery / ADDED).exists()
@@ -145,14 +145,14 @@ def test_adding_asks_for_itself_who_may(
 def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Intake.take
+    take = ImageAdder.take
 
-    def fills_up(intake: Intake, name: str, data: bytes) -> str:
+    def fills_up(intake: ImageAdder, name: str, data: bytes) -> str:
         if name == "b.png":
             raise DiskFull("There is no more room for b.png.")
         return take(intake, name, data)
 
-    monkeypatch.setattr(Intake, "take", fills_up)
+    monkeypatch.setattr(ImageAdder, "take", fills_up)
     add(page, *((f"{letter}.png", png(90 + n)) for n, letter in enumerate("abcd")))
     assert calm(page) and asked == ["build"] and added(gallery) == {"a.png": png(90)}
     said = told(page, "warning")
@@ -162,14 +162,14 @@ def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
 def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take = Intake.take
+    take = ImageAdder.take
 
-    def leave(intake: Intake, name: str, data: bytes) -> str:
+    def leave(intake: ImageAdder, name: str, data: bytes) -> str:
         if name == "b.png":
             raise StopException
         return take(intake, name, data)
 
-    monkeypatch.setattr(Intake, "take", leave)
+    monkeypatch.setattr(ImageAdder, "take", leave)
     add(page, ("a.png", png(90)), ("b.png", png(91)))
     assert asked == ["build"] and list(added(gallery)) == ["a.png"]
     assert told(page.run(), "success") == "1 picture was added."

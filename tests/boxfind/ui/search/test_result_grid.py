@@ -30,7 +30,7 @@ def test_every_confidence_has_a_tone_and_a_meaning() -> None:
 
 
 def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None:
-    tile = hit_tile(GALLERY, 2, hit(), Request(right=("other.jpg",)))
+    tile = hit_tile(GALLERY, 2, hit(), Request(positives=("other.jpg",)))
     assert (tile.name, tile.title, tile.badge, tile.tone, tile.note) == (
         ("cup.jpg", "2  cup.jpg", "possible", "fair", "0.61")
     )
@@ -39,7 +39,7 @@ def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None
 
 
 def test_a_picture_that_was_called_right_shows_it() -> None:
-    assert hit_tile(GALLERY, 1, hit(), Request(right=("cup.jpg",))).pressed == ("right",)
+    assert hit_tile(GALLERY, 1, hit(), Request(positives=("cup.jpg",))).pressed == ("right",)
 
 
 def test_every_object_that_was_asked_for_is_outlined() -> None:

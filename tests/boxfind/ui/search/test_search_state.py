@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from boxfind.ui.search.search_state import KEPT, Asking, search_from
+from boxfind.ui.search.search_state import KEPT, SearchState, search_from
 from boxfind.ui.session import Picture
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.request import Example
@@ -18,29 +18,29 @@ CUP, MUG = Picture("cup.jpg", b"cup"), Picture("mug.jpg", b"mug")
 
 
 @pytest.fixture
-def state() -> Asking:
-    asking = Asking()
-    asking.show(CUP)
-    return asking
+def state() -> SearchState:
+    search_state = SearchState()
+    search_state.show(CUP)
+    return search_state
 
 
-def told(state: Asking) -> list[tuple[str, Box, str]]:
+def told(state: SearchState) -> list[tuple[str, Box, str]]:
     names = {CUP.key: "cup", MUG.key: "mug"}
     return [(names[e.picture], e.box, e.role) for e in state.request.examples]
 
 
-def test_a_picture_without_a_box_asks_for_nothing_and_is_no_step(state: Asking) -> None:
+def test_a_picture_without_a_box_asks_for_nothing_and_is_no_step(state: SearchState) -> None:
     assert state.request.examples == () and state.steps == [] and state.before is None
 
 
-def test_boxes_drawn_on_one_picture_are_things_that_must_all_be_there(state: Asking) -> None:
+def test_boxes_drawn_on_one_picture_are_things_that_must_all_be_there(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE])
     state.drawn([ONE, TWO])
     assert told(state) == [("cup", ONE, "object"), ("cup", TWO, "also")]
 
 
-def test_a_box_that_is_moved_keeps_its_role_and_one_that_stays_when_another_goes_too(state: Asking) -> None:
+def test_a_box_that_is_moved_keeps_its_role_and_one_that_stays_when_another_goes_too(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE, TWO])
     state.change(1, "not")
@@ -50,7 +50,7 @@ def test_a_box_that_is_moved_keeps_its_role_and_one_that_stays_when_another_goes
     assert told(state)[1:] == [("cup", TWO, "also"), ("cup", THREE, "not")]
 
 
-def test_a_box_on_a_picture_that_joins_is_another_view(state: Asking) -> None:
+def test_a_box_on_a_picture_that_joins_is_another_view(state: SearchState) -> None:
     state.drawn([ONE])
     state.joining = True
     state.show(MUG)
@@ -59,18 +59,18 @@ def test_a_box_on_a_picture_that_joins_is_another_view(state: Asking) -> None:
     assert told(state) == [("cup", ONE, "object"), ("mug", TWO, "view")]
 
 
-def test_a_picture_that_does_not_join_begins_another_search_with_the_same_wishes(state: Asking) -> None:
+def test_a_picture_that_does_not_join_begins_another_search_with_the_same_wishes(state: SearchState) -> None:
     state.drawn([ONE])
     state.settle(state.request.__class__(state.request.examples, "fast", 1.2, "plants", ("a",), ("b",)))
     state.show(MUG, [TWO])
     request = state.request
     assert told(state) == [("mug", TWO, "object")]
-    assert (request.ranking, request.context, request.folder, request.right, request.wrong) == (
+    assert (request.ranking, request.context, request.folder, request.positives, request.negatives) == (
         ("fast", 1.2, "plants", (), ())
     )
 
 
-def test_taking_the_object_away_makes_another_box_the_object(state: Asking) -> None:
+def test_taking_the_object_away_makes_another_box_the_object(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE, TWO])
     state.change(0, None)
@@ -78,14 +78,14 @@ def test_taking_the_object_away_makes_another_box_the_object(state: Asking) -> N
     assert state.preset == (TWO,)
 
 
-def test_leaving_several_boxes_leaves_the_last(state: Asking) -> None:
+def test_leaving_several_boxes_leaves_the_last(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE, TWO])
     state.keep_one()
     assert told(state) == [("cup", TWO, "object")] and not state.several
 
 
-def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: Asking) -> None:
+def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: SearchState) -> None:
     state.drawn([ONE])
     state.drawn([TWO])
     state.show(MUG, [THREE])
@@ -99,13 +99,13 @@ def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: Asking
     assert told(state) == [("cup", ONE, "object")] and state.before is None
 
 
-def test_back_from_a_picture_without_a_box_leads_to_the_last_search(state: Asking) -> None:
+def test_back_from_a_picture_without_a_box_leads_to_the_last_search(state: SearchState) -> None:
     state.drawn([ONE])
     state.show(MUG)
     assert state.before == 0
 
 
-def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: Asking) -> None:
+def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: SearchState) -> None:
     before = state.canvas
     state.drawn([ONE])
     assert state.canvas == before
@@ -113,36 +113,36 @@ def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: Ask
     assert state.canvas == before + 1 and state.preset == (TWO,)
 
 
-def test_marks_are_steps_that_back_undoes_and_saying_it_twice_takes_it_back(state: Asking) -> None:
+def test_marks_are_steps_that_back_undoes_and_saying_it_twice_takes_it_back(state: SearchState) -> None:
     state.drawn([ONE])
-    state.mark("a.jpg", right=True)
-    state.mark("b.jpg", right=False)
-    assert (state.request.right, state.request.wrong) == (("a.jpg",), ("b.jpg",))
-    state.mark("a.jpg", right=False)
-    assert (state.request.right, state.request.wrong) == ((), ("b.jpg", "a.jpg"))
-    state.mark("a.jpg", right=False)
-    assert state.request.wrong == ("b.jpg",)
+    state.mark("a.jpg", positive=True)
+    state.mark("b.jpg", positive=False)
+    assert (state.request.positives, state.request.negatives) == (("a.jpg",), ("b.jpg",))
+    state.mark("a.jpg", positive=False)
+    assert (state.request.positives, state.request.negatives) == ((), ("b.jpg", "a.jpg"))
+    state.mark("a.jpg", positive=False)
+    assert state.request.negatives == ("b.jpg",)
     assert state.before is not None
     state.go_to(state.before)
-    assert state.request.wrong == ("b.jpg", "a.jpg")
+    assert state.request.negatives == ("b.jpg", "a.jpg")
     state.unmark()
-    assert (state.request.right, state.request.wrong) == ((), ())
+    assert (state.request.positives, state.request.negatives) == ((), ())
 
 
-def test_another_box_forgets_the_marks(state: Asking) -> None:
+def test_another_box_forgets_the_marks(state: SearchState) -> None:
     state.drawn([ONE])
-    state.mark("a.jpg", right=True)
+    state.mark("a.jpg", positive=True)
     state.drawn([TWO])
-    assert state.request.right == ()
+    assert state.request.positives == ()
 
 
-def test_ranking_and_context_change_the_step_and_make_none(state: Asking) -> None:
+def test_ranking_and_context_change_the_step_and_make_none(state: SearchState) -> None:
     state.drawn([ONE])
     state.settle(state.request.__class__(state.request.examples, "fast"))
     assert len(state.steps) == 1 and state.steps[0].request.ranking == "fast"
 
 
-def test_pictures_of_long_ago_are_forgotten_those_of_the_search_at_hand_are_not(state: Asking) -> None:
+def test_pictures_of_long_ago_are_forgotten_those_of_the_search_at_hand_are_not(state: SearchState) -> None:
     state.drawn([ONE])
     for number in range(2 * KEPT):
         state.joining = True
@@ -159,8 +159,8 @@ def test_searching_on_from_a_sliver_takes_a_box_that_can_be_searched_for(
     gallery: Any = SimpleNamespace(
         entry=lambda _: SimpleNamespace(width=100, height=80), file=lambda name: tmp_path / name
     )
-    state = Asking()
-    monkeypatch.setattr("boxfind.ui.search.search_state.asking", lambda: state)
+    state = SearchState()
+    monkeypatch.setattr("boxfind.ui.search.search_state.search_state", lambda: state)
     assert search_from(gallery, "cup.png", box)
     (wider,) = state.boxes
     assert min(wider.width, wider.height) >= SMALLEST_BOX

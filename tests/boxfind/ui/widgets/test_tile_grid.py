@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
-from tests.ui.reading import grids, pick, send, tiles_of
 
 from boxfind.ui.widgets.tile_grid import Tile, picked_in
 from retrieval.images.resize import thumbnail
 from retrieval.types import Box
+from tests.boxfind.ui.reading import grids, pick, send, tiles_of
 
 NAMES = ["a.jpg", "<b>ü</b>.jpg", "folder/c d.jpg"]
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.browser.conftest import free_port
 
-pytest.importorskip("fastapi", reason="fastapi is not installed: pip install -r requirements/api.txt")
-PROJECT = Path(__file__).parents[2]
+pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
+PROJECT = Path(__file__).parents[3]
 
 
 def get(address: str) -> tuple[int, bytes]:

@@ -36,11 +36,11 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
 
     Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
     """
-    backbone, note = choose_backbone(settings.backbone, settings.offline, progress)
+    backbone, note = choose_backbone(settings.build.backbone, settings.offline, progress)
     sources, notes = region_sources(settings, progress)
     precision, said = _precision(backbone, settings, progress)
     recipe = make_recipe(backbone, settings, sources, precision)
-    embedder = _for_looking(recipe, settings, settings.workers)
+    embedder = _for_looking(recipe, settings, settings.build.workers)
     embedder = replace(embedder, whitening=_given_whitening(recipe, backbone, settings))
     return embedder, " ".join(filter(None, [note, *notes, said]))
 
@@ -117,7 +117,7 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
     """What finds the regions, and a sentence for each way that had to be replaced. Raises UnknownName."""
     sources: Sources = {}
     notes = []
-    for name in settings.regions:
+    for name in settings.build.regions:
         if pick({**REGIONS, **REGION_DETECTORS}, "region source", name) is REGIONS.get(name):
             sources[name] = None
         else:
@@ -137,26 +137,26 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         backbone=backbone.name,
         weights_sha256=backbone.weights.sha256,
         preprocessing=backbone.preprocessing,
-        side=settings.side,
-        query_side=settings.query_side,
-        query_views=settings.query_views,
+        side=settings.build.side,
+        query_side=settings.tuning.query_side,
+        query_views=settings.tuning.query_views,
         regions=tuple(sources),
         detectors=tuple(
             detector.weights.sha256 if detector and detector.weights else "" for detector in sources.values()
         ),
-        grid_levels=settings.grid_levels,
-        dedup_similarity=settings.dedup_similarity,
-        pooling="gap" if speaks else settings.pooling,
-        mid_layer_weight=0.0 if speaks else settings.mid_layer_weight,
-        whitening="none" if speaks else _head_id(settings) or settings.whitening,
-        dimensions=settings.dimensions,
+        grid_levels=settings.build.grid_levels,
+        dedup_similarity=settings.tuning.dedup_similarity,
+        pooling="gap" if speaks else settings.build.pooling,
+        mid_layer_weight=0.0 if speaks else settings.tuning.mid_layer_weight,
+        whitening="none" if speaks else _head_id(settings) or settings.build.whitening,
+        dimensions=settings.tuning.dimensions,
         precision=precision,
     )
 
 
 def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
     """What a new index is computed in, and a sentence where that is not what was asked for. Raises RuntimeMissing."""
-    wanted = settings.precision
+    wanted = settings.build.precision
     if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
         weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
         return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
@@ -174,7 +174,7 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
         for count, picture in enumerate(chosen, start=1):
             progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
             with contextlib.suppress(UnreadableImage):
-                seen = pool.look(picture.path, settings.side)
+                seen = pool.look(picture.path, settings.build.side)
                 assert not isinstance(seen, Unchanged)  # no file was known before
                 examples.append(seen.pixels[None])
     progress("Calibrating 8-bit integers (a minute)", 0, 0)
@@ -184,21 +184,21 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
 
 
 def _head_id(settings: Settings) -> str:
-    if settings.head is None:
+    if settings.build.head is None:
         return ""
-    if not settings.head.is_file():
-        raise BadHead(f"There is no head {settings.head}; make one with `cli.py finetune`.")
-    return file_sha256(settings.head)
+    if not settings.build.head.is_file():
+        raise BadHead(f"There is no head {settings.build.head}; make one with `cli.py finetune`.")
+    return file_sha256(settings.build.head)
 
 
 def _given_whitening(recipe: Recipe, backbone: Backbone, settings: Settings) -> Whitening | None:
     """The whitening that the recipe names; None where it is learned."""
     if recipe.whitening == LEARNED:
         return None
-    if recipe.whitening == "none" or settings.head is None:
+    if recipe.whitening == "none" or settings.build.head is None:
         coarse, fine = backbone.channels
         return no_whitening(coarse + fine if recipe.mid_layer_weight else coarse)
-    whitening, facts = read_head(settings.head)
+    whitening, facts = read_head(settings.build.head)
     problem = head_problem(facts, recipe)
     if problem:
         raise BadHead(problem)

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from threadpoolctl import ThreadpoolController
 
 from boxfind.embedders import embedder_for_building, embedder_for_searching, text_tower
 from boxfind.executors import EXECUTORS
+from boxfind.once import Once
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
 from index.building.build import build
@@ -17,65 +19,78 @@ from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import served_generation
+from retrieval.answer import Answering, answer
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
-from retrieval.errors import BadBox, IndexProblem, pick
-from retrieval.ranking.feedback import refine
-from retrieval.ranking.multi_object import merge_views, search_multiple
-from retrieval.ranking.region_search import prefer_whole
+from retrieval.errors import IndexProblem, pick
 from retrieval.request import Example, Request
-from retrieval.text.text_search import TextScorer, class_text_scorer, rerank_by_text, search_by_text, tower_text_scorer
-from retrieval.types import Box, Hit, Image, Progress
+from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
+from retrieval.types import Box, Hit, Image, Progress, Query
 
 if TYPE_CHECKING:  # it needs pymilvus
     from index.milvus.publish import Publisher
 
-CHOICE = 100
-"""Pictures that a box finds, among which words choose."""
 MEANWHILE = "The vector engine is away; until it is back the vectors are searched on this machine."
+EMBEDDERS = 4
+"""Networks that stay loaded, of the indexes that were searched last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """An open gallery, what CURRENT said when it was opened, and what visitors should know of it."""
+
+    gallery: Gallery
+    pointer: str
+    warning: str
 
 
 class Engine:
-    """One a process. Every method may be called from many threads."""
+    """One a process. Every method may be called from many threads; what is slow happens outside of locks."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
-        self._gallery: Gallery | None = None
-        self._pointer, self._warning = "", ""
+        self._served: _Served | None = None
+        self._opening = threading.Lock()
         self._pool: DecoderPool | None = None
-        self._handover: Publisher | None = None
-        self._embedders: dict[Recipe, Embedder] = {}
+        self._publishers: Once[str, Publisher | None] = Once(keep=1)
+        self._embedders: Once[Recipe, Embedder] = Once(keep=EMBEDDERS)
+        self._text_scorers: Once[Path, TextScorer] = Once(keep=1)
         self._build: BuildProcess | None = None
         self._controller: ThreadpoolController | None = None
-        self._worded = threading.Lock()
-        self._words: tuple[Path, TextScorer] | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when another is served now. Raises IndexProblem.
 
-        When it is damaged it is the last good one before it, and `warning` says so.
+        Until a new generation is open, others go on with the one before it. When it is damaged it is the last good one
+        before it, and `warning` says so.
         """
-        with self._lock:
+        served, pointer = self._served, self._current()
+        if served is not None and served.pointer == pointer:
+            return served.gallery
+        if not self._opening.acquire(blocking=served is None):
+            assert served is not None
+            return served.gallery
+        try:
             pointer = self._current()
-            if self._gallery is None or pointer != self._pointer:
-                generation, warning = served_generation(self.settings.index_dir)
-                if self._gallery is None or self._gallery.folder != generation.folder:
-                    publisher = self._handed_over()
-                    collection = publisher.collection(generation) if publisher else None
-                    self._gallery = make_gallery(generation, self.settings.store, self.settings.fetch_k, collection)
-                self._pointer, self._warning = pointer, warning
-            return self._gallery
+            if self._served is None or self._served.pointer != pointer:
+                self._served = self._open(pointer)
+            return self._served.gallery
+        finally:
+            self._opening.release()
 
     def warning(self) -> str:
         """What visitors should know of the index that `gallery` gave out last; empty when all is well."""
-        return " ".join(filter(None, [self._warning, self.store_away()]))
+        return " ".join(filter(None, [self._served.warning if self._served else "", self.store_away()]))
 
     def store_away(self) -> str:
         """A sentence about the vector engine while it cannot be asked; empty when it can, or there is none."""
-        if self._handover is None or not self._handover.milvus.is_away():
+        if self.settings.search.store != "milvus" or self._served is None:
             return ""
-        return MEANWHILE if self.settings.milvus_fallback else self._handover.milvus.trouble
+        publisher = self._publisher()
+        if publisher is None or not publisher.milvus.is_away():
+            return ""
+        return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
     def read_picture(self, data: bytes, name: str) -> Image:
         """The picture in some bytes of a visitor's, decoded in a process of its own. Raises UnreadableImage."""
@@ -99,63 +114,37 @@ class Engine:
         Raises what `search` does, BadBox also when there are neither words nor a box that shows the object,
         GalleryProblem when the folder is empty.
         """
-        if not request.asks:
-            raise BadBox("No box shows what to look for: draw one round the object.")
-        part, settings = gallery.below(request.folder), self.settings
-        count = top + len(request.negatives) if top else 0  # so that enough are left without the wrong ones
+        settings = self.settings.search
+
+        def describe(image: Image, box: Box, context: float) -> Query:
+            embedder = self.embedder(gallery.manifest.recipe)
+            return embedder.query(image, box, gallery.whitening, context, settings.query_mode)
+
+        answering = Answering(
+            describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
+        )
         # A search is many small matrix products: shared out among threads each would take several times as long.
         with self._libraries().limit(limits=1, user_api="blas"):
-            if not request.wanted:
-                positives = gallery.numbers(request.positives)
-                hits = search_by_text(request.words, self.words(gallery), part, request.ranking, count, positives)
-            elif not request.words:
-                hits = self._boxed(gallery, part, request, images, count)
-            else:
-                hits = self._boxed(gallery, part, request, images, max(count, CHOICE) if count else 0)
-                hits = rerank_by_text(request.words, self.words(gallery), part, hits)
-        kept = [hit for hit in hits if hit.image not in request.negatives and hit.similarity >= settings.min_similarity]
-        return kept[: top or None]
+            return answer(request, images, gallery, answering, top)
 
-    def words(self, gallery: Gallery) -> TextScorer:
+    def text_scorer(self, gallery: Gallery) -> TextScorer:
         """What makes a gallery searchable by sentences; made once. Raises RuntimeMissing, IndexProblem."""
-        tower = text_tower(gallery.manifest.recipe)
-        if tower is None and not gallery.class_scores.classes.shape[1]:
-            raise IndexProblem(
-                f"Pictures indexed with {gallery.manifest.recipe.backbone} cannot be searched by words; "
-                "build the index with clip-rn50, resnet50 or the bundled network."
-            )
-        with self._worded:
-            if self._words is None or self._words[0] != gallery.folder:
-                whole = gallery.below("")
-                words = tower_text_scorer(whole, tower) if tower else class_text_scorer(whole)
-                self._words = gallery.folder, words
-            return self._words[1]
 
-    def _boxed(
-        self, gallery: Gallery, part: Gallery, request: Request, images: Mapping[str, Image], count: int
-    ) -> list[Hit]:
-        embedder, settings = self.embedder(gallery.manifest.recipe), self.settings
-        views, others, unwanted = (
-            [
-                embedder.query(
-                    images[example.picture], example.box, gallery.whitening, request.context, settings.query_mode
+        def make() -> TextScorer:
+            tower = text_tower(gallery.manifest.recipe)
+            if tower is None and not gallery.class_scores.classes.shape[1]:
+                raise IndexProblem(
+                    f"Pictures indexed with {gallery.manifest.recipe.backbone} cannot be searched by words; "
+                    "build the index with clip-rn50, resnet50 or the bundled network."
                 )
-                for example in request.examples
-                if example.role in roles
-            ]
-            for roles in (("object", "view"), ("also",), ("not",))
-        )
-        positives, negatives = (gallery.numbers(marked) for marked in (request.positives, request.negatives))
-        asked = refine(merge_views(views), positives, negatives, gallery)
-        hits = search_multiple([asked, *others], unwanted, part, request.ranking, count)
-        return prefer_whole(hits, asked, part, settings.score_tie_eps)
+            whole = gallery.below("")
+            return tower_text_scorer(whole, tower) if tower else class_text_scorer(whole)
+
+        return self._text_scorers.get(gallery.folder, make)
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
-        with self._lock:
-            if recipe not in self._embedders:
-                self._embedders[recipe] = embedder_for_searching(recipe, self.settings)
-            return self._embedders[recipe]
+        return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
 
     def build(self, progress: Progress, full: bool = False) -> Path:
         """Brings the index up to date in this process; returns the folder of the generation that is served then.
@@ -165,15 +154,14 @@ class Engine:
         ClusterProblem, UnknownName, and StoreAway, at once, when the engine that is to have the vectors is away.
         """
         settings = self.settings
-        start = pick(EXECUTORS, "engine", settings.engine)
+        start = pick(EXECUTORS, "engine", settings.build.engine)
         with building(settings.index_dir) as report:
 
             def both(stage: str, done: int, total: int) -> None:
                 report(stage, done, total)
                 progress(stage, done, total)
 
-            with self._lock:
-                publisher = self._handed_over()
+            publisher = self._publisher()
             prepare = preparation(publisher, both)
             if settings.is_sample:
                 from boxfind.samples.draw import draw_samples  # needed once
@@ -182,7 +170,7 @@ class Engine:
             embedder, note = embedder_for_building(settings, both)
             with start(settings, embedder) as executor:
                 folder = build(
-                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.store, prepare
+                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.search.store, prepare
                 )
             if publisher:
                 publisher.drop_others(settings.index_dir)
@@ -224,10 +212,16 @@ class Engine:
                 self._controller = ThreadpoolController()
             return self._controller
 
-    def _handed_over(self) -> "Publisher | None":
-        if self._handover is None:
-            self._handover = publisher_for(self.settings)
-        return self._handover
+    def _open(self, pointer: str) -> _Served:
+        generation, warning = served_generation(self.settings.index_dir)
+        if self._served is not None and self._served.gallery.folder == generation.folder:
+            return _Served(self._served.gallery, pointer, warning)
+        publisher, search = self._publisher(), self.settings.search
+        collection = publisher.collection(generation) if publisher else None
+        return _Served(make_gallery(generation, search.store, search.fetch_k, collection), pointer, warning)
+
+    def _publisher(self) -> "Publisher | None":
+        return self._publishers.get("", lambda: publisher_for(self.settings))
 
     def _build_state(self) -> BuildState | None:
         return self._build.state() if self._build else build_state(self.settings.index_dir)

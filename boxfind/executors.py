@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from pydantic import SecretStr
-
 from boxfind.embedders import embedder_in_a_cluster
 from boxfind.settings import Settings
 from index.building.decoder_pool import DecoderPool
@@ -16,8 +14,8 @@ from retrieval.descriptors.embedder import Embedder
 
 @contextmanager
 def start_here(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
-    with DecoderPool(settings.workers, keypoints=settings.keypoints) as pool:
-        yield ThreadExecutor(embedder, pool, settings.workers)
+    with DecoderPool(settings.build.workers, keypoints=settings.build.keypoints) as pool:
+        yield ThreadExecutor(embedder, pool, settings.build.workers)
 
 
 @contextmanager
@@ -26,11 +24,11 @@ def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
     from index.cluster.ray_cluster import joined
     from index.cluster.ray_executor import RayExecutor  # only this road needs them
 
-    secrets = {"api_token": SecretStr(""), "milvus_token": SecretStr("")}  # no other machine needs them
-    make = partial(embedder_in_a_cluster, embedder.recipe, settings.model_copy(update=secrets))
+    without_secrets = settings.changed(api_token="", milvus_token="")  # no other machine needs them
+    make = partial(embedder_in_a_cluster, embedder.recipe, without_secrets)
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
-    with joined(settings.ray_address, settings.workers):
-        yield RayExecutor(embedder, make, settings.workers, settings.keypoints, gpus)
+    with joined(settings.build.ray_address, settings.build.workers):
+        yield RayExecutor(embedder, make, settings.build.workers, settings.build.keypoints, gpus)
 
 
 EXECUTORS: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Executor]]] = {

@@ -21,13 +21,13 @@ def publisher_for(settings: Settings) -> "Publisher | None":
 
     Raises IndexProblem when the settings do not say where it is, or the library is missing.
     """
-    if settings.store != "milvus":
+    if settings.search.store != "milvus":
         return None
-    if not settings.milvus_uri:
+    if not settings.milvus.uri:
         raise IndexProblem(
             "BOXFIND_STORE=milvus needs to know where Milvus is: set BOXFIND_MILVUS_URI (docs/milvus.md)."
         )
-    in_a_file = settings.milvus_uri.endswith(".db")
+    in_a_file = settings.milvus.uri.endswith(".db")
     try:
         for extra in (MILVUS, MILVUS_LITE) if in_a_file else (MILVUS,):
             extra.check("BOXFIND_STORE=milvus")
@@ -37,13 +37,13 @@ def publisher_for(settings: Settings) -> "Publisher | None":
     from index.milvus.publish import Publisher
 
     access = Access(
-        str(Path(settings.milvus_uri).expanduser()) if in_a_file else settings.milvus_uri,
-        settings.milvus_token.get_secret_value(),
-        settings.milvus_index,
-        settings.milvus_timeout,
-        settings.milvus_fallback,
+        str(Path(settings.milvus.uri).expanduser()) if in_a_file else settings.milvus.uri,
+        settings.milvus.token.get_secret_value(),
+        settings.milvus.index,
+        settings.milvus.timeout,
+        settings.milvus.fallback,
     )
-    return Publisher(Milvus(access), settings.milvus_alias or _alias(settings.index_dir))
+    return Publisher(Milvus(access), settings.milvus.alias or _alias(settings.index_dir))
 
 
 def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
@@ -51,7 +51,7 @@ def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
     if publisher is None:
         return no_preparation
     publisher.milvus.reach()
-    return partial(publisher.send_to_search, progress=progress)
+    return partial(publisher.publish, progress=progress)
 
 
 def _alias(index_dir: Path) -> str:

@@ -124,5 +124,5 @@ def kill_the_engine(
 
 def _fill(engine: MilvusLite, index: Path) -> None:
     """As a build does that finds nothing new."""
-    settings = Settings(index=index, store="milvus", milvus_uri=engine.uri)
+    settings = Settings.load(index=index, store="milvus", milvus_uri=engine.uri)
     preparation(publisher_for(settings), lambda *_: None)(current_folder(settings.index_dir))

@@ -21,7 +21,7 @@ WORDS: tuple[Confidence, ...] = get_args(Confidence)
 def main(folder: Path) -> None:
     dataset = read_dataset(folder)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(Settings(gallery=dataset.gallery, index=Path(scratch) / "index"))
+        engine = Engine(Settings.load(gallery=dataset.gallery, index=Path(scratch) / "index"))
         engine.build(quiet)
         rows = [_row(engine, dataset, ranking) for ranking in ("fast", "best")]
     header = [

@@ -29,7 +29,7 @@ def main(folder: Path, index: Path | None = None) -> None:
     """`index`: of that gallery, where there is one already."""
     dataset = read_dataset(folder)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(Settings(gallery=dataset.gallery, index=index or Path(scratch) / "index"))
+        engine = Engine(Settings.load(gallery=dataset.gallery, index=index or Path(scratch) / "index"))
         if index is None:
             engine.build(quiet)
         gallery = engine.gallery()

@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
     indexed = []
     for name, changes in INDEXED.items():
         with tempfile.TemporaryDirectory() as scratch:
-            engine = Engine(Settings(gallery=dataset.gallery, index=Path(scratch) / "index", **changes))
+            engine = Engine(Settings.load(gallery=dataset.gallery, index=Path(scratch) / "index", **changes))
             began = time.perf_counter()
             engine.build(quiet)
             built = time.perf_counter() - began

@@ -60,7 +60,7 @@ def main(folder: Path) -> None:
     rows: dict[int, list[str]] = {}
     for changes in _distinct([road.settings for road in SYSTEMS]):
         with tempfile.TemporaryDirectory() as scratch:
-            settings = Settings(gallery=dataset.gallery, index=Path(scratch) / "index", offline=True, **changes)
+            settings = Settings.load(gallery=dataset.gallery, index=Path(scratch) / "index", offline=True, **changes)
             began = time.perf_counter()
             Engine(settings).build(quiet)
             built = time.perf_counter() - began
@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
 
 
 def _row(road: System, settings: Settings, dataset: Dataset, built: float) -> list[str]:
-    engine = Engine(settings.model_copy(update={"query_mode": road.query_mode}))
+    engine = Engine(settings.changed(query_mode=road.query_mode))
     gallery = engine.gallery()
     asked = replace(dataset, queries=dataset.queries[::3]) if road.rank == SLOW else dataset
     found = evaluate(engine, gallery, asked, road.rank, quiet)

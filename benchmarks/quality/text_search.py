@@ -26,7 +26,7 @@ def main(folder: Path, index: Path | None = None) -> None:
     dataset = read_dataset(folder)
     relevant = _relevant(dataset)
     with tempfile.TemporaryDirectory() as scratch:
-        engine = Engine(Settings(gallery=dataset.gallery, index=index or Path(scratch) / "index", offline=True))
+        engine = Engine(Settings.load(gallery=dataset.gallery, index=index or Path(scratch) / "index", offline=True))
         if index is None:
             engine.build(quiet)
         gallery = engine.gallery()

@@ -51,7 +51,7 @@ def main(given: Namespace) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folders = {"gallery": given.gallery, "index": given.index, "data": Path(scratch)}
             asked = {key: folder for key, folder in folders.items() if folder}
-            settings = Settings(runtime=runtime.name, offline=True, **asked)
+            settings = Settings.load(runtime=runtime.name, offline=True, **asked)
             keep(f"{title} ({runtime.name}, {precision})", measure(settings, given.pictures))
 
 

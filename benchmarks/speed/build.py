@@ -82,11 +82,11 @@ class Contest:
 
     def round(self, part: Sequence[Path]) -> Rates:
         """On pictures that are a gallery of their own."""
-        settings = self.settings.model_copy(update={"gallery": part[0].parent})
+        settings = self.settings.changed(gallery=part[0].parent)
         at_once = self.embedder.at_once
-        threads = max(settings.workers, 2 * at_once) if at_once > 1 else settings.workers
+        threads = max(settings.build.workers, 2 * at_once) if at_once > 1 else settings.build.workers
         build, looking, besides = build_rates(settings, at_once)
-        _, bare, _ = build_rates(settings.model_copy(update={"keypoints": 0}), at_once)
+        _, bare, _ = build_rates(settings.changed(keypoints=0), at_once)
         return Rates(
             _rate(self.square, part),
             _rate(self.loop, part),
@@ -94,8 +94,8 @@ class Contest:
             build,
             looking,
             bare,
-            network_rate(self.embedder.run, part, settings.side, threads),
-            *preparing_rates(part, settings.side, settings.workers),
+            network_rate(self.embedder.run, part, settings.build.side, threads),
+            *preparing_rates(part, settings.build.side, settings.build.workers),
             besides,
         )
 
@@ -113,7 +113,7 @@ def build_report(settings: Settings, count: int) -> str:
     if np.isnan(measured[IMG2VEC].img2vec):
         compared = f"img2vec_pytorch is left out; {install('bench')}."
     name = settings.gallery_dir.parent.name
-    note = NOTE.format(len(pictures), name, processor(settings), ROUNDS, compared, settings.workers)
+    note = NOTE.format(len(pictures), name, processor(settings), ROUNDS, compared, settings.build.workers)
     ratios = [[*_named(contest), *_ratios(rates)] for contest, rates in measured.items()]
     rates = [[*_named(contest), *_figures(rates)] for contest, rates in measured.items()]
     header = ["network", "side"]
@@ -138,7 +138,7 @@ def build_rates(settings: Settings, at_once: int) -> tuple[float, float, float]:
             ticks.append((time.perf_counter(), done))
 
     with tempfile.TemporaryDirectory() as index:
-        Engine(settings.model_copy(update={"index": Path(index)})).build(progress)
+        Engine(settings.changed(index=Path(index))).build(progress)
         ended = time.perf_counter()
     (_, first), (seen, done) = ticks[0], ticks[-1]
     before = max(first, at_once, min(STARTING, len(ticks) // 2))
@@ -156,7 +156,7 @@ def _measured(name: str, side: int, precision: str, settings: Settings, parts: S
 
 def _contest(name: str, side: int, precision: str, settings: Settings, pictures: Sequence[Path]) -> Contest:
     """Everything made, and tried out on a few pictures, so that nothing is prepared while it is measured."""
-    settings = settings.model_copy(update={"backbone": name, "side": side, "precision": precision})
+    settings = settings.changed(backbone=name, side=side, precision=precision)
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
     backbone = BACKBONES[name]
     network = backbone.make(need_weights(backbone.weights))

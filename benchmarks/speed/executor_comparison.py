@@ -39,7 +39,7 @@ def main(given: Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         pictures = chosen(given.gallery, given.pictures)
         parts = [copied(pictures[n::ROUNDS], Path(scratch) / f"part {n}") for n in range(ROUNDS)]
-        settings = Settings(offline=True, backbone="efficientnet-lite0", data=Path(scratch) / "data")
+        settings = Settings.load(offline=True, backbone="efficientnet-lite0", data=Path(scratch) / "data")
         _build(settings, "local", parts[0][0].parent, Path(scratch) / "tried")  # converts the network
         rounds = [
             [_build(settings, engine, part[0].parent, Path(scratch) / f"{engine} {n}") for engine in EXECUTORS.values()]
@@ -49,7 +49,7 @@ def main(given: Namespace) -> None:
             _row(name, [builds[n] for builds in rounds], [builds[0] for builds in rounds])
             for n, name in enumerate(EXECUTORS)
         ]
-    note = NOTE.format(len(pictures), given.gallery.parent.name, settings.workers, ROUNDS)
+    note = NOTE.format(len(pictures), given.gallery.parent.name, settings.build.workers, ROUNDS)
     header = ["engine", "looking, pictures/s", "seconds in all", "same pictures and boxes", "cosine"]
     keep("Builds by plain processes and on Ray", "\n\n".join([note, table(header, rows)]))
 
@@ -62,7 +62,7 @@ def _build(settings: Settings, engine: str, gallery: Path, index: Path) -> Build
             ticks.append((time.perf_counter(), done))
 
     began = time.perf_counter()
-    program = Engine(settings.model_copy(update={"engine": engine, "gallery": gallery, "index": index}))
+    program = Engine(settings.changed(engine=engine, gallery=gallery, index=index))
     program.build(progress)
     ended = time.perf_counter()
     (first, before), (last, done) = ticks[len(ticks) // 4], ticks[-1]

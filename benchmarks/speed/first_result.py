@@ -35,7 +35,7 @@ def main(began: float, image: Path, box: list[int], ranking: str) -> None:
     from retrieval.images.decode import load_image
     from retrieval.types import Box
 
-    engine = Engine(Settings())
+    engine = Engine(Settings.load())
     gallery = engine.gallery()
     steps["the index is open"] = time.time() - began
     engine.embedder(gallery.manifest.recipe)

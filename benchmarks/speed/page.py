@@ -47,7 +47,7 @@ def main(folder: Path, index: Path | None) -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         if index is None:
             index = Path(scratch) / "index"
-            Engine(Settings(gallery=dataset.gallery, index=index)).build(lambda *_: None)
+            Engine(Settings.load(gallery=dataset.gallery, index=index)).build(lambda *_: None)
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         settings = {"BOXFIND_GALLERY": str(dataset.gallery), "BOXFIND_INDEX": str(index), "BOXFIND_OFFLINE": "1"}
         with serving(settings, Path(scratch)) as address:

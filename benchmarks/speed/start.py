@@ -52,7 +52,7 @@ def start_report(settings: Settings, query: BoxedQuery, pictures: int) -> str:
     }
     return "\n\n".join(
         [
-            NOTE.format(REPEATS, count, settings.workers),
+            NOTE.format(REPEATS, count, settings.build.workers),
             table(["step", "of the first result", "seconds"], rows),
             table(["at most in memory", "MB"], [[name, f"{peak / 1e6:.0f}"] for name, peak in memory.items()]),
         ]
@@ -77,7 +77,7 @@ def _build_peak(settings: Settings, environment: dict[str, str], pictures: int) 
         few, gallery, index = (Path(scratch) / name for name in ("few", "gallery", "index"))
         paths = copied(chosen(settings.gallery_dir, pictures), gallery)
         copied(paths[:5], few)
-        build = ["build", "--backbone", settings.backbone, "--index"]
+        build = ["build", "--backbone", settings.build.backbone, "--index"]
         _ended([*build, str(index) + "-first", "--gallery", str(few)], environment)
         _, peak = _ended([*build, str(index), "--gallery", str(gallery)], environment)
         return peak, len(paths)

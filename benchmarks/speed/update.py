@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         gallery = Path(scratch) / "gallery"
         shutil.copytree(dataset.gallery, gallery)
-        engine = Engine(Settings(gallery=gallery, index=Path(scratch) / "index"))
+        engine = Engine(Settings.load(gallery=gallery, index=Path(scratch) / "index"))
         rows = list(_updates(engine, gallery))
         header = ["build", "seconds", "of a full build", "pictures in the index"]
         keep(f"Updates of {dataset.name}", table(header, rows))

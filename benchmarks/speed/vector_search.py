@@ -51,7 +51,7 @@ class Way:
 def search_report(settings: Settings, queries: Sequence[BoxedQuery]) -> str:
     descriptors, folder = described(settings, queries)
     vectors: Vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    count = min(settings.fetch_k, len(vectors))
+    count = min(settings.search.fetch_k, len(vectors))
     ways, left_out = _made(vectors, folder)
     truth = np.argsort(-(descriptors @ np.asarray(vectors).T), axis=1, kind="stable")[:, :10]
     for number in range(ROUNDS):

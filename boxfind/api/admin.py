@@ -15,7 +15,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 
 
 async def _require_admin(request: Request, serving: Serving, shown: Credentials) -> None:
-    token = serving.engine.settings.api_token.get_secret_value()
+    token = serving.engine.settings.api.token.get_secret_value()
     if token and shown and hmac.compare_digest(shown.credentials.encode(), token.encode()):  # in constant time
         return
     log.warning("Refused: a program without the token asked for %s %s.", request.method, request.scope["route"].path)

@@ -37,12 +37,12 @@ def make_api(engine: Engine) -> FastAPI:
         responses=answers(500),
         middleware=[
             Middleware(Faults),
-            Middleware(TrustedHostMiddleware, allowed_hosts=settings.api_hosts, www_redirect=False),
-            Middleware(Limits, rate=Rate(settings.api_rate)),
+            Middleware(TrustedHostMiddleware, allowed_hosts=settings.api.hosts, www_redirect=False),
+            Middleware(Limits, rate=Rate(settings.api.rate)),
         ],
         exception_handlers={BoxfindError: tell, RequestValidationError: tell_invalid},
     )
-    api.state.live = Dependencies(engine, SearchSlots(settings.api_searches), Loading(engine))
+    api.state.live = Dependencies(engine, SearchSlots(settings.api.searches), Loading(engine))
     api.include_router(health.routes)
     for family in (searching, gallery, index):
         api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))

@@ -70,7 +70,7 @@ class Dependencies:
         except BoxfindError as problem:
             raise NotReady(sentence_for(problem)) from None
         away = self.engine.store_away()
-        if away and not self.engine.settings.milvus_fallback:
+        if away and not self.engine.settings.milvus.fallback:
             raise NotReady(away)
 
 

@@ -14,8 +14,8 @@ def serve(settings: Settings) -> None:
     """Listens where the settings say, and for as long as the process lives."""
     uvicorn.run(
         make_api(Engine(settings)),
-        host=settings.api_host,
-        port=settings.api_port,
+        host=settings.api.host,
+        port=settings.api.port,
         log_level="warning",
         access_log=False,  # addresses say what was looked at
         server_header=False,

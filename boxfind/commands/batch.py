@@ -55,7 +55,7 @@ def batch(
     engine = Engine(settings)
     gallery = engine.gallery()
     with TerminalProgress(notes) as report:
-        answers = answer_all(engine, gallery, asked, top, rank, report, settings.workers)
+        answers = answer_all(engine, gallery, asked, top, rank, report, settings.build.workers)
         write_hits(out, [(answer.query, answer.hits) for answer in answers])
         if ranks:
             _write_ranks(ranks, answers)

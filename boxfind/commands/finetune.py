@@ -27,8 +27,8 @@ def finetune(
     settings = settings_with(gallery=gallery, backbone=backbone)
     with TerminalProgress(notes) as progress:
         embedder, remark = embedder_for_building(settings, progress)
-        with DecoderPool(settings.workers, keypoints=0) as pool:
-            found = train(labels, settings.gallery_dir, out, embedder, pool, settings.workers, progress)
+        with DecoderPool(settings.build.workers, keypoints=0) as pool:
+            found = train(labels, settings.gallery_dir, out, embedder, pool, settings.build.workers, progress)
     if remark:
         note(remark)
     print(as_text(found))

@@ -24,7 +24,7 @@ notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 def settings_with(**given: object) -> Settings:
     """The settings of the environment, with what was given on the command line on top."""
-    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    return Settings.load(**{name: value for name, value in given.items() if value is not None})
 
 
 def note(sentence: str) -> None:

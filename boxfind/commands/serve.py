@@ -21,5 +21,5 @@ def serve(
     from boxfind.api.server import serve as run
 
     settings = settings_with(gallery=gallery, index=index)
-    note(f"Boxfind's API is at http://{settings.api_host}:{settings.api_port}/v1 (stop it with Ctrl+C)")
+    note(f"Boxfind's API is at http://{settings.api.host}:{settings.api.port}/v1 (stop it with Ctrl+C)")
     run(settings)

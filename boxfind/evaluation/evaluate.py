@@ -95,7 +95,7 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
             answered.problem,
         )
 
-    judged = for_each(dataset.queries, judge, progress, engine.settings.workers)
+    judged = for_each(dataset.queries, judge, progress, engine.settings.build.workers)
     _refuse_problems(judged)
     timed = answer_all(engine, gallery, dataset.queries, 10, ranking, progress)
     rows = [

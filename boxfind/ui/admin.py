@@ -36,7 +36,7 @@ class Visitor:
 
 def admin_name(visitor: Visitor, settings: Settings) -> str | None:
     """The name under which a visitor may have the index built; None when they may not."""
-    return ADMINS[settings.admin](visitor, settings)
+    return ADMINS[settings.server.admin](visitor, settings)
 
 
 def visitor() -> Visitor:
@@ -60,7 +60,9 @@ def require_admin() -> str:
     settings = shared_engine().settings
     name = admin_name(visitor(), settings)
     if name is None:
-        log.warning("Refused: a visitor who is no administrator asked for a build or its end (%s).", settings.admin)
+        log.warning(
+            "Refused: a visitor who is no administrator asked for a build or its end (%s).", settings.server.admin
+        )
         raise NotAllowed("Only an administrator of this program may do that.")
     return name
 
@@ -92,7 +94,7 @@ def _login(visitor: Visitor, settings: Settings) -> str | None:
 
 def _header(visitor: Visitor, settings: Settings) -> str | None:
     """Someone the proxy names. A header that stands there twice was not written by the proxy alone."""
-    names = visitor.headers.get(settings.admin_header.lower(), ())
+    names = visitor.headers.get(settings.server.admin_header.lower(), ())
     return _listed(names[0], settings) if len(names) == 1 else None
 
 
@@ -106,7 +108,7 @@ ADMINS: dict[str, Callable[[Visitor, Settings], str | None]] = {
 
 def _listed(email: object, settings: Settings) -> str | None:
     name = email.strip().casefold() if isinstance(email, str) else ""
-    return name if name in settings.admins else None
+    return name if name in settings.server.admins else None
 
 
 def _host_name(host: str) -> str | None:

@@ -10,7 +10,7 @@ from boxfind.ui.session import shared_engine
 
 def login_panel() -> None:
     """Shows nothing unless BOXFIND_ADMIN is `login`."""
-    if shared_engine().settings.admin != "login":
+    if shared_engine().settings.server.admin != "login":
         return
     if st.user.get("is_logged_in"):
         st.text(str(st.user.get("email", "Logged in")))

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import streamlit as st
 
 from boxfind.engine import Engine
+from boxfind.logs import log
 from boxfind.searches.saved_searches import SavedSearches
-from boxfind.settings import Settings
+from boxfind.settings import BadSetting, Settings
+from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.request import Request
 from retrieval.types import Hit, Image
@@ -33,7 +35,17 @@ class Picture:
 @st.cache_resource(show_spinner=False)
 def shared_engine() -> Engine:
     """The engine of this process: model and index are held once, for everyone."""
-    return Engine(Settings())
+    return Engine(Settings.load())
+
+
+def require_settings() -> None:
+    """Shows a setting that cannot be used in place of the page."""
+    try:
+        shared_engine()
+    except BadSetting as problem:
+        log.error("%s", problem)
+        st.error(f"Boxfind cannot start: {plain(str(problem))}", icon=":material/error:")
+        st.stop()
 
 
 @st.cache_resource(show_spinner=False)

@@ -98,8 +98,11 @@ class Milvus:
             return self._client
 
     def is_away(self) -> bool:
-        """Whether it was lost, and is not back yet; one that answered last is believed to be there."""
-        if self.trouble:
+        """Whether it was lost, and is not back yet; one that answered last is believed to be there.
+
+        While another thread tries whether it is back, this does not wait for that.
+        """
+        if self.trouble and not self._lock.locked():
             with contextlib.suppress(StoreAway):
                 self.reach()
         return bool(self.trouble)

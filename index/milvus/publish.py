@@ -27,7 +27,7 @@ class Publisher:
     def collection(self, generation: Generation) -> Collection:
         return Collection(self.milvus, self._name(generation.folder.name), generation.vectors)
 
-    def send_to_search(self, folder: Path, progress: Progress) -> None:
+    def publish(self, folder: Path, progress: Progress) -> None:
         """Sees to it that Milvus has all of a complete generation, and points the alias at it.
 
         What cannot be handed over whole is taken back. Raises StoreAway, IndexProblem.

@@ -5,6 +5,17 @@ from dataclasses import dataclass
 LEARNED = "learned"
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """Values of a recipe that were measured once and hold for every gallery; only benchmarks and tests change them."""
+
+    query_side: int = 280
+    query_views: tuple[float, ...] = (0.64, 1.0)
+    dedup_similarity: float = 0.95
+    mid_layer_weight: float = 0.5
+    dimensions: int = 256
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Two vectors may be compared only when the recipes that made them are equal."""

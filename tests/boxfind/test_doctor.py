@@ -9,14 +9,13 @@ import pytest
 import torch
 
 from boxfind.doctor import PACKAGES, examine
-from boxfind.settings import Settings
-from retrieval.errors import UnknownName
+from boxfind.settings import BadSetting, Settings
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.weights import download_folder
 
 
 def test_r45_what_is_installed_here():
-    found = examine(Settings())
+    found = examine(Settings.load())
     assert found.python == platform.python_version()
     assert found.packages["numpy"] == numpy.__version__ and found.packages["torch"] == torch.__version__
     assert found.packages.keys() == set(PACKAGES)
@@ -29,12 +28,12 @@ def test_r45_what_is_installed_here():
 
 def test_the_index(gallery: Path, build_index, tmp_path: Path):
     folder = build_index(gallery)
-    found = examine(Settings(gallery=gallery, index=folder.parent))
+    found = examine(Settings.load(gallery=gallery, index=folder.parent))
     assert found.gallery == str(gallery)
     assert found.index.startswith(f"{folder.name}: 8 pictures, ") and "efficientnet-lite0 float32" in found.index
     (folder / "manifest.json").write_text("{")
-    assert "no readable manifest" in examine(Settings(index=folder.parent)).index
-    assert "no index" in examine(Settings(index=tmp_path / "gone")).index
+    assert "no readable manifest" in examine(Settings.load(index=folder.parent)).index
+    assert "no index" in examine(Settings.load(index=tmp_path / "gone")).index
 
 
 def test_a_damaged_download_is_not_taken_for_weights():
@@ -42,18 +41,18 @@ def test_a_damaged_download_is_not_taken_for_weights():
     half = download_folder() / "resnet50-11ad3fa6.pth"
     half.write_bytes(b"half")
     try:
-        assert examine(Settings()).weights["resnet50"] == "not on this machine"
+        assert examine(Settings.load()).weights["resnet50"] == "not on this machine"
     finally:
         half.unlink()
 
 
 def test_it_changes_nothing(tmp_path: Path):
     before = set(tmp_path.rglob("*"))
-    settings = Settings(data=tmp_path / "data", index=tmp_path / "index")
+    settings = Settings.load(data=tmp_path / "data", index=tmp_path / "index")
     assert asdict(examine(settings)) == asdict(examine(settings))
     assert set(tmp_path.rglob("*")) == before
 
 
 def test_a_runtime_nobody_has_heard_of():
-    with pytest.raises(UnknownName, match="there are"):
-        examine(Settings(runtime="opencl"))
+    with pytest.raises(BadSetting, match="there are"):
+        examine(Settings.load(runtime="opencl"))

@@ -8,11 +8,11 @@ import pytest
 
 from boxfind import embedders
 from boxfind.embedders import embedder_for_building, embedder_in_a_cluster, make_recipe, region_sources
-from boxfind.settings import Settings
+from boxfind.settings import BadSetting, Settings
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import HeadFacts, write_head
 from retrieval.descriptors.whitening import Whitening
-from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing, UnknownName
+from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing
 from retrieval.networks.backbones import BACKBONES
 
 LITE0 = BACKBONES["efficientnet-lite0"]
@@ -36,7 +36,7 @@ def recipe_of(settings: Settings, backbone=LITE0):
 
 
 def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
-    settings = Settings(regions=("whole", "detector", "sam", "grid"), offline=True)
+    settings = Settings.load(regions=("whole", "detector", "sam", "grid"), offline=True)
     sources, notes = region_sources(settings)
     assert list(sources) == ["whole", "proposals", "grid"]
     assert len(notes) == 2 and all("Regions come from proposals" in note for note in notes)
@@ -45,23 +45,23 @@ def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
 
 
 def test_an_unknown_source_of_regions_quotes_all_there_are():
-    with pytest.raises(UnknownName, match="detector, grid, proposals, sam, whole"):
-        region_sources(Settings(regions=("gird",)))
+    with pytest.raises(BadSetting, match="detector, grid, proposals, sam, whole"):
+        Settings.load(regions=("gird",))
 
 
 def test_regions_are_listed_with_commas(monkeypatch):
     monkeypatch.setenv("BOXFIND_REGIONS", "whole, proposals,grid")
-    assert Settings().regions == ("whole", "proposals", "grid")
+    assert Settings.load().build.regions == ("whole", "proposals", "grid")
 
 
 def test_a_network_that_knows_sentences_keeps_its_own_space():
-    recipe = recipe_of(Settings(), BACKBONES["clip-rn50"])
+    recipe = recipe_of(Settings.load(), BACKBONES["clip-rn50"])
     assert (recipe.pooling, recipe.mid_layer_weight, recipe.whitening) == ("gap", 0.0, "none")
 
 
 @pytest.mark.usefixtures("no_network")
 def test_what_builds_knows_classes_and_finders():
-    embedder, _ = embedder_for_building(Settings(regions=("whole", "proposals"), offline=True), quiet)
+    embedder, _ = embedder_for_building(Settings.load(regions=("whole", "proposals"), offline=True), quiet)
     assert embedder.classifier is not None and embedder.classifier.weight.shape == (1000, LITE0.channels[0])
     assert list(embedder.detectors) == ["proposals"] and embedder.whitening is None
     assert embedder.detectors["proposals"](np.zeros((96, 128, 3), np.uint8)) == []
@@ -69,7 +69,7 @@ def test_what_builds_knows_classes_and_finders():
 
 @pytest.mark.usefixtures("no_network")
 def test_without_whitening_vectors_stay_as_they_are():
-    embedder, _ = embedder_for_building(Settings(whitening="none", offline=True), quiet)
+    embedder, _ = embedder_for_building(Settings.load(whitening="none", offline=True), quiet)
     vectors = np.abs(np.random.default_rng(0).normal(size=(3, CHANNELS))).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     assert embedder.whitening is not None
@@ -78,7 +78,7 @@ def test_without_whitening_vectors_stay_as_they_are():
 
 @pytest.mark.usefixtures("no_network")
 def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_path: Path):
-    plain, given = Settings(offline=True), Settings(offline=True, head=tmp_path / "head.safetensors")
+    plain, given = Settings.load(offline=True), Settings.load(offline=True, head=tmp_path / "head.safetensors")
     with pytest.raises(BadHead, match="There is no head"):
         embedder_for_building(given, quiet)
     rng = np.random.default_rng(1)
@@ -88,7 +88,7 @@ def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_p
     assert embedder.whitening is not None and np.array_equal(embedder.whitening.projection, head.projection)
     assert len(embedder.recipe.whitening) == 64 and embedder.recipe != recipe_of(plain)
     with pytest.raises(BadHead, match="pooling"):
-        embedder_for_building(given.model_copy(update={"pooling": "mac"}), quiet)
+        embedder_for_building(given.changed(pooling="mac"), quiet)
 
 
 @pytest.mark.usefixtures("no_network")
@@ -100,7 +100,7 @@ def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_
         return "int8-0123456789ab"
 
     monkeypatch.setattr(embedders, "quantise", quantise)
-    settings = Settings(gallery=gallery, data=tmp_path, side=128, precision="int8", backbone=LITE0.name)
+    settings = Settings.load(gallery=gallery, data=tmp_path, side=128, precision="int8", backbone=LITE0.name)
     embedder, _ = embedder_for_building(settings, quiet)
     assert embedder.recipe.precision == "int8-0123456789ab"
     assert 5 < len(seen) <= 100 and all(pixels.shape == (1, 96, 128, 3) for pixels in seen)
@@ -109,7 +109,7 @@ def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_
 @pytest.mark.usefixtures("no_network")
 def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda *_: pytest.fail("torch would run in float32"))
-    settings = Settings(precision="int8", runtime="torch-cpu", backbone=LITE0.name)
+    settings = Settings.load(precision="int8", runtime="torch-cpu", backbone=LITE0.name)
     embedder, note = embedder_for_building(settings, quiet)
     assert embedder.recipe.precision == "float32" and "does not compute in int8" in note
 
@@ -118,20 +118,20 @@ def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatc
 def test_an_empty_gallery_calibrates_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: examples())
     with pytest.raises(GalleryProblem, match=r"no picture in .* to calibrate"):
-        embedder_for_building(Settings(gallery=tmp_path, precision="int8", backbone=LITE0.name), quiet)
+        embedder_for_building(Settings.load(gallery=tmp_path, precision="int8", backbone=LITE0.name), quiet)
 
 
 @pytest.mark.usefixtures("no_network")
 def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
     embedder, note = embedder_for_building(
-        Settings(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
+        Settings.load(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
     )
     assert embedder.recipe.precision == "float32"
     assert "does not compute in float16: the index is built in float32" in note
 
 
 def test_a_machine_of_a_cluster_computes_as_the_recipe_says_or_not_at_all(tmp_path: Path, no_network):
-    settings = Settings(backbone=LITE0.name, offline=True, data=tmp_path)
+    settings = Settings.load(backbone=LITE0.name, offline=True, data=tmp_path)
     recipe = embedder_for_building(settings, quiet)[0].recipe
     assert embedder_in_a_cluster(recipe, settings).recipe == recipe
     with pytest.raises(RuntimeMissing, match=r"does not compute in int8-0123, .*BOXFIND_PRECISION"):

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.storage import generation
 from index.storage.generation import open_generation, point_current_at
+from retrieval import answer as answering
 from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images.decode import load_image
 from retrieval.networks.backbones import BACKBONES
@@ -22,6 +24,7 @@ from retrieval.request import Example, Request
 from retrieval.types import Box
 from tests.tiny import eight_pictures, use_tiny_network
 
+SOON = 10
 LITE0 = BACKBONES["efficientnet-lite0"]
 
 
@@ -30,7 +33,7 @@ def quiet(*_: object) -> None:
 
 
 def small(gallery: Path, index: Path) -> Settings:
-    return Settings(gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2)
+    return Settings.load(gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2)
 
 
 @pytest.fixture
@@ -115,7 +118,7 @@ def test_a_request_without_an_object_says_what_to_do(built, pictures):
 
 def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
     given = []
-    monkeypatch.setattr(module, "search_multiple", lambda *what: given.append(what) or [])
+    monkeypatch.setattr(answering, "search_multiple", lambda *what: given.append(what) or [])
     examples = [("0.png", "not"), ("1.png", "view"), ("0.png", "also"), ("below/6.png", "object"), ("1.png", "also")]
     request = Request(
         tuple(Example(name, WHOLE, role) for name, role in examples), "fast", negatives=("3.png", "4.png")
@@ -182,7 +185,7 @@ def test_the_recipe_is_that_of_the_settings():
         "query_side": 99,
         "pooling": "rmac",
     }
-    settings = Settings(**changes)
+    settings = Settings.load(**changes)
     recipe = make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert {name: getattr(recipe, name) for name in changes} == changes
     assert hash(recipe)  # embedders are kept by it
@@ -206,7 +209,7 @@ def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path
     engine = Engine(settings)
     folder = engine.build(quiet)
     with pytest.raises(GalleryProblem):
-        Engine(settings.model_copy(update={"gallery": tmp_path / "gone"})).build(quiet)
+        Engine(settings.changed(gallery=tmp_path / "gone")).build(quiet)
     state = engine.build_state()
     assert state.state == "failed" and "no gallery folder" in state.message
     assert engine.gallery().folder == folder
@@ -241,7 +244,7 @@ def test_an_index_that_was_built_in_another_precision_elsewhere_is_searched(sett
 
 @pytest.mark.usefixtures("tiny_network")
 def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings):
-    engine = Engine(settings.model_copy(update={"keypoints": 0}))
+    engine = Engine(settings.changed(keypoints=0))
     engine.build(quiet)
     gallery = engine.gallery()
     assert all(len(gallery.keypoints(number)[0]) == 0 for number in range(gallery.image_count))
@@ -253,7 +256,7 @@ def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings
 @pytest.mark.usefixtures("tiny_network")
 def test_the_query_follows_the_recipe_of_the_index_not_todays_settings(settings):
     Engine(settings).build(quiet)
-    later = Engine(settings.model_copy(update={"side": 64, "query_side": 32, "pooling": "mac"}))
+    later = Engine(settings.changed(side=64, query_side=32, pooling="mac"))
     picture = load_image(settings.gallery_dir / "2.png")
     hit = later.search(later.gallery(), picture, Box.whole(picture))[0]
     assert hit.image == "2.png" and hit.score == pytest.approx(1, abs=1e-4)
@@ -322,7 +325,7 @@ def test_a_damaged_index_is_an_error_each_time_and_a_rebuild_mends_it(settings, 
 
 def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
     """It needs nothing from us but its command: here it finds no gallery and says so where everyone can read it."""
-    engine = Engine(settings.model_copy(update={"gallery": tmp_path / "gone"}))
+    engine = Engine(settings.changed(gallery=tmp_path / "gone"))
     assert engine.build_state() is None
     engine.start_build()
     engine.start_build()  # nothing, while one runs
@@ -335,7 +338,7 @@ def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkey
     request = Request((Example("0.png", WHOLE),), "fast")
     every = built.answer(built.gallery(), request, pictures, 0)
     least = every[2].similarity
-    strict = Engine(built.settings.model_copy(update={"min_similarity": least}))
+    strict = Engine(built.settings.changed(min_similarity=least))
     monkeypatch.setattr(strict, "embedder", built.embedder)
     kept = strict.answer(strict.gallery(), request, pictures, 0)
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
@@ -344,3 +347,50 @@ def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkey
 def test_words_need_a_network_that_knows_kinds_of_things(built):
     with pytest.raises(IndexProblem, match="cannot be searched by words"):
         built.answer(built.gallery(), Request(words="a cup"), {})
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_while_a_new_generation_is_opened_others_search_the_one_before(settings, monkeypatch):
+    engine = Engine(settings)
+    engine.build(quiet)
+    before = engine.gallery()
+    Engine(settings).build(quiet, full=True)
+    opening, over, real = threading.Event(), threading.Event(), module.served_generation
+
+    def slow(index_dir: Path):
+        opening.set()
+        assert over.wait(SOON)
+        return real(index_dir)
+
+    monkeypatch.setattr(module, "served_generation", slow)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(engine.gallery)
+        assert opening.wait(SOON)
+        assert threads.submit(engine.gallery).result(SOON) is before and not first.done()
+        over.set()
+        assert first.result(SOON) is engine.gallery() is not before
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_while_a_network_is_loaded_others_go_on(settings, monkeypatch):
+    engine = Engine(settings)
+    engine.build(quiet)
+    recipe = engine.gallery().manifest.recipe
+    loaded = engine.embedder(recipe)
+    loading, over = threading.Event(), threading.Event()
+
+    def slow(recipe, settings):
+        loading.set()
+        assert over.wait(SOON)
+        return loaded
+
+    monkeypatch.setattr(module, "embedder_for_searching", slow)
+    with ThreadPoolExecutor(2) as threads:
+        other = threads.submit(engine.embedder, replace(recipe, side=96))
+        assert loading.wait(SOON)
+        others = [engine.gallery, lambda: engine.embedder(recipe), engine.build_state, engine.warning]
+        for done in [threads.submit(one) for one in others]:
+            done.result(SOON)
+        assert not other.done()
+        over.set()
+        other.result(SOON)

@@ -6,10 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from boxfind.engine import Engine
-from boxfind.settings import PROJECT, Settings
+from boxfind.settings import PROJECT, BadSetting, Settings
 from boxfind.stores import publisher_for
 from retrieval.errors import IndexProblem, StoreAway
 from retrieval.optional_packages import OptionalPackage
@@ -23,30 +22,30 @@ def quiet(*_: object) -> None:
 
 
 def test_nothing_of_it_for_the_stores_of_this_machine():
-    assert publisher_for(Settings(store="auto", milvus_uri=ANYWHERE)) is None
+    assert publisher_for(Settings.load(store="auto", milvus_uri=ANYWHERE)) is None
 
 
 def test_where_it_is_has_to_be_said():
     with pytest.raises(IndexProblem, match="set BOXFIND_MILVUS_URI"):
-        publisher_for(Settings(store="milvus"))
-    with pytest.raises(ValidationError, match=r"ends in \.db"):
-        Settings(milvus_uri="milvus.example")
-    with pytest.raises(ValidationError, match="milvus_alias"):
-        Settings(milvus_alias="no spaces")
+        publisher_for(Settings.load(store="milvus"))
+    with pytest.raises(BadSetting, match=r"MILVUS_URI .*ends in \.db"):
+        Settings.load(milvus_uri="milvus.example")
+    with pytest.raises(BadSetting, match="BOXFIND_MILVUS_ALIAS"):
+        Settings.load(milvus_alias="no spaces")
 
 
 def test_without_the_library_a_sentence(monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", False)
     with pytest.raises(IndexProblem, match=r"needs the package pymilvus.*\[milvus\]"):
-        publisher_for(Settings(store="milvus", milvus_uri=ANYWHERE))
+        publisher_for(Settings.load(store="milvus", milvus_uri=ANYWHERE))
 
 
 def test_an_index_has_a_name_of_its_own_or_the_one_it_is_given(tmp_path: Path):
     pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
-    settings = [Settings(store="milvus", milvus_uri=ANYWHERE, index=tmp_path / name) for name in "aab"]
+    settings = [Settings.load(store="milvus", milvus_uri=ANYWHERE, index=tmp_path / name) for name in "aab"]
     one, same, other = (publisher_for(each)._alias for each in settings)
     assert one == same != other and one.startswith("boxfind_")
-    assert publisher_for(settings[0].model_copy(update={"milvus_alias": "cups"}))._alias == "cups"
+    assert publisher_for(settings[0].changed(milvus_alias="cups"))._alias == "cups"
 
 
 @pytest.fixture
@@ -63,13 +62,13 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
 
     for name in ("PAUSE", "PROBE"):
         monkeypatch.setattr(milvus, name, 0.2)
-    settings = Settings(
+    settings = Settings.load(
         gallery=gallery, index=tmp_path / "index", store="milvus", milvus_uri=server.uri, milvus_timeout=0.5
     )
     folder = build_index(gallery)
-    publisher_for(settings).send_to_search(folder, quiet)
+    publisher_for(settings).publish(folder, quiet)
     strict = Engine(settings)
-    lenient = Engine(settings.model_copy(update={"milvus_fallback": True}))
+    lenient = Engine(settings.changed(milvus_fallback=True))
     query = strict.gallery().vectors(slice(0, 1))[0]
     expected = strict.gallery().nearest(query, 5)[0].tolist()
     assert lenient.gallery().nearest(query, 5)[0].tolist() == expected

@@ -20,7 +20,7 @@ def test_r40_twenty_builds_are_published_under_eight_threads(tmp_path: Path, mon
     use_tiny_network(monkeypatch)
     folder, over = tmp_path / "gallery", threading.Event()
     folder.mkdir()
-    engine = Engine(Settings(gallery=folder, index=tmp_path / "index"))
+    engine = Engine(Settings.load(gallery=folder, index=tmp_path / "index"))
     picture = draw_picture(0, 64, 48)
 
     def publish(number: int) -> None:

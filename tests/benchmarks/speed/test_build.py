@@ -60,7 +60,7 @@ def test_a_build_counts_from_where_all_is_started(monkeypatch, at_once, looking,
 
     monkeypatch.setattr(speed_build, "Engine", Engine)
     monkeypatch.setattr(speed_build, "time", SimpleNamespace(perf_counter=lambda: next(now)))
-    assert build_rates(Settings(), at_once) == pytest.approx((build, looking, 2))
+    assert build_rates(Settings.load(), at_once) == pytest.approx((build, looking, 2))
 
 
 def test_pictures_are_spread_over_the_gallery_and_copied_apart(gallery, tmp_path):

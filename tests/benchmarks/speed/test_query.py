@@ -14,7 +14,7 @@ from tests.tiny import use_tiny_network
 @pytest.fixture
 def settings(gallery, build_index, monkeypatch):
     use_tiny_network(monkeypatch)
-    return Settings(gallery=gallery, index=build_index(gallery).parent)
+    return Settings.load(gallery=gallery, index=build_index(gallery).parent)
 
 
 @pytest.fixture

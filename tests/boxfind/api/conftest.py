@@ -60,7 +60,7 @@ def light(monkeypatch: pytest.MonkeyPatch, pool: DecoderPool) -> None:
 
 @pytest.fixture
 def settings(pictures: Path, index: Path, tmp_path: Path) -> Settings:
-    return Settings(gallery=pictures, index=index, data=tmp_path, api_token=TOKEN)
+    return Settings.load(gallery=pictures, index=index, data=tmp_path, api_token=TOKEN)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Any]]:
     begun = []
 
     def started(**changes: Any) -> TestClient:
-        api = make_api(Engine(settings.model_copy(update=changes)))
+        api = make_api(Engine(settings.changed(**changes)))
         client = TestClient(api, base_url=SERVER)
         client.__enter__()
         begun.append(client)

@@ -22,7 +22,7 @@ from index.building.jobs import BuildState
 from tests.boxfind.api.conftest import TOKEN
 
 METHODS = ("get", "post", "delete")
-DESCRIBED = make_api(Engine(Settings())).openapi()
+DESCRIBED = make_api(Engine(Settings.load())).openapi()
 ADDRESSES = [(method, path) for path, methods in DESCRIBED["paths"].items() for method in METHODS if method in methods]
 KEPT = [
     checks.status_code_conformance,

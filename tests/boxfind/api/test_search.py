@@ -126,7 +126,7 @@ def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
     def without_library(*_):
         raise RuntimeMissing("Words need the library sentence-transformers, which is not installed.")
 
-    monkeypatch.setattr(Engine, "words", without_library)
+    monkeypatch.setattr(Engine, "text_scorer", without_library)
     refused = client.post("/v1/search/words", json={"words": "a panda"})
     assert refused.status_code == 501 and "Retry-After" not in refused.headers
 

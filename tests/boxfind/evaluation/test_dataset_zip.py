@@ -52,7 +52,7 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
     gallery, build_index, tiny_embedder, monkeypatch, tmp_path, jpeg, context
 ):
     use_tiny_network(monkeypatch)
-    engine = Engine(Settings(gallery=gallery, index=build_index(gallery).parent))
+    engine = Engine(Settings.load(gallery=gallery, index=build_index(gallery).parent))
     served = engine.gallery()
     own = served.entry("5.png").sha256
     requests = {

@@ -30,7 +30,7 @@ def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
     """One that serves the drawn gallery through the stand-in for the network."""
     index_dir = build_index(gallery).parent
     use_tiny_network(monkeypatch)
-    return Engine(Settings(gallery=gallery, index=index_dir))
+    return Engine(Settings.load(gallery=gallery, index=index_dir))
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_a_folder_for_each_object(build_index, tiny_embedder, monkeypatch, draw,
             picture[:8, :8] = 90 * number
             Pillow.fromarray(picture).save(tmp_path / "objects" / name / f"{number}.png")
     use_tiny_network(monkeypatch)
-    engine = Engine(Settings(gallery=tmp_path / "objects", index=build_index(tmp_path / "objects").parent))
+    engine = Engine(Settings.load(gallery=tmp_path / "objects", index=build_index(tmp_path / "objects").parent))
     found = evaluate(engine, engine.gallery(), read_object_folders(tmp_path / "objects"), "fast", quiet)
     assert found.queries == 6 and found.quality == PERFECT
     assert [row.object for row in found.rows] == ["cup", "cup", "hat", "hat", "mug", "mug"]

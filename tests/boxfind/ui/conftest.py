@@ -57,7 +57,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 @pytest.fixture(scope="session")
 def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("index")
-    Engine(Settings(gallery=pictures, index=folder)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=folder)).build(lambda *_: None)
     return folder
 
 

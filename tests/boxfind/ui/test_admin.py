@@ -1,7 +1,6 @@
 import pytest
-from pydantic import ValidationError
 
-from boxfind.settings import Settings
+from boxfind.settings import BadSetting, Settings
 from boxfind.ui.admin import ADMINS, Visitor, admin_name
 from tests.boxfind.ui.reading import HERE
 
@@ -10,7 +9,7 @@ CLAIMS = {"is_logged_in": True, "email": "ada@example.org"}
 
 
 def settings(admin: str, **more: object) -> Settings:
-    return Settings.model_validate({"admin": admin, "admins": "ada@example.org, grace@example.org"} | more)
+    return Settings.load(**{"admin": admin, "admins": "ada@example.org, grace@example.org"} | more)
 
 
 def at(host: str, **more: object) -> Visitor:
@@ -18,9 +17,9 @@ def at(host: str, **more: object) -> Visitor:
 
 
 def test_nobody_is_the_default_and_admits_nobody() -> None:
-    assert Settings().admin == "nobody"
+    assert Settings.load().server.admin == "nobody"
     everything = Visitor("127.0.0.1", None, LOCAL | {"x-forwarded-email": ("ada@example.org",)}, CLAIMS)
-    assert admin_name(everything, Settings(admins=("ada@example.org",))) is None
+    assert admin_name(everything, Settings.load(admins=("ada@example.org",))) is None
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "127.0.0.1:8501", "127.0.0.1", "[::1]:8501"])
@@ -120,13 +119,13 @@ def test_the_environment_names_the_administrators(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("BOXFIND_ADMIN", "header")
     monkeypatch.setenv("BOXFIND_ADMINS", " Ada@Example.org,grace@example.org , ")
     monkeypatch.setenv("BOXFIND_ADMIN_HEADER", "X-Auth-User")
-    found = Settings()
-    assert found.admins == ("ada@example.org", "grace@example.org")
-    assert (found.admin, found.admin_header) == ("header", "X-Auth-User")
+    found = Settings.load()
+    assert found.server.admins == ("ada@example.org", "grace@example.org")
+    assert (found.server.admin, found.server.admin_header) == ("header", "X-Auth-User")
 
 
 def test_there_are_four_ways_and_no_other() -> None:
     for admin in ADMINS:
-        assert settings(admin).admin == admin
-    with pytest.raises(ValidationError):
+        assert settings(admin).server.admin == admin
+    with pytest.raises(BadSetting):
         settings("everybody")

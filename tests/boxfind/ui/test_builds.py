@@ -335,7 +335,7 @@ def test_r44_missing_weights_are_told_without_the_folder_they_are_looked_for_in(
 
 def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path:
     """An index whose manifest says something else than it did when it was built; its generation's folder."""
-    Engine(Settings(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=index_dir)).build(lambda *_: None)
     folder = current_folder(index_dir)
     file = folder / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
@@ -343,7 +343,7 @@ def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path
 
 
 def changed_recipe(pictures: Path, index_dir: Path) -> None:
-    Engine(Settings(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=index_dir)).build(lambda *_: None)
     file = current_folder(index_dir) / "manifest.json"
     manifest = json.loads(file.read_text())
     manifest["recipe"]["weights_sha256"] = "f" * 64
@@ -357,7 +357,7 @@ def test_files_that_could_not_be_used_are_listed_for_everyone(
     (gallery / "=cmd().png").write_bytes(b"nothing")
     (gallery / "empty.jpg").write_bytes(b"")
     Pillow.new("RGB", (4, 4)).save(gallery / "tiny.png")
-    Engine(Settings(gallery=gallery, index=tmp_path / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=gallery, index=tmp_path / "index")).build(lambda *_: None)
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
     app.run()
     press(app, "3 files could not be used")

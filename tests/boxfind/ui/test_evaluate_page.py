@@ -35,7 +35,7 @@ Save = Callable[..., None]
 @pytest.fixture
 def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
     """That of the program; empty."""
-    file = Settings().searches_file
+    file = Settings.load().searches_file
     yield SavedSearches(file)
     file.unlink(missing_ok=True)
 
@@ -43,7 +43,7 @@ def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
 @pytest.fixture
 def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., Image]) -> Save:
     """Saves a search for the whole of a drawn picture; below 12 it is one of the gallery's."""
-    tables = Engine(Settings()).gallery().tables
+    tables = Engine(Settings.load()).gallery().tables
 
     def saved(name: str, number: int, **changes: object) -> None:
         image = draw(number, WIDTH, HEIGHT)
@@ -247,7 +247,7 @@ def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_ane
     save("mine", 20, positives=("00.png",))
     save("one of the gallery", 4, positives=("00.png",))
     st.cache_resource.clear()
-    gallery = Engine(Settings()).gallery()
+    gallery = Engine(Settings.load()).gallery()
     searches = judged({saved.name: saved.request for saved in saved_search_store.all()}, gallery.tables)
     with zipfile.ZipFile(io.BytesIO(packing(gallery, searches)())) as archive:
         queries = {

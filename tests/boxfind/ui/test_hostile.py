@@ -178,7 +178,7 @@ def test_r20_pictures_that_went_away_are_still_shown_and_found_but_cannot_be_sea
     app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = shutil.copytree(pictures, tmp_path / "gone")
-    Engine(Settings(gallery=gone, index=tmp_path / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=gone, index=tmp_path / "index")).build(lambda *_: None)
     shutil.rmtree(gone)
     monkeypatch.setenv("BOXFIND_GALLERY", str(gone))
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
@@ -197,7 +197,7 @@ def test_r20_an_index_that_was_taken_away_leaves_grey_tiles(index: Path, monkeyp
     def gone(gallery: Gallery, image: str) -> bytes:
         raise IndexProblem("The index has been rebuilt since.")
 
-    gallery = Engine(Settings(index=index)).gallery()
+    gallery = Engine(Settings.load(index=index)).gallery()
     monkeypatch.setattr(Gallery, "thumbnail", gone)
     with Pillow.open(io.BytesIO(thumbnail_of(gallery, "03.png"))) as picture:
         assert np.ptp(np.asarray(picture)) == 0

@@ -40,6 +40,15 @@ def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
     assert "choose a picture" in texts(app, "info")
 
 
+@pytest.mark.parametrize(("name", "value"), [("GALERY", "/pictures"), ("SIDE", "9")])
+def test_a_setting_that_cannot_be_used_is_a_sentence_in_place_of_the_page(app, monkeypatch, name, value) -> None:
+    monkeypatch.setenv(f"BOXFIND_{name}", value)
+    app.run()
+    assert not app.exception and not app.header
+    (error,) = app.error
+    assert error.value.startswith("Boxfind cannot start") and "BOXFIND" in error.value
+
+
 def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: AppTest) -> None:
     app.run()
     assert "init_main_from_path" not in get_preparation_data("a decoder")
@@ -214,5 +223,5 @@ def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest
 def test_the_sidebar_tells_what_is_searched(app: AppTest) -> None:
     app.run()
     words = texts(app.sidebar, "markdown")
-    counts = Engine(Settings()).gallery().manifest.counts
+    counts = Engine(Settings.load()).gallery().manifest.counts
     assert "**12** pictures" in words and f"**{counts.regions:,}** regions" in words

@@ -134,10 +134,8 @@ def test_the_bundled_network_gives_the_same_regions_and_vectors(
     two_workers, one_each, gallery: Path, tmp_path: Path, monkeypatch
 ):
     monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # it is already
-    settings = Settings(gallery=gallery, workers=2, backbone="efficientnet-lite0")
-    here, there = (
-        Engine(settings.model_copy(update={"engine": name, "index": tmp_path / name})) for name in ("local", "ray")
-    )
+    settings = Settings.load(gallery=gallery, workers=2, backbone="efficientnet-lite0")
+    here, there = (Engine(settings.changed(engine=name, index=tmp_path / name)) for name in ("local", "ray"))
     here.build(quiet)
     there.build(quiet)
     one, other = here.gallery(), there.gallery()

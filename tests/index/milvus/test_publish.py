@@ -42,7 +42,7 @@ def build_and_hand_over(build_index, publisher, gallery):
     """Builds the gallery; the folder that is served then."""
 
     def built(by: Publisher = publisher, full: bool = False) -> Path:
-        folder = build_index(gallery, full=full, prepare=partial(by.send_to_search, progress=quiet))
+        folder = build_index(gallery, full=full, prepare=partial(by.publish, progress=quiet))
         by.drop_others(folder.parent)
         return folder
 
@@ -97,7 +97,7 @@ def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and
     own = [name for name in collections(publisher) if name not in collections(foreign)]
     assert own == [publisher._name(folder.name) for folder in folders[1:]] and len(collections(foreign)) == 1
     index = folders[0].parent
-    assert roll_back(index, prepare=partial(publisher.send_to_search, progress=quiet)) == folders[1]
+    assert roll_back(index, prepare=partial(publisher.publish, progress=quiet)) == folders[1]
     assert aliased(publisher) == publisher._name(folders[1].name)
     assert_same_answers(folders[1], publisher)
 
@@ -181,8 +181,6 @@ def test_r54_killed_between_the_alias_and_current(build_and_hand_over, publisher
 def test_a_backup_that_is_restored_is_handed_over(build_and_hand_over, publisher, tmp_path):
     folder = build_and_hand_over()
     backup(folder.parent, tmp_path / "kept.tar")
-    restored = restore(
-        tmp_path / "kept.tar", tmp_path / "other", prepare=partial(publisher.send_to_search, progress=quiet)
-    )
+    restored = restore(tmp_path / "kept.tar", tmp_path / "other", prepare=partial(publisher.publish, progress=quiet))
     assert aliased(publisher) == publisher._name(restored.name)
     assert_same_answers(restored, publisher)

@@ -226,7 +226,7 @@ def claim_recipe(generation: Path, **changes: object) -> None:
 )
 def test_r32_an_index_of_another_model_is_shown_and_not_searched(generation: Path, changes, says):
     claim_recipe(generation, **changes)
-    engine = Engine(Settings(index=generation.parent))
+    engine = Engine(Settings.load(index=generation.parent))
     gallery = engine.gallery()
     assert gallery.folder == generation and gallery.thumbnail("1.png")
     picture = load_image(gallery.file("1.png"))

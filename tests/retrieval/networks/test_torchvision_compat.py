@@ -60,7 +60,7 @@ from boxfind.doctor import examine
 from boxfind.settings import Settings
 print(json.dumps({
     "state": state, "imported": imported, "backbone": backbone.name, "sentence": sentence,
-    "doctor": examine(Settings()).torchvision,
+    "doctor": examine(Settings.load()).torchvision,
 }))
 """
 HEALTHY = """

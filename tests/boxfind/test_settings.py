@@ -1,0 +1,89 @@
+"""Settings come from the environment; what cannot be used is a sentence that names the variable."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
+
+REFUSED = {
+    "GALERY": ("pictures", r"no setting BOXFIND_GALERY; the nearest name is BOXFIND_GALLERY\."),
+    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/settings\.py lists"),
+    "MID_LAYER_WEIGHT": ("0.5", r"no setting BOXFIND_MID_LAYER_WEIGHT"),
+    "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),
+    "SIDE": ("9", r"BOXFIND_SIDE cannot be '9': it must be greater than or equal to 64"),
+    "KEYPOINTS": ("-1", r"BOXFIND_KEYPOINTS cannot be '-1'"),
+    "WORKERS": ("many", r"BOXFIND_WORKERS cannot be 'many': it must be a valid integer"),
+    "GRID_LEVELS": ("0", r"BOXFIND_GRID_LEVELS cannot be '0'"),
+    "MIN_SIMILARITY": ("2", r"BOXFIND_MIN_SIMILARITY cannot be '2': it must be less than or equal to 1"),
+    "MILVUS_TIMEOUT": ("0", r"BOXFIND_MILVUS_TIMEOUT cannot be '0'"),
+    "API_PORT": ("70000", r"BOXFIND_API_PORT cannot be '70000'"),
+    "OFFLINE": ("perhaps", r"BOXFIND_OFFLINE cannot be 'perhaps'"),
+    "ENGINE": ("spark", r"BOXFIND_ENGINE cannot be 'spark': it must be 'local' or 'ray'"),
+    "BACKBONE": ("resnet49", r"BOXFIND_BACKBONE cannot be 'resnet49': there is no backbone .*resnet50"),
+    "RUNTIME": ("opencl", r"BOXFIND_RUNTIME cannot be 'opencl': .*openvino"),
+    "REGIONS": ("whole,gird", r"BOXFIND_REGIONS cannot be 'gird': .*detector, grid"),
+    "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be 'milvus\.example': .*ends in \.db"),
+    "MILVUS_ALIAS": ("no spaces", r"BOXFIND_MILVUS_ALIAS cannot be 'no spaces'"),
+    "ADMIN_HEADER": ("a: b", r"BOXFIND_ADMIN_HEADER cannot be 'a: b'"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_used_is_a_sentence(name, monkeypatch):
+    value, sentence = REFUSED[name]
+    monkeypatch.setenv(f"BOXFIND_{name}", value)
+    with pytest.raises(BadSetting, match=sentence):
+        Settings.load()
+
+
+def test_each_setting_is_read_from_its_variable_into_its_group(monkeypatch):
+    given = {
+        "GALLERY": "/pictures",
+        "SIDE": "320",
+        "REGIONS": " Whole, grid ,",
+        "STORE": "half",
+        "ADMINS": "Ada@Example.org,grace@example.org",
+        "MILVUS_URI": "https://milvus.example",
+        "API_TOKEN": "secret",
+        "API_HOSTS": "*",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"BOXFIND_{name}", value)
+    found = Settings.load()
+    assert (found.gallery, found.build.side, found.build.regions) == (Path("/pictures"), 320, ("whole", "grid"))
+    assert (found.search.store, found.milvus.uri) == ("half", "https://milvus.example")
+    assert found.server.admins == ("ada@example.org", "grace@example.org")
+    assert found.api.token.get_secret_value() == "secret" and found.api.hosts == ("*",)
+    assert "secret" not in repr(found)
+
+
+def test_what_is_given_wins_over_the_environment_and_changed_keeps_the_rest(monkeypatch):
+    monkeypatch.setenv("BOXFIND_SIDE", "320")
+    monkeypatch.setenv("BOXFIND_API_TOKEN", "secret")
+    found = Settings.load(side=128, query_side=64).changed(keypoints=0)
+    assert (found.build.side, found.tuning.query_side, found.build.keypoints) == (128, 64, 0)
+    assert found.api.token.get_secret_value() == "secret"
+    assert found.changed(side=96).build.keypoints == 0
+
+
+def test_a_secret_is_not_repeated(monkeypatch):
+    with pytest.raises(BadSetting) as caught:
+        Settings.load(api_token=b"\xff")
+    assert "API_TOKEN" in str(caught.value) and "xff" not in str(caught.value)
+
+
+def test_an_unknown_name_in_a_call_is_refused():
+    for wrong in ({"galery": Path()}, {"fine": 0.5}):
+        with pytest.raises(BadSetting, match="no setting"):
+            Settings.load(**wrong)
+        with pytest.raises(BadSetting, match="no setting"):
+            Settings.load().changed(**wrong)
+
+
+def test_documents_name_settings_that_exist():
+    texts = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), *(PROJECT / "deploy").rglob("*.env")]
+    for path in texts:
+        for name in re.findall(r"\bBOXFIND_([A-Z][A-Z_]*[A-Z])\b", path.read_text(encoding="utf-8")):
+            assert name.lower() in VARIABLES or name in ("API", "MILVUS"), f"{path.name}: BOXFIND_{name}"

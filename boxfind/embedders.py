@@ -9,12 +9,13 @@ from pathlib import Path
 from boxfind.settings import Settings
 from index.building.decoder_pool import DecoderPool, Unchanged
 from index.storage.folder_scan import find_pictures
+from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import head_problem, read_head
 from retrieval.descriptors.recipe import LEARNED, Recipe
 from retrieval.descriptors.whitening import Whitening, no_whitening
 from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
-from retrieval.networks.backbones import BACKBONES, Backbone, choose_backbone, recipe_problem
+from retrieval.networks.backbones import BACKBONES, Backbone, choose_backbone
 from retrieval.networks.imagenet_classes import load_classifier
 from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
 from retrieval.networks.run_options import RunOptions

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from retrieval.errors import BadBox
+from retrieval.multi_object import merge_views, search_multiple
 from retrieval.ranking.feedback import refine
-from retrieval.ranking.multi_object import merge_views, search_multiple
 from retrieval.ranking.region_search import Searchable, prefer_whole
 from retrieval.request import Request, Role
 from retrieval.text.text_search import TextScorer, rerank_by_text, search_by_text

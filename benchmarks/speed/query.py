@@ -15,6 +15,7 @@ from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from index.gallery import Gallery
+from retrieval import multi_object as combine
 from retrieval import search
 from retrieval.descriptors import embedder as embed
 from retrieval.descriptors.embedder import Embedder
@@ -22,7 +23,6 @@ from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.images.decode import load_image
 from retrieval.ranking import expansion
-from retrieval.ranking import multi_object as combine
 from retrieval.types import Box
 
 REST = "everything else"

@@ -9,8 +9,8 @@ from index.operations.verify import quiet
 from index.storage.folder_scan import Found, Skipped, find_pictures
 from index.storage.generation import current_folder, read_manifest, read_skipped
 from index.storage.tables import ImageEntry, read_tables
+from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.errors import GalleryProblem
-from retrieval.networks.backbones import recipe_problem
 from retrieval.networks.weights import file_sha256
 from retrieval.printable import printable
 from retrieval.types import Progress

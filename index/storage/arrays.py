@@ -1,6 +1,7 @@
 """The arrays of a generation, written and read: vectors, kinds, whitening, neighbours, cells. Nothing is unpickled."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -8,7 +9,6 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from index.stores.ivf import Cells
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import ClassScores, Vectors
@@ -17,6 +17,20 @@ CLASSES = 1000
 """Of ImageNet."""
 MOST_SIMILAR = 1.001
 """Unit vectors are no more similar than 1, give or take the rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Which cell each vector lies in: the one whose centroid is most similar."""
+
+    centroids: Vectors
+    """(C, D), unit length."""
+    of_row: NDArray[np.uint16]
+    """(N,)"""
+    probes: int
+    """How many cells a search for the ten nearest looks into."""
+    learned: int
+    """How many vectors there were when the centroids were found."""
 
 
 def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:

@@ -37,10 +37,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from index.storage.arrays import read_cells, read_class_scores, read_neighbours, read_vectors, read_whitening
+from index.storage.arrays import Cells, read_cells, read_class_scores, read_neighbours, read_vectors, read_whitening
 from index.storage.folder_scan import Skipped
 from index.storage.tables import Tables, read_tables
-from index.stores.ivf import Cells
 from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem

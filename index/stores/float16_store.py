@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from index.storage.prefetch import Prefetch
 from index.stores.flat_store import MANY_QUERIES, best, equal_parts, nearest, rescored, side_by_side
+from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
 SPARE = 32

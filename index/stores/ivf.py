@@ -1,13 +1,14 @@
 """Vectors sorted into cells of what is alike, so that a search need look into few of them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isqrt
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index.storage.arrays import Cells
 from index.stores.flat_store import nearest
 from retrieval.types import Progress, Rows, Vectors, unit
 
@@ -27,20 +28,6 @@ OUTGROWN = 2
 """The cells are made anew when the gallery has grown, or shrunk, so many times since."""
 BLOCK_BYTES = 64 * 1024**2
 SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Cells:
-    """Which cell each vector lies in: the one whose centroid is most similar."""
-
-    centroids: Vectors
-    """(C, D), unit length."""
-    of_row: NDArray[np.uint16]
-    """(N,)"""
-    probes: int
-    """How many cells a search for the ten nearest looks into."""
-    learned: int
-    """How many vectors there were when the centroids were found."""
 
 
 def wants_cells(store: str, rows: int) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from index.storage.prefetch import Prefetch
+from index.storage.arrays import Cells
 from index.stores.flat_store import THREADS, nearest, rescored, side_by_side
-from index.stores.ivf import Cells
+from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
 SPARE = 32

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from index.storage.arrays import Cells
 from index.stores.flat_store import FlatStore
 from index.stores.float16_store import Float16Store
-from index.stores.ivf import Cells
 from index.stores.ivf_store import IvfStore
 from index.stores.milvus_store import MilvusStore
 from retrieval.errors import IndexProblem, pick

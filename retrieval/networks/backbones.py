@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
 from retrieval.networks.architectures import (
     make_efficientnet,
@@ -18,7 +17,6 @@ from retrieval.networks.architectures import (
 from retrieval.networks.clip import make_clip, make_text
 from retrieval.networks.weights import Weights, have_weights
 from retrieval.optional_packages import OPEN_CLIP, TORCHVISION, OptionalPackage
-from retrieval.regions.detector import FASTER_RCNN
 from retrieval.types import Progress, Vectors
 
 if TYPE_CHECKING:
@@ -61,6 +59,12 @@ def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
     return Weights(file, sha256 or beginning, megabytes, url=TORCHVISION_FILES + file)
 
 
+FASTER_RCNN = Weights(
+    file="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+    sha256="258fb6c6",
+    megabytes=168,
+    url="https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
+)
 BACKBONES: dict[str, Backbone] = {
     "efficientnet-lite0": Backbone(
         name="efficientnet-lite0",
@@ -142,17 +146,3 @@ def choose_backbone(name: str, offline: bool, progress: Progress | None = None) 
         if name != AUTO:
             raise
         return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {in_short(reason)}"
-
-
-def recipe_problem(recipe: Recipe) -> str:
-    """Why this program cannot make descriptors that compare with those of a recipe; empty when it can."""
-    backbone = BACKBONES.get(recipe.backbone)
-    if backbone is None:
-        return f"The index was built with {recipe.backbone}, which this program does not have. Rebuild it."
-    if (recipe.weights_sha256, recipe.preprocessing) == (backbone.weights.sha256, backbone.preprocessing):
-        return ""
-    return (
-        f"The index was built with {recipe.backbone} (weights {recipe.weights_sha256[:8]}, preprocessing "
-        f"{recipe.preprocessing}); this program has weights {backbone.weights.sha256[:8]}, preprocessing "
-        f"{backbone.preprocessing}. Rebuild the index."
-    )

@@ -7,15 +7,8 @@ from numpy.typing import NDArray
 
 from retrieval.networks.architectures import frozen_batch_norm, load_state
 from retrieval.networks.torchvision_compat import import_torchvision
-from retrieval.networks.weights import Weights
 from retrieval.types import Box, Image, Region
 
-FASTER_RCNN = Weights(
-    file="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-    sha256="258fb6c6",
-    megabytes=168,
-    url="https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-)
 COUNT = 20
 """No more boxes a picture."""
 MIN_SCORE = 0.3

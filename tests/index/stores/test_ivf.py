@@ -9,12 +9,12 @@ import pytest
 from index.building import assemble
 from index.gallery import make_gallery
 from index.operations.verify import verify
-from index.storage.arrays import read_cells, write_cells
+from index.storage.arrays import Cells, read_cells, write_cells
 from index.storage.generation import current_folder, open_generation, read_manifest
 from index.stores import ivf as cells
 from index.stores import ivf_store as cell_store
 from index.stores.flat_store import nearest
-from index.stores.ivf import Cells, make_cells, nearest_cells, update_cells, wants_cells
+from index.stores.ivf import make_cells, nearest_cells, update_cells, wants_cells
 from index.stores.ivf_store import IvfStore
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
-from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.backbones import BACKBONES, FASTER_RCNN
 from retrieval.networks.torchvision_compat import import_torchvision
-from retrieval.regions.detector import FASTER_RCNN, Detector
+from retrieval.regions.detector import Detector
 from retrieval.regions.region_detectors import REGION_DETECTORS
 from retrieval.types import Box
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.ranking import multi_object as combine
+from retrieval import multi_object as combine
+from retrieval.multi_object import SURENESS, merge_views, search_multiple
 from retrieval.ranking.confidence import BackgroundScores
-from retrieval.ranking.multi_object import SURENESS, merge_views, search_multiple
 from retrieval.ranking.region_search import best_region_of
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Hit, Query, Region, unit

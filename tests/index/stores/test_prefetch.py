@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from index.storage.prefetch import ADVICE, Prefetch
+from index.stores.prefetch import ADVICE, Prefetch
 
 pytestmark = pytest.mark.skipif(ADVICE is None, reason="this system has nothing to be advised of")
 

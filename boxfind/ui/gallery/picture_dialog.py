@@ -8,8 +8,8 @@ import streamlit as st
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from boxfind.ui.gallery.original import ONLY_SMALL, original
 from boxfind.ui.gallery.send_to_search import send_to_search
+from boxfind.ui.original import ONLY_SMALL, original
 from boxfind.ui.widgets.dialog_state import DialogState
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery

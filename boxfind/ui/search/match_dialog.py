@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from boxfind.ui.gallery.original import ONLY_SMALL, original
+from boxfind.ui.original import ONLY_SMALL, original
 from boxfind.ui.search.result_grid import described
 from boxfind.ui.search.search_state import image_of, search_from, search_state
 from boxfind.ui.widgets.dialog_state import DialogState

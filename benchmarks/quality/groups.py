@@ -45,7 +45,7 @@ def main(folder: Path, index: Path | None = None) -> None:
             ]
         ]
     header = ["grouping", "alike by", "groups", "pictures grouped", "purity", "NMI", "NMI of all", "seconds"]
-    note = f"{len(instances.images):,} spots in {len(gallery.tables.ids):,} pictures, found in {seconds:.1f} s."
+    note = f"{len(instances.images):,} instances in {len(gallery.tables.ids):,} pictures, found in {seconds:.1f} s."
     keep(f"Catalogue of {dataset.name}", f"{table(header, rows)}\n\n{note}")
 
 
@@ -56,7 +56,7 @@ def hdbscan(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Nu
 
 
 def components(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Connected components of the spots that are alike by `likeness`: one link is enough to join two groups."""
+    """Connected components of the instances that are alike by `likeness`: one link is enough to join two groups."""
     alike = shared_neighbours(instances)
     alike.data[alike.data < likeness] = 0
     alike.eliminate_zeros()

@@ -15,8 +15,7 @@ from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from index.gallery import Gallery
-from retrieval import multi_object as combine
-from retrieval import search
+from retrieval import multi_object, search
 from retrieval.descriptors import embedder as embed
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
@@ -41,7 +40,7 @@ HOOKS = (
     Hook("verification", search, "_verified"),
     Hook("naming the hits", search, "_hit"),
     Hook("naming the hits", search, "_hits"),
-    Hook("ranking, and waiting for the details of the query", combine, "search"),
+    Hook("ranking, and waiting for the details of the query", multi_object, "search"),
 )
 """What counts for which stage; the network is added, for it is no function of a module."""
 RANKINGS = ("fast", "best")

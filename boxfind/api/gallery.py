@@ -82,8 +82,8 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
 def add_image(picture: UploadFile, serving: Serving) -> Added:
     """Puts a picture, byte for byte, into the folder `added` of the gallery; nothing there is replaced."""
     engine = serving.engine
-    intake = ImageAdder(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
-    added = Added(id=intake.take(picture.filename or "", picture.file.read()))
+    adder = ImageAdder(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
+    added = Added(id=adder.take(picture.filename or "", picture.file.read()))
     log.info("A picture was put into the gallery through the API.")
     return added
 

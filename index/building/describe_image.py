@@ -28,7 +28,7 @@ Result = DescribedImage | Unchanged | Skipped
 
 
 class Executor(Protocol):
-    """Looks at pictures, many at a time, for a build: on this machine (on_threads.py) or on many (on_ray.py)."""
+    """Describes many pictures for a build: on this machine (thread_executor.py) or on Ray (ray_executor.py)."""
 
     @property
     def embedder(self) -> Embedder:

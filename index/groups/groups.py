@@ -82,17 +82,17 @@ def group_gallery(
 
 
 def _group(gallery: Gallery, instances: ObjectInstances, members: Numbers, likenesses: Scores) -> Group:
-    """Of some spots, the most typical first."""
+    """Of some instances, the most typical first."""
     odd_below = ODD * float(np.median(likenesses[members]))
     return Group(
         tuple(
             Member(
-                gallery.name(int(instances.images[spot])),
-                gallery.region(int(instances.rows[spot])),
-                float(instances.strengths[spot]),
-                float(likenesses[spot]),
-                bool(likenesses[spot] < odd_below),
+                gallery.name(int(instances.images[instance])),
+                gallery.region(int(instances.rows[instance])),
+                float(instances.strengths[instance]),
+                float(likenesses[instance]),
+                bool(likenesses[instance] < odd_below),
             )
-            for spot in members
+            for instance in members
         )
     )

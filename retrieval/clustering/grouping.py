@@ -1,4 +1,4 @@
-"""Spots that look alike, put into groups: what the catalogue page shows."""
+"""ObjectInstances that look alike, put into groups: what the catalogue page shows."""
 
 from collections.abc import Callable
 
@@ -11,11 +11,11 @@ from retrieval.errors import pick
 from retrieval.types import Numbers, Scores, Vectors, unit
 
 LIKENESS = 0.5
-"""How alike the spots of a group are by default, on average; benchmarks/RESULTS.md has the reasons."""
+"""How alike the instances of a group are by default, on average; benchmarks/RESULTS.md has the reasons."""
 FEWEST = 3
 """Pictures that make a group."""
 ALIKE_WITH = 60
-"""Spots that a spot is compared with at most: those that are most like it."""
+"""ObjectInstances that a instance is compared with at most: those that are most like it."""
 FAINT = 0.02
 """Likeness that does not matter."""
 BLOCK = 2000
@@ -23,15 +23,15 @@ OF_A_CENTRE = 8
 ROUNDS = 20
 
 Grouping = Callable[[ObjectInstances, Vectors, float], Numbers]
-"""Spots (S,), their descriptors (S, D) and a likeness, 0 to 1 -> the number of each spot's group, (S,)."""
+"""Object instances (S,), descriptors (S, D) and a likeness, 0 to 1 -> the group number of each instance, (S,)."""
 
 
 def group_instances(
     instances: ObjectInstances, vectors: Vectors, likeness: float = LIKENESS, grouping: str = "linkage"
 ) -> Numbers:
-    """The group of each spot, (S,), -1 for none. Groups are of at least FEWEST pictures; the largest has number 0.
+    """The group of each instance, (S,), -1 for none. Groups are of at least FEWEST pictures; the largest has number 0.
 
-    Of a picture that has several spots in a group only the strongest stays in it. Raises UnknownName.
+    Of a picture that has several instances in a group only the strongest stays in it. Raises UnknownName.
     """
     groups = pick(GROUPINGS, "grouping", grouping)(instances, vectors, likeness)
     order = np.lexsort((-instances.strengths, instances.images, groups))
@@ -44,7 +44,7 @@ def group_instances(
 
 
 def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
-    """How like the other spots of its group each spot is, on average, (S,), 0 to 1; 0 for those in no group."""
+    """How like the other instances of its group each instance is, on average, (S,), 0 to 1; 0 for those in no group."""
     grouped = np.flatnonzero(groups >= 0)
     found = np.zeros(len(groups), np.float32)
     if not len(grouped):
@@ -59,12 +59,12 @@ def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
 
 
 def linkage(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Average linkage: spots of a group are alike by `likeness` on average. Descriptors are not looked at again."""
+    """Average linkage: instances of a group are alike by `likeness` on average. Descriptors are not looked at again."""
     return average_linkage(shared_neighbours(instances), likeness)
 
 
 def k_means(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Spherical k-means, one centre for every eight spots; a spot with a lower cosine to its own stays alone."""
+    """Spherical k-means, one centre for every eight instances; an instance below that cosine stays alone."""
     count = -(-len(vectors) // OF_A_CENTRE)
     centres = vectors[np.random.default_rng(0).permutation(len(vectors))[:count]]
     for _ in range(ROUNDS):
@@ -75,7 +75,7 @@ def k_means(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Nu
 
 
 def shared_neighbours(instances: ObjectInstances) -> sparse.csr_array:
-    """(S, S) symmetric: how far spots lead to the same pictures; of each spot those that are most like it."""
+    """(S, S) symmetric: how far instances lead to the same pictures; of each instance those that are most like it."""
     across = sparse.csr_array(instances.profiles.T)
     blocks = [sparse.csr_array((0, len(instances.images)), dtype=np.float32)]
     for start in range(0, len(instances.images), BLOCK):
@@ -98,4 +98,4 @@ def _nearest(vectors: Vectors, centres: Vectors) -> tuple[Numbers, Scores]:
 
 
 GROUPINGS: dict[str, Grouping] = {"linkage": linkage, "k-means": k_means}
-"""The ways to put spots into groups."""
+"""The ways to put instances into groups."""

@@ -1,4 +1,4 @@
-"""What there is to see in each picture: regions that lead to the same other pictures are one spot of it."""
+"""Group an image's regions into object instances by shared neighbours."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,16 +17,16 @@ STANDS_OUT, SHARE = 5.0, 0.05
 ALWAYS_LINKED = 0.9
 """A link of this similarity counts always: where most pictures show the same thing, none of them stands out."""
 LED_TO = 30
-"""Pictures that a spot leads to; those it leads to least are left out."""
+"""Pictures that a instance leads to; those it leads to least are left out."""
 ITSELF = 0.1
-"""How much of what a spot leads to is its own picture."""
+"""How much of what a instance leads to is its own picture."""
 SAME_INSTANCE = 0.5
-"""Likeness of their profiles from which on regions of one picture are one spot."""
+"""Likeness of their profiles from which on regions of one picture are one instance."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInstances:
-    """S places in N pictures, each with the pictures that it resembles; the spots of a picture follow one another."""
+    """S instances in N pictures, each with the pictures it resembles; those of one picture follow one another."""
 
     images: Numbers
     """(S,) the picture each is in."""
@@ -45,7 +45,7 @@ class ObjectInstances:
 def find_object_instances(
     neighbours: Neighbours, images: Numbers, boxes: NDArray[np.int32], vectors: Vectors, background: BackgroundScores
 ) -> ObjectInstances:
-    """The spots that M linked regions make. images (M,), ascending, boxes (M, 4) and vectors (M, D): of each region."""
+    """Group M linked regions into instances. Of each region: images (M,), ascending, boxes (M, 4), vectors (M, D)."""
     total = int(images[-1]) + 1 if len(images) else 0
     links = _links(neighbours, images, background)
     special = sparse.diags_array(1 - repeated(images, boxes, vectors))
@@ -53,12 +53,12 @@ def find_object_instances(
     leads = sparse.csr_array(links @ _members(images, total))  # (M, N)
     live = np.flatnonzero(leads.sum(axis=1) > 0)
     leads, images = leads[live], images[live]
-    spot = average_linkage(_within(_profiles(leads, images), images), SAME_INSTANCE)
-    count = int(spot.max(initial=-1)) + 1
+    instance = average_linkage(_within(_profiles(leads, images), images), SAME_INSTANCE)
+    count = int(instance.max(initial=-1)) + 1
     strengths = leads.sum(axis=1)
-    order = np.lexsort((-strengths, spot))
-    first = order[np.unique(spot[order], return_index=True)[1]]
-    together = sparse.csr_array(_members(spot, count).T @ leads)
+    order = np.lexsort((-strengths, instance))
+    first = order[np.unique(instance[order], return_index=True)[1]]
+    together = sparse.csr_array(_members(instance, count).T @ leads)
     arranged = np.lexsort((-strengths[first], images[first]))
     return ObjectInstances(
         images[first][arranged],
@@ -106,7 +106,7 @@ def least_similarity(background: BackgroundScores, pictures: int) -> float:
 
 
 def _profiles(leads: sparse.csr_array, images: Numbers) -> sparse.csr_array:
-    """What Spots.profiles says, from the weights (S, N) with which spots of some pictures (S,) lead to others."""
+    """ObjectInstances.profiles, from the weights (S, N) with which instances in images (S,) lead to pictures."""
     leads = strongest(leads, LED_TO)
     shares = sparse.diags_array((1 - ITSELF) / leads.sum(axis=1)) @ leads
     own = sparse.csr_array((np.full(len(images), ITSELF), (np.arange(len(images)), images)), shape=leads.shape)

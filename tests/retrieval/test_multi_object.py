@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import multi_object as combine
+from retrieval import multi_object
 from retrieval.multi_object import SURENESS, merge_views, search_multiple
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.region_search import best_region_of
@@ -34,7 +34,7 @@ def rankings(monkeypatch):
         def fake(query, gallery, ranking, top):
             return list(found.values())[int(query.descriptor[0])]
 
-        monkeypatch.setattr(combine, "search", fake)
+        monkeypatch.setattr(multi_object, "search", fake)
         return list(queries.values())
 
     return are
@@ -121,7 +121,7 @@ def test_an_object_unlike_everything_turns_no_order_round(rankings, best):
 
 
 def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_gallery, monkeypatch):
-    monkeypatch.setattr(combine, "SHORTLIST", 3)
+    monkeypatch.setattr(multi_object, "SHORTLIST", 3)
     rng = np.random.default_rng(1)
     gallery = numpy_gallery(
         unit(rng.normal(size=(20, 4))), np.repeat(np.arange(10), 2), background=BackgroundScores(0.5, 0.1)

@@ -160,13 +160,13 @@ def _summary(grouped: Grouped) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Looking for what is alike in the pictures…")
-def _spots(generation: str, _gallery: Gallery) -> ObjectInstances:
+def _instances(generation: str, _gallery: Gallery) -> ObjectInstances:
     return gallery_object_instances(_gallery)
 
 
 @st.cache_resource(max_entries=6, show_spinner="Putting together what is alike…")
 def _grouped(generation: str, likeness: float, _gallery: Gallery) -> Grouped:
-    return group_gallery(_gallery, _spots(generation, _gallery), likeness)
+    return group_gallery(_gallery, _instances(generation, _gallery), likeness)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)

@@ -76,14 +76,14 @@ def _hand_over(uploads: Sequence[UploadedFile]) -> None:
 def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
     """Puts them into the gallery one after the other and has the index built. Raises NotAllowed, IndexProblem."""
     who, engine = require_admin(), shared_engine()
-    intake = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
+    adder = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
     added, left_out, bar = 0, list[str](), st.progress(0.0)
     try:
         for number, upload in enumerate(uploads, start=1):
             bar.progress(number / len(uploads), f"Adding {number:,} of {len(uploads):,}")
             stem, dot, suffix = upload.name.rpartition(".")
             try:
-                intake.take(file_name(stem, dot + suffix), upload.getvalue())
+                adder.take(file_name(stem, dot + suffix), upload.getvalue())
                 added += 1
             except (UnreadableImage, AlreadyThere) as error:
                 left_out.append(str(error))

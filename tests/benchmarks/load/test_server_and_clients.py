@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from benchmarks.load import server_and_clients as load_server
+from benchmarks.load import server_and_clients
 from benchmarks.load.engine_away import Outage
 from benchmarks.load.server_and_clients import CLIENTS, Alone, Response, Server
 from boxfind.evaluation.dataset import BoxedQuery
@@ -15,7 +15,7 @@ HITS, AWAY, BUSY = (Response(status, "", again, 0.1, 1.0) for status, again in (
 
 @pytest.mark.parametrize(("busy", "queue"), [(2.0, CLIENTS), (1.0, CLIENTS / 2), (0.0, 1)])
 def test_a_queue_is_as_long_as_the_cores_explain(monkeypatch, busy, queue):
-    monkeypatch.setattr(load_server.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(server_and_clients.os, "cpu_count", lambda: 2)
     assert Alone([], busy).queue == queue
 
 
@@ -38,7 +38,7 @@ def test_a_client_asks_again_after_as_many_seconds_as_it_is_told(monkeypatch, tm
     monkeypatch.setattr(Server, "search", lambda *_: next(said))
     here = threading.get_ident()  # other threads sleep as well
     monkeypatch.setattr(
-        load_server.time, "sleep", lambda s: waited.append(s) if threading.get_ident() == here else None
+        server_and_clients.time, "sleep", lambda s: waited.append(s) if threading.get_ident() == here else None
     )
     Server("", 0).ask([BoxedQuery(name, tmp_path, None) for name in "abc"], answers)
     assert answers == [AWAY, AWAY, HITS, BUSY, HITS] and waited == [5, 5]

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks.scale import synthetic_gallery as scale_gallery
+from benchmarks.scale import synthetic_gallery
 from benchmarks.scale.__main__ import PROJECTED, Row, _projected
 from benchmarks.scale.measure import Searched
 from benchmarks.scale.plot import draw
@@ -22,13 +22,13 @@ def real() -> np.ndarray:
 def test_each_vector_is_near_a_real_one_and_none_is_there_twice(real):
     made = near(real, 500, seed=1)
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
-    assert (made @ real.T).max(axis=1).mean() == pytest.approx(1 / np.sqrt(1 + scale_gallery.NOISE**2), abs=0.02)
+    assert (made @ real.T).max(axis=1).mean() == pytest.approx(1 / np.sqrt(1 + synthetic_gallery.NOISE**2), abs=0.02)
     assert len(np.unique(made, axis=0)) == 500
     assert not np.isin(near(real, 500, seed=2)[:, 0], made[:, 0]).any()
 
 
 def test_a_table_is_written_a_chunk_at_a_time_and_no_two_chunks_are_alike(real, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(scale_gallery, "CHUNK", 100)
+    monkeypatch.setattr(synthetic_gallery, "CHUNK", 100)
     write_table(real, 1234, tmp_path / "vectors.npy")
     written = np.load(tmp_path / "vectors.npy")
     assert written.shape == (1234, 64) and written.dtype == np.float32 and len(np.unique(written, axis=0)) == 1234

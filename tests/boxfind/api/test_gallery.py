@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from index.operations import add_images as intake
+from index.operations import add_images
 from index.operations import remove_images as removal
 from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
@@ -155,7 +155,7 @@ def test_a_full_disk_is_told_as_such(own, monkeypatch):
     def full(*_):
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(intake, "_put", full)
+    monkeypatch.setattr(add_images, "_put", full)
     assert add(client, "new.jpg", jpeg(draw_picture(70))).status_code == 507
     monkeypatch.setattr(removal.shutil, "move", full)
     assert client.delete("/v1/images/03.png").status_code == 507 and (folder / "03.png").exists()

@@ -130,12 +130,12 @@ def test_every_measure_lies_between_0_and_1(rater, ranking, relevant):
 
 
 @raters
-@given(ranking=rankings, relevant=some, instances=st.lists(st.integers(0, 150)))
-def test_ignored_images_change_nothing_wherever_they_stand(rater, ranking, relevant, instances):
+@given(ranking=rankings, relevant=some, places=st.lists(st.integers(0, 150)))
+def test_ignored_images_change_nothing_wherever_they_stand(rater, ranking, relevant, places):
     longer = list(ranking)
-    for number, spot in enumerate(instances):
-        longer.insert(spot, f"ignored{number}")
-    ignored = {f"ignored{number}" for number in range(len(instances))}
+    for number, place in enumerate(places):
+        longer.insert(place, f"ignored{number}")
+    ignored = {f"ignored{number}" for number in range(len(places))}
     assert rater(longer, relevant, ignored) == rater(ranking, relevant, ())
 
 

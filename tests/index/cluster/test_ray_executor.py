@@ -18,8 +18,7 @@ from index.building import journal
 from index.building.build import build
 from index.building.describe_image import Task
 from index.building.thread_executor import ThreadExecutor
-from index.cluster import ray_cluster
-from index.cluster import ray_executor as on_ray
+from index.cluster import ray_cluster, ray_executor
 from index.cluster.ray_cluster import joined
 from index.cluster.ray_executor import Crew, RayExecutor
 from index.cluster.ray_stages import Describe, TaskResult, block_of, rows_of
@@ -76,7 +75,7 @@ def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Galle
 @pytest.fixture
 def one_each(monkeypatch) -> None:
     """One process decodes and one has the network: each takes seconds to start."""
-    monkeypatch.setattr(on_ray, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
+    monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
 
 
 def quiet(*_: object) -> None:
@@ -150,7 +149,7 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
 
     def ask(answer: object) -> list[object]:
         monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
-        monkeypatch.setattr(on_ray, "find_crew", lambda _: Crew(1, 1, {}, {}, 4))
+        monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {}, {}, 4))
         found = next(found for found in find_pictures(gallery)[0] if found.id == "3.png")
         return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([Task(found, b"3.png", frozenset())])]
 
@@ -169,7 +168,7 @@ def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
     def broken(_):
         raise UnreadableImage("unreadable", "It opens, and cannot be read.")
 
-    monkeypatch.setattr(on_ray, "read_file", broken)
+    monkeypatch.setattr(ray_executor, "read_file", broken)
     assert answered(TaskResult("node7", missing)) == [missing]
 
 

@@ -233,9 +233,9 @@ def test_many_at_once_get_a_name_each_and_lose_nothing(gallery: Path, indexed: G
     ready = threading.Barrier(4)
 
     def add(share: int) -> list[str]:
-        intake = ImageAdder(gallery, indexed, decode_image)
+        adder = ImageAdder(gallery, indexed, decode_image)
         ready.wait()
-        return [intake.take("cup.png", data) for data in pictures[share::4]]
+        return [adder.take("cup.png", data) for data in pictures[share::4]]
 
     with ThreadPoolExecutor(4) as threads:
         ids = [image for some in threads.map(add, range(4)) for image in some]

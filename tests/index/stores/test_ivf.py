@@ -11,7 +11,7 @@ from index.gallery import make_gallery
 from index.operations.verify import verify
 from index.storage.arrays import Cells, read_cells, write_cells
 from index.storage.generation import current_folder, open_generation, read_manifest
-from index.stores import ivf as cells
+from index.stores import ivf
 from index.stores import ivf_store as cell_store
 from index.stores.flat_store import nearest
 from index.stores.ivf import make_cells, nearest_cells, update_cells, wants_cells
@@ -129,7 +129,7 @@ def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypa
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 40])
 def test_small_tables(count, monkeypatch):
-    monkeypatch.setattr(cells, "NEAREST", 3)
+    monkeypatch.setattr(ivf, "NEAREST", 3)
     vectors = clustered(count)
     rows, scores = IvfStore(vectors, make_cells(vectors, quiet)).search(vectors, 2)
     assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
@@ -152,7 +152,7 @@ def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
         sorted_anew.append(len(vectors))
         return nearest_cells(vectors, centroids)
 
-    monkeypatch.setattr(cells, "nearest_cells", counting)
+    monkeypatch.setattr(ivf, "nearest_cells", counting)
     new = clustered(1500, seed=3)
     kept = np.delete(np.arange(20_000), np.arange(0, 20_000, 10))
     order = np.random.default_rng(4).permutation(len(kept) + len(new))
@@ -174,7 +174,7 @@ def test_a_gallery_that_has_outgrown_its_cells_gets_others(table, sorted_in, cou
 
 
 def test_large_indexes_and_those_of_who_asks_are_sorted_into_cells(monkeypatch):
-    assert not wants_cells("auto", cells.MANY) and wants_cells("auto", cells.MANY + 1)
+    assert not wants_cells("auto", ivf.MANY) and wants_cells("auto", ivf.MANY + 1)
     assert wants_cells("cells", 1) and not wants_cells("flat", 10**9) and not wants_cells("half", 10**9)
 
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from index.stores import flat_store as flat
-from index.stores import float16_store as half
+from index.stores import float16_store, store
 from index.stores import ivf_store as cell_store
-from index.stores import store
 from index.stores.flat_store import FlatStore
 from index.stores.float16_store import Float16Store
 from index.stores.ivf import make_cells
@@ -28,8 +27,8 @@ def _large_already(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (flat, cell_store):
         monkeypatch.setattr(module, "THREADS", 3)
     monkeypatch.setattr(flat, "ROWS_OF_THREAD", 50)
-    monkeypatch.setattr(half, "LARGE_SHARE", 1.0)
-    monkeypatch.setattr(half, "SPARE", 1)
+    monkeypatch.setattr(float16_store, "LARGE_SHARE", 1.0)
+    monkeypatch.setattr(float16_store, "SPARE", 1)
     monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
     monkeypatch.setattr(IvfStore, "_probes", lambda self, count, among: len(self._cells.centroids))
 
@@ -188,10 +187,10 @@ def test_scores_of_copies_are_hardly_ever_as_wrong_as_is_allowed_for_and_never_m
 
 
 def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(half, "SPARE", 32)
+    monkeypatch.setattr(float16_store, "SPARE", 32)
     compared = []
-    exactly = half.rescored
-    monkeypatch.setattr(half, "rescored", lambda *given: compared.append(len(given[2])) or exactly(*given))
+    exactly = float16_store.rescored
+    monkeypatch.setattr(float16_store, "rescored", lambda *given: compared.append(len(given[2])) or exactly(*given))
     rng = np.random.default_rng(0)
     Float16Store(unit(rng.normal(size=(20_000, 64)))).search(unit(rng.normal(size=(3, 64))), 10)
     assert compared == [42, 42, 42]

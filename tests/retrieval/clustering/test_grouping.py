@@ -1,4 +1,4 @@
-"""Drawn regions of known things are found as spots, and what is the same thing comes into one group."""
+"""Drawn regions of known things are found as instances, and what is the same thing comes into one group."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[in
     return *found, shown
 
 
-def spots_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> ObjectInstances:
+def instances_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> ObjectInstances:
     neighbours = find_neighbours(vectors, images)
     nodes = neighbours.nodes
     return find_object_instances(neighbours, images[nodes], boxes[nodes], vectors[nodes], NULL)
@@ -42,7 +42,7 @@ def spots_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> Obj
 @pytest.mark.parametrize("seed", range(3))
 def test_each_thing_is_a_group_and_its_region_the_one_that_shows_it(seed: int) -> None:
     vectors, images, boxes, shown = gallery(seed)
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     groups = group_instances(instances, vectors[instances.rows])
     members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
     assert sorted(members) == [[p for p, thing in enumerate(shown) if thing == t] for t in range(THINGS)]
@@ -52,7 +52,7 @@ def test_each_thing_is_a_group_and_its_region_the_one_that_shows_it(seed: int) -
 @pytest.mark.parametrize("seed", range(3))
 def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
     vectors, images, boxes, shown = gallery(seed)
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     groups = group_instances(instances, vectors[instances.rows], 0.8, "k-means")
     assert groups.max() >= 0 and np.array_equal(
         groups, group_instances(instances, vectors[instances.rows], 0.8, "k-means")
@@ -64,7 +64,7 @@ def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
 
 def test_profiles_have_length_one_and_spots_stand_in_the_order_of_their_pictures() -> None:
     vectors, images, boxes, _ = gallery()
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     assert np.allclose(instances.profiles.multiply(instances.profiles).sum(axis=1), 1)
     assert (np.diff(instances.images) >= 0).all() and np.array_equal(images[instances.rows], instances.images)
     assert (instances.strengths > 0).all()
@@ -76,7 +76,7 @@ def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
     vectors = vectors.copy()
     for picture in (0, 9, 17, 25):  # each with another thing of its own
         vectors[picture * REGIONS + 3] = unit(other * 8 + np.random.default_rng(picture).normal(size=DIMENSIONS) * 0.4)
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     groups = group_instances(instances, vectors[instances.rows])
     members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
     assert [0, 9, 17, 25] in members and list(range(8)) in members
@@ -84,7 +84,7 @@ def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
 
 def test_a_picture_is_in_a_group_once_and_the_largest_group_is_first() -> None:
     vectors, images, boxes, _ = gallery()
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     for likeness in (0.05, 0.3, 0.9):
         groups = group_instances(instances, vectors[instances.rows], likeness)
         sizes = np.bincount(groups[groups >= 0])
@@ -95,14 +95,14 @@ def test_a_picture_is_in_a_group_once_and_the_largest_group_is_first() -> None:
 
 def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
     vectors, images, boxes, _ = gallery()
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     groups = group_instances(instances, vectors[instances.rows])
     likenesses = typical(instances, groups)
     alike = (instances.profiles @ instances.profiles.T).toarray()
-    for spot, group in enumerate(groups):
-        others = [other for other in np.flatnonzero(groups == group) if other != spot]
-        expected = alike[spot, others].mean() if group >= 0 else 0
-        assert likenesses[spot] == pytest.approx(expected, abs=1e-5)
+    for instance, group in enumerate(groups):
+        others = [other for other in np.flatnonzero(groups == group) if other != instance]
+        expected = alike[instance, others].mean() if group >= 0 else 0
+        assert likenesses[instance] == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_covers_the_picture_counts_less_than_what_is_there_once() -> None:
@@ -130,7 +130,7 @@ def test_unrelated_pictures_make_no_groups() -> None:
 @pytest.mark.parametrize("grouping", GROUPINGS)
 def test_a_gallery_of_one_picture_has_no_spots(grouping: str) -> None:
     vectors, images, boxes, _ = gallery()
-    instances = spots_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
+    instances = instances_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
     assert len(instances.images) == 0 and instances.profiles.shape == (0, 1)
     groups = group_instances(instances, vectors[instances.rows], 0.5, grouping)
     assert groups.tolist() == [] and typical(instances, groups).tolist() == []
@@ -144,6 +144,6 @@ def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> Non
 
 def test_an_unknown_way_is_told_with_those_there_are() -> None:
     vectors, images, boxes, _ = gallery()
-    instances = spots_of(vectors, images, boxes)
+    instances = instances_of(vectors, images, boxes)
     with pytest.raises(UnknownName, match="k-means, linkage"):
         group_instances(instances, vectors[instances.rows], 0.5, "magic")

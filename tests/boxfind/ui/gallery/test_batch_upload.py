@@ -147,10 +147,10 @@ def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
 ) -> None:
     take = ImageAdder.take
 
-    def fills_up(intake: ImageAdder, name: str, data: bytes) -> str:
+    def fills_up(adder: ImageAdder, name: str, data: bytes) -> str:
         if name == "b.png":
             raise DiskFull("There is no more room for b.png.")
-        return take(intake, name, data)
+        return take(adder, name, data)
 
     monkeypatch.setattr(ImageAdder, "take", fills_up)
     add(page, *((f"{letter}.png", png(90 + n)) for n, letter in enumerate("abcd")))
@@ -164,10 +164,10 @@ def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
 ) -> None:
     take = ImageAdder.take
 
-    def leave(intake: ImageAdder, name: str, data: bytes) -> str:
+    def leave(adder: ImageAdder, name: str, data: bytes) -> str:
         if name == "b.png":
             raise StopException
-        return take(intake, name, data)
+        return take(adder, name, data)
 
     monkeypatch.setattr(ImageAdder, "take", leave)
     add(page, ("a.png", png(90)), ("b.png", png(91)))

@@ -9,7 +9,7 @@ from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
     "GALERY": ("pictures", r"no setting BOXFIND_GALERY; the nearest name is BOXFIND_GALLERY\."),
-    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/settings\.py lists"),
+    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/setting_groups\.py lists"),
     "MID_LAYER_WEIGHT": ("0.5", r"no setting BOXFIND_MID_LAYER_WEIGHT"),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),
     "SIDE": ("9", r"BOXFIND_SIDE cannot be '9': it must be greater than or equal to 64"),

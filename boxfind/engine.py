@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import ThreadpoolController
 
-from boxfind.embedders import embedder_for_building, embedder_for_searching, text_tower
+from boxfind.embedders import embedder_for_building, embedder_for_searching, expected_changes, text_tower
 from boxfind.executors import EXECUTORS
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
@@ -25,7 +25,7 @@ from retrieval.ranking.multi_object import merge_views, search_multiple
 from retrieval.ranking.region_search import prefer_whole
 from retrieval.request import Example, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, rerank_by_text, search_by_text, tower_text_scorer
-from retrieval.types import Box, Hit, Image, Progress
+from retrieval.types import Box, Hit, Image, Notify, Progress
 
 if TYPE_CHECKING:  # it needs pymilvus
     from index.milvus.publish import Publisher
@@ -157,12 +157,17 @@ class Engine:
                 self._embedders[recipe] = embedder_for_searching(recipe, self.settings)
             return self._embedders[recipe]
 
-    def build(self, progress: Progress, full: bool = False) -> Path:
+    def recipe_changes(self, gallery: Gallery) -> list[str]:
+        """How the next update would change the recipe of the index, so that it reads all pictures again."""
+        return expected_changes(gallery.manifest.recipe, self.settings)
+
+    def build(self, progress: Progress, full: bool = False, notify: Notify = lambda _: None) -> Path:
         """Brings the index up to date in this process; returns the folder of the generation that is served then.
 
-        `full` looks at every picture and learns everything anew. Without a configured gallery the sample gallery is
-        drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing,
-        ClusterProblem, UnknownName, and StoreAway, at once, when the engine that is to have the vectors is away.
+        `full` looks at every picture and learns everything anew. Before all pictures are read again `notify` is told
+        why. Without a configured gallery the sample gallery is drawn first. Raises BuildRunning, BuildCancelled,
+        GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, and StoreAway, at once,
+        when the engine that is to have the vectors is away.
         """
         settings = self.settings
         start = pick(EXECUTORS, "engine", settings.engine)
@@ -171,6 +176,10 @@ class Engine:
             def both(stage: str, done: int, total: int) -> None:
                 report(stage, done, total)
                 progress(stage, done, total)
+
+            def tell(sentence: str) -> None:
+                report.notify(sentence)
+                notify(sentence)
 
             with self._lock:
                 publisher = self._handed_over()
@@ -182,7 +191,7 @@ class Engine:
             embedder, note = embedder_for_building(settings, both)
             with start(settings, embedder) as executor:
                 folder = build(
-                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.store, prepare
+                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.store, prepare, tell
                 )
             if publisher:
                 publisher.drop_others(settings.index_dir)

@@ -16,7 +16,7 @@ from retrieval.descriptors.embedder import Embedder
 
 @contextmanager
 def start_here(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
-    with DecoderPool(settings.workers, keypoints=settings.keypoints) as pool:
+    with DecoderPool(settings.workers) as pool:
         yield ThreadExecutor(embedder, pool, settings.workers)
 
 
@@ -30,7 +30,7 @@ def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
     make = partial(embedder_in_a_cluster, embedder.recipe, settings.model_copy(update=secrets))
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
     with joined(settings.ray_address, settings.workers):
-        yield RayExecutor(embedder, make, settings.workers, settings.keypoints, gpus)
+        yield RayExecutor(embedder, make, settings.workers, gpus)
 
 
 EXECUTORS: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Executor]]] = {

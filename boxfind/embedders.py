@@ -12,10 +12,10 @@ from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import head_problem, read_head
-from retrieval.descriptors.recipe import LEARNED, Recipe
+from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import Whitening, no_whitening
 from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
-from retrieval.networks.backbones import BACKBONES, Backbone, choose_backbone
+from retrieval.networks.backbones import AUTO, BACKBONES, Backbone, choose_backbone
 from retrieval.networks.imagenet_classes import load_classifier
 from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
 from retrieval.networks.run_options import RunOptions
@@ -152,7 +152,22 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         whitening="none" if speaks else _head_id(settings) or settings.build.whitening,
         dimensions=settings.tuning.dimensions,
         precision=precision,
+        keypoints=settings.build.keypoints,
     )
+
+
+def expected_changes(recipe: Recipe, settings: Settings) -> list[str]:
+    """How an update would change the recipe of an index, as far as the settings say without starting anything.
+
+    The backbone that `auto` takes, where regions come from and the precision depend on what this machine has: only the
+    build knows these.
+    """
+    backbone = BACKBONES.get(recipe.backbone if settings.build.backbone == AUTO else settings.build.backbone)
+    if backbone is None:
+        return []
+    now = make_recipe(backbone, settings.changed(head=None), {}, recipe.precision)
+    now = replace(now, regions=recipe.regions, detectors=recipe.detectors)
+    return recipe_changes(recipe, replace(now, whitening=recipe.whitening) if settings.build.head else now)
 
 
 def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
@@ -171,7 +186,7 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
     found, _ = find_pictures(settings.gallery_dir)
     chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
     examples = []
-    with DecoderPool(1, keypoints=0) as pool:
+    with DecoderPool(1) as pool:
         for count, picture in enumerate(chosen, start=1):
             progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
             with contextlib.suppress(UnreadableImage):

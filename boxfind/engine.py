@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from threadpoolctl import ThreadpoolController
 
-from boxfind.embedders import embedder_for_building, embedder_for_searching, text_tower
+from boxfind.embedders import embedder_for_building, embedder_for_searching, expected_changes, text_tower
 from boxfind.executors import EXECUTORS
 from boxfind.once import Once
 from boxfind.settings import PROJECT, Settings
@@ -25,7 +25,7 @@ from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import IndexProblem, pick
 from retrieval.request import Example, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
-from retrieval.types import Box, Hit, Image, Progress, Query
+from retrieval.types import Box, Hit, Image, Notify, Progress, Query
 
 if TYPE_CHECKING:  # it needs pymilvus
     from index.milvus.publish import Publisher
@@ -146,12 +146,17 @@ class Engine:
         """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
 
-    def build(self, progress: Progress, full: bool = False) -> Path:
+    def recipe_changes(self, gallery: Gallery) -> list[str]:
+        """How the next update would change the recipe of the index, so that it reads all pictures again."""
+        return expected_changes(gallery.manifest.recipe, self.settings)
+
+    def build(self, progress: Progress, full: bool = False, notify: Notify = lambda _: None) -> Path:
         """Brings the index up to date in this process; returns the folder of the generation that is served then.
 
-        `full` looks at every picture and learns everything anew. Without a configured gallery the sample gallery is
-        drawn first. Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing,
-        ClusterProblem, UnknownName, and StoreAway, at once, when the engine that is to have the vectors is away.
+        `full` looks at every picture and learns everything anew. Before all pictures are read again `notify` is told
+        why. Without a configured gallery the sample gallery is drawn first. Raises BuildRunning, BuildCancelled,
+        GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, and StoreAway, at once,
+        when the engine that is to have the vectors is away.
         """
         settings = self.settings
         start = pick(EXECUTORS, "engine", settings.build.engine)
@@ -160,6 +165,10 @@ class Engine:
             def both(stage: str, done: int, total: int) -> None:
                 report(stage, done, total)
                 progress(stage, done, total)
+
+            def tell(sentence: str) -> None:
+                report.notify(sentence)
+                notify(sentence)
 
             publisher = self._publisher()
             prepare = preparation(publisher, both)
@@ -170,7 +179,15 @@ class Engine:
             embedder, note = embedder_for_building(settings, both)
             with start(settings, embedder) as executor:
                 folder = build(
-                    settings.gallery_dir, settings.index_dir, executor, both, note, full, settings.search.store, prepare
+                    settings.gallery_dir,
+                    settings.index_dir,
+                    executor,
+                    both,
+                    note,
+                    full,
+                    settings.search.store,
+                    prepare,
+                    tell,
                 )
             if publisher:
                 publisher.drop_others(settings.index_dir)

@@ -14,7 +14,7 @@ from retrieval.descriptors.embedder import Embedder
 
 @contextmanager
 def start_here(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
-    with DecoderPool(settings.build.workers, keypoints=settings.build.keypoints) as pool:
+    with DecoderPool(settings.build.workers) as pool:
         yield ThreadExecutor(embedder, pool, settings.build.workers)
 
 
@@ -28,7 +28,7 @@ def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
     make = partial(embedder_in_a_cluster, embedder.recipe, without_secrets)
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
     with joined(settings.build.ray_address, settings.build.workers):
-        yield RayExecutor(embedder, make, settings.build.workers, settings.build.keypoints, gpus)
+        yield RayExecutor(embedder, make, settings.build.workers, gpus)
 
 
 EXECUTORS: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Executor]]] = {

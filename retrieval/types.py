@@ -37,6 +37,9 @@ Scores = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 when unknown)."""
 
+Notify = Callable[[str], None]
+"""Called with a sentence for whoever follows the work."""
+
 Confidence = Literal["likely", "possible", "unlikely"]
 """Whether a gallery image holds what was asked for, judged by what pictures without it score."""
 

@@ -18,7 +18,7 @@ from index.building.thread_executor import ThreadExecutor
 from index.storage.generation import Prepare, no_preparation
 from retrieval.descriptors.embedder import Embedder
 from retrieval.ranking import verification
-from retrieval.types import Image
+from retrieval.types import Image, Notify
 from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
 
@@ -129,8 +129,9 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> B
         into: str = "index",
         full: bool = False,
         prepare: Prepare = no_preparation,
+        notify: Notify = lambda _: None,
     ) -> Path:
         look = ThreadExecutor(embedder, pool, workers)
-        return build(folder, tmp_path / into, look, lambda *_: None, full=full, prepare=prepare)
+        return build(folder, tmp_path / into, look, lambda *_: None, full=full, prepare=prepare, notify=notify)
 
     return built

@@ -29,6 +29,7 @@ TINY_RECIPE = Recipe(
     whitening="learned",
     dimensions=8,
     precision="float32",
+    keypoints=500,
 )
 
 

@@ -60,7 +60,7 @@ def build(
         jobs.yield_to_others()
         began = time.perf_counter()
         with TerminalProgress(notes) as report:
-            folder = Engine(settings).build(report, full)
+            folder = Engine(settings).build(report, full, note)
     _report(folder, time.perf_counter() - began, folder.name != before)
 
 

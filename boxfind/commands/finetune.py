@@ -27,7 +27,7 @@ def finetune(
     settings = settings_with(gallery=gallery, backbone=backbone)
     with TerminalProgress(notes) as progress:
         embedder, remark = embedder_for_building(settings, progress)
-        with DecoderPool(settings.build.workers, keypoints=0) as pool:
+        with DecoderPool(settings.build.workers) as pool:
             found = train(labels, settings.gallery_dir, out, embedder, pool, settings.build.workers, progress)
     if remark:
         note(remark)

@@ -22,6 +22,7 @@ def build_panel() -> None:
     if running or not is_admin():
         return
     with st.container(gap="xxsmall"):
+        _said_beforehand(shared_engine())
         _build_button("Update index", ":material/refresh:", "Looks at new and changed pictures only.")
         _build_button(
             "Build everything anew",
@@ -91,6 +92,15 @@ def first_build(engine: Engine) -> None:
     follow()
 
 
+def _said_beforehand(engine: Engine) -> None:
+    """Why an update would take as long as the first build did."""
+    gallery = engine.gallery()
+    changes = engine.recipe_changes(gallery)
+    if changes:
+        count = gallery.manifest.counts.images
+        st.caption(plain(f"An update reads all {count:,} pictures again: {'; '.join(changes)}."))
+
+
 def _build_button(label: str, icon: str, help: str, full: bool = False) -> None:
     st.button(label, icon=icon, help=help, type="tertiary", on_click=_or_toast, args=[start_build, full])
 
@@ -112,6 +122,8 @@ def _progress(was_running: bool) -> None:
 
 def _running(state: BuildState) -> None:
     st.progress(_share(state), text=_words(state))
+    if state.notice:
+        st.caption(plain(state.notice))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Since {time.strftime('%H:%M', time.localtime(state.started))}, process {state.pid}")
         if is_admin():

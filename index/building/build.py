@@ -5,7 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from index.building.assemble import Assembled, assemble
-from index.building.build_plan import Plan, changes, make_plan, refuse_when_gone, refuse_when_unreadable
+from index.building.build_plan import (
+    MOST_REGIONS,
+    Plan,
+    changes,
+    make_plan,
+    reasons_to_reread,
+    refuse_when_gone,
+    refuse_when_unreadable,
+    reread_notice,
+)
 from index.building.describe_all import describe_all
 from index.building.describe_image import Executor
 from index.building.journal import Journal, open_journal, remove_journal
@@ -24,15 +33,11 @@ from index.storage.generation import (
     served_generation,
 )
 from index.stores.ivf import wants_cells
-from retrieval.descriptors.recipe import LEARNED, Recipe
+from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem, IndexProblem
-from retrieval.types import Progress
+from retrieval.types import Notify, Progress
 
-OUTGROWN = 2
-"""A whitening is learned anew when the gallery has so many times the pictures that it was learned from."""
-MOST_REGIONS = 20
-"""Of a picture: a whitening that was learned from more than SAMPLE of them has seen all that it can."""
 BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
 """On disk, roughly: a picture in an index, and in the journal as long as there is no whitening."""
 
@@ -46,15 +51,17 @@ def build(
     full: bool = False,
     store: str = "auto",
     prepare: Prepare = no_preparation,
+    notify: Notify = lambda _: None,
 ) -> Path:
     """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
 
     `look` looks at them; whatever does, and however often it changes, the journal keeps what it has done.
-    Only new and changed pictures are looked at, unless `full`: then all are, and the whitening is learned anew. A
-    file that cannot be used is recorded with its reason and costs nothing but itself. What is served changes only
-    when everything is complete, and not at all when nothing is new. A build goes on from where an interrupted one
-    stopped. `prepare` is given what is to be served, also when nothing is new. Raises GalleryProblem, DiskFull, and
-    what `look` and `prepare` raise.
+    Only new and changed pictures are looked at, unless `full` is given or the recipe has changed: then all are, the
+    whitening is learned anew, and `notify` is told why before the first picture is looked at. A file that cannot be
+    used is recorded with its reason and costs nothing but itself. What is served changes only when everything is
+    complete, and not at all when nothing is new. A build goes on from where an interrupted one stopped. `prepare` is
+    given what is to be served, also when nothing is new. Raises GalleryProblem, DiskFull, and what `look` and `prepare`
+    raise.
     """
     index_dir.mkdir(parents=True, exist_ok=True)
     with room_in(index_dir), scratch_folder(index_dir) as folder:
@@ -64,7 +71,8 @@ def build(
         refuse_when_gone(gallery, served, len(found), full)
         gallery, embedder = gallery.resolve(), executor.embedder
         recipe = embedder.recipe
-        base = PreviousGeneration(served) if served and not full and _goes_on(served, recipe, len(found)) else None
+        reasons = reasons_to_reread(served, recipe, len(found), full) if served else []
+        base = PreviousGeneration(served) if served and not reasons else None
         with open_journal(index_dir, _terms(gallery, recipe, base), recipe.dedup_similarity) as journal:
             if base and journal.whitening is None:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
@@ -72,6 +80,8 @@ def build(
                 journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
             need_space(index_dir, _size(plan, journal))
+            if reasons:
+                notify(reread_notice(reasons, len(found), len(plan.to_do)))
             describe_all(plan, executor, journal, progress)
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
@@ -99,14 +109,6 @@ def _suits(served: Generation, gallery: str, note: str, store: str) -> bool:
     """Whether a generation of the same pictures says, and can be searched, as it would if it were made now."""
     as_searched = served.cells is not None or not wants_cells(store, len(served.vectors))
     return as_searched and (served.manifest.gallery, served.manifest.note) == (gallery, note)
-
-
-def _goes_on(served: Generation, recipe: Recipe, found: int) -> bool:
-    """Whether new pictures can be compared with those of the generation, in axes that still suit the gallery."""
-    learned = served.manifest.learned
-    small = recipe.whitening == LEARNED and learned * MOST_REGIONS < SAMPLE
-    outgrown = small and found >= OUTGROWN * learned
-    return served.manifest.recipe == recipe and not outgrown
 
 
 def _terms(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:

@@ -10,12 +10,18 @@ from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration
 from index.storage.folder_scan import Found, Skipped
 from index.storage.generation import Changes, Generation
+from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
+from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
 
 FEW = 20
 """With fewer pictures it is no wonder when most of them go."""
 GONE, UNREADABLE = 0.5, 0.2
 """The share of the pictures served that may vanish, or turn out to be unreadable, before a build refuses."""
+OUTGROWN = 2
+"""A whitening is learned anew when the gallery has so many times the pictures that it was learned from."""
+MOST_REGIONS = 20
+"""Of a picture: a whitening that was learned from more than SAMPLE of them has seen all that it can."""
 OVERRIDE = "If that is meant, build with --full. What is served stays as it is."
 
 
@@ -89,6 +95,28 @@ def make_plan(
         else:
             plan.to_do.append(picture)
     return plan
+
+
+def reasons_to_reread(served: Generation, recipe: Recipe, found: int, full: bool) -> list[str]:
+    """Why no picture of the served generation can be taken over, in words; empty when they can be.
+
+    Pictures of another recipe do not compare with new ones, nor do those of axes that no longer suit the gallery.
+    """
+    changes = recipe_changes(served.manifest.recipe, recipe)
+    if full:
+        return ["a full build was asked for", *changes]
+    learned = served.manifest.learned
+    small = recipe.whitening == LEARNED and learned * MOST_REGIONS < SAMPLE
+    if changes or not small or found < OUTGROWN * learned:
+        return changes
+    return [f"the whitening was learned from {learned:,} pictures, and there are {found:,} now"]
+
+
+def reread_notice(reasons: list[str], found: int, left: int) -> str:
+    """ "All 2,000 pictures are read again: keypoints changed from 0 to 500." `left`: how many still have to be."""
+    pictures = f"All {found:,} pictures are" if found != 1 else "The only picture is"
+    done = f" The last build has read {found - left:,} of them already." if left < found else ""
+    return f"{pictures} read again: {'; '.join(reasons)}.{done}"
 
 
 def refuse_when_gone(gallery: Path, served: Generation | None, found: int, full: bool) -> None:

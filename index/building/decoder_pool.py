@@ -21,7 +21,7 @@ from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image, decode_picture, read_file
 from retrieval.images.resize import resize_image, thumbnail
 from retrieval.printable import shown
-from retrieval.ranking.keypoints import LIMIT, find_keypoints, use_one_thread
+from retrieval.ranking.keypoints import find_keypoints, use_one_thread
 from retrieval.types import Image
 
 SECONDS = 20.0
@@ -76,11 +76,8 @@ class _WidePipes(SpawnContext):
 class DecoderPool:
     """Worker processes that read and decode; use it in a `with` block or close it. Many threads may ask it at once."""
 
-    def __init__(
-        self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY, keypoints: int = LIMIT
-    ) -> None:
-        """`keypoints`: how many of a picture `look` gives at most; finding them is the longer part of its work."""
-        self._seconds, self._keypoints = seconds, keypoints
+    def __init__(self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+        self._seconds = seconds
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=PICTURES_PER_WORKER,
@@ -100,12 +97,15 @@ class DecoderPool:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
-    def look(self, path: Path, side: int, known: frozenset[str] = frozenset()) -> DecodedImage | Unchanged:
-        """What a build needs of a picture file; only that it is the Same when its SHA-256 is among the known.
+    def look(
+        self, path: Path, side: int, keypoints: int = 0, known: frozenset[str] = frozenset()
+    ) -> DecodedImage | Unchanged:
+        """What a build needs of a picture file; Unchanged when its SHA-256 is among the known.
 
-        Raises UnreadableImage.
+        `side` and `keypoints` are those of a recipe; finding keypoints is the longer part of the work. Raises
+        UnreadableImage.
         """
-        found: DecodedImage | Unchanged = self._run(path.name, _look, path, side, known, self._keypoints)
+        found: DecodedImage | Unchanged = self._run(path.name, _look, path, side, keypoints, known)
         return found
 
     def decode(self, data: bytes, name: str) -> Image:
@@ -122,7 +122,7 @@ class DecoderPool:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it anew.") from None
 
 
-def _look(path: Path, side: int, known: frozenset[str], keypoints: int) -> DecodedImage | Unchanged:
+def _look(path: Path, side: int, keypoints: int, known: frozenset[str]) -> DecodedImage | Unchanged:
     before = _facts(path)
     data = read_file(path)
     if before != _facts(path) or before[0] != len(data):

@@ -10,6 +10,7 @@ from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.journal import DescribedImage
 from index.storage.folder_scan import Found, Skipped
 from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import UnreadableImage
 
 
@@ -46,11 +47,12 @@ class Executor(Protocol):
         """
 
 
-def decode_task(task: Task, pool: DecoderPool, side: int) -> DecodedImage | Unchanged | Skipped:
-    """The first half: the file is read and decoded, as large as a network of that side takes it."""
+def decode_task(task: Task, pool: DecoderPool, recipe: Recipe) -> DecodedImage | Unchanged | Skipped:
+    """The first half: the file is read and decoded, as large as the network of the recipe takes it."""
     found = task.found
+    assert recipe.keypoints is not None  # only a stored recipe may lack it, and nothing is built by such a one
     try:
-        return pool.look(found.path, side, task.known)
+        return pool.look(found.path, recipe.side, recipe.keypoints, task.known)
     except UnreadableImage as error:
         return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
 

@@ -16,7 +16,6 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
-from retrieval.types import Progress
 
 LOCK_TIMEOUT = 1.0
 """Seconds a build waits for the lock, since whoever asks after a build holds it for an instant."""
@@ -40,6 +39,8 @@ class BuildState(BaseModel):
     done: int = 0
     total: int = 0
     message: str = ""
+    notice: str = ""
+    """What was said of the build before it looked at pictures: why all of them are read again."""
 
     @property
     def rate(self) -> float:
@@ -67,8 +68,8 @@ def build_state(index_dir: Path) -> BuildState | None:
 
 
 @contextmanager
-def building(index_dir: Path) -> Iterator[Progress]:
-    """Makes the body the one build of this index: give the progress function it yields to `index.building.build`.
+def building(index_dir: Path) -> Iterator["BuildReport"]:
+    """Makes the body the one build of this index: give the report it yields to `index.building.build`, as progress.
 
     What the body reports stands in build.json for everyone to read. The operating system frees the lock when the
     process dies. Raises BuildRunning, and BuildCancelled from the progress function once somebody asked for that.
@@ -124,34 +125,14 @@ def _who(index_dir: Path) -> str:
 
 
 @contextmanager
-def _reported(index_dir: Path) -> Iterator[Progress]:
-    now = time.time()
-    state = BuildState(
-        state="running", pid=os.getpid(), host=socket.gethostname(), started=now, stage_started=now, now=now
-    )
-    written = 0.0
+def _reported(index_dir: Path) -> Iterator["BuildReport"]:
     asked, ended = threading.Event(), threading.Event()
-
-    def progress(stage: str, done: int, total: int) -> None:
-        nonlocal state, written
-        if asked.is_set():
-            cancel_this_build()
-        now = time.time()
-        new_stage = stage != state.stage
-        begun = now if new_stage else state.stage_started
-        state = state.model_copy(
-            update={"stage": stage, "done": done, "total": total, "now": now, "stage_started": begun}
-        )
-        if new_stage or now - written > WRITE_EVERY:
-            _write(index_dir, state)
-            written = now
-
-    _write(index_dir, state)
+    report = BuildReport(index_dir, asked)
     watcher = threading.Thread(target=_watch, args=[index_dir, asked, ended], daemon=True)
     watcher.start()
     outcome: dict[str, str] = {}
     try:
-        yield progress
+        yield report
         outcome = {"state": "done"}
     except BuildCancelled as cancelled:
         outcome = {"state": "cancelled", "message": str(cancelled)}
@@ -164,7 +145,39 @@ def _reported(index_dir: Path) -> Iterator[Progress]:
         ended.set()
         watcher.join()
         with contextlib.suppress(OSError):  # a full disk: the lock is free and the state says running, which is failed
-            _write(index_dir, state.model_copy(update={**outcome, "now": time.time()}))
+            report.update(**outcome, now=time.time())
+
+
+class BuildReport:
+    """A progress function that keeps build.json up to date, and raises BuildCancelled once that was asked for."""
+
+    def __init__(self, index_dir: Path, cancel: threading.Event) -> None:
+        self._index_dir, self._cancel, self._written = index_dir, cancel, 0.0
+        now = time.time()
+        self._state = BuildState(
+            state="running", pid=os.getpid(), host=socket.gethostname(), started=now, stage_started=now, now=now
+        )
+        _write(index_dir, self._state)
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if self._cancel.is_set():
+            cancel_this_build()
+        now, before = time.time(), self._state
+        new_stage = stage != before.stage
+        begun = now if new_stage else before.stage_started
+        known = {"stage": stage, "done": done, "total": total, "now": now, "stage_started": begun}
+        self._state = before.model_copy(update=known)
+        if new_stage or now - self._written > WRITE_EVERY:
+            _write(self._index_dir, self._state)
+            self._written = now
+
+    def notify(self, sentence: str) -> None:
+        """Has everyone read the sentence while the build runs."""
+        self.update(notice=sentence)
+
+    def update(self, **facts: object) -> None:
+        self._state = self._state.model_copy(update=facts)
+        _write(self._index_dir, self._state)
 
 
 def _watch(index_dir: Path, asked: threading.Event, ended: threading.Event) -> None:

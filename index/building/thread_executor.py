@@ -47,4 +47,4 @@ class ThreadExecutor:
         return self.workers + 2 if self.workers > 1 else 1
 
     def _look(self, task: Task) -> Result:
-        return describe_image(task, decode_task(task, self.pool, self.embedder.recipe.side), self.embedder)
+        return describe_image(task, decode_task(task, self.pool, self.embedder.recipe), self.embedder)

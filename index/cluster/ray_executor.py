@@ -15,7 +15,6 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import ClusterProblem, UnreadableImage
 from retrieval.images.decode import read_file
 from retrieval.printable import shown
-from retrieval.ranking.keypoints import LIMIT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +51,6 @@ class RayExecutor:
     embedder: Embedder
     make: Callable[[], Embedder]
     workers: int = 1
-    keypoints: int = LIMIT
     gpus: bool = True
     """Whether GPUs can run this network; where there is none processors do."""
 
@@ -89,7 +87,7 @@ class RayExecutor:
             whole = {"batch_size": None, "batch_format": "pyarrow", "zero_copy_batch": True}
             return {"compute": strategy, "max_task_retries": RETRIES, **whole, **needs}
 
-        side, numbered = self.embedder.recipe.side, enumerate(tasks)
+        numbered = enumerate(tasks)
         blocks = []
         while rows := list(islice(numbered, size)):
             blocks.append(block_of(rows))
@@ -98,7 +96,7 @@ class RayExecutor:
             warnings.simplefilter("ignore")  # max_task_retries will move: it has no other place yet
             data = (
                 ray.data.from_arrow(blocks)
-                .map_batches(Decode, fn_constructor_args=(side, self.keypoints), **pool(first, crew.decoder))
+                .map_batches(Decode, fn_constructor_args=(self.embedder.recipe,), **pool(first, crew.decoder))
                 .map_batches(Describe, fn_constructor_args=(self.make,), **pool(second, crew.network))
             )
         try:

@@ -16,6 +16,7 @@ from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.describe_image import Result, Task, decode_task, describe_image
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import BoxfindError
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,10 @@ def rows_of(block: pa.Table) -> Iterator[tuple[int, Any]]:
 class Decode:
     """The first half: pictures are read, in a process of its own with limits on time and memory."""
 
-    def __init__(self, side: int, keypoints: int) -> None:
+    def __init__(self, recipe: Recipe) -> None:
         vars(sys.modules["__main__"]).pop("__file__", None)  # else a new process first imports all of Ray
-        self._pool = DecoderPool(1, keypoints=keypoints)
-        self._side = side
+        self._pool = DecoderPool(1)
+        self._recipe = recipe
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Tasks -> Decoded, or an Answer that says why this machine cannot."""
@@ -65,7 +66,7 @@ class Decode:
 
     def _decoded(self, task: Task) -> DecodedTask | TaskResult:
         try:
-            return DecodedTask(task, decode_task(task, self._pool, self._side), socket.gethostname())
+            return DecodedTask(task, decode_task(task, self._pool, self._recipe), socket.gethostname())
         except Exception as error:
             return _problem(error)
 

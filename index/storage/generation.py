@@ -52,7 +52,7 @@ Prepare = Callable[[Path], None]
 """What has to be done with a complete generation before it is served; it raises when that is not possible."""
 FORMAT = 5
 RENAMED_SINCE_4 = {"fine": "mid_layer_weight", "distinct": "dedup_similarity", "finders": "detectors"}
-"""Fields of the recipe; format 4 also calls the background scores `null`."""
+"""Fields of the recipe, which lacks `keypoints` in format 4; that also calls the background scores `null`."""
 SLICED = ("thumbs", "keypoints")
 """Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
 NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
@@ -234,7 +234,7 @@ def _upgraded_from_4(manifest: dict[str, Any]) -> dict[str, Any]:
     """The fields of a format 4 manifest under their present names; whether they are complete is checked afterwards."""
     recipe = manifest.get("recipe")
     if isinstance(recipe, dict):
-        recipe = {RENAMED_SINCE_4.get(name, name): value for name, value in recipe.items()}
+        recipe = {RENAMED_SINCE_4.get(name, name): value for name, value in recipe.items()} | {"keypoints": None}
     return {**manifest, "format": FORMAT, "recipe": recipe, "background": manifest.get("null")}
 
 

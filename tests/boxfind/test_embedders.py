@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from boxfind import embedders
-from boxfind.embedders import embedder_for_building, embedder_in_a_cluster, make_recipe, region_sources
+from boxfind.embedders import (
+    embedder_for_building,
+    embedder_in_a_cluster,
+    expected_changes,
+    make_recipe,
+    region_sources,
+)
 from boxfind.settings import BadSetting, Settings
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import HeadFacts, write_head
@@ -52,6 +58,21 @@ def test_an_unknown_source_of_regions_quotes_all_there_are():
 def test_regions_are_listed_with_commas(monkeypatch):
     monkeypatch.setenv("BOXFIND_REGIONS", "whole, proposals,grid")
     assert Settings.load().build.regions == ("whole", "proposals", "grid")
+
+
+def test_keypoints_of_the_recipe_are_those_of_the_settings():
+    assert [recipe_of(Settings.load(keypoints=count)).keypoints for count in (0, 500)] == [0, 500]
+
+
+def test_what_an_update_would_change_is_known_from_the_settings(tmp_path: Path):
+    recipe = recipe_of(Settings.load())
+    assert expected_changes(recipe, Settings.load()) == []
+    assert expected_changes(recipe, Settings.load(keypoints=0)) == ["keypoints changed from 500 to 0"]
+    assert expected_changes(replace(recipe, regions=("whole",), precision="int8"), Settings.load()) == []
+    assert expected_changes(recipe, Settings.load(head=tmp_path / "head.safetensors")) == []
+    changes = expected_changes(recipe, Settings.load(backbone="resnet50"))
+    assert changes[0] == "backbone changed from efficientnet-lite0 to resnet50"
+    assert expected_changes(replace(recipe, backbone="gone"), Settings.load()) == []
 
 
 def test_a_network_that_knows_sentences_keeps_its_own_space():

@@ -49,7 +49,9 @@ def test_build_again_and_in_full(other, boxfind, draw):
     again = boxfind(*build)
     assert again.code == 0 and again.out.endswith("\nNothing is new since the last build.\n")
     before = current_folder(other.index)
-    assert boxfind(*build, "--full").out.endswith("\n0 new or changed, 12 unchanged, 0 gone.\n")
+    full = boxfind(*build, "--full")
+    assert full.out.endswith("\n0 new or changed, 12 unchanged, 0 gone.\n")
+    assert "All 13 pictures are read again: a full build was asked for.\n" in full.err
     assert current_folder(other.index) != before
     assert boxfind("verify", "--index", other.index).code == 0
 
@@ -79,6 +81,8 @@ def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, 
         stop(process, other.index, boxfind)
         out, err = process.communicate(timeout=30)
     assert time.monotonic() - began < 30
+    notice, _, err = err.partition("\n")
+    assert notice.startswith("All 53 pictures are read again: the whitening was learned from 12 pictures")
     assert replace(other.said, code=process.returncode, out=out, err=err).failed(
         "Cancelled; what was done is kept", "goes on from there"
     )

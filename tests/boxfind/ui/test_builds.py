@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
@@ -113,6 +114,30 @@ def test_logging_in_with_half_a_provider_is_a_sentence(app: AppTest, monkeypatch
     app.run()
     press(app, "Log in")
     assert calm(app) and "Logging in does not work" in texts(app, "toast")
+
+
+@pytest.mark.parametrize("admin", [True, False])
+def test_administrators_read_beforehand_that_an_update_reads_all_pictures_again(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, admin: bool
+) -> None:
+    if admin:
+        request.getfixturevalue("here")
+    app.run()
+    assert "again" not in texts(app.sidebar, "caption")
+    monkeypatch.setenv("BOXFIND_KEYPOINTS", "0")
+    st.cache_resource.clear()  # the program is started again
+    app.run()
+    sentence = "An update reads all 12 pictures again: keypoints changed from 500 to 0."
+    assert calm(app) and (sentence in texts(app.sidebar, "caption").replace("\\", "")) == admin
+
+
+def test_why_all_pictures_are_read_again_stands_beside_the_progress(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = "All 12 pictures are read again: keypoints changed from 0 to 500."
+    show_build(monkeypatch, build_of("running", stage="Looking at pictures", notice=notice))
+    app.run()
+    assert calm(app) and notice in texts(app.sidebar, "caption").replace("\\", "")
 
 
 @pytest.mark.usefixtures("here")

@@ -56,16 +56,15 @@ def test_what_a_build_needs_of_a_picture(gallery: Path, pool: DecoderPool):
     picture = load_image(gallery / "3.png")
     assert np.array_equal(seen.pixels, picture)  # 128 x 96 is what the network takes
     assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
-    same = pool.look(gallery / "3.png", 128, frozenset([seen.sha256]))
+    same = pool.look(gallery / "3.png", 128, known=frozenset([seen.sha256]))
     assert same == Unchanged(seen.bytes, seen.mtime, seen.sha256)
 
 
 def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
-    found = pool.look(gallery / "3.png", 128)
+    found = pool.look(gallery / "3.png", 128, keypoints=500)
     assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
     for most in (4, 0):
-        with DecoderPool(1, keypoints=most) as other:
-            fewer = other.look(gallery / "3.png", 128)
+        fewer = pool.look(gallery / "3.png", 128, keypoints=most)
         assert isinstance(fewer, DecodedImage) and len(fewer.keypoints) == most * RECORD.itemsize
 
 

@@ -57,6 +57,17 @@ def test_running_then_done(tmp_path: Path):
     assert after and after.state == "done" and after.message == ""
 
 
+def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
+    with building(tmp_path) as report:
+        report.notify("All 8 pictures are read again: keypoints changed from 0 to 500.")
+        report("Looking at pictures", 2, 8)
+        during = build_state(tmp_path)
+    assert during and (during.stage, during.done) == ("Looking at pictures", 2)
+    assert during.notice == "All 8 pictures are read again: keypoints changed from 0 to 500."
+    with building(tmp_path):
+        assert build_state(tmp_path).notice == ""
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [(GalleryProblem("There is no picture."), "There is no picture."), (OSError("disk full"), "OSError: disk full")],

@@ -1,5 +1,6 @@
 """A second build looks only at what is new, and gives what a build of everything would have given."""
 
+import json
 import os
 import random
 import time
@@ -17,7 +18,7 @@ from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
 from index.storage import blobs as blobs
-from index.storage.generation import current_folder, generations, read_manifest, read_skipped
+from index.storage.generation import RENAMED_SINCE_4, current_folder, generations, read_manifest, read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import GalleryProblem
 from retrieval.images.decode import load_image
@@ -162,6 +163,79 @@ def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
     assert read_manifest(folder).changes.kept == 40  # of the pictures; the work was all done again
 
 
+def test_other_keypoints_make_an_update_read_all_pictures_again_and_say_so_first(
+    many: Path, build_index, make_embedder, draw
+):
+    age(many)
+    bare, detailed = (Counting(make_embedder(keypoints=count)) for count in (0, 500))
+    build_index(many, embedder=bare.embedder)
+    Pillow.fromarray(draw(100, 64, 48)).save(many / "new.png")
+    said = []
+
+    def notify(sentence: str) -> None:
+        said.append((sentence, detailed.seen))
+
+    updated = open_gallery(build_index(many, embedder=detailed.embedder, notify=notify))
+    assert said == [("All 41 pictures are read again: keypoints changed from 0 to 500.", 0)] and detailed.seen == 41
+    assert all(len(updated.keypoints(number)[0]) for number in range(updated.image_count))
+    everything = open_gallery(build_index(many, embedder=detailed.embedder, into="other"))
+    assert_same_index(updated, everything)
+
+    said.clear()
+    assert build_index(many, embedder=detailed.embedder, notify=notify) == updated.folder and not said
+    Pillow.fromarray(draw(101, 64, 48)).save(many / "another.png")
+    detailed.seen = 0
+    build_index(many, embedder=detailed.embedder, notify=notify)
+    assert detailed.seen == 1 and not said
+
+
+def test_fewer_keypoints_make_an_update_read_all_pictures_again(many: Path, build_index, make_embedder):
+    age(many)
+    build_index(many)
+    fewer = open_gallery(build_index(many, embedder=make_embedder(keypoints=5)))
+    assert max(len(fewer.keypoints(number)[0]) for number in range(fewer.image_count)) == 5
+
+
+def test_an_index_of_format_4_is_read_again_once(many: Path, build_index, counting: Counting):
+    age(many)
+    file = build_index(many) / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    recipe = manifest["recipe"]
+    del recipe["keypoints"]
+    for old, new in RENAMED_SINCE_4.items():
+        recipe[old] = recipe.pop(new)
+    manifest["null"] = manifest.pop("background")
+    file.write_text(json.dumps({**manifest, "format": 4}))
+    assert open_gallery(file.parent).manifest.recipe.keypoints is None
+    said = []
+    updated = build_index(many, embedder=counting.embedder, notify=said.append)
+    assert counting.seen == 40 and read_manifest(updated).recipe.keypoints == 500
+    assert said == [
+        "All 40 pictures are read again: keypoints changed from an unknown number (the index is of an earlier version) "
+        "to 500."
+    ]
+    assert build_index(many, notify=said.append) == updated and len(said) == 1
+
+
+def test_why_all_pictures_are_read_again_is_said(many: Path, build_index, make_embedder, draw):
+    age(many)
+    said = []
+    build_index(many, notify=said.append)
+    build_index(many, notify=said.append, full=True)
+    build_index(many, notify=said.append, embedder=make_embedder(side=64, keypoints=9))
+    build_index(many, notify=said.append, full=True)
+    for number in range(40):
+        Pillow.fromarray(draw(300 + number, 64, 48)).save(many / f"more-{number}.png")
+    build_index(many, notify=said.append)
+    changes = "side of a picture changed from {} to {}; keypoints changed from {} to {}"
+    assert said == [
+        "All 40 pictures are read again: a full build was asked for.",
+        f"All 40 pictures are read again: {changes.format(128, 64, 500, 9)}.",
+        f"All 40 pictures are read again: a full build was asked for; {changes.format(64, 128, 9, 500)}.",
+        "All 80 pictures are read again: the whitening was learned from 40 pictures, and there are 80 now.",
+    ]
+
+
 @pytest.mark.parametrize("share", [0.1, 0.6])
 def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
     many: Path, build_index, monkeypatch, draw, share: float
@@ -235,7 +309,10 @@ def test_r42_the_same_after_the_whitening_was_learned(
     assert_same_index(resumed, whole)
 
 
-def test_work_under_other_terms_is_not_gone_on_with(many: Path, build_index, counting: Counting, tmp_path, pool):
+@pytest.mark.parametrize("change", [{"grid_levels": 3}, {"keypoints": 0}])
+def test_work_under_other_terms_is_not_gone_on_with(
+    many: Path, build_index, counting: Counting, tmp_path, pool, change
+):
     def interrupted(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("Looking at pictures", 24):
             raise KeyboardInterrupt
@@ -243,9 +320,29 @@ def test_work_under_other_terms_is_not_gone_on_with(many: Path, build_index, cou
     with pytest.raises(KeyboardInterrupt):
         module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted)
     counting.seen = 0
-    other = replace(counting.embedder, recipe=replace(counting.embedder.recipe, grid_levels=3))
+    other = replace(counting.embedder, recipe=replace(counting.embedder.recipe, **change))
     folder = build_index(many, embedder=other)
     assert counting.seen == 40 and verify(folder.parent) == []
+
+
+def test_an_interrupted_reading_again_says_how_far_it_is(
+    many: Path, build_index, counting, tmp_path, pool, monkeypatch
+):
+    monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
+    age(many)
+    build_index(many)
+
+    def interrupted(stage: str, done: int, total: int) -> None:
+        if (stage, done) == ("Looking at pictures", 24):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted, full=True)
+    said = []
+    build_index(many, full=True, notify=said.append)
+    assert said == [
+        "All 40 pictures are read again: a full build was asked for. The last build has read 23 of them already."
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(200)])

@@ -1,0 +1,54 @@
+"""What changed between two recipes is said in words, and nothing that changed is left out."""
+
+from dataclasses import fields, replace
+
+import pytest
+
+from retrieval.descriptors.recipe import Recipe, recipe_changes
+from tests.tiny import TINY_RECIPE
+
+OTHER = {
+    "backbone": "resnet50",
+    "weights_sha256": "1" * 64,
+    "query_views": (0.64, 1.0),
+    "regions": ("whole",),
+    "detectors": ("2" * 64, ""),
+    "pooling": "gem",
+    "whitening": "none",
+    "precision": "int8",
+}
+
+
+def test_equal_recipes_have_no_changes():
+    assert recipe_changes(TINY_RECIPE, replace(TINY_RECIPE)) == []
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+def test_every_field_that_changes_is_named_once(name: str):
+    value = OTHER.get(name) or getattr(TINY_RECIPE, name) / 2
+    (change,) = recipe_changes(TINY_RECIPE, replace(TINY_RECIPE, **{name: value}))
+    words, values = change.split(" changed from ")
+    assert words and values.count(" to ") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"keypoints": 0}, ["keypoints changed from 500 to 0"]),
+        ({"keypoints": 0, "side": 64}, ["side of a picture changed from 128 to 64", "keypoints changed from 500 to 0"]),
+        ({"weights_sha256": "ab" * 32}, ["weights of the backbone changed from 00000000 to abababab"]),
+        ({"whitening": "cd" * 32}, ["whitening changed from learned to cdcdcdcd"]),
+        (
+            {"regions": ("whole", "sam", "grid"), "detectors": ("", "ef" * 32, "")},
+            ["sources of regions changed from whole, grid to whole, sam, grid"],
+        ),
+        ({"detectors": ("", "ef" * 32)}, ["weights of grid changed from none to efefefef"]),
+    ],
+)
+def test_old_and_new_values_are_said(changes: dict[str, object], words: list[str]):
+    assert recipe_changes(TINY_RECIPE, replace(TINY_RECIPE, **changes)) == words
+
+
+def test_an_index_of_an_earlier_version_does_not_say_how_many_keypoints_it_keeps():
+    (change,) = recipe_changes(replace(TINY_RECIPE, keypoints=None), TINY_RECIPE)
+    assert change == "keypoints changed from an unknown number (the index is of an earlier version) to 500"

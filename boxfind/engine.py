@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threadpoolctl import ThreadpoolController
-
 from boxfind.embedders import embedder_for_building, embedder_for_searching, text_tower
 from boxfind.executors import EXECUTORS
 from boxfind.settings import PROJECT, Settings
@@ -17,6 +15,7 @@ from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import served_generation
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import BadBox, IndexProblem, pick
@@ -47,7 +46,6 @@ class Engine:
         self._handover: Publisher | None = None
         self._embedders: dict[Recipe, Embedder] = {}
         self._build: BuildProcess | None = None
-        self._controller: ThreadpoolController | None = None
         self._worded = threading.Lock()
         self._words: tuple[Path, TextScorer] | None = None
 
@@ -104,7 +102,7 @@ class Engine:
         part, settings = gallery.below(request.folder), self.settings
         count = top + len(request.negatives) if top else 0  # so that enough are left without the wrong ones
         # A search is many small matrix products: shared out among threads each would take several times as long.
-        with self._libraries().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             if not request.wanted:
                 positives = gallery.numbers(request.positives)
                 hits = search_by_text(request.words, self.words(gallery), part, request.ranking, count, positives)
@@ -216,13 +214,6 @@ class Engine:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-
-    def _libraries(self) -> ThreadpoolController:
-        """Made once, when all of them are loaded: looking for them takes longer than a search."""
-        with self._lock:
-            if self._controller is None:
-                self._controller = ThreadpoolController()
-            return self._controller
 
     def _handed_over(self) -> "Publisher | None":
         if self._handover is None:

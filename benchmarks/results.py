@@ -1,10 +1,11 @@
 """Keeps the tables of RESULTS.md: each benchmark replaces its own section and no other."""
 
-import os
 import platform
 import re
 from datetime import date
 from pathlib import Path
+
+from retrieval.cpus import cpu_count
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "bfloat16", "amx_bf16": "AMX"}
@@ -37,4 +38,4 @@ def machine() -> str:
     flags = facts.get("flags", "").split()
     units = ", ".join(unit for flag, unit in UNITS.items() if flag in flags)
     name = facts.get("model name", platform.machine())
-    return f"{name}{units and f' ({units})'}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"{name}{units and f' ({units})'}, {cpu_count()} cores, Python {platform.python_version()}"

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from threadpoolctl import ThreadpoolController
-
 from boxfind.embedders import embedder_for_building, embedder_for_searching, expected_changes, text_tower
 from boxfind.executors import EXECUTORS
 from boxfind.once import Once
@@ -20,6 +18,7 @@ from index.building.jobs import BuildProcess, BuildState, build_state, building,
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import served_generation
 from retrieval.answer import Answering, answer
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import IndexProblem, pick
@@ -57,7 +56,6 @@ class Engine:
         self._embedders: Once[Recipe, Embedder] = Once(keep=EMBEDDERS)
         self._text_scorers: Once[Path, TextScorer] = Once(keep=1)
         self._build: BuildProcess | None = None
-        self._controller: ThreadpoolController | None = None
 
     def gallery(self) -> Gallery:
         """The served generation, opened anew when another is served now. Raises IndexProblem.
@@ -124,7 +122,7 @@ class Engine:
             describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
         )
         # A search is many small matrix products: shared out among threads each would take several times as long.
-        with self._libraries().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             return answer(request, images, gallery, answering, top)
 
     def text_scorer(self, gallery: Gallery) -> TextScorer:
@@ -221,13 +219,6 @@ class Engine:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
-
-    def _libraries(self) -> ThreadpoolController:
-        """Made once, when all of them are loaded: looking for them takes longer than a search."""
-        with self._lock:
-            if self._controller is None:
-                self._controller = ThreadpoolController()
-            return self._controller
 
     def _open(self, pointer: str) -> _Served:
         generation, warning = served_generation(self.settings.index_dir)

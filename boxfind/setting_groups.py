@@ -1,6 +1,5 @@
 """The groups of settings: what is built, how it is searched, server, Milvus, API. Each value with its range."""
 
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from retrieval.cpus import cpu_count
 from retrieval.errors import UnknownName, pick
 
 
@@ -78,10 +78,6 @@ def _milvus_uri(given: str) -> str:
     return given
 
 
-def cpus() -> int:
-    return os.cpu_count() or 1
-
-
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Regions = Annotated[
@@ -111,7 +107,7 @@ class BuildSettings(Group):
     """Kept of each picture for verification, 132 bytes each; without any a build takes seven tenths of the time."""
     head: Folder | None = None
     """A projection head made by `finetune`, in place of a learned whitening."""
-    workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpus)
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)
     """Pictures described side by side."""
     engine: Literal["local", "ray"] = "local"
     """Where pictures are described: on this machine, or on a Ray cluster (docs/ray.md)."""
@@ -175,5 +171,5 @@ class ApiSettings(Group):
     """What programs that change the gallery have to show; without one, none may."""
     rate: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     """Requests a minute that one client may make."""
-    searches: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(cpus() // 2, 1))
+    searches: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(cpu_count() // 2, 1))
     """Searches worked on at once, each by several cores; some more wait their turn."""

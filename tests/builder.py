@@ -34,7 +34,7 @@ STEPS = {
     "after the vectors": (assemble, "write_tables", lambda _: die),
     "after the tables": (assemble, "write_neighbours", die_after),
     "before the manifest": (generation, "_measured", lambda _: die),
-    "after the manifest": (generation, "_sync", lambda _: die),
+    "after the manifest": (generation, "sync", lambda _: die),
     "before the folder is renamed": (generation, "_next_number", lambda _: die),
     "after the folder was renamed": (generation, "point_current_at", lambda _: die),
     "after CURRENT was replaced": (generation, "point_current_at", die_after),

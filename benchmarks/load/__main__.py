@@ -5,7 +5,6 @@ A second time the vectors are in Milvus, which is killed in the middle. That nee
 
 import argparse
 import json
-import os
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from benchmarks.load.server_and_clients import CLIENTS, Alone, Response, Server,
 from benchmarks.results import keep, table
 from benchmarks.speed.memory import held
 from boxfind.evaluation.dataset import BoxedQuery, read_queries
+from retrieval.cpus import cpu_count
 
 SEARCHES = 20
 """How often each client asks, one search after the other."""
@@ -129,7 +129,7 @@ def _note(load: Load) -> str:
     return (
         "Searches with a picture and a box over HTTP, ranked by `best`; each client asks again as soon as it is "
         f"answered, and all of them run on the same cores. Errors: {load.errors}. One client alone keeps "
-        f"{alone.cores:.2f} of {os.cpu_count()} cores busy, so that {CLIENTS} of them wait {alone.queue:.1f} times as "
+        f"{alone.cores:.2f} of {cpu_count()} cores busy, so that {CLIENTS} of them wait {alone.queue:.1f} times as "
         f"long, and the p95 may be twice that: 2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f} = "
         f"{1000 * alone.bound:,.0f} ms. Memory of the program and its decoder: {before} before, when each query had "
         f"come once, {peak} at most, {after} afterwards."

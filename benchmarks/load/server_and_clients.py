@@ -18,6 +18,7 @@ import numpy as np
 from benchmarks.speed.memory import family
 from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.settings import PROJECT
+from retrieval.cpus import cpu_count
 
 CLIENTS = 30
 """How many ask at once."""
@@ -63,7 +64,7 @@ class Alone:
         and each waits until it was the turn of all others: clients / at once. With two cores of which a search alone
         keeps 1.5 busy that is 30 / 1.33, not 30 / 2.
         """
-        return max(CLIENTS * self.cores / (os.cpu_count() or 1), 1)
+        return max(CLIENTS * self.cores / cpu_count(), 1)
 
     @property
     def bound(self) -> float:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from index.building.decoder_pool import ENOUGH, MEMORY, _prepare
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import network_size
 from retrieval.images.decode import decode_picture, load_image, read_file
 from retrieval.images.resize import resize_image
@@ -23,7 +23,7 @@ def network_rate(run: Run, paths: Sequence[Path], side: int, threads: int) -> fl
     pixels = [_resized(load_image(path), side)[None] for path in paths]
     for first in {batch.shape: batch for batch in pixels}.values():  # a new shape is prepared when it is first seen
         run(first)
-    with ThreadPoolExecutor(threads) as pool, threadpool_limits(1, "blas"):
+    with ThreadPoolExecutor(threads) as pool, one_blas_thread():
         list(pool.map(run, pixels[: 2 * threads]))
         began = time.perf_counter()
         list(pool.map(run, pixels))

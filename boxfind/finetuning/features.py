@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from index.building.decoder_pool import DecoderPool, Unchanged
 from index.storage.folder_scan import Found
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import UnreadableImage
@@ -60,7 +60,7 @@ def look_at(
 
     names, boxes, images, vectors = list[str](), list[Box](), list[int](), []
     # One thread a worker, as in a build: matrix products that share the cores would fight over them.
-    with ThreadPoolExecutor(workers) as threads, threadpool_limits(1, "blas"):
+    with ThreadPoolExecutor(workers) as threads, one_blas_thread():
         for count, (found, made) in enumerate(zip(pictures, threads.map(look, pictures), strict=True), start=1):
             progress("Looking at pictures", count, len(pictures))
             if made is not None:

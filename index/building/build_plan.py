@@ -8,7 +8,7 @@ from pathlib import Path
 from index.building.describe_image import Task
 from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration
-from index.storage.folder_scan import Found, Skipped
+from index.storage.folder_scan import Found, Skipped, path_bytes
 from index.storage.generation import Changes, Generation
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
@@ -69,7 +69,7 @@ class Plan:
         return same and sorted(self.skipped, key=lambda s: s.file) == self.base.skipped
 
     def _below(self, found: Found) -> bytes:
-        return bytes(found.path.relative_to(self.gallery))
+        return path_bytes(found.path.relative_to(self.gallery))
 
 
 def make_plan(

@@ -165,7 +165,7 @@ def _prepare(memory: int) -> None:
 
 def _keep_memory() -> None:
     """What one picture needed the next one gets, and not fresh pages of the system: a third of the time otherwise."""
-    with contextlib.suppress(AttributeError, OSError):  # only the GNU C library can be told
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # only the GNU C library can be told
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, 64 * 1024**2)
         mallopt(M_TRIM_THRESHOLD, 256 * 1024**2)

@@ -3,13 +3,13 @@
 from contextlib import closing
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from index.building.build_plan import Plan
 from index.building.decoder_pool import Unchanged
 from index.building.describe_image import Executor
 from index.building.journal import Journal
 from index.storage.folder_scan import Skipped
+from retrieval.blas_threads import blas_threads
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
 from retrieval.types import Progress
 
@@ -43,6 +43,6 @@ def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Learning what tells these pictures apart", 0, 0)
     pictures = journal.raw()
     images = np.repeat(np.arange(len(pictures)), [len(vectors) for vectors in pictures])
-    with threadpool_limits(executor.workers, "blas"):  # the others wait for it
+    with blas_threads(executor.workers):  # also while the executor holds BLAS at one
         whitening = learn_whitening(np.concatenate(pictures), images, executor.embedder.recipe.dimensions)
     journal.learn(whitening, len(pictures))

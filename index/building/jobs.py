@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,15 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from index.storage.file_system import replace_file
 from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
 
 LOCK_TIMEOUT = 1.0
 """Seconds a build waits for the lock, since whoever asks after a build holds it for an instant."""
 WRITE_EVERY = 0.25
 CANCELLED = "Cancelled; what was done is kept, and the next build goes on from there."
+NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+"""For Windows, which has no sessions: Ctrl+C in the terminal of the page leaves the build alone."""
 NICENESS = 15
 """A build takes what searches leave: on a busy machine it gets some hundredths of the processor, on an idle one all."""
 
@@ -189,8 +193,15 @@ def _watch(index_dir: Path, asked: threading.Event, ended: threading.Event) -> N
                 flag.unlink()
                 asked.set()
                 if callable(signal.getsignal(signal.SIGTERM)):  # this process is prepared to be interrupted anywhere
-                    os.kill(os.getpid(), signal.SIGTERM)
+                    _interrupt_this_process()
                 return
+
+
+def _interrupt_this_process() -> None:
+    if sys.platform == "win32":  # where os.kill ends the process on the spot, whatever it is prepared for
+        signal.raise_signal(signal.SIGTERM)
+    else:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 class BuildProcess:
@@ -202,7 +213,12 @@ class BuildProcess:
         index_dir.mkdir(parents=True, exist_ok=True)
         with (index_dir / "build.log").open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                creationflags=NEW_GROUP,
             )
         threading.Thread(target=self._process.wait, daemon=True).start()  # else it stays in the process table when done
 
@@ -250,4 +266,4 @@ def _write(index_dir: Path, state: BuildState) -> None:
 def _replace(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    replace_file(part, path)

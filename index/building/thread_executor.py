@@ -5,11 +5,10 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from threadpoolctl import threadpool_limits
-
 from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import Result, Task, decode_task, describe_image
 from index.storage.folder_scan import Found
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 
 AHEAD = 4
@@ -26,7 +25,7 @@ class ThreadExecutor:
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
         # One thread a matrix product: left alone, those of all workers fight over the cores (a third of the speed).
-        with ThreadPoolExecutor(self._threads()) as threads, threadpool_limits(1, "blas"):
+        with ThreadPoolExecutor(self._threads()) as threads, one_blas_thread():
             under_way: deque[tuple[Found, Future[Result]]] = deque()
             try:
                 for task in tasks:

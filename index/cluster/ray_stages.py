@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.describe_image import Result, Task, decode_task, describe_image
 from index.storage.folder_scan import Skipped
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import BoxfindError
@@ -81,15 +81,15 @@ class Describe:
     def __call__(self, block: pa.Table) -> pa.Table:
         """Decoded -> Answers."""
         numbers, decoded = zip(*rows_of(block), strict=True)
-        try:
-            embedder = self._started()
-        except Exception as error:
-            return block_of((number, _problem(error)) for number in numbers)
-        return block_of(zip(numbers, self._threads.map(lambda one: _answer(one, embedder), decoded), strict=True))
+        with one_blas_thread():  # every actor has its own processor
+            try:
+                embedder = self._started()
+            except Exception as error:
+                return block_of((number, _problem(error)) for number in numbers)
+            return block_of(zip(numbers, self._threads.map(lambda one: _answer(one, embedder), decoded), strict=True))
 
     def _started(self) -> Embedder:
         if self._embedder is None:
-            threadpool_limits(1, "blas")  # every actor has its own processor
             embedder = self._make()
             self._threads = ThreadPoolExecutor(embedder.at_once)
             self._embedder = embedder

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -16,8 +17,8 @@ from retrieval.types import Image
 
 ADDED = "added"
 """The folder below the gallery that they are put into: those of its owner stay as they are."""
-
-
+FORBIDDEN = set('<>:"|?*')
+"""What no name on Windows may hold; what follows a colon would even be written where nobody finds it."""
 LONGEST = 240
 """Bytes of a name; systems allow 255, and a number may be put to it."""
 
@@ -64,6 +65,8 @@ def _is_plain(name: str) -> bool:
     """Whether it is a file name on every system, of a file that a build looks at."""
     parts = PurePosixPath(name).name, PureWindowsPath(name).name
     plain = parts == (name, name) and not name.startswith(".") and name.isprintable()
+    if sys.platform == "win32" and set(name) & FORBIDDEN:
+        return False
     return plain and name.lower().endswith(SUFFIXES) and len(name.encode()) <= LONGEST
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from index.building.jobs import locked
 from index.operations.verify import quiet, verify_generation
 from index.storage.disk_space import need_space
+from index.storage.file_system import sync
 from index.storage.generation import (
     FILE,
     NAME,
@@ -162,8 +163,4 @@ def _next_name(index_dir: Path) -> str:
 
 def _to_disk(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync(path)

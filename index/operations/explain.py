@@ -11,7 +11,7 @@ from typing import Literal
 
 from index.building.previous_generation import OF_THE_FILE
 from index.operations.folder_changes import BRING_IN, has_changed
-from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
 from index.storage.generation import Generation, current_folder, open_generation, read_skipped
 from index.storage.tables import ImageEntry
 from retrieval.images.limits import SUFFIXES
@@ -64,7 +64,7 @@ class _Index:
         self.built = f"{generation.manifest.created:%Y-%m-%d %H:%M} UTC"
 
     def number(self, place: Path) -> int | None:
-        return self.paths.get(bytes(place), self.tables.numbers.get(_id(place)))
+        return self.paths.get(path_bytes(place), self.tables.numbers.get(_id(place)))
 
 
 def _places(asked: str, root: Path) -> Iterator[Path]:
@@ -79,7 +79,7 @@ def _places(asked: str, root: Path) -> Iterator[Path]:
 
 
 def _id(place: Path) -> str:
-    return unicodedata.normalize("NFC", os.fsencode(place.as_posix()).decode("utf-8", "replace"))
+    return unicodedata.normalize("NFC", path_bytes(place).decode("utf-8", "replace"))
 
 
 def _indexed(index: _Index, number: int) -> Explanation:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from index.building.previous_generation import MTIME_MARGIN
 from index.operations.verify import quiet
-from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
 from index.storage.generation import current_folder, read_manifest, read_skipped
 from index.storage.tables import ImageEntry, read_tables
 from retrieval.descriptors.compatibility import recipe_problem
@@ -38,7 +38,7 @@ def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChang
     found, _ = find_pictures(root)
     for number, picture in enumerate(found, start=1):
         progress("Comparing the folder", number, len(found))
-        entry = indexed.pop(bytes(picture.path.relative_to(root)), None)
+        entry = indexed.pop(path_bytes(picture.path.relative_to(root)), None)
         if entry is not None:
             changed += [picture.id] * has_changed(picture, entry, manifest.created)
         elif picture.id not in skipped:

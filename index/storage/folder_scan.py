@@ -5,7 +5,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from retrieval.errors import GalleryProblem
 from retrieval.images.limits import SUFFIXES
@@ -59,10 +59,15 @@ def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
     return sorted(found, key=lambda f: f.id), skipped
 
 
+def path_bytes(path: PurePath) -> bytes:
+    """A path as the disk spells it, with / between the parts on every system."""
+    return os.fsencode(path.as_posix())
+
+
 def _named(root: Path) -> Iterator[tuple[str, bool, Path, OSError | None]]:
     """What is below the folder as id, whether the disk spells it otherwise, path, and why it could not be opened."""
     for path, error in _below(root):
-        spelled = os.fsencode(path.relative_to(root).as_posix())
+        spelled = path_bytes(path.relative_to(root))
         image_id = unicodedata.normalize("NFC", spelled.decode("utf-8", "replace"))
         yield image_id, image_id.encode() != spelled, path, error
 

@@ -38,6 +38,7 @@ import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from index.storage.arrays import Cells, read_cells, read_class_scores, read_neighbours, read_vectors, read_whitening
+from index.storage.file_system import replace_file, sync
 from index.storage.folder_scan import Skipped
 from index.storage.tables import Tables, read_tables
 from retrieval.descriptors.recipe import Recipe
@@ -293,7 +294,7 @@ def publish(
     manifest = sealed.model_copy(update={"files": files})
     (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     for name in (*names, "manifest.json", *SLICED, "."):
-        _sync(folder / name)
+        sync(folder / name)
     keep = {before.name if before else _current_name(index_dir)}
     final = index_dir / f"gen-{_next_number(index_dir):06d}-{secrets.token_hex(2)}"
     folder.rename(final)
@@ -313,9 +314,9 @@ def point_current_at(index_dir: Path, name: str) -> None:
     """Makes another generation the served one, at once and for good. Only call it while holding the build lock."""
     pointer = index_dir / "CURRENT.tmp"
     pointer.write_text(name + "\n", encoding="utf-8")
-    _sync(pointer)
-    os.replace(pointer, index_dir / "CURRENT")
-    _sync(index_dir)
+    sync(pointer)
+    replace_file(pointer, index_dir / "CURRENT")
+    sync(index_dir)
 
 
 def new_manifest(**facts: object) -> Manifest:
@@ -349,11 +350,3 @@ def _fault(path: Path, facts: FileFacts, only_size: bool = False) -> str:
     if path.stat().st_size != facts.bytes or (not only_size and file_sha256(path) != facts.sha256):
         return "is not what was written"
     return ""
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

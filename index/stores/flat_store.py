@@ -1,6 +1,5 @@
 """Every vector is compared with what is asked for, right where it lies: mapped from disk, never copied."""
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -9,12 +8,13 @@ from typing import TypeVar
 import faiss
 import numpy as np
 
+from retrieval.cpus import cpu_count
 from retrieval.types import Rows, Scores, Vectors
 
 Part = TypeVar("Part")
 Found = TypeVar("Found")
 
-THREADS = min(os.cpu_count() or 1, 8)
+THREADS = min(cpu_count(), 8)
 """More than these only wait for memory."""
 ROWS_OF_THREAD = 8192
 """Fewer take about as long as it takes to wake another thread, a tenth of a millisecond and more."""

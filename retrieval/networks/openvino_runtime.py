@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from retrieval.cpus import cpu_quota
 from retrieval.networks.run_options import FULL, Make, RunOptions
 from retrieval.optional_packages import NNCF
 from retrieval.types import Layers, Pixels, Run
@@ -40,8 +41,9 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
         "NUM_STREAMS": str(options.streams),
         "CPU_RUNTIME_CACHE_CAPACITY": str(KEPT),
     }
-    if options.threads:
-        how["INFERENCE_NUM_THREADS"] = str(options.threads)
+    threads = options.threads or cpu_quota()  # OpenVINO sees the affinity of the process, but no quota
+    if threads:
+        how["INFERENCE_NUM_THREADS"] = str(threads)
     if options.converted:
         how["CACHE_DIR"] = str(options.converted.parent)  # compiled for this machine: half a start the next time
     compiled = openvino.Core().compile_model(model, "CPU", how)

@@ -4,7 +4,6 @@ Descriptors say what looks alike. Here single details (SIFT keypoints) of the qu
 and only those count that one plane-to-plane mapping carries to their places: chance does not line up six details.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.cpus import cpu_count
 from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, query_keypoints
 from retrieval.types import Box, Image
 
@@ -24,7 +24,7 @@ CERTAIN_INLIERS = 10
 """Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
 TIME_BUDGET = 0.7
 """Seconds that the candidates of one search may take."""
-THREADS = min(os.cpu_count() or 1, 4)
+THREADS = min(cpu_count(), 4)
 """Candidates of one search that are looked at at the same time: almost all of it is done outside the interpreter."""
 
 _RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong

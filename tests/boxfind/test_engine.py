@@ -22,6 +22,7 @@ from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.request import Example, Request
 from retrieval.types import Box
+from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
 SOON = 10
@@ -114,6 +115,39 @@ def test_a_request_without_an_object_says_what_to_do(built, pictures):
     for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
         with pytest.raises(BadBox, match="draw one round"):
             built.answer(built.gallery(), Request(examples), pictures)
+
+
+def test_searches_that_overlap_leave_the_threads_as_they_were(built, pictures, monkeypatch):
+    """The first to begin is the first to end; its thread lives on, as those of a server do."""
+    gallery, seen = built.gallery(), []
+    begun = {name: threading.Event() for name in ("first", "second")}
+    ended = {name: threading.Event() for name in ("first", "second")}
+    other = {"first": begun["second"], "second": ended["first"]}
+    counted = threading.Event()
+
+    def search(*_: object) -> list:
+        name = threading.current_thread().name
+        begun[name].set()
+        assert other[name].wait(10)
+        seen.append(numpy_threads())
+        return []
+
+    def visit() -> None:
+        built.search(gallery, pictures["1.png"], WHOLE)
+        ended[threading.current_thread().name].set()
+        counted.wait(10)
+
+    monkeypatch.setattr(module, "search_multiple", search)
+    with numpy_with(2):
+        first, second = (threading.Thread(target=visit, name=name) for name in begun)
+        first.start()
+        assert begun["first"].wait(10)
+        second.start()
+        assert ended["second"].wait(10)
+        assert seen == [1, 1] and numpy_threads() == 2
+        counted.set()
+        first.join()
+        second.join()
 
 
 def test_boxes_count_by_their_roles(built, pictures, monkeypatch):

@@ -15,7 +15,7 @@ HITS, AWAY, BUSY = (Response(status, "", again, 0.1, 1.0) for status, again in (
 
 @pytest.mark.parametrize(("busy", "queue"), [(2.0, CLIENTS), (1.0, CLIENTS / 2), (0.0, 1)])
 def test_a_queue_is_as_long_as_the_cores_explain(monkeypatch, busy, queue):
-    monkeypatch.setattr(server_and_clients.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(server_and_clients, "cpu_count", lambda: 2)
     assert Alone([], busy).queue == queue
 
 

@@ -171,3 +171,12 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("error", [TypeError, OSError, AttributeError])
+def test_systems_without_the_gnu_library_keep_no_memory(monkeypatch, error):
+    def no_library(name: object) -> None:
+        raise error  # on Windows a TypeError, since the program itself has no name
+
+    monkeypatch.setattr(module.ctypes, "CDLL", no_library)
+    module._keep_memory()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -141,3 +142,17 @@ def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
     assert process.state().state == "running"
     state = ended(process)
     assert (state.state, state.done, state.total) == ("done", 3, 10)
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_a_build_that_is_to_stop_hears_of_it_by_its_own_handler(monkeypatch: pytest.MonkeyPatch, system: str):
+    if system == "win32":  # there it would end the process, whatever the handler
+        monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("ended on the spot"))
+    monkeypatch.setattr(jobs.sys, "platform", system)
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        jobs._interrupt_this_process()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]

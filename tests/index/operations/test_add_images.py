@@ -144,6 +144,13 @@ def test_a_name_that_leads_elsewhere_or_is_no_picture_is_refused(take: Take, gal
     assert "\n" not in str(refused.value) and files(gallery.parent) == before
 
 
+def test_windows_has_names_that_no_file_may_have(monkeypatch: pytest.MonkeyPatch):
+    assert module._is_plain("12:30 at noon?.png")
+    monkeypatch.setattr(module.sys, "platform", "win32")
+    assert module._is_plain("noon.png")
+    assert not any(module._is_plain(name) for name in ("ab:c.png", "a?.png", "a*.png", "a|b.png", 'a"b.png', "<a>.png"))
+
+
 @given(st.text(st.characters(), max_size=12).map(lambda text: f"{text}.png"))
 def test_no_name_is_taken_that_a_build_would_not_find(name: str):
     if module._is_plain(name):

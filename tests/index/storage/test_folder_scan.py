@@ -6,11 +6,11 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images.decode import load_image
 
@@ -47,6 +47,11 @@ def open_folder() -> Iterator[Path]:
 
 def ids(root: Path) -> list[str]:
     return [found.id for found in find_pictures(root)[0]]
+
+
+@pytest.mark.parametrize("path", [PurePosixPath("a/é.png"), PureWindowsPath(r"a\é.png")], ids=["posix", "windows"])
+def test_the_parts_of_a_path_are_kept_with_slashes_between_them(path: PurePath):
+    assert path_bytes(path) == "a/é.png".encode()
 
 
 def test_nested_pictures_in_the_order_of_their_ids(tmp_path: Path):

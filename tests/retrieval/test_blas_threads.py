@@ -1,0 +1,129 @@
+"""BLAS keeps to what is asked for while bodies overlap, and afterwards has the threads it had before."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import faiss
+import pytest
+
+from retrieval.blas_threads import blas_threads, one_blas_thread
+from tests.blas import numpy_threads, numpy_with
+
+BEFORE = 3
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def threads_before():
+    with numpy_with(BEFORE):
+        yield
+        assert numpy_threads() == BEFORE
+
+
+def test_one_thread_inside_and_as_before_afterwards():
+    with one_blas_thread():
+        assert numpy_threads() == 1
+    assert numpy_threads() == BEFORE
+
+
+@pytest.mark.parametrize("leaves_first", [0, 1])
+def test_bodies_that_overlap_in_two_threads(leaves_first):
+    inside, ended = threading.Barrier(2, timeout=10), threading.Event()
+    seen = []
+
+    def body(number: int) -> None:
+        if number == 1:
+            second_may_enter.wait(10)
+        with one_blas_thread():
+            if number == 0:
+                second_may_enter.set()
+            inside.wait()
+            if number != leaves_first:
+                assert ended.wait(10)
+                seen.append(numpy_threads())
+        if number == leaves_first:
+            ended.set()
+        alive.wait()  # threadpoolctl listens to the first thread that sets a limit for as long as it lives
+
+    second_may_enter, alive = threading.Event(), threading.Barrier(3, timeout=10)
+    with ThreadPoolExecutor(2) as pool:
+        bodies = [pool.submit(body, number) for number in (0, 1)]
+        while alive.n_waiting < 2 and not any(body.done() for body in bodies):
+            threading.Event().wait(0.01)
+        after = numpy_threads()
+        alive.wait()
+        for done in bodies:
+            done.result()
+    assert seen == [1] and after == BEFORE
+
+
+def test_nested_bodies():
+    with one_blas_thread():
+        with one_blas_thread():
+            assert numpy_threads() == 1
+        assert numpy_threads() == 1
+
+
+def test_an_exception_restores_too():
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        raise ZeroDivisionError
+    assert numpy_threads() == BEFORE
+
+
+def test_the_greatest_number_asked_for_holds():
+    with one_blas_thread():
+        with blas_threads(2):
+            assert numpy_threads() == 2
+            with one_blas_thread():
+                assert numpy_threads() == 2
+        assert numpy_threads() == 1
+
+
+def test_many_threads_at_once():
+    def look() -> set[int]:
+        seen = set()
+        for _ in range(200):
+            with one_blas_thread():
+                seen.add(numpy_threads())
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set().union(*(work.result() for work in [pool.submit(look) for _ in range(4)])) == {1}
+
+
+def test_a_library_with_a_number_for_each_thread_is_limited_in_each():
+    def limited() -> tuple[int, int]:
+        faiss.omp_set_num_threads(2)
+        with one_blas_thread():
+            inside = faiss.omp_get_max_threads()
+        return inside, faiss.omp_get_max_threads()
+
+    with one_blas_thread(), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(limited).result() == (1, 2)
+
+
+def test_a_library_that_is_loaded_later_is_limited_too():
+    program = """
+import numpy
+from threadpoolctl import threadpool_info
+from retrieval.blas_threads import one_blas_thread
+
+def scipy_threads():
+    return {library["num_threads"] for library in threadpool_info() if "scipy.libs" in library["filepath"]}
+
+with one_blas_thread():
+    import scipy.linalg
+    before = scipy_threads()
+    with one_blas_thread():
+        print(before, scipy_threads())
+print(before == scipy_threads())
+"""
+    command, environment = [sys.executable, "-c", program], os.environ | {"OPENBLAS_NUM_THREADS": "2"}
+    said = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
+    if said.stdout.startswith("set()"):
+        pytest.skip("SciPy has no BLAS of its own")
+    assert said.stdout.split("\n")[:2] == ["{2} {1}", "True"]

@@ -4,7 +4,8 @@ import streamlit as st
 from starlette.routing import Mount
 
 from boxfind.api.app import loaded, make_api
+from boxfind.settings import PROJECT
 from boxfind.ui.session import shared_engine
 
 api = make_api(shared_engine())
-app = st.App("app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])
+app = st.App(PROJECT / "app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])

@@ -89,9 +89,9 @@ lock: .venv/bin/pip
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(BIN)/python -m venv "$$folder/venv"; \
 	"$$folder/venv/bin/pip" install --disable-pip-version-check -e '.[$(subst $() ,$(comma),$(EXTRAS))]'; \
+	"$$folder/venv/bin/pip" freeze --exclude-editable --exclude setuptools --exclude wheel >"$$folder/installed"; \
 	grep '^#' $(PINS) >"$$folder/pins"; \
-	"$$folder/venv/bin/pip" freeze --exclude-editable --exclude setuptools --exclude wheel \
-		| sed -n 's/^\([A-Za-z0-9._-]*==[^+ ]*\).*/\1/p' >>"$$folder/pins"; \
+	sed -n 's/^\([A-Za-z0-9._-]*==[^+ ]*\).*/\1/p' "$$folder/installed" >>"$$folder/pins"; \
 	cp "$$folder/pins" $(PINS)
 
 browser:

@@ -187,7 +187,7 @@ def _head_id(settings: Settings) -> str:
     if settings.head is None:
         return ""
     if not settings.head.is_file():
-        raise BadHead(f"There is no head {settings.head}; make one with `cli.py finetune`.")
+        raise BadHead(f"There is no head {settings.head}; make one with `boxfind finetune`.")
     return file_sha256(settings.head)
 
 

@@ -1,9 +1,11 @@
 """Build an index, search it, serve it, measure it, check it, keep it safe."""
 
+import re
 import sys
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from boxfind.commands import app as page
 from boxfind.commands import batch, build, check, evaluate, finetune, generations, search, serve
@@ -22,10 +24,17 @@ def main() -> None:
         sentence = str(error)
     except ValidationError as error:
         wrong = error.errors()[0]
-        sentence = f"BOXFIND_{wrong['loc'][0]}".upper() + f" has a value that cannot be used: {wrong['msg']}."
+        sentence = _unusable(str(wrong["loc"][0]), wrong["msg"])
+    except SettingsError as error:  # a list, which the environment gives as JSON
+        found = re.search(r'field "(\w+)"', str(error))
+        sentence = _unusable(found[1], "it is not valid JSON") if found else f"{error}."
     except OSError as error:  # a full disk, a folder that may not be written
         sentence = f"{error.filename or 'The operating system refused'}: {error.strerror}."
     else:
         return
     print(sentence, file=sys.stderr)
     sys.exit(1)
+
+
+def _unusable(setting: str, why: str) -> str:
+    return f"BOXFIND_{setting.upper()} has a value that cannot be used: {why}."

@@ -1,25 +1,28 @@
-# make app    install what is missing and open the program on http://127.0.0.1:8501
-# make api    the same searches for other programs, on http://127.0.0.1:8502 (docs/api.md)
-# make test   install what is missing, check the style and the types, run every test
-# make chaos  kill builds, swap generations, feed mutants to the decoders; some five minutes
+# make app      install what is missing and start the page on http://127.0.0.1:8501; PORT=8600 for another port
+# make api      the same searches for other programs, on http://127.0.0.1:8502 (docs/api.md)
+# make test     install what is missing, check style, types and imports, run every test
+# make check    style, types and import rules only
+# make chaos    kill builds, swap generations, feed mutants to the decoders; some five minutes
 # make deploy-check   lint the files of deploy/ and run their commands here; some two minutes, as root
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
+# make lock     pin the newest versions that the ranges allow in requirements/constraints.txt; installs everything once
+# make clean    remove .venv and what the checks leave
 #
 # BOXFIND_GALLERY=~/Pictures make app    with your own pictures
 
 PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
+PINS := requirements/constraints.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: app api test chaos check deploy-check bench clean
+.PHONY: app api test chaos check deploy-check bench lock clean
 
-app: export BOXFIND_ADMIN ?= local
 app: .venv/app-installed
-	@echo "Boxfind is at http://127.0.0.1:$(PORT) (stop it with Ctrl+C)"
-	@$(BIN)/streamlit run app.py --server.port $(PORT)
+	@$(BIN)/boxfind app --port $(PORT)
 
 api: .venv/api-installed
-	@$(BIN)/python cli.py serve
+	@$(BIN)/boxfind serve
 
 # Four workers share two cores: much of a test is waiting. Small matrix products only lose by threads of their own.
 test: export BOXFIND_OFFLINE = 1
@@ -36,9 +39,10 @@ check: .venv/test-installed
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 
 deploy-check: .venv/test-installed
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/deploy.txt
+	@$(INSTALL) -e '.[deploy]'
 	@$(BIN)/python -m deploy.check
 
 bench: .venv/test-installed browser
@@ -49,8 +53,8 @@ bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks.quality.text_search $(BENCH)
 	@$(BIN)/python -m benchmarks.quality.groups $(BENCH)
 	@$(BIN)/python -m benchmarks.speed.page $(BENCH)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/bench.txt
-	@$(BIN)/python cli.py build --gallery $(BENCH)/gallery --index data/bench
+	@$(INSTALL) -e '.[bench]'
+	@$(BIN)/boxfind build --gallery $(BENCH)/gallery --index data/bench
 	@$(BIN)/python -m benchmarks.speed --gallery $(BENCH)/gallery --index data/bench
 	@$(BIN)/python -m benchmarks.scale --index data/bench
 
@@ -67,17 +71,29 @@ python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 		apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
 	else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi
 
-.venv/app-installed: requirements.txt | .venv/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+.venv/app-installed: pyproject.toml requirements.txt $(PINS) | .venv/bin/pip
+	$(INSTALL) -e .
 	@touch $@
 
 .venv/api-installed: requirements/api.txt .venv/app-installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/api.txt
+	$(INSTALL) -e '.[api]'
 	@touch $@
 
-.venv/test-installed: $(wildcard requirements-*.txt) .venv/app-installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+.venv/test-installed: $(wildcard requirements/*.txt) .venv/app-installed
+	$(INSTALL) -e '.[dev]'
 	@touch $@
+
+# The comment at the top of the file stays. A local version such as +cpu names one build of a release: it is left out.
+EXTRAS := $(basename $(notdir $(filter-out $(PINS),$(wildcard requirements/*.txt))))
+comma := ,
+lock: .venv/bin/pip
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(BIN)/python -m venv "$$folder/venv"; \
+	"$$folder/venv/bin/pip" install --disable-pip-version-check -e '.[$(subst $() ,$(comma),$(EXTRAS))]'; \
+	"$$folder/venv/bin/pip" freeze --exclude-editable --exclude setuptools --exclude wheel >"$$folder/installed"; \
+	grep '^#' $(PINS) >"$$folder/pins"; \
+	sed -n 's/^\([A-Za-z0-9._-]*==[^+ ]*\).*/\1/p' "$$folder/installed" >>"$$folder/pins"; \
+	cp "$$folder/pins" $(PINS)
 
 browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -86,4 +102,4 @@ browser:
 		|| echo "Chromium is not here and cannot be installed without rights: browser tests will be skipped."
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache test-results
+	rm -rf .venv boxfind.egg-info .mypy_cache .ruff_cache .pytest_cache test-results

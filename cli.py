@@ -1,33 +1,6 @@
-"""The operator's door: build an index, search it, serve it, measure it, check it, keep it safe."""
+"""The command line from a checkout that is not installed: `python cli.py ...` is `boxfind ...`."""
 
-import sys
-
-import typer
-from pydantic import ValidationError
-
-from boxfind.commands import batch, build, check, evaluate, finetune, generations, search, serve
-from retrieval.errors import BoxfindError
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-for family in (build, search, batch, serve, evaluate, finetune, check, generations):
-    app.add_typer(family.app)
-
-
-def main() -> None:
-    try:
-        app()
-    except BoxfindError as error:
-        sentence = str(error)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        sentence = f"BOXFIND_{wrong['loc'][0]}".upper() + f" has a value that cannot be used: {wrong['msg']}."
-    except OSError as error:  # a full disk, a folder that may not be written
-        sentence = f"{error.filename or 'The operating system refused'}: {error.strerror}."
-    else:
-        return
-    print(sentence, file=sys.stderr)
-    sys.exit(1)
-
+from boxfind.commands.main import main
 
 if __name__ == "__main__":
     main()

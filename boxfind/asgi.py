@@ -1,10 +1,17 @@
 """The page, and beside it the API at /api, in one process: streamlit run boxfind/asgi.py."""
 
+import sys
+
 import streamlit as st
 from starlette.routing import Mount
 
 from boxfind.api.app import loaded, make_api
+from boxfind.settings import PROJECT, BadSetting
 from boxfind.ui.session import shared_engine
 
-api = make_api(shared_engine())
-app = st.App("app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])
+try:
+    engine = shared_engine()
+except BadSetting as problem:
+    sys.exit(str(problem))
+api = make_api(engine)
+app = st.App(PROJECT / "app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])

@@ -1,4 +1,4 @@
-"""What this installation is made of and whether it can work: the text of `cli.py doctor`."""
+"""What this installation is made of and whether it can work: the text of `boxfind doctor`."""
 
 import importlib.metadata
 import platform

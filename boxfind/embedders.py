@@ -203,7 +203,7 @@ def _head_id(settings: Settings) -> str:
     if settings.build.head is None:
         return ""
     if not settings.build.head.is_file():
-        raise BadHead(f"There is no head {settings.build.head}; make one with `cli.py finetune`.")
+        raise BadHead(f"There is no head {settings.build.head}; make one with `boxfind finetune`.")
     return file_sha256(settings.build.head)
 
 

@@ -109,13 +109,14 @@ def _environment(image: Setup, service: Service | None = None) -> dict[str, str]
 
 
 def _copy(folder: Path, sources: Sequence[str]) -> None:
-    """Files of the project, where the list of what may come in has them."""
+    """Files of the project, where the list of what may come in has them; a source is a file, `folder/` or `.`."""
+    wanted = [source.removesuffix("/") for source in sources]
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.splitlines()  # fmt: skip
     for name in listed:
-        if comes_in(name) and ("." in sources or name in sources):
+        if comes_in(name) and any(name == one or one == "." or name.startswith(f"{one}/") for one in wanted):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
 

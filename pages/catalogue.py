@@ -9,6 +9,6 @@ from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
 open_sent_image(gallery)
-st.header("Tables", anchor=False)
+st.header("Catalogue", anchor=False)
 images = catalogue(gallery)
 picture_dialog(gallery, images)

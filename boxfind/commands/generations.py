@@ -54,7 +54,7 @@ def rollback(
         folder = roll_back(index, to, report, prepare)
     print(f"{folder.name} is served now.")
     if before and before != folder.name:
-        print(f"To serve {before} again: python cli.py rollback --index {index} --to {before}")
+        print(f"To serve {before} again: boxfind rollback --index {index} --to {before}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Saved searches and their marks as a data set folder, in a ZIP, that `cli.py evaluate` reads."""
+"""Saved searches and their marks as a data set folder, in a ZIP, that `boxfind evaluate` reads."""
 
 import csv
 import io
@@ -25,7 +25,7 @@ queries.csv has one box on a picture in queries/ for each search, relevant.csv t
 as right, ignore.csv those that are the very picture searched with. Unpack the folder and measure an index of the same
 gallery with
 
-    python cli.py evaluate --index INDEX --dataset {FOLDER} --rank best
+    boxfind evaluate --index INDEX --dataset {FOLDER} --rank best
 """
 
 

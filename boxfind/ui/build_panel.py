@@ -77,7 +77,7 @@ def first_build(engine: Engine) -> None:
     if engine.settings.is_sample:
         st.markdown(
             "No gallery is configured, so a **sample gallery** is being drawn and indexed. For your own pictures start "
-            "the program with `BOXFIND_GALLERY=/path/to/pictures make app`."
+            "the program with `boxfind app --gallery /path/to/pictures`."
         )
     else:
         st.markdown("Your gallery is being indexed. You can close this page and come back.")

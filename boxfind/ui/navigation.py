@@ -12,7 +12,7 @@ def chosen_page() -> st.Page:
         [
             st.Page("pages/search.py", title="Search", icon=":material/search:", default=True),
             st.Page("pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
-            st.Page("pages/catalogue.py", title="Tables", icon=":material/category:"),
+            st.Page("pages/catalogue.py", title="Catalogue", icon=":material/category:"),
             st.Page("pages/evaluate.py", title="Evaluate", icon=":material/rule:"),
         ]
     )

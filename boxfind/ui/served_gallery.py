@@ -17,7 +17,7 @@ from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreAw
 
 NO_INDEX = (
     "There is no index. Whoever runs this program makes one with "
-    "`python cli.py build --gallery DIR --index DIR`, or here, when it is started with `make app` or with "
+    "`boxfind build --gallery DIR --index DIR`, or here, when it is started with `boxfind app` or with "
     "`BOXFIND_ADMIN` set (docs/admin.md)."
 )
 

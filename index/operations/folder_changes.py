@@ -16,7 +16,7 @@ from retrieval.printable import printable
 from retrieval.types import Progress
 
 EXAMPLES = 3
-BRING_IN = "python cli.py build brings the index up to date."
+BRING_IN = "boxfind build brings the index up to date."
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ SLICED = ("thumbs", "keypoints")
 """Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
 NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
 FILE = re.compile(r"[a-z]+\.(npy|npz|parquet)|(thumbs|keypoints)/\d{4,}\.(jpgs|bin)")
-REBUILD = "Build it again: python cli.py build --gallery DIR --index DIR."
+REBUILD = "Build it again: boxfind build --gallery DIR --index DIR."
 SKIPPED_COLUMNS = pa.schema(
     [
         ("file", pa.string()),
@@ -149,7 +149,7 @@ def current_folder(index_dir: Path) -> Path:
         name = (index_dir / "CURRENT").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise IndexProblem(
-            f"There is no index in {index_dir} yet; python cli.py build --gallery DIR --index DIR makes one."
+            f"There is no index in {index_dir} yet; boxfind build --gallery DIR --index DIR makes one."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise IndexProblem(f"The index in {index_dir} cannot be read: {error}.") from None

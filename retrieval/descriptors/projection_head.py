@@ -69,12 +69,12 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, set(file.keys())
             if FORMAT not in metadata or names != SHAPES.keys():
-                raise BadHead(f"{path} is not a head of this program; make one with `cli.py finetune`.")
+                raise BadHead(f"{path} is not a head of this program; make one with `boxfind finetune`.")
             arrays = {name: file.get_tensor(name) for name in sorted(names)}
     except OSError as error:
         raise BadHead(f"{path} cannot be read: {error.strerror or error}.") from None
     except safetensors.SafetensorError:
-        raise BadHead(f"{path} is damaged or no safetensors file; make it anew with `cli.py finetune`.") from None
+        raise BadHead(f"{path} is damaged or no safetensors file; make it anew with `boxfind finetune`.") from None
     _check(arrays, path)
     return Whitening(KIND, arrays["mean"], arrays["projection"]), _facts(metadata[FORMAT], path)
 
@@ -102,7 +102,7 @@ def _facts(text: str, path: Path) -> HeadFacts:
     try:
         return TypeAdapter(HeadFacts).validate_json(text, strict=True)
     except ValidationError:
-        raise BadHead(f"{path} does not say what it was trained for; make it anew with `cli.py finetune`.") from None
+        raise BadHead(f"{path} does not say what it was trained for; make it anew with `boxfind finetune`.") from None
 
 
 def _safetensors() -> Any:

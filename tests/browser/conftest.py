@@ -73,8 +73,8 @@ def free_port() -> int:
 def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> Iterator[str]:
     """The program as a process of its own; where it answers."""
     port = port or free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | settings
+    command = [sys.executable, "cli.py", "app", "--no-browser", "--port", str(port)]
+    environment = os.environ | {"PYTHONFAULTHANDLER": "1", "BOXFIND_ADMIN": "nobody"} | settings
     with (logs / f"server-{port}.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
     try:

@@ -11,8 +11,8 @@ from tests.browser.acting import PICTURES
 
 
 def test_a_group_is_named_opened_and_taken_away(page: Page, data: Path) -> None:
-    page.get_by_role("link", name="Tables").click()
-    page.get_by_role("heading", name="Tables").wait_for()
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_role("heading", name="Catalogue").wait_for()
     page.get_by_text(re.compile(r"^\d+ groups of \d+ pictures")).wait_for()
     expect(page.get_by_role("button", name=re.compile(r"\d+ pictures")).first).to_be_visible()
     page.wait_for_timeout(1500)

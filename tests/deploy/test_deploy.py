@@ -7,6 +7,7 @@ import tomllib
 import pytest
 import yaml
 
+from boxfind.commands.app import streamlit_arguments
 from boxfind.settings import VARIABLES, Settings
 from deploy.files import DOCKERFILE, ROOT, comes_in, filled, named, services
 
@@ -19,11 +20,12 @@ IMAGE_COMMANDS = {"app": named("CMD")[0].command} | {
 
 
 def makefile_command(target: str) -> list[str]:
-    """The words that `make` runs last for a target, as they would stand where .venv/bin is on the path."""
+    """The words that `make` runs last for a target, as they would stand where the package is not installed."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     port = re.search(r"^PORT \?= (\d+)$", makefile, re.M)[1]
     recipe = re.search(rf"^{target}: \.venv/\S+\n((?:\t.+\n)+)", makefile, re.M)[1]
-    return recipe.splitlines()[-1].strip("\t@").replace("$(BIN)/", "").replace("$(PORT)", port).split()
+    command = recipe.splitlines()[-1].strip("\t@").replace("$(BIN)/boxfind", "python cli.py").replace("$(PORT)", port)
+    return command.split()
 
 
 def unit_command(name: str) -> list[str]:
@@ -38,7 +40,10 @@ def test_every_setting_that_is_named_exists(path):
 
 
 def test_containers_units_and_make_start_the_same():
-    assert list(IMAGE_COMMANDS["app"]) == makefile_command("app") == unit_command("boxfind-page@.service")
+    page = list(IMAGE_COMMANDS["app"])
+    assert page == unit_command("boxfind-page@.service")
+    assert page == ["streamlit", *streamlit_arguments(8501)][: len(page)]
+    assert makefile_command("app") == ["python", "cli.py", "app", "--port", "8501"]
     assert list(IMAGE_COMMANDS["api"]) == makefile_command("api") == unit_command("boxfind-api.service")
     assert list(IMAGE_COMMANDS["build"]) == unit_command("boxfind-build.service") == ["python", "cli.py", "build"]
 
@@ -60,13 +65,17 @@ def test_images_and_packages_are_pinned():
     images = {service.image for service in services(GIVEN).values()} - {"boxfind"} | {named("FROM")[0].text}
     assert all(re.fullmatch(r"[\w/]+:\S*\d\S*", image) for image in images) and len(images) == 2
     installed = " ".join(line.text for line in named("RUN") if "pip install" in line.text)
-    assert re.fullmatch(r"pip install --no-cache-dir( -r requirements[\w-]*\.txt)+", installed)
-    assert re.findall(r"-r (\S+)", installed) == named("COPY")[0].text.split()[:-1]
+    assert re.fullmatch(
+        r"pip install --no-cache-dir( -r requirements[\w/-]*\.txt)+ -c requirements/constraints\.txt", installed
+    )
+    before = [line.text.split() for line in named("COPY") if line.text != ". ."]
+    assert before == [["requirements.txt", "./"], ["requirements/", "requirements/"]]
+    assert all((ROOT / name).is_file() for name in re.findall(r"-[rc] (\S+)", installed))
 
 
 def test_what_is_copied_exists_and_comes_in():
     names = [name for line in named("COPY") for name in line.text.split()[:-1] if name != "."]
-    assert names and all((ROOT / name).is_file() and comes_in(name) for name in names)
+    assert names and all((ROOT / name).exists() and comes_in(name) for name in names)
 
 
 def test_the_whole_program_comes_into_the_image_and_nothing_else():

@@ -108,7 +108,7 @@ def downloads(found: Table, searches: Sequence[Judged], packed: Callable[[], byt
             icon=":material/folder_zip:",
             on_click="ignore",
             disabled=all(unfit(search) for search in searches),
-            help="Boxes, pictures and marks as a folder that `python cli.py evaluate` measures any index with.",
+            help="Boxes, pictures and marks as a folder that `boxfind evaluate` measures any index with.",
         )
     left_out({s.name: unfit(s) for s in searches if not s.problem and unfit(s)}, "Not in the data set")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import typer
 
-import cli
+from boxfind.commands.main import app
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTED = {
+    "app": {"--gallery", "--index", "--port", "--no-browser"},
     "build": {
         "--gallery",
         "--index",
@@ -65,12 +66,12 @@ def test_wrong_usage(boxfind, args):
 
 
 def options_of(command: str) -> set[str]:
-    commands = typer.main.get_command(cli.app).commands
+    commands = typer.main.get_command(app).commands
     return {option for parameter in commands[command].params for option in parameter.opts}
 
 
 def test_the_documented_commands_and_options_exist():
-    assert typer.main.get_command(cli.app).commands.keys() == DOCUMENTED.keys()
+    assert typer.main.get_command(app).commands.keys() == DOCUMENTED.keys()
     for command, options in DOCUMENTED.items():
         assert options <= options_of(command), command
 
@@ -81,7 +82,7 @@ def test_the_documented_commands_and_options_exist():
 def test_the_commands_in_the_documentation_exist(page):
     blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    calls = [line.partition("cli.py")[2] for line in lines if re.search(r"python\S* cli\.py\s+\w", line)]
+    calls = [call[1] for line in lines if (call := re.search(r"(?:python\S* cli\.py|(?:^|[ /])boxfind) +(\w.*)", line))]
     assert calls or page.name not in ("README.md", "backup.md", "evaluation.md")
     for call in calls:
         words = shlex.split(call, comments=True)
@@ -95,9 +96,15 @@ def test_the_help_names_every_command(boxfind):
     assert result.code == 0 and all(command in result.out for command in DOCUMENTED)
 
 
+@pytest.mark.parametrize("program", [["cli.py"], ["-m", "boxfind"]], ids=" ".join)
+def test_a_checkout_runs_without_being_installed(program):
+    done = subprocess.run([sys.executable, *program, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "") and all(command in done.stdout for command in DOCUMENTED)
+
+
 def test_the_door_opens_fast():
     """What is heavy is imported by the command that needs it."""
-    heavy = ("numpy", "torch", "faiss", "pyarrow", "pandas", "scipy")
-    script = f"import sys, cli; print([name for name in {heavy} if name in sys.modules])"
+    heavy = ("numpy", "torch", "faiss", "pyarrow", "pandas", "scipy", "streamlit")
+    script = f"import sys, boxfind.commands.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr

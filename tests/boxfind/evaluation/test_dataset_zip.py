@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_left_out_and_the_readme_says_why(tmp_path, jpeg, c
     assert [query.name for query in read_csv_folder(folder).queries] == ["red-mug"]
     readme = (folder / "README.txt").read_text()
     assert f"- other: {unfit(other)}" in readme
-    assert f"cli.py evaluate --index INDEX --dataset {FOLDER}" in readme
+    assert f"boxfind evaluate --index INDEX --dataset {FOLDER}" in readme
 
 
 def test_a_picture_that_is_gone_costs_only_its_own_searches(tmp_path, jpeg):

@@ -55,7 +55,7 @@ def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
     assert said(index, "2.png")[0] == "indexed"
     Pillow.fromarray(draw(90)).save(gallery / "2.png")
     verdict, text = said(index, "2.png")
-    assert verdict == "changed" and "changed since" in text and "cli.py build" in text
+    assert verdict == "changed" and "changed since" in text and "boxfind build" in text
     (gallery / "3.png").unlink()
     verdict, text = said(index, gallery / "3.png")
     assert verdict == "gone" and "not in" in text and "any more" in text
@@ -69,7 +69,7 @@ def test_skipped(index: Path, gallery: Path):
     assert verdict == "skipped" and "empty (0 bytes)" in text and "not changed since" in text
     (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
     verdict, text = said(index, gallery / "empty.jpg")
-    assert verdict == "skipped" and "has changed since" in text and "cli.py build" in text
+    assert verdict == "skipped" and "has changed since" in text and "boxfind build" in text
     assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a link to nothing.")
     verdict, text = said(index, "linked/a.png")
     assert verdict == "skipped" and "linked is a link to a folder outside the gallery" in text
@@ -78,7 +78,7 @@ def test_skipped(index: Path, gallery: Path):
 def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
     Pillow.fromarray(draw(91)).save(gallery / "new.png")
     verdict, text = said(index, "new.png")
-    assert verdict == "new" and "after the index was built" in text and "cli.py build" in text
+    assert verdict == "new" and "after the index was built" in text and "boxfind build" in text
     (gallery / "new.fifo.png").symlink_to("/dev/null")
     assert said(index, "new.fifo.png")[0] == "skipped"
 

@@ -1,0 +1,146 @@
+"""app: the page, from any folder, until Ctrl+C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import UnionType
+from typing import get_args
+
+import pytest
+
+from boxfind.commands import app
+from boxfind.settings import PROJECT, Settings
+from tests.browser.conftest import free_port
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The current folder, which a test may leave, and an environment that it may change."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", {**os.environ})
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        os.environ.pop(name, None)
+    return tmp_path
+
+
+@pytest.fixture
+def started(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words that Streamlit was started with, which is not started."""
+    calls: list[list[str]] = []
+    monkeypatch.setattr(app, "run_streamlit", calls.append)
+    return calls
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The addresses that a browser was opened with."""
+    addresses: list[str] = []
+    monkeypatch.setattr("webbrowser.open", addresses.append)
+    return addresses
+
+
+def test_it_says_where_the_page_is_and_starts_it_from_the_projects_folder(boxfind, started):
+    port = free_port()
+    said = boxfind("app", "--port", port)
+    assert (said.code, said.err) == (0, f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n")
+    assert started == [app.streamlit_arguments(port)] and Path.cwd() == PROJECT
+    assert os.environ["BOXFIND_ADMIN"] == "local"
+
+
+def test_who_may_build_stays_as_the_environment_says(boxfind, started):
+    os.environ["BOXFIND_ADMIN"] = "nobody"
+    assert boxfind("app", "--port", free_port()).code == 0 and os.environ["BOXFIND_ADMIN"] == "nobody"
+
+
+def test_paths_are_meant_from_the_folder_it_is_started_in(boxfind, started, elsewhere):
+    os.environ |= {"BOXFIND_INDEX": "of the environment", "BOXFIND_DATA": "data", "BOXFIND_HEAD": "~/head.safetensors"}
+    os.environ["BOXFIND_MILVUS_URI"] = "vectors.db"
+    before = Settings(gallery=Path("pictures"), index=Path("index"))
+    gallery, index = before.gallery_dir, before.index_dir
+    assert boxfind("app", "--port", free_port(), "--gallery", "pictures", "--index", "index").code == 0
+    after = Settings()
+    assert (after.gallery_dir, after.index_dir) == (gallery, index) == (elsewhere / "pictures", elsewhere / "index")
+    assert (after.data, after.head) == (elsewhere / "data", Path("~/head.safetensors").expanduser())
+    assert after.milvus_uri == str(elsewhere / "vectors.db")
+
+
+def test_every_setting_that_is_a_path_is_made_absolute():
+    kinds = {name: field.annotation for name, field in Settings.model_fields.items()}
+    paths = {
+        name for name, kind in kinds.items() if kind is Path or (isinstance(kind, UnionType) and Path in get_args(kind))
+    }
+    assert paths == set(app.PATHS)
+
+
+def test_a_port_that_is_taken_is_a_sentence(boxfind, started):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert boxfind("app", "--port", port).failed(f"Port {port} is in use", "--port")
+    assert not started
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("BOXFIND_ADMIN", "everybody"), ("BOXFIND_WORKERS", "0"), ("BOXFIND_QUERY_VIEWS", "small")]
+)
+def test_a_setting_that_cannot_be_used_is_a_sentence(boxfind, started, name, value):
+    os.environ[name] = value
+    assert boxfind("app", "--port", free_port()).failed(name)
+    assert not started
+
+
+@pytest.mark.parametrize("display", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_the_browser_opens_once_the_server_answers(elsewhere, opened, monkeypatch, display):
+    answers = iter([False, False, True])
+    monkeypatch.setattr(app, "answers", lambda port: not opened and next(answers))
+    app.open_when_ready(8501)
+    assert opened == ["http://127.0.0.1:8501"] and not list(answers)
+
+
+@pytest.mark.parametrize(
+    ("system", "variable", "shown"),
+    [("linux", "", False), ("linux", "DISPLAY", True), ("linux", "WAYLAND_DISPLAY", True), ("win32", "", True)],
+)
+def test_a_browser_needs_a_display(elsewhere, monkeypatch, system, variable, shown):
+    monkeypatch.setattr(sys, "platform", system)
+    if variable:
+        os.environ[variable] = ":0"
+    assert app.has_display() is shown
+
+
+def test_without_a_display_or_with_no_browser_none_is_opened(boxfind, started, monkeypatch):
+    waiting = []
+    monkeypatch.setattr(app, "open_when_ready", waiting.append)
+    port = free_port()
+    assert boxfind("app", "--port", port).code == 0 and not waiting
+    os.environ["DISPLAY"] = ":0"
+    assert boxfind("app", "--port", port, "--no-browser").code == 0 and not waiting
+    assert boxfind("app", "--port", port).code == 0 and waiting == [port]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "kill"])
+def test_the_page_answers_from_another_folder_and_ends_without_a_traceback(tmp_path, stop):
+    port = free_port()
+    home = tmp_path / "home"
+    environment = {**os.environ, "HOME": str(home), "USERPROFILE": str(home), "STREAMLIT_SERVER_HEADLESS": "false"}
+    command = [sys.executable, str(PROJECT / "cli.py"), "app", "--no-browser", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        end = time.monotonic() + 60
+        while not app.answers(port):
+            assert process.poll() is None and time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+    finally:
+        process.send_signal(stop)
+        code = process.wait(20)
+    said = (tmp_path / "log").read_text()
+    assert code == 0 and "Traceback" not in said, said
+    assert f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n" in said
+    assert "mail" not in said.casefold() and "http" not in said.replace(f"http://127.0.0.1:{port}", ""), said
+    assert not home.exists(), "Streamlit keeps nothing in the home folder"

@@ -68,8 +68,11 @@ class Settings(Group):
 
     def changed(self, **given: object) -> Self:
         """The same settings with others in place of some. Raises BadSetting."""
-        same = {name: getattr(_holder(self, place), place[-1]) for name, place in PLACES.items()}
-        return self._made(same | given)
+        return self._made(self.flat() | given)
+
+    def flat(self) -> dict[str, object]:
+        """The values by the names that `load` takes: "side", "milvus_uri"."""
+        return {name: getattr(_holder(self, place), place[-1]) for name, place in PLACES.items()}
 
     @classmethod
     def _made(cls, values: Mapping[str, object]) -> Self:

@@ -54,10 +54,9 @@ def streamlit_arguments(port: int) -> list[str]:
 
 def export_paths(settings: Settings) -> None:
     """Sets the variables of all paths, made absolute from the current folder, for the page and its builds."""
-    paths = {"gallery": settings.gallery, "index": settings.index, "data": settings.data, "head": settings.build.head}
-    for name, path in paths.items():
-        if path is not None:
-            os.environ[f"BOXFIND_{name.upper()}"] = str(path.expanduser().absolute())
+    for name, value in settings.flat().items():
+        if isinstance(value, Path):
+            os.environ[f"BOXFIND_{name.upper()}"] = str(value.expanduser().absolute())
     if settings.milvus.uri.endswith(".db"):
         os.environ["BOXFIND_MILVUS_URI"] = str(Path(settings.milvus.uri).expanduser().absolute())
 

@@ -137,7 +137,7 @@ def test_searches_that_overlap_leave_the_threads_as_they_were(built, pictures, m
         ended[threading.current_thread().name].set()
         counted.wait(10)
 
-    monkeypatch.setattr(module, "search_multiple", search)
+    monkeypatch.setattr(answering, "search_multiple", search)
     with numpy_with(2):
         first, second = (threading.Thread(target=visit, name=name) for name in begun)
         first.start()

@@ -89,7 +89,7 @@ def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
 def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and_hand_over, publisher, gallery, draw):
     folders = [build_and_hand_over()]
     foreign = Publisher(publisher.milvus, f"{publisher._alias}_other")
-    foreign.send_to_search(folders[0], quiet)
+    foreign.publish(folders[0], quiet)
     for number in (1, 2):
         Pillow.fromarray(draw(40 + number)).save(gallery / f"new-{number}.png")
         folders.append(build_and_hand_over())

@@ -42,7 +42,7 @@ def make_api(engine: Engine) -> FastAPI:
         ],
         exception_handlers={BoxfindError: tell, RequestValidationError: tell_invalid},
     )
-    api.state.live = Dependencies(engine, SearchSlots(settings.api.searches), Loading(engine))
+    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), Loading(engine))
     api.include_router(health.routes)
     for family in (searching, gallery, index):
         api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
@@ -52,7 +52,7 @@ def make_api(engine: Engine) -> FastAPI:
 @asynccontextmanager
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
     """Begins to load index and network; at the end the processes end that decode pictures."""
-    live: Dependencies = api.state.live
-    live.loading.begin()
+    found: Dependencies = api.state.dependencies
+    found.loading.begin()
     yield
-    await run_in_threadpool(live.engine.close)
+    await run_in_threadpool(found.engine.close)

@@ -74,12 +74,12 @@ class Dependencies:
             raise NotReady(away)
 
 
-async def live(request: Request) -> Dependencies:
-    found: Dependencies = request.app.state.live
+async def dependencies(request: Request) -> Dependencies:
+    found: Dependencies = request.app.state.dependencies
     return found
 
 
-Serving = Annotated[Dependencies, Depends(live)]
+Serving = Annotated[Dependencies, Depends(dependencies)]
 
 
 async def _in_turn(serving: Serving) -> AsyncIterator[None]:

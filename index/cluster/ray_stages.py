@@ -61,7 +61,7 @@ class Decode:
         self._recipe = recipe
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Tasks -> Decoded, or an Answer that says why this machine cannot."""
+        """Tasks -> DecodedTasks, or a TaskResult that says why this machine cannot."""
         return block_of((number, self._decoded(task)) for number, task in rows_of(block))
 
     def _decoded(self, task: Task) -> DecodedTask | TaskResult:
@@ -79,7 +79,7 @@ class Describe:
         self._embedder: Embedder | None = None
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Decoded -> Answers."""
+        """DecodedTasks -> TaskResults."""
         numbers, decoded = zip(*rows_of(block), strict=True)
         with one_blas_thread():  # every actor has its own processor
             try:

@@ -1,4 +1,4 @@
-"""The arrays of a generation, written and read: vectors, kinds, whitening, neighbours, cells. Nothing is unpickled."""
+"""The arrays of a generation, written and read: vectors, class scores, whitening, neighbours, cells. Nothing is unpickled."""
 
 import math
 from dataclasses import dataclass

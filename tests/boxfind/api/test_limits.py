@@ -137,7 +137,7 @@ def test_nobody_waits_for_ever():
 def test_a_busy_program_says_so_and_still_lives(start, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     client = start(api_searches=1)
-    client.app.state.live.turns._room = 1
+    client.app.state.dependencies.turns._room = 1
     answer = Engine.answer
 
     def slow(*given):

@@ -21,7 +21,7 @@ from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
 from retrieval.networks.run_options import RunOptions
 from retrieval.networks.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
 from retrieval.networks.weights import file_sha256, need_weights
-from retrieval.regions.layout import REGIONS
+from retrieval.regions.find_regions import REGIONS
 from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector, choose_region_detector
 from retrieval.types import Pixels, Progress, Vectors
 

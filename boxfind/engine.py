@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from boxfind.embedders import embedder_for_building, embedder_for_searching, expected_changes, text_tower
 from boxfind.executors import EXECUTORS
-from boxfind.once import Once
+from boxfind.lazy_values import LazyValues
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
 from index.building.build import build
@@ -52,9 +52,9 @@ class Engine:
         self._served: _Served | None = None
         self._opening = threading.Lock()
         self._pool: DecoderPool | None = None
-        self._publishers: Once[str, Publisher | None] = Once(keep=1)
-        self._embedders: Once[Recipe, Embedder] = Once(keep=EMBEDDERS)
-        self._text_scorers: Once[Path, TextScorer] = Once(keep=1)
+        self._publishers: LazyValues[str, Publisher | None] = LazyValues(keep=1)
+        self._embedders: LazyValues[Recipe, Embedder] = LazyValues(keep=EMBEDDERS)
+        self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
         self._build: BuildProcess | None = None
 
     def gallery(self) -> Gallery:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, ValidationError
 
-from boxfind.setting_groups import (
+from boxfind.settings_schema import (
     ApiSettings,
     BuildSettings,
     Folder,
@@ -146,7 +146,7 @@ def _variable(name: str) -> str:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.7)
-    hint = f"the nearest name is {_variable(near[0])}" if near else "boxfind/setting_groups.py lists them"
+    hint = f"the nearest name is {_variable(near[0])}" if near else "boxfind/settings_schema.py lists them"
     return f"There is no setting {_variable(name)}; {hint}."
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.files import ROOT, named
+from deploy.config_files import ROOT, named
 
 COPY = """
 mount -t tmpfs none "$1"

@@ -12,7 +12,7 @@ from threading import Thread
 
 import httpx
 
-from deploy.files import ROOT
+from deploy.config_files import ROOT
 
 NAME = "boxfind.example.org"
 CERTIFICATES = Path("/etc/ssl/boxfind")

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deploy.files import ROOT, Service, comes_in, instructions, services
+from deploy.config_files import ROOT, Service, comes_in, instructions, services
 from deploy.proxy import check_answers, check_ways, proxy
-from deploy.units import verify_units
+from deploy.systemd_units import verify_units
 
 SEALED = """
 for volume in /index /data /tmp; do mount --bind "$volume" "$volume"; done

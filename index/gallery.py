@@ -17,7 +17,7 @@ from index.stores.store import Material, Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
 from retrieval.images.decode import decode_image
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, make_graph
 from retrieval.ranking.keypoints import Keypoints

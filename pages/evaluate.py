@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from boxfind.evaluation.judged import judged
-from boxfind.evaluation.judged_table import judged_table
+from boxfind.evaluation.ratings import judged
+from boxfind.evaluation.ratings_table import judged_table
 from boxfind.ui.evaluate.chart import average_precision_chart
 from boxfind.ui.evaluate.rerun import packing, ratings
 from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table

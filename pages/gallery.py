@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from boxfind.ui.admin import is_admin
+from boxfind.ui.authorization import is_admin
 from boxfind.ui.gallery.batch_upload import batch_upload
 from boxfind.ui.gallery.browse import browse
 from boxfind.ui.gallery.duplicates_view import duplicates

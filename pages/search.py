@@ -20,7 +20,7 @@ from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import find, shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from retrieval.errors import BoxfindError
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.ranking.confidence import no_match
 
 gallery = ready_gallery()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from retrieval.errors import BadBox
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box
 
 Role = Literal["object", "view", "also", "not"]

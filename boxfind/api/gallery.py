@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response, UploadFile
 
-from boxfind.api.admin import Admin
+from boxfind.api.authorization import Admin
 from boxfind.api.dependencies import InTurn, Serving
-from boxfind.api.original import stored_picture
+from boxfind.api.original_image import stored_picture
 from boxfind.api.schemas import (
     CUP,
     MOST_PICTURES,

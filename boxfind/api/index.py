@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
-from boxfind.api.admin import Admin
+from boxfind.api.authorization import Admin
 from boxfind.api.dependencies import Dependencies, Serving
 from boxfind.api.problems import NothingRuns
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers

@@ -25,7 +25,7 @@ from retrieval.errors import (
     WeightsMissing,
     in_short,
 )
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 
 class NoToken(BoxfindError):

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, File
 
 from boxfind.api.dependencies import Dependencies, InTurn, Serving
-from boxfind.api.original import stored_picture
+from boxfind.api.original_image import stored_picture
 from boxfind.api.schemas import Asked, FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
 from boxfind.searches.link import MOST_BOXES
 from index.gallery import Gallery

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boxfind.commands.options import IndexDir, QueryMode, Rank, note, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from boxfind.commands.options import IndexDir, note, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
 app = typer.Typer()
@@ -79,7 +79,7 @@ def cancel(index: IndexDir) -> None:
 def _report(folder: Path, seconds: float, is_new: bool) -> None:
     from index.storage.arrays import read_whitening
     from index.storage.generation import read_manifest, read_skipped
-    from retrieval.printable import printable
+    from retrieval.printable_names import printable
 
     manifest = read_manifest(folder)
     for skipped in read_skipped(folder):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from boxfind.commands.options import AsJson, IndexDir, note, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
 app = typer.Typer()
@@ -55,7 +55,7 @@ def skipped(
     """List the files that are not in the index because they could not be used, and why."""
     from index.storage.generation import current_folder, read_manifest, read_skipped
     from index.storage.skipped_files import skipped_csv
-    from retrieval.printable import printable
+    from retrieval.printable_names import printable
 
     folder = current_folder(index)
     read_manifest(folder)  # which is how another version of the format is refused

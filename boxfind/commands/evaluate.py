@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 
 app = typer.Typer()
 

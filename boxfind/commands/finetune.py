@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from boxfind.commands.options import note, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 
 app = typer.Typer()
 

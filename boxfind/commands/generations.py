@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boxfind.commands.options import AsJson, IndexDir, notes, settings_with
-from boxfind.terminal import TerminalProgress
+from boxfind.progress_bar import TerminalProgress
 
 if TYPE_CHECKING:
     from index.operations.history import StoredGeneration

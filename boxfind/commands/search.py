@@ -33,7 +33,7 @@ def search(
     """List the gallery pictures that hold what is in the box, or that suit a sentence."""
     from boxfind.engine import Engine
     from retrieval.images.decode import load_image
-    from retrieval.printable import printable
+    from retrieval.printable_names import printable
     from retrieval.ranking.confidence import NO_MATCH, no_match
     from retrieval.request import Example, Request, box_from_text
     from retrieval.types import Box

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from boxfind.evaluation.dataset import Dataset, read_csv_folder
 from boxfind.evaluation.object_folders import read_object_folders
-from boxfind.evaluation.revisited import read_revisited
+from boxfind.evaluation.revisited_oxford_paris import read_revisited
 from retrieval.errors import BadTable, pick
 
 READERS: dict[str, Callable[[Path], Dataset]] = {

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from PIL import Image as Pillow
 
 from boxfind.evaluation.dataset import SIDES
-from boxfind.evaluation.judged import Judged
+from boxfind.evaluation.ratings import Judged
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 from retrieval.types import Image
 
 FOLDER = "boxfind-marks"

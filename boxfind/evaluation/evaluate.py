@@ -11,7 +11,7 @@ from boxfind.evaluation.dataset import BoxedQuery, Dataset
 from boxfind.evaluation.metrics import PROTOCOLS, Quality, Rater, mean_quality
 from index.gallery import Gallery
 from retrieval.errors import BadTable, pick
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Hit, Progress, iou
 
 

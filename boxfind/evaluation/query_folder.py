@@ -12,7 +12,7 @@ from boxfind.evaluation.dataset import BoxedQuery
 from retrieval.errors import BadTable, BoxfindError
 from retrieval.images.decode import read_file
 from retrieval.images.limits import SUFFIXES
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box
 
 EXAMPLE = "write x y w h in pixels, as in 10 20 200 150"

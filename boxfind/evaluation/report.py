@@ -8,7 +8,7 @@ from boxfind.evaluation.dataset import write_table
 from boxfind.evaluation.evaluate import Evaluation, Row
 from boxfind.evaluation.metrics import Quality
 from boxfind.evaluation.summary import by_object, hardest
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 
 FIGURES = {
     "mAP": "average_precision",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import BadTable
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 LARGEST = 10_000_000
 """Bytes of a file."""

@@ -10,7 +10,7 @@ from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable import printable, shown
+from retrieval.printable_names import printable, shown
 from retrieval.ranking.confidence import MEANINGS, NO_MATCH, VERIFIED, no_match
 from retrieval.types import Box, Hit, Image
 

@@ -18,7 +18,7 @@ from index.storage.tables import ImageEntry
 from retrieval.errors import IndexProblem, UnreadableImage
 from retrieval.images.decode import decode_picture, read_file
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box, Hit, Image
 
 LONGEST = 2048

@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageFont
 from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.ranking.confidence import NO_MATCH, no_match
 from retrieval.types import Box, Hit
 

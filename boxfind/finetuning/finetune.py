@@ -18,7 +18,7 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import KIND, HeadFacts, write_head
 from retrieval.descriptors.whitening import SAMPLE, Whitening, learn_whitening
 from retrieval.errors import BadTable
-from retrieval.printable import shown as printed
+from retrieval.printable_names import shown as printed
 from retrieval.types import Progress, unit
 
 MOST_PICTURES = 4_000

@@ -9,7 +9,7 @@ import numpy as np
 
 from boxfind.evaluation.dataset import SIDES, read_rows
 from retrieval.errors import BadTable
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box
 
 FEWEST_LABELS = 8

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from boxfind.searches.errors import BadLink
 from retrieval.images.limits import LIMITS
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.request import Example, Request, Role
 from retrieval.search import RANKINGS
 from retrieval.types import Box

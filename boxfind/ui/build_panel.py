@@ -7,7 +7,7 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.admin import is_admin, require_admin
+from boxfind.ui.authorization import is_admin, require_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.building.jobs import CANCELLED, BuildState

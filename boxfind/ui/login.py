@@ -4,7 +4,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
 from boxfind.logs import log
-from boxfind.ui.admin import is_admin
+from boxfind.ui.authorization import is_admin
 from boxfind.ui.session import shared_engine
 
 

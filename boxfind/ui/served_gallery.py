@@ -6,7 +6,7 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.admin import is_admin
+from boxfind.ui.authorization import is_admin
 from boxfind.ui.build_panel import first_build, may_start, rebuild_button, start_build
 from boxfind.ui.navigation import require_app
 from boxfind.ui.session import shared_engine

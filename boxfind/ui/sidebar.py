@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from boxfind.ui.admin import is_admin
+from boxfind.ui.authorization import is_admin
 from boxfind.ui.build_panel import build_panel
 from boxfind.ui.gallery.skipped_table import skipped_button
 from boxfind.ui.login import login_panel

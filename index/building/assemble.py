@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from index.building.build_plan import Plan
 from index.building.journal import Journal
+from index.building.update_plan import Plan
 from index.storage.arrays import new_class_scores, new_vectors, write_cells, write_neighbours, write_whitening
 from index.storage.blobs import BlobWriter, read_slice, share, worth_sharing
 from index.storage.generation import FileFacts, write_skipped

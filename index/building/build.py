@@ -5,7 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from index.building.assemble import Assembled, assemble
-from index.building.build_plan import (
+from index.building.describe_all import describe_all
+from index.building.describe_image import Executor
+from index.building.journal import Journal, open_journal, remove_journal
+from index.building.previous_generation import PreviousGeneration
+from index.building.update_plan import (
     MOST_REGIONS,
     Plan,
     changes,
@@ -15,10 +19,6 @@ from index.building.build_plan import (
     refuse_when_unreadable,
     reread_notice,
 )
-from index.building.describe_all import describe_all
-from index.building.describe_image import Executor
-from index.building.journal import Journal, open_journal, remove_journal
-from index.building.previous_generation import PreviousGeneration
 from index.storage.disk_space import need_space, room_in
 from index.storage.folder_scan import find_pictures
 from index.storage.generation import (

@@ -20,7 +20,7 @@ from retrieval.descriptors.embedder import network_size
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image, decode_picture, read_file
 from retrieval.images.resize import resize_image, thumbnail
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.ranking.keypoints import find_keypoints, use_one_thread
 from retrieval.types import Image
 

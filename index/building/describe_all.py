@@ -4,10 +4,10 @@ from contextlib import closing
 
 import numpy as np
 
-from index.building.build_plan import Plan
 from index.building.decoder_pool import Unchanged
 from index.building.describe_image import Executor
 from index.building.journal import Journal
+from index.building.update_plan import Plan
 from index.storage.folder_scan import Skipped
 from retrieval.blas_threads import blas_threads
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening

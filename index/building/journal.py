@@ -12,7 +12,7 @@ import numpy as np
 
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.whitening import Whitening
-from retrieval.regions.layout import drop_duplicate_regions
+from retrieval.regions.find_regions import drop_duplicate_regions
 from retrieval.types import Box, ClassScores, Region, Vectors
 
 FILE = "journal.sqlite"

@@ -14,7 +14,7 @@ from index.storage.folder_scan import Found, Skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import ClusterProblem, UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

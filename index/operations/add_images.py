@@ -12,7 +12,7 @@ from index.gallery import Gallery
 from index.storage.disk_space import FULL
 from retrieval.errors import BoxfindError, DiskFull, GalleryProblem, UnreadableImage
 from retrieval.images.limits import SUFFIXES
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Image
 
 ADDED = "added"

@@ -16,7 +16,7 @@ from index.storage.generation import Generation, current_folder, open_generation
 from index.storage.tables import ImageEntry
 from retrieval.images.limits import SUFFIXES
 from retrieval.networks.weights import file_sha256
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 from retrieval.types import Region
 
 NEAR = 3

@@ -12,7 +12,7 @@ from index.storage.tables import ImageEntry, read_tables
 from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.errors import GalleryProblem
 from retrieval.networks.weights import file_sha256
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 from retrieval.types import Progress
 
 EXAMPLES = 3

@@ -9,7 +9,7 @@ from pathlib import Path
 from index.gallery import Gallery
 from index.storage.disk_space import FULL
 from retrieval.errors import DiskFull, GalleryProblem, PictureGone
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 
 def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:

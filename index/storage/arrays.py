@@ -1,4 +1,4 @@
-"""The arrays of a generation, written and read: vectors, class scores, whitening, neighbours, cells. Nothing is unpickled."""
+"""Write and read the arrays of a generation: vectors, class scores, whitening, neighbours, cells. No pickle."""
 
 import math
 from dataclasses import dataclass

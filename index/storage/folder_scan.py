@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from retrieval.errors import GalleryProblem
 from retrieval.images.limits import SUFFIXES
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 
 @dataclass(frozen=True, slots=True)

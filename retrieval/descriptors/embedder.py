@@ -11,7 +11,7 @@ from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadBox, pick
 from retrieval.images.resize import crop_image, resize_image
 from retrieval.networks.imagenet_classes import TOP, Classifier
-from retrieval.regions.layout import Find, find_regions
+from retrieval.regions.find_regions import Find, find_regions
 from retrieval.types import Box, ClassScores, FeatureMap, Image, Query, Region, Run, Vectors, unit
 
 STRIDE = 32

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.regions.layout import grid
+from retrieval.regions.find_regions import grid
 from retrieval.types import Box, FeatureMap, Vectors, unit
 
 Size = tuple[int, int]

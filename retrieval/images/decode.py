@@ -13,7 +13,7 @@ from PIL import UnidentifiedImageError
 from retrieval.errors import UnreadableImage
 from retrieval.images.limits import FORMATS, LIMITS, TIFF_STARTS
 from retrieval.images.to_rgb import DECODER_ERRORS, SIDEWAYS, orientation_of, to_rgb
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Image
 
 ADVICE = "Open it in an image editor and save it as JPEG or PNG."

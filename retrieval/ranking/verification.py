@@ -86,7 +86,7 @@ def verify_all(
 ) -> list[Evidence]:
     """What `verify` says of each candidate, in order; `read` gives the keypoints and (width, height) of one.
 
-    Best candidates come first: when `seconds`, TIME_BUDGET if left out, are spent the rest get NOTHING and are never read.
+    Best candidates come first: when `seconds` (TIME_BUDGET) are spent, the rest get NOTHING and are never read.
     THREADS share them out, so `read` is called by several at a time; the answers do not depend on how many.
     """
     end = clock() + (TIME_BUDGET if seconds is None else seconds)

@@ -8,7 +8,7 @@ from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
 from retrieval.networks.backbones import FASTER_RCNN
 from retrieval.networks.weights import Weights, have_weights, need_weights
 from retrieval.optional_packages import TORCHVISION, TRANSFORMERS, OptionalPackage
-from retrieval.regions.detector import Detector
+from retrieval.regions.faster_rcnn import Detector
 from retrieval.regions.proposals import propose_regions
 from retrieval.regions.sam import SAM_VIT_B, SegmentAnything
 from retrieval.types import Image, Progress, Region

@@ -9,7 +9,7 @@ import yaml
 
 from boxfind.commands.app import streamlit_arguments
 from boxfind.settings import VARIABLES, Settings
-from deploy.files import DOCKERFILE, ROOT, comes_in, filled, named, services
+from deploy.config_files import DOCKERFILE, ROOT, comes_in, filled, named, services
 
 GIVEN = {"GALLERY": "/pictures"}
 DEPLOY = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))

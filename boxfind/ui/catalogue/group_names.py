@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from boxfind.searches.group_names import LONGEST_NAME, GroupName, GroupNames, Places, labels_of
-from boxfind.ui.admin import is_admin, require_admin
+from boxfind.ui.authorization import is_admin, require_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.synced_widgets import key_for, was_set

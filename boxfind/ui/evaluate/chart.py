@@ -6,8 +6,8 @@ import altair as alt
 import streamlit as st
 from altair.typing import ChartType
 
-from boxfind.evaluation.judged import Ratings
-from retrieval.printable import shown
+from boxfind.evaluation.ratings import Ratings
+from retrieval.printable_names import shown
 
 COLOURS = ("#e8590c", "#3b82f6")
 """Told apart by who sees no red, and seen on white and black."""

@@ -8,13 +8,13 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset_zip import dataset_zip, upright_jpeg
-from boxfind.evaluation.judged import Judged, Rating, Ratings, question, rate_all, rating
+from boxfind.evaluation.ratings import Judged, Rating, Ratings, question, rate_all, rating
 from boxfind.searches.saved_searches import SavedSearches
 from boxfind.ui.session import Picture, saved_search_store, shared_engine
 from index.gallery import Gallery
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 
 SPINNER_DELAY = 0.5
 """Seconds after which the page shows how far it is: what is remembered takes less."""

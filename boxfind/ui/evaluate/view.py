@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
-from boxfind.evaluation.judged import ENOUGH, FIRST, Judged, Mean, Ratings, compare, mean
-from boxfind.evaluation.judged_table import MINUS, SEARCH, UNMARKED, Table, as_csv
+from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Mean, Ratings, compare, mean
+from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED, Table, as_csv
 from boxfind.ui.search.ranking_choice import LABELS
 from boxfind.ui.widgets.safe_text import plain
 

@@ -8,7 +8,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from boxfind.export.file_names import file_name
 from boxfind.logs import log
-from boxfind.ui.admin import require_admin
+from boxfind.ui.authorization import require_admin
 from boxfind.ui.build_panel import start_build
 from boxfind.ui.search.query_source import TYPES
 from boxfind.ui.session import shared_engine

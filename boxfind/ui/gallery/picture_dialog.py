@@ -9,12 +9,12 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from boxfind.ui.gallery.send_to_search import send_to_search
-from boxfind.ui.original import ONLY_SMALL, original
+from boxfind.ui.original_image import ONLY_SMALL, original
 from boxfind.ui.widgets.dialog_state import DialogState
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from index.storage.tables import ImageEntry
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box, Image, Region
 
 ROOM = (1100, 700)
@@ -76,7 +76,7 @@ def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[st
     groups: dict[str, list[Box]] = {}
     for region in regions:
         kind = region.kind
-        if kind == "grid":  # the level is told by the side, see retrieval/regions/layout.py
+        if kind == "grid":  # the level is told by the side, see retrieval/regions/find_regions.py
             kind = f"grid, level {round(2 * min(width, height) / region.box.height) - 1}"
         elif region.label:
             kind = f"{kind}: {region.label}"

@@ -5,7 +5,7 @@ import streamlit as st
 from index.gallery import Gallery
 from index.storage.generation import read_skipped
 from index.storage.skipped_files import skipped_csv
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 
 
 def skipped_button(gallery: Gallery) -> None:

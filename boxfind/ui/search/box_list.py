@@ -10,7 +10,7 @@ from boxfind.ui.widgets.synced_widgets import key_for, was_set
 from index.gallery import Gallery
 from retrieval.errors import UnreadableImage
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.request import Example, Role
 
 MEANS: dict[Role, str] = {

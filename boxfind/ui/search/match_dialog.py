@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from boxfind.ui.original import ONLY_SMALL, original
+from boxfind.ui.original_image import ONLY_SMALL, original
 from boxfind.ui.search.result_grid import described
 from boxfind.ui.search.search_state import image_of, search_from, search_state
 from boxfind.ui.widgets.dialog_state import DialogState
@@ -14,7 +14,7 @@ from index.gallery import Gallery
 from retrieval.descriptors.embedder import checked_box
 from retrieval.errors import BoxfindError
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.ranking.confidence import meaning
 from retrieval.ranking.verification import Details, matched_details
 from retrieval.request import Example, Request

@@ -8,7 +8,7 @@ import streamlit as st
 from boxfind.searches.answer_diff import answer_diff
 from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved
-from boxfind.ui.admin import NotAllowed, is_admin, require_admin
+from boxfind.ui.authorization import NotAllowed, is_admin, require_admin
 from boxfind.ui.search.search_history import title_of
 from boxfind.ui.search.search_state import image_of, search_state
 from boxfind.ui.session import Picture, saved_search_store

@@ -9,7 +9,7 @@ from index.gallery import Gallery
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.request import Request
 from retrieval.types import Image
 

@@ -11,7 +11,7 @@ from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.request import Example, Request, Role, arranged
 from retrieval.types import Box, Image
 

@@ -2,7 +2,7 @@
 
 import re
 
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 ADDRESS = re.compile(r"www(?=\.)|https?(?=://)|@", re.IGNORECASE)

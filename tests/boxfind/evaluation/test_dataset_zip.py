@@ -14,7 +14,7 @@ from boxfind.evaluation.dataset import read_csv_folder
 from boxfind.evaluation.dataset_formats import layout_of
 from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit, upright_jpeg
 from boxfind.evaluation.evaluate import evaluate
-from boxfind.evaluation.judged import Judged, judged, rating
+from boxfind.evaluation.ratings import Judged, judged, rating
 from boxfind.evaluation.report import remarks
 from boxfind.settings import Settings
 from retrieval.errors import UnreadableImage

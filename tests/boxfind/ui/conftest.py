@@ -78,7 +78,7 @@ def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the visitor one at this machine, who is an administrator because of that."""
     monkeypatch.setenv("BOXFIND_ADMIN", "local")
-    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: HERE)
+    monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: HERE)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
-from boxfind.ui.admin import Visitor
+from boxfind.ui.authorization import Visitor
 from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.session import Picture
 from boxfind.ui.widgets.tile_grid import Tile

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from boxfind.engine import Engine
 from boxfind.settings import Settings
-from boxfind.ui.admin import Visitor
+from boxfind.ui.authorization import Visitor
 from index.building.jobs import CANCELLED, BuildState
 from index.storage.generation import current_folder
 from retrieval.errors import BoxfindError, WeightsMissing
@@ -219,7 +219,7 @@ def test_r55_an_index_of_an_earlier_version_is_built_anew_with_one_click(
 def test_r48_without_an_index_a_visitor_reads_what_the_operator_does_and_nothing_starts(
     app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, admin: str
 ) -> None:
-    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: Visitor(server="127.0.0.1", address="192.0.2.7"))
+    monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: Visitor(server="127.0.0.1", address="192.0.2.7"))
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
     monkeypatch.setenv("BOXFIND_ADMIN", admin)
     app.run()

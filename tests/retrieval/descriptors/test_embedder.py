@@ -12,7 +12,7 @@ from retrieval.descriptors.pooling import POOLINGS
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadBox, UnknownName
 from retrieval.networks.imagenet_classes import Classifier
-from retrieval.regions.layout import find_regions
+from retrieval.regions.find_regions import find_regions
 from retrieval.types import Box, Region, unit
 
 PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))

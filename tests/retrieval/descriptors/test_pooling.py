@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.descriptors.pooling import POOLINGS, RMAC_LEVELS, gap, gem, mac, pool_layers, region_coverage, rmac
-from retrieval.regions.layout import grid
+from retrieval.regions.find_regions import grid
 from retrieval.types import Box, unit
 
 WIDTH, HEIGHT = 192, 128  # 6 x 4 cells of 32

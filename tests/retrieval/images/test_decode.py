@@ -15,7 +15,7 @@ from PIL import ImageChops, ImageCms, ImageFile
 from retrieval.images.decode import decode_image, decode_picture, load_image
 from retrieval.images.resize import crop_image, resize_image, thumbnail
 from retrieval.images.to_rgb import NEUTRAL_GREY
-from retrieval.printable import printable, shown
+from retrieval.printable_names import printable, shown
 from retrieval.types import Box
 
 ORIENTATION = 0x0112

@@ -131,7 +131,7 @@ def test_who_may_not_name_is_refused_even_when_the_field_was_there(
     monkeypatch.setenv("BOXFIND_ADMIN", "nobody")
     monkeypatch.setattr("boxfind.ui.catalogue.group_names.is_admin", lambda: True)
     monkeypatch.setattr(
-        "boxfind.ui.admin.ADMINS", dict.fromkeys(("local", "nobody", "login", "header"), lambda *_: None)
+        "boxfind.ui.authorization.ADMINS", dict.fromkeys(("local", "nobody", "login", "header"), lambda *_: None)
     )
     page.text_input[0].set_value("Mine").run()
     assert GroupNames(tmp_path / "searches.sqlite").all() == []

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset_zip import FOLDER
-from boxfind.evaluation.judged import judged
+from boxfind.evaluation.ratings import judged
 from boxfind.searches.errors import SavedSearchesProblem
 from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved, SavedSearches

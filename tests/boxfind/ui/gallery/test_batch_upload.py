@@ -12,7 +12,7 @@ from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 from boxfind.engine import Engine
-from boxfind.ui.admin import Visitor
+from boxfind.ui.authorization import Visitor
 from boxfind.ui.gallery import batch_upload
 from index.building.jobs import BuildState
 from index.operations.add_images import ADDED, ImageAdder
@@ -124,7 +124,7 @@ def test_a_click_after_logging_out_adds_nothing_and_the_page_goes_on(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(page, ("new.png", png(90)))
-    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: STRANGER)
+    monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: STRANGER)
     press(page, ADD)
     assert calm(page) and not asked and not (gallery / ADDED).exists()
     assert ADD not in buttons(page) and [tab.label for tab in page.tabs] == ["Pictures", "Duplicates"]
@@ -135,8 +135,8 @@ def test_adding_asks_for_itself_who_may(
 ) -> None:
     """Whatever the page shows."""
     choose(page, ("new.png", png(90)))
-    monkeypatch.setattr("boxfind.ui.admin.is_admin", lambda: True)
-    monkeypatch.setattr("boxfind.ui.admin.visitor", lambda: STRANGER)
+    monkeypatch.setattr("boxfind.ui.authorization.is_admin", lambda: True)
+    monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: STRANGER)
     press(page, ADD)
     assert calm(page) and not asked and not (gallery / ADDED).exists()
     assert "Only an administrator" in texts(page, "error") and caplog.messages[-1].startswith("Refused")

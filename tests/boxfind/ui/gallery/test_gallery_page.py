@@ -19,7 +19,7 @@ from index.building.thread_executor import ThreadExecutor
 from index.groups import duplicates
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
-from retrieval.regions.layout import find_regions
+from retrieval.regions.find_regions import find_regions
 from retrieval.types import Box
 from tests.boxfind.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.files import ROOT
+from deploy.config_files import ROOT
 
 UNITS = Path("/etc/systemd/system")
 NAMES = ("boxfind-page@8501.service", "boxfind-api.service", "boxfind-build.service", "boxfind-build.timer")

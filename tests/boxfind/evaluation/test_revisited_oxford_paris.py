@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from boxfind.evaluation.dataset import BoxedQuery, Labels
-from boxfind.evaluation.revisited import read_revisited
+from boxfind.evaluation.revisited_oxford_paris import read_revisited
 from retrieval.errors import BadTable
 from retrieval.types import Box
 

@@ -1,7 +1,7 @@
 import pytest
 
 from boxfind.settings import BadSetting, Settings
-from boxfind.ui.admin import ADMINS, Visitor, admin_name
+from boxfind.ui.authorization import ADMINS, Visitor, admin_name
 from tests.boxfind.ui.reading import HERE
 
 LOCAL = {"host": ("localhost:8501",)}

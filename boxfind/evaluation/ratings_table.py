@@ -5,9 +5,9 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from boxfind.evaluation.judged import Ratings, compare
+from boxfind.evaluation.ratings import Ratings, compare
 from index.storage.skipped_files import harmless
-from retrieval.printable import printable
+from retrieval.printable_names import printable
 
 Cell = str | float | int
 SEARCH, UNMARKED, MINUS = "Search", "Unmarked", " − "

@@ -9,7 +9,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Once(Generic[K, V]):
+class LazyValues(Generic[K, V]):
     """The last `keep` values by key. Many threads may ask; a value is made outside any lock."""
 
     def __init__(self, keep: int) -> None:

@@ -66,7 +66,7 @@ def runtimes() -> dict[str, object]:
 
 
 def _region_sources() -> dict[str, object]:
-    from retrieval.regions.layout import REGIONS
+    from retrieval.regions.find_regions import REGIONS
     from retrieval.regions.region_detectors import REGION_DETECTORS
 
     return {**REGIONS, **REGION_DETECTORS}

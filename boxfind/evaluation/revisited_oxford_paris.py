@@ -10,7 +10,7 @@ from typing import Any
 from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels, object_of
 from boxfind.evaluation.safe_pickle import read_plain_pickle
 from retrieval.errors import BadTable
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Box
 
 DIFFICULTIES = {

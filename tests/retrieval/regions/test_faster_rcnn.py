@@ -10,7 +10,7 @@ import torch
 from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
 from retrieval.networks.backbones import BACKBONES, FASTER_RCNN
 from retrieval.networks.torchvision_compat import import_torchvision
-from retrieval.regions.detector import Detector
+from retrieval.regions.faster_rcnn import Detector
 from retrieval.regions.region_detectors import REGION_DETECTORS
 from retrieval.types import Box
 
@@ -108,6 +108,6 @@ def test_the_finder_and_the_backbone_share_one_file():
 
 
 def test_a_box_of_a_fraction_of_a_pixel_is_rounded_outwards():
-    from retrieval.regions.detector import _outwards
+    from retrieval.regions.faster_rcnn import _outwards
 
     assert _outwards(np.array([1.4, 2.0, 2.1, 2.9])) == Box(1, 2, 3, 3)

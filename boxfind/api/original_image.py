@@ -6,7 +6,7 @@ from boxfind.engine import Engine
 from index.gallery import Gallery
 from retrieval.errors import PictureGone, UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.printable import shown
+from retrieval.printable_names import shown
 from retrieval.types import Image
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.errors import UnknownName
-from retrieval.regions.layout import drop_duplicate_regions, find_regions
+from retrieval.regions.find_regions import drop_duplicate_regions, find_regions
 from retrieval.types import Box, Region, unit
 
 

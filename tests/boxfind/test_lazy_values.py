@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from boxfind.once import Once
+from boxfind.lazy_values import LazyValues
 
 SOON = 10
 
 
 def test_it_is_made_once_for_all_who_ask_at_the_same_time():
-    once, made, together = Once[str, int](keep=4), [], threading.Barrier(8)
+    once, made, together = LazyValues[str, int](keep=4), [], threading.Barrier(8)
 
     def make() -> int:
         made.append(threading.get_ident())
@@ -27,7 +27,7 @@ def test_it_is_made_once_for_all_who_ask_at_the_same_time():
 
 
 def test_another_key_does_not_wait():
-    once, begun, over = Once[str, str](keep=4), threading.Event(), threading.Event()
+    once, begun, over = LazyValues[str, str](keep=4), threading.Event(), threading.Event()
 
     def slow() -> str:
         begun.set()
@@ -43,7 +43,7 @@ def test_another_key_does_not_wait():
 
 
 def test_an_error_is_raised_and_the_next_who_asks_tries_again():
-    once = Once[str, int](keep=4)
+    once = LazyValues[str, int](keep=4)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             once.get("a", lambda: 1 // 0)
@@ -51,7 +51,7 @@ def test_an_error_is_raised_and_the_next_who_asks_tries_again():
 
 
 def test_only_the_last_are_kept():
-    once = Once[int, int](keep=2)
+    once = LazyValues[int, int](keep=2)
     for key in (1, 2, 3):
         once.get(key, lambda key=key: key)
     assert once.get(3, lambda: 30) == 3 and once.get(2, lambda: 20) == 2 and once.get(1, lambda: 10) == 10

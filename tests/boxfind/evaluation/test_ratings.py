@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxfind.evaluation.judged import (
+from boxfind.evaluation.metrics import Quality, average_precision, precision_at
+from boxfind.evaluation.ratings import (
     ENOUGH,
     Comparison,
     Judged,
@@ -22,8 +23,7 @@ from boxfind.evaluation.judged import (
     rate_all,
     rating,
 )
-from boxfind.evaluation.judged_table import as_csv, judged_table
-from boxfind.evaluation.metrics import Quality, average_precision, precision_at
+from boxfind.evaluation.ratings_table import as_csv, judged_table
 from index.gallery import open_gallery
 from retrieval.errors import IndexProblem, UnreadableImage
 from retrieval.request import Example, Request

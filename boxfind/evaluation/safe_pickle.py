@@ -1,6 +1,7 @@
 """Read a pickle of plain values and NumPy arrays without running anything that the file asks for.
 
-NumPy's own functions are not used: a crafted dtype can make them read any memory as objects. Stand-ins build lists.
+NumPy's own functions are not used: a crafted dtype makes them follow any number as a pointer. Stand-ins build lists.
+A crafted file can still crash or stall the program, as hashing deeply nested tuples as dict keys exhausts the stack.
 """
 
 import io

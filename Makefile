@@ -3,7 +3,7 @@
 # make test     install what is missing, check style, types and imports, run every test
 # make check    style, types and import rules only
 # make chaos    kill builds, swap generations, feed mutants to the decoders; some five minutes
-# make deploy-check   lint the files of deploy/ and run their commands here; some two minutes, as root
+# make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd where they are installed
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
 # make lock     pin the newest versions that the ranges allow in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and what the checks leave

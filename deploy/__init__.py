@@ -1,1 +1,1 @@
-"""The program on a server: what an image, containers, systemd and a proxy need, and a rehearsal of all of it."""
+"""Files to run the program on a server, and a check of them."""

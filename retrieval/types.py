@@ -37,6 +37,11 @@ Scores = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is (0 when unknown)."""
 
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """A Progress that shows nothing."""
+
+
 Notify = Callable[[str], None]
 """Called with a sentence for whoever follows the work."""
 

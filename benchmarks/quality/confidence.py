@@ -6,14 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import get_args
 
-from benchmarks.quality.rankings import quiet
 from benchmarks.results import keep, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import BoxedQuery, Dataset
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from retrieval.images.decode import load_image
-from retrieval.types import Box, Confidence, Hit
+from retrieval.types import Box, Confidence, Hit, quiet
 
 WORDS: tuple[Confidence, ...] = get_args(Confidence)
 

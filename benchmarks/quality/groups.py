@@ -9,7 +9,6 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import HDBSCAN
 
-from benchmarks.quality.rankings import quiet
 from benchmarks.results import keep, table
 from boxfind.engine import Engine
 from boxfind.evaluation.clustering_metrics import agreement
@@ -20,7 +19,7 @@ from index.gallery import Gallery
 from index.groups.groups import gallery_object_instances, group_gallery
 from retrieval.clustering.grouping import FEWEST, GROUPINGS, Grouping, shared_neighbours
 from retrieval.clustering.object_instances import ObjectInstances
-from retrieval.types import Numbers, Vectors
+from retrieval.types import Numbers, Vectors, quiet
 
 LIKENESSES = (0.3, 0.5, 0.7)
 

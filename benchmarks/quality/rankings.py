@@ -16,6 +16,7 @@ from boxfind.evaluation.summary import half
 from boxfind.settings import Settings
 from index.gallery import Gallery
 from retrieval.search import METHODS, RANKINGS, best
+from retrieval.types import quiet
 
 RANKED: dict[str, str] = {
     "fast: one exact search": "fast",
@@ -89,10 +90,6 @@ def _size(gallery: Gallery) -> list[str]:
     """Vectors an image, and what the generation takes on disk for each."""
     counts, files = gallery.manifest.counts, gallery.manifest.files.values()
     return [f"{counts.regions / counts.images:.0f}", f"{sum(file.bytes for file in files) / counts.images / 1024:.0f}"]
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """Progress for nobody: the table is what counts."""
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.rankings import quiet
 from benchmarks.results import keep, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.evaluation.evaluate import evaluate
 from boxfind.settings import Settings
+from retrieval.types import quiet
 
 WHOLE = {"regions": ("whole",), "mid_layer_weight": 0.0}
 SLOW = "sift"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality.rankings import quiet
 from benchmarks.results import keep, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import Dataset
@@ -16,6 +15,7 @@ from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.evaluation.metrics import average_precision
 from boxfind.settings import Settings
 from retrieval.request import Request
+from retrieval.types import quiet
 
 SENTENCES = Path(__file__).parent / "sentences.csv"
 RANKINGS = ("fast", "best")

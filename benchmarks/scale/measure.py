@@ -12,12 +12,11 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from index.operations.verify import quiet
 from index.storage.arrays import read_cells, write_cells
 from index.stores.flat_store import nearest
 from index.stores.ivf import make_cells, update_cells
 from index.stores.store import Material, open_store
-from retrieval.types import Rows, Vectors
+from retrieval.types import Rows, Vectors, quiet
 
 T = TypeVar("T")
 

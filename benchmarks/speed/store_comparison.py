@@ -17,12 +17,11 @@ import numpy as np
 from benchmarks.results import keep, table
 from benchmarks.scale.measure import NEAREST, TOP, exact_answers, own_memory
 from benchmarks.scale.synthetic_gallery import NOISE, near
-from index.operations.verify import quiet
 from index.storage.arrays import write_cells
 from index.storage.generation import current_folder
 from index.stores.ivf import make_cells
 from index.stores.store import Material, Store, open_store
-from retrieval.types import Rows, Vectors
+from retrieval.types import Rows, Vectors, quiet
 
 QUERIES = 200
 SEED = 2**32

@@ -6,6 +6,7 @@ place is known) and ignore.csv (query,image).
 """
 
 import csv
+import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -130,6 +131,12 @@ def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object
             table.writerows(rows)
     except OSError as error:
         raise BadTable(f"{out} cannot be written: {error.strerror}.") from None
+
+
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([header, *rows])
+    return out.getvalue()
 
 
 def _box(row: dict[str, str], table: Path, line: int) -> Box:

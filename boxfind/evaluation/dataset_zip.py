@@ -1,6 +1,5 @@
 """Saved searches and their marks as a data set folder, in a ZIP, that `boxfind evaluate` reads."""
 
-import csv
 import io
 import re
 import zipfile
@@ -8,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from PIL import Image as Pillow
 
-from boxfind.evaluation.dataset import SIDES
+from boxfind.evaluation.dataset import SIDES, csv_text
 from boxfind.evaluation.ratings import Judged
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
@@ -75,9 +74,9 @@ def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
         relevant += [(name, image) for image in sorted(search.positives)]
         ignored += [(name, image) for image in search.own]
     return {
-        "queries.csv": _table(("query", "image", *SIDES, "object"), queries),
-        "relevant.csv": _table(("query", "image"), relevant),
-        "ignore.csv": _table(("query", "image"), ignored),
+        "queries.csv": csv_text(("query", "image", *SIDES, "object"), queries).encode(),
+        "relevant.csv": csv_text(("query", "image"), relevant).encode(),
+        "ignore.csv": csv_text(("query", "image"), ignored).encode(),
     }
 
 
@@ -92,14 +91,6 @@ def _query_names(names: Iterable[str]) -> list[str]:
             candidate = f"{stem}-{number}"
         found.append(candidate)
     return found
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    out = io.StringIO(newline="")
-    table = csv.writer(out)
-    table.writerow(header)
-    table.writerows(rows)
-    return out.getvalue().encode()
 
 
 def _readme(left_out: dict[str, str]) -> str:

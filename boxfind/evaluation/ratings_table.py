@@ -1,7 +1,5 @@
 """The ratings of saved searches as a table: a row for each search, the hardest first."""
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -53,11 +51,3 @@ def _header(names: list[str]) -> tuple[str, ...]:
         "Marked right",
         *(f"{UNMARKED}{end}" for end in ends),
     )
-
-
-def as_csv(table: Table) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(table.header)
-    writer.writerows(table.rows)
-    return out.getvalue()

@@ -7,7 +7,7 @@ from functools import cache
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from boxfind.export.search_result import SearchResult
+from boxfind.export.search_result import SearchResult, heading
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.printable_names import shown
@@ -51,7 +51,8 @@ def _query(sheet: Pillow.Image, answer: SearchResult) -> None:
 def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
     """Beside the query picture: its name, its box, and what the ten are."""
     box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
-    lines = [box, f"{_heading(answer.hits[:TEN])} of {answer.gallery.manifest.counts.images:,} pictures"]
+    best = heading(answer.hits[:TEN]) if answer.hits else "None"
+    lines = [box, f"{best} of {answer.gallery.manifest.counts.images:,} pictures"]
     if answer.hits and no_match(answer.hits):
         lines += NO_MATCH.replace(": ", ":\n").splitlines()
     x = EDGE + QUERY[0] + GAP
@@ -59,12 +60,6 @@ def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
     pen.text((x, EDGE), _fitted(answer.title, LARGE, WIDTH - EDGE - x), INK, _font(LARGE))
     for number, line in enumerate(lines):
         pen.text((x, EDGE + 50 + 34 * number), line, QUIET, _font(NORMAL))
-
-
-def _heading(hits: Sequence[Hit]) -> str:
-    if not hits:
-        return "None"
-    return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"
 
 
 def _tile(sheet: Pillow.Image, gallery: Gallery, rank: int, hit: Hit, corner: tuple[int, int]) -> None:

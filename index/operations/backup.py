@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from index.building.jobs import locked
-from index.operations.verify import quiet, verify_generation
+from index.operations.verify import verify_generation
 from index.storage.disk_space import need_space
 from index.storage.file_system import sync
 from index.storage.generation import (
@@ -27,7 +27,7 @@ from index.storage.generation import (
     read_manifest,
 )
 from retrieval.errors import IndexProblem
-from retrieval.types import Progress
+from retrieval.types import Progress, quiet
 
 MOST_FILES = 100_000
 """In one archive: those of some fifty million pictures."""

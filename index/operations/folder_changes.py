@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from index.building.previous_generation import MTIME_MARGIN
-from index.operations.verify import quiet
 from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
 from index.storage.generation import current_folder, read_manifest, read_skipped
 from index.storage.tables import ImageEntry, read_tables
@@ -13,7 +12,7 @@ from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.errors import GalleryProblem
 from retrieval.networks.weights import file_sha256
 from retrieval.printable_names import printable
-from retrieval.types import Progress
+from retrieval.types import Progress, quiet
 
 EXAMPLES = 3
 BRING_IN = "boxfind build brings the index up to date."

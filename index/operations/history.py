@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from index.building.jobs import locked
-from index.operations.verify import file_faults, quiet, verify_generation
+from index.operations.verify import file_faults, verify_generation
 from index.storage.generation import (
     Prepare,
     current_folder,
@@ -15,7 +15,7 @@ from index.storage.generation import (
     read_manifest,
 )
 from retrieval.errors import IndexProblem
-from retrieval.types import Progress
+from retrieval.types import Progress, quiet
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,13 @@ from index.storage.generation import (
 from index.storage.tables import Tables
 from index.stores.ivf import nearest_cells
 from retrieval.errors import IndexProblem
-from retrieval.types import Progress
+from retrieval.types import Progress, quiet
 
 UNIT_TOLERANCE = 1e-3
 SORTED = 10_000
 """Vectors of which it is checked that they lie in the right cells."""
 SLICES = (("thumbnail", "thumb"), ("keypoints", "keypoints"))
 """What is kept of a picture as a slice of a file, and how the columns of the catalogue begin that say where."""
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    """A progress function for those who do not wait."""
 
 
 def verify(index_dir: Path, progress: Progress = quiet) -> list[str]:

@@ -1,6 +1,5 @@
 """Bytes or a path become an upright RGB picture, or one plain sentence that says why not."""
 
-import contextlib
 import io
 import stat
 import warnings
@@ -27,8 +26,6 @@ class LoadedImage:
     width: int
     height: int
     """Of the upright original in pixels; the image is smaller where less was asked for."""
-    animated: bool
-    """There are more frames or pages than the first, which is the image."""
 
 
 Pillow.MAX_IMAGE_PIXELS = LIMITS.pixels
@@ -131,10 +128,4 @@ def _decoded(picture: Pillow.Image, enough: int | None) -> LoadedImage:
     picture.load()
     if orientation_of(picture) in SIDEWAYS:
         width, height = height, width
-    return LoadedImage(to_rgb(picture), width, height, _is_animated(picture))
-
-
-def _is_animated(picture: Pillow.Image) -> bool:
-    with contextlib.suppress(*DECODER_ERRORS):  # a broken second frame says nothing about the first
-        return bool(getattr(picture, "is_animated", False))
-    return True
+    return LoadedImage(to_rgb(picture), width, height)

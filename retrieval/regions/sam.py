@@ -10,11 +10,12 @@ from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD, load_s
 from retrieval.networks.torchvision_compat import import_torchvision, non_maximum_suppression
 from retrieval.networks.weights import Weights
 from retrieval.optional_packages import TRANSFORMERS
-from retrieval.regions.sam_checkpoint import read_config, renamed
+from retrieval.regions.sam_checkpoint import renamed
 from retrieval.types import Box, Image, Region
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import SamConfig
 
 SAM_VIT_B = Weights(
     file="sam_vit_b_01ec64.pth",  # Meta's name has the beginning of its MD5
@@ -43,14 +44,15 @@ SMALLEST = 8
 class SegmentAnything:
     """SAM (Kirillov et al., ICCV 2023), in transformers' form. Raises RuntimeMissing when that is not installed."""
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, config: "SamConfig | None" = None) -> None:
+        """`config` describes the network; without it, it is ViT-B."""
         TRANSFORMERS.check("sam")
         import_torchvision()
-        from transformers import SamModel
+        from transformers import SamConfig, SamModel
 
-        state = load_state(weights)
-        self._network = cast(Any, SamModel(read_config(state)))  # transformers has half of its types
-        self._network.load_state_dict(renamed(state))
+        make, network = cast(Any, SamConfig), cast(Any, SamModel)  # transformers has half of its types
+        self._network = network(config or make())
+        self._network.load_state_dict(renamed(load_state(weights)))
         self._network.eval()
 
     def __call__(self, image: Image) -> list[Region]:

@@ -20,6 +20,7 @@ from retrieval.descriptors.projection_head import HeadFacts, write_head
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing
 from retrieval.networks.backbones import BACKBONES
+from retrieval.types import quiet
 
 LITE0 = BACKBONES["efficientnet-lite0"]
 CHANNELS = sum(LITE0.channels)
@@ -31,10 +32,6 @@ def no_network(monkeypatch) -> None:
     monkeypatch.setattr(
         embedders, "embedder_for_searching", lambda recipe, *_, **__: Embedder(recipe, lambda pixels: ())
     )
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def recipe_of(settings: Settings, backbone=LITE0):

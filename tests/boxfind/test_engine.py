@@ -21,16 +21,12 @@ from retrieval.images.decode import load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.request import Example, Request
-from retrieval.types import Box
+from retrieval.types import Box, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
 SOON = 10
 LITE0 = BACKBONES["efficientnet-lite0"]
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def small(gallery: Path, index: Path) -> Settings:

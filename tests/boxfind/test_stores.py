@@ -12,13 +12,10 @@ from boxfind.settings import PROJECT, BadSetting, Settings
 from boxfind.stores import publisher_for
 from retrieval.errors import IndexProblem, StoreAway
 from retrieval.optional_packages import OptionalPackage
+from retrieval.types import quiet
 from tests.lite import LiteServer
 
 ANYWHERE = "http://127.0.0.1:1"
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def test_nothing_of_it_for_the_stores_of_this_machine():

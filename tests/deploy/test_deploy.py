@@ -1,4 +1,4 @@
-"""What deploy/ says agrees with the program, and one file of it with another. `make deploy-check` runs it all."""
+"""What deploy/ says agrees with the program, and one file of it with another. `make deploy-check` lints them."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import yaml
 
 from boxfind.commands.app import streamlit_arguments
 from boxfind.settings import VARIABLES, Settings
-from deploy.config_files import DOCKERFILE, ROOT, comes_in, filled, named, services
+from tests.deploy.config_files import DOCKERFILE, ROOT, comes_in, filled, named, services
 
 GIVEN = {"GALLERY": "/pictures"}
 DEPLOY = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
@@ -83,7 +83,7 @@ def test_the_whole_program_comes_into_the_image_and_nothing_else():
         "\n"
     )
     apart = ("tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
-    program = {name for name in listed if name.endswith((".py", ".css")) and not name.startswith(apart)}
+    program = {name for name in listed if name.endswith((".py", ".css", ".html")) and not name.startswith(apart)}
     assert program and not {name for name in program if not comes_in(name)}
     assert comes_in(".streamlit/config.toml")
     for name in (".streamlit/secrets.toml", "deploy/.env", "data/index/x.npy", ".git/config", ".venv/bin/python"):

@@ -5,9 +5,10 @@ from typing import Any
 
 import streamlit as st
 
+from boxfind.evaluation.dataset import csv_text
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
 from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Mean, Ratings, compare, mean
-from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED, Table, as_csv
+from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED, Table
 from boxfind.ui.search.ranking_choice import LABELS
 from boxfind.ui.widgets.safe_text import plain
 
@@ -94,7 +95,7 @@ def downloads(found: Table, searches: Sequence[Judged], packed: Callable[[], byt
     with st.container(horizontal=True):
         st.download_button(
             "Table as CSV",
-            as_csv(found).encode("utf-8-sig"),  # with the mark that spreadsheets look for
+            csv_text(found.header, found.rows).encode("utf-8-sig"),  # with the mark that spreadsheets look for
             "evaluation.csv",
             "text/csv",
             icon=":material/download:",

@@ -15,14 +15,10 @@ from boxfind.evaluation.metrics import Quality, rate, rate_revisited
 from boxfind.evaluation.object_folders import read_object_folders
 from boxfind.settings import Settings
 from retrieval.errors import BadTable, UnknownName
-from retrieval.types import Box
+from retrieval.types import Box, quiet
 from tests.tiny import use_tiny_network
 
 PERFECT = Quality(1, 1, 1, 1, 1, 1)
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Marks on saved searches are the truth that rankings are rated by, and no part of the question."""
 
-import csv
-import io
 from dataclasses import fields
 
 import pytest
@@ -23,11 +21,11 @@ from boxfind.evaluation.ratings import (
     rate_all,
     rating,
 )
-from boxfind.evaluation.ratings_table import as_csv, judged_table
+from boxfind.evaluation.ratings_table import judged_table
 from index.gallery import open_gallery
 from retrieval.errors import IndexProblem, UnreadableImage
 from retrieval.request import Example, Request
-from retrieval.types import Box
+from retrieval.types import Box, quiet
 
 BOX = Box(10, 20, 60, 80)
 PICTURE = "a" * 64
@@ -42,10 +40,6 @@ def search(name="mug", own=(), **changes) -> Judged:
 
 def rated(name: str, ap: float) -> Rating:
     return Rating(name, Quality(ap, 0, 0, ap / 2, 0, 0), 3, 4)
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def test_marks_do_not_leak_into_the_question_and_nothing_else_is_lost():
@@ -214,5 +208,5 @@ def test_the_table_of_one_ranking():
 
 def test_the_csv_hands_no_formula_to_a_spreadsheet():
     names = ['=HYPERLINK("x")', "@a", "plain, with comma"]
-    text = as_csv(judged_table(Ratings({"best": [rated(name, 0.5) for name in names]}, {}), LABELS))
-    assert {row["Search"] for row in csv.DictReader(io.StringIO(text))} == {"'" + names[0], "'@a", names[2]}
+    table = judged_table(Ratings({"best": [rated(name, 0.5) for name in names]}, {}), LABELS)
+    assert {row[0] for row in table.rows} == {"'" + names[0], "'@a", names[2]}

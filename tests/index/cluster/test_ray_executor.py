@@ -28,6 +28,7 @@ from index.storage.generation import read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, UnreadableImage, WeightsMissing
 from retrieval.optional_packages import RAY, OptionalPackage
+from retrieval.types import quiet
 from tests.ray_networks import dies_once, tiny
 from tests.same import assert_same_index
 from tests.tiny import TINY_EMBEDDER, draw_picture
@@ -76,10 +77,6 @@ def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Galle
 def one_each(monkeypatch) -> None:
     """One process decodes and one has the network: each takes seconds to start."""
     monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this_machine(

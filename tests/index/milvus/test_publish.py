@@ -15,6 +15,7 @@ from index.operations.history import roll_back
 from index.storage import generation as generation_module
 from index.storage.generation import current_folder, generations, open_generation
 from retrieval.errors import IndexProblem, StoreAway
+from retrieval.types import quiet
 from tests.lite import LiteServer
 
 pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
@@ -25,10 +26,6 @@ from index.milvus.collection import Collection
 from index.milvus.publish import Publisher
 
 ALIASES = count()
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 @pytest.fixture

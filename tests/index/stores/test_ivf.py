@@ -18,13 +18,9 @@ from index.stores.ivf import make_cells, nearest_cells, update_cells, wants_cell
 from index.stores.ivf_store import IvfStore
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256
-from retrieval.types import unit
+from retrieval.types import quiet, unit
 
 DIMENSIONS = 32
-
-
-def quiet(stage: str, done: int, total: int) -> None:
-    pass
 
 
 def clustered(count: int, seed: int = 0) -> np.ndarray:

@@ -15,7 +15,7 @@ from index.stores.ivf import make_cells
 from index.stores.ivf_store import IvfStore
 from index.stores.store import STORES, Material, Store, open_store
 from retrieval.errors import IndexProblem, UnknownName
-from retrieval.types import unit
+from retrieval.types import quiet, unit
 from tests.lite import handed_over
 
 Make = Callable[[np.ndarray], Store]
@@ -45,10 +45,6 @@ def make(request: pytest.FixtureRequest) -> Make:
         return open_store(request.param, Material(vectors, cells, lite and handed_over(lite, vectors)))
 
     return made
-
-
-def quiet(*_: object) -> None:
-    pass
 
 
 def tables(count: int) -> pytest.MarkDecorator:

@@ -9,7 +9,7 @@ from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.optional_packages import TRANSFORMERS
 from retrieval.regions import sam
 from retrieval.regions.sam import SegmentAnything, as_regions
-from retrieval.regions.sam_checkpoint import read_config, renamed
+from retrieval.regions.sam_checkpoint import renamed
 from retrieval.types import Box
 
 needs_transformers = pytest.mark.skipif(not TRANSFORMERS.installed, reason='pip install -e ".[sam]"')
@@ -90,6 +90,27 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def small_config():
+    """That of the checkpoint's network."""
+    import_torchvision()
+    from transformers import SamConfig
+
+    vision = {
+        "hidden_size": WIDTH,
+        "num_hidden_layers": DEPTH,
+        "num_attention_heads": 2,
+        "mlp_dim": 2 * WIDTH,
+        "image_size": 64,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "output_channels": CHANNELS,
+        "num_pos_feats": PLACES,
+    }
+    decoder = {"hidden_size": CHANNELS, "mlp_dim": 2 * CHANNELS, "iou_head_hidden_dim": CHANNELS}
+    prompts = {"hidden_size": CHANNELS, "image_size": 64}
+    return SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
+
+
 def overlap(a: Box, b: Box) -> float:
     shared = Box(max(a.x0, b.x0), max(a.y0, b.y0), min(a.x1, b.x1), min(a.y1, b.y1))
     common = max(shared.width, 0) * max(shared.height, 0)
@@ -97,34 +118,36 @@ def overlap(a: Box, b: Box) -> float:
 
 
 @needs_transformers
-def test_the_size_is_read_off_the_tensors():
-    config = read_config(checkpoint(0.9))
-    vision = config.vision_config
-    assert (vision.image_size, vision.patch_size, vision.hidden_size, vision.num_hidden_layers) == (64, 16, WIDTH, 2)
-    assert (vision.num_attention_heads, vision.window_size, vision.global_attn_indexes) == (2, 2, [1])
-    assert (vision.mlp_dim, vision.output_channels, vision.num_pos_feats) == (2 * WIDTH, CHANNELS, PLACES)
-    assert config.prompt_encoder_config.image_embedding_size == 4
-
-
-@needs_transformers
 def test_every_tensor_finds_its_place():
     """None is left over and none left out: loading is strict."""
     import_torchvision()  # which transformers imports
-    from transformers import SamConfig, SamModel
+    from transformers import SamModel
 
     state = checkpoint(0.9)
     names = renamed(state)
-    SamModel(read_config(state)).load_state_dict(names, strict=True)
+    SamModel(small_config()).load_state_dict(names, strict=True)
     assert len(names) == len(state) + 1  # the embedding of places stands twice
+
+
+@needs_transformers
+def test_without_a_config_the_network_is_vit_b():
+    """The numbers of build_sam_vit_b in Meta's repository."""
+    import_torchvision()
+    from transformers import SamConfig
+
     default = SamConfig()
-    assert default.vision_config.global_attn_indexes == [2, 5, 8, 11]  # SAM's ViT-B is what transformers starts from
+    vision, decoder = default.vision_config, default.mask_decoder_config
+    assert (vision.hidden_size, vision.num_hidden_layers, vision.num_attention_heads) == (768, 12, 12)
+    assert (vision.global_attn_indexes, vision.window_size, vision.mlp_dim) == ([2, 5, 8, 11], 14, 3072)
+    assert (vision.image_size, vision.patch_size, vision.output_channels) == (1024, 16, 256)
+    assert (decoder.hidden_size, decoder.mlp_dim, decoder.iou_head_hidden_dim) == (256, 2048, 256)
 
 
 @needs_transformers
 @pytest.mark.parametrize(("height", "width"), [(96, 64), (200, 300), (64, 64), (30, 300)])
 def test_a_picture_becomes_a_few_boxes_best_first(weights, draw, monkeypatch, height, width):
     monkeypatch.setattr(sam, "STABLE", 0.0)  # random masks have ragged edges
-    found = SegmentAnything(weights)(draw(1, width, height))
+    found = SegmentAnything(weights, small_config())(draw(1, width, height))
     assert 0 < len(found) <= 20
     for region in found:
         assert region.kind == "sam" and region.label == "" and 0 <= region.score <= 1
@@ -136,7 +159,7 @@ def test_a_picture_becomes_a_few_boxes_best_first(weights, draw, monkeypatch, he
 
 @needs_transformers
 def test_the_picture_is_embedded_once(weights, draw, monkeypatch):
-    find, seen = SegmentAnything(weights), []
+    find, seen = SegmentAnything(weights, small_config()), []
     find._network.vision_encoder.register_forward_hook(lambda *_: seen.append(1))
     find(draw(1, 64, 64))
     assert len(seen) == 1
@@ -145,7 +168,7 @@ def test_the_picture_is_embedded_once(weights, draw, monkeypatch):
 @needs_transformers
 def test_masks_it_is_not_sure_of_give_no_box(tmp_path: Path, draw):
     torch.save(checkpoint(sure=0.5), tmp_path / "sam.pth")
-    assert SegmentAnything(tmp_path / "sam.pth")(draw(1, 64, 64)) == []
+    assert SegmentAnything(tmp_path / "sam.pth", small_config())(draw(1, 64, 64)) == []
 
 
 def masks(*boxes: tuple[int, int, int, int]) -> torch.Tensor:

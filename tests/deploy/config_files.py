@@ -1,4 +1,4 @@
-"""What the Dockerfile, its list of what may come in, and the compose file say."""
+"""Read the Dockerfile, .dockerignore and the compose file."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 
@@ -27,19 +27,13 @@ class Instruction:
         """The list of words in square brackets, of CMD or HEALTHCHECK for instance."""
         return tuple(json.loads(self.text[self.text.index("[") :]))
 
-    @property
-    def variables(self) -> dict[str, str]:
-        return dict(word.split("=", 1) for word in self.text.split())
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
     """One of the compose file; what it does not say itself is empty."""
 
-    name: str
     image: str
     command: tuple[str, ...]
-    variables: dict[str, str]
     health: tuple[str, ...]
     ports: tuple[str, ...]
 
@@ -58,7 +52,7 @@ def named(name: str) -> tuple[Instruction, ...]:
 def services(given: Mapping[str, str]) -> dict[str, Service]:
     """Those of the compose file by name, with what the environment says in place of ${…}. Raises KeyError."""
     told = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), given))
-    return {name: _service(name, said) for name, said in told["services"].items()}
+    return {name: _service(said) for name, said in told["services"].items()}
 
 
 def filled(text: str, given: Mapping[str, str]) -> str:
@@ -89,12 +83,10 @@ def _speaks_of(path: str, pattern: str) -> bool:
     return len(parts) >= len(wanted) and all(fnmatch(part, want) for part, want in zip(parts, wanted, strict=False))
 
 
-def _service(name: str, said: Mapping[str, Any]) -> Service:
+def _service(said: Mapping[str, Any]) -> Service:
     return Service(
-        name,
         image=said["image"],
         command=tuple(said.get("command", ())),
-        variables={variable: str(value) for variable, value in said.get("environment", {}).items()},
         health=tuple(said.get("healthcheck", {}).get("test", ())[1:]),
         ports=tuple(said.get("ports", ())),
     )

@@ -326,7 +326,7 @@ def test_searching_twice_gives_the_same(numpy_gallery, ranking):
 
 def test_an_unknown_ranking(numpy_gallery):
     gallery = numpy_gallery(np.ones((1, 1), np.float32), np.zeros(1, int))
-    with pytest.raises(UnknownName, match="there are: best, euclidean, fast, sift"):
+    with pytest.raises(UnknownName, match="choose from: best, euclidean, fast, sift"):
         search(asked(np.ones(1, np.float32)), gallery, "fats")
 
 

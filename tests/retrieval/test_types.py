@@ -46,6 +46,6 @@ def test_unit_vectors():
 
 def test_an_unknown_name_quotes_the_table():
     assert pick({"a": 1}, "pooling", "a") == 1
-    with pytest.raises(UnknownName, match=r"no pooling called 'gme'; there are: gap, gem\.") as caught:
+    with pytest.raises(UnknownName, match=r"no pooling called 'gme'; choose from: gap, gem\.") as caught:
         pick({"gem": 1, "gap": 2}, "pooling", "gme")
     assert isinstance(caught.value, BoxfindError)

@@ -179,7 +179,7 @@ def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder
 
 
 def test_an_unknown_pooling(draw, make_embedder):
-    with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
+    with pytest.raises(UnknownName, match="choose from: gap, gem, mac, rmac"):
         make_embedder(pooling="gme").look(draw(1))
 
 
@@ -196,7 +196,7 @@ def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedd
 
 
 def test_an_unknown_query_mode(draw, tiny_embedder):
-    with pytest.raises(UnknownName, match="there are: crop, slice"):
+    with pytest.raises(UnknownName, match="choose from: crop, slice"):
         tiny_embedder.query(draw(1), Box(0, 0, 64, 64), PLAIN, mode="cut")
 
 

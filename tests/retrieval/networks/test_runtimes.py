@@ -127,7 +127,7 @@ def test_the_first_that_can_is_chosen():
     assert choose_runtime()[0].name == HERE[0]
     assert choose_runtime()[1] == choose_runtime()[0].precisions()[0]
     assert choose_runtime("torch-cpu", "float32") == (RUNTIMES["torch-cpu"], "float32")
-    with pytest.raises(UnknownName, match="there are: openvino, torch-cpu, torch-cuda"):
+    with pytest.raises(UnknownName, match="choose from: openvino, torch-cpu, torch-cuda"):
         choose_runtime("opencl")
 
 
@@ -148,7 +148,7 @@ def test_a_precision_decides_between_runtimes(monkeypatch):
 
 def test_a_runtime_that_cannot_run_here_says_so(monkeypatch):
     monkeypatch.setitem(RUNTIMES, "torch-cuda", replace(RUNTIMES["torch-cuda"], precisions=lambda: ()))
-    with pytest.raises(RuntimeMissing, match="torch-cuda does not run on this machine; choose auto"):
+    with pytest.raises(RuntimeMissing, match="torch-cuda is not available on this machine; choose auto"):
         choose_runtime("torch-cuda")
 
 

@@ -61,7 +61,7 @@ def test_neighbours_on_the_first_level_overlap(short, ratio):
 
 
 def test_an_unknown_kind():
-    with pytest.raises(UnknownName, match="there are: grid, whole"):
+    with pytest.raises(UnknownName, match="choose from: grid, whole"):
         laid_out(("gird",), 64, 64, 1)
 
 

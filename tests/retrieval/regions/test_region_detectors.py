@@ -61,7 +61,7 @@ def test_with_its_weights_the_one_asked_for_is_taken(monkeypatch, tmp_path):
 
 
 def test_an_unknown_name():
-    with pytest.raises(UnknownName, match="called 'yolo'; there are: detector, proposals, sam"):
+    with pytest.raises(UnknownName, match="called 'yolo'; choose from: detector, proposals, sam"):
         choose_region_detector("yolo", offline=True)
 
 

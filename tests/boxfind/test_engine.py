@@ -113,7 +113,7 @@ def test_one_box_is_the_special_case(built, pictures, ranking):
 
 def test_a_request_without_an_object_says_what_to_do(built, pictures):
     for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
-        with pytest.raises(BadBox, match="draw one round"):
+        with pytest.raises(BadBox, match="drag a box around"):
             built.answer(built.gallery(), Request(examples), pictures)
 
 

@@ -24,7 +24,9 @@ def test_offline_the_others_give_way_and_say_what_is_missing(name, tmp_path, mon
     detector, sentence = choose_region_detector(name, offline=True)
     weights = REGION_DETECTORS[name].weights
     assert detector is REGION_DETECTORS["proposals"]
-    assert sentence.startswith("Regions come from proposals, which need no weights: ") and sentence.endswith(".")
+    assert sentence.startswith("Using the region detector proposals, which needs no weights. ") and sentence.endswith(
+        "."
+    )
     for part in (weights.file, f"{weights.megabytes} MB", "offline", "docs/models.md"):
         assert part in sentence
     assert str(tmp_path) not in sentence  # visitors read it

@@ -34,14 +34,14 @@ def search_multiple(
     if len(wanted) == 1 and not unwanted:
         return search(wanted[0], gallery, ranking, top)
     count = max(top, SHORTLIST) if top else 0
-    found = _found_together(wanted, [search(query, gallery, ranking, count) for query in wanted], gallery)
+    found = _rank_together(wanted, [search(query, gallery, ranking, count) for query in wanted], gallery)
     for query in unwanted:
         against = {hit.image: hit for hit in search(query, gallery, ranking, count)}
-        found = [hits for hits in found if not _holds(against.get(hits[0].image), hits)]
-    return [_joined(hits) for hits in found[: top or None]]
+        found = [hits for hits in found if not _contains_unwanted(against.get(hits[0].image), hits)]
+    return [_combined(hits) for hits in found[: top or None]]
 
 
-def _found_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gallery: Searchable) -> list[list[Hit]]:
+def _rank_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gallery: Searchable) -> list[list[Hit]]:
     """For each image, one hit per object; best image first. An image scores as its weakest object.
 
     Scores of different objects are not comparable, so each is divided by the best score of its object.
@@ -49,7 +49,9 @@ def _found_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gall
     if len(rankings) == 1:
         return [[hit] for hit in rankings[0]]
     images = {hit.image for hits in rankings for hit in hits}
-    objects = [_relative(_complete(query, hits, images, gallery)) for query, hits in zip(wanted, rankings, strict=True)]
+    objects = [
+        _relative_scores(_complete(query, hits, images, gallery)) for query, hits in zip(wanted, rankings, strict=True)
+    ]
     together = [[hits[image] for hits in objects] for image in images]
     return sorted(
         together, key=lambda hits: (-min(hit.score for hit in hits), -sum(hit.score for hit in hits), hits[0].image)
@@ -67,13 +69,13 @@ def _complete(query: Query, hits: list[Hit], images: set[str], gallery: Searchab
     return hits + more
 
 
-def _relative(hits: list[Hit]) -> dict[str, Hit]:
+def _relative_scores(hits: list[Hit]) -> dict[str, Hit]:
     """Hits by image, scores divided by the best score if that is positive."""
     best = hits[0].score if hits and hits[0].score > 0 else 1.0
     return {hit.image: replace(hit, score=hit.score / best) for hit in hits}
 
 
-def _joined(hits: Sequence[Hit]) -> Hit:
+def _combined(hits: Sequence[Hit]) -> Hit:
     """Combine an image's hits, one per object, into one. Its parts are the relative scores of the objects."""
     if len(hits) == 1:
         return hits[0]
@@ -87,7 +89,7 @@ def _joined(hits: Sequence[Hit]) -> Hit:
     )
 
 
-def _holds(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
+def _contains_unwanted(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
     """Whether an image contains an unwanted object, given its hits for the unwanted and the wanted objects.
 
     When both hits are in the same place, the stronger one decides. In another place the unwanted object counts when
@@ -97,10 +99,10 @@ def _holds(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
         return False
     same = [hit for hit in wanted if iou(unwanted.region.box, hit.region.box) > SAME_PLACE]
     if same:
-        return _claim(unwanted) > max(_claim(hit) for hit in same)
+        return _strength(unwanted) > max(_strength(hit) for hit in same)
     return unwanted.confidence == "likely"
 
 
-def _claim(hit: Hit) -> tuple[bool, float]:
+def _strength(hit: Hit) -> tuple[bool, float]:
     """Sort key: verified first, then similarity. Scores of different objects are not comparable."""
     return hit.verified, hit.similarity

@@ -66,14 +66,14 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
     """
     count = max(top, SHORTLIST) if top else 0
     with ThreadPoolExecutor(1) as aside:  # query keypoints are extracted during the vector search
-        looks = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+        view_keypoints = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
     evidence: dict[int, Evidence] = {}
     if "verification" in methods:
-        evidence = _verified(looks.result(), gallery, ranked)
+        evidence = _verified(view_keypoints.result(), gallery, ranked)
         if "expansion" in methods and evidence:
-            joined = expand_with(query.descriptor, gallery.vectors(_joining(ranked.found, evidence)))
+            joined = expand_with(query.descriptor, gallery.vectors(_verified_rows(ranked.found, evidence)))
             ranked = _ranked(joined, joined, gallery, count, methods)
         ranked.parts["verification"] = _lifts(ranked.found, evidence)
     return _hits(query, gallery, ranked, evidence, top)
@@ -83,8 +83,8 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count alone, and images without inliers by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(found, {"similarity": NEGLIGIBLE * found.scores})
-    looks = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(looks, gallery, ranked, len(found.images), float("inf"))
+    view_keypoints = [query_keypoints(crop) for crop in query.crops]
+    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), float("inf"))
     counts = [evidence.get(image, NOTHING).inliers for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _hits(query, gallery, ranked, evidence, top)
@@ -93,7 +93,11 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank by Euclidean distance. For unit vectors the order is the same as by cosine similarity."""
     hits = fast(query, gallery, top)
-    return [replace(hit, score=-distance, parts={"distance": -distance}) for hit in hits for distance in [_apart(hit)]]
+    distances = [_euclidean_distance(hit) for hit in hits]
+    return [
+        replace(hit, score=-distance, parts={"distance": -distance})
+        for hit, distance in zip(hits, distances, strict=True)
+    ]
 
 
 Ranking = Callable[[Query, Searchable, int], list[Hit]]
@@ -122,12 +126,12 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
 
 
-def _apart(hit: Hit) -> float:
+def _euclidean_distance(hit: Hit) -> float:
     return float(np.sqrt(max(2 - 2 * hit.similarity, 0.0)))
 
 
 def _verified(
-    looks: Sequence[tuple[Keypoints, tuple[int, int]]],
+    view_keypoints: Sequence[tuple[Keypoints, tuple[int, int]]],
     gallery: Searchable,
     ranked: _Ranked,
     most: int | None = None,
@@ -136,8 +140,8 @@ def _verified(
     """The verified images, best ranked first. Of several query views, the one with the most inliers counts."""
     most = VERIFIED if most is None else most
     candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
-    seconds = (patience or verification.TIME_BUDGET) / len(looks)
-    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]
+    seconds = (patience or verification.TIME_BUDGET) / len(view_keypoints)
+    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in view_keypoints]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     return {
         image: evidence
@@ -146,7 +150,7 @@ def _verified(
     }
 
 
-def _joining(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
+def _verified_rows(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
     """The best region rows of the top verified images."""
     return found.rows[np.isin(found.images, list(evidence)[:JOINING])]
 

@@ -138,7 +138,7 @@ class Query:
 class Hit:
     """A gallery image and its region that matches the query. A higher score is better.
 
-    `similarity` is the cosine of the image's best region, whatever the ranking. `parts` are the summands of the score.
+    `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
     `confidence` compares the similarity with that of images without the object. With several query objects, `others`
     has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
     """

@@ -49,19 +49,19 @@ def find_object_instances(
     links = _links(neighbours, images, background)
     special = sparse.diags_array(1 - repeated(images, boxes, vectors))
     links = sparse.csr_array(special @ links @ special)
-    leads = sparse.csr_array(links @ _members(images, total))  # (M, N)
-    live = np.flatnonzero(leads.sum(axis=1) > 0)
-    leads, images = leads[live], images[live]
-    instance = average_linkage(_within(_profiles(leads, images), images), SAME_INSTANCE)
+    leads = sparse.csr_array(links @ _one_hot(images, total))  # (M, N)
+    linked = np.flatnonzero(leads.sum(axis=1) > 0)
+    leads, images = leads[linked], images[linked]
+    instance = average_linkage(_same_image_similarities(_profiles(leads, images), images), SAME_INSTANCE)
     count = int(instance.max(initial=-1)) + 1
     strengths = leads.sum(axis=1)
     order = np.lexsort((-strengths, instance))
     first = order[np.unique(instance[order], return_index=True)[1]]
-    together = sparse.csr_array(_members(instance, count).T @ leads)
+    together = sparse.csr_array(_one_hot(instance, count).T @ leads)
     arranged = np.lexsort((-strengths[first], images[first]))
     return ObjectInstances(
         images[first][arranged],
-        neighbours.nodes[live[first]][arranged],
+        neighbours.nodes[linked[first]][arranged],
         np.asarray(together.sum(axis=1)[arranged], np.float32),
         _profiles(together[arranged], images[first][arranged]),
     )
@@ -112,7 +112,7 @@ def _profiles(leads: sparse.csr_array, images: Numbers) -> sparse.csr_array:
     return sparse.csr_array((shares + own).sqrt(), dtype=np.float32)
 
 
-def _within(profiles: sparse.csr_array, images: Numbers) -> sparse.csr_array:
+def _same_image_similarities(profiles: sparse.csr_array, images: Numbers) -> sparse.csr_array:
     """(M, M) symmetric: profile similarity of regions of the same image."""
     ones, others, alike = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
     most = int(np.unique(images, return_counts=True)[1].max(initial=1))
@@ -126,6 +126,6 @@ def _within(profiles: sparse.csr_array, images: Numbers) -> sparse.csr_array:
     return sparse.csr_array(upper + upper.T)
 
 
-def _members(labels: Numbers, count: int) -> sparse.csr_array:
+def _one_hot(labels: Numbers, count: int) -> sparse.csr_array:
     """One-hot labels: (M,) -> (M, count)."""
     return sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), count))

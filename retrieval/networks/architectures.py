@@ -45,7 +45,7 @@ def make_resnet(name: str, weights: Path) -> "nn.Module":
 
     network = get_model(name, weights=None)
     network.load_state_dict(load_state(weights))
-    return _in_two(network)
+    return _split_at_stride_16(network)
 
 
 def make_fasterrcnn_resnet50(weights: Path) -> "nn.Module":
@@ -56,8 +56,8 @@ def make_fasterrcnn_resnet50(weights: Path) -> "nn.Module":
 
     network = resnet50(weights=None, norm_layer=frozen_batch_norm())
     network.fc = nn.Identity()
-    network.load_state_dict(_part(load_state(weights), "backbone.body."))
-    return _in_two(network)
+    network.load_state_dict(_with_prefix(load_state(weights), "backbone.body."))
+    return _split_at_stride_16(network)
 
 
 def make_vgg16(weights: Path) -> "nn.Module":
@@ -69,7 +69,7 @@ def make_vgg16(weights: Path) -> "nn.Module":
     from torchvision.models.vgg import cfgs, make_layers
 
     layers = make_layers(cfgs["D"])  # the 16 layers of VGG16 are configuration D of Simonyan & Zisserman (2015)
-    layers.load_state_dict(_part(load_state(weights), "features."))
+    layers.load_state_dict(_with_prefix(load_state(weights), "features."))
     return from_pixels(layers[:30], layers[30:])
 
 
@@ -116,12 +116,12 @@ def from_pixels(
     return FromPixels().eval()
 
 
-def _in_two(resnet: Any) -> "nn.Module":
+def _split_at_stride_16(resnet: Any) -> "nn.Module":
     from torch import nn
 
     return from_pixels(nn.Sequential(*list(resnet.children())[:-3]), resnet.layer4)
 
 
-def _part(state: State, prefix: str) -> State:
+def _with_prefix(state: State, prefix: str) -> State:
     """The tensors whose names start with the prefix, with the prefix removed."""
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

@@ -48,7 +48,7 @@ class Backbone:
     """Weights file -> (sentence -> unit vector in the space of the first layer); None without a text encoder."""
 
 
-def _of_torchvision(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
+def _torchvision_backbone(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
     coarse, fine = channels
     return Backbone(name, make, weights, (coarse, fine), preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
 
@@ -79,7 +79,7 @@ BACKBONES: dict[str, Backbone] = {
         preprocessing=2,
         licence="Apache-2.0",
     ),
-    "resnet50": _of_torchvision(
+    "resnet50": _torchvision_backbone(
         "resnet50",
         partial(make_resnet, "resnet50"),
         _torchvision_file(
@@ -88,32 +88,34 @@ BACKBONES: dict[str, Backbone] = {
         2048,
         1024,
     ),
-    "resnet18": _of_torchvision(
+    "resnet18": _torchvision_backbone(
         "resnet18", partial(make_resnet, "resnet18"), _torchvision_file("resnet18-f37072fd.pth", 47), 512, 256
     ),
-    "vgg16": _of_torchvision("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
-    "efficientnet-b0": _of_torchvision(
+    "vgg16": _torchvision_backbone("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
+    "efficientnet-b0": _torchvision_backbone(
         "efficientnet-b0",
         partial(make_efficientnet, "efficientnet_b0"),
         _torchvision_file("efficientnet_b0_rwightman-7f5810bc.pth", 21),
         1280,
         112,
     ),
-    "efficientnet-b1": _of_torchvision(
+    "efficientnet-b1": _torchvision_backbone(
         "efficientnet-b1",
         partial(make_efficientnet, "efficientnet_b1"),
         _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # same training as b0 and b2
         1280,
         112,
     ),
-    "efficientnet-b2": _of_torchvision(
+    "efficientnet-b2": _torchvision_backbone(
         "efficientnet-b2",
         partial(make_efficientnet, "efficientnet_b2"),
         _torchvision_file("efficientnet_b2_rwightman-c35c1473.pth", 37),
         1408,
         120,
     ),
-    "fasterrcnn-resnet50": _of_torchvision("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024),
+    "fasterrcnn-resnet50": _torchvision_backbone(
+        "fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024
+    ),
     "clip-rn50": Backbone(
         name="clip-rn50",
         make=make_clip,

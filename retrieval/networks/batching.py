@@ -35,7 +35,7 @@ class Batches:
 
     def _serve(self) -> None:
         while True:
-            batch = self._next()
+            batch = self._next_batch()
             try:
                 layers = self._run(np.concatenate([pixels for pixels, _ in batch]))
             except Exception as error:
@@ -47,7 +47,7 @@ class Batches:
                 answer.set_result(tuple(layer[start : start + len(pixels)] for layer in layers))
                 start += len(pixels)
 
-    def _next(self) -> list[Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         """The next batch: the oldest waiting images of the most common shape."""
         with self._arrived:
             self._arrived.wait_for(lambda: any(self._waiting.values()))

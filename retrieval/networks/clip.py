@@ -27,7 +27,7 @@ def make_clip(weights: Path) -> "nn.Module":
     visual = _load(weights).visual
     stem = (visual.conv1, visual.bn1, visual.act1, visual.conv2, visual.bn2, visual.act2, visual.conv3, visual.bn3)
     body = nn.Sequential(*stem, visual.act3, visual.avgpool, visual.layer1, visual.layer2, visual.layer3)
-    head = nn.Sequential(visual.layer4, _every_cell(visual.attnpool))
+    head = nn.Sequential(visual.layer4, _dense_attention_pool(visual.attnpool))
     return from_pixels(body, head, visual.image_mean, visual.image_std)
 
 
@@ -51,7 +51,7 @@ def make_text(weights: Path) -> Callable[[str], Vectors]:
     return describe
 
 
-def _every_cell(pool: Any) -> "nn.Module":
+def _dense_attention_pool(pool: Any) -> "nn.Module":
     """CLIP's attention pool without attention: the value and output projections of each cell, as a 1 x 1 convolution.
 
     This is how MaskCLIP (Zhou et al., ECCV 2022) makes CLIP dense. The pool ends in a weighted mean of projected

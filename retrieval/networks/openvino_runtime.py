@@ -35,7 +35,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     """Compile a network for the CPU. The result may be called from many threads."""
     openvino = _import_openvino()
     whole = _HINTS.get(options.precision)
-    model = _converted(make, options.converted) if whole else openvino.Core().read_model(_quantised(options))
+    model = _converted(make, options.converted) if whole else openvino.Core().read_model(_quantised_path(options))
     how = {
         "INFERENCE_PRECISION_HINT": whole or "f32",
         "NUM_STREAMS": str(options.streams),
@@ -67,7 +67,7 @@ def openvino_precisions() -> tuple[str, ...]:
 
 def has_quantised(options: RunOptions) -> bool:
     """Whether the int8 network for a precision named by `quantise` is on this machine."""
-    return options.precision.startswith(INT8) and options.converted is not None and _quantised(options).exists()
+    return options.precision.startswith(INT8) and options.converted is not None and _quantised_path(options).exists()
 
 
 def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels]]) -> str:
@@ -92,12 +92,12 @@ def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels
         openvino.save_model(small, part, compress_to_fp16=False)
         weights = part.with_suffix(".bin").read_bytes()
         options = RunOptions(f"{INT8}-{hashlib.sha256(weights).hexdigest()[:12]}", converted=converted)
-        os.replace(part.with_suffix(".bin"), _quantised(options).with_suffix(".bin"))
-        os.replace(part, _quantised(options))
+        os.replace(part.with_suffix(".bin"), _quantised_path(options).with_suffix(".bin"))
+        os.replace(part, _quantised_path(options))
     return options.precision
 
 
-def _quantised(options: RunOptions) -> Path:
+def _quantised_path(options: RunOptions) -> Path:
     assert options.converted is not None
     return options.converted.with_name(f"{options.converted.stem}-{options.precision}.xml")
 

@@ -96,8 +96,8 @@ RUNTIMES: dict[str, Runtime] = {
 def choose_runtime(name: str = "auto", precision: str | None = None) -> tuple[Runtime, str]:
     """Return the first available runtime with the precision (None for any), and the precision it uses.
 
-    If no runtime has it, float32 is used, whose vectors are close enough to those of all others. An index can so be
-    searched on another machine than it was built on. Raises RuntimeMissing, UnknownName.
+    If no runtime has it, float32 is used. Its vectors are comparable with those of every precision, so that an index
+    can be searched on another machine. Raises RuntimeMissing, UnknownName.
     """
     named = [pick(RUNTIMES, "runtime", name)] if name != "auto" else RUNTIMES.values()
     for wanted in (precision, FULL):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_kept: list[Any] = []  # a garbage-collected torch.library.Library drops its registrations
+_registrations: list[Any] = []  # a garbage-collected torch.library.Library drops its registrations
 
 
 def import_torchvision() -> ModuleType:
@@ -59,7 +59,7 @@ def _register_missing_operators() -> None:
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.impl("nms", non_maximum_suppression, "CPU")
     library.impl("qnms", non_maximum_suppression, "CPU")
-    _kept.append(library)
+    _registrations.append(library)
 
 
 def non_maximum_suppression(boxes: Any, scores: Any, iou_threshold: float) -> Any:

@@ -50,17 +50,17 @@ def download_folder() -> Path:
 
 def find_weights(weights: Weights) -> Path | None:
     """The path of the file if it is on this machine with the right checksum, else None."""
-    for path in _places(weights):
-        if path.is_file() and _is_right(path, weights):
+    for path in _candidate_paths(weights):
+        if path.is_file() and _checksum_matches(path, weights):
             return path
     return None
 
 
 def need_weights(weights: Weights, offline: bool = False) -> Path:
-    """The path of the file on this machine. Raises WeightsMissing, which says what to do; never downloads."""
+    """The path of the file on this machine. `offline` only changes the message. Raises WeightsMissing."""
     found = find_weights(weights)
     if found is None:
-        damaged = [path for path in _places(weights) if path.is_file()]
+        damaged = [path for path in _candidate_paths(weights) if path.is_file()]
         if damaged:
             raise WeightsMissing(f"The weights file {damaged[0]} has the wrong checksum", "delete it and start again")
         why = ", and downloads are turned off" if offline else ""
@@ -93,9 +93,9 @@ def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
     if weights.url is None:
         return need_weights(weights)
     try:
-        with _answer(weights.url) as response:
+        with _get(weights.url) as response:
             response.raise_for_status()
-            return _keep(response, weights, progress)
+            return _save(response, weights, progress)
     except (requests.RequestException, OSError, TimeoutError) as error:
         raise WeightsMissing(
             f"The weights {weights.described} could not be downloaded ({_reason(error)})", how_to_get(weights)
@@ -107,7 +107,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
+def _save(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
     target = download_folder() / weights.file
     target.parent.mkdir(parents=True, exist_ok=True)
     total, done = int(response.headers.get("Content-Length", 0)), 0
@@ -119,7 +119,7 @@ def _keep(response: requests.Response, weights: Weights, progress: Progress | No
                 done += len(piece)
                 if progress:
                     progress(f"Downloading {weights.file} (MB)", done // 10**6, total // 10**6)
-        if not _is_right(Path(part), weights):
+        if not _checksum_matches(Path(part), weights):
             raise WeightsMissing(
                 f"The weights {weights.described} were damaged during the download and have been deleted",
                 f"try again, or {how_to_get(weights)}",
@@ -131,11 +131,11 @@ def _keep(response: requests.Response, weights: Weights, progress: Progress | No
             os.unlink(part)
 
 
-def _is_right(path: Path, weights: Weights) -> bool:
+def _checksum_matches(path: Path, weights: Weights) -> bool:
     return file_sha256(path).startswith(weights.sha256)
 
 
-def _places(weights: Weights) -> list[Path]:
+def _candidate_paths(weights: Weights) -> list[Path]:
     if weights.package is None:
         return [download_folder() / weights.file]
     spec = importlib.util.find_spec(weights.package)
@@ -154,7 +154,7 @@ def _reason(error: Exception) -> str:
             return getattr(error, "strerror", None) or str(error)
 
 
-def _answer(url: str) -> requests.Response:
+def _get(url: str) -> requests.Response:
     """The response, headers within ANSWER_TIMEOUT. A thread waits for it, because a DNS lookup cannot be cancelled."""
     box: queue.Queue[Any] = queue.Queue()
 

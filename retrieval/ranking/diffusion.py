@@ -72,18 +72,18 @@ def find_neighbours(
     count = max(min(NEIGHBOURS, len(starts) - 1), 0)
     nearest = np.zeros((len(nodes), count), np.int64)
     similarities = np.zeros((len(nodes), count), np.float32)
-    anew = np.ones(len(nodes), bool)
+    pending = np.ones(len(nodes), bool)
     if known is not None and known.nearest.shape[1] == count:
-        places, among = _places(nodes, known.nodes), _places(nodes, known.nearest)
+        places, among = _positions(nodes, known.nodes), _positions(nodes, known.nearest)
         arrived = np.setdiff1d(np.arange(len(nodes)), places)
         if not np.isin(images[arrived], images[places[places >= 0]]).any():  # else regions per image have increased
             whole = (places >= 0) & (among >= 0).all(axis=1)
             in_order = np.argsort(among[whole], axis=1)
             nearest[places[whole]] = np.take_along_axis(among[whole], in_order, axis=1)
             similarities[places[whole]] = np.take_along_axis(known.similarities[whole], in_order, axis=1)
-            anew[places[whole]] = False
-            _let_in(arrived, vectors, images, nearest, similarities, np.flatnonzero(~anew))
-    asking = np.flatnonzero(anew) if count else np.zeros(0, int)
+            pending[places[whole]] = False
+            _insert_new_nodes(arrived, vectors, images, nearest, similarities, np.flatnonzero(~pending))
+    asking = np.flatnonzero(pending) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
     for start in range(0, len(asking), block):
         part = asking[start : start + block]
@@ -134,13 +134,13 @@ def _nodes(images: Numbers) -> Rows:
     return np.flatnonzero(place < each)
 
 
-def _places(nodes: Rows, rows: Rows) -> Rows:
+def _positions(nodes: Rows, rows: Rows) -> Rows:
     """Positions of vector rows in `nodes`; -1 for rows that are not nodes."""
     places = np.minimum(np.searchsorted(nodes, rows), len(nodes) - 1)
     return np.where(nodes[places] == rows, places, -1)
 
 
-def _let_in(
+def _insert_new_nodes(
     arrived: Rows, vectors: Vectors, images: Numbers, nearest: Rows, similarities: Scores, settled: Rows
 ) -> None:
     """Update the neighbours of settled nodes in place where nodes of new images are nearer."""

@@ -100,7 +100,7 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
 
 
 def prefer_whole(hits: Sequence[Hit], query: Query, gallery: Searchable, near: float) -> list[Hit]:
-    """Replace a hit's region by the whole image where that is less similar by at most `near`."""
+    """Replace a hit's region by the whole image if that is less similar by at most `near`, unless verified."""
     return [_as_whole(hit, query, gallery, near) if near else hit for hit in hits]
 
 

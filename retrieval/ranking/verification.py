@@ -127,7 +127,7 @@ def lift(inliers: int) -> float:
 def _agreement(
     query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
 ) -> _Agreement | None:
-    """The inliers of the estimated homography; None if it is not physically plausible."""
+    """The inliers of the estimated homography; None if they are too few or it is implausible."""
     if len(query) < MIN_INLIERS or len(candidate) < MIN_INLIERS:
         return None
     query_scale, scale = QUERY_SIDE / max(query_size), _CANDIDATE_SIDE / max(candidate_size)

@@ -28,17 +28,17 @@ def fit_box(image: Image, box: Box) -> Box:
     pixel = np.array([around.width / small.shape[1], around.height / small.shape[0]])  # per pixel of `small`
     start = np.array([around.x0, around.y0])
     inside = (np.array([[box.x0, box.y0], [box.x1, box.y1]]) - start) / pixel
-    thing = _cut_out(small, np.rint(inside).astype(int))
-    if thing is None:
+    region = _segment(small, np.rint(inside).astype(int))
+    if region is None:
         return box
-    x, y, w, h = cv2.boundingRect(thing)
+    x, y, w, h = cv2.boundingRect(region)
     x0, y0 = (start + np.floor([x, y] * pixel).astype(int)).tolist()
     x1, y1 = (start + np.ceil([x + w, y + h] * pixel).astype(int)).tolist()
     snapped = Box(max(x0, box.x0), max(y0, box.y0), min(x1, box.x1), min(y1, box.y1))
     return snapped if min(snapped.width, snapped.height) >= LEAST_PIXELS else box
 
 
-def _cut_out(image: Image, corners: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+def _segment(image: Image, corners: NDArray[np.int64]) -> NDArray[np.uint8] | None:
     """Mask (h, w), 0 or 1, of the object in a box [[x0, y0], [x1, y1]] of an image; None if segmentation fails."""
     (x0, y0), (x1, y1) = corners.tolist()
     middle = corners.mean(axis=0)
@@ -52,5 +52,5 @@ def _cut_out(image: Image, corners: NDArray[np.int64]) -> NDArray[np.uint8] | No
     except cv2.error:  # no foreground or background, or too few pixels to cluster
         return None
     _, parts = cv2.connectedComponents(np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
-    thing = np.asarray(parts == parts[(top + bottom) // 2, (left + right) // 2])
-    return thing.astype(np.uint8) if (mask[thing] == cv2.GC_PR_FGD).any() else None
+    region = np.asarray(parts == parts[(top + bottom) // 2, (left + right) // 2])
+    return region.astype(np.uint8) if (mask[region] == cv2.GC_PR_FGD).any() else None

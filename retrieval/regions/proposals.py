@@ -45,7 +45,7 @@ def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
     box covers the whole image. An image without detail has no boxes. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
-    return [box for box, _ in _best(small, _windows(size, small.shape[:2]), count)]
+    return [box for box, _ in _top_boxes(small, _windows(size, small.shape[:2]), count)]
 
 
 def propose_regions(image: Image, count: int = 10) -> list[Region]:
@@ -63,11 +63,11 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
         np.hstack([contours.corners, windows.corners]),
         np.concatenate([contours.weights, windows.weights]),
     )
-    found = _best(small, both, count)
+    found = _top_boxes(small, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
 
-def _best(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
+def _top_boxes(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
     """The highest-scoring boxes and their scores, after non-maximum suppression. `small` is the small copy."""
     smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
@@ -88,7 +88,7 @@ def _best(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
 
 @lru_cache(64)
 def _windows(size: tuple[int, int], small: tuple[int, int]) -> _Boxes:
-    """Sliding windows of several sizes and aspects. `size` is the image's (width, height), `small` the copy's (h, w)."""
+    """Sliding windows of several sizes and aspects, for an image (width, height) and its small copy (h, w)."""
     width, height = size
     least = max(_LEAST_SHARE * width, LEAST_PIXELS), max(_LEAST_SHARE * height, LEAST_PIXELS)
     found = [np.zeros((0, 4), np.int64)]

@@ -63,11 +63,11 @@ def search_by_text(
     images, rows, scores = _best_of_each(sentence, words, gallery)
     if not len(images):
         return []
-    enough = _enough(scores)
+    threshold = _possible_threshold(scores)
     parts = {"words": scores}
     like = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
-    if len(like) and (positives or (ranking == "best" and _alike(gallery.vectors(like)))):
-        parts["look"] = LOOK_WEIGHT * _look(like, gallery, images)
+    if len(like) and (positives or (ranking == "best" and _are_similar(gallery.vectors(like)))):
+        parts["look"] = LOOK_WEIGHT * _visual_similarity(like, gallery, images)
     colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
     if colours.any():
         parts["colour"] = colours
@@ -79,7 +79,7 @@ def search_by_text(
             gallery.region(int(rows[n])),
             float(total[n]),
             float(scores[n]),
-            "possible" if scores[n] >= enough else "unlikely",
+            "possible" if scores[n] >= threshold else "unlikely",
             {name: float(part[n]) for name, part in parts.items()},
         )
         for n in order
@@ -103,7 +103,7 @@ def rerank_by_text(sentence: str, words: TextScorer, gallery: Searchable, hits: 
     return sorted(chosen, key=lambda hit: -hit.score)
 
 
-def _enough(scores: Scores) -> float:
+def _possible_threshold(scores: Scores) -> float:
     """The score for "possible": an outlier far above the median of all scores (M,).
 
     Text scores are not calibrated, so no probability can be given.
@@ -122,13 +122,13 @@ def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tupl
     return images[best], rows[best], scores[best]
 
 
-def _look(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
+def _visual_similarity(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
     """The similarity of each image's best region to the mean of some regions, after query expansion."""
     descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
     return np.array([best_region_of(int(image), descriptor, gallery)[1] for image in images], np.float32)
 
 
-def _alike(vectors: Vectors) -> bool:
+def _are_similar(vectors: Vectors) -> bool:
     """Whether M regions (M, D) are similar on average, over all pairs."""
     count = len(vectors)
     return count > 1 and float((vectors @ vectors.T).sum() - count) / (count * (count - 1)) > ALIKE

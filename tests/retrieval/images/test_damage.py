@@ -199,9 +199,7 @@ def test_r14_too_little_memory_is_said_as_such(draw, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", stumble)
-    with pytest.raises(
-        UnreadableImage, match="needs more memory to decode than is available; make it smaller"
-    ) as caught:
+    with pytest.raises(UnreadableImage, match="needs more memory to decode than is available; make it") as caught:
         decode_image(encoded(Pillow.fromarray(draw(1)), "PNG"))
     assert caught.value.reason == "too_large"
 

@@ -30,7 +30,7 @@ scores = torch.tensor([0.5, 0.9, 0.1])
 print(json.dumps({
     "state": state,
     "again": compat.torchvision_state(),
-    "registered": len(compat._kept),
+    "registered": len(compat._registrations),
     "keys": sorted(found),
     "nms": nms(boxes, scores, 0.5).tolist(),
     "batched": batched_nms(boxes, scores, torch.tensor([0, 1, 0]), 0.5).tolist(),
@@ -70,7 +70,7 @@ operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
 from retrieval.networks import torchvision_compat as compat
 state = compat.torchvision_state()
 torchvision = compat.import_torchvision()
-print(json.dumps({"state": state, "registered": len(compat._kept), "stub": torchvision.STUB}))
+print(json.dumps({"state": state, "registered": len(compat._registrations), "stub": torchvision.STUB}))
 """
 
 

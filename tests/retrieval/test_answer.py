@@ -1,4 +1,4 @@
-"""A request is answered by what it asks for, and by nothing else."""
+"""A request uses the models and images it needs, and no others."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ VECTORS = unit(np.random.default_rng(3).normal(size=(20, 8)))
 
 @dataclass
 class Asked:
-    """What was loaded for an answer, in turn."""
+    """The models loaded for an answer, in order."""
 
     loaded: list[str]
 

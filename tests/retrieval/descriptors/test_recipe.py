@@ -1,4 +1,4 @@
-"""What changed between two recipes is said in words, and nothing that changed is left out."""
+"""Every difference between two recipes is described."""
 
 from dataclasses import fields, replace
 

@@ -1,4 +1,4 @@
-"""The right network is taken, or the user is told why it is another; its weights are the ones that are published."""
+"""The requested backbone is chosen, or a fallback with a message; its weights are the published ones."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Only the right weights come through, from wherever they come, and nothing half-done is left behind."""
+"""Only weights with the right checksum are accepted, and failed downloads leave no files."""
 
 import hashlib
 import shlex
@@ -24,12 +24,12 @@ from retrieval.networks.weights import (
     need_weights,
 )
 
-CONTENT = bytes(range(256)) * 12_000  # three pieces of a download
+CONTENT = bytes(range(256)) * 12_000  # three download chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """A host that fails in the way the path says, or works; one that fails once works from its second answer on."""
+    """A server that fails as its path says, or works. A path ending in "-once" fails only the first time."""
 
     patience = threading.Event()
     failed: ClassVar[set[str]] = set()
@@ -126,7 +126,7 @@ def test_r44_a_download_that_fails_is_one_sentence_and_leaves_nothing_and_the_ne
 
 
 def test_a_slow_download_is_waited_for(server, monkeypatch):
-    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.6)  # less than it takes, more than any pause
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.6)  # less than the whole download, more than any pause
     assert fetch_weights(weights_at(f"{server}/slow")).read_bytes() == CONTENT
 
 
@@ -183,7 +183,7 @@ def test_r44_a_damaged_file_on_disk_is_not_used_but_reported(server):
     assert find_weights(wanted) is None
     with pytest.raises(WeightsMissing, match=r"net\.pth has the wrong checksum; delete it"):
         need_weights(wanted)
-    assert fetch_weights(wanted).read_bytes() == CONTENT  # and a download mends it
+    assert fetch_weights(wanted).read_bytes() == CONTENT  # and a download repairs it
 
 
 def test_weights_of_a_package(tmp_path: Path, monkeypatch):

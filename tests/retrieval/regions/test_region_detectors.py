@@ -1,4 +1,4 @@
-"""A way of finding regions is taken where it can work; else the one that always can, and the user is told why."""
+"""The requested region detector is chosen, or the fallback with a message."""
 
 import pytest
 

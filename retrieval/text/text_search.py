@@ -65,9 +65,9 @@ def search_by_text(
         return []
     threshold = _possible_threshold(scores)
     parts = {"words": scores}
-    like = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
-    if len(like) and (positives or (ranking == "best" and _are_similar(gallery.vectors(like)))):
-        parts["look"] = LOOK_WEIGHT * _visual_similarity(like, gallery, images)
+    seeds = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
+    if len(seeds) and (positives or (ranking == "best" and _are_similar(gallery.vectors(seeds)))):
+        parts["look"] = LOOK_WEIGHT * _visual_similarity(seeds, gallery, images)
     colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
     if colours.any():
         parts["colour"] = colours
@@ -108,8 +108,8 @@ def _possible_threshold(scores: Scores) -> float:
 
     Text scores are not calibrated, so no probability can be given.
     """
-    quarter, middle = np.quantile(scores, [0.25, 0.5])
-    return float(middle + OUTSTANDING * (middle - quarter))
+    quartile, median = np.quantile(scores, [0.25, 0.5])
+    return float(median + OUTSTANDING * (median - quartile))
 
 
 def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:

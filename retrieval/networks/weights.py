@@ -63,7 +63,7 @@ def need_weights(weights: Weights, offline: bool = False) -> Path:
         damaged = [path for path in _candidate_paths(weights) if path.is_file()]
         if damaged:
             raise WeightsMissing(f"The weights file {damaged[0]} has the wrong checksum", "delete it and start again")
-        why = ", and downloads are turned off" if offline else ""
+        why = ", and offline mode is on" if offline else ""
         raise WeightsMissing(f"The weights {weights.described} are not on this machine{why}", how_to_get(weights))
     return found
 

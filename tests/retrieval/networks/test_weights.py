@@ -134,7 +134,7 @@ def test_a_slow_download_is_waited_for(server, monkeypatch):
 def test_the_command_of_the_sentence_puts_the_file_where_it_is_found(server, monkeypatch, tmp_path: Path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "a folder"))
     wanted = weights_at(f"{server}/net.pth")
-    with pytest.raises(WeightsMissing, match="not on this machine, and downloads are turned off; ") as told:
+    with pytest.raises(WeightsMissing, match="not on this machine, and offline mode is on; ") as told:
         have_weights(wanted, offline=True)
     command = shlex.split(str(told.value).split("`")[1])
     subprocess.run([*command, "--silent"], check=True, timeout=20)

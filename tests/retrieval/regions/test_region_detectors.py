@@ -24,9 +24,8 @@ def test_offline_the_others_give_way_and_say_what_is_missing(name, tmp_path, mon
     detector, sentence = choose_region_detector(name, offline=True)
     weights = REGION_DETECTORS[name].weights
     assert detector is REGION_DETECTORS["proposals"]
-    assert sentence.startswith("Using the region detector proposals, which needs no weights. ") and sentence.endswith(
-        "."
-    )
+    assert sentence.startswith("Using the region detector proposals, which needs no weights. ")
+    assert sentence.endswith(".")
     for part in (weights.file, f"{weights.megabytes} MB", "offline", "docs/models.md"):
         assert part in sentence
     assert str(tmp_path) not in sentence  # visitors read it
@@ -54,7 +53,7 @@ def test_online_what_cannot_be_fetched_is_as_good_as_offline(monkeypatch):
 
     monkeypatch.setattr(detectors, "have_weights", fail)
     detector, sentence = choose_region_detector("detector", offline=False)
-    assert detector is REGION_DETECTORS["proposals"] and ": The network is away" in sentence
+    assert detector is REGION_DETECTORS["proposals"] and ". The network is away" in sentence
 
 
 def test_with_its_weights_the_one_asked_for_is_taken(monkeypatch, tmp_path):

@@ -57,7 +57,7 @@ def test_build_then_search(settings):
     gallery = engine.gallery()
     assert gallery.folder == folder and engine.gallery() is gallery
     assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
-    assert gallery.manifest.note.startswith("Using efficientnet-lite0")
+    assert gallery.manifest.note.startswith("Using the bundled backbone efficientnet-lite0")
     assert engine.build_state().state == "done" and told
     picture = load_image(settings.gallery_dir / "4.png")
     hits = engine.search(gallery, picture, Box.whole(picture), top=3)
@@ -254,7 +254,7 @@ def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path
     [
         ({"weights_sha256": "f00dfeed" + "0" * 56}, ("f00dfeed", LITE0.weights.sha256[:8])),
         ({"preprocessing": 77}, ("preprocessing 77", f"preprocessing {LITE0.preprocessing}")),
-        ({"backbone": "vgg19"}, ("vgg19", "does not have")),
+        ({"backbone": "vgg19"}, ("vgg19", "does not include")),
     ],
 )
 def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, build_index, make_embedder, changes, both):

@@ -1,1 +1,1 @@
-"""From pixels to vectors to a ranking. Knows no index on disk and no web page."""
+"""Image retrieval: descriptors, ranking and grouping. Independent of the stored index and the web pages."""

@@ -1,4 +1,4 @@
-"""Answer a whole request: its boxes, words and feedback become ranked hits."""
+"""Answer a request: turn its boxes, text and feedback into ranked hits."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from retrieval.text.text_search import TextScorer, rerank_by_text, search_by_tex
 from retrieval.types import Box, Hit, Image, Query
 
 TEXT_SHORTLIST = 100
-"""Images found by boxes, among which words choose."""
+"""How many images found by boxes are re-ranked by text."""
 
 DescribeQuery = Callable[[Image, Box, float], Query]
-"""An image, a box in it and its context (1.2: each side a fifth longer) -> what is searched for. Raises BadBox."""
+"""(image, box, context factor) -> query. A factor of 1.2 makes each side of the box 20 % longer. Raises BadBox."""
 
 
 class SearchableFolders(Searchable, Protocol):
-    """A whole gallery, which can also be searched folder by folder."""
+    """A gallery that can be restricted to a folder."""
 
     def below(self, folder: str) -> Searchable:
-        """What lies below a folder; all for "". Raises UnknownFolder."""
+        """The part of the gallery below a folder; "" means all of it. Raises UnknownFolder."""
 
     def numbers(self, names: Iterable[str]) -> list[int]:
-        """The images with those ids; unknown ids are passed over."""
+        """The numbers of the images with these ids. Unknown ids are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What requests on one gallery are answered with. Networks are loaded when they are first needed."""
+    """The models and thresholds that answer requests on one gallery. Networks load on first use."""
 
     describe: DescribeQuery
     text_scorer: Callable[[], TextScorer]
     min_similarity: float = -1.0
-    """Hits that are less similar are left out."""
+    """Hits below this similarity are dropped."""
     whole_margin: float = 0.0
     """See `prefer_whole`."""
 
@@ -44,14 +44,15 @@ class Answering:
 def answer(
     request: Request, images: Mapping[str, Image], gallery: SearchableFolders, answering: Answering, top: int = 10
 ) -> list[Hit]:
-    """The `top` images that a request asks for, best first; 0 for all. `images`: its pictures by their SHA-256.
+    """Return the `top` hits for a request, best first; `top=0` returns all.
 
-    Raises BadBox when neither words nor a box say what to look for, and what searching raises.
+    `images` maps the SHA-256 of each query picture to its pixels. Raises BadBox when the request has neither a box nor
+    text, and any error of the search.
     """
     if not request.asks:
-        raise BadBox("No box shows what to look for: draw one round the object.")
+        raise BadBox("There is nothing to search for; drag a box around an object or describe it.")
     part = gallery.below(request.folder)
-    count = top + len(request.negatives) if top else 0  # enough are left when the negatives are taken out
+    count = top + len(request.negatives) if top else 0  # leaves `top` after negatives are removed
     if not request.wanted:
         positives = gallery.numbers(request.positives)
         hits = search_by_text(request.words, answering.text_scorer(), part, request.ranking, count, positives)

@@ -1,4 +1,4 @@
-"""How many threads BLAS may use, while several parts of the program want it otherwise at the same time."""
+"""Limit the number of BLAS threads, safely for concurrent and nested callers."""
 
 import sys
 import threading
@@ -10,20 +10,20 @@ from threadpoolctl import ThreadpoolController, get_cached_controller
 
 
 def one_blas_thread() -> AbstractContextManager[None]:
-    """For many small matrix products: shared out among threads, each would take several times as long.
+    """Limit BLAS to one thread, which is several times faster for many small matrix products.
 
-    Bodies may be nested and may run in many threads at once. BLAS stays at one thread until the last of them ends, and
-    then has as many again as before the first.
+    Bodies may be nested and may run in many threads at once. When the last one ends, BLAS gets back the number of
+    threads it had before the first.
     """
     return blas_threads(1)
 
 
 @contextmanager
 def blas_threads(count: int) -> Iterator[None]:
-    """Gives BLAS so many threads. Where bodies overlap, the greatest number that one of them asks for holds for all.
+    """Give BLAS `count` threads. While bodies overlap, the largest count requested applies to all.
 
-    So a large matrix product gets its threads also while others hold BLAS at one. Libraries that have a number for
-    each thread (MKL, the OpenBLAS of FAISS) follow the innermost body of the calling thread, and no other.
+    So a large matrix product gets its threads even while other callers hold BLAS at one. Libraries with a thread count
+    per calling thread (MKL, the OpenBLAS of FAISS) follow only the innermost body of the calling thread.
     """
     of_thread = _libraries.enter(count)
     try:
@@ -37,19 +37,19 @@ def blas_threads(count: int) -> Iterator[None]:
 
 
 class _Libraries:
-    """The BLAS libraries that are loaded, and the numbers of threads that are asked for at the moment."""
+    """The loaded BLAS libraries and the thread counts currently requested."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._controller: ThreadpoolController | None = None
         self._of_process: list[Any] = []
         self._of_thread: list[Any] = []
-        self._asked: list[int] = []  # one for each body that runs
-        self._before: dict[str, tuple[Any, int]] = {}  # by path: threads before the first body
-        self._current = 0  # threads that the libraries of the process were given; 0 when that is to be done
+        self._asked: list[int] = []  # one entry per running body
+        self._before: dict[str, tuple[Any, int]] = {}  # by path: thread count before the first body
+        self._current = 0  # count set on the process-wide libraries; 0 when not set
 
     def enter(self, count: int) -> list[tuple[Any, int]]:
-        """The libraries that the calling thread has to limit by itself, each with the threads it has now."""
+        """Register a body. Returns the libraries with a per-thread count, each with its present count."""
         with self._lock:
             self._find()
             of_thread = [(library, library.num_threads) for library in self._of_thread]
@@ -63,7 +63,7 @@ class _Libraries:
             self._update()
 
     def _find(self) -> None:
-        """threadpoolctl looks for libraries anew, which takes a millisecond, once other modules are imported."""
+        """Find the loaded libraries. threadpoolctl scans again (1 ms) only after new modules are imported."""
         controller = get_cached_controller()
         if controller is not self._controller:
             found = controller.select(user_api="blas").lib_controllers
@@ -93,7 +93,7 @@ def _has_number_by_thread(library: Any) -> bool:
 
 
 def _set(library: Any, count: int) -> None:
-    """threadpoolctl reserves OpenBLAS for the first thread that sets it; whoever leaves last must be able to, too."""
+    """Set the count from any thread. threadpoolctl otherwise reserves OpenBLAS for the first thread that sets it."""
     release = getattr(library, "clear_controlling_thread", lambda force: None)
     release(force=True)
     library.set_num_threads(count)

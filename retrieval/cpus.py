@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: affinity and the quotas of its control groups."""
+"""Count the CPUs available to this process, from its affinity and its cgroup quotas."""
 
 import math
 import os
@@ -10,14 +10,14 @@ PROC = Path("/proc/self")
 
 
 def cpu_count() -> int:
-    """CPUs that this process may use, at least 1; a quota of one and a half counts as two."""
+    """CPUs this process may use, at least 1. A fractional quota is rounded up."""
     return cpu_quota() or available_cpus()
 
 
 def cpu_quota() -> int | None:
-    """CPUs that the control groups allow, rounded up; None where that is not fewer than the available ones.
+    """The cgroup CPU quota, rounded up; None unless it is below the number of available CPUs.
 
-    Libraries that start threads look at the affinity themselves, most of them not at quotas.
+    Threading libraries respect the affinity themselves, but most ignore quotas.
     """
     quota = group_quota(PROC)
     count = math.ceil(quota) if quota is not None else available_cpus()
@@ -25,17 +25,17 @@ def cpu_quota() -> int | None:
 
 
 def available_cpus() -> int:
-    """CPUs that this process may be scheduled on."""
+    """CPUs in the affinity mask of this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    count = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()  # the first from 3.13 on
+    count = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()  # new in 3.13
     return count or 1
 
 
 def limit_libraries() -> None:
-    """Tells the libraries that are loaded from now on, and processes started from here, about the quota, if any.
+    """Set OMP_NUM_THREADS to the CPU quota, if there is one. Affects libraries loaded and processes started later.
 
-    OpenBLAS, MKL and OpenMP (torch, FAISS) all follow OMP_NUM_THREADS; a value that is set already is kept.
+    OpenBLAS, MKL and OpenMP (torch, FAISS) all read OMP_NUM_THREADS. An existing value is kept.
     """
     quota = cpu_quota()
     if quota is not None:
@@ -43,16 +43,16 @@ def limit_libraries() -> None:
 
 
 def group_quota(proc: Path) -> float | None:
-    """CPUs that the tightest of a process's control groups allows; None without a limit. `proc`: its folder in /proc.
+    """The tightest CPU quota among a process's cgroups and their parents; None without a limit.
 
-    A group is limited by all groups above it. Where nothing can be read there is no limit.
+    `proc` is the process's folder in /proc. Unreadable files count as no limit.
     """
     quotas = [quota for folder in _groups(proc) if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
 
 def _groups(proc: Path) -> Iterator[Path]:
-    """The folders of the groups that limit CPU time, with those above them, of both versions of control groups."""
+    """The folders of the process's CPU cgroups and of all their parents, for cgroup v1 and v2."""
     paths = {}
     for line in _text(proc / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -68,7 +68,7 @@ def _groups(proc: Path) -> Iterator[Path]:
 
 
 def _upwards(mount: Path, root: str, path: str) -> Iterator[Path]:
-    """The folder of the group at `path`, and all above it, below a mount that shows the groups from `root` on."""
+    """The folder of the cgroup at `path` and its parents up to `mount`, where `root` is the cgroup mounted there."""
     group = PurePosixPath(path)
     below = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
     folder = mount / below
@@ -79,7 +79,7 @@ def _upwards(mount: Path, root: str, path: str) -> Iterator[Path]:
 
 
 def _quota_of(folder: Path) -> float | None:
-    """Version 2 has "quota period" in one file, with "max" for no limit; version 1 has two files, with -1."""
+    """Read a quota. v2: one file "quota period", "max" for no limit. v1: two files, -1 for no limit."""
     words = _text(folder / "cpu.max").split()
     if not words:
         words = [*_text(folder / "cpu.cfs_quota_us").split(), *_text(folder / "cpu.cfs_period_us").split()]

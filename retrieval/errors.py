@@ -1,25 +1,25 @@
-"""What can go wrong, in sentences for the person in front of the screen.
+"""The error tree. Every message is a sentence for the user.
 
 BoxfindError
-├── UnreadableImage    a file is not a picture this program can use; `reason` is a short code
-├── BadBox             the box does not enclose anything that can be searched for
-├── UnknownName        a name that is in none of our tables
-├── WeightsMissing     the weights of a backbone are not here, or are not the right ones
-├── RuntimeMissing     nothing on this machine can run the network as asked
-├── GalleryProblem     the folder of pictures is missing or has no usable picture
+├── UnreadableImage    a file is not a usable image; `reason` is a short code
+├── BadBox             the box does not enclose anything searchable
+├── UnknownName        a name that is not in a table of choices
+├── WeightsMissing     the weights of a network are missing or wrong
+├── RuntimeMissing     a package or runtime is not available on this machine
+├── GalleryProblem     the gallery folder is missing or has no usable picture
 │   ├── UnknownFolder  the index has no pictures below that folder
-│   └── PictureGone    a picture is not in the folder any more, or not as it was indexed
-├── IndexProblem       there is no index, it is damaged, or it was made with another recipe
-│   ├── UnknownPicture the index has no picture of that id
-│   └── StoreAway      the vector engine that holds the vectors cannot be asked at present
-├── AlreadyThere       the gallery has a picture with exactly these bytes (index/operations/add_images.py)
-├── BuildRunning       another build is at work on the same index
-├── BuildCancelled     somebody asked the build to stop
-├── ClusterProblem     the cluster a build should use cannot be reached, or one of its machines is not set up
+│   └── PictureGone    a picture was removed or changed since it was indexed
+├── IndexProblem       the index is missing, damaged or made with another recipe
+│   ├── UnknownPicture the index has no picture with that id
+│   └── StoreAway      the vector engine is currently unavailable
+├── AlreadyThere       the gallery has an identical file (index/operations/add_images.py)
+├── BuildRunning       another build of the same index is running
+├── BuildCancelled     the build was cancelled
+├── ClusterProblem     the build cluster is unreachable, or a node is not set up
 ├── DiskFull           the index does not fit on its disk
-├── BadTable           a table or a labelled data set is not what it must be
-├── BadHead            a fine-tuned head is damaged, or for another network
-├── BadLink            an address does not lead to a search (boxfind/searches/errors.py)
+├── BadTable           a table or a labelled data set is malformed
+├── BadHead            a fine-tuned head is damaged or made for another network
+├── BadLink            a URL does not lead to a search (boxfind/searches/errors.py)
 └── NotebookProblem    saved searches cannot be read or written (boxfind/searches/errors.py)
 """
 
@@ -30,12 +30,12 @@ T = TypeVar("T")
 
 
 class BoxfindError(Exception):
-    """Any error whose text is written for the user: what happened, to what, what to do now."""
+    """An error whose message is for the user: what happened, to which file, what to do now."""
 
 
 class UnreadableImage(BoxfindError):
     def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(reason, sentence)  # both, so that it comes back whole from another process
+        super().__init__(reason, sentence)  # both, so that it can be unpickled in another process
         self.reason = reason
         self.sentence = sentence
 
@@ -56,7 +56,7 @@ class RuntimeMissing(BoxfindError):
 
 
 class WeightsMissing(BoxfindError):
-    """`what` is missing, in a few words for visitors; `remedy` is for whoever installs, and names folders."""
+    """`what` names the missing file for visitors; `remedy` tells the administrator what to do and may name folders."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what}; {remedy}." if remedy else f"{what}.")
@@ -112,12 +112,12 @@ class BadHead(BoxfindError):
 
 
 def in_short(problem: WeightsMissing | RuntimeMissing) -> str:
-    """What is missing, without folders and commands: for visitors, who cannot install anything."""
+    """The message for visitors, who cannot install anything: no folders and no commands."""
     return f"{problem.what} (docs/models.md)." if isinstance(problem, WeightsMissing) else str(problem)
 
 
 def pick(table: Mapping[str, T], what: str, name: str) -> T:
-    """The entry of a table of variations, or an error that quotes the table."""
+    """Look up a name in a table of choices. Raises UnknownName, which lists the choices."""
     if name not in table:
-        raise UnknownName(f"There is no {what} called {name!r}; there are: {', '.join(sorted(table))}.")
+        raise UnknownName(f"There is no {what} called {name!r}; choose from: {', '.join(sorted(table))}.")
     return table[name]

@@ -1,4 +1,4 @@
-"""Several boxes in one search: views of one object, objects that must all be there, objects that must not."""
+"""Search with several boxes: views of one object, further required objects, and excluded objects."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,12 +10,13 @@ from retrieval.search import SHORTLIST, search
 from retrieval.types import Confidence, Hit, Query, iou, unit
 
 SAME_PLACE = 0.5
-"""Intersection over union from which on two regions are one thing."""
+"""Intersection over union above which two regions count as the same place."""
 SURENESS: tuple[Confidence, ...] = ("unlikely", "possible", "likely")
+"""In ascending order."""
 
 
 def merge_views(views: Sequence[Query]) -> Query:
-    """Several views of one object as one query: the mean of their descriptors; every crop is compared in detail."""
+    """Merge views of one object into one query: the mean of their descriptors. Verification uses every crop."""
     if len(views) == 1:
         return views[0]
     crops = tuple(crop for view in views for crop in view.crops)
@@ -25,30 +26,32 @@ def merge_views(views: Sequence[Query]) -> Query:
 def search_multiple(
     wanted: Sequence[Query], unwanted: Sequence[Query], gallery: Searchable, ranking: str, top: int
 ) -> list[Hit]:
-    """The `top` images that hold every wanted object and no unwanted one, best first; 0 for all.
+    """Return the `top` images with every wanted and no unwanted object, best first; `top=0` returns all.
 
-    Each object is ranked on its own. Of several wanted ones a hit has the region and, as `others`, the further regions;
-    score, similarity and confidence are those of the object it holds least surely.
+    Each object is ranked on its own. A hit holds the region of the first wanted object and, in `others`, those of the
+    rest. Score, similarity and confidence are the minimum over the wanted objects.
     """
     if len(wanted) == 1 and not unwanted:
         return search(wanted[0], gallery, ranking, top)
     count = max(top, SHORTLIST) if top else 0
-    found = _found_together(wanted, [search(query, gallery, ranking, count) for query in wanted], gallery)
+    found = _rank_together(wanted, [search(query, gallery, ranking, count) for query in wanted], gallery)
     for query in unwanted:
         against = {hit.image: hit for hit in search(query, gallery, ranking, count)}
-        found = [hits for hits in found if not _holds(against.get(hits[0].image), hits)]
-    return [_joined(hits) for hits in found[: top or None]]
+        found = [hits for hits in found if not _contains_unwanted(against.get(hits[0].image), hits)]
+    return [_combined(hits) for hits in found[: top or None]]
 
 
-def _found_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gallery: Searchable) -> list[list[Hit]]:
-    """Of each image a hit for each object, best first: an image is worth as much as the object it holds least surely.
+def _rank_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gallery: Searchable) -> list[list[Hit]]:
+    """For each image, one hit per object; best image first. An image scores as its weakest object.
 
-    Scores of different objects mean different things, so each is divided by that of its object's best image.
+    Scores of different objects are not comparable, so each is divided by the best score of its object.
     """
     if len(rankings) == 1:
         return [[hit] for hit in rankings[0]]
     images = {hit.image for hits in rankings for hit in hits}
-    objects = [_relative(_complete(query, hits, images, gallery)) for query, hits in zip(wanted, rankings, strict=True)]
+    objects = [
+        _relative_scores(_complete(query, hits, images, gallery)) for query, hits in zip(wanted, rankings, strict=True)
+    ]
     together = [[hits[image] for hits in objects] for image in images]
     return sorted(
         together, key=lambda hits: (-min(hit.score for hit in hits), -sum(hit.score for hit in hits), hits[0].image)
@@ -56,7 +59,7 @@ def _found_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gall
 
 
 def _complete(query: Query, hits: list[Hit], images: set[str], gallery: Searchable) -> list[Hit]:
-    """The ranking of an object and, worth as much as the last of it, what only other objects brought near."""
+    """Extend an object's ranking to all `images`; those it lacks get the score of its last hit."""
     ranked = {hit.image for hit in hits}
     more = []
     for image in images - ranked:
@@ -66,14 +69,14 @@ def _complete(query: Query, hits: list[Hit], images: set[str], gallery: Searchab
     return hits + more
 
 
-def _relative(hits: list[Hit]) -> dict[str, Hit]:
-    """By image, scores as shares of the best; nothing is better than 0 where the best is not."""
+def _relative_scores(hits: list[Hit]) -> dict[str, Hit]:
+    """Hits by image, scores divided by the best score if that is positive."""
     best = hits[0].score if hits and hits[0].score > 0 else 1.0
     return {hit.image: replace(hit, score=hit.score / best) for hit in hits}
 
 
-def _joined(hits: Sequence[Hit]) -> Hit:
-    """One hit for an image from those for each object; its parts are their scores, each a share of the best."""
+def _combined(hits: Sequence[Hit]) -> Hit:
+    """Combine an image's hits, one per object, into one. Its parts are the relative scores of the objects."""
     if len(hits) == 1:
         return hits[0]
     return replace(
@@ -86,20 +89,20 @@ def _joined(hits: Sequence[Hit]) -> Hit:
     )
 
 
-def _holds(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
-    """Whether an image holds what must not be there, by the hit for that and those for what must.
+def _contains_unwanted(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
+    """Whether an image contains an unwanted object, given its hits for the unwanted and the wanted objects.
 
-    Two boxes that found the same place speak of one thing, and the surer claim has it. In another place it is a thing
-    of its own, and counts when it is there likely.
+    When both hits are in the same place, the stronger one decides. In another place the unwanted object counts when
+    its confidence is "likely".
     """
     if unwanted is None:
         return False
     same = [hit for hit in wanted if iou(unwanted.region.box, hit.region.box) > SAME_PLACE]
     if same:
-        return _claim(unwanted) > max(_claim(hit) for hit in same)
+        return _strength(unwanted) > max(_strength(hit) for hit in same)
     return unwanted.confidence == "likely"
 
 
-def _claim(hit: Hit) -> tuple[bool, float]:
-    """Details that agree outweigh likeness. Then similarity: scores of different objects mean different things."""
+def _strength(hit: Hit) -> tuple[bool, float]:
+    """Sort key: verified first, then similarity. Scores of different objects are not comparable."""
     return hit.verified, hit.similarity

@@ -1,4 +1,4 @@
-"""Packages that only some features need: whether one is installed, and the command that installs it."""
+"""Optional packages: check whether one is installed and name the command that installs it."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from retrieval.errors import RuntimeMissing
 
 @dataclass(frozen=True, slots=True)
 class OptionalPackage:
-    """A package as pip names it, the module Python imports, and the extra of pyproject.toml that installs it."""
+    """A pip package, the module it provides, and the extra in pyproject.toml that installs it."""
 
     package: str
     module: str
     extra: str
-    """Empty for what every installation has."""
+    """Empty for a package of the base installation."""
 
     @property
     def installed(self) -> bool:
         return importlib.util.find_spec(self.module) is not None
 
     def check(self, name: str) -> None:
-        """Raises RuntimeMissing when the package is missing; the message says that `name` needs it."""
+        """Raises RuntimeMissing when the package is missing. The message says that `name` needs it."""
         if not self.installed:
             raise RuntimeMissing(
                 f"{name} needs the package {self.package}, which is not installed; {install(self.extra)}."
@@ -30,7 +30,7 @@ class OptionalPackage:
 def install(extra: str) -> str:
     """The command that installs an extra, as the end of a sentence."""
     what = f'".[{extra}]"' if extra else "."
-    return f"run `pip install -e {what}` in the folder of Boxfind"
+    return f"run `pip install -e {what}` in the Boxfind folder"
 
 
 TORCHVISION = OptionalPackage("torchvision", "torchvision", "")

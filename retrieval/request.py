@@ -1,4 +1,4 @@
-"""What is asked for: boxes on pictures, how they belong together, and how answers are to be ranked."""
+"""A search request: query boxes and their roles, text, feedback and ranking."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,15 +9,14 @@ from retrieval.printable_names import shown
 from retrieval.types import Box
 
 Role = Literal["object", "view", "also", "not"]
-"""What a box shows: the object looked for; the same object again; one more that must be there too; or must not be."""
-
+"""What a box shows: the query object, another view of it, a further required object, or an excluded object."""
 
 ROLES: tuple[Role, ...] = ("object", "view", "also", "not")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A box on a picture, which goes by the SHA-256 of its file."""
+    """A box on a picture, which is identified by the SHA-256 of its file."""
 
     picture: str
     box: Box
@@ -26,31 +25,31 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A search as it can be kept, sent and repeated: the same request on the same index has the same answer."""
+    """A search that can be saved, sent and repeated. The same request on the same index gives the same answer."""
 
     examples: tuple[Example, ...] = ()
-    """One of them shows the object; there are none while a box has still to be drawn, or where words are enough."""
+    """Exactly one has the role "object". Empty for a text search or before a box is drawn."""
     ranking: str = "best"
     context: float = 1.0
-    """How many times as wide and high as drawn each box is looked at."""
+    """Factor by which the width and height of each box are enlarged."""
     folder: str = ""
-    """Only pictures below it count; empty for all."""
+    """Search only pictures below this folder; empty for all."""
     positives: tuple[str, ...] = ()
-    """Ids of gallery images that were called right; the query moves towards them."""
+    """Ids of gallery images marked as right; the query moves towards them."""
     negatives: tuple[str, ...] = ()
-    """Ids of gallery images that were called wrong; the query moves away from them, and they are left out."""
+    """Ids of gallery images marked as wrong; the query moves away from them, and they are dropped."""
 
     words: str = ""
-    """A sentence: all that is asked for where no box is, else what chooses among what the boxes find."""
+    """A text query. With boxes, it re-ranks what they find."""
 
     @property
     def asks(self) -> bool:
-        """Whether there is anything to search for yet."""
+        """Whether there is anything to search for."""
         return bool(self.words or any(example.role == "object" for example in self.examples))
 
     @property
     def wanted(self) -> list[Example]:
-        """An example of each object that must be there, the object itself first."""
+        """One example of each required object, the query object first."""
         return sorted(
             (example for example in self.examples if example.role in ("object", "also")),
             key=lambda example: ROLES.index(example.role),
@@ -58,18 +57,18 @@ class Request:
 
 
 def box_from_text(text: str) -> Box:
-    """ "10,20,200,150", which is x, y, width and height in pixels. Raises BadBox."""
+    """Parse "x,y,width,height" in pixels, for example "10,20,200,150". Raises BadBox."""
     try:
         x, y, w, h = (round(float(part)) for part in text.split(","))
     except (ValueError, OverflowError):
-        raise BadBox(f"{shown(text)!r} is not a box; write X,Y,W,H in pixels, as in 10,20,200,150.") from None
+        raise BadBox(f"{shown(text)!r} is not a box; write X,Y,W,H in pixels, for example 10,20,200,150.") from None
     return Box.from_xywh(x, y, w, h)
 
 
 def arranged(examples: Iterable[Example]) -> tuple[Example, ...]:
-    """The same examples in the same order with exactly one object, as long as there is any.
+    """The same examples in the same order, with exactly one "object" unless there are none.
 
-    That is the first that is one already; else another view of it, else one that must be there too, else any.
+    It is the first "object", else the first "view", else the first "also", else the first "not".
     """
     given = list(examples)
     object_ = next((e for role in ROLES for e in given if e.role == role), None)

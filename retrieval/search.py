@@ -1,4 +1,4 @@
-"""The way from a query to a ranking: start reading here."""
+"""Rank the gallery images for a query. Start reading here."""
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,24 +16,24 @@ from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING
 from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
-"""What `best` adds to the vector search."""
+"""The steps that `best` adds to the vector search."""
 SHORTLIST = 1000
-"""Images that `best` looks at again; the others follow in the order of the expanded query."""
+"""Images that `best` re-ranks; the others follow in the order of the expanded query."""
 VERIFIED = 150
-"""Images, the best so far, whose keypoints are compared."""
+"""Top images whose keypoints are compared."""
 JOINING = 40
-"""Images, the best so far of those with evidence, that join the query."""
+"""Top verified images that are used to expand the query."""
 SOURCES = 20
-"""Regions from which diffusion sets out."""
+"""Regions that diffusion starts from."""
 NEGLIGIBLE = 1e-3
-"""What similarity weighs against a keypoint that agrees: it only orders what has equally many."""
+"""Weight of similarity against one inlier: it only breaks ties between equal inlier counts."""
 FAINTEST = 1e-5
 DIFFUSION_WEIGHT = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """Images in the order they were found, and the parts of their scores by name, each (M,)."""
+    """M images in the order they were found, and the parts of their scores by name, each (M,)."""
 
     found: Nearest
     parts: dict[str, Scores]
@@ -44,13 +44,13 @@ class _Ranked:
 
 
 def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 10) -> list[Hit]:
-    """The `top` images that hold what the query shows, best first; top=0 ranks every image."""
+    """Return the `top` images that contain the query object, best first; `top=0` ranks every image."""
     rank = pick(RANKINGS | BASELINES, "ranking", ranking)
     return rank(query, gallery, top)
 
 
 def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
-    """One exact vector search; an image is worth as much as its best region."""
+    """One exact vector search. The score of an image is the similarity of its best region."""
     found = nearest_images(query.descriptor, gallery, top)
     return [
         _hit(gallery, int(image), int(row), float(score), {"similarity": float(score)})
@@ -59,51 +59,55 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 
 
 def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
-    """Expansion finds more, diffusion reaches what only others resemble, verification lifts what is surely there.
+    """Query expansion, diffusion and geometric verification.
 
-    What has evidence then joins the query, which is expanded anew by it and diffused from there. Each method adds its
-    part to an image's score, and none takes anything away; `methods` leaves some out, to measure them.
+    Verified images then expand the query again, and diffusion is repeated from the new query. Each method adds a
+    non-negative part to an image's score. `methods` selects the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(1) as aside:  # the details of the query are found while its neighbours are
-        looks = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+    with ThreadPoolExecutor(1) as aside:  # query keypoints are extracted during the vector search
+        view_keypoints = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
     evidence: dict[int, Evidence] = {}
     if "verification" in methods:
-        evidence = _verified(looks.result(), gallery, ranked)
+        evidence = _verified(view_keypoints.result(), gallery, ranked)
         if "expansion" in methods and evidence:
-            joined = expand_with(query.descriptor, gallery.vectors(_joining(ranked.found, evidence)))
+            joined = expand_with(query.descriptor, gallery.vectors(_verified_rows(ranked.found, evidence)))
             ranked = _ranked(joined, joined, gallery, count, methods)
         ranked.parts["verification"] = _lifts(ranked.found, evidence)
     return _hits(query, gallery, ranked, evidence, top)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
-    """Keypoints alone, as a baseline: images by how many one mapping carries over; where none agree, by similarity."""
+    """Baseline: rank images by inlier count alone, and images without inliers by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(found, {"similarity": NEGLIGIBLE * found.scores})
-    looks = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(looks, gallery, ranked, len(found.images), float("inf"))
+    view_keypoints = [query_keypoints(crop) for crop in query.crops]
+    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), float("inf"))
     counts = [evidence.get(image, NOTHING).inliers for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _hits(query, gallery, ranked, evidence, top)
 
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
-    """The order by Euclidean distance, for comparison: between unit vectors it is that of the cosine, turned round."""
+    """Baseline: rank by Euclidean distance. For unit vectors the order is the same as by cosine similarity."""
     hits = fast(query, gallery, top)
-    return [replace(hit, score=-distance, parts={"distance": -distance}) for hit in hits for distance in [_apart(hit)]]
+    distances = [_euclidean_distance(hit) for hit in hits]
+    return [
+        replace(hit, score=-distance, parts={"distance": -distance})
+        for hit, distance in zip(hits, distances, strict=True)
+    ]
 
 
 Ranking = Callable[[Query, Searchable, int], list[Hit]]
 RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
 BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
-"""To compare with: commands know them, pages and links do not."""
+"""For comparison only: available in commands, not in pages and links."""
 
 
 def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Collection[str]) -> _Ranked:
-    """What is nearest to an expanded descriptor (D,), and what of it diffusion reaches from a source (D,)."""
+    """Vector search with an expanded descriptor (D,), plus diffusion scores from a source descriptor (D,)."""
     found = nearest_images(descriptor, gallery, count)
     parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
     if "diffusion" in methods:
@@ -112,7 +116,7 @@ def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: in
 
 
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
-    """What reaches each of these images, all its regions together, on a logarithmic scale from 0 to 1.15."""
+    """Diffusion scores of these images, summed over their regions, on a logarithmic scale from 0 to 1.15."""
     graph = gallery.graph
     rows, similarities = gallery.nearest(descriptor, min(8 * SOURCES, gallery.region_count))
     sources = np.flatnonzero(np.isin(rows, graph.nodes))[:SOURCES]
@@ -122,22 +126,22 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
 
 
-def _apart(hit: Hit) -> float:
+def _euclidean_distance(hit: Hit) -> float:
     return float(np.sqrt(max(2 - 2 * hit.similarity, 0.0)))
 
 
 def _verified(
-    looks: Sequence[tuple[Keypoints, tuple[int, int]]],
+    view_keypoints: Sequence[tuple[Keypoints, tuple[int, int]]],
     gallery: Searchable,
     ranked: _Ranked,
     most: int | None = None,
     patience: float | None = None,
 ) -> dict[int, Evidence]:
-    """The images with evidence, the best so far first; of several views the one that most details speak for counts."""
+    """The verified images, best ranked first. Of several query views, the one with the most inliers counts."""
     most = VERIFIED if most is None else most
     candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
-    seconds = (patience or verification.TIME_BUDGET) / len(looks)
-    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in looks]
+    seconds = (patience or verification.TIME_BUDGET) / len(view_keypoints)
+    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in view_keypoints]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     return {
         image: evidence
@@ -146,13 +150,13 @@ def _verified(
     }
 
 
-def _joining(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
-    """The best rows of the first images with evidence."""
+def _verified_rows(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
+    """The best region rows of the top verified images."""
     return found.rows[np.isin(found.images, list(evidence)[:JOINING])]
 
 
 def _lifts(found: Nearest, evidence: dict[int, Evidence]) -> Scores:
-    """What verification adds, to images of the shortlist only."""
+    """Score parts from verification; 0 outside the shortlist."""
     lifts = [lift(evidence.get(image, NOTHING).inliers) for image in found.images[:SHORTLIST].tolist()]
     return _padded(np.array(lifts, np.float32), len(found.images))
 

@@ -1,4 +1,4 @@
-"""The words of the search: image, box, region, descriptor, query, hit."""
+"""Shared types: image, box, region, descriptor, query, hit."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,31 +11,31 @@ Image = NDArray[np.uint8]
 """(H, W, 3) RGB, upright: EXIF orientation is already applied."""
 
 FeatureMap = NDArray[np.float32]
-"""(C, h, w): what one layer of a backbone sees, before pooling."""
+"""(C, h, w): the output of one backbone layer, before pooling."""
 
 Pixels = NDArray[np.uint8]
-"""(N, H, W, 3): pictures of one size, as a network takes them."""
+"""(N, H, W, 3): a batch of images of one size, the input of a network."""
 
 Layers = tuple[NDArray[np.float32], ...]
-"""What a network makes of them: a feature map (N, C, h, w) a layer, the last layer first."""
+"""The output of a network: one feature map (N, C, h, w) per layer, last layer first."""
 
 Run = Callable[[Pixels], Layers]
 """A network ready to run. May be called from many threads at once."""
 
 Vectors = NDArray[np.float32]
-"""(..., D). A descriptor is one vector of unit length; `unit` is the only maker of that."""
+"""(..., D). A descriptor is one vector of unit length; only `unit` normalises."""
 
 Rows = NDArray[np.int64]
-"""Numbers of region vectors."""
+"""Row numbers of region vectors."""
 
 Numbers = NDArray[np.int64]
-"""Numbers of images."""
+"""Image numbers."""
 
 Scores = NDArray[np.float32]
 
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is (0 when unknown)."""
+"""Called with (activity, amount done, total); a total of 0 means unknown."""
 
 
 def quiet(stage: str, done: int, total: int) -> None:
@@ -43,15 +43,15 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 
 Notify = Callable[[str], None]
-"""Called with a sentence for whoever follows the work."""
+"""Called with a progress message, one sentence."""
 
 Confidence = Literal["likely", "possible", "unlikely"]
-"""Whether a gallery image holds what was asked for, judged by what pictures without it score."""
+"""Whether a gallery image contains the object, judged against the scores of images without it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in pixels of the upright original; x1 and y1 are exclusive."""
+    """A rectangle in pixels of the upright original image; x1 and y1 are exclusive."""
 
     x0: int
     y0: int
@@ -79,11 +79,11 @@ class Box:
         return self.x0, self.y0, self.width, self.height
 
     def clipped(self, width: int, height: int) -> "Box":
-        """The part of the box that lies in a picture of this size; its width or height is 0 or less when none does."""
+        """The part of the box inside an image of this size. Width or height is 0 or less when none is."""
         return Box(max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height))
 
     def grown(self, factor: float) -> "Box":
-        """The same centre, each side `factor` times as long, rounded outwards."""
+        """A box with the same centre and each side `factor` times as long, rounded outwards."""
         dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2
         return Box(
             int(np.floor(self.x0 - dx)),
@@ -104,9 +104,9 @@ def iou(one: Box, other: Box) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A box of a gallery image that has a descriptor of its own; `kind` says which way of finding regions made it.
+    """A box of a gallery image with its own descriptor. `kind` names the region source.
 
-    Where that way is a detector, `score` is how sure it was, 0 to 1, and `label` what it took the thing for.
+    For a detector, `score` is its confidence, 0 to 1, and `label` the predicted class.
     """
 
     box: Box
@@ -117,10 +117,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """What a classifier takes R regions for: their likeliest classes, best first, and the probability of each.
-
-    T is 0 where the network has no classifier.
-    """
+    """The T most likely classes of R regions, best first, and their probabilities. T is 0 without a classifier."""
 
     classes: NDArray[np.int16]  # (R, T)
     shares: NDArray[np.float16]  # (R, T)
@@ -130,13 +127,13 @@ class ClassScores:
 
     @classmethod
     def unknown(cls, count: int) -> "ClassScores":
-        """Of so many regions that no classifier has looked at."""
+        """Scores for `count` regions when there is no classifier: T is 0."""
         return cls(np.zeros((count, 0), np.int16), np.zeros((count, 0), np.float16))
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One object that is looked for: the pixels of each view of it, and the descriptor (D,) they have together."""
+    """A query object: the crop of each view and their common descriptor (D,)."""
 
     crops: tuple[Image, ...]
     descriptor: Vectors
@@ -144,12 +141,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A gallery image and the region of it that answers the query; a bigger score is better.
+    """A gallery image and its region that matches the query. A higher score is better.
 
-    `similarity` is the cosine with the image's best region, whatever the ranking; `parts` is what the score was added
-    up from; `confidence` says in a word how far a picture without the object would get. When several objects are asked
-    for, `others` is where the second and later ones lie, and `parts` has a share for each, of which the score is the
-    smallest.
+    `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
+    `confidence` compares the similarity with that of images without the object. With several query objects, `others`
+    has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
     """
 
     image: str
@@ -162,12 +158,12 @@ class Hit:
 
     @property
     def verified(self) -> bool:
-        """Whether small details agree, so that every region is where the object itself lies."""
+        """Whether geometric verification confirmed every region."""
         return all(region.kind == "verified" for region in (self.region, *self.others))
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """The same directions with length 1, float32. (..., D) -> (..., D); a zero vector stays zero."""
+    """Scale vectors to unit length, float32. (..., D) -> (..., D); a zero vector stays zero."""
     vectors = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -1,1 +1,1 @@
-"""Group regions that show the same thing."""
+"""Group regions that show the same object."""

@@ -1,4 +1,4 @@
-"""ObjectInstances that look alike, put into groups: what the catalogue page shows."""
+"""Group similar object instances across images, for the catalogue."""
 
 from collections.abc import Callable
 
@@ -11,27 +11,29 @@ from retrieval.errors import pick
 from retrieval.types import Numbers, Scores, Vectors, unit
 
 LIKENESS = 0.5
-"""How alike the instances of a group are by default, on average; benchmarks/RESULTS.md has the reasons."""
+"""Default minimum mean similarity within a group, chosen in benchmarks/RESULTS.md."""
 FEWEST = 3
-"""Pictures that make a group."""
+"""Minimum number of pictures in a group."""
 ALIKE_WITH = 60
-"""ObjectInstances that a instance is compared with at most: those that are most like it."""
+"""Maximum neighbours kept per instance, the most similar ones."""
 FAINT = 0.02
-"""Likeness that does not matter."""
+"""Similarities below this are dropped."""
 BLOCK = 2000
 OF_A_CENTRE = 8
+"""Mean number of instances per k-means centre."""
 ROUNDS = 20
 
 Grouping = Callable[[ObjectInstances, Vectors, float], Numbers]
-"""Object instances (S,), descriptors (S, D) and a likeness, 0 to 1 -> the group number of each instance, (S,)."""
+"""S object instances, descriptors (S, D) and a minimum similarity, 0 to 1 -> group numbers (S,)."""
 
 
 def group_instances(
     instances: ObjectInstances, vectors: Vectors, likeness: float = LIKENESS, grouping: str = "linkage"
 ) -> Numbers:
-    """The group of each instance, (S,), -1 for none. Groups are of at least FEWEST pictures; the largest has number 0.
+    """The group number of each instance, (S,); -1 for ungrouped. Groups are numbered by size, the largest is 0.
 
-    Of a picture that has several instances in a group only the strongest stays in it. Raises UnknownName.
+    A group has at least FEWEST pictures. If a picture has several instances in a group, only the strongest stays.
+    Raises UnknownName.
     """
     groups = pick(GROUPINGS, "grouping", grouping)(instances, vectors, likeness)
     order = np.lexsort((-instances.strengths, instances.images, groups))
@@ -44,7 +46,7 @@ def group_instances(
 
 
 def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
-    """How like the other instances of its group each instance is, on average, (S,), 0 to 1; 0 for those in no group."""
+    """Mean similarity of each instance to the others of its group, (S,), 0 to 1; 0 for ungrouped instances."""
     grouped = np.flatnonzero(groups >= 0)
     found = np.zeros(len(groups), np.float32)
     if not len(grouped):
@@ -54,17 +56,17 @@ def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
     into = sparse.csr_array((np.ones(len(inside), np.float32), (inside, np.arange(len(inside)))))
     sums = sparse.csr_array(into @ profiles)
     with_all = np.asarray(profiles.multiply(sums[inside]).sum(axis=1))
-    found[grouped] = (with_all - 1) / np.maximum(sizes[inside] - 1, 1)  # each is wholly like itself
+    found[grouped] = (with_all - 1) / np.maximum(sizes[inside] - 1, 1)  # minus 1 for the similarity to itself
     return np.clip(found, 0, 1)
 
 
 def linkage(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Average linkage: instances of a group are alike by `likeness` on average. Descriptors are not looked at again."""
+    """Average linkage on shared neighbours, down to a mean similarity of `likeness`. Ignores `vectors`."""
     return average_linkage(shared_neighbours(instances), likeness)
 
 
 def k_means(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Spherical k-means, one centre for every eight instances; an instance below that cosine stays alone."""
+    """Spherical k-means, one centre per eight instances. An instance with a cosine below `likeness` stays alone."""
     count = -(-len(vectors) // OF_A_CENTRE)
     centres = vectors[np.random.default_rng(0).permutation(len(vectors))[:count]]
     for _ in range(ROUNDS):
@@ -75,20 +77,20 @@ def k_means(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Nu
 
 
 def shared_neighbours(instances: ObjectInstances) -> sparse.csr_array:
-    """(S, S) symmetric: how far instances lead to the same pictures; of each instance those that are most like it."""
+    """(S, S) symmetric: similarity of instance profiles, limited to the nearest neighbours of each instance."""
     across = sparse.csr_array(instances.profiles.T)
     blocks = [sparse.csr_array((0, len(instances.images)), dtype=np.float32)]
     for start in range(0, len(instances.images), BLOCK):
         alike = sparse.csr_array(instances.profiles[start : start + BLOCK] @ across)
         alike.data[alike.data < FAINT] = 0
         alike.eliminate_zeros()
-        blocks.append(strongest(alike, ALIKE_WITH + 1))  # itself is one of them
+        blocks.append(strongest(alike, ALIKE_WITH + 1))  # + 1 because each includes itself
     found = between_others(sparse.vstack(blocks, "csr"))
     return sparse.csr_array(found.maximum(found.T))
 
 
 def _nearest(vectors: Vectors, centres: Vectors) -> tuple[Numbers, Scores]:
-    """The centre nearest to each vector, and its cosine."""
+    """The nearest centre of each vector, and the cosine to it."""
     nearest, cosines = np.zeros(len(vectors), np.int64), np.zeros(len(vectors), np.float32)
     for start in range(0, len(vectors), BLOCK):
         here = slice(start, start + BLOCK)
@@ -98,4 +100,3 @@ def _nearest(vectors: Vectors, centres: Vectors) -> tuple[Numbers, Scores]:
 
 
 GROUPINGS: dict[str, Grouping] = {"linkage": linkage, "k-means": k_means}
-"""The ways to put instances into groups."""

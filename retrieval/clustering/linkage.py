@@ -1,4 +1,4 @@
-"""Agglomerative clustering with average linkage of things that are alike in pairs, where most pairs are not at all."""
+"""Agglomerative clustering with average linkage on a sparse similarity matrix."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,12 @@ from retrieval.types import Numbers
 
 
 def average_linkage(alike: sparse.csr_array, least: float) -> Numbers:
-    """The cluster of each of N things, numbered in the order of their first things. alike (N, N) symmetric -> (N,).
+    """Cluster labels of N items, numbered by first occurrence. alike (N, N), symmetric similarities -> (N,).
 
-    Pairs that are not stored are not alike at all. Clusters are joined as long as their things are, on average over
-    all pairs, alike by at least `least`. In each round every two clusters that are nearest to each other are joined:
-    with average linkage that makes the same clusters as joining the nearest two of all one by one, in a few dozen
-    rounds over what is stored (reciprocal agglomerative clustering, Sumengen et al., 2021).
+    Missing entries have similarity 0. Clusters are merged while their mean pairwise similarity is at least `least`.
+    Each round merges all pairs of clusters that are mutually nearest. With average linkage this gives the same clusters
+    as merging one nearest pair at a time, in a few dozen passes over the stored entries (reciprocal agglomerative
+    clustering, Sumengen et al., 2021).
     """
     labels = np.arange(alike.shape[0])
     sizes = np.ones(alike.shape[0])
@@ -29,14 +29,14 @@ def average_linkage(alike: sparse.csr_array, least: float) -> Numbers:
 
 
 def between_others(matrix: sparse.csr_array) -> sparse.csr_array:
-    """The same without its diagonal."""
+    """The matrix without its diagonal."""
     matrix = sparse.coo_array(matrix)
     off = matrix.row != matrix.col
     return sparse.csr_array((matrix.data[off], (matrix.row[off], matrix.col[off])), shape=matrix.shape)
 
 
 def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
-    """The largest `count` entries of each row; of equal ones those that stand first."""
+    """The largest `count` entries of each row. Ties go to the lower column."""
     matrix = sparse.csr_array(matrix)
     matrix.sort_indices()
     rows = _rows(matrix)
@@ -47,9 +47,9 @@ def strongest(matrix: sparse.csr_array, count: int) -> sparse.csr_array:
 
 
 def _reciprocal(sums: sparse.csr_array, sizes: NDArray[np.float64], least: float) -> Numbers:
-    """The cluster that each is to be joined with: its nearest, where that is mutual and near enough, else itself.
+    """The merge partner of each cluster: its nearest cluster if that is mutual and similar enough, else itself.
 
-    Of equally near ones the first counts for everyone, so that there always is a pair.
+    Ties go to the lower number for every cluster, so that a mutual pair always exists.
     """
     sums.sort_indices()
     rows = _rows(sums)

@@ -1,1 +1,1 @@
-"""Feature maps become whitened, unit-length descriptors."""
+"""Descriptors: pooling, whitening and the recipe that defines them."""

@@ -1,4 +1,4 @@
-"""A recipe made live: pictures become region descriptors, a drawn box becomes a query descriptor."""
+"""Compute region descriptors of gallery images and query descriptors of boxes, by a recipe."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,13 +15,14 @@ from retrieval.regions.find_regions import Find, find_regions
 from retrieval.types import Box, ClassScores, FeatureMap, Image, Query, Region, Run, Vectors, unit
 
 STRIDE = 32
-"""Sides are rounded to whole cells of the feature map: few shapes to prepare, and no cell at the edge is half empty."""
+"""Image sides are rounded to whole feature-map cells, so that there are few input shapes and no partial cells."""
 SMALLEST_BOX = 8
+"""In pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescribedRegions:
-    """What one forward pass says of a gallery image: R regions, their vectors before whitening (R, C), their kinds."""
+    """R regions of a gallery image, their vectors before whitening (R, C), and their class scores."""
 
     regions: list[Region]
     vectors: Vectors
@@ -30,26 +31,26 @@ class DescribedRegions:
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """A network ready to run; `finders` has what finds the regions of a recipe that size alone does not lay out."""
+    """A loaded network with its recipe. `detectors` maps region sources to detectors that need the pixels."""
 
     recipe: Recipe
     run: Run
     classifier: Classifier | None = None
     whitening: Whitening | None = None
-    """The one that the recipe names; None where it is to be learned from the gallery."""
+    """The fixed whitening of the recipe; None if it is learned from the gallery."""
     detectors: Mapping[str, Find] = field(default_factory=dict)
     at_once: int = 1
-    """Gallery images that the network likes to look at together, each brought by a thread of its own."""
+    """Preferred number of threads that describe images concurrently, for batching."""
 
     @property
     def classes(self) -> int:
-        """How many of its likeliest classes are kept of a region."""
+        """Number of most likely classes stored per region."""
         return TOP if self.classifier else 0
 
     def look(self, image: Image, size: tuple[int, int] | None = None) -> DescribedRegions:
-        """The regions of a gallery image, described.
+        """Find and describe the regions of a gallery image.
 
-        `size`: (width, height) of the original, which the regions are in pixels of, where `image` is a smaller copy.
+        `size` is the (width, height) of the original if `image` is a smaller copy. Regions are in its pixels.
         """
         size = size or (image.shape[1], image.shape[0])
         found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.detectors)
@@ -58,25 +59,25 @@ class Embedder:
         return DescribedRegions(found, self._pooled(layers, boxes, size), self._class_scores(layers[0], boxes, size))
 
     def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0, mode: str = "crop") -> Query:
-        """What is in a box of an image, described in one of QUERY_MODES; `context` 1.2 takes in a tenth more a side.
+        """Describe a box of an image in one of QUERY_MODES. A `context` of 1.2 makes each side 20 % longer.
 
-        A box round everything is seen just as a gallery image is, so that each of those finds itself with similarity
-        1. Raises BadBox when less than 8 x 8 pixels of the box lie in the image.
+        A box around the whole image is processed like a gallery image, so that every gallery image finds itself with
+        similarity 1. Raises BadBox when less than 8 x 8 pixels of the box are inside the image.
         """
         box = checked_box(image, box, context)
         seen = pick(QUERY_MODES, "query mode", mode)(self, image, box)
         return Query((crop_image(image, box),), unit(whitening.apply(seen).mean(axis=0)))
 
     def crop(self, image: Image, box: Box) -> Vectors:
-        """The box cut out and seen at several scales around the one it has in the whole image, (V, C).
+        """Crop the box and describe it at several scales around its scale in the whole image, (V, C).
 
-        A box round everything is seen at exactly that scale.
+        A box around the whole image is described at that scale only.
         """
         crop = crop_image(image, box)
         return np.stack([self._view(crop, side) for side in self._sides_of_views(crop, image)])
 
     def slice(self, image: Image, box: Box) -> Vectors:
-        """The box pooled from one pass of the whole image, (1, C): what lies round it is seen too."""
+        """Pool the box from the feature map of the whole image, (1, C), which includes its surroundings."""
         size = image.shape[1], image.shape[0]
         return self._pooled(self._layers(image, size, self.recipe.side), [box], size)
 
@@ -92,12 +93,12 @@ class Embedder:
         return np.asarray(self._pooled(self._layers(crop, size, side), [Box.whole(crop)], size)[0])
 
     def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
-        """What the network sees in an image of that (width, height), its longest side so many pixels long."""
+        """Feature maps of an image of original (width, height) `size`, resized to a longest side of `side` pixels."""
         pixels = resize_image(image, *network_size(*size, side))
         return [layer[0] for layer in self.run(pixels[None])]
 
     def _pooled(self, layers: list[FeatureMap], boxes: list[Box], size: tuple[int, int]) -> Vectors:
-        """Boxes, in pixels of a picture of that (width, height)."""
+        """Pooled vectors (R, C) of boxes in pixels of an image of this (width, height)."""
         pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
         return pool_layers(layers, boxes, size, pooling, self.recipe.mid_layer_weight)
 
@@ -108,11 +109,11 @@ class Embedder:
 
 
 QUERY_MODES: dict[str, Callable[[Embedder, Image, Box], Vectors]] = {"crop": Embedder.crop, "slice": Embedder.slice}
-"""Ways to look at a query's box: an embedder, an image and a box in it -> vectors before whitening (V, C)."""
+"""Query modes: (embedder, image, box) -> V vectors before whitening (V, C)."""
 
 
 def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:
-    """The box with its context, cut to the image. Raises BadBox."""
+    """The box enlarged by `context` and clipped to the image. Raises BadBox."""
     height, width = image.shape[:2]
     inside = box.clipped(width, height)
     if inside.width <= 0 or inside.height <= 0:
@@ -125,7 +126,7 @@ def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:
 
 
 def network_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Longest side `side`, aspect kept to the nearest whole cell: (width, height) in multiples of 32, at least 32."""
+    """Scale (width, height) to a longest side of `side`, rounded to multiples of 32, at least 32."""
     longest = max(width, height)
     cells = np.maximum(np.rint(np.array([width, height]) * (side / longest) / STRIDE), 1).astype(int)
     return int(cells[0]) * STRIDE, int(cells[1]) * STRIDE

@@ -1,4 +1,4 @@
-"""Feature maps and some boxes become one vector a box; one forward pass serves every region."""
+"""Pool feature maps over boxes: one vector per box, from one forward pass for all."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from retrieval.types import Box, FeatureMap, Vectors, unit
 
 Size = tuple[int, int]
 Coverage = NDArray[np.float32]
-"""(R, h*w): which share of a region each cell of the feature map makes up; each row sums to 1."""
+"""(R, h*w): the share of each region that each feature-map cell covers; rows sum to 1."""
 RMAC_LEVELS = 3
 
 
@@ -20,9 +20,9 @@ def gap(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
 
 
 def gem(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
-    """Generalised-mean pooling (Radenović et al., TPAMI 2018) with exponent 3: between gap and mac."""
+    """Generalised-mean pooling (Radenović et al., TPAMI 2018) with exponent 3."""
     cells = np.maximum(_cells(feature_map), 1e-6)
-    cubes = cells * cells * cells  # a quarter of the time that raising to a power takes
+    cubes = cells * cells * cells  # 4 times as fast as cells**3
     return np.asarray(np.cbrt(region_coverage(boxes, size, feature_map.shape[1:]) @ cubes.T))
 
 
@@ -33,22 +33,22 @@ def mac(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
 
 
 def rmac(feature_map: FeatureMap, boxes: Sequence[Box], size: Size) -> Vectors:
-    """Regional MAC (Tolias et al., ICLR 2016): the sum of the unit MACs of a grid laid over each box."""
+    """R-MAC (Tolias et al., ICLR 2016): the sum of unit-length MACs over a grid in each box."""
     return np.stack([unit(mac(feature_map, _inner_grid(box), size)).sum(axis=0) for box in boxes])
 
 
 Pooling = Callable[[FeatureMap, Sequence[Box], Size], Vectors]
 POOLINGS: dict[str, Pooling] = {"gap": gap, "gem": gem, "mac": mac, "rmac": rmac}
-"""(C, h, w) and R boxes of the (width, height) picture it was made of -> (R, C)."""
+"""Feature map (C, h, w), R boxes and the image's (width, height) -> (R, C)."""
 
 
 def pool_layers(
     layers: Sequence[FeatureMap], boxes: Sequence[Box], size: Size, pooling: Pooling, mid_layer_weight: float
 ) -> Vectors:
-    """One unit vector (R, C) a box from the layers of one forward pass, side by side.
+    """Pool and concatenate the layers of one forward pass: one unit vector per box, (R, C).
 
-    The last layer of the network, which comes first, is pooled as asked. Finer layers, whose values have either sign,
-    are averaged and weigh `fine` as much; at 0 they are left out.
+    The first layer, the network's last, uses `pooling`. Finer layers have signed values, so they use average pooling;
+    they are weighted by `mid_layer_weight`, and 0 omits them.
     """
     parts = [unit(pooling(layers[0], boxes, size))]
     if mid_layer_weight:
@@ -57,7 +57,7 @@ def pool_layers(
 
 
 def region_coverage(boxes: Sequence[Box], size: Size, shape: tuple[int, ...]) -> Coverage:
-    """How boxes of a (width, height) picture lie over an (h, w) feature map; cells at an edge count in part."""
+    """Coverage of an (h, w) feature map by boxes of a (width, height) image. Partially covered cells count in part."""
     width, height = size
     h, w = shape
     across = _overlap([(b.x0, b.x1) for b in boxes], width, w)  # (R, w)
@@ -72,7 +72,7 @@ def _cells(feature_map: FeatureMap) -> Vectors:
 
 def _inner_grid(box: Box) -> list[Box]:
     inner = [region.box for region in grid(box.width, box.height, RMAC_LEVELS) if min(region.box.xywh[2:]) > 0]
-    if not inner:  # of a few pixels
+    if not inner:  # the box has only a few pixels
         return [box]
     return [Box(box.x0 + b.x0, box.y0 + b.y0, box.x0 + b.x1, box.y0 + b.y1) for b in inner]
 

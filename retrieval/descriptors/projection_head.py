@@ -1,4 +1,4 @@
-"""A head: a change of axes that was trained with labels, kept in a file, and used in place of one learned without."""
+"""Read and write fine-tuned projection heads, which replace the learned whitening."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,11 +14,11 @@ from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Vectors
 
 KIND = "finetuned"
-"""The kind of whitening that a head is."""
+"""The `Whitening.kind` of a head."""
 FORMAT = "boxfind-head-1"
-"""The one key of the metadata, under which the facts stand: of several the library does not keep the order."""
+"""The only metadata key, holding all facts as JSON, because safetensors does not preserve the order of keys."""
 SHAPES = {"mean": 1, "projection": 2}
-"""The arrays of the file, float32, and how many axes each has."""
+"""The float32 arrays in the file and their number of axes."""
 MOST_BYTES = 512 * 1024**2
 
 
@@ -27,7 +27,7 @@ SAFETENSORS = OptionalPackage("safetensors", "safetensors", "finetune")
 
 @dataclass(frozen=True, slots=True)
 class HeadFacts:
-    """What makes the vectors that a head is for: it means nothing on others."""
+    """The recipe fields that a head depends on."""
 
     backbone: str
     weights_sha256: str
@@ -43,7 +43,7 @@ class HeadFacts:
 
 
 def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
-    """A safetensors file, replaced as a whole. Raises BadHead, RuntimeMissing."""
+    """Write a safetensors file, replacing it atomically. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
     arrays = {
         "mean": np.ascontiguousarray(whitening.mean, np.float32),
@@ -61,7 +61,7 @@ def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
 
 
 def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
-    """The change of axes and what it is for. Nothing in the file is run. Raises BadHead, RuntimeMissing."""
+    """Read a head and its facts. Never executes code from the file. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -69,23 +69,23 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, set(file.keys())
             if FORMAT not in metadata or names != SHAPES.keys():
-                raise BadHead(f"{path} is not a head of this program; make one with `boxfind finetune`.")
+                raise BadHead(f"{path} is not a Boxfind head; create one with `boxfind finetune`.")
             arrays = {name: file.get_tensor(name) for name in sorted(names)}
     except OSError as error:
         raise BadHead(f"{path} cannot be read: {error.strerror or error}.") from None
     except safetensors.SafetensorError:
-        raise BadHead(f"{path} is damaged or no safetensors file; make it anew with `boxfind finetune`.") from None
+        raise BadHead(f"{path} is damaged or not a safetensors file; recreate it with `boxfind finetune`.") from None
     _check(arrays, path)
     return Whitening(KIND, arrays["mean"], arrays["projection"]), _facts(metadata[FORMAT], path)
 
 
 def head_problem(facts: HeadFacts, recipe: Recipe) -> str:
-    """What is wrong with using a head in a recipe, as a sentence; empty when they fit."""
+    """Why a head does not fit a recipe, as a message; empty when it does."""
     needed = HeadFacts.of(recipe)
     for name, has in asdict(facts).items():
         wants = getattr(needed, name)
         if has != wants:
-            return f"The head was trained for {name} {has}, this index has {wants}; train one for it."
+            return f"The head was trained for {name} {has}, but this index has {wants}; train a head for this index."
     return ""
 
 
@@ -95,14 +95,14 @@ def _check(arrays: dict[str, Vectors], path: Path) -> None:
         if array.dtype != np.float32 or array.ndim != axes or not array.size or not np.isfinite(array).all():
             raise BadHead(f"{path} cannot be used: its {name} is not {axes}-dimensional, finite and float32.")
     if len(arrays["mean"]) != len(arrays["projection"]) or not arrays["projection"].any(axis=0).all():
-        raise BadHead(f"{path} cannot be used: its mean and its projection do not fit together.")
+        raise BadHead(f"{path} cannot be used: its mean and projection do not match.")
 
 
 def _facts(text: str, path: Path) -> HeadFacts:
     try:
         return TypeAdapter(HeadFacts).validate_json(text, strict=True)
     except ValidationError:
-        raise BadHead(f"{path} does not say what it was trained for; make it anew with `boxfind finetune`.") from None
+        raise BadHead(f"{path} does not say what it was trained for; recreate it with `boxfind finetune`.") from None
 
 
 def _safetensors() -> Any:

@@ -1,4 +1,4 @@
-"""Everything that decides what is stored of a picture; kept with every index and compared before every update."""
+"""The recipe: all parameters that determine an index. Stored with it and compared before every update."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from dataclasses import dataclass
 LEARNED = "learned"
 FIELD_NAMES = {
     "backbone": "backbone",
-    "weights_sha256": "weights of the backbone",
-    "preprocessing": "version of the preprocessing",
-    "side": "side of a picture",
-    "query_side": "least side of a query",
-    "query_views": "scales of a query",
-    "regions": "sources of regions",
-    "grid_levels": "levels of the grid",
-    "dedup_similarity": "similarity of duplicate regions",
+    "weights_sha256": "backbone weights",
+    "preprocessing": "preprocessing version",
+    "side": "image side",
+    "query_side": "minimum query side",
+    "query_views": "query scales",
+    "regions": "region sources",
+    "grid_levels": "grid levels",
+    "dedup_similarity": "duplicate region similarity",
     "pooling": "pooling",
-    "mid_layer_weight": "weight of the finer layer",
+    "mid_layer_weight": "mid-layer weight",
     "whitening": "whitening",
     "dimensions": "dimensions",
     "precision": "precision",
     "keypoints": "keypoints",
 }
-"""What users call the fields of a recipe; `detectors` are called by the names of their regions."""
+"""Field names in messages. `detectors` are named after their region sources."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """Values of a recipe that were measured once and hold for every gallery; only benchmarks and tests change them."""
+    """Recipe values tuned once for all galleries. Only benchmarks and tests change them."""
 
     query_side: int = 280
     query_views: tuple[float, ...] = (0.64, 1.0)
@@ -37,9 +37,9 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Two vectors may be compared, and two pictures share an index, only when their recipes are equal.
+    """The parameters of an index. Vectors are comparable only if their recipes are equal.
 
-    Thumbnails are made the same way in every index, and class scores by the weights of the backbone.
+    Thumbnails have no parameters. Class scores depend only on the backbone weights.
     """
 
     backbone: str
@@ -47,32 +47,32 @@ class Recipe:
     preprocessing: int
     """Version of how pixels are resized and normalised before the network."""
     side: int
-    """Longest side, in pixels, at which a gallery image goes through the network."""
+    """Longest side, in pixels, of a gallery image at the network's input."""
     query_side: int
-    """The least side, in pixels, that a crop is taken to have before it is scaled for its views."""
+    """Minimum longest side, in pixels, of a query crop before it is scaled by `query_views`."""
     query_views: tuple[float, ...]
-    """The scales, against that of the gallery, at which a crop goes through the network."""
+    """Scales at which a query crop goes through the network."""
     regions: tuple[str, ...]
-    """Where regions come from, in this order; a later one that shows what an earlier one shows is dropped."""
+    """Region sources, in order; a later region that duplicates an earlier one is dropped."""
     detectors: tuple[str, ...]
-    """The SHA-256 of the weights by which each of these finds regions; empty for those that need none."""
+    """The SHA-256 of each region source's weights; empty for a source without weights."""
     grid_levels: int
     dedup_similarity: float
-    """A region is dropped when a larger one of its image has a descriptor more similar than this."""
+    """A region is dropped when its similarity to a larger region of the image is above this."""
     pooling: str
     mid_layer_weight: float
-    """The weight of the network's finer layer beside its last one."""
+    """Weight of the layer at stride 16, relative to the last layer."""
     whitening: str
-    """`learned` from the gallery itself, `none`, or the SHA-256 of a fine-tuned head that takes its place."""
+    """`learned` (from the gallery), `none`, or the SHA-256 of a fine-tuned head."""
     dimensions: int
-    """Length of a stored vector; fewer when the gallery is too small to learn that many."""
+    """Length of a stored vector; a gallery too small to learn PCA has another length."""
     precision: str
     keypoints: int | None
-    """How many are kept of a picture at most; None in an index of an earlier version, which does not say."""
+    """Maximum keypoints per image; None in an index from an earlier version, where it is unknown."""
 
 
 def recipe_changes(before: Recipe, now: Recipe) -> list[str]:
-    """What differs, in words: "keypoints changed from 0 to 500"; empty when the recipes are equal."""
+    """Describe each difference, as in "keypoints changed from 0 to 500"; empty when the recipes are equal."""
     changes = [
         f"{words} changed from {_shown(name, getattr(before, name))} to {_shown(name, getattr(now, name))}"
         for name, words in FIELD_NAMES.items()
@@ -80,7 +80,7 @@ def recipe_changes(before: Recipe, now: Recipe) -> list[str]:
     ]
     old, new = (dict(zip(recipe.regions, recipe.detectors, strict=False)) for recipe in (before, now))
     return changes + [
-        f"weights of {name} changed from {_short(old[name])} to {_short(new[name])}"
+        f"{name} weights changed from {_short(old[name])} to {_short(new[name])}"
         for name in old
         if name in new and old[name] != new[name]
     ]
@@ -88,12 +88,12 @@ def recipe_changes(before: Recipe, now: Recipe) -> list[str]:
 
 def _shown(name: str, value: object) -> str:
     if name == "keypoints" and value is None:
-        return "an unknown number (the index is of an earlier version)"
+        return "an unknown number (index from an earlier version)"
     if name in ("weights_sha256", "whitening"):
         return _short(str(value))
     return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
 
 
 def _short(sha256: str) -> str:
-    """As much of a hash as people compare; words stay as they are."""
+    """The first 8 digits of a SHA-256; other words unchanged."""
     return sha256[:8] if len(sha256) == 64 else sha256 or "none"

@@ -1,4 +1,4 @@
-"""A change of axes, learned from the gallery without labels, after which a plain inner product tells objects apart."""
+"""Learn descriptor whitening from the gallery, without labels."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,33 @@ from scipy import linalg
 from retrieval.types import Numbers, Vectors, unit
 
 SAMPLE = 60_000
-"""Region vectors that the whitening is learned from at most; a build keeps no more than these in memory."""
+"""Maximum training vectors; a build keeps no more than these in memory."""
 MINED_QUERIES = 20_000
-"""How many of them look for their like among all of them."""
+"""How many of the training vectors are used as queries to mine pairs."""
 MINED_DIMENSIONS = 128
 MINED_NEIGHBOURS = 3
 MINED_SIMILARITY = (0.5, 0.4)
-"""From which similarity on two regions are a pair: in the PCA space, and then in the space first learned."""
+"""Minimum similarity of a mined pair, first in the PCA space, then in the first learned space."""
 ENOUGH_PAIRS = 300
-"""With fewer mined pairs their covariance is mostly chance: PCA is used instead."""
+"""With fewer mined pairs their covariance is unreliable, and PCA is used instead."""
 ENOUGH_VECTORS = 2_000
-"""With fewer region vectors (about 130 pictures) PCA itself does harm: the mean is taken off and that is all."""
+"""With fewer region vectors (about 130 pictures) PCA is harmful, and vectors are only centred."""
 FEWEST_IMAGES = 3
-"""With fewer the mean is the picture itself, and nothing is done at all."""
+"""With fewer images vectors are left unchanged, because the mean is the image itself."""
 SHRINKAGE = 1e-2
-"""Directions of less than this share of the largest variance count as if they had that much."""
+"""Eigenvalues are raised to at least this share of the largest."""
 PCA_SHRINKAGE = 0.3
-"""The same where PCA is all there is: without mined pairs nothing says that weak directions are signal."""
+"""The same for PCA whitening, stronger because without mined pairs weak directions may be noise."""
 ALIKE = 1e-5
-"""Vectors that differ by no more are one vector: without it nothing would be left of them."""
+"""Vectors that differ by less count as identical, because centring would leave nothing."""
 TINY = 1e-12
-"""Keeps a gallery of one flat colour from dividing by nothing."""
+"""Avoids division by zero for a gallery of one flat colour."""
 BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Whitening:
-    """Centre, rotate, scale, cut. `kind`: mined, pca, centre, identity, none or finetuned."""
+    """Centring and linear projection. `kind` is mined, pca, centre, identity, none or finetuned."""
 
     kind: str
     mean: Vectors  # (C,)
@@ -47,18 +47,18 @@ class Whitening:
 
 
 def no_whitening(channels: int) -> Whitening:
-    """What leaves vectors (C,) as they are."""
+    """A whitening that leaves vectors (C,) unchanged."""
     return Whitening("none", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
 
 
 def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: int = 0) -> Whitening:
-    """Mined-pair whitening where the gallery gives enough pairs, else PCA whitening, else only the mean is taken off.
+    """Learn mined-pair whitening if the gallery has enough pairs, else PCA whitening, else only centring.
 
-    vectors (N, C) are region vectors before whitening, images (N,) says which picture each comes from.
-    Mined pairs are the label-free form of the learned whitening of Radenović et al. (TPAMI 2018): regions of
-    different pictures that are alike in a first, PCA-whitened space are taken to show the same thing; the covariance
-    of their differences is noise and is levelled; PCA of what that gives is cut to `dimensions`. In that space pairs
-    are mined once more, and better ones, which give the final axes.
+    vectors (N, C) are region vectors before whitening; images (N,) are their images. Mined-pair whitening is an
+    unsupervised form of the learned whitening of Radenović et al. (TPAMI 2018). Regions of different images that are
+    similar after PCA whitening are assumed to show the same object. The covariance of their differences is noise and is
+    whitened; PCA of the result is cut to `dimensions`. Better pairs are then mined in the new space and give the final
+    projection.
     """
     channels = vectors.shape[1]
     vectors = unit(vectors)
@@ -88,7 +88,7 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
 def _mine_pairs(
     vectors: Vectors, images: Numbers, similarity: float, rng: np.random.Generator
 ) -> tuple[Numbers, Numbers]:
-    """Rows (left, right) of regions in different images that are alike: for a left one the best of each of 3 images."""
+    """Rows (left, right) of similar regions in different images: the best region of each of the 3 nearest images."""
     queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
     pairs = []
     for start in range(0, len(queries), BLOCK):
@@ -108,7 +108,7 @@ def _mine_pairs(
 
 
 def _principal_axes(covariance: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
-    """The `count` directions of most variance, (C, C) -> (C, count); with a shrinkage also scaled to equal variance."""
+    """The top `count` eigenvectors, (C, C) -> (C, count); with `shrinkage`, also scaled to unit variance."""
     channels = len(covariance)
     wanted = (max(channels - count, 0), channels - 1)
     values, axes = linalg.eigh(covariance, subset_by_index=wanted)

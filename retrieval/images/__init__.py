@@ -1,1 +1,1 @@
-"""Bytes become upright RGB images, within limits."""
+"""Decode and resize images."""

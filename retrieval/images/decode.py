@@ -1,4 +1,4 @@
-"""Bytes or a path become an upright RGB picture, or one plain sentence that says why not."""
+"""Decode files into upright RGB images, or raise UnreadableImage with the reason."""
 
 import io
 import stat
@@ -20,26 +20,26 @@ ADVICE = "Open it in an image editor and save it as JPEG or PNG."
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An image, and what is to be known of the file it was decoded from."""
+    """A decoded image and facts about its file."""
 
     image: Image
     width: int
     height: int
-    """Of the upright original in pixels; the image is smaller where less was asked for."""
+    """Size of the upright original in pixels; `image` may be smaller."""
 
 
 Pillow.MAX_IMAGE_PIXELS = LIMITS.pixels
-# What Pillow mutters about odd metadata is not for the person in front of the screen.
+# Users cannot act on Pillow's warnings about odd metadata.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def load_image(path: Path) -> Image:
-    """The picture in a file. Raises UnreadableImage."""
+    """Decode a file. Raises UnreadableImage."""
     return decode_image(read_file(path), path.name)
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a regular file within the size limit. Raises UnreadableImage."""
+    """Read a regular file within the size limit. Raises UnreadableImage."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
@@ -53,20 +53,20 @@ def read_file(path: Path) -> bytes:
         raise UnreadableImage("permission", f"{shown(path.name)} may not be read; change its permissions.") from None
     except OSError as error:
         raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # a name that no disk can hold
+    except ValueError as error:  # invalid file name
         raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error}.") from None
 
 
 def decode_image(data: bytes, name: str = "The picture") -> Image:
-    """The picture in some bytes; `name` is only used in sentences. Raises UnreadableImage."""
+    """Decode a file's bytes. `name` is only used in messages. Raises UnreadableImage."""
     return decode_picture(data, name).image
 
 
 def decode_picture(data: bytes, name: str = "The picture", enough: int | None = None) -> LoadedImage:
-    """The picture in some bytes, with its original size; `name` is only used in sentences. Raises UnreadableImage.
+    """Decode a file's bytes, with its original size. `name` is only used in messages. Raises UnreadableImage.
 
-    Where a longest side of `enough` pixels will do, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size but not below
-    that, which is faster and takes less memory. Limits hold for the original.
+    If a longest side of `enough` pixels suffices, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size but no smaller than
+    that, which saves time and memory. Size limits apply to the original.
     """
     name = shown(name)
     if not data:
@@ -83,11 +83,9 @@ def decode_picture(data: bytes, name: str = "The picture", enough: int | None = 
         ) from None
     except UnidentifiedImageError:
         if data.startswith(TIFF_STARTS):
-            raise UnreadableImage(
-                "unknown_tiff", f"{name} is a TIFF that is damaged or of a kind that cannot be read. {ADVICE}"
-            ) from None
+            raise UnreadableImage("unknown_tiff", f"{name} is a damaged or unsupported TIFF. {ADVICE}") from None
         raise UnreadableImage(
-            "not_an_image", f"{name} is not a picture in a known format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)."
+            "not_an_image", f"{name} is not a picture in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)."
         ) from None
     except DECODER_ERRORS as error:
         raise _undecodable(name, error) from None
@@ -96,7 +94,7 @@ def decode_picture(data: bytes, name: str = "The picture", enough: int | None = 
 def _too_many_bytes(name: str, size: int) -> UnreadableImage:
     return UnreadableImage(
         "file_too_large",
-        f"{shown(name)} is {size / 1e6:.0f} MB; pictures may have up to {LIMITS.file_bytes / 1e6:.0f} MB.",
+        f"{shown(name)} is {size / 1e6:.0f} MB; the limit is {LIMITS.file_bytes / 1e6:.0f} MB. Make it smaller.",
     )
 
 
@@ -104,17 +102,17 @@ def _check_size(picture: Pillow.Image, name: str) -> None:
     width, height = picture.size
     size = f"{name} is {width} x {height} pixels"
     if width * height > LIMITS.pixels or max(width, height) > LIMITS.longest_side:
-        raise UnreadableImage("too_large", f"{size}, more than this program takes; make it smaller.")
+        raise UnreadableImage("too_large", f"{size}, which is above the limit; make it smaller.")
     if min(width, height) < LIMITS.shortest_side:
-        raise UnreadableImage("too_small", f"{size}; each side must have at least {LIMITS.shortest_side}.")
+        raise UnreadableImage("too_small", f"{size}; each side must be at least {LIMITS.shortest_side}.")
     if max(width, height) > LIMITS.aspect * min(width, height):
-        raise UnreadableImage("bad_aspect", f"{size}, too long and thin to search in; cut it into parts.")
+        raise UnreadableImage("bad_aspect", f"{size}, which is too narrow to search; cut it into parts.")
 
 
 def _undecodable(name: str, error: Exception) -> UnreadableImage:
     message = str(error).lower()
     if isinstance(error, MemoryError) or "out of memory" in message:
-        return UnreadableImage("too_large", f"{name} takes more memory to decode than there is; make it smaller.")
+        return UnreadableImage("too_large", f"{name} needs more memory to decode than is available; make it smaller.")
     if isinstance(error, EOFError) or "truncated" in message:
         return UnreadableImage("truncated", f"{name} is cut off; get the complete file.")
     return UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}")
@@ -124,7 +122,7 @@ def _decoded(picture: Pillow.Image, enough: int | None) -> LoadedImage:
     width, height = picture.size
     if enough:
         reduction = next((n for n in (8, 4, 2) if max(width, height) >= n * enough), 1)
-        picture.draft(None, (width // reduction, height // reduction))  # only JPEG can; others stay as they are
+        picture.draft(None, (width // reduction, height // reduction))  # only affects JPEG
     picture.load()
     if orientation_of(picture) in SIDEWAYS:
         width, height = height, width

@@ -9,7 +9,7 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is too much or too little for one picture; checked before any pixel is decoded."""
+    """Limits for one image: bytes, pixels, sides in pixels, and the ratio of the longer to the shorter side."""
 
     file_bytes: int = 50_000_000
     pixels: int = 100_000_000

@@ -10,7 +10,7 @@ from retrieval.types import Box, Image
 
 
 def resize_image(image: Image, width: int, height: int) -> Image:
-    """Averaged where it gets smaller, bicubic where larger. (H, W, 3) -> (height, width, 3)."""
+    """Resize by area averaging if either side shrinks, else bicubic. (H, W, 3) -> (height, width, 3)."""
     if image.shape[:2] == (height, width):
         return image
     smaller = width < image.shape[1] or height < image.shape[0]
@@ -18,12 +18,12 @@ def resize_image(image: Image, width: int, height: int) -> Image:
 
 
 def crop_image(image: Image, box: Box) -> Image:
-    """A view of the pixels inside a box that lies within the image."""
+    """A view of the pixels in a box, which must lie within the image."""
     return image[box.y0 : box.y1, box.x0 : box.x1]
 
 
 def thumbnail(image: Image, side: int = 320, quality: int = 80) -> bytes:
-    """A baseline JPEG whose longest side is at most `side`, without any metadata of the original."""
+    """Encode a baseline JPEG with a longest side of at most `side` pixels and no metadata."""
     scale = min(side / max(image.shape[:2]), 1.0)
     height, width = (max(round(length * scale), 1) for length in image.shape[:2])
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Whatever colours and orientation a decoder left a picture in, it becomes upright RGB."""
+"""Convert a decoded image of any mode, profile and EXIF orientation to upright sRGB."""
 
 import contextlib
 import io
@@ -14,10 +14,10 @@ from retrieval.types import Image
 
 NEUTRAL_GREY = (128, 128, 128)
 BAND = 256
-"""Rows that are converted at once, so that large pictures take no more memory on their way than at its two ends."""
+"""Rows converted at once, so that no full-size intermediate copies are needed."""
 ToRGB = Callable[[Pillow.Image], Pillow.Image]
 SIDEWAYS = (5, 6, 7, 8)
-# By EXIF orientation: an upright array seen in the order in which the camera stored its pixels.
+# By EXIF orientation: a view of an upright array in the camera's storage order.
 AS_STORED: dict[int, Callable[[Image], Image]] = {
     1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],
@@ -29,7 +29,7 @@ AS_STORED: dict[int, Callable[[Image], Image]] = {
     8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
 }
 
-# What Pillow raises on damaged files: read off a fuzz of all formats we read, and what other decoders are known to add.
+# Exceptions that Pillow raises on damaged files, from fuzzing all supported formats and from known decoder errors.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -48,7 +48,7 @@ DECODER_ERRORS = (
 
 
 def to_rgb(picture: Pillow.Image) -> Image:
-    """The pixels (H, W, 3) of a loaded picture, read-only, on grey where it is transparent."""
+    """The pixels (H, W, 3) of a loaded image, upright and read-only. Transparency becomes grey."""
     orientation = orientation_of(picture)
     width, height = picture.size
     upright = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
@@ -62,8 +62,8 @@ def to_rgb(picture: Pillow.Image) -> Image:
 
 
 def orientation_of(picture: Pillow.Image) -> int:
-    """1 to 8, as EXIF counts; 1 where it says nothing sensible."""
-    with contextlib.suppress(*DECODER_ERRORS):  # a broken EXIF block says nothing about the pixels: take them as stored
+    """The EXIF orientation, 1 to 8; 1 if missing or invalid."""
+    with contextlib.suppress(*DECODER_ERRORS):  # ignore damaged EXIF
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         return orientation if orientation in AS_STORED else 1
     return 1
@@ -75,7 +75,7 @@ def _bands(picture: Pillow.Image) -> Iterator[tuple[int, Pillow.Image]]:
 
 
 def _from_deep_grey(picture: Pillow.Image) -> ToRGB:
-    """How 16-bit, 32-bit and float greys become 8 bits; Pillow's own conversion clips instead."""
+    """Scale 16-bit, 32-bit and float greys to 8 bits. Pillow's own conversion clips instead."""
     if picture.mode.startswith("I;16"):
         low, high = 0.0, 65535.0
     else:
@@ -107,11 +107,11 @@ def _from_colours(picture: Pillow.Image) -> ToRGB:
 
 
 def _to_srgb(picture: Pillow.Image) -> ToRGB:
-    """How opaque colours become sRGB: as the profile says, or plainly where there is none that can be used."""
+    """Convert opaque colours to sRGB, by the ICC profile if there is a usable one."""
     as_is = picture.mode in ("L", "CMYK", "LAB") and not picture.has_transparency_data
-    mode = picture.mode if as_is else "RGB"  # of the colours that the profile speaks of
+    mode = picture.mode if as_is else "RGB"  # the colour mode of the profile
     transform = _profile_transform(picture, mode)
-    # Pillow takes every CMYK JPEG for one of Adobe's, which are stored inverted
+    # Adobe stores CMYK JPEGs inverted, and Pillow assumes that of every CMYK JPEG
     inverted = picture.mode == "CMYK" and picture.format == "JPEG" and "adobe" not in picture.info
 
     def to_srgb(band: Pillow.Image) -> Pillow.Image:
@@ -131,4 +131,4 @@ def _profile_transform(picture: Pillow.Image, mode: str) -> ImageCms.ImageCmsTra
             return None
         return ImageCms.ImageCmsTransform(source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, "RGB")
     except (ImageCms.PyCMSError, *DECODER_ERRORS):
-        return None  # close enough
+        return None  # unusable profile: treat the colours as sRGB

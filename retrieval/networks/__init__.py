@@ -1,1 +1,1 @@
-"""Backbones: where their weights come from and how they run on this machine."""
+"""Backbone networks: architectures, weights and runtimes."""

@@ -1,4 +1,4 @@
-"""How each backbone is made from its weights file, cut into two layers, with its own normalisation inside."""
+"""Build each backbone from its weights file, with two output layers and built-in normalisation."""
 
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def make_efficientnet_lite0(weights: Path) -> "nn.Module":
-    """EfficientNet-Lite0: its last convolution (1280 channels) and the last block at stride 16 (112 channels)."""
+    """EfficientNet-Lite0: the last convolution (1280 channels) and the last block at stride 16 (112 channels)."""
     from efficientnet_lite_pytorch import EfficientNet
     from torch import nn
 
@@ -29,7 +29,7 @@ def make_efficientnet_lite0(weights: Path) -> "nn.Module":
 
 
 def make_efficientnet(name: str, weights: Path) -> "nn.Module":
-    """torchvision's EfficientNet of that name: its last convolution, and the last block at stride 16."""
+    """A torchvision EfficientNet: the last convolution and the last block at stride 16."""
     import_torchvision()
     from torchvision.models import get_model
 
@@ -39,49 +39,49 @@ def make_efficientnet(name: str, weights: Path) -> "nn.Module":
 
 
 def make_resnet(name: str, weights: Path) -> "nn.Module":
-    """torchvision's ResNet of that name: its last block, and the last one at stride 16."""
+    """A torchvision ResNet: the last block and the last block at stride 16."""
     import_torchvision()
     from torchvision.models import get_model
 
     network = get_model(name, weights=None)
     network.load_state_dict(load_state(weights))
-    return _in_two(network)
+    return _split_at_stride_16(network)
 
 
 def make_fasterrcnn_resnet50(weights: Path) -> "nn.Module":
-    """The ResNet50 inside a Faster R-CNN, trained on to find objects: 2048 channels, and 1024 at stride 16."""
+    """The ResNet50 of a Faster R-CNN, fine-tuned for object detection: 2048 channels, and 1024 at stride 16."""
     import_torchvision()
     from torch import nn
     from torchvision.models import resnet50
 
     network = resnet50(weights=None, norm_layer=frozen_batch_norm())
     network.fc = nn.Identity()
-    network.load_state_dict(_part(load_state(weights), "backbone.body."))
-    return _in_two(network)
+    network.load_state_dict(_with_prefix(load_state(weights), "backbone.body."))
+    return _split_at_stride_16(network)
 
 
 def make_vgg16(weights: Path) -> "nn.Module":
-    """VGG16: its last pooling (512 channels), and the last convolution before it (512 channels, stride 16).
+    """VGG16: the last pooling (512 channels) and the last convolution before it (512 channels, stride 16).
 
-    Only the convolutions are made and loaded: the classifier is nine tenths of the file, and no layer of it is used.
+    Only the convolutions are loaded. The classifier is nine tenths of the file and is not used.
     """
     import_torchvision()
     from torchvision.models.vgg import cfgs, make_layers
 
     layers = make_layers(cfgs["D"])  # the 16 layers of VGG16 are configuration D of Simonyan & Zisserman (2015)
-    layers.load_state_dict(_part(load_state(weights), "features."))
+    layers.load_state_dict(_with_prefix(load_state(weights), "features."))
     return from_pixels(layers[:30], layers[30:])
 
 
 def frozen_batch_norm() -> Any:
-    """Batch normalisation as torchvision's COCO detectors were trained: never updated, and nothing added to it."""
+    """Batch normalisation as in torchvision's COCO detectors: frozen, with eps 0."""
     from torchvision.ops import FrozenBatchNorm2d
 
     return partial(FrozenBatchNorm2d, eps=0.0)
 
 
 def load_state(weights: Path) -> State:
-    """The tensors in a weights file, which is read as numbers and never as code."""
+    """Load the tensors of a weights file. Never executes code from the file."""
     import torch
 
     state: State = torch.load(weights, map_location="cpu", weights_only=True)
@@ -94,7 +94,7 @@ def from_pixels(
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
 ) -> "nn.Module":
-    """Normalisation becomes the network's first layer, so that no caller can get it wrong."""
+    """Join body and head, with normalisation as the first layer, so that no caller can get it wrong."""
     import torch
     from torch import nn
 
@@ -116,12 +116,12 @@ def from_pixels(
     return FromPixels().eval()
 
 
-def _in_two(resnet: Any) -> "nn.Module":
+def _split_at_stride_16(resnet: Any) -> "nn.Module":
     from torch import nn
 
     return from_pixels(nn.Sequential(*list(resnet.children())[:-3]), resnet.layer4)
 
 
-def _part(state: State, prefix: str) -> State:
-    """The tensors whose names begin with the prefix, without it."""
+def _with_prefix(state: State, prefix: str) -> State:
+    """The tensors whose names start with the prefix, with the prefix removed."""
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""The networks that look at pictures, each with its own preprocessing, licence and weights."""
+"""The table of backbones, each with its preprocessing version, licence and weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """`make` takes the weights file and gives a network of uint8 pixels (N, H, W, 3) -> two layers (N, C, h, w).
+    """A network that turns uint8 pixels (N, H, W, 3) into two feature maps (N, C, h, w). `make` takes the weights file.
 
-    The first is its last one, a cell for 32 x 32 pixels: what things are. The second is the last one with a cell for
-    16 x 16 pixels: what they look like.
+    The first is the last layer, at stride 32, and is semantic. The second is the last layer at stride 16 and shows
+    finer appearance.
     """
 
     name: str
@@ -40,21 +40,21 @@ class Backbone:
     weights: Weights
     channels: tuple[int, int]
     preprocessing: int
-    """Raised whenever resizing or normalisation changes: vectors from before and after do not compare."""
+    """Version number. Increase it when resizing or normalisation changes, because vectors then no longer compare."""
     licence: str
-    """Of the weights as well as of the code, unless docs/models.md says more."""
+    """Licence of the code and of the weights, unless docs/models.md says otherwise."""
     needs: OptionalPackage | None = None
     text: Callable[[Path], Callable[[str], Vectors]] | None = None
-    """Weights file -> (sentence -> unit vector in the space of the first layer), where the network has sentences."""
+    """Weights file -> (sentence -> unit vector in the space of the first layer); None without a text encoder."""
 
 
-def _of_torchvision(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
+def _torchvision_backbone(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
     coarse, fine = channels
     return Backbone(name, make, weights, (coarse, fine), preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
 
 
 def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
-    """Its name ends in the beginning of its SHA-256, which is all of it that torchvision publishes."""
+    """The file name ends with the first 8 digits of the SHA-256; torchvision publishes no more."""
     beginning = file.removesuffix(".pth").rpartition("-")[2]
     return Weights(file, sha256 or beginning, megabytes, url=TORCHVISION_FILES + file)
 
@@ -79,7 +79,7 @@ BACKBONES: dict[str, Backbone] = {
         preprocessing=2,
         licence="Apache-2.0",
     ),
-    "resnet50": _of_torchvision(
+    "resnet50": _torchvision_backbone(
         "resnet50",
         partial(make_resnet, "resnet50"),
         _torchvision_file(
@@ -88,32 +88,34 @@ BACKBONES: dict[str, Backbone] = {
         2048,
         1024,
     ),
-    "resnet18": _of_torchvision(
+    "resnet18": _torchvision_backbone(
         "resnet18", partial(make_resnet, "resnet18"), _torchvision_file("resnet18-f37072fd.pth", 47), 512, 256
     ),
-    "vgg16": _of_torchvision("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
-    "efficientnet-b0": _of_torchvision(
+    "vgg16": _torchvision_backbone("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
+    "efficientnet-b0": _torchvision_backbone(
         "efficientnet-b0",
         partial(make_efficientnet, "efficientnet_b0"),
         _torchvision_file("efficientnet_b0_rwightman-7f5810bc.pth", 21),
         1280,
         112,
     ),
-    "efficientnet-b1": _of_torchvision(
+    "efficientnet-b1": _torchvision_backbone(
         "efficientnet-b1",
         partial(make_efficientnet, "efficientnet_b1"),
-        _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # trained like the other two
+        _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # same training as b0 and b2
         1280,
         112,
     ),
-    "efficientnet-b2": _of_torchvision(
+    "efficientnet-b2": _torchvision_backbone(
         "efficientnet-b2",
         partial(make_efficientnet, "efficientnet_b2"),
         _torchvision_file("efficientnet_b2_rwightman-c35c1473.pth", 37),
         1408,
         120,
     ),
-    "fasterrcnn-resnet50": _of_torchvision("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024),
+    "fasterrcnn-resnet50": _torchvision_backbone(
+        "fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024
+    ),
     "clip-rn50": Backbone(
         name="clip-rn50",
         make=make_clip,
@@ -131,10 +133,10 @@ AUTO = "auto"
 
 
 def choose_backbone(name: str, offline: bool, progress: Progress | None = None) -> tuple[Backbone, str]:
-    """The backbone of that name with its weights on disk, and a sentence for the user where it is not the first choice.
+    """Return the backbone with its weights on disk, and a message for the user when it is a fallback.
 
-    `auto` takes resnet50 when its weights are here or can be fetched, else the backbone whose weights were installed.
-    Raises WeightsMissing when a backbone asked for by name has no weights, RuntimeMissing when it has no library.
+    `auto` selects resnet50 if its weights are on disk or can be downloaded, else the bundled backbone. Raises
+    WeightsMissing when a backbone selected by name has no weights, RuntimeMissing when its package is not installed.
     """
     wanted = pick(BACKBONES, "backbone", PREFERRED if name == AUTO else name)
     try:
@@ -145,4 +147,4 @@ def choose_backbone(name: str, offline: bool, progress: Progress | None = None) 
     except (WeightsMissing, RuntimeMissing) as reason:
         if name != AUTO:
             raise
-        return BACKBONES[BUNDLED], f"Using {BUNDLED}, which came with the installation. {in_short(reason)}"
+        return BACKBONES[BUNDLED], f"Using the bundled backbone {BUNDLED}. {in_short(reason)}"

@@ -1,4 +1,4 @@
-"""Pictures that many threads bring one at a time go through the network together, as a GPU likes them."""
+"""Batch the images of many threads into single network calls, for GPU efficiency."""
 
 import threading
 from collections import defaultdict, deque
@@ -12,9 +12,9 @@ Waiting = tuple[Pixels, "Future[Layers]"]
 
 
 class Batches:
-    """A Run over another: what is waiting when the network is free goes in together, if it has one shape.
+    """Wrap a Run: when the network is free, all waiting images of one shape go in as one batch of at most `most`.
 
-    Nothing waits for company: while one batch is computed the next gathers by itself. Two threads take turns, so that
+    Images never wait for a batch to fill; the next batch gathers while one is computed. Two threads alternate, so that
     one batch is copied while the other is computed.
     """
 
@@ -26,7 +26,7 @@ class Batches:
             threading.Thread(target=self._serve, daemon=True).start()
 
     def __call__(self, pixels: Pixels) -> Layers:
-        """(N, H, W, 3) -> a feature map (N, C, h, w) a layer. Raises what the network raises."""
+        """(N, H, W, 3) -> one feature map (N, C, h, w) per layer. Raises any error of the network."""
         answer: Future[Layers] = Future()
         with self._arrived:
             self._waiting[pixels.shape[1:]].append((pixels, answer))
@@ -35,7 +35,7 @@ class Batches:
 
     def _serve(self) -> None:
         while True:
-            batch = self._next()
+            batch = self._next_batch()
             try:
                 layers = self._run(np.concatenate([pixels for pixels, _ in batch]))
             except Exception as error:
@@ -47,8 +47,8 @@ class Batches:
                 answer.set_result(tuple(layer[start : start + len(pixels)] for layer in layers))
                 start += len(pixels)
 
-    def _next(self) -> list[Waiting]:
-        """Of the shape that most wait with, those that came first."""
+    def _next_batch(self) -> list[Waiting]:
+        """The next batch: the oldest waiting images of the most common shape."""
         with self._arrived:
             self._arrived.wait_for(lambda: any(self._waiting.values()))
             queue = max(self._waiting.values(), key=len)

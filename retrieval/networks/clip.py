@@ -1,4 +1,4 @@
-"""CLIP: pictures and sentences in one space, so that the cells of a picture can be compared with a sentence."""
+"""CLIP: dense image features and text embeddings in one space."""
 
 import warnings
 from collections.abc import Callable
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def make_clip(weights: Path) -> "nn.Module":
-    """The picture half of a CLIP with a ResNet: cells in the space of its sentences, and the layer at stride 16.
+    """The image encoder of a CLIP ResNet: dense features in the joint space, and the layer at stride 16.
 
-    For RN50 both have 1024 channels. The first layer, averaged over a box, compares by cosine with what `make_text`
-    gives. Raises RuntimeMissing.
+    Both have 1024 channels for RN50. The first layer, averaged over a box, compares by cosine with the vectors of
+    `make_text`. Raises RuntimeMissing.
     """
     from torch import nn
 
     visual = _load(weights).visual
     stem = (visual.conv1, visual.bn1, visual.act1, visual.conv2, visual.bn2, visual.act2, visual.conv3, visual.bn3)
     body = nn.Sequential(*stem, visual.act3, visual.avgpool, visual.layer1, visual.layer2, visual.layer3)
-    head = nn.Sequential(visual.layer4, _every_cell(visual.attnpool))
+    head = nn.Sequential(visual.layer4, _dense_attention_pool(visual.attnpool))
     return from_pixels(body, head, visual.image_mean, visual.image_std)
 
 
 def make_text(weights: Path) -> Callable[[str], Vectors]:
-    """The sentence half: a sentence -> a unit vector, (1024,) for RN50. Raises RuntimeMissing.
+    """The text encoder: a sentence -> a unit vector, (1024,) for RN50. Raises RuntimeMissing.
 
-    CLIP knows captions in English; what comes after 77 tokens of a sentence is left out.
+    CLIP was trained on English captions. Text beyond 77 tokens is truncated.
     """
     import torch
 
@@ -42,7 +42,7 @@ def make_text(weights: Path) -> Callable[[str], Vectors]:
     del model.visual
     from open_clip import SimpleTokenizer
 
-    tokens = SimpleTokenizer(context_length=model.context_length)  # its vocabulary lies in the package: no network
+    tokens = SimpleTokenizer(context_length=model.context_length)  # the vocabulary is in the package; no download
 
     def describe(sentence: str) -> Vectors:
         with torch.inference_mode():
@@ -51,15 +51,14 @@ def make_text(weights: Path) -> Callable[[str], Vectors]:
     return describe
 
 
-def _every_cell(pool: Any) -> "nn.Module":
-    """CLIP's attention pool with no attention: its value and output projections for each cell, as one convolution.
+def _dense_attention_pool(pool: Any) -> "nn.Module":
+    """CLIP's attention pool without attention: the value and output projections of each cell, as a 1 x 1 convolution.
 
     This is how MaskCLIP (Zhou et al., ECCV 2022) makes CLIP dense. The pool ends in a weighted mean of projected
-    cells, with no residual path and no MLP after it, so that nothing else is left out. It adds to each cell an
-    embedding of its place on a 7 x 7 grid, which a picture of another size does not have; as the projections are
-    linear, all that these do to a mean is to move it, and their own mean does so for every cell alike. Thus a thing
-    has one look wherever it lies, and the mean over a whole square picture is exactly what CLIP itself gives for even
-    attention.
+    cells, with no residual path or MLP after it, so nothing else is lost. CLIP adds a position embedding from a 7 x 7
+    grid, which other image sizes do not have. Because the projections are linear, position embeddings only shift the
+    mean, so their mean is added to every cell instead. A cell's vector is then independent of its position, and the
+    mean over a square image equals CLIP's own output for uniform attention.
     """
     import torch
     from torch import nn
@@ -74,12 +73,12 @@ def _every_cell(pool: Any) -> "nn.Module":
 
 
 def _load(weights: Path) -> Any:
-    """The whole model of a checkpoint of OpenAI's, a TorchScript archive in half precision, in float32."""
+    """Load a full OpenAI checkpoint, a float16 TorchScript archive, as float32."""
     OPEN_CLIP.check("CLIP")
     import_torchvision()
     import open_clip
 
     with warnings.catch_warnings():
-        # the format is OpenAI's; that torch would rather have another is no concern of the user's
+        # OpenAI chose the TorchScript format; the user cannot act on torch's deprecation warning
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
         return open_clip.load_openai_model(str(weights), precision="fp32", device="cpu").eval()

@@ -1,4 +1,4 @@
-"""Which of the thousand kinds of things of ImageNet a part of a picture looks like."""
+"""Classify regions into the 1000 ImageNet classes."""
 
 import contextlib
 import io
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ClassIds = NDArray[np.int16]
-"""(R, T): numbers of ImageNet classes, 0 to 999, the most likely first."""
+"""(R, T): ImageNet class numbers, 0 to 999, most likely first."""
 
 Shares = NDArray[np.float16]
-"""(R, T): the probability of each of those classes."""
+"""(R, T): the probabilities of these classes."""
 
 TOP = 10
 LAYERS = ("_fc", "fc", "classifier.1")
-"""What the last layer is called in a checkpoint: EfficientNet-Lite, ResNet, torchvision's EfficientNet."""
+"""Name of the last layer in a checkpoint of EfficientNet-Lite, ResNet and torchvision's EfficientNet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +35,18 @@ class Classifier:
     """The last layer of a network: weight (K, C) and bias (K,) for K classes and C channels."""
 
     weight: Vectors
-    """Column after column: multiplying by it takes two thirds of the time then."""
+    """In column-major order, which makes the product a third faster."""
     bias: Vectors
 
     def likely(self, features: Vectors, top: int = TOP) -> tuple[ClassIds, Shares]:
-        """The most likely classes of regions and how likely each is. features (R, C) -> (R, T) and (R, T).
+        """The most likely classes of regions and their probabilities. features (R, C) -> (R, T) and (R, T).
 
-        `features` is the network's last layer averaged over a region, as it is: neither whitened nor of unit length.
+        `features` is the network's last layer averaged over each region, neither whitened nor normalised.
         """
         logits = features @ self.weight.T + self.bias  # (R, K)
         top = min(top, logits.shape[1])
         best = np.argpartition(logits, -top, axis=1)[:, -top:]
-        best = np.sort(best, axis=1)  # in the order of their numbers
+        best = np.sort(best, axis=1)  # so that ties go to the lower class number
         of_best = np.take_along_axis(logits, best, axis=1)
         order = np.argsort(-of_best, axis=1, kind="stable")
         highest = of_best.max(axis=1, keepdims=True)
@@ -58,9 +58,9 @@ class Classifier:
 
 
 def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | None:
-    """The classifier in a checkpoint; None where no single layer leads from averaged features to classes (VGG16).
+    """Load the classifier of a checkpoint; None when it is not a single layer on averaged features (VGG16).
 
-    `kept`: where it is kept between builds, for reading a checkpoint takes torch, which takes seconds.
+    `kept` is a cache file: reading a checkpoint means importing torch, which takes seconds.
     """
     if kept is not None and kept.exists():
         with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
@@ -86,12 +86,10 @@ def _keep(classifier: Classifier, path: Path) -> None:
 
 
 def class_names() -> tuple[str, ...]:
-    """What the 1000 classes of ImageNet are called, in order. Raises RuntimeMissing where torchvision is missing."""
+    """The names of the 1000 ImageNet classes, in order. Raises RuntimeMissing when torchvision is not installed."""
     try:
         import_torchvision()
         from torchvision.models import ResNet50_Weights
     except ImportError:
-        raise RuntimeMissing(
-            f"Searching by text needs torchvision, which has the names of the classes; {install('')}."
-        ) from None
+        raise RuntimeMissing(f"Text search needs torchvision for the ImageNet class names; {install('')}.") from None
     return tuple(ResNet50_Weights.IMAGENET1K_V2.meta["categories"])

@@ -1,4 +1,4 @@
-"""What every runtime is asked for."""
+"""Options common to all runtimes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ if TYPE_CHECKING:
     from torch import nn
 
 Make = Callable[[], "nn.Module"]
-"""Makes the torch network; called only when it is needed, for importing torch alone takes seconds."""
+"""Builds the torch network. Called only when needed, because importing torch takes seconds."""
 
 FULL = "float32"
-"""The precision that every runtime has."""
+"""The precision that every runtime supports."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a runtime is asked to run: how, by how many threads at a time, and what it may keep on disk."""
+    """Precision, parallelism and disk cache of a runtime."""
 
     precision: str = FULL
     streams: int = 1
+    """Inferences computed in parallel."""
     threads: int = 0
-    """Of the processor that it may compute with; 0 for all."""
+    """CPU threads to compute with; 0 for all."""
     converted: Path | None = None
-    """Where the converted network is kept between starts; None keeps nothing."""
+    """Cache file for the converted network; None for no cache."""

@@ -1,4 +1,4 @@
-"""How a network is run on this machine: pixels (N, H, W, 3) uint8 in, a feature map (N, C, h, w) a layer out."""
+"""Choose a runtime for networks: uint8 pixels (N, H, W, 3) in, one feature map (N, C, h, w) per layer out."""
 
 import sys
 import threading
@@ -17,24 +17,24 @@ from retrieval.types import Layers, Pixels, Run
 
 OPENVINO = "openvino"
 AT_ONCE = 32
-"""Pictures in one batch of a GPU."""
+"""Largest GPU batch, in images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     name: str
     precisions: Callable[[], tuple[str, ...]]
-    """What this machine computes in with it, nothing where it cannot run; the first is what an index is built with."""
+    """Precisions available on this machine, preferred first; empty when the runtime is unavailable."""
     start: Callable[[Make, RunOptions], Run]
     at_once: int = 1
-    """Pictures that it likes to look at together; as many threads should bring it some, one or a few each."""
+    """Preferred batch size; that many threads should call it, with one or a few images each."""
 
 
 def start_torch_cpu(make: Make, options: RunOptions) -> Run:
-    """CPU through torch, for machines where OpenVINO does not install."""
+    """Run on the CPU with torch, for machines without OpenVINO."""
     import torch
 
-    network: Any = make()  # torch's types do not know that a module has a memory format
+    network: Any = make()  # torch's type hints lack memory_format for modules
     network.to(memory_format=torch.channels_last)
 
     def run(pixels: Pixels) -> Layers:
@@ -46,10 +46,9 @@ def start_torch_cpu(make: Make, options: RunOptions) -> Run:
 
 
 def start_torch_cuda(make: Make, options: RunOptions) -> Run:
-    """An NVIDIA GPU through torch, channels last; autocast to float16 unless float32 is asked for.
+    """Run on an NVIDIA GPU with torch, channels last, with autocast to float16 for that precision.
 
-    What several threads bring at the same time is one batch. Each copy has a stream of its own, so that pictures come
-    and feature maps go while another batch is computed.
+    Concurrent calls are batched. Each thread has its own CUDA stream, so that copies overlap with computation.
     """
     import torch
 
@@ -68,7 +67,7 @@ def start_torch_cuda(make: Make, options: RunOptions) -> Run:
             torch.autocast("cuda", torch.float16, enabled=half),
         ):
             layers = network(batch.cuda(non_blocking=True))
-            return tuple(layer.float().cpu().numpy() for layer in layers)  # waits for this stream alone
+            return tuple(layer.float().cpu().numpy() for layer in layers)  # waits only for this stream
 
     return Batches(run, AT_ONCE)
 
@@ -82,7 +81,7 @@ def _cuda_precisions() -> tuple[str, ...]:
 
 
 def _nvidia_driver_here() -> bool:
-    """Whether asking torch about CUDA is worth the seconds its import takes."""
+    """Whether there may be a CUDA device. Avoids importing torch, which takes seconds."""
     return sys.platform == "win32" or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
 
 
@@ -95,10 +94,10 @@ RUNTIMES: dict[str, Runtime] = {
 
 
 def choose_runtime(name: str = "auto", precision: str | None = None) -> tuple[Runtime, str]:
-    """The first runtime of this machine that computes in the precision asked for (None: any), and that precision.
+    """Return the first available runtime with the precision (None for any), and the precision it uses.
 
-    Where none does it is float32, to which all others are near enough to be compared: an index that was built on
-    another machine can be searched. Raises RuntimeMissing, UnknownName.
+    If no runtime has it, float32 is used. Its vectors are comparable with those of every precision, so that an index
+    can be searched on another machine. Raises RuntimeMissing, UnknownName.
     """
     named = [pick(RUNTIMES, "runtime", name)] if name != "auto" else RUNTIMES.values()
     for wanted in (precision, FULL):
@@ -106,4 +105,4 @@ def choose_runtime(name: str = "auto", precision: str | None = None) -> tuple[Ru
             able = runtime.precisions()
             if able and (wanted is None or wanted in able):
                 return runtime, wanted or able[0]
-    raise RuntimeMissing(f"The runtime {name} does not run on this machine; choose auto.")
+    raise RuntimeMissing(f"The runtime {name} is not available on this machine; choose auto.")

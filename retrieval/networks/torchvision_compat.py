@@ -1,10 +1,9 @@
-"""Makes torchvision usable beside a torch it was not compiled for.
+"""Make torchvision importable with a torch it was not compiled for.
 
-The registry's torchvision is a CUDA build. Beside a CPU-only torch its compiled operators cannot be loaded, and its
-import then fails with "operator torchvision::nms does not exist" (pytorch/vision issues 9077 and 8985). Where the
-operators load, nothing is changed. Where they do not, the two schemas the import asks for are registered, and what
-detection models need gets a PyTorch implementation: NMS, and RoIAlign, whose stand-in in torchvision itself would
-first be compiled, by a C++ compiler that few machines have.
+The default torchvision wheel is a CUDA build. With a CPU-only torch its compiled operators do not load, and the import
+fails with "operator torchvision::nms does not exist" (pytorch/vision issues 9077 and 8985). If the operators load,
+nothing is changed. Otherwise the two operator schemas that the import needs are registered, and NMS and RoIAlign get a
+PyTorch implementation. torchvision's own RoIAlign fallback needs a C++ compiler, which few machines have.
 """
 
 import importlib
@@ -14,18 +13,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_kept: list[Any] = []  # a torch.library.Library takes its registrations along when it is garbage-collected
+_registrations: list[Any] = []  # a garbage-collected torch.library.Library drops its registrations
 
 
 def import_torchvision() -> ModuleType:
-    """The torchvision module, repaired if need be. Raises ImportError when it is not installed."""
+    """Import torchvision, repaired if necessary. Raises ImportError when it is not installed."""
     torchvision_state()
     return importlib.import_module("torchvision")
 
 
 @cache
 def torchvision_state() -> str:
-    """`missing`, `healthy`, or `repaired` (operators replaced); decided once, before torchvision is imported."""
+    """`missing`, `healthy` or `repaired` (operators replaced). Determined once, before torchvision is imported."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return "missing"
@@ -33,14 +32,17 @@ def torchvision_state() -> str:
         return "healthy"
     _register_missing_operators()
     boxes = importlib.import_module("torchvision.ops.boxes")
-    vars(boxes)["_assert_has_ops"] = lambda: None  # NMS is there now, though not compiled
+    vars(boxes)["_assert_has_ops"] = lambda: None  # NMS is available now, in Python
     aligning = vars(importlib.import_module("torchvision.ops.roi_align"))
-    aligning["_roi_align"], aligning["is_compile_supported"] = align_regions, lambda _: True  # which leads to it
+    aligning["_roi_align"], aligning["is_compile_supported"] = (
+        align_regions,
+        lambda _: True,
+    )
     return "repaired"
 
 
 def _compiled_operators_load(package: Path) -> bool:
-    torch: Any = importlib.import_module("torch")  # torch.library carries no types
+    torch: Any = importlib.import_module("torch")  # torch.library has no type hints
     try:
         for library in package.glob("_C.*"):
             torch.ops.load_library(str(library))
@@ -57,11 +59,11 @@ def _register_missing_operators() -> None:
     library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     library.impl("nms", non_maximum_suppression, "CPU")
     library.impl("qnms", non_maximum_suppression, "CPU")
-    _kept.append(library)
+    _registrations.append(library)
 
 
 def non_maximum_suppression(boxes: Any, scores: Any, iou_threshold: float) -> Any:
-    """Greedy NMS. boxes (N, 4) as x0, y0, x1, y1; scores (N,) -> rows kept, best score first."""
+    """Greedy NMS. boxes (N, 4) as x0, y0, x1, y1; scores (N,) -> kept rows, best score first."""
     import torch
 
     boxes = boxes.to(torch.float32)
@@ -81,10 +83,10 @@ def non_maximum_suppression(boxes: Any, scores: Any, iou_threshold: float) -> An
 def align_regions(
     features: Any, regions: Any, scale: float, height: int, width: int, samples: int, aligned: bool
 ) -> Any:
-    """RoIAlign (He et al., ICCV 2017): features (N, C, H, W) of K regions, each (C, height, width).
+    """RoIAlign (He et al., ICCV 2017). features (N, C, H, W), K regions -> (K, C, height, width).
 
-    regions (K, 5) as number of the image, x0, y0, x1, y1 in its pixels, `scale` times which are cells; `samples` of
-    them, at least 1, are averaged along each side of a bin. `aligned` puts the middle of the first cell at 0.5.
+    regions (K, 5) are (image number, x0, y0, x1, y1) in pixels; `scale` converts pixels to cells. Each bin averages
+    `samples` x `samples` samples, at least 1. `aligned` puts the centre of the first cell at 0.5.
     """
     import torch
 
@@ -96,11 +98,11 @@ def align_regions(
     return found
 
 
-_AT_ONCE = 128  # regions: all of a picture's would take a gigabyte
+_AT_ONCE = 128  # regions; all regions of an image at once would take a gigabyte
 
 
 def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: int) -> Any:
-    """layer (C, H, W); boxes (K, 4) in cells, taken to be at least `least` wide and high -> (K, C, *bins)."""
+    """layer (C, H, W); boxes (K, 4) in cells, widened to at least `least` -> (K, C, *bins)."""
     import torch
     from torch.nn.functional import avg_pool2d, grid_sample
 
@@ -108,7 +110,7 @@ def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: i
     for axis, count, length in ((0, bins[1], layer.shape[2]), (1, bins[0], layer.shape[1])):
         start, side = boxes[:, axis, None], (boxes[:, axis + 2] - boxes[:, axis]).clamp(min=least)[:, None]
         places = start + side * (torch.arange(count * samples) + 0.5) / (count * samples)
-        axes.append(places / max(length - 1, 1) * 2 - 1)  # -1 is the middle of the first cell, 1 that of the last
+        axes.append(places / max(length - 1, 1) * 2 - 1)  # -1 is the centre of the first cell, 1 of the last
     x, y = axes
     across = (-1, y.shape[1], x.shape[1])
     grid = torch.stack([x[:, None].expand(across), y[:, :, None].expand(across)], dim=-1)  # (K, h, w, 2)

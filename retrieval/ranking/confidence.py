@@ -1,4 +1,4 @@
-"""What a similarity is worth: how many pictures without the object would score as much."""
+"""Calibrate similarities: the expected number of images without the object that score as high."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from retrieval.types import Confidence, Hit, Numbers, Vectors
 QUERIES = 400
 IMAGES = 1000
 MIDDLE, HIGH = 0.5, 0.9
-"""Quantiles that the null distribution is fitted at: low enough that true matches in the sample do not move them."""
+"""Quantiles at which the null distribution is fitted, low enough that true matches in the sample do not affect them."""
 LIKELY, POSSIBLE = 0.05, 0.5
 FEWEST_IMAGES = 3
 MEANINGS: dict[Confidence, str] = {
-    "likely": "Pictures without the object hardly ever look this similar.",
-    "possible": "Now and then a picture without the object looks this similar.",
+    "likely": "Pictures without the object rarely look this similar.",
+    "possible": "Pictures without the object sometimes look this similar.",
     "unlikely": "Pictures without the object often look this similar.",
 }
-WORDS = "It suits the words better than most pictures do. Words err more often than boxes: the order is what counts."
-VERIFIED = "Small details agree: the outline is where the object itself lies."
-NO_MATCH = "There may be no match in this gallery: pictures without the object look as similar as these."
+WORDS = "It matches the description better than most pictures. Text search is less reliable than search by box."
+VERIFIED = "Matching details confirm the object; the outline shows where it is."
+NO_MATCH = "No confident match; showing the nearest look-alikes."
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundScores:
-    """The Gumbel distribution of what an image scores, by its best region, that does not hold what is asked for."""
+    """Gumbel distribution of the best-region score of an image that does not contain the query object."""
 
     location: float
     scale: float
 
     def expected(self, similarity: float, images: int) -> float:
-        """How many of so many images would score at least this much if none of them held it."""
+        """The expected number of images, out of `images` without the object, that score at least `similarity`."""
         reduced = min((self.location - similarity) / self.scale, 700.0)  # beyond that exp overflows
         return float(-images * np.expm1(-np.exp(reduced)))
 
@@ -41,11 +41,11 @@ class BackgroundScores:
 
 
 CAUTIOUS = BackgroundScores(0.6, 0.05)
-"""For a gallery too small to tell: only what is very similar counts."""
+"""For a gallery too small to fit: only very similar regions are likely matches."""
 
 
 def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> BackgroundScores:
-    """From the gallery itself: region vectors (N, D), taken as queries, against images (N,) that are not their own."""
+    """Fit to the gallery: sampled region vectors (N, D) query all images but their own. images (N,) is ascending."""
     starts = np.unique(images, return_index=True)[1]
     if len(starts) < FEWEST_IMAGES:
         return CAUTIOUS
@@ -63,17 +63,17 @@ def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> B
 
 
 def meaning(hit: Hit) -> str:
-    """What the word for a hit's confidence stands for, in a sentence."""
+    """Explain a hit's confidence in one sentence."""
     if hit.parts and hit.parts.keys() <= {"words", "look", "colour"}:
-        return WORDS if hit.confidence == "possible" else "It suits the words no better than many pictures do."
+        return WORDS if hit.confidence == "possible" else "It matches the description no better than many pictures."
     return VERIFIED if hit.verified else MEANINGS[hit.confidence]
 
 
 def no_match(hits: Iterable[Hit]) -> bool:
-    """Whether nothing that was found stands out from pictures that do not hold the object."""
+    """Whether every hit is unlikely."""
     return all(hit.confidence == "unlikely" for hit in hits)
 
 
 def _reduced(probability: float) -> float:
-    """The quantile of the Gumbel distribution with location 0 and scale 1."""
+    """A quantile of the standard Gumbel distribution."""
     return float(-np.log(-np.log(probability)))

@@ -1,4 +1,4 @@
-"""Diffusion: similarity flows on from region to region and reaches views that do not resemble the query itself."""
+"""Diffusion: propagate similarity along a neighbour graph to views that do not resemble the query itself."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,42 +9,42 @@ from scipy import sparse
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
 NODES = 150_000
-"""Regions that the graph may join before each image gives fewer of them: its making costs their square."""
+"""Maximum graph size, because build time is quadratic. Larger galleries contribute fewer regions per image."""
 NODES_OF_IMAGE = (21, 15, 10, 7, 5, 3, 2, 1)
-"""Few steps, so that a gallery that grows by a few pictures keeps the neighbours it has."""
+"""Choices for regions per image. They are few, so that adding a few images rarely changes the choice."""
 NEIGHBOURS = 10
 GAMMA = 3.0
-"""Similarities count to this power, so that weak ones hardly conduct."""
+"""Similarities are raised to this power, which suppresses weak links."""
 CONDUCTED = 0.85
-"""The share that flows on at each step."""
+"""The share that is propagated at each step."""
 ITERATIONS = 12
 BLOCK_BYTES = 64 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """For each of M regions one region of each of the K images that are nearest to it, in the order of their rows."""
+    """For each of M regions, the best region of each of its K nearest images, in row order."""
 
     nodes: Rows
-    """(M,) the vector rows that take part, ascending."""
+    """(M,) vector rows of the nodes, ascending."""
     nearest: Rows
-    """(M, K) places among the nodes."""
+    """(M, K) positions in `nodes`."""
     similarities: Scores
     """(M, K)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Regions joined to the regions of other images that they resemble most."""
+    """The neighbour graph of regions, across images."""
 
     nodes: Rows
-    """(M,) the vector rows that take part, ascending."""
+    """(M,) vector rows of the nodes, ascending."""
     affinity: sparse.csr_array
     """(M, M) symmetric, D^-1/2 A D^-1/2."""
 
 
 def make_graph(neighbours: Neighbours) -> Graph:
-    """Regions are joined when one of the two is a neighbour of the other."""
+    """Join two regions when either is a neighbour of the other."""
     count, each = neighbours.nearest.shape
     weights = np.clip(neighbours.similarities, 0, None) ** GAMMA
     starts = np.arange(0, count * each + 1, max(each, 1)) if each else np.zeros(count + 1, int)
@@ -59,12 +59,12 @@ def find_neighbours(
     known: Neighbours | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Neighbours:
-    """The neighbours of region vectors (N, D), which stand in the order of their images (N,).
+    """Find the neighbours of region vectors (N, D), grouped by image; images (N,) is ascending.
 
-    Of each image the first regions take part, the larger ones. A region is joined to the best region of each of the
-    ten images that are nearest to it: neighbours in one and the same image would only say the same thing many times.
-    `known`: what is already certain, with `nodes` and `nearest` as rows of these vectors. Its nodes keep the
-    neighbours they have unless an image that is not in it comes nearer; all other nodes are compared with everything.
+    The first regions of each image, the largest, become nodes. Each node is joined to the best region of each of its
+    ten nearest images, because several neighbours in one image would be redundant. `known` holds earlier results, with
+    `nodes` and `nearest` as rows of these vectors. Its nodes keep their neighbours unless a new image is nearer; all
+    other nodes are compared with everything.
     """
     nodes = _nodes(images)
     vectors, images = np.asarray(vectors[nodes]), images[nodes]
@@ -72,18 +72,18 @@ def find_neighbours(
     count = max(min(NEIGHBOURS, len(starts) - 1), 0)
     nearest = np.zeros((len(nodes), count), np.int64)
     similarities = np.zeros((len(nodes), count), np.float32)
-    anew = np.ones(len(nodes), bool)
+    pending = np.ones(len(nodes), bool)
     if known is not None and known.nearest.shape[1] == count:
-        places, among = _places(nodes, known.nodes), _places(nodes, known.nearest)
+        places, among = _positions(nodes, known.nodes), _positions(nodes, known.nearest)
         arrived = np.setdiff1d(np.arange(len(nodes)), places)
-        if not np.isin(images[arrived], images[places[places >= 0]]).any():  # else images take part with more regions
+        if not np.isin(images[arrived], images[places[places >= 0]]).any():  # else regions per image have increased
             whole = (places >= 0) & (among >= 0).all(axis=1)
             in_order = np.argsort(among[whole], axis=1)
             nearest[places[whole]] = np.take_along_axis(among[whole], in_order, axis=1)
             similarities[places[whole]] = np.take_along_axis(known.similarities[whole], in_order, axis=1)
-            anew[places[whole]] = False
-            _let_in(arrived, vectors, images, nearest, similarities, np.flatnonzero(~anew))
-    asking = np.flatnonzero(anew) if count else np.zeros(0, int)
+            pending[places[whole]] = False
+            _insert_new_nodes(arrived, vectors, images, nearest, similarities, np.flatnonzero(~pending))
+    asking = np.flatnonzero(pending) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
     for start in range(0, len(asking), block):
         part = asking[start : start + block]
@@ -94,11 +94,11 @@ def find_neighbours(
 
 
 def diffuse(graph: Graph, rows: Rows, similarities: Scores) -> Scores:
-    """How much of a query's similarity to some vector rows reaches each node, (K,) and (K,) -> (M,); 1 at most.
+    """Propagate a query's similarities (K,) to vector rows (K,) to all nodes -> (M,), scaled to a maximum of 1.
 
-    The closed form of the random walk with restart, (I - aS) f = y, by conjugate gradient (Iscen et al., CVPR 2017).
-    A dozen steps are enough for a ranking. The query need not be in the graph: y holds its similarity to the nodes
-    among the rows.
+    Solves the random walk with restart, (I - aS) f = y, by conjugate gradient (Iscen et al., CVPR 2017). A dozen
+    iterations are enough for a ranking. The query need not be in the graph: y holds its similarities to the nodes among
+    the rows.
     """
     source = np.zeros(len(graph.nodes), np.float32)
     places = np.searchsorted(graph.nodes, rows)
@@ -127,23 +127,23 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
 
 
 def _nodes(images: Numbers) -> Rows:
-    """The first rows of each image, as many as the graph has room for."""
+    """The first rows of each image, as many as fit into the graph."""
     starts, counts = np.unique(images, return_index=True, return_counts=True)[1:]
     each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= NODES), NODES_OF_IMAGE[-1])
     place = np.arange(len(images)) - np.repeat(starts, counts)
     return np.flatnonzero(place < each)
 
 
-def _places(nodes: Rows, rows: Rows) -> Rows:
-    """Where among the nodes some vector rows stand; -1 for those that are none of them."""
+def _positions(nodes: Rows, rows: Rows) -> Rows:
+    """Positions of vector rows in `nodes`; -1 for rows that are not nodes."""
     places = np.minimum(np.searchsorted(nodes, rows), len(nodes) - 1)
     return np.where(nodes[places] == rows, places, -1)
 
 
-def _let_in(
+def _insert_new_nodes(
     arrived: Rows, vectors: Vectors, images: Numbers, nearest: Rows, similarities: Scores, settled: Rows
 ) -> None:
-    """Nodes of new images take the places of neighbours of the settled nodes that they come nearer than."""
+    """Update the neighbours of settled nodes in place where nodes of new images are nearer."""
     if not len(arrived) or not len(settled):
         return
     starts = np.unique(images[arrived], return_index=True)[1]
@@ -166,7 +166,7 @@ def _let_in(
 
 
 def _best_of_each(similar: Scores, starts: Rows) -> Rows:
-    """For (B, N) similarities, of which each image's begin at `starts`: the place of each image's best, (B, images)."""
+    """For similarities (B, N), grouped by image at `starts`, the column of each image's best, (B, images)."""
     ends = np.append(starts[1:], similar.shape[1])
     return np.stack(
         [start + similar[:, start:end].argmax(axis=1) for start, end in zip(starts, ends, strict=True)], axis=1
@@ -174,7 +174,7 @@ def _best_of_each(similar: Scores, starts: Rows) -> Rows:
 
 
 def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: Rows, count: int) -> Rows:
-    """For some nodes the best region of each of the `count` nearest other images, (B, count), in the order of rows."""
+    """For B nodes, the best region of each of the `count` nearest other images, (B, count), in row order."""
     similar = vectors[asking] @ vectors.T  # (B, M)
     of_image = np.maximum.reduceat(similar, starts, axis=1)  # (B, images)
     of_image[np.arange(len(of_image)), np.searchsorted(starts, asking, side="right") - 1] = -2
@@ -187,7 +187,7 @@ def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: 
 
 
 def _similar(vectors: Vectors, rows: Rows, others: Rows) -> Scores:
-    """Similarities (B, K) of rows (B,) to others (B, K): each pair by itself, so that it is the same bits always."""
+    """Similarities (B, K) of rows (B,) to others (B, K), pair by pair, so that results are bit-identical."""
     return np.asarray(np.einsum("bd,bkd->bk", vectors[rows], vectors[others]), np.float32)
 
 

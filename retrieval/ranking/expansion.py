@@ -1,4 +1,4 @@
-"""Query expansion: what is found first helps to find the rest."""
+"""Query expansion: add the best matches to the query."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ ROUNDS = 2
 
 
 def expand(descriptor: Vectors, gallery: Searchable) -> Vectors:
-    """Alpha query expansion (Radenović et al., TPAMI 2018) with matched regions. (D,) -> (D,).
+    """Alpha query expansion (Radenović et al., TPAMI 2018) with matched regions. (D,) -> (D,), unit length.
 
-    The best region of each of the nearest images joins the query, weighted by its similarity to the power of alpha:
-    sure ones count, doubtful ones hardly. Only the region that matched is taken, not the rest of its picture.
+    Adds the best region of each of the nearest images, weighted by its similarity to the power of alpha, which
+    suppresses doubtful matches. Only the matched region is added, not the rest of its image.
     """
     expanded = descriptor
     for _ in range(ROUNDS):
@@ -25,5 +25,5 @@ def expand(descriptor: Vectors, gallery: Searchable) -> Vectors:
 
 
 def expand_with(descriptor: Vectors, certain: Vectors) -> Vectors:
-    """The query and regions that surely show the same object, each with the same weight. (D,) and (K, D) -> (D,)."""
+    """Sum of the query (D,) and verified regions (K, D) with equal weights -> (D,), unit length."""
     return unit(descriptor + certain.sum(axis=0))

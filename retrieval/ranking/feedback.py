@@ -1,4 +1,4 @@
-"""Relevance feedback: pictures called right pull the query towards them, those called wrong push it away."""
+"""Relevance feedback: move the query towards positive and away from negative images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,14 +9,14 @@ from retrieval.ranking.region_search import Searchable, best_region_of
 from retrieval.types import Query, Vectors, unit
 
 TOWARDS, AWAY = 2.0, 1.0
-"""What the mean of the right and of the wrong regions weighs beside the query."""
+"""Weights of the mean positive and the mean negative region, relative to the query."""
 
 
 def refine(query: Query, positives: Sequence[int], negatives: Sequence[int], gallery: Searchable) -> Query:
-    """Rocchio's rule (1971) on matched regions; `right` and `wrong` are numbers of images.
+    """Rocchio's rule (1971) on matched regions. `positives` and `negatives` are image numbers.
 
-    Of each image only the region most similar to the query counts: it is what was judged, not the rest of the picture.
-    Without any image the query stays the same.
+    Only the region most similar to the query counts for each image, because that is what the user judged. Without
+    images the query is unchanged.
     """
     if not positives and not negatives:
         return query
@@ -25,7 +25,7 @@ def refine(query: Query, positives: Sequence[int], negatives: Sequence[int], gal
 
 
 def _mean(descriptor: Vectors, images: Sequence[int], gallery: Searchable) -> Vectors:
-    """Of the regions that are most similar to a descriptor (D,), one an image: (D,); zero without images."""
+    """The mean (D,) of each image's region most similar to a descriptor (D,); zero without images."""
     if not images:
         return np.zeros_like(descriptor)
     rows = np.array([best_region_of(image, descriptor, gallery)[0] for image in images])

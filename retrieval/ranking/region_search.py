@@ -1,4 +1,4 @@
-"""One exact vector search: the region of each image that is nearest to a descriptor."""
+"""Exact vector search over regions, grouped by image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,61 +14,61 @@ from retrieval.types import Box, ClassScores, Hit, Image, Numbers, Query, Region
 
 
 class Searchable(Protocol):
-    """What a ranking needs of a gallery, or of the part of it that is searched.
+    """The interface of a gallery, or part of one, for rankings.
 
-    Region vectors go by their row, images by their number in order of ids; in a part they keep those of the whole.
+    Region vectors are identified by row, images by their number in id order. A part keeps the numbers of the whole.
     """
 
     @property
     def region_count(self) -> int:
-        """How many regions are searched."""
+        """Number of searched regions."""
 
     @property
     def rows(self) -> range:
-        """The rows of the regions that are searched."""
+        """Rows of the searched regions."""
 
     @property
     def class_scores(self) -> ClassScores:
-        """What every region of the whole gallery was taken for."""
+        """Class scores of every region of the whole gallery."""
 
     @property
     def fetch(self) -> int:
-        """How many of them a search for images asks for at first, at least."""
+        """Minimum number of regions that an image search fetches first."""
 
     @property
     def image_count(self) -> int:
-        """How many images are searched."""
+        """Number of searched images."""
 
     @property
     def background(self) -> BackgroundScores:
-        """What images score that do not hold what is asked for."""
+        """Score distribution of images without the query object."""
 
     @property
     def graph(self) -> Graph:
-        """Which regions are each other's nearest."""
+        """The neighbour graph for diffusion."""
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        """The `count` most similar of the vectors searched, best first. (D,) -> rows (count,), scores (count,)."""
+        """The `count` most similar searched vectors, best first. (D,) -> rows (count,), scores (count,)."""
 
     def vectors(self, rows: Rows) -> Vectors:
         """(R,) -> (R, D)."""
 
     def images_of(self, rows: Rows) -> Numbers:
-        """The number of the image each row belongs to."""
+        """The image number of each row. (R,) -> (R,)."""
 
     def rows_of(self, image: int) -> Rows:
-        """The rows of one image, ascending; there is at least one."""
+        """The rows of one image, ascending, at least one."""
 
     def name(self, image: int) -> str:
-        """The image's id."""
+        """The id of an image."""
 
     def number(self, name: str) -> int:
-        """The image with that id."""
+        """The number of the image with this id."""
 
     def region(self, row: int) -> Region: ...
 
     def pixels(self, image: int, box: Box) -> Image:
-        """What is in a box of an image, as small as its thumbnail shows it."""
+        """The pixels in a box of an image, at thumbnail resolution."""
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""
@@ -76,7 +76,7 @@ class Searchable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Images, best first, each with its best region and that region's score: three arrays (M,)."""
+    """M images, best first, with the row and score of their best regions: three arrays (M,)."""
 
     images: Numbers
     rows: Rows
@@ -84,14 +84,14 @@ class Nearest:
 
 
 def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Nearest:
-    """The `top` images by the similarity of their best region, all of them for 0; equal scores go by image number."""
+    """The `top` images by similarity of their best region; 0 for all. Ties are ordered by image number."""
     everything = gallery.region_count
     count = min(max(16 * top, gallery.fetch), everything) if top else everything
     while True:
         rows, scores = gallery.nearest(descriptor, count)
         images = gallery.images_of(rows)
         best = best_region_per_image(rows, scores, images)
-        # Rows not fetched could still tie with the last one, so only images above it are certain.
+        # Rows not fetched may tie with the last one, so only images that score higher are certain.
         certain = np.count_nonzero(scores[best] > scores[-1]) if count < everything else len(best)
         if count == everything or certain >= top:
             best = best[: top or None]
@@ -100,7 +100,7 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
 
 
 def prefer_whole(hits: Sequence[Hit], query: Query, gallery: Searchable, near: float) -> list[Hit]:
-    """The same hits; one whose whole picture is less similar than its region by at most `near` outlines that."""
+    """Replace a hit's region by the whole image if that is less similar by at most `near`, unless verified."""
     return [_as_whole(hit, query, gallery, near) if near else hit for hit in hits]
 
 
@@ -121,7 +121,7 @@ def best_region_per_image(rows: Rows, scores: Scores, images: Numbers) -> NDArra
 
 
 def best_region_of(image: int, descriptor: Vectors, gallery: Searchable) -> tuple[int, float]:
-    """The row of the image's region that is nearest to a descriptor (D,), and its similarity."""
+    """The row and similarity of an image's region nearest to a descriptor (D,)."""
     rows = gallery.rows_of(image)
     similarities = gallery.vectors(rows) @ descriptor
     best = int(similarities.argmax())

@@ -1,7 +1,7 @@
-"""Whether a gallery picture shows the very object in the box, judged by where its small details lie.
+"""Geometric verification: count the keypoint matches that agree on one homography.
 
-Descriptors say what looks alike. Here single details (SIFT keypoints) of the query are found again in the candidate,
-and only those count that one plane-to-plane mapping carries to their places: chance does not line up six details.
+Descriptors find images that look alike. Here SIFT keypoints of the query are matched in the candidate, and only matches
+consistent with one homography count as inliers. Six inliers rarely agree by chance.
 """
 
 import threading
@@ -19,24 +19,24 @@ from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, query_keypoints
 from retrieval.types import Box, Image
 
 MIN_INLIERS = 6
-"""Inliers from which on a mapping is evidence: any four points have one, so the first four say nothing."""
+"""Minimum inliers for a match. Any four points define a homography, so the first four prove nothing."""
 CERTAIN_INLIERS = 10
-"""Inliers from which on chance is ruled out, also over the hundreds of candidates of one search."""
+"""Inlier count above which a false match is negligible, even over hundreds of candidates."""
 TIME_BUDGET = 0.7
-"""Seconds that the candidates of one search may take."""
+"""Seconds for all candidates of one search."""
 THREADS = min(cpu_count(), 4)
-"""Candidates of one search that are looked at at the same time: almost all of it is done outside the interpreter."""
+"""Threads that verify the candidates of one search. Nearly all of the work releases the GIL."""
 
-_RATIO = 0.85  # Lowe takes 0.8; RANSAC throws out the few more that are wrong
-_CANDIDATE_SIDE = 640  # pixels: what tolerances are meant at, wherever the keypoints were found
-_TOLERANCE = 6.0  # pixels of a candidate of that side
-_STRIP = 1.0  # pixels rms: inliers nearer to one line than this say nothing about the direction across it
-_AREA = 0.003, 30.0  # of the outline, candidate of that side to query at QUERY_SIDE
+_RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
+_CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
+_TOLERANCE = 6.0  # pixels at that scale
+_STRIP = 1.0  # pixels rms: inliers closer to one line than this do not constrain the direction across it
+_AREA = 0.003, 30.0  # allowed area ratio of the outline to the query, at their standard scales
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How many distinct places agree on one mapping, and where in the candidate it puts the outline of the query."""
+    """The inlier count and the box of the query outline, mapped into the candidate."""
 
     inliers: int
     box: Box | None
@@ -47,7 +47,7 @@ NOTHING = Evidence(0, None)
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What of a query was found again in a candidate; row i of both arrays is one detail."""
+    """Matched keypoints of a query and a candidate; row i of both arrays is one match."""
 
     query: NDArray[np.float32]
     """(M, 2) x, y in pixels of the crop."""
@@ -57,7 +57,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
-    """The keypoints of the query, and for each that of the candidate, which one mapping carries to their places."""
+    """The inliers of a homography: indices of query keypoints (rows) and of candidate keypoints (columns)."""
 
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
@@ -67,10 +67,10 @@ class _Agreement:
 def verify(
     query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
 ) -> Evidence:
-    """What speaks for the query lying in the candidate; sizes are (width, height), the box is in candidate pixels.
+    """Verify one candidate. Sizes are (width, height); the resulting box is in candidate pixels.
 
-    The mapping is the homography of MAGSAC++ (Barath et al., CVPR 2020). It is found with both pictures scaled to
-    their standard sides, so that thresholds mean the same at every resolution; same input, same answer.
+    The homography is estimated by MAGSAC++ (Barath et al., CVPR 2020), with both images scaled to standard sides so
+    that thresholds do not depend on resolution. Deterministic.
     """
     found = _agreement(query, query_size, candidate, candidate_size)
     return Evidence(len(found.rows), found.box) if found else NOTHING
@@ -84,10 +84,10 @@ def verify_all(
     seconds: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Evidence]:
-    """What `verify` says of each candidate, in order; `read` gives the keypoints and (width, height) of one.
+    """Verify the candidates in order. `read` returns the keypoints and (width, height) of one.
 
-    Best candidates come first: when `seconds` (TIME_BUDGET) are spent, the rest get NOTHING and are never read.
-    THREADS share them out, so `read` is called by several at a time; the answers do not depend on how many.
+    Candidates must be sorted best first: after `seconds` (default TIME_BUDGET) the rest get NOTHING and are not read.
+    `read` is called from THREADS threads at once; results do not depend on their number.
     """
     end = clock() + (TIME_BUDGET if seconds is None else seconds)
     evidence = [NOTHING] * len(candidates)
@@ -96,7 +96,7 @@ def verify_all(
     waiting, turn = iter(enumerate(candidates)), threading.Lock()
 
     def take() -> tuple[int, int] | None:
-        with turn:  # looking at the clock and taking the next one is one act: only the end of the list goes without
+        with turn:  # check the clock and take the next one atomically, so that only the end of the list is skipped
             return next(waiting, None) if clock() < end else None
 
     def work() -> None:
@@ -111,7 +111,7 @@ def verify_all(
 
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
-    """The details on which `verify` rests its answer for a query crop (H, W, 3); none where it says NOTHING."""
+    """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NOTHING."""
     query, size = query_keypoints(crop)
     found = _agreement(query, size, candidate, candidate_size)
     if found is None:
@@ -120,14 +120,14 @@ def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int
 
 
 def lift(inliers: int) -> float:
-    """What verification adds to a ranking score, 0 to 1. It never lowers one: smooth objects have few keypoints."""
+    """The score part for an inlier count, 0 to 1. Never negative, because smooth objects have few keypoints."""
     return 0.0 if inliers < MIN_INLIERS else min((inliers - MIN_INLIERS + 1) / 10, 1.0)
 
 
 def _agreement(
     query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
 ) -> _Agreement | None:
-    """The largest one that a camera could have seen."""
+    """The inliers of the estimated homography; None if they are too few or it is implausible."""
     if len(query) < MIN_INLIERS or len(candidate) < MIN_INLIERS:
         return None
     query_scale, scale = QUERY_SIDE / max(query_size), _CANDIDATE_SIDE / max(candidate_size)
@@ -155,11 +155,11 @@ def _agreement(
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,), best first.
 
-    Every number is an integer below 2**24, exact in float32: however BLAS adds up, the distances are the same.
+    All values are integers below 2**24 and exact in float32, so the distances do not depend on BLAS summation order.
     """
     a, b = query.astype(np.float32), candidate.astype(np.float32)
     squares = -2 * a @ b.T
-    squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance but for the length of a
+    squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance minus |a|^2
     rows = np.arange(len(a))
     nearest = squares.argmin(axis=1)
     lengths = np.einsum("ij,ij->i", a, a)
@@ -171,17 +171,17 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
 
 
 def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Which of the places (N, 2) are met for the first time, in that order.
+    """Indices of the first occurrence of each distinct position (N, 2), in order.
 
-    A detail with two orientations, or one that a pattern matches over and over, is one place: else a mapping that
-    squeezes everything into it collects more inliers than the true one.
+    A keypoint with two orientations, or one matched many times in a pattern, counts once. Otherwise a degenerate
+    homography that collapses everything to one point would collect more inliers than the true one.
     """
-    _, first = np.unique(places @ (1, 1j), return_index=True)  # a number each, so that unique is quick
+    _, first = np.unique(places @ (1, 1j), return_index=True)  # complex numbers, because unique is faster on 1-D input
     return np.sort(first)
 
 
 def _magsac() -> cv2.UsacParams:
-    """What cv2.USAC_MAGSAC stands for in findHomography, spelled out so that no default of a release moves it."""
+    """The settings of cv2.USAC_MAGSAC, written out so that results do not change with OpenCV's defaults."""
     settings = cv2.UsacParams()
     settings.score, settings.sampler = cv2.SCORE_METHOD_MAGSAC, cv2.SAMPLING_UNIFORM
     settings.loMethod, settings.loSampleSize, settings.loIterations = cv2.LOCAL_OPTIM_SIGMA, 75, 15
@@ -191,17 +191,17 @@ def _magsac() -> cv2.UsacParams:
 
 
 def _determine(points: NDArray[np.float32]) -> bool:
-    """Whether points (N, 2) fix a homography: no line may hold all but one of them, give or take _STRIP pixels."""
+    """Whether points (N, 2) determine a homography: no line may contain all but one of them, within _STRIP pixels."""
     centred = points.astype(np.float64) - points.mean(axis=0, dtype=np.float64)
     outer = centred[:, :, None] * centred[:, None, :]
-    without = outer.sum(axis=0) - outer * len(points) / (len(points) - 1)  # (N, 2, 2) scatter when one is left out
+    without = outer.sum(axis=0) - outer * len(points) / (len(points) - 1)  # (N, 2, 2), leave-one-out scatter
     return bool(np.linalg.eigvalsh(without)[:, 0].min() >= (len(points) - 1) * _STRIP**2)
 
 
 def _outline(mapping: NDArray[np.float64], width: float, height: float) -> NDArray[np.float64] | None:
-    """Where the mapping (3, 3) puts the corners of a width x height rectangle, (4, 2); None where no camera could."""
+    """Map the corners of a width x height rectangle by a homography (3, 3) -> (4, 2); None if implausible."""
     x, y, depth = mapping @ np.array([[0, width, width, 0], [0, 0, height, height], [1, 1, 1, 1]])
-    if (depth * depth[0]).min() <= 1e-6 * depth[0] ** 2:  # the horizon cuts it; with one sign of depth it stays convex
+    if (depth * depth[0]).min() <= 1e-6 * depth[0] ** 2:  # crosses the horizon; otherwise it stays convex
         return None
     x, y = x / depth, y / depth
     area = (x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2  # negative when mirrored

@@ -1,1 +1,1 @@
-"""Which boxes of an image get a descriptor of their own."""
+"""Regions: the boxes of an image that get their own descriptors."""

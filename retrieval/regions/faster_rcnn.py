@@ -1,4 +1,4 @@
-"""Finds the things in a picture that have a name: a Faster R-CNN trained on the 80 categories of COCO."""
+"""Detect objects of the 80 COCO categories with Faster R-CNN."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.types import Box, Image, Region
 
 COUNT = 20
-"""No more boxes a picture."""
+"""Maximum boxes per image."""
 MIN_SCORE = 0.3
-"""The score from which on a box is kept."""
+"""Minimum detection score."""
 
 
 class Detector:
-    """Faster R-CNN (Ren et al., NeurIPS 2015) with a ResNet50 and a feature pyramid, as torchvision trained it."""
+    """torchvision's Faster R-CNN (Ren et al., NeurIPS 2015) with a ResNet50 feature pyramid."""
 
     def __init__(self, weights: Path) -> None:
         import_torchvision()
@@ -30,7 +30,7 @@ class Detector:
         self._network.eval()
 
     def __call__(self, image: Image) -> list[Region]:
-        """Up to 20 boxes in pixels of an image (H, W, 3), surest first, each with its category as label."""
+        """Up to 20 regions of an image (H, W, 3), in pixels, best first, labelled with their category."""
         import torch
 
         pixels = torch.tensor(image.transpose(2, 0, 1), dtype=torch.float32) / 255

@@ -1,4 +1,4 @@
-"""Which boxes of a picture get a descriptor of their own."""
+"""Find the regions of an image: whole image, R-MAC grid and detectors."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -10,18 +10,19 @@ from retrieval.errors import pick
 from retrieval.types import Box, Image, Region, Vectors
 
 WANTED_OVERLAP = 0.4
+"""Target overlap of neighbouring grid squares."""
 
 
 def whole(width: int, height: int, levels: int) -> list[Region]:
-    """The picture itself."""
+    """One region: the whole image."""
     return [Region(Box(0, 0, width, height), "whole")]
 
 
 def grid(width: int, height: int, levels: int) -> list[Region]:
     """The R-MAC grid (Tolias et al., ICLR 2016): squares of side 2 min(W, H) / (level + 1), level by level.
 
-    `level` squares stand along the shorter side; along the longer one as many more as make neighbours overlap by
-    about 40 %. A 4:3 picture has 20 regions at 3 levels.
+    The shorter side has `level` squares. The longer side has additional squares, so that neighbours overlap by about
+    40 %. A 4:3 image has 20 regions at 3 levels.
     """
     short, long = sorted((width, height))
     extra = _extra_along_the_longer_side(short, long)
@@ -39,7 +40,7 @@ def grid(width: int, height: int, levels: int) -> list[Region]:
 
 
 Find = Callable[[Image], list[Region]]
-"""An image (H, W, 3) -> regions in its pixels, best first, each with a score from 0 to 1; few or none may be there."""
+"""An image (H, W, 3) -> regions in its pixels, best first, with scores from 0 to 1; may be empty."""
 RegionMaker = Callable[[int, int, int], list[Region]]
 REGIONS: dict[str, RegionMaker] = {"whole": whole, "grid": grid}
 
@@ -47,10 +48,10 @@ REGIONS: dict[str, RegionMaker] = {"whole": whole, "grid": grid}
 def find_regions(
     image: Image, size: tuple[int, int], sources: Iterable[str], levels: int, detectors: Mapping[str, Find]
 ) -> list[Region]:
-    """The regions of a picture, of each of the kinds named, in that order; of equal boxes the first.
+    """The regions of an image from each source, in order, without repeated boxes. Raises UnknownName.
 
-    They are in pixels of the original (width, height), of which `image` may be a smaller copy. What is not laid out by
-    size alone is found in the pixels by the finder of that name.
+    `detectors` are looked up first, then REGIONS. Boxes are in pixels of the original (width, height) `size`; `image`
+    may be a smaller copy.
     """
     found: dict[Box, Region] = {}
     for kind in sources:
@@ -64,7 +65,7 @@ def find_regions(
 
 
 def _scaled(regions: Iterable[Region], image: Image, size: tuple[int, int]) -> list[Region]:
-    """The same regions in pixels of the original; none of them is empty or reaches out of it."""
+    """Regions scaled to pixels of the original and clipped to it, without empty ones."""
     x, y = size[0] / image.shape[1], size[1] / image.shape[0]
     scaled = []
     for region in regions:
@@ -76,9 +77,9 @@ def _scaled(regions: Iterable[Region], image: Image, size: tuple[int, int]) -> l
 
 
 def drop_duplicate_regions(vectors: Vectors, similarity: float) -> list[int]:
-    """Which regions of one image to keep, by their descriptors (R, D): not one that a kept one before it repeats.
+    """Indices of the regions of one image to keep: drop each that is too similar to an earlier kept one.
 
-    The first is always kept. Regions come larger ones first, so that what is dropped is a part of what stays.
+    vectors (R, D) are unit descriptors, larger regions first, so that the larger of two duplicates is kept.
     """
     similar = vectors @ vectors.T
     kept: list[int] = []
@@ -89,7 +90,7 @@ def drop_duplicate_regions(vectors: Vectors, similarity: float) -> list[int]:
 
 
 def _extra_along_the_longer_side(short: int, long: int) -> int:
-    """How many squares more the longer side gets, so that level 1 overlaps as nearly by 40 % as 1 to 6 more allow."""
+    """Additional squares on the longer side, 1 to 6, for an overlap closest to 40 % at level 1; 0 if square."""
     if short == long:
         return 0
     steps = np.arange(1, 7)

@@ -1,4 +1,4 @@
-"""Boxes of what stands out in a picture, without any network."""
+"""Propose boxes of salient objects, without a network."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,49 +10,49 @@ from numpy.typing import NDArray
 
 from retrieval.types import Box, Image, Region
 
-_SIDE = 128  # longest side, in pixels, of the copy that is looked at
-_SHARES = 0.17 * 1.27 ** np.arange(7)  # of a box in the picture, as the root of its area: 0.17 to 0.71
+_SIDE = 128  # longest side, in pixels, of the analysed copy
+_SHARES = 0.17 * 1.27 ** np.arange(7)  # square root of box area over image area: 0.17 to 0.71
 _ASPECTS = 2 ** np.arange(-1, 1.5, 0.5)  # width to height
-_STEP = 0.25  # of its side that a box moves on
-_LEAST_SHARE, LEAST_PIXELS = 0.05, 8  # of a side of a box; no search takes fewer pixels
-_OVERLAP = 0.4  # intersection over union from which on two boxes say the same
-_CLOSE = 1.5  # times the score of a box round a contour, which fits a thing more closely than any fixed window
-_SURROUNDINGS = 1.5  # times as wide and high as the box
-_LOOKED_AT = 1200  # boxes that stand out most, whose colours are compared: of some 5000
-_CENTRE = 0.3  # standard deviation, in sides of the picture, of how far off the middle people put what they show
-_LEVELS = 3  # equally frequent steps along each axis of CIELAB
-_PATCH = 2  # pixels along each side of the squares in which colours are counted
+_STEP = 0.25  # sliding-window step, as a share of the box side
+_LEAST_SHARE, LEAST_PIXELS = 0.05, 8  # minimum box side: share of the image side, pixels
+_OVERLAP = 0.4  # intersection over union above which boxes are duplicates
+_CLOSE = 1.5  # score factor for contour boxes, which fit objects more closely than sliding windows
+_SURROUNDINGS = 1.5  # enlargement of a box for colour contrast
+_LOOKED_AT = 1200  # most salient boxes, of about 5000, whose colour contrast is computed
+_CENTRE = 0.3  # standard deviation of the centre prior, as a share of the image side
+_LEVELS = 3  # colour quantiles per CIELAB channel
+_PATCH = 2  # side, in pixels, of the patches in which colours are counted
 
 
 @dataclass(frozen=True, slots=True)
 class _Boxes:
-    """Boxes of a picture that compete, and what sizes alone say of them."""
+    """Candidate boxes and their weights."""
 
     edges: NDArray[np.int64]
-    """(N, 4), in pixels of the picture."""
+    """(N, 4), in pixels of the image."""
     places: NDArray[np.float64]
-    """(N, 4), in those of the small copy that is looked at."""
+    """(N, 4), in pixels of the small copy."""
     corners: NDArray[np.int64]
-    """(4, N): the places in whole pixels."""
+    """(4, N): `places`, rounded."""
     weights: NDArray[np.float64]
-    """(N,): what the salience in a box counts for, by its size and by how near to the middle it lies."""
+    """(N,): salience weights, by box size and distance from the image centre."""
 
 
 def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
-    """Up to `count` boxes of what stands out in a picture (H, W, 3), in its pixels, best first; few overlap much.
+    """Up to `count` boxes of salient objects in an image (H, W, 3), in its pixels, best first, with limited overlap.
 
-    A good box holds much salience for its size, has other colours than what surrounds it, and lies near the middle.
-    None is the whole picture, and a picture without any detail has none. Deterministic.
+    The score combines salience relative to size, colour contrast to the surroundings, and closeness to the centre. No
+    box covers the whole image. An image without detail has no boxes. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
-    return [box for box, _ in _best(small, _windows(size, small.shape[:2]), count)]
+    return [box for box, _ in _top_boxes(small, _windows(size, small.shape[:2]), count)]
 
 
 def propose_regions(image: Image, count: int = 10) -> list[Region]:
-    """Up to `count` regions of a picture (H, W, 3) that may hold one thing, in its pixels, best first.
+    """Up to `count` object proposals in an image (H, W, 3), in its pixels, best first, with limited overlap.
 
-    Boxes round contours compete with those that `suggest_boxes` chooses from; few overlap much. A score is a box's as a
-    share of the best one's, so the first has 1. Deterministic.
+    Candidates are the windows of `suggest_boxes` and boxes around contours. Scores are relative to the best, which
+    has 1. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
     contours = _boxes(_contours(small, size), size, small.shape[:2], _CLOSE)
@@ -63,12 +63,12 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
         np.hstack([contours.corners, windows.corners]),
         np.concatenate([contours.weights, windows.weights]),
     )
-    found = _best(small, both, count)
+    found = _top_boxes(small, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
 
-def _best(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
-    """The boxes with the highest scores in the small copy of a picture, and these; none overlaps a better one much."""
+def _top_boxes(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
+    """The highest-scoring boxes and their scores, after non-maximum suppression. `small` is the small copy."""
     smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
     stand_out = _sums(cv2.integral(_salience(lab))[:, :, None], boxes.corners)[:, 0] * boxes.weights
@@ -88,7 +88,7 @@ def _best(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float]]:
 
 @lru_cache(64)
 def _windows(size: tuple[int, int], small: tuple[int, int]) -> _Boxes:
-    """Boxes of several sizes and shapes, all over a picture of that (width, height) with a copy of that (h, w)."""
+    """Sliding windows of several sizes and aspects, for an image (width, height) and its small copy (h, w)."""
     width, height = size
     least = max(_LEAST_SHARE * width, LEAST_PIXELS), max(_LEAST_SHARE * height, LEAST_PIXELS)
     found = [np.zeros((0, 4), np.int64)]
@@ -102,7 +102,7 @@ def _windows(size: tuple[int, int], small: tuple[int, int]) -> _Boxes:
 
 
 def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, int], worth: float = 1.0) -> _Boxes:
-    """Boxes (N, 4) of a picture of that (width, height) with a copy of that (h, w); `worth` multiplies the weights."""
+    """Make _Boxes from edges (N, 4). `size` and `small` as in `_windows`; `worth` multiplies the weights."""
     places = edges * np.tile(np.divide(small[::-1], size), 2)
     corners = _corners(small, places)
     x0, y0, x1, y1 = corners
@@ -113,9 +113,9 @@ def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, in
 
 
 def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
-    """Boxes (N, 4) round what strong edges enclose, not too small and never everything.
+    """Bounding boxes (N, 4) of strong contours, without tiny ones and those of the whole image.
 
-    `small` is a copy of the picture of that (width, height), in whose pixels the boxes are.
+    `small` is the small copy. Boxes are in pixels of the image, whose (width, height) is `size`.
     """
     height, width = small.shape[:2]
     lab = cv2.cvtColor(cv2.GaussianBlur(small, (0, 0), 1), cv2.COLOR_RGB2LAB)
@@ -125,7 +125,7 @@ def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
     outlines, _ = cv2.findContours(edges, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     boxes = np.array([cv2.boundingRect(outline) for outline in outlines], np.int64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    boxes += np.array([1, 1, -1, -1])  # a slope reaches a pixel beyond what it bounds
+    boxes += np.array([1, 1, -1, -1])  # the gradient extends one pixel beyond the object
     boxes = np.rint(boxes * np.tile(np.divide(size, (width, height)), 2)).astype(np.int64)
     sides, least = boxes[:, 2:] - boxes[:, :2], np.maximum(np.multiply(_LEAST_SHARE, size), LEAST_PIXELS)
     return np.asarray(boxes[(sides >= least).all(axis=1) & (sides < size).any(axis=1)])
@@ -137,9 +137,9 @@ def _starts(length: int, side: int) -> NDArray[np.int64]:
 
 
 def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[np.float32]:
-    """How far the colours in each box (N, 4) of a picture (h, w, 3) differ from those round it: (N,), 0 to 1.
+    """Colour contrast of each box (N, 4) to its surroundings in an image (h, w, 3): (N,), 0 to 1.
 
-    The chi-squared distance of their histograms; 0 where one is empty.
+    The chi-squared distance of the colour histograms; 0 if one is empty.
     """
     counts, boxes = _colours(lab), boxes / _PATCH
     integral = cv2.integral(counts)  # (h + 1, w + 1, C)
@@ -153,17 +153,17 @@ def _contrast(lab: NDArray[np.float32], boxes: NDArray[np.float64]) -> NDArray[n
 
 
 def shrunk(image: Image) -> Image:
-    """At most _SIDE pixels on the longest side."""
+    """Shrink an image to a longest side of at most _SIDE pixels."""
     height, width = image.shape[:2]
     scale = min(_SIDE / max(height, width), 1)
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    every = max(height, width) // (4 * _SIDE) or 1  # pixel: averaging all of a large picture would take longest
+    every = max(height, width) // (4 * _SIDE) or 1  # step; averaging all pixels of a large image is slow
     coarse = np.ascontiguousarray(image[::every, ::every])
     return np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The spectral residual (Hou & Zhang, CVPR 2007) of a picture (h, w, 3): what its spectrum does not expect."""
+    """Spectral residual salience (Hou & Zhang, CVPR 2007): (h, w, 3) -> (h, w)."""
     channels = np.moveaxis(cv2.resize(lab, (64, 64), interpolation=cv2.INTER_AREA), 2, 0)
     spectra = scipy.fft.fft2(channels)
     strengths = np.abs(spectra) + np.float32(1e-3)
@@ -176,7 +176,7 @@ def _salience(lab: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """How many pixels of each patch of a picture (h, w, 3) have each of its colours: (h / _PATCH, w / _PATCH, C)."""
+    """Colour histogram of each patch: (h, w, 3) -> pixel counts (h / _PATCH, w / _PATCH, C)."""
     h, w = -(-lab.shape[0] // _PATCH), -(-lab.shape[1] // _PATCH)
     colour = sum(_level(channel) * _LEVELS**axis for axis, channel in enumerate(np.moveaxis(lab, 2, 0)))
     patch = (np.arange(lab.shape[0]) // _PATCH * w)[:, None] + np.arange(lab.shape[1]) // _PATCH
@@ -185,19 +185,19 @@ def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _level(channel: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Which of the equally frequent steps each value belongs to."""
-    some = channel[::2, ::2].ravel()  # a quarter of them says the same
+    """The quantile number of each value, 0 to _LEVELS - 1."""
+    some = channel[::2, ::2].ravel()  # a quarter of the pixels is enough
     places = len(some) * np.arange(1, _LEVELS) // _LEVELS
     return np.asarray(sum(channel > step for step in np.partition(some, places)[places]), np.int64)
 
 
 def _corners(grid: tuple[int, int], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Boxes (N, 4) in whole cells of a grid of that (h, w) and within it: x0, y0, x1, y1, (4, N)."""
+    """Boxes (N, 4), rounded and clipped to a grid of this (h, w): x0, y0, x1, y1 as (4, N)."""
     return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(grid[::-1], 2)[:, None])
 
 
 def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What lies in each of the boxes (4, N), by an integral image (h + 1, w + 1, C): (N, C)."""
+    """Sums over boxes (4, N) from an integral image (h + 1, w + 1, C) -> (N, C)."""
     (x0, y0, x1, y1), width = corners, integral.shape[1]
     flat = integral.reshape(-1, integral.shape[2])
     sums = flat[y1 * width + x1] - flat[y0 * width + x1] - flat[y1 * width + x0] + flat[y0 * width + x0]
@@ -205,7 +205,7 @@ def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[
 
 
 def _overlaps(box: NDArray[np.int64], boxes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Intersection over union of one box (4,) with each of others (N, 4)."""
+    """Intersection over union of a box (4,) with others (N, 4) -> (N,)."""
     x0, y0, x1, y1 = boxes.T
     across = np.minimum(box[2], x1) - np.maximum(box[0], x0)
     down = np.minimum(box[3], y1) - np.maximum(box[1], y0)

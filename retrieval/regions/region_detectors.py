@@ -1,4 +1,4 @@
-"""Ways to find the things in a picture, each with its weights, its licence and the library it needs."""
+"""The table of region detectors, each with its weights, licence and required package."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from retrieval.regions.sam import SAM_VIT_B, SegmentAnything
 from retrieval.types import Image, Progress, Region
 
 Find = Callable[[Image], list[Region]]
-"""An image (H, W, 3) -> regions in its pixels, best first, each with a score from 0 to 1; few or none may be there."""
+"""An image (H, W, 3) -> regions in its pixels, best first, with scores from 0 to 1; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegionDetector:
-    """`make` takes the weights file, which is an empty path where there are no weights, and gives what finds."""
+    """A region detector. `make` turns the path of the weights file (empty without weights) into a detector function."""
 
     name: str
     make: Callable[[Path], Find]
@@ -28,7 +28,7 @@ class RegionDetector:
     needs: OptionalPackage | None = None
 
     def start(self) -> Find:
-        """Ready to look at pictures, from many threads at once. Raises WeightsMissing, RuntimeMissing."""
+        """Load the detector. The result is thread-safe. Raises WeightsMissing, RuntimeMissing."""
         if self.needs:
             self.needs.check(self.name)
         return self.make(need_weights(self.weights) if self.weights else Path())
@@ -60,11 +60,11 @@ WITHOUT_WEIGHTS = "proposals"
 
 
 def choose_region_detector(name: str, offline: bool, progress: Progress | None = None) -> tuple[RegionDetector, str]:
-    """The finder of that name with its weights on disk, or the one that needs none and a sentence that says why.
+    """Return the detector with its weights on disk, or the fallback without weights and a message that says why.
 
-    The sentence is empty when it is the one asked for. Raises UnknownName.
+    The message is empty for the requested detector. Raises UnknownName.
     """
-    wanted = pick(REGION_DETECTORS, "way of finding regions", name)
+    wanted = pick(REGION_DETECTORS, "region detector", name)
     try:
         if wanted.needs:
             wanted.needs.check(wanted.name)
@@ -72,6 +72,5 @@ def choose_region_detector(name: str, offline: bool, progress: Progress | None =
             have_weights(wanted.weights, offline, progress)
         return wanted, ""
     except (WeightsMissing, RuntimeMissing) as reason:
-        return REGION_DETECTORS[
-            WITHOUT_WEIGHTS
-        ], f"Regions come from {WITHOUT_WEIGHTS}, which need no weights: {in_short(reason)}"
+        sentence = f"Using the region detector {WITHOUT_WEIGHTS}, which needs no weights. {in_short(reason)}"
+        return REGION_DETECTORS[WITHOUT_WEIGHTS], sentence

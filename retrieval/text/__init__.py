@@ -1,1 +1,1 @@
-"""Search by a sentence."""
+"""Text search."""

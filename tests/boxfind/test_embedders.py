@@ -42,7 +42,7 @@ def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
     settings = Settings.load(regions=("whole", "detector", "sam", "grid"), offline=True)
     sources, notes = region_sources(settings)
     assert list(sources) == ["whole", "proposals", "grid"]
-    assert len(notes) == 2 and all("Regions come from proposals" in note for note in notes)
+    assert len(notes) == 2 and all("Using the region detector proposals" in note for note in notes)
     assert recipe_of(settings).regions == ("whole", "proposals", "grid")
     assert recipe_of(settings).detectors == ("", "", "")
 

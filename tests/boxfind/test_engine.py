@@ -53,7 +53,7 @@ def test_build_then_search(settings):
     gallery = engine.gallery()
     assert gallery.folder == folder and engine.gallery() is gallery
     assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
-    assert gallery.manifest.note.startswith("Using efficientnet-lite0")
+    assert gallery.manifest.note.startswith("Using the bundled backbone efficientnet-lite0")
     assert engine.build_state().state == "done" and told
     picture = load_image(settings.gallery_dir / "4.png")
     hits = engine.search(gallery, picture, Box.whole(picture), top=3)
@@ -72,7 +72,7 @@ def test_both_rankings_and_no_other(settings):
         assert all(hit.score == sum(hit.parts.values()) for hit in hits)
     assert hits[0].parts.keys() == {"expansion", "diffusion", "verification"}  # of the best ranking
     assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
-    with pytest.raises(UnknownName, match="no ranking called 'bets'; there are: best, euclidean, fast, sift"):
+    with pytest.raises(UnknownName, match="no ranking called 'bets'; choose from: best, euclidean, fast, sift"):
         engine.search(engine.gallery(), picture, Box.whole(picture), ranking="bets")
 
 
@@ -109,7 +109,7 @@ def test_one_box_is_the_special_case(built, pictures, ranking):
 
 def test_a_request_without_an_object_says_what_to_do(built, pictures):
     for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
-        with pytest.raises(BadBox, match="draw one round"):
+        with pytest.raises(BadBox, match="drag a box around"):
             built.answer(built.gallery(), Request(examples), pictures)
 
 
@@ -250,7 +250,7 @@ def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path
     [
         ({"weights_sha256": "f00dfeed" + "0" * 56}, ("f00dfeed", LITE0.weights.sha256[:8])),
         ({"preprocessing": 77}, ("preprocessing 77", f"preprocessing {LITE0.preprocessing}")),
-        ({"backbone": "vgg19"}, ("vgg19", "does not have")),
+        ({"backbone": "vgg19"}, ("vgg19", "does not include")),
     ],
 )
 def test_an_index_of_another_recipe_is_refused_and_both_are_named(settings, build_index, make_embedder, changes, both):

@@ -43,7 +43,7 @@ def test_an_administrator_adds_pictures_and_finds_them(adding: Page, gallery: Pa
     adding.get_by_text("notes.png").wait_for()
     adding.get_by_role("button", name="Add to the gallery").click()
     adding.get_by_text("2 pictures were added").wait_for()
-    adding.get_by_text("notes.png is not a picture in a known format").wait_for()
+    adding.get_by_text("notes.png is not a picture in a supported format").wait_for()
     assert {path.name: path.read_bytes() for path in (gallery / "added").iterdir()} == pictures
     adding.get_by_text("10 pictures").first.wait_for(timeout=120_000)
     adding.screenshot(path=PICTURES / "added.png")

@@ -21,7 +21,7 @@ def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_
         visitor.set_default_timeout(30_000)
         visitor.goto(address)
         visitor.get_by_role("heading", name="Find an object").wait_for(timeout=120_000)
-        expect(visitor.get_by_text("Regions come from proposals")).to_be_visible()
+        expect(visitor.get_by_text("Using the region detector proposals")).to_be_visible()
         visitor.locator("input[type=file]").set_input_files(
             {"name": "rings.png", "mimeType": "image/png", "buffer": rings(320, 240)}
         )

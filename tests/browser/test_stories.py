@@ -155,7 +155,7 @@ def test_r03_a_file_that_is_no_picture_is_answered_with_a_sentence(page: Page) -
     page.locator("input[type=file]").set_input_files(
         {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"shopping list"}
     )
-    page.get_by_text("notes.jpg is not a picture in a known format").wait_for()
+    page.get_by_text("notes.jpg is not a picture in a supported format").wait_for()
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 

@@ -73,7 +73,7 @@ def test_unknown_names(gallery: Path, build_index):
     folder = build_index(gallery)
     with pytest.raises(IndexProblem, match=r"no picture 'gone\.png'"):
         open_gallery(folder).entry("gone.png")
-    with pytest.raises(UnknownName, match="there are: auto, cells, flat, half"):
+    with pytest.raises(UnknownName, match="choose from: auto, cells, flat, half"):
         open_gallery(folder, "round")
 
 

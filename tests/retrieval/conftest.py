@@ -1,4 +1,4 @@
-"""A gallery in plain numpy that every ranking can be asked about, without files and without a network."""
+"""Fixtures: an in-memory NumPy gallery for rankings, without files or a network."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uin
 
 @dataclass
 class NumpyGallery:
-    """Region vectors (N, D), the image (N,) each belongs to, and by image number the keypoints some of them have."""
+    """Region vectors (N, D), their image numbers (N,), and keypoints by image number for some images."""
 
     region_vectors: np.ndarray
     images: np.ndarray
@@ -50,7 +50,7 @@ class NumpyGallery:
 
     def nearest(self, descriptor, count):
         scores = self.region_vectors @ descriptor
-        upset = np.random.default_rng(len(scores)).permutation(len(scores))  # which of equal ones come is left open
+        upset = np.random.default_rng(len(scores)).permutation(len(scores))  # ties come in arbitrary order
         rows = upset[np.argsort(-scores[upset], kind="stable")][:count]
         rows = rows[np.lexsort((rows, -scores[rows]))]
         self.fetched = max(self.fetched, count)
@@ -89,7 +89,7 @@ def numpy_gallery() -> Callable[..., NumpyGallery]:
 
 @pytest.fixture(scope="session")
 def random_gallery() -> Callable[[int, int, int], tuple[NumpyGallery, np.ndarray]]:
-    """A gallery and a query whose coordinates are eighths, so that products are exact and ties are ties."""
+    """A gallery and a query with coordinates in eighths, so that products and ties are exact."""
 
     def drawn(seed: int, images: int, most_regions: int) -> tuple[NumpyGallery, np.ndarray]:
         rng = np.random.default_rng(seed)
@@ -104,7 +104,7 @@ def random_gallery() -> Callable[[int, int, int], tuple[NumpyGallery, np.ndarray
 
 @pytest.fixture(scope="session")
 def png() -> Callable[[int, int, int, int, Iterable[bytes]], bytes]:
-    """A PNG of any size and depth, made without Pillow; `kind` is its colour type, each row begins with a filter."""
+    """A PNG of any size and bit depth, written without Pillow. `kind` is the colour type; rows start with a filter."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

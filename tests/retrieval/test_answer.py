@@ -1,4 +1,4 @@
-"""A request is answered by what it asks for, and by nothing else."""
+"""A request uses the models and images it needs, and no others."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ VECTORS = unit(np.random.default_rng(3).normal(size=(20, 8)))
 
 @dataclass
 class Asked:
-    """What was loaded for an answer, in turn."""
+    """The models loaded for an answer, in order."""
 
     loaded: list[str]
 
@@ -57,7 +57,7 @@ def test_a_box_needs_no_text_and_a_sentence_needs_no_query(gallery, asked):
 
 def test_nothing_is_loaded_for_a_request_that_asks_for_nothing(gallery, asked):
     for examples in ((), (Example("a", BOX, "not"),)):
-        with pytest.raises(BadBox, match="draw one round"):
+        with pytest.raises(BadBox, match="drag a box around"):
             answered(Request(examples), gallery, asked)
     assert asked.loaded == []
 

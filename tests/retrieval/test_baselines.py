@@ -1,4 +1,4 @@
-"""Rankings to compare with: keypoints alone, and the Euclidean distance."""
+"""Baseline rankings: keypoints alone and Euclidean distance."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""BLAS keeps to what is asked for while bodies overlap, and afterwards has the threads it had before."""
+"""BLAS thread limits hold while bodies overlap and are restored afterwards."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_bodies_that_overlap_in_two_threads(leaves_first):
                 seen.append(numpy_threads())
         if number == leaves_first:
             ended.set()
-        alive.wait()  # threadpoolctl listens to the first thread that sets a limit for as long as it lives
+        alive.wait()  # threadpoolctl obeys the first thread that sets a limit for as long as it lives
 
     second_may_enter, alive = threading.Event(), threading.Barrier(3, timeout=10)
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""How many CPUs a process may use: affinity, and the quotas of control groups read from drawn trees."""
+"""CPU counts from affinity and from cgroup quotas in synthetic file trees."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def proc(tmp_path: Path) -> Path:
 
 
 def version_2(proc: Path, path: str, root: str = "/", mount: str = "cgroup") -> Path:
-    """A process in the group `path`; where the groups are mounted."""
+    """Write the /proc files of a process in the cgroup `path`, with its mounts."""
     folder = proc.parent / mount
     (proc / "cgroup").write_text(f"0::{path}\n")
     shown = str(folder).replace(" ", SPACE)

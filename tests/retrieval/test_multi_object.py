@@ -1,4 +1,4 @@
-"""Pictures that hold everything that is wanted and nothing that is not."""
+"""Search for images with all wanted objects and no unwanted ones."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def hit(image: str, score: float, box: Box = LEFT, confidence: str = "possible",
 
 @pytest.fixture
 def rankings(monkeypatch):
-    """Says what is found for each object, by the first number of its descriptor."""
+    """Set the ranking of each object, keyed by the first value of its descriptor."""
 
     def are(**found: list[Hit]) -> list[Query]:
         queries = {name: Query((FLAT,), np.array([n], np.float32)) for n, name in enumerate(found)}
@@ -143,13 +143,13 @@ def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_g
 @pytest.mark.parametrize(
     ("unwanted", "kept"),
     [
-        (hit("x", 0.9, RIGHT, "likely"), False),  # a thing of its own
-        (hit("x", 0.9, RIGHT, "possible"), True),  # not surely there
-        (hit("x", 0.4, LEFT, "likely"), True),  # the same thing, and it is rather the wanted one
-        (hit("x", 0.6, LEFT, "unlikely"), False),  # the same thing, and it is rather the other
-        (hit("x", 0.4, LEFT, "likely", "verified"), False),  # details agree
-        (hit("x", 9.0, LEFT, "likely", similarity=0.4), True),  # by likeness, not by score
-        (hit("x", 0.9, Box(0, 0, 100, 51), "unlikely"), False),  # more than half in common
+        (hit("x", 0.9, RIGHT, "likely"), False),  # another object
+        (hit("x", 0.9, RIGHT, "possible"), True),  # not certain
+        (hit("x", 0.4, LEFT, "likely"), True),  # same place, and the wanted object is stronger
+        (hit("x", 0.6, LEFT, "unlikely"), False),  # same place, and the unwanted object is stronger
+        (hit("x", 0.4, LEFT, "likely", "verified"), False),  # verified
+        (hit("x", 9.0, LEFT, "likely", similarity=0.4), True),  # decided by similarity, not by score
+        (hit("x", 0.9, Box(0, 0, 100, 51), "unlikely"), False),  # overlap above one half
         (hit("x", 0.9, Box(0, 0, 100, 49), "unlikely"), True),
         (hit("elsewhere", 0.9, LEFT, "likely"), True),
     ],

@@ -1,4 +1,4 @@
-"""A search has one object, whatever becomes of its boxes."""
+"""Every change of the boxes leaves a request with exactly one object."""
 
 from typing import get_args
 

@@ -1,4 +1,4 @@
-"""Two rankings: one vector search, and one that looks again at what it found and never loses any of it."""
+"""The rankings `fast` (one vector search) and `best` (re-ranking that never drops an image)."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def asked(descriptor: np.ndarray, crop: np.ndarray = FLAT) -> Query:
 
 
 def ranked(hits: list[Hit]) -> list[tuple]:
-    """All but the similarity: beyond the shortlist it is only bounded, so it may depend on how many are asked for."""
+    """Hits without their similarity, which depends on `top` beyond the shortlist."""
     return [(hit.image, hit.region, hit.score, dict(hit.parts)) for hit in hits]
 
 
@@ -38,7 +38,7 @@ def drawn_gallery(numpy_gallery, seed: int, images: int, **more):
 
 
 def blocks(seed: int, width: int = 240, height: int = 208) -> np.ndarray:
-    """A picture with very many corners."""
+    """An image with very many corners."""
     colours = np.random.default_rng(seed).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
     return colours.repeat(16, axis=0).repeat(16, axis=1)
 
@@ -51,7 +51,7 @@ def showing(crop: np.ndarray, x: int, y: int, seed: int) -> np.ndarray:
 
 @pytest.fixture
 def verified(monkeypatch):
-    """Says what verification finds: inliers by image number. Returns the calls it got, candidates each."""
+    """Fake verification with inliers by image number. Returns the candidates of each call."""
     asked_for: list[list[int]] = []
 
     def by(inliers: dict[int, int]) -> list[list[int]]:
@@ -79,7 +79,7 @@ def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
         assert hit.similarity == hit.score and hit.parts == {"similarity": hit.score}
         assert hit.confidence == gallery.background.confidence(hit.score, images)
     assert gallery.read == []
-    assert hits == search(asked(query), gallery, top=top)  # it is the default
+    assert hits == search(asked(query), gallery, top=top)  # `fast` is the default
 
 
 @settings(max_examples=25)
@@ -90,7 +90,7 @@ def test_best_ranks_every_image_once_and_fewer_are_the_first_of_more(numpy_galle
     assert sorted(hit.image for hit in everything) == [f"{n:05d}" for n in range(images)]
     assert ranked(search(asked(query), gallery, "best", top)) == ranked(everything[:top])
     scores = np.array([hit.score for hit in everything])
-    assert np.diff(scores, prepend=scores[0]).max() < 1e-6  # descending, but for the rounding of single precision
+    assert np.diff(scores, prepend=scores[0]).max() < 1e-6  # descending up to float32 rounding
 
 
 @settings(max_examples=12)
@@ -130,7 +130,7 @@ def test_similarity_is_the_same_whatever_the_ranking(numpy_gallery):
 
 
 def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch):
-    """The query looks like one end of a chain of views; its other end is no nearer to it than what is unrelated."""
+    """The query resembles one end of a chain of views. The other end is no nearer to it than unrelated images."""
     turn = np.deg2rad(np.arange(0, 91, 10))
     chain = np.stack([np.cos(turn), np.sin(turn), 0 * turn, 0 * turn], axis=1)
     unrelated = unit(np.abs(np.random.default_rng(0).normal(size=(20, 2))) + 1)
@@ -250,7 +250,7 @@ def test_images_with_evidence_come_nearer_and_none_is_lost(numpy_gallery, seed, 
 
 
 def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]:
-    """The scores of all images where verification finds so many inliers, by image number."""
+    """The scores of all images by image number, for given inlier counts."""
 
     def found(query, size, images, read, seconds):
         counts = [inliers.get(image, 0) for image in images]
@@ -326,7 +326,7 @@ def test_searching_twice_gives_the_same(numpy_gallery, ranking):
 
 def test_an_unknown_ranking(numpy_gallery):
     gallery = numpy_gallery(np.ones((1, 1), np.float32), np.zeros(1, int))
-    with pytest.raises(UnknownName, match="there are: best, euclidean, fast, sift"):
+    with pytest.raises(UnknownName, match="choose from: best, euclidean, fast, sift"):
         search(asked(np.ones(1, np.float32)), gallery, "fats")
 
 

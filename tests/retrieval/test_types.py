@@ -1,4 +1,4 @@
-"""Boxes and unit vectors keep their promises."""
+"""Invariants of boxes and unit vectors."""
 
 import numpy as np
 import pytest
@@ -41,11 +41,11 @@ def test_unit_vectors():
     assert made.dtype == np.float32
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-6)
     assert np.allclose(made * np.linalg.norm(vectors, axis=1, keepdims=True), vectors, rtol=1e-5)
-    assert not unit(np.zeros((2, 3))).any()  # and no division by nothing
+    assert not unit(np.zeros((2, 3))).any()  # and no division by zero
 
 
 def test_an_unknown_name_quotes_the_table():
     assert pick({"a": 1}, "pooling", "a") == 1
-    with pytest.raises(UnknownName, match=r"no pooling called 'gme'; there are: gap, gem\.") as caught:
+    with pytest.raises(UnknownName, match=r"no pooling called 'gme'; choose from: gap, gem\.") as caught:
         pick({"gem": 1, "gap": 2}, "pooling", "gme")
     assert isinstance(caught.value, BoxfindError)

@@ -107,7 +107,7 @@ def test_a_build_that_fails_is_one_line(place, boxfind, tmp_path: Path):
     assert boxfind(*build, tmp_path / "gone").failed("no gallery folder")
     assert boxfind(*build, tmp_path / "empty").failed("no picture in")
     for backbone, says in {
-        "resnet51": "there are: auto, clip-rn50, efficientnet-b0",
+        "resnet51": "choose from: auto, clip-rn50, efficientnet-b0",
         "resnet50": "not on this machine",
     }.items():
         assert boxfind(*build, place.gallery, "--backbone", backbone).failed(says)

@@ -124,7 +124,7 @@ def test_other_requests_that_fail_are_one_line(place, boxfind, tmp_path: Path, m
     picture = place.gallery / "01.png"
     good_search = ("search", "--index", place.index, "--image", picture)
     assert boxfind("search", "--index", tmp_path / "gone", "--image", picture).failed("no index")
-    assert boxfind(*good_search, "--rank", "bets").failed("bets", "there are: best, euclidean, fast, sift")
+    assert boxfind(*good_search, "--rank", "bets").failed("bets", "choose from: best, euclidean, fast, sift")
     assert boxfind("verify", "--index", tmp_path / "gone").failed("no index")
     assert boxfind("evaluate", "--index", place.index, "--dataset", tmp_path).failed("queries.csv")
     (tmp_path / "file").touch()

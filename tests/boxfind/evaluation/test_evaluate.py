@@ -174,7 +174,7 @@ def test_several_sets_of_labels_and_the_published_protocol(engine, dataset):
     assert found.rows[2].quality == {}
     assert found.rows[1].quality["hard"] != rate(rankings[1], {"4.png"}, pictures)
     assert found.queries == 2 and found.mean("easy") == PERFECT
-    with pytest.raises(UnknownName, match="no protocol called 'published'; there are: rectangular, revisited"):
+    with pytest.raises(UnknownName, match="no protocol called 'published'; choose from: rectangular, revisited"):
         evaluate(engine, engine.gallery(), replace(data, protocol="published"), "fast", quiet)
 
 

@@ -173,5 +173,5 @@ def test_when_nothing_is_likely_the_page_says_so(answer: SearchResult):
     assert "The best" in heading(replace(first, confidence="likely"))
     assert "The 2 best" in heading(*[replace(first, confidence="possible")] * 2)
     unlikely = heading(replace(first, confidence="unlikely"))
-    assert "Nearest look-alikes" in unlikely and "There may be no match" in unlikely
-    assert "Nothing was found" in heading() and "There may be no match" not in heading()
+    assert "Nearest look-alikes" in unlikely and "No confident match" in unlikely
+    assert "Nothing was found" in heading() and "No confident match" not in heading()

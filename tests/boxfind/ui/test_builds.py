@@ -348,7 +348,9 @@ def test_r44_missing_weights_are_told_without_the_folder_they_are_looked_for_in(
     app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     def missing(engine: Engine, recipe: object) -> None:
-        raise WeightsMissing("/opt/weights/net.pth is not the weights file it should be", "delete it and start again")
+        raise WeightsMissing(
+            "The weights file /opt/weights/net.pth has the wrong checksum", "delete it and start again"
+        )
 
     monkeypatch.setattr(Engine, "embedder", missing)
     choose(app, pictures / "03.png")

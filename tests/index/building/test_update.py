@@ -211,7 +211,7 @@ def test_an_index_of_format_4_is_read_again_once(many: Path, build_index, counti
     updated = build_index(many, embedder=counting.embedder, notify=said.append)
     assert counting.seen == 40 and read_manifest(updated).recipe.keypoints == 500
     assert said == [
-        "All 40 pictures are read again: keypoints changed from an unknown number (the index is of an earlier version) "
+        "All 40 pictures are read again: keypoints changed from an unknown number (index from an earlier version) "
         "to 500."
     ]
     assert build_index(many, notify=said.append) == updated and len(said) == 1
@@ -227,7 +227,7 @@ def test_why_all_pictures_are_read_again_is_said(many: Path, build_index, make_e
     for number in range(40):
         Pillow.fromarray(draw(300 + number, 64, 48)).save(many / f"more-{number}.png")
     build_index(many, notify=said.append)
-    changes = "side of a picture changed from {} to {}; keypoints changed from {} to {}"
+    changes = "image side changed from {} to {}; keypoints changed from {} to {}"
     assert said == [
         "All 40 pictures are read again: a full build was asked for.",
         f"All 40 pictures are read again: {changes.format(128, 64, 500, 9)}.",

@@ -219,7 +219,7 @@ def claim_recipe(generation: Path, **changes: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"backbone": "vgg19"}, ["built with vgg19", "does not have", "Rebuild"]),
+        ({"backbone": "vgg19"}, ["built with vgg19", "does not include", "Rebuild"]),
         ({"weights_sha256": "1" * 64}, ["weights 11111111", LITE0.weights.sha256[:8], "Rebuild"]),
         ({"preprocessing": 99}, ["preprocessing 99", "Rebuild"]),
     ],

@@ -1,4 +1,4 @@
-"""Drawn regions of known things are found as instances, and what is the same thing comes into one group."""
+"""Object instances are found in synthetic regions, and instances of one object form one group."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ DIMENSIONS = 64
 
 
 def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[int]]:
-    """40 pictures of 5 things, and then 4 of nothing that is seen twice: a region with the thing, 4 of anything."""
+    """40 images of 5 objects, then 4 images without a repeated object: one object region and 4 random regions each."""
     rng = np.random.default_rng(seed)
     things = unit(rng.normal(size=(THINGS, DIMENSIONS)))
     shown = [*np.repeat(np.arange(THINGS), SEEN).tolist(), -1, -1, -1, -1]
@@ -62,7 +62,7 @@ def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
     assert (group_instances(instances, vectors[instances.rows], 1.1, "k-means") == -1).all()
 
 
-def test_profiles_have_length_one_and_spots_stand_in_the_order_of_their_pictures() -> None:
+def test_profiles_have_unit_length_and_instances_are_sorted_by_image() -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors, images, boxes)
     assert np.allclose(instances.profiles.multiply(instances.profiles).sum(axis=1), 1)
@@ -74,7 +74,7 @@ def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
     vectors, images, boxes, _ = gallery()
     other = unit(np.random.default_rng(9).normal(size=DIMENSIONS))
     vectors = vectors.copy()
-    for picture in (0, 9, 17, 25):  # each with another thing of its own
+    for picture in (0, 9, 17, 25):  # each with an additional object
         vectors[picture * REGIONS + 3] = unit(other * 8 + np.random.default_rng(picture).normal(size=DIMENSIONS) * 0.4)
     instances = instances_of(vectors, images, boxes)
     groups = group_instances(instances, vectors[instances.rows])
@@ -105,7 +105,7 @@ def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
         assert likenesses[instance] == pytest.approx(expected, abs=1e-5)
 
 
-def test_what_covers_the_picture_counts_less_than_what_is_there_once() -> None:
+def test_repeated_texture_counts_less_than_a_single_object() -> None:
     rng = np.random.default_rng(1)
     grass, cup = unit(rng.normal(size=(2, 64)))
     vectors = unit(np.array([grass, grass, cup, cup]))
@@ -128,7 +128,7 @@ def test_unrelated_pictures_make_no_groups() -> None:
 
 
 @pytest.mark.parametrize("grouping", GROUPINGS)
-def test_a_gallery_of_one_picture_has_no_spots(grouping: str) -> None:
+def test_a_gallery_of_one_picture_has_no_instances(grouping: str) -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
     assert len(instances.images) == 0 and instances.profiles.shape == (0, 1)
@@ -142,7 +142,7 @@ def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> Non
         assert NULL.expected(least, pictures) < most <= NULL.expected(least - 0.002, pictures)
 
 
-def test_an_unknown_way_is_told_with_those_there_are() -> None:
+def test_an_unknown_grouping_lists_the_choices() -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors, images, boxes)
     with pytest.raises(UnknownName, match="k-means, linkage"):

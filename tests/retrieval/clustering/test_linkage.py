@@ -1,4 +1,4 @@
-"""Sparse average linkage makes the clusters that SciPy makes of the full table."""
+"""Sparse average linkage gives the same clusters as SciPy on the dense matrix."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A query is described the way the gallery was, and a box that cannot be searched says why."""
+"""Queries are described like gallery images, and invalid boxes raise BadBox."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, p
 
 
 def watching(embedder: Embedder, seen: list) -> Embedder:
-    """Notes the (height, width) of everything that goes through the network."""
+    """Records the (height, width) of every network input."""
 
     def run(pixels: np.ndarray) -> tuple[np.ndarray, ...]:
         seen.append(pixels.shape[1:3])
@@ -110,7 +110,7 @@ def test_the_descriptor_is_the_mean_of_its_views(draw, make_embedder):
 
 
 def two_layers(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cells of 32 and of 16 pixels: each one's mean colour, and how far the colour lies from grey."""
+    """A network with cells of 32 and 16 pixels: mean colour, and distance of the colour from grey."""
     count, height, width, _ = pixels.shape
     coarse, fine = (
         pixels.reshape(count, height // cell, cell, width // cell, cell, 3).mean(axis=(2, 4), dtype=np.float32)
@@ -179,7 +179,7 @@ def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder
 
 
 def test_an_unknown_pooling(draw, make_embedder):
-    with pytest.raises(UnknownName, match="there are: gap, gem, mac, rmac"):
+    with pytest.raises(UnknownName, match="choose from: gap, gem, mac, rmac"):
         make_embedder(pooling="gme").look(draw(1))
 
 
@@ -192,11 +192,11 @@ def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedd
     box = Box(60, 40, 200, 160)
     assert tiny_embedder.query(image, box, PLAIN, mode="slice").descriptor @ tiny_embedder.query(
         image, box, PLAIN
-    ).descriptor == pytest.approx(0.9, abs=0.0999)  # its cells are those of the whole picture
+    ).descriptor == pytest.approx(0.9, abs=0.0999)  # its cells come from the whole image
 
 
 def test_an_unknown_query_mode(draw, tiny_embedder):
-    with pytest.raises(UnknownName, match="there are: crop, slice"):
+    with pytest.raises(UnknownName, match="choose from: crop, slice"):
         tiny_embedder.query(draw(1), Box(0, 0, 64, 64), PLAIN, mode="cut")
 
 

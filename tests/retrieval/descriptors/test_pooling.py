@@ -1,4 +1,4 @@
-"""Pooling over a box is pooling over the cells under it, each by the share it has."""
+"""Pooling over a box pools the cells it covers, weighted by coverage."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_rmac_is_the_sum_of_the_unit_maxima_of_a_grid(feature_map):
         most = np.max([feature_map[:, y, x] for y in rows for x in columns], axis=0)
         expected += most / np.linalg.norm(most)
     assert pooled(feature_map, [box], rmac)[0] == pytest.approx(expected, rel=1e-5)
-    assert np.linalg.norm(expected) > 15  # twenty squares that mostly agree
+    assert np.linalg.norm(expected) > 15  # twenty squares with similar maxima
 
 
 @pytest.mark.parametrize("name", POOLINGS)

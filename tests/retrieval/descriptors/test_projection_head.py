@@ -1,4 +1,4 @@
-"""Heads: what is written is read back, and nothing else is taken for one."""
+"""Heads survive a round trip, and other files are refused."""
 
 from dataclasses import replace
 from pathlib import Path

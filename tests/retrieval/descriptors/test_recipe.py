@@ -1,4 +1,4 @@
-"""What changed between two recipes is said in words, and nothing that changed is left out."""
+"""Every difference between two recipes is described."""
 
 from dataclasses import fields, replace
 
@@ -35,14 +35,14 @@ def test_every_field_that_changes_is_named_once(name: str):
     ("changes", "words"),
     [
         ({"keypoints": 0}, ["keypoints changed from 500 to 0"]),
-        ({"keypoints": 0, "side": 64}, ["side of a picture changed from 128 to 64", "keypoints changed from 500 to 0"]),
-        ({"weights_sha256": "ab" * 32}, ["weights of the backbone changed from 00000000 to abababab"]),
+        ({"keypoints": 0, "side": 64}, ["image side changed from 128 to 64", "keypoints changed from 500 to 0"]),
+        ({"weights_sha256": "ab" * 32}, ["backbone weights changed from 00000000 to abababab"]),
         ({"whitening": "cd" * 32}, ["whitening changed from learned to cdcdcdcd"]),
         (
             {"regions": ("whole", "sam", "grid"), "detectors": ("", "ef" * 32, "")},
-            ["sources of regions changed from whole, grid to whole, sam, grid"],
+            ["region sources changed from whole, grid to whole, sam, grid"],
         ),
-        ({"detectors": ("", "ef" * 32)}, ["weights of grid changed from none to efefefef"]),
+        ({"detectors": ("", "ef" * 32)}, ["grid weights changed from none to efefefef"]),
     ],
 )
 def test_old_and_new_values_are_said(changes: dict[str, object], words: list[str]):
@@ -51,4 +51,4 @@ def test_old_and_new_values_are_said(changes: dict[str, object], words: list[str
 
 def test_an_index_of_an_earlier_version_does_not_say_how_many_keypoints_it_keeps():
     (change,) = recipe_changes(replace(TINY_RECIPE, keypoints=None), TINY_RECIPE)
-    assert change == "keypoints changed from an unknown number (the index is of an earlier version) to 500"
+    assert change == "keypoints changed from an unknown number (index from an earlier version) to 500"

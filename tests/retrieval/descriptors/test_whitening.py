@@ -1,4 +1,4 @@
-"""Whitening helps where the gallery says enough, and does no harm where it does not."""
+"""Whitening helps when the gallery has enough data, and does no harm otherwise."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ CHANNELS = 64
 
 @dataclass
 class Gallery:
-    """Region vectors of pictures that show some objects again and again, in very different light."""
+    """Region vectors of images that repeatedly show some objects, in very different light."""
 
     vectors: Vectors
     images: np.ndarray
@@ -24,7 +24,7 @@ def made_up(objects: int, views: int, seed: int = 0, nuisance: float = 1.0) -> G
     rng = np.random.default_rng(seed)
     what = np.repeat(np.arange(objects), views)
     meanings = rng.normal(size=(objects, CHANNELS)) * 0.5
-    light = rng.normal(size=(3, CHANNELS)) * nuisance  # few directions along which everything varies, and strongly
+    light = rng.normal(size=(3, CHANNELS)) * nuisance  # few directions with strong variation
     vectors = meanings[what] + rng.normal(size=(len(what), 3)) @ light + rng.normal(size=(len(what), CHANNELS)) * 0.1
     vectors = (vectors + 2).astype(np.float32)
     vectors.setflags(write=False)
@@ -74,11 +74,11 @@ def test_without_pairs_it_is_pca():
 
 
 def test_pairs_within_one_picture_do_not_count():
-    """Sixty things that have nothing in common, forty views of each."""
+    """Sixty unrelated objects, forty views of each."""
     things = np.repeat(np.arange(60), 40)
     views = np.eye(60, 100)[things] + np.random.default_rng(3).normal(size=(2400, 100)) * 0.05
     views = views.astype(np.float32)
-    assert learn_whitening(views, things, 32).kind == "pca"  # everything of one thing is in one picture
+    assert learn_whitening(views, things, 32).kind == "pca"  # all views of an object are in one image
     assert learn_whitening(views, np.arange(2400), 32).kind == "mined"
 
 

@@ -1,4 +1,4 @@
-"""Whatever is in a file, the answer is a picture or one sentence with a reason."""
+"""Any file gives either an image or UnreadableImage with a reason."""
 
 import io
 import os
@@ -33,7 +33,7 @@ def encoded(picture: Pillow.Image, kind: str, **options: object) -> bytes:
 
 
 def refusal(path: Path) -> UnreadableImage:
-    """The error of a file, which must be one full sentence that names it."""
+    """The error for a file; its message must be one full sentence that names the file."""
     with pytest.raises(UnreadableImage) as caught:
         load_image(path)
     sentence = str(caught.value)
@@ -53,8 +53,8 @@ def test_r01_an_empty_file(tmp_path: Path):
 @pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
 def test_r02_a_cut_jpeg_is_refused_at_every_length(draw, progressive, enough):
     data = encoded(Pillow.fromarray(draw(1, 96, 64)), "JPEG", progressive=progressive)
-    headers = data.index(b"\xff\xda")  # where the pixels begin
-    for length in range(1, len(data) - 2):  # the last two bytes say that this was all
+    headers = data.index(b"\xff\xda")  # start of the pixel data
+    for length in range(1, len(data) - 2):  # the last two bytes are the end marker
         with pytest.raises(UnreadableImage) as caught:
             decode_picture(data[:length], enough=enough)
         assert caught.value.reason in ("truncated",) if length > headers + 14 else ("truncated", "not_an_image")
@@ -118,7 +118,7 @@ def test_r12_a_bomb_is_refused_before_it_is_decoded(png, tmp_path: Path, monkeyp
     path.write_bytes(png(width, height, 1, 0, (bytes(1 + (width + 7) // 8) for _ in range(height))))
     assert path.stat().st_size < 100_000
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # outside tests a warning is no error, and the limit must hold all the same
+        warnings.simplefilter("ignore")  # outside tests warnings are not errors, and the limit must hold too
         began = time.monotonic()
         tracemalloc.start()
         try:
@@ -136,7 +136,7 @@ def test_r12_every_format_is_measured_before_it_is_decoded(draw, monkeypatch):
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("it was decoded"))
     monkeypatch.setattr(images, "LIMITS", Limits(pixels=128 * 96 - 1))
     for kind in FORMATS:
-        with pytest.raises(UnreadableImage, match=r"128 x 96 pixels, more than|has more than") as caught:
+        with pytest.raises(UnreadableImage, match=r"128 x 96 pixels, which is above|has more than") as caught:
             decode_picture(data[kind], enough=16)
         assert caught.value.reason == "too_large"
 
@@ -174,7 +174,7 @@ def test_r19_what_is_not_a_file(tmp_path: Path):
     (tmp_path / "folder.jpg").mkdir()
     assert refusal(tmp_path / "folder.jpg").reason == "special"
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert refusal(tmp_path / "pipe.jpg").reason == "special"  # and does not wait for a writer
+    assert refusal(tmp_path / "pipe.jpg").reason == "special"  # and does not block on the pipe
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     assert refusal(tmp_path / "loop.jpg").reason == "unreadable"
     assert refusal(tmp_path / ("x" * 5000)).reason == "unreadable"
@@ -199,7 +199,7 @@ def test_r14_too_little_memory_is_said_as_such(draw, monkeypatch, error):
         raise error
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", stumble)
-    with pytest.raises(UnreadableImage, match="takes more memory to decode than there is; make it smaller") as caught:
+    with pytest.raises(UnreadableImage, match="needs more memory to decode than is available; make it") as caught:
         decode_image(encoded(Pillow.fromarray(draw(1)), "PNG"))
     assert caught.value.reason == "too_large"
 
@@ -271,7 +271,7 @@ def test_r15_flipped_bytes_give_a_picture_or_a_sentence(draw, kind):
     refused = 0
     for _ in range(45):
         mutant = good.copy()
-        reach = len(mutant) if rng.random() < 0.5 else min(200, len(mutant))  # headers are where decoders stumble
+        reach = len(mutant) if rng.random() < 0.5 else min(200, len(mutant))  # headers are the most fragile part
         places = rng.integers(0, reach, rng.integers(1, 12))
         mutant[places] = rng.integers(0, 256, len(places))
         try:

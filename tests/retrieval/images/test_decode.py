@@ -1,4 +1,4 @@
-"""Every picture that can be used becomes upright RGB."""
+"""Every usable image becomes upright RGB."""
 
 import io
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from retrieval.printable_names import printable, shown
 from retrieval.types import Box
 
 ORIENTATION = 0x0112
-AS_CAMERAS_STORE = {  # what is upright, when they are held so that EXIF says this
+AS_CAMERAS_STORE = {  # by EXIF orientation: from upright to stored pixels
     1: None,
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -272,7 +272,7 @@ def test_r11_an_orientation_counts_though_the_rest_of_its_block_is_broken(draw):
     image = draw(6)
     exif = Pillow.Exif()
     exif[0x0112], exif[0x010F] = 3, "maker"
-    block = exif.tobytes().replace(b"\x0f\x01\x02\x00", b"\x0f\x01\x63\x00")  # a type that there is not
+    block = exif.tobytes().replace(b"\x0f\x01\x02\x00", b"\x0f\x01\x63\x00")  # an invalid type
     assert np.array_equal(decode_image(encoded(Pillow.fromarray(image), exif=block)), image[::-1, ::-1])
 
 
@@ -289,7 +289,7 @@ def test_r13_the_smallest_and_longest_pictures_allowed(draw):
 
 
 def smooth(draw: Callable[..., np.ndarray], width: int, height: int) -> np.ndarray:
-    """A picture without details of a few pixels, so that half of its pixels tell as much as all."""
+    """A smooth image, so that decoding at half size loses nothing."""
     return np.asarray(Pillow.fromarray(draw(3, width // 16, height // 16)).resize((width, height)))
 
 

@@ -1,4 +1,4 @@
-"""Each network is read from the form its weights are published in, and gives the two layers it promises."""
+"""Each network loads its published weights format and returns its two layers."""
 
 import re
 from pathlib import Path
@@ -22,21 +22,21 @@ OF_TORCHVISION = {
 
 
 def untrained(name: str) -> torch.nn.Module:
-    """torchvision's network with random weights that keep the signal alive through all of its layers."""
+    """torchvision's network with random weights that keep activations in range through all layers."""
     import_torchvision()
     from torchvision.models import get_model
 
     torch.manual_seed(0)
     network = get_model(OF_TORCHVISION[name], weights=None).train()
     with torch.no_grad():
-        for _ in range(12):  # the running mean and variance of each layer become true ones
+        for _ in range(12):  # makes the running means and variances converge
             network(torch.randn(4, 3, 96, 96))
     return network.eval()
 
 
 @pytest.fixture(scope="module", params=OF_TORCHVISION)
 def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    """A backbone, torchvision's own network, and its random weights in a file; the older files have an older form."""
+    """A backbone, torchvision's network, and a file with its random weights, in the format of the published file."""
     network = untrained(request.param)
     path = tmp_path_factory.mktemp("weights") / BACKBONES[request.param].weights.file
     torch.save(network.state_dict(), path, _use_new_zipfile_serialization=request.param != "resnet18")
@@ -54,7 +54,7 @@ def normalised(pixels: np.ndarray) -> torch.Tensor:
 
 
 def test_both_layers_are_torchvisions_own(published, draw):
-    """The first is what its pooling is given; the second, what the last halving of the picture is given."""
+    """The first layer is the input of the pooling; the second is the input of the last stride-2 stage."""
     backbone, network, path = published
     pixels = draw(1, 128, 96)[None]
     seen: dict[str, torch.Tensor] = {}
@@ -81,7 +81,7 @@ def test_a_weights_file_that_lacks_a_layer_is_refused(published, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def vgg16(tmp_path_factory: pytest.TempPathFactory):
-    """Its convolutions, random, and a file with a classifier beside them, though not one of half a gigabyte."""
+    """Random VGG16 convolutions and a weights file with them and a small classifier."""
     import_torchvision()
     from torchvision.models.vgg import cfgs, make_layers
 
@@ -118,12 +118,12 @@ def test_efficientnet_lite0_gives_the_maps_it_promises(draw):
     backbone = BACKBONES[BUNDLED]
     layers = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
     assert [layer.shape for layer in layers] == [(2, 1280, 3, 4), (2, 112, 6, 8)] and backbone.channels == (1280, 112)
-    assert min(layer.std(axis=(2, 3)).mean() for layer in layers) > 0.01  # different things in different places
-    assert layers[0].min() >= 0 > layers[1].min()  # the finer one has either sign
+    assert min(layer.std(axis=(2, 3)).mean() for layer in layers) > 0.01  # values vary over positions
+    assert layers[0].min() >= 0 > layers[1].min()  # the finer layer has signed values
 
 
 def test_normalisation_is_the_networks_first_layer(published):
-    """Pixels of the mean colour of ImageNet reach the network as zeros, and one standard deviation as ones."""
+    """The ImageNet mean colour reaches the network as zeros, and one standard deviation above it as ones."""
     backbone, _, path = published
     network = backbone.make(path)
     reached: list[torch.Tensor] = []

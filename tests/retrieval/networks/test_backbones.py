@@ -1,4 +1,4 @@
-"""The right network is taken, or the user is told why it is another; its weights are the ones that are published."""
+"""The requested backbone is chosen, or a fallback with a message; its weights are the published ones."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +34,7 @@ def nothing_fetched(monkeypatch, tmp_path: Path):
 def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
     backbone, sentence = choose_backbone("auto", offline=True)
     assert backbone.name == BUNDLED == "efficientnet-lite0"
-    assert sentence.startswith("Using efficientnet-lite0, which came with the installation. ")
+    assert sentence.startswith("Using the bundled backbone efficientnet-lite0. ")
     assert "resnet50-11ad3fa6.pth (103 MB)" in sentence and "offline" in sentence
     assert sentence.endswith("(docs/models.md).") and str(tmp_path) not in sentence  # visitors read it
 
@@ -83,7 +83,7 @@ def test_weights_on_disk_are_taken_without_a_word(monkeypatch, tmp_path: Path):
 
 
 def test_an_unknown_name():
-    with pytest.raises(UnknownName, match=r"there are: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
+    with pytest.raises(UnknownName, match=r"choose from: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
         choose_backbone("resnet51", offline=True)
 
 

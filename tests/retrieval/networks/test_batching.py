@@ -1,4 +1,4 @@
-"""What many threads bring goes in together, and each gets its own back."""
+"""Images of many threads are batched, and each thread gets its own result."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from retrieval.networks.batching import Batches
 
 
 class Slow:
-    """Doubles what it is given once the gate is open, and remembers the sizes of its batches."""
+    """Doubles its input once the gate is open, and records batch sizes."""
 
     def __init__(self):
         self.gate, self.sizes = threading.Event(), []
@@ -36,7 +36,7 @@ def test_each_gets_its_own_back_and_what_waits_goes_in_together():
     run = Batches(slow, most=8, threads=1)
     with ThreadPoolExecutor(21) as pool:
         answers = [pool.submit(run, picture(number, 4 + number % 2)) for number in range(21)]
-        while waiting(run) < 13:  # at most eight are already with the network
+        while waiting(run) < 13:  # at most eight are already in the network
             pass
         slow.gate.set()
         for number, answer in enumerate(answers):
@@ -44,7 +44,7 @@ def test_each_gets_its_own_back_and_what_waits_goes_in_together():
             assert coarse.shape == (1, 3, 4 + number % 2, 4 + number % 2) and fine.shape[1] == 1
             assert (coarse == 2 * number).all() and (fine == 2 * number).all()
     assert sum(slow.sizes) == 21 and max(slow.sizes) <= 8
-    assert len(slow.sizes) <= 7  # two shapes, eight at a time, and perhaps some that were alone at the start
+    assert len(slow.sizes) <= 7  # two shapes, eight at a time, and possibly some single ones at the start
 
 
 def test_more_than_one_picture_may_come_at_once():

@@ -1,4 +1,4 @@
-"""CLIP is read from the form it is published in; its cells lie where its sentences do."""
+"""CLIP loads from its published format; image cells and sentences share one space."""
 
 import warnings
 from pathlib import Path
@@ -15,11 +15,11 @@ from retrieval.optional_packages import OPEN_CLIP
 
 pytestmark = pytest.mark.skipif(not OPEN_CLIP.installed, reason='pip install -e ".[clip]"')
 WIDTH, CHANNELS = 8, 32
-"""Of the first layer of the small network, and of the space it shares with its sentences."""
+"""Channels of the small network's first layer and of its joint space."""
 
 
 class Tree(nn.Module):
-    """Tensors by their dotted names, with nothing to compute: what is left of a model in an archive of its weights."""
+    """A module with tensors under their dotted names and no computation, like a model in a weights archive."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x
@@ -39,17 +39,17 @@ def as_tree(state: dict[str, torch.Tensor]) -> Tree:
 
 
 def save_as_openai_does(state: dict[str, torch.Tensor], path: Path) -> Path:
-    """A TorchScript archive with the model's three numbers beside its weights."""
+    """A TorchScript archive of the weights and the model's three constants."""
     numbers = {"input_resolution": 224, "context_length": 77, "vocab_size": 49408}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # torch would rather have another format
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch deprecates the format
         archive = torch.jit.script(as_tree({**state, **{key: torch.tensor(n) for key, n in numbers.items()}}))
         torch.jit.save(archive, path)
     return path
 
 
 def small_clip():
-    """A CLIP with everything RN50 has, narrower and shallower, in half precision where OpenAI's is; random weights."""
+    """A narrower, shallower RN50 CLIP with random weights, in float16 where OpenAI's is."""
     import_torchvision()
     from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg, convert_weights_to_fp16
 
@@ -59,7 +59,7 @@ def small_clip():
     model = CLIP(CHANNELS, vision, text, quick_gelu=True).eval()
     for name, parameter in model.named_parameters():
         if name.endswith("bn3.weight"):
-            nn.init.ones_(parameter)  # they start at zero, with which a block would do nothing
+            nn.init.ones_(parameter)  # the initial zeros would disable the block
     convert_weights_to_fp16(model)
     return model
 
@@ -98,7 +98,7 @@ def test_pictures_of_any_size_become_two_layers(weights, draw, height, width):
     assert coarse.shape == (2, CHANNELS, height // 32, width // 32)
     assert fine.shape == (2, WIDTH * 16, height // 16, width // 16)
     assert min(coarse.std(axis=(2, 3)).mean(), fine.std(axis=(2, 3)).mean()) > 1e-4
-    assert BACKBONES["clip-rn50"].channels == (1024, 1024)  # 64 wide: 64 * 16, and the space of its sentences
+    assert BACKBONES["clip-rn50"].channels == (1024, 1024)  # width 64: 64 * 16, and the joint space
 
 
 def test_the_finer_layer_is_the_networks_own_third(model, weights, draw):
@@ -142,7 +142,7 @@ def test_a_very_long_sentence_is_cut_and_an_empty_one_is_none_the_less_a_vector(
 
 
 def test_the_tokens_are_clips_and_need_no_network(monkeypatch):
-    """The numbers that CLIP was trained with: start, `hello`, `world`, `!`, end."""
+    """CLIP's token ids: start, `hello`, `world`, `!`, end."""
     import socket
 
     from open_clip import SimpleTokenizer

@@ -1,4 +1,4 @@
-"""The last layer of a network is found in its checkpoint and says what a region looks like."""
+"""The classifier is loaded from a checkpoint and predicts region classes."""
 
 import sys
 

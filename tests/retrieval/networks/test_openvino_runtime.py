@@ -1,4 +1,4 @@
-"""A network in 8-bit integers is calibrated once, kept under its own name, and sees nearly the same."""
+"""An int8 network is calibrated once, saved under its own name, and gives nearly the same features."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every runtime of this machine sees the same in the same pixels."""
+"""All runtimes on this machine give the same features."""
 
 import os
 import subprocess
@@ -112,7 +112,7 @@ def test_a_damaged_converted_network_is_made_anew(pictures, tmp_path: Path):
     assert run(pictures[1])[0][0] == pytest.approx(cells.transpose(2, 0, 1), rel=1e-3, abs=0.1)
     made.clear()
     RUNTIMES["openvino"].start(tiny, RunOptions(converted=path))
-    assert not made.is_set()  # what was damaged has been replaced
+    assert not made.is_set()  # the damaged file was replaced
 
 
 def test_a_damaged_compiled_network_is_compiled_anew(runs, pictures, offline: Path):
@@ -127,7 +127,7 @@ def test_the_first_that_can_is_chosen():
     assert choose_runtime()[0].name == HERE[0]
     assert choose_runtime()[1] == choose_runtime()[0].precisions()[0]
     assert choose_runtime("torch-cpu", "float32") == (RUNTIMES["torch-cpu"], "float32")
-    with pytest.raises(UnknownName, match="there are: openvino, torch-cpu, torch-cuda"):
+    with pytest.raises(UnknownName, match="choose from: openvino, torch-cpu, torch-cuda"):
         choose_runtime("opencl")
 
 
@@ -148,12 +148,12 @@ def test_a_precision_decides_between_runtimes(monkeypatch):
 
 def test_a_runtime_that_cannot_run_here_says_so(monkeypatch):
     monkeypatch.setitem(RUNTIMES, "torch-cuda", replace(RUNTIMES["torch-cuda"], precisions=lambda: ()))
-    with pytest.raises(RuntimeMissing, match="torch-cuda does not run on this machine; choose auto"):
+    with pytest.raises(RuntimeMissing, match="torch-cuda is not available on this machine; choose auto"):
         choose_runtime("torch-cuda")
 
 
 def test_the_first_pictures_of_a_process_may_come_at_the_same_time():
-    """In a program of its own: the first two threads to look into a tensor would wait for each other for ever."""
+    """In a separate process: the first two threads to access a tensor would otherwise deadlock."""
     script = """
 import faulthandler, sys, threading
 import numpy as np
@@ -182,7 +182,7 @@ for thread in threads:
 
 
 def test_openvino_runs_without_its_telemetry(tmp_path):
-    """In a program of its own, which makes no connection and no process: nobody is told that it runs."""
+    """In a separate process, which opens no connection and starts no process: there is no telemetry."""
     script = """
 import multiprocessing, sys, urllib.request
 import torch

@@ -1,4 +1,4 @@
-"""torchvision is usable however it is installed: each case in a process of its own, for an import happens but once."""
+"""torchvision works in every kind of installation. Each case runs in its own process, because imports happen once."""
 
 import json
 import os
@@ -30,7 +30,7 @@ scores = torch.tensor([0.5, 0.9, 0.1])
 print(json.dumps({
     "state": state,
     "again": compat.torchvision_state(),
-    "registered": len(compat._kept),
+    "registered": len(compat._registrations),
     "keys": sorted(found),
     "nms": nms(boxes, scores, 0.5).tolist(),
     "batched": batched_nms(boxes, scores, torch.tensor([0, 1, 0]), 0.5).tolist(),
@@ -70,7 +70,7 @@ operators.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
 from retrieval.networks import torchvision_compat as compat
 state = compat.torchvision_state()
 torchvision = compat.import_torchvision()
-print(json.dumps({"state": state, "registered": len(compat._kept), "stub": torchvision.STUB}))
+print(json.dumps({"state": state, "registered": len(compat._registrations), "stub": torchvision.STUB}))
 """
 
 
@@ -138,7 +138,7 @@ def test_suppression_is_that_of_a_plain_loop(seed):
 def test_suppression_by_hand():
     square, half, far = [0.0, 0, 10, 10], [0.0, 0, 10, 5], [50.0, 50, 60, 60]
     boxes, scores = torch.tensor([half, square, far]), torch.tensor([0.9, 0.5, 0.7])
-    assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [0, 2, 1]  # an overlap of just 0.5 is allowed
+    assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [0, 2, 1]  # an overlap of exactly 0.5 is allowed
     assert non_maximum_suppression(boxes, scores, 0.49).tolist() == [0, 2]
     assert non_maximum_suppression(torch.zeros(0, 4), torch.zeros(0), 0.5).tolist() == []
 
@@ -146,7 +146,7 @@ def test_suppression_by_hand():
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize(("samples", "bins"), [(2, (7, 7)), (1, (2, 5)), (3, (4, 3))])
 def test_alignment_is_that_of_torchvisions_slow_stand_in(samples, bins, aligned):
-    """On maps of any shape, for boxes that lie in them, leave them, are empty, or are more than are taken at once."""
+    """For maps of any shape and for boxes inside, outside, empty, or more than one block."""
     generator = torch.Generator().manual_seed(samples)
     features = torch.randn(2, 3, 9, 13, generator=generator)
     corners = torch.rand(300, 2, generator=generator) * torch.tensor([240.0, 180.0]) - 30
@@ -166,7 +166,7 @@ def test_alignment_is_that_of_torchvisions_slow_stand_in(samples, bins, aligned)
 
 
 def reference_alignment(module):
-    """What torchvision would compile, not compiled, from its source: in a repaired installation it is replaced."""
+    """torchvision's Python RoIAlign, uncompiled, from its source; a repaired installation replaces it."""
     source = Path(module.__file__).read_text(encoding="utf-8").replace("@lazy_compile(dynamic=True)", "")
     fresh = {"__name__": module.__name__, "__package__": module.__package__}
     exec(compile(source, module.__file__, "exec"), fresh)

@@ -1,4 +1,4 @@
-"""A similarity is worth what pictures without the object would have to do to reach it."""
+"""Confidence follows from how often images without the object reach a similarity."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ similarities = st.floats(-1, 1)
 
 
 def unrelated(images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures that have nothing to do with each other: the best of 20 regions is the greatest of 20 normal numbers."""
+    """Unrelated images: the score of the best of 20 regions is the maximum of 20 normal variables."""
     vectors = unit(np.random.default_rng(seed).normal(size=(images * REGIONS, DIMENSIONS)))
     vectors.setflags(write=False)
     return vectors, np.repeat(np.arange(images), REGIONS)
@@ -54,13 +54,13 @@ def test_more_similar_is_never_less_sure_and_a_larger_gallery_never_surer(a, b, 
 
 @pytest.mark.parametrize("location", [0, 1])
 def test_a_sharp_null_far_from_what_is_asked(location):
-    background = BackgroundScores(location, 1e-3)  # what a gallery of one flat colour has
+    background = BackgroundScores(location, 1e-3)  # as for a gallery of one flat colour
     assert background.expected(-1, 5) == pytest.approx(5)
     assert background.confidence(-1, 5) == "unlikely"
 
 
 def test_the_fit_goes_through_the_middle_and_the_high_quantile():
-    vectors, images = unrelated(20)  # 400 regions: all of them ask
+    vectors, images = unrelated(20)  # 400 regions: all are queries
     background, best = fit_background_scores(vectors, images), best_elsewhere(vectors, images)
     assert background.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=1e-3)
     assert background.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=1e-3)
@@ -69,11 +69,11 @@ def test_the_fit_goes_through_the_middle_and_the_high_quantile():
 def test_the_fit_recovers_what_the_pictures_were_drawn_from():
     vectors, images = unrelated(300)
     background = fit_background_scores(vectors, images)
-    expected = norm.isf(1 / REGIONS) / np.sqrt(DIMENSIONS)  # location of the greatest of 20
+    expected = norm.isf(1 / REGIONS) / np.sqrt(DIMENSIONS)  # location of the maximum of 20
     assert background.location == pytest.approx(expected, abs=0.015)
     assert background.scale == pytest.approx(0.45 / np.sqrt(DIMENSIONS), rel=0.2)
     best = best_elsewhere(vectors, images)
-    assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is no heavier than it says
+    assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is not heavier than predicted
 
 
 def test_true_matches_in_the_gallery_do_not_move_it():

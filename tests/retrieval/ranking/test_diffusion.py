@@ -1,4 +1,4 @@
-"""The graph is that of two plain loops, and what flows through it is the solution of its equation."""
+"""The graph equals a naive two-loop implementation, and diffusion solves its equation."""
 
 import numpy as np
 import pytest
@@ -69,12 +69,12 @@ def test_regions_of_one_image_are_never_joined_and_joining_is_mutual(seed):
 def test_one_neighbour_an_image_and_ten_at_most():
     vectors = unit(np.array([[1, 0], [1, 0.01], [1, 0.02], [1, 0.03]]))
     joined = make_graph(find_neighbours(vectors, np.array([0, 1, 1, 1]))).affinity.toarray() > 0
-    assert joined[0].tolist() == [False, True, True, True]  # each of theirs asked for the one,
+    assert joined[0].tolist() == [False, True, True, True]  # each other node chose the first,
     assert joined[1:, 1:].sum() == 0
     images = 13
     around = unit(np.stack([np.cos(np.arange(images) * 0.1), np.sin(np.arange(images) * 0.1)], axis=1))
     first = make_graph(find_neighbours(around, np.arange(images))).affinity.toarray()[0]
-    assert np.flatnonzero(first).tolist() == list(range(1, 11))  # 11 and 12 have ten that are nearer
+    assert np.flatnonzero(first).tolist() == list(range(1, 11))  # 11 and 12 have ten nearer neighbours
 
 
 def test_blocks_do_not_change_it(monkeypatch):
@@ -183,7 +183,7 @@ def test_without_a_source_nothing_flows():
 
 
 def rows_in(vectors, images, kept):
-    """What stays of a gallery when only some images do: vectors, images counted anew, and new row of each old one."""
+    """A gallery restricted to some images: vectors, renumbered images, and the new row of each old row."""
     stays = np.isin(images, kept)
     rows = np.where(stays, np.cumsum(stays) - 1, -1)
     return vectors[stays], np.unique(images[stays], return_inverse=True)[1], rows
@@ -192,7 +192,7 @@ def rows_in(vectors, images, kept):
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(3, 30), st.integers(1, 5), st.integers(0, 4), st.integers(0, 4))
 def test_what_is_known_changes_nothing_but_the_work(seed, images, most_regions, removed, added):
-    """Images leave and others come between those that stay: the neighbours are those of a search from nothing."""
+    """After images are removed and inserted, the neighbours equal those of a full search."""
     vectors, of_row = random_regions(seed, images + added, most_regions)
     rng = np.random.default_rng(seed)
     order = rng.permutation(images + added)
@@ -207,7 +207,7 @@ def test_what_is_known_changes_nothing_but_the_work(seed, images, most_regions, 
     assert np.array_equal(updated.nodes, anew.nodes) and np.array_equal(updated.nearest, anew.nearest)
     assert np.array_equal(updated.similarities, anew.similarities)
     if not removed and not added:
-        assert told == []  # nothing to look for
+        assert told == []  # nothing to search
 
 
 def test_images_that_take_part_with_more_regions_are_looked_at_anew(monkeypatch):

@@ -1,4 +1,4 @@
-"""What is found first pulls the query towards itself, by as much as it is sure."""
+"""Top matches pull the query towards themselves, weighted by similarity."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ QUERY = np.array([1, 0, 0], np.float32)
 
 
 def at(similarity: float, axis: int = 1) -> np.ndarray:
-    """A unit vector with this cosine to the query, the rest of it along one other axis."""
+    """A unit vector with this cosine to the query and the remainder along one other axis."""
     vector = np.zeros(3, np.float32)
     vector[0], vector[axis] = similarity, np.sqrt(1 - similarity**2)
     return vector

@@ -1,4 +1,4 @@
-"""What a person calls right or wrong moves the query towards it, or away."""
+"""Positive and negative images move the query towards or away from them."""
 
 import numpy as np
 import pytest

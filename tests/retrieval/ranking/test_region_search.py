@@ -1,4 +1,4 @@
-"""The search is a plain loop over all regions, however few of them it fetched."""
+"""Image search equals a naive loop over all regions, however few regions it fetches."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""The same details in the same arrangement are evidence; anything else is not."""
+"""Keypoints in a consistent arrangement are verified; others are not."""
 
 import functools
 import itertools
@@ -35,7 +35,7 @@ def texture(seed, width=240, height=210):
 
 
 def scene(card, corners, seed=99):
-    """A picture of SIZE with the card laid where its four corners (clockwise from top left) shall be."""
+    """An image of SIZE with the card warped to four corners (clockwise from top left)."""
     height, width = card.shape[:2]
     flat = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     mapping = cv2.getPerspectiveTransform(flat - 0.5, np.array(corners, np.float32) - 0.5)
@@ -73,7 +73,7 @@ def compared(query, candidate):
 
 
 def made(points, seed=0):
-    """Keypoints at these points with descriptors that only their own like resembles."""
+    """Keypoints at these points, with distinct descriptors."""
     descriptors = np.random.default_rng(seed).integers(0, 60, (len(points), 128), dtype=np.uint8)
     return Keypoints(np.array(points, np.float32).reshape(-1, 2), descriptors)
 
@@ -189,7 +189,7 @@ def test_of_details_that_match_one_place_the_most_alike_counts():
     ],
 )
 def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, monkeypatch):
-    """MAGSAC refuses most of these by itself; here it hands them out."""
+    """MAGSAC rejects most of these itself; here it is made to return them."""
     monkeypatch.setattr(cv2, "findHomography", lambda source, *_: (mapping, np.ones((len(source), 1), np.uint8)))
     places = np.random.default_rng(15).uniform(0, 300, (30, 2))
     off = {"anywhere": 30, "on a line": 0, "on a line but one": 1, "on a line but two": 2}[points]
@@ -235,7 +235,7 @@ def test_pictures_are_resized_to_the_side_but_not_blown_up(shape, size, monkeypa
 def test_the_strongest_keypoints_are_kept():
     cell = np.zeros((16, 16, 3), np.uint8)
     cell[5:10, 5:10] = 60
-    weak = np.tile(cell, (30, 40, 1))  # details all equally strong: SIFT gives more than it was asked for
+    weak = np.tile(cell, (30, 40, 1))  # equally strong keypoints: SIFT returns more than nfeatures
     weak[200:230, 300:330] = 0
     weak[208:222, 308:322] = 255
     found = find_keypoints(weak)
@@ -261,7 +261,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
     rng = np.random.default_rng(16)
     points = rng.uniform(0, 400, (120, 2))
     seen = points + rng.normal(0, 3, points.shape)
-    seen[30:] = rng.uniform(0, 640, (90, 2))  # so hard that luck in drawing samples would show
+    seen[30:] = rng.uniform(0, 640, (90, 2))  # so hard that random sampling would show
     query, candidate, other = made(points), made(seen), made(points[:50])
     first = verify(query, (400, 400), candidate, (640, 640))
     assert first.inliers >= MIN_INLIERS
@@ -301,7 +301,7 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypat
         reads.append(candidate)
         return candidates[candidate], SIZE
 
-    ticks = itertools.count(100.0, 0.25)  # a look at the clock is a quarter of a second: the fourth finds 0.75 spent
+    ticks = itertools.count(100.0, 0.25)  # each clock call adds 0.25 s: the fourth reads 0.75
     evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
     assert sorted(reads) == [5, 11]
     assert evidence == [verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
@@ -324,7 +324,7 @@ def test_nothing_is_read_for_a_box_without_details():
 
 @functools.cache
 def looks():
-    """Keypoints and sizes of eight candidates; the card lies in every third, and each is different."""
+    """Keypoints and sizes of eight different candidates; every third contains the card."""
     cards = (CARD if n % 3 == 0 else texture(20 + n) for n in range(8))
     return [(find_keypoints(scene(card, turned(30 * n, 0.9), 60 + n)), SIZE) for n, card in enumerate(cards)]
 
@@ -334,7 +334,7 @@ def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch
     monkeypatch.setattr(module, "THREADS", threads)
     query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
     alone = [verify(query, size_of(CARD), *look) for look in looks()]
-    assert len(set(alone)) == 4  # three where it lies and NOTHING: answers cannot change places unnoticed
+    assert len(set(alone)) == 4  # three different matches and NOTHING, so that swapped results are noticed
     assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
 
 
@@ -361,7 +361,7 @@ def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch)
     together = threading.Barrier(3, timeout=20)
 
     def read(candidate):
-        together.wait()  # passed by three at a time, by fewer never
+        together.wait()  # a barrier for three threads
         return looks()[candidate]
 
     assert len(verify_all(*query_keypoints(CARD), range(6), read, np.inf)) == 6

@@ -1,4 +1,4 @@
-"""A Faster R-CNN is read from torchvision's own checkpoint, as a finder of boxes and as a backbone."""
+"""Faster R-CNN loads torchvision's checkpoint, as a detector and as a backbone."""
 
 import re
 from pathlib import Path
@@ -15,11 +15,11 @@ from retrieval.regions.region_detectors import REGION_DETECTORS
 from retrieval.types import Box
 
 CAT = 17
-"""COCO's number of it."""
+"""COCO category number."""
 
 
 def untrained():
-    """Random weights with statistics that keep the signal alive; every box it finds, it takes for a cat."""
+    """Random weights that keep activations in range; every detected box is classified as a cat."""
     import_torchvision()
     from torchvision.models.detection import FasterRCNN
     from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -36,7 +36,7 @@ def untrained():
 
 
 def as_published(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Under the names of 2019, when the file was made: the parts of the pyramid and of the proposals had no `.0`."""
+    """Tensor names as in the file from 2019, where the pyramid and proposal layers had no `.0`."""
     renamed = {}
     for name, tensor in state.items():
         name = re.sub(r"(fpn\.\w+_blocks\.\d)\.0\.", r"\1.", name)
@@ -58,7 +58,7 @@ def weights(network, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detector(weights: Path) -> Detector:
-    """One that sees pictures a quarter as wide, to save time."""
+    """A detector with a quarter of the input size, to save time."""
     find = Detector(weights)
     assert find._network.transform.min_size == (800,) and find._network.transform.max_size == 1333  # as it was trained
     find._network.transform.min_size = (200,)

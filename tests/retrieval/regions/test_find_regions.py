@@ -1,4 +1,4 @@
-"""The grid lies in the picture, covers it, and does not care which way the picture is held."""
+"""The grid lies in the image, covers it, and is symmetric under transposition."""
 
 import itertools
 
@@ -13,7 +13,7 @@ from retrieval.types import Box, Region, unit
 
 
 def laid_out(sources, width, height, levels):
-    """Regions that the size of a picture alone decides."""
+    """Regions that depend only on the image size."""
     return find_regions(np.zeros((1, 1, 3), np.uint8), (width, height), sources, levels, {})
 
 
@@ -34,7 +34,7 @@ def test_a_square_picture():
         Box(0, 0, 100, 100),
         *(Box(x, y, x + 67, y + 67) for y in (0, 33) for x in (0, 33)),
     ]
-    assert len(laid_out(("whole", "grid"), 100, 100, 3)) == 1 + 4 + 9  # the first square is the whole: once
+    assert len(laid_out(("whole", "grid"), 100, 100, 3)) == 1 + 4 + 9  # the first square is the whole
 
 
 @given(sides, sides, levels)
@@ -61,7 +61,7 @@ def test_neighbours_on_the_first_level_overlap(short, ratio):
 
 
 def test_an_unknown_kind():
-    with pytest.raises(UnknownName, match="there are: grid, whole"):
+    with pytest.raises(UnknownName, match="choose from: grid, whole"):
         laid_out(("gird",), 64, 64, 1)
 
 
@@ -72,7 +72,7 @@ def at(*degrees: float) -> np.ndarray:
 def test_what_a_kept_region_repeats_is_dropped():
     ten = float(np.cos(np.deg2rad(10.01)))
     assert drop_duplicate_regions(at(0, 5, 90, 95, 0, 180), ten) == [0, 2, 5]
-    assert drop_duplicate_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it hides nobody
+    assert drop_duplicate_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it suppresses nothing
     assert drop_duplicate_regions(at(0, 11, 22), ten) == [0, 1, 2]
     assert drop_duplicate_regions(at(*[30] * 7), ten) == [0]
     assert drop_duplicate_regions(at(30), -1) == [0] and drop_duplicate_regions(np.zeros((0, 2), np.float32), ten) == []

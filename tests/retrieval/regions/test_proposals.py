@@ -1,4 +1,4 @@
-"""What stands out is suggested, a generous box is drawn in to its thing, and neither leaves the picture."""
+"""Salient objects are proposed, generous boxes shrink to their object, and all boxes lie in the image."""
 
 import threading
 
@@ -178,7 +178,7 @@ def test_whatever_is_drawn_the_fitted_box_lies_in_it_and_holds_its_middle(data):
 
 
 def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
-    # with nothing to find, where GrabCut's clusters start decides
+    # without an object, the result depends on GrabCut's initial clusters
     image = cv2.resize(noise(8, 12, 4), (600, 400), interpolation=cv2.INTER_CUBIC)
     box = Box(100, 80, 420, 330)
     first, suggested, elsewhere = fit_box(image, box), suggest_boxes(image), []

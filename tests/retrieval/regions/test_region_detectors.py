@@ -1,4 +1,4 @@
-"""A way of finding regions is taken where it can work; else the one that always can, and the user is told why."""
+"""The requested region detector is chosen, or the fallback with a message."""
 
 import pytest
 
@@ -24,7 +24,8 @@ def test_offline_the_others_give_way_and_say_what_is_missing(name, tmp_path, mon
     detector, sentence = choose_region_detector(name, offline=True)
     weights = REGION_DETECTORS[name].weights
     assert detector is REGION_DETECTORS["proposals"]
-    assert sentence.startswith("Regions come from proposals, which need no weights: ") and sentence.endswith(".")
+    assert sentence.startswith("Using the region detector proposals, which needs no weights. ")
+    assert sentence.endswith(".")
     for part in (weights.file, f"{weights.megabytes} MB", "offline", "docs/models.md"):
         assert part in sentence
     assert str(tmp_path) not in sentence  # visitors read it
@@ -52,7 +53,7 @@ def test_online_what_cannot_be_fetched_is_as_good_as_offline(monkeypatch):
 
     monkeypatch.setattr(detectors, "have_weights", fail)
     detector, sentence = choose_region_detector("detector", offline=False)
-    assert detector is REGION_DETECTORS["proposals"] and ": The network is away" in sentence
+    assert detector is REGION_DETECTORS["proposals"] and ". The network is away" in sentence
 
 
 def test_with_its_weights_the_one_asked_for_is_taken(monkeypatch, tmp_path):
@@ -61,7 +62,7 @@ def test_with_its_weights_the_one_asked_for_is_taken(monkeypatch, tmp_path):
 
 
 def test_an_unknown_name():
-    with pytest.raises(UnknownName, match="called 'yolo'; there are: detector, proposals, sam"):
+    with pytest.raises(UnknownName, match="called 'yolo'; choose from: detector, proposals, sam"):
         choose_region_detector("yolo", offline=True)
 
 

@@ -1,4 +1,4 @@
-"""Segment Anything is read from Meta's own checkpoint, and its masks become boxes of the picture."""
+"""Segment Anything loads Meta's checkpoint, and its masks become boxes in image pixels."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ WIDTH, CHANNELS, DEPTH, PLACES = 32, 16, 2, 8
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Every tensor of Meta's checkpoints by its name there, for a network of two blocks that sees 64 x 64 pixels."""
+    """All tensors of a Meta checkpoint by name, for a network with two blocks and 64 x 64 input pixels."""
     found: dict[str, tuple[int, ...]] = {
         "image_encoder.pos_embed": (1, 4, 4, WIDTH),
         "image_encoder.patch_embed.proj.weight": (WIDTH, 3, 16, 16),
@@ -75,7 +75,7 @@ def add_attention(add, name: str, inner: int) -> None:
 
 
 def checkpoint(sure: float) -> dict[str, torch.Tensor]:
-    """Random weights; how good it takes each of its masks to be lies about `sure`."""
+    """Random weights, with predicted mask quality around `sure`."""
     generator = torch.Generator().manual_seed(0)
     state = {name: torch.randn(shape, generator=generator) / 2 for name, shape in shapes().items()}
     state["mask_decoder.iou_prediction_head.layers.2.weight"] /= 1000
@@ -119,7 +119,7 @@ def overlap(a: Box, b: Box) -> float:
 
 @needs_transformers
 def test_every_tensor_finds_its_place():
-    """None is left over and none left out: loading is strict."""
+    """Strict loading: no missing and no unexpected tensors."""
     import_torchvision()  # which transformers imports
     from transformers import SamModel
 
@@ -179,7 +179,7 @@ def masks(*boxes: tuple[int, int, int, int]) -> torch.Tensor:
 
 
 def test_boxes_are_in_pixels_of_the_picture():
-    """A picture of 320 x 160 fills the upper half of the square that the network sees: 20 pixels to one of a mask."""
+    """A 320 x 160 image fills the upper half of the square network input: 20 pixels per mask pixel."""
     found = as_regions(masks((2, 1, 6, 4), (0, 0, 16, 16)), torch.tensor([0.9, 0.95]), (320, 160), 20.0)
     assert [region.box for region in found] == [Box(0, 0, 320, 160), Box(40, 20, 120, 80)]
     assert [region.score for region in found] == pytest.approx([0.95, 0.9])
@@ -197,6 +197,6 @@ def test_a_score_above_one_is_one():
 
 def test_unstable_empty_and_tiny_masks_are_dropped():
     some = masks((2, 2, 10, 10), (3, 3, 3, 3), (4, 4, 5, 5))
-    some[0, 2:4, 2:10] = 0.5  # would be outside with a threshold a little higher
+    some[0, 2:4, 2:10] = 0.5  # outside at a slightly higher threshold
     assert as_regions(some, torch.tensor([0.9, 0.9, 0.9]), (64, 64), 4.0) == []
     assert as_regions(some[:0], torch.zeros(0), (64, 64), 4.0) == []

@@ -1,4 +1,4 @@
-"""A colour is found by its name in a sentence, and in a picture in light and in shade."""
+"""Colours are recognised by name in sentences, and in images in light and shade."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_a_colour_we_do_not_know_is_answered_with_those_we_do():
         ("blue and green, green and blue", ("blue", "green")),
         ("a golden violet", ("yellow", "purple")),
         ("a greenish bottle", ("green",)),
-        ("bored at a greenhouse with a blackbird", ()),  # parts of words are no colours
+        ("bored at a greenhouse with a blackbird", ()),  # parts of words are not colours
         ("", ()),
     ],
 )

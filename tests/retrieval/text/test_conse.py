@@ -1,4 +1,4 @@
-"""A sentence finds the regions whose likely classes mean what it says."""
+"""A sentence finds regions whose predicted classes have a similar meaning."""
 
 import importlib.util
 
@@ -66,7 +66,7 @@ def test_little_is_kept_for_each_region():
 
 
 def graph_of(nearest: list[list[int]]) -> Graph:
-    """Regions joined to those listed; how similar they are must not matter here, so each pair differs."""
+    """A graph with these neighbours and a different similarity per pair, which must not matter."""
     similarities = np.random.default_rng(1).uniform(0.2, 1, np.shape(nearest)).astype(np.float32)
     return make_graph(Neighbours(np.arange(len(nearest)), np.array(nearest), similarities))
 
@@ -80,7 +80,7 @@ def test_look_alikes_have_a_say_each_as_much_as_the_region_itself():
 
 
 def test_one_mistake_among_look_alikes_no_longer_wins():
-    scores = np.array([0.5, 0.5, 0.5, 0.8, 0.1, 0.1], np.float32)  # 3 scores by mistake: its look-alikes do not
+    scores = np.array([0.5, 0.5, 0.5, 0.8, 0.1, 0.1], np.float32)  # region 3 is an error; its neighbours are not
     among_themselves = graph_of([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
     assert scores.argmax() == 3
     assert set(np.argsort(-agreed(scores, among_themselves))[:3]) == {0, 1, 2}

@@ -1,4 +1,4 @@
-"""Sentences that mean nearly the same get nearly the same vector, on this machine alone."""
+"""Sentences with similar meanings get similar vectors, without network access."""
 
 import importlib.util
 import socket
@@ -44,7 +44,7 @@ def test_what_means_nearly_the_same_lies_close():
 
 @needs_model
 def test_a_sentence_has_the_same_vector_in_any_company():
-    mixed = ["a cup", "a statue of a woman who holds a torch over the sea", "tea"] * (BATCH // 2)  # over one batch
+    mixed = ["a cup", "a statue of a woman who holds a torch over the sea", "tea"] * (BATCH // 2)  # more than one batch
     vectors = embed_sentences(mixed)
     assert vectors.dtype == np.float32 and np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
     for sentence, vector in list(zip(mixed, vectors, strict=True))[-3:]:

@@ -1,4 +1,4 @@
-"""A sentence finds the regions it suits; beside a box it only chooses."""
+"""A sentence finds matching regions; beside a box it only re-ranks."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ IMAGES, CUPS = 40, tuple(range(1, 40, 4))
 
 @pytest.fixture
 def gallery(numpy_gallery):
-    """Forty images of two regions; the second of ten of them is taken for a cup, and those look like each other."""
+    """Forty images with two regions each. In ten, the second is classified as a cup, and these look alike."""
     rng = np.random.default_rng(3)
     vectors = unit(rng.normal(size=(2 * IMAGES, 16)))
     for image in CUPS:
@@ -34,7 +34,7 @@ def gallery(numpy_gallery):
 
 @pytest.fixture
 def meanings(monkeypatch) -> np.ndarray:
-    """What a thousand classes mean; a sentence is the number of a class."""
+    """Embeddings of 1000 classes; a sentence is a class number."""
     vectors = unit(np.random.default_rng(1).normal(size=(1000, 24)))
     monkeypatch.setattr(module, "class_embeddings", lambda: vectors)
     monkeypatch.setattr(module, "embed_sentences", lambda sentences: vectors[[int(text) for text in sentences]])

@@ -51,7 +51,7 @@ def test_details_that_agree_are_marked_and_told() -> None:
     verified = hit("verified", "likely")
     assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
     assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"
-    assert meaning(verified).startswith("Small details agree")
+    assert meaning(verified).startswith("Matching details confirm")
     assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
 
 

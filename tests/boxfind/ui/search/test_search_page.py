@@ -166,8 +166,8 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
     ("data", "sentence"),
     [
         pytest.param(b"", "broken.jpg is empty", id="r01_empty"),
-        pytest.param(b"this is no picture", "is not a picture in a known format", id="r03_random"),
-        pytest.param(b"%PDF-1.7\n", "is not a picture in a known format", id="r05_pdf"),
+        pytest.param(b"this is no picture", "is not a picture in a supported format", id="r03_random"),
+        pytest.param(b"%PDF-1.7\n", "is not a picture in a supported format", id="r05_pdf"),
     ],
 )
 def test_r01_r03_r05_an_unreadable_picture_is_a_sentence(

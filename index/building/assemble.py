@@ -62,7 +62,7 @@ def assemble(
     here = _new_rows(plan, ids, sizes)
     known = plan.base.neighbours(here) if plan.base else None
     write_neighbours(
-        folder, find_neighbours(vectors, images, known, lambda *at: progress("Joining what looks alike", *at))
+        folder, find_neighbours(vectors, images, known, lambda *at: progress("Linking similar regions", *at))
     )
     if wants_cells(store, len(vectors)):
         before = plan.base.generation.cells if plan.base else None

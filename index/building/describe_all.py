@@ -20,7 +20,7 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
     # Closed before what it works with is: a thread that waits for a picture of a pool that has stopped waits for ever.
     with closing(executor(plan.tasks())) as results:
         for count, (picture, result) in enumerate(results, start=1):
-            progress("Looking at pictures", count, len(plan.to_do))
+            progress("Reading pictures", count, len(plan.to_do))
             if isinstance(result, Skipped):
                 plan.skipped.append(result)
                 journal.add_skipped(result)
@@ -40,7 +40,7 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
 
 
 def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
-    progress("Learning what tells these pictures apart", 0, 0)
+    progress("Analysing your gallery", 0, 0)
     pictures = journal.raw()
     images = np.repeat(np.arange(len(pictures)), [len(vectors) for vectors in pictures])
     with blas_threads(executor.workers):  # also while the executor holds BLAS at one

@@ -63,14 +63,14 @@ class Collection:
     def fill(self, properties: Mapping[str, str], progress: Progress) -> None:
         """Makes the collection, which must not be there yet, with all its vectors."""
         total = len(self._vectors)
-        progress("Handing vectors to Milvus", 0, total)
+        progress("Copying vectors to Milvus", 0, total)
         self._milvus.ask(lambda client: self._create(client, properties))
         size = max(1, BATCH_BYTES // self._vectors[:1].nbytes)
         for start in range(0, total, size):
             rows = range(start, min(start + size, total))
             self._milvus.ask(partial(self._insert, rows))
-            progress("Handing vectors to Milvus", rows.stop, total)
-        progress("Milvus makes its index", 0, 0)
+            progress("Copying vectors to Milvus", rows.stop, total)
+        progress("Building the Milvus index", 0, 0)
         self._milvus.ask(self._finish)
 
     def drop(self) -> None:

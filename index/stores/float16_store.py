@@ -1,4 +1,4 @@
-"""Vectors are looked through as float16 copies, which are half as long; what comes near is compared exactly."""
+"""Exact search: float16 scan, float32 re-scoring."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
 SPARE = 32
-"""Rows fetched beyond those asked for: mostly enough to be sure at once, and quick to compare."""
+"""Extra candidates fetched for re-scoring. Usually enough to prove the result exact in one round."""
 LARGE_SHARE = 0.1
-"""When more of the rows than this are asked for, comparing all exactly right away is faster."""
+"""Share of the rows requested above which a full float32 scan is faster."""
 CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some rows in float16, of vectors that are no longer than `longest`."""
+    """A float16 copy of some rows; `longest` is the largest vector norm among them."""
 
     rows: range
     index: faiss.IndexScalarQuantizer
@@ -26,7 +26,7 @@ class _Part:
 
 
 class Float16Store:
-    """The answers of FlatStore from half the bytes, 2 a dimension in memory. Reading from many threads is safe."""
+    """The results of FlatStore from float16 copies in memory (2 bytes per dimension). Thread-safe."""
 
     def __init__(self, vectors: Vectors) -> None:
         self._vectors, self._ask_for = vectors, Prefetch(vectors)
@@ -55,11 +55,11 @@ class Float16Store:
             self._ask_for(rough_rows)
             rows, scores = rescored(self._vectors, query, rough_rows, count)
             if fetch == len(among) or rough_scores[-1] + doubt < scores[-1]:
-                return rows, scores  # nothing that was not fetched can belong to it
+                return rows, scores  # no row outside the candidates can score higher
             fetch *= 2
 
     def _rough(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-        """The best rows (count,) by their copies, and how similar the query is to those."""
+        """The best rows (count,) by float16 score, and these scores (count,)."""
 
         def search(part: _Part) -> tuple[Rows, Scores]:
             first, here = part.rows.start, _common(part.rows, among)
@@ -74,10 +74,11 @@ class Float16Store:
 
 
 def _most_wrong(dimensions: int, longest: float) -> float:
-    """How far at most a score by float16 copies can be from that of the vectors, for a query of length 1.
+    """Upper bound of the difference between float16 and float32 scores, for a query of unit length.
 
-    By Cauchy and Schwarz no further than a vector (D,) is from its copy: rounding changes each number by 2^-11 of it at
-    most, or by 2^-25 where it is tiny. Summing up in float32 adds at most D roundings, to the one score and the other.
+    By Cauchy-Schwarz the difference is at most the distance between a vector (D,) and its copy. Rounding changes a
+    number by at most 2^-11 of its value, or by 2^-25 if it is subnormal. Each of the two float32 sums adds at most D
+    rounding errors.
     """
     rounded = longest * 2.0**-11 + np.sqrt(dimensions) * 2.0**-25
     return float(rounded + 2 * dimensions * longest * np.finfo(np.float32).eps)
@@ -90,7 +91,7 @@ def _common(one: range, other: range) -> range:
 def _copied(vectors: Vectors, rows: range) -> _Part:
     dimensions = vectors.shape[1]
     index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index.codes.resize(len(rows) * index.code_size)  # room for all at once: what grows takes up to twice what it needs
+    index.codes.resize(len(rows) * index.code_size)  # reserve memory: growing step by step takes up to twice as much
     index.codes.resize(0)
     longest = 0.0
     for start in range(rows.start, rows.stop, CHUNK):

@@ -240,4 +240,4 @@ def served(data: Path) -> str:
 
 
 def looking(page: Page) -> None:
-    page.get_by_text(re.compile(r"Looking at pictures: \d+ of \d+")).first.wait_for(timeout=90_000)
+    page.get_by_text(re.compile(r"Reading pictures: \d+ of \d+")).first.wait_for(timeout=90_000)

@@ -173,10 +173,10 @@ def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embed
     module.build(
         gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
     )
-    assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
+    assert [(done, total) for stage, done, total in told if stage == "Reading pictures"] == [
         (n, 8) for n in range(1, 9)
     ]
-    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Joining what looks alike"]
+    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Linking similar regions"]
 
 
 def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):

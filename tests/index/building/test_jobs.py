@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 from index.building.jobs import building
 with building(Path(sys.argv[1])) as progress:
-    progress("Looking at pictures", 3, 10)
+    progress("Reading pictures", 3, 10)
     print("held", flush=True)
     time.sleep(60)
 """
@@ -45,11 +45,11 @@ def test_never_built(tmp_path: Path):
 
 def test_running_then_done(tmp_path: Path):
     with building(tmp_path) as progress:
-        progress("Looking at pictures", 2, 8)
+        progress("Reading pictures", 2, 8)
         during = build_state(tmp_path)
     assert during and (during.state, during.stage, during.done, during.total) == (
         "running",
-        "Looking at pictures",
+        "Reading pictures",
         2,
         8,
     )
@@ -61,9 +61,9 @@ def test_running_then_done(tmp_path: Path):
 def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
     with building(tmp_path) as report:
         report.notify("All 8 pictures are read again: keypoints changed from 0 to 500.")
-        report("Looking at pictures", 2, 8)
+        report("Reading pictures", 2, 8)
         during = build_state(tmp_path)
-    assert during and (during.stage, during.done) == ("Looking at pictures", 2)
+    assert during and (during.stage, during.done) == ("Reading pictures", 2)
     assert during.notice == "All 8 pictures are read again: keypoints changed from 0 to 500."
     with building(tmp_path):
         assert build_state(tmp_path).notice == ""
@@ -75,7 +75,7 @@ def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
 )
 def test_running_then_failed(tmp_path: Path, error, message):
     with pytest.raises(type(error)), building(tmp_path) as progress:
-        progress("Looking at pictures", 2, 8)
+        progress("Reading pictures", 2, 8)
         raise error
     state = build_state(tmp_path)
     assert state and (state.state, state.message) == ("failed", message)

@@ -279,7 +279,7 @@ def test_r42_an_interrupted_build_goes_on_and_ends_as_if_nothing_had_been(
     monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
 
     def interrupted(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 24):
+        if (stage, done) == ("Reading pictures", 24):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -299,7 +299,7 @@ def test_r42_the_same_after_the_whitening_was_learned(
     whole = open_gallery(build_index(many, into="whole"))
 
     def interrupted(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 30):
+        if (stage, done) == ("Reading pictures", 30):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -314,7 +314,7 @@ def test_work_under_other_terms_is_not_gone_on_with(
     many: Path, build_index, counting: Counting, tmp_path, pool, change
 ):
     def interrupted(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 24):
+        if (stage, done) == ("Reading pictures", 24):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -333,7 +333,7 @@ def test_an_interrupted_reading_again_says_how_far_it_is(
     build_index(many)
 
     def interrupted(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 24):
+        if (stage, done) == ("Reading pictures", 24):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

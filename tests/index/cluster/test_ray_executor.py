@@ -91,7 +91,7 @@ def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this
     assert_same_index(built, local)
     assert read_skipped(built.folder) == read_skipped(local.folder)
     assert {s.reason for s in read_skipped(built.folder)} == {"truncated", "empty"}
-    looked = [(done, total) for stage, done, total in told if stage == "Looking at pictures"]
+    looked = [(done, total) for stage, done, total in told if stage == "Reading pictures"]
     assert looked == [(n, COUNT + 3) for n in range(1, COUNT + 4)]
 
 
@@ -101,7 +101,7 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
     monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
 
     def cancelled(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 20):
+        if (stage, done) == ("Reading pictures", 20):
             raise BuildCancelled("Cancelled.")
 
     before = ray_workers()
@@ -113,7 +113,7 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
     assert not going_on, "processes work on after a build was cancelled"
     left = []
     build(many, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *progress: left.append(progress))
-    assert max(total for stage, _, total in left if stage == "Looking at pictures") == COUNT + 3 - 19
+    assert max(total for stage, _, total in left if stage == "Reading pictures") == COUNT + 3 - 19
     assert_same_index(open_gallery(next((tmp_path / "index").glob("gen-*"))), local)
 
 

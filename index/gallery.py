@@ -121,7 +121,7 @@ class Gallery:
         images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" is the character after "/"
         if folder and not images:
             raise UnknownFolder(
-                f"The index has no pictures in the folder {folder}; choose another folder or search all."
+                f"The index has no pictures below the folder {folder}; choose another folder, or search all."
             )
         return replace(self, images=images if folder else range(len(ids)))
 

@@ -82,7 +82,7 @@ def _wrong_sizes(folder: Path) -> list[str]:
         if not path.is_file():
             faults.append(f"{name} is missing")
         elif path.stat().st_size != facts.bytes:
-            faults.append(f"{name} is not what was written")
+            faults.append(f"{name} differs from what was written")
     return faults
 
 

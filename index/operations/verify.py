@@ -49,7 +49,7 @@ def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
 
 
 def file_faults(folder: Path, manifest: Manifest, progress: Progress = quiet) -> list[str]:
-    """What is wrong with each file that is missing or is not what was written; every byte is read."""
+    """What is wrong with each file that is missing or differs from what was written; every byte is read."""
     faults = []
     for number, (name, facts) in enumerate(manifest.files.items(), start=1):
         faults += check_files(folder, manifest.model_copy(update={"files": {name: facts}}))

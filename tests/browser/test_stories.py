@@ -217,7 +217,7 @@ def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Pa
     looking(page)
     page.screenshot(path=PICTURES / "building.png")
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("the next build goes on from there").wait_for(timeout=8_000)
+    page.get_by_text("the next build continues from there").wait_for(timeout=8_000)
     assert served(data) == before
     choose_sample(page)
     drag(page, sample_box(data), 640)

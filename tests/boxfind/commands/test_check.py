@@ -9,7 +9,7 @@ def test_verify(place, boxfind, build_index, gallery: Path):
     assert boxfind("verify", "--index", place.index).out == "Nothing is wrong with this index.\n"
     generation = build_index(gallery)
     (generation / "vectors.npy").write_bytes(b"")
-    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy is not what was written")
+    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy differs from what was written")
 
 
 def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, gallery: Path):

@@ -25,7 +25,7 @@ def test_generations(two, boxfind):
     assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  whole, served")
     (two[0] / "vectors.npy").write_bytes(bytes((two[0] / "vectors.npy").stat().st_size))
     assert boxfind("generations", "--index", index).out == listed.out
-    assert "vectors.npy is not what was written" in boxfind("generations", "--index", index, "--check").out
+    assert "vectors.npy differs from what was written" in boxfind("generations", "--index", index, "--check").out
     told = json.loads(boxfind("generations", "--index", index, "--json").out)
     assert [(one["name"], one["served"], one["images"]) for one in told] == [
         (two[0].name, False, 8),

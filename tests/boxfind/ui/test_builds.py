@@ -274,7 +274,7 @@ def test_r21_a_gallery_that_is_not_there_is_a_sentence_and_not_an_index_of_nothi
     monkeypatch.setattr(Engine, "start_build", build_here)
     app.run()
     assert calm(app)
-    assert "There is no gallery folder" in texts(app, "error")
+    assert "The gallery folder" in texts(app, "error")
     assert not (tmp_path / "index" / "CURRENT").exists()
 
 

@@ -85,9 +85,9 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").touch()
     for folder, says in {
-        "none": "There is no picture in",
-        "gone": "There is no gallery folder",
-        "bad": r"None of the 1 pictures in .* can be used; the first: a\.jpg is empty",
+        "none": "There are no pictures in",
+        "gone": r"The gallery folder .* does not exist",
+        "bad": r"No picture in .* can be used \(files skipped: 1\)\. The first: a\.jpg is empty",
     }.items():
         with pytest.raises(GalleryProblem, match=says):
             build_index(tmp_path / folder)
@@ -111,7 +111,7 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
 def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, where, step):
     before = build_index(gallery)
     monkeypatch.setattr(where, step, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(DiskFull, match=r"no more room for the index: .* free\. Make room there"):
+    with pytest.raises(DiskFull, match=r"The disk is full: .* free\. Free some space"):
         build_index(gallery, full=True)
     assert current_folder(before.parent) == before
     assert sorted(p.name for p in before.parent.iterdir()) == ["CURRENT", before.name, "journal.sqlite"]

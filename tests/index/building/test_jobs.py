@@ -90,7 +90,7 @@ def test_r39_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_pro
     with pytest.raises(BuildRunning) as caught, building(tmp_path):
         pytest.fail("two builds at once")
     sentence = str(caught.value)
-    assert re.search(r"already being built since \d\d:\d\d:\d\d \(process \d+\)", sentence)
+    assert re.search(r"already being built \(started \d\d:\d\d:\d\d, process \d+\)", sentence)
     assert f"process {other_process.pid}" in sentence
     assert time.strftime("%H:%M:%S", time.localtime(started)) in sentence
     state = build_state(tmp_path)  # which the refusal has not touched

@@ -70,7 +70,7 @@ def test_skipped(index: Path, gallery: Path):
     (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
     verdict, text = said(index, gallery / "empty.jpg")
     assert verdict == "skipped" and "has changed since" in text and "boxfind build" in text
-    assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a link to nothing.")
+    assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a broken link.")
     verdict, text = said(index, "linked/a.png")
     assert verdict == "skipped" and "linked is a link to a folder outside the gallery" in text
 

@@ -79,7 +79,7 @@ def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
     with pytest.raises(GalleryProblem):
         find_folder_changes(folder)
     assert folder_change_sentences(folder.parent) == [
-        f"There is no gallery folder {gallery}; check the path, or that its disk is connected."
+        f"The gallery folder {gallery} does not exist; check the path, and that its disk is connected."
     ]
 
 

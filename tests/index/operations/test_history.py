@@ -44,8 +44,8 @@ def test_the_list_says_what_is_wrong(two):
     (two[1] / "vectors.npy").unlink()
     (two[1] / "whitening.npz").write_bytes(b"")
     quick, thorough = (stored_generations(two[0].parent, thorough) for thorough in (False, True))
-    assert quick[1].problem == "vectors.npy is missing; whitening.npz is not what was written"
-    assert (quick[0].problem, thorough[0].problem) == ("", "keypoints/0000.bin is not what was written")
+    assert quick[1].problem == "vectors.npy is missing; whitening.npz differs from what was written"
+    assert (quick[0].problem, thorough[0].problem) == ("", "keypoints/0000.bin differs from what was written")
     (two[1] / "manifest.json").write_bytes(b"{")
     (two[0].parent / "CURRENT").write_bytes(b"?")
     unreadable = stored_generations(two[0].parent)[1]

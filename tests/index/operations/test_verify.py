@@ -56,14 +56,14 @@ def test_a_byte_of_a_thumbnail(gallery: Path, build_index):
     data = bytearray(thumbs.read_bytes())
     data[len(data) // 2] ^= 1
     thumbs.write_bytes(data)
-    assert verify(generation.parent) == ["thumbs/0000.jpgs is not what was written."]
+    assert verify(generation.parent) == ["thumbs/0000.jpgs differs from what was written."]
 
 
 def test_every_damaged_file_is_named(gallery: Path, build_index):
     generation = build_index(gallery)
     (generation / "images.parquet").unlink()
     (generation / "whitening.npz").write_bytes(b"")
-    assert verify(generation.parent) == ["images.parquet is missing.", "whitening.npz is not what was written."]
+    assert verify(generation.parent) == ["images.parquet is missing.", "whitening.npz differs from what was written."]
 
 
 def test_no_manifest_and_no_index(gallery: Path, build_index, tmp_path: Path):
@@ -129,7 +129,7 @@ def test_any_generation_can_be_verified(gallery: Path, build_index):
     second = build_index(gallery)
     (first / "vectors.npy").write_bytes(b"")
     assert verify(second.parent) == verify_generation(second) == []
-    assert verify_generation(first) == ["vectors.npy is not what was written."]
+    assert verify_generation(first) == ["vectors.npy differs from what was written."]
 
 
 def test_progress(gallery: Path, build_index):

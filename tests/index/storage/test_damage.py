@@ -80,7 +80,7 @@ def assert_refused(generation: Path, *words: str) -> None:
         open_generation(generation)
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
-    assert "\n" not in sentence and sentence.endswith(".") and "Build it again" in sentence
+    assert "\n" not in sentence and sentence.endswith(".") and "Rebuild it" in sentence
     assert verify(generation.parent)
     served, warning = served_generation(generation.parent)
     assert served.folder == generations(generation.parent)[0] != generation and "damaged" in warning
@@ -117,7 +117,7 @@ def header(shape: tuple[int, ...]) -> bytes:
 def test_r31_vectors_that_are_not_what_was_written(generation: Path, damage):
     vectors = generation / "vectors.npy"
     vectors.write_bytes(damage(vectors.read_bytes()))
-    assert_refused(generation, "vectors.npy is not what was written", generation.name)
+    assert_refused(generation, "vectors.npy differs from what was written", generation.name)
 
 
 class Trap:
@@ -182,7 +182,7 @@ def test_r31_a_header_of_terabytes_allocates_nothing(generation: Path, name, sha
         (b"\xff\xfe\x00", "no readable manifest"),
         (json.dumps({"format": FORMAT}).encode(), "no readable manifest"),
         (b"[" * 100_000, "no readable manifest"),
-        (json.dumps({"format": FORMAT + 1}).encode(), f"has format {FORMAT + 1}, this program reads {FORMAT}"),
+        (json.dumps({"format": FORMAT + 1}).encode(), f"has format {FORMAT + 1}, but this program reads format {FORMAT}"),
     ],
 )
 def test_r32_a_manifest_that_cannot_be_used(generation: Path, content, says):
@@ -391,7 +391,7 @@ def test_r55_an_index_of_an_earlier_program_is_refused_and_built_again(gallery: 
     old = build_index(gallery)
     later = ("changes", "learned") if before == 2 else ("changes", "learned", "background")
     change_manifest(old, lambda m: {**{k: v for k, v in m.items() if k not in later}, "format": before})
-    with pytest.raises(IndexProblem, match=rf"has format {before}, this program reads {FORMAT}\. Build it again"):
+    with pytest.raises(IndexProblem, match=rf"has format {before}, but this program reads format {FORMAT}\. Rebuild it"):
         served_generation(old.parent)
     assert [one.problem for one in stored_generations(old.parent)] == verify(old.parent)
     new = build_index(gallery)

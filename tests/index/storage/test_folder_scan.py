@@ -211,6 +211,6 @@ def test_a_gallery_may_itself_be_a_link(tmp_path: Path):
 def test_no_folder(tmp_path: Path):
     touch(tmp_path, "file.jpg")
     for path in (tmp_path / "gone", tmp_path / "file.jpg"):
-        with pytest.raises(GalleryProblem, match="There is no gallery folder"):
+        with pytest.raises(GalleryProblem, match="The gallery folder .* does not exist"):
             find_pictures(path)
     assert find_pictures(tmp_path)[1] == []

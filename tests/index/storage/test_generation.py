@@ -66,7 +66,7 @@ def refused(folder: Path, *words: str) -> None:
         open_generation(folder)
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
-    assert "\n" not in sentence and sentence.endswith(".") and "Build it again" in sentence
+    assert "\n" not in sentence and sentence.endswith(".") and "Rebuild it" in sentence
 
 
 def swap(generation: Path, name: str, content: bytes) -> None:
@@ -182,7 +182,7 @@ def test_tables_of_different_lengths(generation: Path):
     vectors = np.load(generation / "vectors.npy")
     for other in (vectors[:-1], np.concatenate([vectors, vectors[:1]])):
         swap(generation, "vectors.npy", as_npy(other))
-        refused(generation, "vectors.npy does not fit its manifest")
+        refused(generation, "vectors.npy does not match the manifest")
 
 
 def test_vectors_of_another_shape(generation: Path):

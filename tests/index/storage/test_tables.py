@@ -1,4 +1,4 @@
-"""What is written comes back, and tables that do not fit together are refused."""
+"""Tables survive a round trip, and inconsistent ones are rejected."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_images_without_regions(tmp_path: Path):
 @pytest.mark.parametrize("order", [[1, 0, 2], [0, 0, 1]])
 def test_ids_out_of_order_or_twice(tmp_path: Path, order):
     write_tables(tmp_path, [ENTRIES[n] for n in order], [REGIONS[n] for n in order])
-    with pytest.raises(ValueError, match="not unique or not in order"):
+    with pytest.raises(ValueError, match="not unique or not sorted"):
         read_tables(tmp_path)
 
 

@@ -276,11 +276,11 @@ def test_damaged_cells_are_refused_and_wrong_ones_are_named(gallery: Path, build
     (fault,) = verify(current_folder(folder.parent).parent)
     assert fault.endswith("vectors lie in the wrong cells and may not be found.")
     vouched(folder, {**arrays, "of_row": arrays["of_row"] + count})
-    with pytest.raises(IndexProblem, match=r"cells\.npz does not fit the vectors"):
+    with pytest.raises(IndexProblem, match=r"cells\.npz does not match the vectors"):
         open_generation(folder)
     vouched(folder, {"centroids": arrays["centroids"]})
-    with pytest.raises(IndexProblem, match="Build it again"):
+    with pytest.raises(IndexProblem, match="Rebuild it"):
         open_generation(folder)
     (folder / "cells.npz").write_bytes(b"PK")
-    with pytest.raises(IndexProblem, match=r"cells\.npz is not what was written"):
+    with pytest.raises(IndexProblem, match=r"cells\.npz differs from what was written"):
         open_generation(folder)

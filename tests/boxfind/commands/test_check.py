@@ -19,7 +19,7 @@ def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, g
     result = boxfind("verify", "--index", index)
     remark, recipe, missing = result.err.splitlines()
     assert (result.code, result.out) == (1, "")
-    assert remark.startswith("tmp-1-dead was left by a build")
+    assert remark.startswith("Left over from an interrupted build: tmp-1-dead")
     assert recipe.startswith("The index was built with efficientnet-lite0 (weights 00000000")
     assert missing.startswith("1 picture of the index is not in the folder: 0.png.")
 

@@ -43,7 +43,7 @@ def test_rollback_and_forward_again(two, boxfind):
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
     assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("there are: ")
     (two[0] / "manifest.json").unlink()
-    assert boxfind("rollback", "--index", index).failed("no earlier whole generation")
+    assert boxfind("rollback", "--index", index).failed("no earlier intact generation")
     assert current_folder(index) == two[1]
 
 
@@ -51,7 +51,7 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     index, kept = two[0].parent, tmp_path / "kept.tar"
     result = boxfind("backup", "--index", index, "--out", kept)
     assert result.code == 0 and result.out.startswith(f"{two[1].name} is in {kept} (")
-    assert boxfind("backup", "--index", index, "--out", kept).failed("is there already")
+    assert boxfind("backup", "--index", index, "--out", kept).failed("already exists")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
     assert result.code == 0 and result.out.endswith("and served now.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()

@@ -158,7 +158,7 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
 
 def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, gallery: Path):
     missing = TaskResult("node7", Skipped("3.png", "missing", "There is no file 3.png."))
-    with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, which can be read here: .* the same path"):
+    with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, but this machine can\. .* the same path"):
         answered(missing)
 
 
@@ -177,7 +177,7 @@ def test_a_machine_without_weights_ends_the_build(answered):
         raise WeightsMissing("The weights of resnet50 are not on this machine", "put them there")
 
     ((_, answer),) = rows_of(Describe(cannot)(block_of([(0, TaskResult("", None))])))
-    with pytest.raises(ClusterProblem, match=r"cannot look at pictures: The weights .* not on this machine; put them"):
+    with pytest.raises(ClusterProblem, match=r"cannot process pictures: The weights .* not on this machine; put them"):
         answered(answer)
 
 
@@ -190,8 +190,8 @@ def test_without_ray_a_sentence(monkeypatch):
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; `ray start --head` starts one"),
-        ("ray://head:10001", r"ray://head:10001 is no address of a Ray cluster; give .* such as 10\.0\.0\.5:6379"),
+        ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; start one with `ray start --head`"),
+        ("ray://head:10001", r"ray://head:10001 is not a Ray address; use .* such as 10\.0\.0\.5:6379"),
         ("head", "no address"),
     ],
 )

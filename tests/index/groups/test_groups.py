@@ -56,5 +56,5 @@ def test_the_same_gallery_has_the_same_groups(opened: Gallery) -> None:
 
 def test_an_index_that_has_gone_is_told_in_a_sentence(opened: Gallery) -> None:
     shutil.rmtree(opened.folder)
-    with pytest.raises(IndexProblem, match="open this page again"):
+    with pytest.raises(IndexProblem, match="reload this page"):
         gallery_object_instances(opened)

@@ -100,7 +100,7 @@ def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
 
 def test_an_error_of_the_engine_is_told_as_it_is(lite: Milvus) -> None:
     connection = Milvus(lite.access)
-    with pytest.raises(StoreAway, match=r"answered with an error: .*nowhere"):
+    with pytest.raises(StoreAway, match=r"returned an error: .*nowhere"):
         connection.ask(lambda client: client.query("nowhere", output_fields=["count(*)"], timeout=1))
 
 
@@ -134,7 +134,7 @@ def test_r54_vectors_of_this_machine_in_place_of_an_engine_that_is_away(server, 
 def test_r54_a_collection_that_is_not_complete_is_never_searched(lite, vectors) -> None:
     for name in (handed_over(lite, vectors[:300]).name, "nothing_of_this_name"):
         collection = Collection(Milvus(lite.access), name, vectors)
-        with pytest.raises(StoreAway, match="not got all vectors"):
+        with pytest.raises(StoreAway, match="does not have all vectors"):
             MilvusStore(vectors, collection).search(QUERY, 5)
 
 
@@ -142,7 +142,7 @@ def test_r54_a_file_that_another_process_has(tmp_path: Path, vectors: Vectors) -
     from milvus_lite.db import MilvusLite
 
     file = tmp_path / "vectors.db"
-    with MilvusLite(str(file)), pytest.raises(StoreAway, match="One process at a time"):
+    with MilvusLite(str(file)), pytest.raises(StoreAway, match="Only one process at a time"):
         store(str(file), vectors).search(QUERY, 5)
 
 

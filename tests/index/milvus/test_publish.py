@@ -118,7 +118,7 @@ def test_r54_half_a_collection_is_never_published(build_and_hand_over, publisher
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     insert = Collection._insert
     monkeypatch.setattr(Collection, "_insert", lambda self, rows, client: insert(self, rows[::2], client))
-    with pytest.raises(IndexProblem, match="did not keep the vectors"):
+    with pytest.raises(IndexProblem, match="did not store the vectors"):
         build_and_hand_over()
     assert current_folder(before.parent) == before and generations(before.parent) == [before]
     assert collections(publisher) == [publisher._name(before.name)] == [aliased(publisher)]
@@ -132,7 +132,7 @@ def test_r54_vectors_that_arrive_as_others_are_not_published(build_and_hand_over
         client.insert(self.name, [{"row": row, "vector": vector} for row, vector in zip(rows, turned, strict=True)])
 
     monkeypatch.setattr(Collection, "_insert", insert)
-    with pytest.raises(IndexProblem, match="did not keep the vectors"):
+    with pytest.raises(IndexProblem, match="did not store the vectors"):
         build_and_hand_over()
     assert collections(publisher) == []
 

@@ -86,7 +86,7 @@ def test_another_picture_of_the_same_name_gets_a_free_one(take: Take, gallery: P
 
 def test_what_is_in_the_index_already_is_left_out_under_whatever_name(take: Take, gallery: Path, build_index):
     before = files(gallery)
-    with pytest.raises(AlreadyThere, match=r"^new\.png is in the gallery already, as below/6\.png\.$"):
+    with pytest.raises(AlreadyThere, match=r"^new\.png is already in the gallery, as below/6\.png\.$"):
         take("new.png", (gallery / "below" / "6.png").read_bytes())
     assert files(gallery) == before
 
@@ -162,7 +162,7 @@ def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tm
     outside = tmp_path / "outside"
     outside.mkdir()
     (gallery / ADDED).symlink_to(outside)
-    with pytest.raises(GalleryProblem, match="is no folder, or a link"):
+    with pytest.raises(GalleryProblem, match="is not a folder, or is a link"):
         take("x.png", png(50))
     (gallery / ADDED).unlink()
     (gallery / ADDED).mkdir()
@@ -192,8 +192,8 @@ def test_a_gallery_that_is_not_mounted_gets_nothing(indexed: Gallery, tmp_path: 
 @pytest.mark.parametrize(
     ("number", "error", "words"),
     [
-        (errno.ENOSPC, DiskFull, "no more room for x.png"),
-        (errno.EDQUOT, DiskFull, "no more room for x.png"),
+        (errno.ENOSPC, DiskFull, "gallery is full; .* add x\\.png again"),
+        (errno.EDQUOT, DiskFull, "gallery is full; .* add x\\.png again"),
         (errno.EACCES, GalleryProblem, "Permission denied"),
         (errno.EROFS, GalleryProblem, "Read-only file system"),
     ],

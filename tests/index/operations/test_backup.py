@@ -105,7 +105,7 @@ def test_the_archive_unpacked_by_hand_is_an_index(archive: Path, tmp_path: Path)
 
 def test_a_backup_overwrites_nothing_and_is_whole_or_not_there(archive: Path, tmp_path: Path, monkeypatch):
     index, data = tmp_path / "index", archive.read_bytes()
-    with pytest.raises(IndexProblem, match="is there already"):
+    with pytest.raises(IndexProblem, match="already exists"):
         backup(index, archive)
     assert archive.read_bytes() == data
     with pytest.raises(FileNotFoundError):
@@ -217,7 +217,9 @@ HOSTILE = {
 def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change):
     rewritten(archive, change)
     before = contents(tmp_path / "index")
-    with pytest.raises(IndexProblem, match=r"kept\.tar is not a whole backup: .*\. Nothing was changed\.$") as caught:
+    with pytest.raises(
+        IndexProblem, match=r"kept\.tar is not a complete backup: .*\. Nothing was changed\.$"
+    ) as caught:
         restore(archive, tmp_path / "index")
     assert "\n" not in str(caught.value)
     assert {name: data for name, data in contents(tmp_path / "index").items() if name in before} == before
@@ -229,7 +231,7 @@ def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change
 def test_a_cut_archive_changes_nothing(archive: Path, tmp_path: Path, share):
     data = archive.read_bytes()
     archive.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
     assert verify(tmp_path / "index") == [] and not list((tmp_path / "index").glob("tmp-*"))
 
@@ -250,14 +252,14 @@ def test_an_archive_that_claims_to_be_huge(archive: Path, tmp_path: Path):
     info = tarfile.TarInfo("gen-000001-aaaa/vectors.npy")
     info.size = 10**13
     archive.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00" + bytes(600), bytes(10240)])
 def test_what_is_no_archive(archive: Path, tmp_path: Path, content):
     archive.write_bytes(content)
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
     with pytest.raises(IndexProblem, match=r"no file .*gone\.tar"):
         restore(tmp_path / "gone.tar", tmp_path / "index")

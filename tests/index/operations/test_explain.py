@@ -100,7 +100,7 @@ def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
 
 def test_not_there_at_all(index: Path):
     verdict, text = said(index, "holiday/7.PNG")
-    assert verdict == "missing" and text.endswith("The index has below/7.png.")
+    assert verdict == "missing" and text.endswith("Similar names in the index: below/7.png.")
     verdict, text = said(index, "belo/6.pgn")
     assert verdict == "missing" and "below/6.png" in text
     for asked in ("zzzzzzzzzzz", "", ".", "..", "/", "x" * 5000, "line\nbreak.png", "é\udcff.png"):

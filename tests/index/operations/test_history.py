@@ -87,7 +87,7 @@ def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
 
 def test_a_damaged_generation_is_not_served(two):
     damage(two[0])
-    with pytest.raises(IndexProblem, match="no earlier whole generation"):
+    with pytest.raises(IndexProblem, match="no earlier intact generation"):
         roll_back(two[0].parent)
     with pytest.raises(IndexProblem, match=rf"{two[0].name} is damaged .*: keypoints/0000\.bin .* Nothing was changed"):
         roll_back(two[0].parent, two[0].name)

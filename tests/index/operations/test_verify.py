@@ -38,7 +38,7 @@ def test_vectors_that_are_not_of_length_1(gallery: Path, build_index):
     vectors[3] *= 1.01
     vectors[7] = 0
     store_vectors(generation, vectors)
-    assert verify(generation.parent) == ["2 vectors do not have length 1."]
+    assert verify(generation.parent) == ["Vectors that do not have length 1: 2."]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -47,7 +47,7 @@ def test_vectors_that_are_not_numbers(gallery: Path, build_index, value):
     vectors = np.load(generation / "vectors.npy")
     vectors[2, 1] = value
     store_vectors(generation, vectors)
-    assert verify(generation.parent) == ["Some vectors hold values that are not numbers."]
+    assert verify(generation.parent) == ["Some vectors contain NaN or infinite values."]
 
 
 def test_a_byte_of_a_thumbnail(gallery: Path, build_index):
@@ -88,7 +88,7 @@ def store_table(generation: Path, name: str, column: str, values: object) -> Non
 def test_boxes_outside_their_pictures(gallery: Path, build_index, column, value):
     generation = build_index(gallery)
     store_table(generation, "regions.parquet", column, [value, value])
-    assert verify(generation.parent) == ["2 regions do not lie inside their pictures."]
+    assert verify(generation.parent) == ["Regions that are not inside their picture: 2."]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_boxes_outside_their_pictures(gallery: Path, build_index, column, value)
 def test_slices_outside_their_files(gallery: Path, build_index, column, value, what):
     generation = build_index(gallery)
     store_table(generation, "images.parquet", column, [value, value, value])
-    assert verify(generation.parent) == [f"The {what} of 3 pictures cannot be where the index says."]
+    assert verify(generation.parent) == [f"Pictures with a wrong {what} location: 3."]
 
 
 def test_a_list_of_skipped_files_of_another_length(gallery: Path, build_index):
@@ -112,7 +112,7 @@ def test_a_list_of_skipped_files_of_another_length(gallery: Path, build_index):
     manifest = json.loads((generation / "manifest.json").read_bytes())
     manifest["counts"]["skipped"] = 7
     (generation / "manifest.json").write_text(json.dumps(manifest))
-    assert verify(generation.parent) == ["The manifest counts 7 skipped files, the list has 1."]
+    assert verify(generation.parent) == ["Skipped files: 7 in the manifest, but 1 in the list."]
 
 
 def test_a_picture_without_a_region(gallery: Path, build_index):
@@ -120,7 +120,7 @@ def test_a_picture_without_a_region(gallery: Path, build_index):
     table = pq.read_table(generation / "regions.parquet")
     images = table["image"].to_pylist()
     store_table(generation, "regions.parquet", "image", ["0.png" if image == "1.png" else image for image in images])
-    assert verify(generation.parent) == ["1 pictures have no region and can never be found."]
+    assert verify(generation.parent) == ["Pictures without a region, which searches never find: 1."]
 
 
 def test_any_generation_can_be_verified(gallery: Path, build_index):
@@ -145,8 +145,8 @@ def test_remarks_are_no_faults(gallery: Path, build_index):
     (index / "tmp-42-dead").mkdir()
     (current_folder(index) / "notes.txt").touch()
     left, foreign = remarks(index)
-    assert left == "tmp-42-dead was left by a build that was stopped; the next build removes it."
-    assert foreign == f"notes.txt in {current_folder(index).name} is no part of the index and is never opened."
+    assert left == "Left over from an interrupted build: tmp-42-dead. The next build removes it."
+    assert foreign == f"notes.txt in {current_folder(index).name} is not part of the index and is ignored."
     assert verify(index) == []
     with building(index):
-        assert remarks(index)[0].startswith("A build is at work on this index (process ")
+        assert remarks(index)[0].startswith("A build of this index is running (process ")

@@ -1,4 +1,4 @@
-"""What was indexed is found again."""
+"""Indexed images are found again, in the whole gallery and in subfolders."""
 
 import itertools
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_a_row_knows_its_image_and_its_vector(gallery: Path, build_index):
 
 
 def test_the_best_ranking_shows_where_the_object_is(tmp_path: Path, build_index, tiny_embedder):
-    """It lies enlarged in one picture of ten, all of which are full of details."""
+    """A patch is enlarged in one of ten detailed images."""
     folder = tmp_path / "detailed"
     folder.mkdir()
 
@@ -159,7 +159,7 @@ def test_a_gallery_of_any_size_answers(tmp_path: Path, build_index, make_embedde
 
 @pytest.fixture
 def in_folders(tmp_path: Path, build_index, draw):
-    """Names that a careless comparison of beginnings takes for one another."""
+    """Folder names that a naive prefix comparison would mix up."""
     names = ["0.png", "a-/x.png", "a.png", "a/b/1.png", "a/b/2.png", "a/c.png", "a0/x.png", "ab/x.png", "é/ü/1.png"]
     for number, name in enumerate(names):
         (tmp_path / "g" / name).parent.mkdir(parents=True, exist_ok=True)

@@ -32,7 +32,7 @@ def test_why(boxfind, build_index, gallery: Path):
     told = json.loads(boxfind("why", "1.png", "--index", index, "--json").out)
     assert told.keys() == {"verdict", "sentences", "image", "regions"} and told["verdict"] == "indexed"
     assert told["regions"][0] == {"kind": "whole", "box": [0, 0, 128, 96]}
-    for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "There is no file gone.jpg"}.items():
+    for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "The file gone.jpg does not exist"}.items():
         result = boxfind("why", asked, "--index", index)
         assert result.code == 0 and says in result.out
     assert boxfind("why", "1.png", "--index", gallery).failed("no index")

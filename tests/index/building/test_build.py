@@ -1,4 +1,4 @@
-"""A build serves every usable picture, the same ones each time, or leaves what is served alone."""
+"""A build is deterministic, indexes every usable image, and on failure leaves the served index unchanged."""
 
 import io
 import os
@@ -134,7 +134,7 @@ def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, 
 
 def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
     everything = open_gallery(build_index(gallery, into="everything"))
-    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached after some of the eight pictures
+    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached before the last of the eight images
     sampled = open_gallery(build_index(gallery, into="sampled", workers=3))
     assert sampled.tables.ids == everything.tables.ids and verify(sampled.folder.parent) == []
     assert not np.array_equal(sampled.whitening.mean, everything.whitening.mean)
@@ -194,7 +194,7 @@ def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw,
 
 
 def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, make_embedder):
-    """One picture is flat, of the others only the left half: the whole is always kept, and what differs from it."""
+    """One image is uniform, the others in their right half: only the whole and distinct regions are kept."""
     folder = tmp_path / "halves"
     folder.mkdir()
     for number in range(4):
@@ -219,7 +219,7 @@ def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, m
 
 
 def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
-    """The pool stops next, and what still waited for one of its pictures then would wait for ever."""
+    """The executor must stop first: a thread waiting for a stopped pool would wait forever."""
     looking: list[Path] = []
 
     class Slow:

@@ -1,4 +1,4 @@
-"""One build at a time; whoever looks sees what it does and how it ended."""
+"""One build at a time; its progress and outcome are visible to other processes."""
 
 import os
 import re
@@ -28,7 +28,7 @@ with building(Path(sys.argv[1])) as progress:
 
 @pytest.fixture
 def other_process(tmp_path: Path):
-    """Another process that is building, as far as anyone can see."""
+    """Another process that holds the build lock and reports progress."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline() == "held\n"
     yield process
@@ -79,7 +79,7 @@ def test_running_then_failed(tmp_path: Path, error, message):
         raise error
     state = build_state(tmp_path)
     assert state and (state.state, state.message) == ("failed", message)
-    with building(tmp_path) as progress:  # and the next one may start
+    with building(tmp_path) as progress:  # the next build may start
         progress("Looking", 0, 0)
     assert build_state(tmp_path).state == "done"
 
@@ -93,7 +93,7 @@ def test_r39_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_pro
     assert re.search(r"already being built \(started \d\d:\d\d:\d\d, process \d+\)", sentence)
     assert f"process {other_process.pid}" in sentence
     assert time.strftime("%H:%M:%S", time.localtime(started)) in sentence
-    state = build_state(tmp_path)  # which the refusal has not touched
+    state = build_state(tmp_path)  # the refused build has not changed it
     assert (state.state, state.pid, state.done, state.total) == ("running", other_process.pid, 3, 10)
 
 
@@ -146,7 +146,7 @@ def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
 
 @pytest.mark.parametrize("system", ["linux", "win32"])
 def test_a_build_that_is_to_stop_hears_of_it_by_its_own_handler(monkeypatch: pytest.MonkeyPatch, system: str):
-    if system == "win32":  # there it would end the process, whatever the handler
+    if system == "win32":  # os.kill would end the process without its handler
         monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("ended on the spot"))
     monkeypatch.setattr(jobs.sys, "platform", system)
     heard = []

@@ -1,4 +1,4 @@
-"""A second build looks only at what is new, and gives what a build of everything would have given."""
+"""An update describes only new images, and equals a full build."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from tests.same import assert_same_index
 
 
 class Counting:
-    """The tiny network, and how many pictures it has seen."""
+    """The tiny network, and a count of the images it has seen."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.seen = 0
@@ -48,7 +48,7 @@ def counting(tiny_embedder: Embedder) -> Counting:
 
 @pytest.fixture
 def many(tmp_path: Path, draw) -> Path:
-    """Forty pictures: enough that what is learned from them suits a few more."""
+    """Forty images, so that a few more do not outgrow the whitening."""
     folder = tmp_path / "many"
     (folder / "below").mkdir(parents=True)
     for number in range(40):
@@ -57,7 +57,7 @@ def many(tmp_path: Path, draw) -> Path:
 
 
 def age(folder: Path, seconds: float = 1000) -> None:
-    """Changes made long ago, so that size and time are believed."""
+    """Set old mtimes, so that the build trusts size and time."""
     for path in folder.rglob("*.*"):
         os.utime(path, (time.time() - seconds, path.stat().st_mtime - seconds))
 
@@ -78,7 +78,7 @@ def test_r41_adding_changing_and_removing_gives_what_a_full_build_gives(
     assert (changes.added, changes.changed, changes.removed, changes.kept) == (2, 1, 1, 38)
     assert verify(updated.folder.parent) == []
 
-    monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)  # the same axes
+    monkeypatch.setattr(describe, "learn_whitening", lambda *_: updated.whitening)  # the same whitening
     everything = open_gallery(build_index(many, into="other", workers=2))
     assert_same_index(updated, everything)
     for image in updated.tables.ids:
@@ -115,7 +115,7 @@ def test_moved_copied_and_touched_files_are_read_but_not_looked_at(many: Path, b
     assert second.regions("moved.png") == first.regions("12.png")
     assert second.thumbnail("copy.png") == first.thumbnail("16.png")
     assert second.file("moved.png").exists() and second.entry("20.png").mtime == (many / "20.png").stat().st_mtime
-    assert build_index(many, embedder=counting.embedder) == second.folder  # and that is known now
+    assert build_index(many, embedder=counting.embedder) == second.folder  # the new facts are stored now
 
 
 def test_a_change_that_leaves_size_and_time_is_seen_when_it_is_fresh(many: Path, build_index, draw):
@@ -124,7 +124,7 @@ def test_a_change_that_leaves_size_and_time_is_seen_when_it_is_fresh(many: Path,
     os.utime(bmp, (time.time() + 3600,) * 2)
     before = open_gallery(build_index(many))
     facts = bmp.stat()
-    assert facts.st_mtime > before.manifest.created.timestamp()  # for this build it stays fresh
+    assert facts.st_mtime > before.manifest.created.timestamp()  # this build cannot trust it yet
     Pillow.fromarray(draw(201, 64, 48)).save(bmp)
     os.utime(bmp, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     after = open_gallery(build_index(many))
@@ -160,7 +160,7 @@ def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
     build_index(many)
     folder = build_index(many, embedder=make_embedder(grid_levels=3))
     assert read_manifest(folder).recipe.grid_levels == 3 and verify(folder.parent) == []
-    assert read_manifest(folder).changes.kept == 40  # of the pictures; the work was all done again
+    assert read_manifest(folder).changes.kept == 40  # counts unchanged files, though all were described again
 
 
 def test_other_keypoints_make_an_update_read_all_pictures_again_and_say_so_first(
@@ -294,7 +294,7 @@ def test_r42_an_interrupted_build_goes_on_and_ends_as_if_nothing_had_been(
 def test_r42_the_same_after_the_whitening_was_learned(
     many: Path, build_index, counting: Counting, monkeypatch, tmp_path: Path, pool
 ):
-    monkeypatch.setattr(describe, "SAMPLE", 60)  # reached after some of the pictures
+    monkeypatch.setattr(describe, "SAMPLE", 60)  # reached before the last image
     monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
     whole = open_gallery(build_index(many, into="whole"))
 
@@ -389,7 +389,7 @@ def test_pictures_that_become_unreadable_in_numbers_stop_an_update(many: Path, b
 
 
 def test_what_finder_and_classifier_say_is_kept_and_taken_over(many: Path, build_index, make_embedder, draw):
-    """Scores, labels and kinds of a region are those of a full build, whichever way they came into the index."""
+    """Region scores, labels and kinds equal those of a full build, whether reused, resumed or new."""
     weight = np.random.default_rng(1).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(
         make_embedder(regions=("whole", "detector", "grid"), detectors=("", "", "")),

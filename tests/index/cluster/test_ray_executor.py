@@ -1,4 +1,4 @@
-"""A build on Ray ends as one on this machine does, whoever dies on the way."""
+"""A build on Ray equals a local build, even if processes die."""
 
 import io
 import os
@@ -37,8 +37,8 @@ COUNT = 30
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
-    """A Ray of this machine alone, which is slow to start."""
-    if not RAY.installed:  # not by importing it: how it listens is decided before
+    """A local Ray; session-wide because it starts slowly."""
+    if not RAY.installed:  # without importing it: its environment must be set first
         pytest.skip("builds on Ray need the extra ray")
     with joined("", workers=2):
         yield
@@ -46,7 +46,7 @@ def two_workers() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty pictures, and files that are none."""
+    """Thirty images and some unusable files."""
     folder = tmp_path_factory.mktemp("ray") / "gallery"
     folder.mkdir()
     for number in range(COUNT):
@@ -74,7 +74,7 @@ def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Galle
 
 @pytest.fixture
 def one_each(monkeypatch) -> None:
-    """One process decodes and one has the network: each takes seconds to start."""
+    """One decoder and one network process, because each takes seconds to start."""
     monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
 
 
@@ -118,21 +118,21 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
 
 
 def ray_workers() -> set[str]:
-    """Processes of this machine that look at pictures for Ray, as the system numbers them."""
+    """Process ids of the local Ray actors."""
     return {path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if b"MapWorker" in _read(path)}
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return b""
 
 
 def test_the_bundled_network_gives_the_same_regions_and_vectors(
     two_workers, one_each, gallery: Path, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # it is already
+    monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # already joined
     settings = Settings.load(gallery=gallery, workers=2, backbone="efficientnet-lite0")
     here, there = (Engine(settings.changed(engine=name, index=tmp_path / name)) for name in ("local", "ray"))
     here.build(quiet)
@@ -145,7 +145,7 @@ def test_the_bundled_network_gives_the_same_regions_and_vectors(
 
 @pytest.fixture
 def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
-    """What comes of the answer of some machine to the question of a picture, without any cluster."""
+    """Handling of a machine's answer, tested without a cluster."""
 
     def ask(answer: object) -> list[object]:
         monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))

@@ -20,7 +20,7 @@ from tests.conftest import BuildIndex
 
 @pytest.fixture
 def twice(gallery: Path, build_index: BuildIndex) -> Gallery:
-    """Eight pictures: one is there three times, one twice, one again smaller and saved badly, one mirrored."""
+    """Eight images plus copies: two of one, one of another, one scaled down and compressed, one mirrored."""
     shutil.copy(gallery / "2.png", gallery / "again.png")
     shutil.copy(gallery / "2.png", gallery / "below" / "again.png")
     shutil.copy(gallery / "0.png", gallery / "zero.png")
@@ -86,7 +86,7 @@ def test_blocks_make_no_difference_to_what_is_linked(
 
 
 def by_hand(links: np.ndarray) -> list[list[int]]:
-    """One row at a time takes in the groups it has a link to."""
+    """Reference implementation: each row merges the groups it is linked to."""
     groups: list[list[int]] = []
     for row in range(len(links)):
         near = [group for group in groups if links[row, group].any()]

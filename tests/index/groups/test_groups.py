@@ -1,4 +1,4 @@
-"""Groups of a gallery: pictures by name with the regions that are alike, and the pictures that are in none."""
+"""Group a gallery: members with their matching regions, and ungrouped images."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.conftest import BuildIndex, Draw
 
 @pytest.fixture
 def opened(tmp_path: Path, draw: Draw, build_index: BuildIndex) -> Gallery:
-    """Four pictures of one thing, three of another, and eight of anything."""
+    """Four images of one object, three of another, and eight unrelated ones."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(8):

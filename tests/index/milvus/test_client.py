@@ -1,4 +1,4 @@
-"""A vector engine that is away, slow, half filled or in use is said in time, and does no more harm than that."""
+"""Milvus that is unavailable, slow, incomplete or locked is reported quickly, and nothing else breaks."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ QUERY = unit(np.random.default_rng(1).normal(size=(1, 16)))
 
 @pytest.fixture(scope="module")
 def vectors() -> Vectors:
-    """Thirty of a kind, twenty kinds."""
+    """Twenty clusters of thirty vectors."""
     rng = np.random.default_rng(0)
     return unit(np.repeat(rng.normal(size=(20, 16)), 30, axis=0) + rng.normal(size=(600, 16)) * 0.3)
 
@@ -77,8 +77,8 @@ def test_r54_an_engine_that_takes_connections_and_says_nothing(vectors: Vectors)
         with ThreadPoolExecutor(10) as visitors:
             began = time.perf_counter()
             waited = list(visitors.map(lambda _: seconds(lambda: slow.search(QUERY, 5)), range(10)))
-        assert len(waited) == 10 and time.perf_counter() - began < 2 * LIMIT + 0.5  # together, not one after the other
-        assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # nobody waits for what is known
+        assert len(waited) == 10 and time.perf_counter() - began < 2 * LIMIT + 0.5  # in parallel, not in sequence
+        assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # fails fast during the pause
 
 
 def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
@@ -160,7 +160,7 @@ def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: V
 
 def test_a_question_for_more_than_milvus_gives_is_answered_here(vectors: Vectors, monkeypatch) -> None:
     monkeypatch.setattr("index.stores.milvus_store.MOST", 100)
-    searched = store("http://127.0.0.1:1", vectors)  # where nobody is
+    searched = store("http://127.0.0.1:1", vectors)  # nothing listens there
     assert same(searched.search(QUERY, 90), FlatStore(vectors).search(QUERY, 90))
 
 

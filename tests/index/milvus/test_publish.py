@@ -1,4 +1,4 @@
-"""A generation is served when Milvus has all of it, and never before; what is gone here goes there too."""
+"""A generation is served only once Milvus has all of it; collections of deleted generations are dropped."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -33,13 +33,13 @@ def quiet(*_: object) -> None:
 
 @pytest.fixture
 def publisher(lite: Milvus) -> Publisher:
-    """Under a name of its own in the file that all tests share."""
+    """A publisher with its own alias in the shared Milvus file."""
     return Publisher(lite, f"gallery{next(ALIASES)}")
 
 
 @pytest.fixture
 def build_and_hand_over(build_index, publisher, gallery):
-    """Builds the gallery; the folder that is served then."""
+    """Build the gallery; the folder of the served generation."""
 
     def built(by: Publisher = publisher, full: bool = False) -> Path:
         folder = build_index(gallery, full=full, prepare=partial(by.publish, progress=quiet))
@@ -157,7 +157,7 @@ def test_r54_an_engine_that_goes_while_it_is_filled(build_and_hand_over, server,
             build_and_hand_over(publisher)
     server.start()
     again = Publisher(Milvus(publisher.milvus.access), "gallery")
-    assert len(collections(again)) == 1  # what it could not be told to drop
+    assert len(collections(again)) == 1  # the drop that failed before
     folder = build_and_hand_over(again)
     assert collections(again) == [again._name(folder.name)] == [aliased(again)]
     assert_same_answers(folder, again)
@@ -168,11 +168,11 @@ def test_r54_killed_between_the_alias_and_current(build_and_hand_over, publisher
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     with monkeypatch.context() as patch:
         patch.setattr(generation_module, "point_current_at", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patch.setattr(generation_module.shutil, "rmtree", lambda *_, **__: None)  # nobody is left to tidy up
+        patch.setattr(generation_module.shutil, "rmtree", lambda *_, **__: None)  # no cleanup
         with pytest.raises(KeyboardInterrupt):
             build_and_hand_over()
     assert current_folder(before.parent) == before and aliased(publisher) != publisher._name(before.name)
-    assert_same_answers(before, publisher)  # searches do not go by the alias
+    assert_same_answers(before, publisher)  # searches do not use the alias
     after = build_and_hand_over()
     assert aliased(publisher) == publisher._name(after.name)
     assert collections(publisher) == [publisher._name(folder.name) for folder in (before, after)]

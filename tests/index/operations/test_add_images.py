@@ -1,4 +1,4 @@
-"""What is put into a gallery is a readable picture under a name of its own, and nothing that was there is touched."""
+"""Added files are readable images with unique names; existing files never change."""
 
 import errno
 import io
@@ -37,7 +37,7 @@ def png(seed: int) -> bytes:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Everything below a folder that is a file or a link, hidden ones too."""
+    """All files and links below a folder, hidden ones included."""
     found = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
     return {
         name: str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() for name, path in found.items()
@@ -45,7 +45,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def bomb() -> bytes:
-    """A PNG of 400 million pixels in some hundred bytes."""
+    """A PNG bomb: 400 million pixels in a few hundred bytes."""
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
     packed = (struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks)
@@ -54,7 +54,7 @@ def bomb() -> bytes:
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Gallery:
-    """Of a folder like `gallery`, in another place."""
+    """The index of a copy of `gallery`."""
     root = tmp_path_factory.mktemp("indexed")
     folder = eight_pictures(root / "gallery")
     return open_gallery(build(folder, root / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None))

@@ -1,4 +1,4 @@
-"""What was backed up answers as before, wherever it is restored; an archive that is not whole changes nothing."""
+"""A restored backup gives the same answers; a damaged archive changes nothing."""
 
 import io
 import shutil
@@ -25,7 +25,7 @@ from retrieval.types import Box, Hit
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
-    """The archive of an index of eight pictures."""
+    """The backup of an index of eight images."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "gallery").mkdir()
     for number in range(8):
@@ -37,7 +37,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, poo
 
 @pytest.fixture
 def archive(made_once: Path, tmp_path: Path) -> Path:
-    """A copy to damage, and the index it is of."""
+    """A copy of the archive to damage, and its index."""
     shutil.copytree(made_once.parent / "index", tmp_path / "index")
     return Path(shutil.copy(made_once, tmp_path))
 
@@ -132,7 +132,7 @@ def test_a_damaged_index_is_not_backed_up(gallery: Path, build_index, tmp_path: 
 
 
 def test_builds_that_go_by_meanwhile(gallery: Path, build_index, draw, tmp_path: Path, monkeypatch):
-    """The generation that is being backed up is taken away in the middle of it."""
+    """A build deletes the generation during the backup."""
     first, write = build_index(gallery), module._write
 
     def interrupted(part: Path, folder: Path, progress: object) -> None:
@@ -158,7 +158,7 @@ def test_no_restore_during_a_build(archive: Path, tmp_path: Path):
 
 
 def rewritten(archive: Path, change: Callable[[str, bytes], list[tuple[tarfile.TarInfo, bytes]]]) -> None:
-    """The archive with each member in the form that `change` gives it."""
+    """Rewrite the archive, applying `change` to each member."""
     out = io.BytesIO()
     with tarfile.open(archive) as old, tarfile.open(fileobj=out, mode="w") as new:
         for member in old:
@@ -180,7 +180,7 @@ def special(name: str, type_: bytes, target: str = "") -> tuple[tarfile.TarInfo,
 
 
 def added(*members: tuple[tarfile.TarInfo, bytes]) -> Callable:
-    """Ahead of the first member."""
+    """Add a member before the first."""
     return lambda name, data: [*(members if name == "CURRENT" else ()), plain(name, data)]
 
 

@@ -1,4 +1,4 @@
-"""What was added, changed or taken away since the last build is told, and nothing else."""
+"""Added, changed and removed files are reported, and no others."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def test_a_touched_file_has_not_changed_and_the_same_size_may_have(gallery: Path
 
 
 def test_a_change_in_the_moment_of_the_build_is_noticed(gallery: Path, build_index):
-    """Size and time are as they were: only the bytes tell. By its time the file stays fresh, however slow the build."""
+    """Same size and mtime, other bytes. The mtime is in the future, so the file is always read."""
     os.utime(gallery / "4.png", (time.time() + 3600,) * 2)
     folder = build_index(gallery)
     status = (gallery / "4.png").stat()

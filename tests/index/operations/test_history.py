@@ -1,4 +1,4 @@
-"""The builds that are kept can be listed whatever their state, and going back to one that is not whole is refused."""
+"""Generations are listed whatever their state; rollback to a damaged one is refused."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from retrieval.errors import BuildRunning, IndexProblem
 
 @pytest.fixture
 def two(gallery: Path, build_index, draw) -> list[Path]:
-    """Two generations, the second with a picture more."""
+    """Two generations, the second with one more image."""
     first = build_index(gallery)
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     return [first, build_index(gallery)]
 
 
 def damage(generation: Path, name: str = "keypoints/0000.bin") -> None:
-    """The size stays."""
+    """Damage a file without changing its size."""
     data = bytearray((generation / name).read_bytes())
     data[len(data) // 2] ^= 1
-    (generation / name).unlink()  # the generation after it may share the file
+    (generation / name).unlink()  # unlink first: the next generation may share the file
     (generation / name).write_bytes(data)
 
 

@@ -1,4 +1,4 @@
-"""A picture that is taken out of the gallery is moved, and nothing else is touched."""
+"""Removing an image moves its file and changes nothing else."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""verify finds what is wrong, and nothing where nothing is."""
+"""`verify` reports every fault, and none for an intact index."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from retrieval.networks.weights import file_sha256
 
 
 def store_vectors(generation: Path, vectors: np.ndarray) -> None:
-    """Writes them with a manifest that vouches for them: a fault of the program, not of the disk."""
+    """Write vectors with a matching manifest hash, to simulate a bug rather than disk damage."""
     np.save(generation / "vectors.npy", vectors)
     vouch(generation, "vectors.npy")
 
@@ -75,7 +75,7 @@ def test_no_manifest_and_no_index(gallery: Path, build_index, tmp_path: Path):
 
 
 def store_table(generation: Path, name: str, column: str, values: object) -> None:
-    """The table with other values in the first rows of a column, and a manifest that vouches for it."""
+    """Overwrite the first values of a column, with a matching manifest hash."""
     table = pq.read_table(generation / name)
     rows = table.to_pylist()
     for row, value in zip(rows, values, strict=False):

@@ -1,4 +1,4 @@
-"""Files are synced and replaced on every system, also where Windows wants it done differently."""
+"""Files are synced and replaced on POSIX and Windows."""
 
 import os
 
@@ -16,7 +16,7 @@ def windows(monkeypatch):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """How files are opened, by name."""
+    """File name -> mode it was opened with."""
     flags = {}
 
     def open_(path, how):
@@ -30,7 +30,7 @@ def opened(monkeypatch):
 
 @pytest.fixture
 def refusals(monkeypatch):
-    """What is left of the refusals to replace a file, because somebody reads it."""
+    """The remaining refusals to replace a file that is being read."""
     left = [2]
 
     def replace(part, target):

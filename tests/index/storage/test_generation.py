@@ -1,4 +1,4 @@
-"""A generation is served whole or not at all, and what is damaged is refused in a sentence that names it."""
+"""A generation is published atomically, and damage is rejected with a sentence that names the file."""
 
 import io
 import json
@@ -45,7 +45,7 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
-    """A generation of eight pictures and a file that is none."""
+    """A generation of eight images and one unusable file."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "gallery").mkdir()
     (folder / "gallery" / "empty.jpg").touch()
@@ -70,7 +70,7 @@ def refused(folder: Path, *words: str) -> None:
 
 
 def swap(generation: Path, name: str, content: bytes) -> None:
-    """Other content with a manifest that vouches for it: what the tables themselves must catch."""
+    """Replace a file and its hash in the manifest, so that only the content checks can catch it."""
     (generation / name).write_bytes(content)
     manifest = json.loads((generation / "manifest.json").read_bytes())
     manifest["files"][name] = {"bytes": len(content), "sha256": file_sha256(generation / name)}
@@ -139,7 +139,7 @@ def test_a_manifest_of_a_newer_program(generation: Path):
 
 
 def test_a_manifest_of_an_older_program(generation: Path):
-    """Format 1 had no null distribution, and a recipe of fewer words."""
+    """Format 1 had no background scores, and fewer recipe fields."""
     manifest = json.loads((generation / "manifest.json").read_bytes())
     del manifest["background"]
     for name in ("query_views", "dedup_similarity", "mid_layer_weight"):
@@ -301,7 +301,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
 def test_neighbours_that_cannot_be(generation: Path, change):
-    """The manifest vouches for it, so the arrays themselves must be looked at: a wrong place reads foreign memory."""
+    """With a matching hash the array checks must catch it: a wrong row number reads foreign memory."""
     with np.load(generation / "neighbours.npz") as arrays:
         swap(generation, "neighbours.npz", as_npz(**change(dict(arrays))))
     refused(generation, "damaged", generation.name)

@@ -1,4 +1,4 @@
-"""Keypoints come back from their bytes, and whatever the bytes are nothing is raised."""
+"""Keypoints survive a round trip, and damaged bytes never raise."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Cells find nearly everything from few of the vectors, never say a wrong score, and follow the gallery as it grows."""
+"""IVF cells reach the required recall with exact scores, and are updated as the gallery grows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 
 
 def clustered(count: int, seed: int = 0) -> np.ndarray:
-    """Unit vectors round 300 middles, read-only."""
+    """Read-only unit vectors in 300 clusters."""
     rng = np.random.default_rng(seed)
     middles = unit(np.random.default_rng(99).normal(size=(300, DIMENSIONS)))
     vectors = unit(middles[rng.integers(0, 300, count)] + rng.normal(0, 0.08, (count, DIMENSIONS)))
@@ -53,7 +53,7 @@ def store(table, sorted_in) -> IvfStore:
 
 @pytest.fixture
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many vectors each exact comparison looks at."""
+    """Record the number of vectors in each exact scan."""
     sizes: list[int] = []
 
     def counting(vectors, queries, count, among):
@@ -87,7 +87,7 @@ def test_nearly_all_of_the_nearest_are_found_with_exact_scores_in_order(table, s
 def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch):
     monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(8000, 16)))  # without clusters, which is as hard as it gets
+    vectors = unit(rng.normal(size=(8000, 16)))  # no clusters, the hardest case
     queries = unit(vectors[::20] + 0.75 / 4 * rng.normal(size=(400, 16)))
     exact, _ = nearest(vectors, queries, 10, range(8000))
     tuned = make_cells(vectors, quiet)
@@ -156,7 +156,7 @@ def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
     new = clustered(1500, seed=3)
     kept = np.delete(np.arange(20_000), np.arange(0, 20_000, 10))
     order = np.random.default_rng(4).permutation(len(kept) + len(new))
-    together = np.concatenate([table[kept], new])[np.argsort(order)]  # row i of the two goes to order[i]
+    together = np.concatenate([table[kept], new])[np.argsort(order)]  # row i moves to order[i]
     here = np.full(20_000, -1)
     here[kept] = order[: len(kept)]
     updated = update_cells(sorted_in, here, together, quiet)
@@ -230,7 +230,7 @@ def by_cells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def vouched(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Other cells with a manifest that vouches for them."""
+    """Replace the cells and their hash in the manifest."""
     path = folder / "cells.npz"
     np.savez(path, **arrays)
     manifest = read_manifest(folder)

@@ -1,4 +1,4 @@
-"""What is asked for ahead are the bytes of the rows, wherever in its file a table begins."""
+"""The prefetched range covers the rows, whatever the array's offset in its file."""
 
 import mmap
 from pathlib import Path

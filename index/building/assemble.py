@@ -50,7 +50,7 @@ def assemble(
     entries, regions, start = [], [], 0
     for image, size in zip(ids, sizes, strict=True):
         rows = slice(start, start + size)
-        entry, of_image, vectors[rows], found = _piece(plan, journal, image, blobs, shared)
+        entry, of_image, vectors[rows], found = _image_data(plan, journal, image, blobs, shared)
         class_scores.classes[rows], class_scores.shares[rows] = found.classes, found.shares
         entries.append(entry)
         regions.append(of_image)
@@ -72,7 +72,7 @@ def assemble(
     )
 
 
-def _piece(
+def _image_data(
     plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: dict[str, FileFacts]
 ) -> tuple[ImageEntry, list[Region], Vectors, ClassScores]:
     if image not in plan.taken:

@@ -73,20 +73,20 @@ def build(
         recipe = embedder.recipe
         reasons = reasons_to_reread(served, recipe, len(found), full) if served else []
         base = PreviousGeneration(served) if served and not reasons else None
-        with open_journal(index_dir, _terms(gallery, recipe, base), recipe.dedup_similarity) as journal:
+        with open_journal(index_dir, _journal_key(gallery, recipe, base), recipe.dedup_similarity) as journal:
             if base and journal.whitening is None:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
             if embedder.whitening and journal.whitening is None:
                 journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
-            need_space(index_dir, _size(plan, journal))
+            need_space(index_dir, _estimated_bytes(plan, journal))
             if reasons:
                 notify(reread_notice(reasons, len(found), len(plan.to_do)))
             describe_all(plan, executor, journal, progress)
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
             refuse_when_unreadable(gallery, served, plan.skipped, full)
-            if served and not damage and plan.changes_nothing() and _suits(served, str(gallery), note, store):
+            if served and not damage and plan.changes_nothing() and _is_up_to_date(served, str(gallery), note, store):
                 final = served.folder
                 prepare(final)
             else:
@@ -105,19 +105,19 @@ def _served(index_dir: Path) -> tuple[Generation | None, str]:
         return None, ""
 
 
-def _suits(served: Generation, gallery: str, note: str, store: str) -> bool:
+def _is_up_to_date(served: Generation, gallery: str, note: str, store: str) -> bool:
     """Whether gallery path and note are unchanged, and the cells that the store needs exist."""
     as_searched = served.cells is not None or not wants_cells(store, len(served.vectors))
     return as_searched and (served.manifest.gallery, served.manifest.note) == (gallery, note)
 
 
-def _terms(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:
+def _journal_key(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:
     """Key of the journal: an interrupted build can be resumed only with the same gallery, recipe and whitening."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
     return json.dumps([str(gallery), asdict(recipe), whitening])
 
 
-def _size(plan: Plan, journal: Journal) -> int:
+def _estimated_bytes(plan: Plan, journal: Journal) -> int:
     """Approximate number of bytes that the build will write."""
     before = sum(facts.bytes for facts in plan.base.generation.manifest.files.values()) if plan.base else 0
     raw = 0 if journal.whitening else min(len(plan.to_do), SAMPLE // MOST_REGIONS) * BYTES_OF_RAW

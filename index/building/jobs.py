@@ -91,7 +91,7 @@ def locked(index_dir: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=LOCK_TIMEOUT)
     except Timeout:
-        raise BuildRunning(_who(index_dir)) from None
+        raise BuildRunning(_already_running_message(index_dir)) from None
     try:
         yield
     finally:
@@ -120,7 +120,7 @@ def yield_to_others() -> None:
         Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
-def _who(index_dir: Path) -> str:
+def _already_running_message(index_dir: Path) -> str:
     state = build_state(index_dir)
     if state is None or state.state != "running":
         return "Another process is changing this index; try again in a moment."
@@ -235,10 +235,10 @@ class BuildProcess:
             started=self._started,
             stage_started=self._started,
             now=time.time(),
-            message="" if ended is None else self._last_words(),
+            message="" if ended is None else self._last_log_line(),
         )
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "The build could not be started; see build.log."
 

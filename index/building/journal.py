@@ -132,7 +132,7 @@ class Journal:
         for image, data, *made in self._connection.execute(waiting).fetchall():
             raw = np.frombuffer(data, np.float32).reshape(-1, len(whitening.mean))
             change = "UPDATE pictures SET regions = ?, classes = ?, shares = ?, vectors = ? WHERE image = ?"
-            self._connection.execute(change, (*_distinct(*_made(*made), *self._whitened(raw)), image))
+            self._connection.execute(change, (*_distinct(*_decode_regions(*made), *self._whitened(raw)), image))
         self._connection.execute("DELETE FROM raw")
         self._connection.commit()
 
@@ -142,7 +142,7 @@ class Journal:
         if row is None or row[-1] is None:
             raise KeyError(image)
         *given, written, classes, shares, vectors = row
-        regions, class_scores = _made(written, classes, shares)
+        regions, class_scores = _decode_regions(written, classes, shares)
         return DescribedImage(
             **dict(zip(FACTS.split(", "), given, strict=True)),
             regions=regions,
@@ -174,7 +174,7 @@ class Journal:
         if whitened:
             made = _distinct(picture.regions, picture.class_scores, *whitened)
         else:
-            made = (*_written(picture.regions, picture.class_scores), None)
+            made = (*_encode_regions(picture.regions, picture.class_scores), None)
         marks = ", ".join("?" * (len(facts) + len(made)))
         self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, *made))
 
@@ -200,7 +200,7 @@ def remove_journal(index_dir: Path) -> None:
 
 def _connect(index_dir: Path, terms: str) -> sqlite3.Connection:
     try:
-        connection = _opened(index_dir)
+        connection = _open_database(index_dir)
         if connection.execute("SELECT terms FROM terms").fetchall() == [(terms,)]:
             return connection
         connection.close()
@@ -208,13 +208,13 @@ def _connect(index_dir: Path, terms: str) -> sqlite3.Connection:
         if isinstance(error, sqlite3.OperationalError):
             raise
     remove_journal(index_dir)  # different terms or damaged; losing it costs only time
-    connection = _opened(index_dir)
+    connection = _open_database(index_dir)
     connection.execute("INSERT INTO terms VALUES (?)", (terms,))
     connection.commit()
     return connection
 
 
-def _opened(index_dir: Path) -> sqlite3.Connection:
+def _open_database(index_dir: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(index_dir / FILE, timeout=1)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(TABLES)
@@ -226,15 +226,15 @@ def _distinct(
 ) -> tuple[str, bytes, bytes, bytes | None]:
     """Column values of the kept regions."""
     stored = np.ascontiguousarray(vectors[kept], np.float32).tobytes()
-    return *_written([regions[i] for i in kept], class_scores[kept]), stored
+    return *_encode_regions([regions[i] for i in kept], class_scores[kept]), stored
 
 
-def _written(regions: list[Region], class_scores: ClassScores) -> tuple[str, bytes, bytes]:
+def _encode_regions(regions: list[Region], class_scores: ClassScores) -> tuple[str, bytes, bytes]:
     edges = [(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in regions]
     return json.dumps(edges), class_scores.classes.tobytes(), class_scores.shares.tobytes()
 
 
-def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], ClassScores]:
+def _decode_regions(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], ClassScores]:
     regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(written)]
     top = len(classes) // 2 // max(len(regions), 1)
     return regions, ClassScores(

@@ -29,7 +29,7 @@ class ThreadExecutor:
             under_way: deque[tuple[Found, Future[Result]]] = deque()
             try:
                 for task in tasks:
-                    under_way.append((task.found, threads.submit(self._look, task)))
+                    under_way.append((task.found, threads.submit(self._describe, task)))
                     if len(under_way) > AHEAD * self._threads():
                         done, future = under_way.popleft()
                         yield done, future.result()
@@ -45,5 +45,5 @@ class ThreadExecutor:
             return max(self.workers, 2 * self.embedder.at_once)
         return self.workers + 2 if self.workers > 1 else 1
 
-    def _look(self, task: Task) -> Result:
+    def _describe(self, task: Task) -> Result:
         return describe_image(task, decode_task(task, self.pool, self.embedder.recipe), self.embedder)

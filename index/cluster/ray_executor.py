@@ -57,14 +57,14 @@ class RayExecutor:
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
         rest, crew = iter(tasks), find_crew(self.gpus)
         while part := list(islice(rest, BLOCKS * crew.block)):
-            lost = yield from self._looked_at(part, crew, crew.block)
-            crashed = yield from self._looked_at(lost, crew, 1)
+            lost = yield from self._described(part, crew, crew.block)
+            crashed = yield from self._described(lost, crew, 1)
             if len(crashed) == len(part) > 1:
                 raise ClusterProblem("Every process on the Ray cluster dies before it has read a picture.")
             for task in crashed:
-                yield task.found, _crashed(task.found)
+                yield task.found, _crash_record(task.found)
 
-    def _looked_at(self, tasks: list[Task], crew: Crew, size: int) -> Generator[tuple[Found, Result], None, list[Task]]:
+    def _described(self, tasks: list[Task], crew: Crew, size: int) -> Generator[tuple[Found, Result], None, list[Task]]:
         """Yield the results; return the tasks lost with their processes."""
         waiting = dict(enumerate(tasks))
         if not waiting:
@@ -73,7 +73,7 @@ class RayExecutor:
             for number, answer in (row for block in blocks for row in rows_of(block)):
                 task = waiting.pop(number, None)
                 if task is not None:  # a machine believed dead may still answer
-                    yield task.found, _believed(answer, task.found)
+                    yield task.found, _checked_result(answer, task.found)
         return list(waiting.values())
 
     def _stream(self, tasks: list[Task], crew: Crew, size: int) -> "Generator[pa.Table]":
@@ -119,7 +119,7 @@ def find_crew(gpus: bool) -> Crew:
     return Crew(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # both steps take about the same time
 
 
-def _believed(answer: TaskResult, found: Found) -> Result:
+def _checked_result(answer: TaskResult, found: Found) -> Result:
     """The result of an answer. Raises ClusterProblem if the machine failed, not the image."""
     if answer.result is None:
         raise ClusterProblem(f"{answer.host} cannot process pictures: {answer.problem}")
@@ -139,6 +139,6 @@ def _readable(found: Found) -> bool:
     return True
 
 
-def _crashed(found: Found) -> Skipped:
+def _crash_record(found: Found) -> Skipped:
     sentence = f"{shown(found.path.name)} crashes the process that reads it; save it again."
     return Skipped(found.id, "decoder_crash", sentence, found.bytes, found.mtime)

@@ -67,31 +67,31 @@ class Milvus:
         self.failures = 0
         """Number of failures so far. After a failure collections must be loaded again."""
         self._client: MilvusClient | None = None
-        self._again = 0.0
+        self._retry_at = 0.0
         self._lock = threading.Lock()
-        self._asked = threading.local()
+        self._deadline = threading.local()
 
     def ask(self, work: Callable[[MilvusClient], T]) -> T:
         """Call `work` with the client. Raises StoreAway, immediately during the pause after a failure."""
         client = self.reach()
-        self._asked.until = time.monotonic() + self.access.timeout
+        self._deadline.until = time.monotonic() + self.access.timeout
         try:
             return work(client)
         except (MilvusException, grpc.RpcError, StoreAway) as error:
-            raise self._lost(error) from None
+            raise self._unavailable(error) from None
 
     def reach(self) -> MilvusClient:
         """The client, reconnected and probed if the last call failed. Raises StoreAway."""
         with self._lock:  # concurrent callers share one probe
-            if self.trouble and time.monotonic() < self._again:
+            if self.trouble and time.monotonic() < self._retry_at:
                 raise StoreAway(self.trouble)
             if self._client is None or self.trouble:
-                self._asked.until = time.monotonic() + PROBE
+                self._deadline.until = time.monotonic() + PROBE
                 try:
                     self._client = self._client or self._connect()
                     self._client.get_server_version(timeout=PROBE)
                 except (MilvusException, grpc.RpcError) as error:
-                    raise self._lost(error) from None
+                    raise self._unavailable(error) from None
                 self.trouble = ""
             return self._client
 
@@ -113,21 +113,21 @@ class Milvus:
             grpc_options=CHANNEL,
         )
         # Replaces pymilvus' recovery, which reconnects under a lock: threads would wait for each other.
-        client._handler._on_rpc_error = self._try_again
+        client._handler._on_rpc_error = self._on_rpc_error
         return client
 
-    def _try_again(self, error: Exception) -> bool:
+    def _on_rpc_error(self, error: Exception) -> bool:
         """Called by pymilvus before each retry (with backoff); re-raises the error after the timeout."""
-        if time.monotonic() > self._asked.until:
+        if time.monotonic() > self._deadline.until:
             raise error
         return False
 
-    def _lost(self, error: Exception) -> StoreAway:
-        self.trouble, self._again = self._sentence(error), time.monotonic() + PAUSE
+    def _unavailable(self, error: Exception) -> StoreAway:
+        self.trouble, self._retry_at = self._message(error), time.monotonic() + PAUSE
         self.failures += 1
         return StoreAway(self.trouble)
 
-    def _sentence(self, error: Exception) -> str:
+    def _message(self, error: Exception) -> str:
         if isinstance(error, StoreAway):
             return str(error)
         if self._client is None and self.access.file:

@@ -35,7 +35,7 @@ class ImageAdder:
         self._root = root
         self._gallery = gallery
         self._read = read
-        self._taken: dict[str, str] = {}
+        self._added: dict[str, str] = {}
 
     def take(self, name: str, data: bytes) -> str:
         """Write the unchanged bytes to a new file in `added`; returns the id the next build will give it.
@@ -47,12 +47,12 @@ class ImageAdder:
             raise UnreadableImage("name", f"{shown(name)} is not a valid name for a picture in the gallery; rename it.")
         contents = hashlib.sha256(data).hexdigest()
         with _refusals(name):
-            known = self._taken.get(contents) or self._indexed(contents)
+            known = self._added.get(contents) or self._indexed(contents)
             if known:
                 raise AlreadyThere(f"{shown(name)} is already in the gallery, as {shown(known)}.")
             self._read(data, name)
-            self._taken[contents] = _put(_folder(self._root), name, data)
-        return self._taken[contents]
+            self._added[contents] = _put(_folder(self._root), name, data)
+        return self._added[contents]
 
     def _indexed(self, contents: str) -> str | None:
         """The id of an indexed image with this SHA-256 whose file still exists."""
@@ -101,7 +101,7 @@ def _put(folder: Path, name: str, data: bytes) -> str:
     try:
         _write(part, data)
         while not _moved(part, target):
-            if _holds(target, data):  # added before, but not indexed yet
+            if _has_contents(target, data):  # added before, but not indexed yet
                 raise AlreadyThere(f"{shown(name)} is already in the gallery, as {ADDED}/{shown(target.name)}.")
             number += 1
             target = folder / f"{stem}-{number}{dot}{suffix}"
@@ -131,7 +131,7 @@ def _moved(part: Path, target: Path) -> bool:
     return True
 
 
-def _holds(file: Path, data: bytes) -> bool:
+def _has_contents(file: Path, data: bytes) -> bool:
     """Whether this is a regular file, not a link, with exactly these bytes."""
     if file.is_symlink() or not file.is_file():
         return False

@@ -38,7 +38,7 @@ class Explanation:
 def explain(index_dir: Path, asked: str) -> Explanation:
     """Explain `asked`: an image id, a path relative to the gallery, or any path. Raises IndexProblem."""
     index = _Index(open_generation(current_folder(index_dir)))
-    places = list(_places(asked, index.root))
+    places = list(_candidate_paths(asked, index.root))
     for place in places:
         number = index.number(place)
         if number is not None:
@@ -67,7 +67,7 @@ class _Index:
         return self.paths.get(path_bytes(place), self.tables.numbers.get(_id(place)))
 
 
-def _places(asked: str, root: Path) -> Iterator[Path]:
+def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
     """Candidate paths relative to the gallery: `asked` as a relative path, then as any path."""
     given = Path(asked)
     below = Path(os.path.normpath(given))
@@ -90,11 +90,11 @@ def _indexed(index: _Index, number: int) -> Explanation:
         f"{printable(entry.image)} is in the index {index.generation.folder.name} of {index.built}: "
         f"{entry.width} x {entry.height} pixels, {len(regions)} regions ({kinds})."
     ]
-    verdict, more = _since(index, entry)
+    verdict, more = _file_status(index, entry)
     return Explanation(verdict, [*said, more], entry.image, regions)
 
 
-def _since(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
+def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
     if not index.root.is_dir():
         return "gone", f"The gallery folder {index.root} does not exist; check that its disk is connected."
     path = index.root / os.fsdecode(entry.path)
@@ -136,10 +136,10 @@ def _not_indexed(index: _Index, place: Path, name: str) -> Explanation:
     before = index.skipped.get(picture.id if picture else _id(place))
     if before is None:
         return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
-    return Explanation("skipped", [f"{name} was skipped: {before.sentence}", _another_try(picture, before)])
+    return Explanation("skipped", [f"{name} was skipped: {before.sentence}", _retry_sentence(picture, before)])
 
 
-def _another_try(picture: Found | None, before: Skipped) -> str:
+def _retry_sentence(picture: Found | None, before: Skipped) -> str:
     if before.reason in OF_THE_FILE:
         return "Every build tries it again."
     if picture is None or (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
@@ -149,10 +149,12 @@ def _another_try(picture: Found | None, before: Skipped) -> str:
 
 def _outside(index: _Index, path: Path) -> Explanation:
     said = [f"{printable(str(path))} is outside the gallery {index.root}, so it is not indexed."]
-    return Explanation("outside", said + [f"The same picture is indexed as {same}." for same in _twins(index, path)])
+    return Explanation(
+        "outside", said + [f"The same picture is indexed as {same}." for same in _same_contents(index, path)]
+    )
 
 
-def _twins(index: _Index, path: Path) -> list[str]:
+def _same_contents(index: _Index, path: Path) -> list[str]:
     if not path.is_file():
         return []
     wanted = file_sha256(path)
@@ -166,13 +168,13 @@ def _missing(index: _Index, asked: str) -> Explanation:
     ]
     if not index.root.is_dir():
         said.append(f"The gallery folder {index.root} does not exist; check that its disk is connected.")
-    near = _near(asked, index.tables.ids)
+    near = _similar_ids(asked, index.tables.ids)
     if near:
         said.append(f"Similar names in the index: {', '.join(map(printable, near))}.")
     return Explanation("missing", said)
 
 
-def _near(asked: str, ids: list[str]) -> list[str]:
+def _similar_ids(asked: str, ids: list[str]) -> list[str]:
     """Ids with the same file name in other folders, else ids spelled similarly."""
     name = asked.rpartition("/")[2].casefold()
     same = [image for image in ids if image.rpartition("/")[2].casefold() == name]

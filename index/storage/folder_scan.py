@@ -49,11 +49,11 @@ def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
         )
     root = gallery.resolve()
     found, skipped, taken = [], [], set[str]()
-    for image_id, _, path, error in sorted(_named(root), key=lambda entry: entry[:3]):
+    for image_id, _, path, error in sorted(_entries_with_ids(root), key=lambda entry: entry[:3]):
         while image_id in taken:  # distinct file names with the same NFC form
             image_id += "~"
         taken.add(image_id)
-        entry = _judged(image_id, path, root) if error is None else _failed(image_id, path, error)
+        entry = _classify(image_id, path, root) if error is None else _unreadable(image_id, path, error)
         if isinstance(entry, Found):
             found.append(entry)
         else:
@@ -66,15 +66,15 @@ def path_bytes(path: PurePath) -> bytes:
     return os.fsencode(path.as_posix())
 
 
-def _named(root: Path) -> Iterator[tuple[str, bool, Path, OSError | None]]:
+def _entries_with_ids(root: Path) -> Iterator[tuple[str, bool, Path, OSError | None]]:
     """Yield (id, whether the file name differs from its NFC form, path, error if it could not be opened)."""
-    for path, error in _below(root):
+    for path, error in _walk(root):
         spelled = path_bytes(path.relative_to(root))
         image_id = unicodedata.normalize("NFC", spelled.decode("utf-8", "replace"))
         yield image_id, image_id.encode() != spelled, path, error
 
 
-def _below(root: Path) -> Iterator[tuple[Path, OSError | None]]:
+def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
     """Yield files with an image suffix, links to folders, and folders that cannot be opened (with the error)."""
     failed: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=failed.append, followlinks=False):
@@ -89,13 +89,13 @@ def _below(root: Path) -> Iterator[tuple[Path, OSError | None]]:
         yield Path(error.filename), error
 
 
-def _judged(image_id: str, path: Path, root: Path) -> Found | Skipped:
+def _classify(image_id: str, path: Path, root: Path) -> Found | Skipped:
     name = shown(path.name)
     try:
         outside = path.is_symlink() and not path.resolve(strict=True).is_relative_to(root)
         status = path.stat()
     except PermissionError as error:
-        return _failed(image_id, path, error)
+        return _unreadable(image_id, path, error)
     except (OSError, RuntimeError):  # a link loop raises either, depending on the Python version
         return Skipped(image_id, "dangling", f"{name} is a broken link.")
     if stat.S_ISDIR(status.st_mode):
@@ -108,7 +108,7 @@ def _judged(image_id: str, path: Path, root: Path) -> Found | Skipped:
     return Found(image_id, path, status.st_size, status.st_mtime)
 
 
-def _failed(image_id: str, path: Path, error: OSError) -> Skipped:
+def _unreadable(image_id: str, path: Path, error: OSError) -> Skipped:
     if isinstance(error, PermissionError):
         return Skipped(image_id, "permission", f"{shown(path.name)} may not be read; change its permissions.")
     return Skipped(image_id, "unreadable", f"{shown(path.name)} cannot be read: {error.strerror}.")

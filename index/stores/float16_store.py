@@ -29,9 +29,9 @@ class Float16Store:
     """The results of FlatStore from float16 copies in memory (2 bytes per dimension). Thread-safe."""
 
     def __init__(self, vectors: Vectors) -> None:
-        self._vectors, self._ask_for = vectors, Prefetch(vectors)
-        self._parts = side_by_side(lambda rows: _copied(vectors, rows), equal_parts(range(len(vectors))))
-        self._doubt = _most_wrong(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
+        self._vectors, self._prefetch = vectors, Prefetch(vectors)
+        self._parts = side_by_side(lambda rows: _float16_copy(vectors, rows), equal_parts(range(len(vectors))))
+        self._max_error = _error_bound(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -48,13 +48,13 @@ class Float16Store:
         return self._vectors[rows]
 
     def _search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-        doubt, fetch = self._doubt * float(np.linalg.norm(query)), count + SPARE
+        max_error, fetch = self._max_error * float(np.linalg.norm(query)), count + SPARE
         while True:
             fetch = min(fetch, len(among))
             rough_rows, rough_scores = self._rough(query, fetch, among)
-            self._ask_for(rough_rows)
+            self._prefetch(rough_rows)
             rows, scores = rescored(self._vectors, query, rough_rows, count)
-            if fetch == len(among) or rough_scores[-1] + doubt < scores[-1]:
+            if fetch == len(among) or rough_scores[-1] + max_error < scores[-1]:
                 return rows, scores  # no row outside the candidates can score higher
             fetch *= 2
 
@@ -62,18 +62,18 @@ class Float16Store:
         """The best rows (count,) by float16 score, and these scores (count,)."""
 
         def search(part: _Part) -> tuple[Rows, Scores]:
-            first, here = part.rows.start, _common(part.rows, among)
+            first, here = part.rows.start, _overlap(part.rows, among)
             only = faiss.IDSelectorRange(here.start - first, here.stop - first)
             how = faiss.SearchParameters(sel=only) if here != part.rows else None  # type: ignore[call-arg]
             scores, places = part.index.search(query[None], min(count, len(here)), params=how)
             return places + first, scores
 
-        found = side_by_side(search, [part for part in self._parts if _common(part.rows, among)])
+        found = side_by_side(search, [part for part in self._parts if _overlap(part.rows, among)])
         rows, scores = best(np.hstack([rows for rows, _ in found]), np.hstack([scores for _, scores in found]), count)
         return rows[0], scores[0]
 
 
-def _most_wrong(dimensions: int, longest: float) -> float:
+def _error_bound(dimensions: int, longest: float) -> float:
     """Upper bound of the difference between float16 and float32 scores, for a query of unit length.
 
     By Cauchy-Schwarz the difference is at most the distance between a vector (D,) and its copy. Rounding changes a
@@ -84,11 +84,11 @@ def _most_wrong(dimensions: int, longest: float) -> float:
     return float(rounded + 2 * dimensions * longest * np.finfo(np.float32).eps)
 
 
-def _common(one: range, other: range) -> range:
+def _overlap(one: range, other: range) -> range:
     return range(max(one.start, other.start), min(one.stop, other.stop))
 
 
-def _copied(vectors: Vectors, rows: range) -> _Part:
+def _float16_copy(vectors: Vectors, rows: range) -> _Part:
     dimensions = vectors.shape[1]
     index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     index.codes.resize(len(rows) * index.code_size)  # reserve memory: growing step by step takes up to twice as much

@@ -30,7 +30,7 @@ class IvfStore:
     """
 
     def __init__(self, vectors: Vectors, cells: Cells) -> None:
-        self._vectors, self._ask_for = vectors, Prefetch(vectors)
+        self._vectors, self._prefetch = vectors, Prefetch(vectors)
         self._cells, self._index = cells, _inverted_file(vectors, cells)
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class IvfStore:
         if len(rows) < count:
             rows, scores = nearest(self._vectors, query[None], count, among)
             return rows[0], scores[0]
-        self._ask_for(rows)
+        self._prefetch(rows)
         return rescored(self._vectors, query, rows, count)
 
     def _rough(self, query: Vectors, count: int, among: range, cells: Rows) -> tuple[Rows, Scores]:

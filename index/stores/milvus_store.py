@@ -42,13 +42,13 @@ class MilvusStore:
             if not self._collection.fallback:
                 raise
             return nearest(self._vectors, queries, count, among)
-        found = [self._exactly(query, rows, count, among) for query, rows in zip(queries, near, strict=True)]
+        found = [self._rescored(query, rows, count, among) for query, rows in zip(queries, near, strict=True)]
         return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
 
     def vectors(self, rows: Rows) -> Vectors:
         return self._vectors[rows]
 
-    def _exactly(self, query: Vectors, rows: Rows, count: int, among: range) -> tuple[Rows, Scores]:
+    def _rescored(self, query: Vectors, rows: Rows, count: int, among: range) -> tuple[Rows, Scores]:
         if len(rows) < count:  # an approximate index may return fewer rows than requested
             best_rows, best_scores = nearest(self._vectors, query[None], count, among)
             return best_rows[0], best_scores[0]

@@ -50,7 +50,7 @@ def kill_workers_at(stage_file: threading.Event, before: set[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_what_a_build_needs_of_a_picture(gallery: Path, pool: DecoderPool):
+def test_a_decoded_image_has_everything_a_build_needs(gallery: Path, pool: DecoderPool):
     seen = pool.look(gallery / "3.png", 128)
     assert isinstance(seen, DecodedImage)
     picture = load_image(gallery / "3.png")
@@ -60,7 +60,7 @@ def test_what_a_build_needs_of_a_picture(gallery: Path, pool: DecoderPool):
     assert same == Unchanged(seen.bytes, seen.mtime, seen.sha256)
 
 
-def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
+def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
     found = pool.look(gallery / "3.png", 128, keypoints=500)
     assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
     for most in (4, 0):
@@ -68,7 +68,7 @@ def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
         assert isinstance(fewer, DecodedImage) and len(fewer.keypoints) == most * RECORD.itemsize
 
 
-def test_a_picture_of_a_visitor(gallery: Path, pool: DecoderPool):
+def test_decoding_uploaded_bytes(gallery: Path, pool: DecoderPool):
     data = read_file(gallery / "3.png")
     assert np.array_equal(pool.decode(data, "3.png"), decode_image(data))
     with pytest.raises(UnreadableImage, match="x is empty") as caught:
@@ -176,7 +176,7 @@ def running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("error", [TypeError, OSError, AttributeError])
-def test_systems_without_the_gnu_library_keep_no_memory(monkeypatch, error):
+def test_without_glibc_memory_settings_are_skipped(monkeypatch, error):
     def no_library(name: object) -> None:
         raise error  # on Windows a TypeError, since the program itself has no name
 

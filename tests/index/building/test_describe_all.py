@@ -11,7 +11,7 @@ WORKERS = 3
 
 
 @pytest.mark.parametrize("sample", [10, 10_000], ids=["on the way", "at the end"])
-def test_the_whitening_is_learned_by_all_workers(gallery, build_index, monkeypatch, sample):
+def test_the_whitening_is_learned_with_all_threads(gallery, build_index, monkeypatch, sample):
     looking, learning = [], []
 
     def run(pixels):

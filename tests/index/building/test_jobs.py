@@ -58,7 +58,7 @@ def test_running_then_done(tmp_path: Path):
     assert after and after.state == "done" and after.message == ""
 
 
-def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
+def test_a_notice_is_visible_while_the_build_runs(tmp_path: Path):
     with building(tmp_path) as report:
         report.notify("All 8 pictures are read again: keypoints changed from 0 to 500.")
         report("Reading pictures", 2, 8)
@@ -108,7 +108,7 @@ def test_a_killed_build_counts_as_failed_and_frees_the_index(tmp_path: Path, oth
     assert build_state(tmp_path).state == "done"
 
 
-def test_a_build_that_ends_between_two_looks_has_not_failed(tmp_path: Path, monkeypatch):
+def test_a_build_that_ends_between_two_reads_has_not_failed(tmp_path: Path, monkeypatch):
     with building(tmp_path) as progress:
         progress("Looking", 0, 0)
         running = build_state(tmp_path)
@@ -130,14 +130,14 @@ def ended(process: BuildProcess) -> BuildState:
     return process.state()
 
 
-def test_a_process_that_dies_at_once_says_why(tmp_path: Path):
+def test_a_process_that_dies_early_reports_its_last_output(tmp_path: Path):
     failing = BuildProcess([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "index")
     assert failing.state().pid != os.getpid()
     state = ended(failing)
     assert (state.state, state.message) == ("failed", "no such thing")
 
 
-def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
+def test_the_state_comes_from_the_process_once_it_runs(tmp_path: Path):
     process = BuildProcess([sys.executable, "-c", HOLD.replace("time.sleep(60)", "pass"), str(tmp_path)], tmp_path)
     assert process.state().state == "running"
     state = ended(process)
@@ -145,7 +145,7 @@ def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
 
 
 @pytest.mark.parametrize("system", ["linux", "win32"])
-def test_a_build_that_is_to_stop_hears_of_it_by_its_own_handler(monkeypatch: pytest.MonkeyPatch, system: str):
+def test_a_cancel_request_calls_the_sigterm_handler(monkeypatch: pytest.MonkeyPatch, system: str):
     if system == "win32":  # os.kill would end the process without its handler
         monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("ended on the spot"))
     monkeypatch.setattr(jobs.sys, "platform", system)

@@ -97,13 +97,13 @@ def test_a_second_build_finds_nothing_to_do(many: Path, build_index, counting: C
     assert {path: path.stat().st_mtime_ns for path in folder.parent.rglob("*")} == before
 
 
-def test_full_looks_at_everything_again(many: Path, build_index, counting: Counting):
+def test_a_full_build_describes_everything_again(many: Path, build_index, counting: Counting):
     build_index(many, embedder=counting.embedder)
     assert build_index(many, embedder=counting.embedder, full=True).name.startswith("gen-000002")
     assert counting.seen == 80
 
 
-def test_moved_copied_and_touched_files_are_read_but_not_looked_at(many: Path, build_index, counting: Counting):
+def test_moved_copied_and_touched_files_are_read_but_not_described(many: Path, build_index, counting: Counting):
     age(many)
     first = open_gallery(build_index(many, embedder=counting.embedder))
     (many / "12.png").rename(many / "moved.png")
@@ -118,7 +118,7 @@ def test_moved_copied_and_touched_files_are_read_but_not_looked_at(many: Path, b
     assert build_index(many, embedder=counting.embedder) == second.folder  # the new facts are stored now
 
 
-def test_a_change_that_leaves_size_and_time_is_seen_when_it_is_fresh(many: Path, build_index, draw):
+def test_a_recent_change_that_keeps_size_and_mtime_is_noticed(many: Path, build_index, draw):
     bmp = many / "x.bmp"
     Pillow.fromarray(draw(200, 64, 48)).save(bmp)
     os.utime(bmp, (time.time() + 3600,) * 2)
@@ -132,7 +132,7 @@ def test_a_change_that_leaves_size_and_time_is_seen_when_it_is_fresh(many: Path,
     assert after.manifest.changes.changed == 1
 
 
-def test_files_left_out_are_not_tried_again_until_they_change(many: Path, build_index, pool, monkeypatch, draw):
+def test_skipped_files_are_not_retried_until_they_change(many: Path, build_index, pool, monkeypatch, draw):
     (many / "bad.jpg").write_bytes(b"no picture")
     age(many)
     build_index(many)
@@ -146,7 +146,7 @@ def test_files_left_out_are_not_tried_again_until_they_change(many: Path, build_
     assert read_skipped(build_index(many)) == [] and looked[-1] == "bad.jpg"
 
 
-def test_a_gallery_that_has_doubled_learns_anew(many: Path, build_index, counting: Counting, draw):
+def test_a_doubled_gallery_learns_a_new_whitening(many: Path, build_index, counting: Counting, draw):
     age(many)
     build_index(many, embedder=counting.embedder)
     for number in range(40):
@@ -155,7 +155,7 @@ def test_a_gallery_that_has_doubled_learns_anew(many: Path, build_index, countin
     assert counting.seen == 40 + 80 and manifest.learned == 80
 
 
-def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
+def test_a_changed_recipe_causes_a_full_build(many: Path, build_index, make_embedder):
     age(many)
     build_index(many)
     folder = build_index(many, embedder=make_embedder(grid_levels=3))
@@ -163,9 +163,7 @@ def test_another_recipe_is_a_full_build(many: Path, build_index, make_embedder):
     assert read_manifest(folder).changes.kept == 40  # counts unchanged files, though all were described again
 
 
-def test_other_keypoints_make_an_update_read_all_pictures_again_and_say_so_first(
-    many: Path, build_index, make_embedder, draw
-):
+def test_more_keypoints_cause_a_full_build_with_a_notice(many: Path, build_index, make_embedder, draw):
     age(many)
     bare, detailed = (Counting(make_embedder(keypoints=count)) for count in (0, 500))
     build_index(many, embedder=bare.embedder)
@@ -189,7 +187,7 @@ def test_other_keypoints_make_an_update_read_all_pictures_again_and_say_so_first
     assert detailed.seen == 1 and not said
 
 
-def test_fewer_keypoints_make_an_update_read_all_pictures_again(many: Path, build_index, make_embedder):
+def test_fewer_keypoints_cause_a_full_build(many: Path, build_index, make_embedder):
     age(many)
     build_index(many)
     fewer = open_gallery(build_index(many, embedder=make_embedder(keypoints=5)))
@@ -217,7 +215,7 @@ def test_an_index_of_format_4_is_read_again_once(many: Path, build_index, counti
     assert build_index(many, notify=said.append) == updated and len(said) == 1
 
 
-def test_why_all_pictures_are_read_again_is_said(many: Path, build_index, make_embedder, draw):
+def test_the_notice_says_why_all_images_are_read_again(many: Path, build_index, make_embedder, draw):
     age(many)
     said = []
     build_index(many, notify=said.append)
@@ -237,9 +235,7 @@ def test_why_all_pictures_are_read_again_is_said(many: Path, build_index, make_e
 
 
 @pytest.mark.parametrize("share", [0.1, 0.6])
-def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
-    many: Path, build_index, monkeypatch, draw, share: float
-):
+def test_unchanged_blob_files_are_not_written_again(many: Path, build_index, monkeypatch, draw, share: float):
     monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 10)
     monkeypatch.setattr(blobs, "FEWEST", 5)
     age(many)
@@ -259,7 +255,7 @@ def test_thumbnails_and_keypoints_that_stay_are_not_written_again(
         assert second.thumbnail(image)[:2] == b"\xff\xd8"
 
 
-def test_what_is_damaged_is_not_taken_over(many: Path, build_index, counting: Counting, monkeypatch):
+def test_damaged_files_are_not_reused(many: Path, build_index, counting: Counting, monkeypatch):
     monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 10)
     monkeypatch.setattr(blobs, "FEWEST", 5)
     age(many)
@@ -310,9 +306,7 @@ def test_r42_the_same_after_the_whitening_was_learned(
 
 
 @pytest.mark.parametrize("change", [{"grid_levels": 3}, {"keypoints": 0}])
-def test_work_under_other_terms_is_not_gone_on_with(
-    many: Path, build_index, counting: Counting, tmp_path, pool, change
-):
+def test_a_journal_with_other_terms_is_discarded(many: Path, build_index, counting: Counting, tmp_path, pool, change):
     def interrupted(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("Reading pictures", 24):
             raise KeyboardInterrupt
@@ -325,7 +319,7 @@ def test_work_under_other_terms_is_not_gone_on_with(
     assert counting.seen == 40 and verify(folder.parent) == []
 
 
-def test_an_interrupted_reading_again_says_how_far_it_is(
+def test_the_notice_of_a_resumed_full_build_counts_finished_images(
     many: Path, build_index, counting, tmp_path, pool, monkeypatch
 ):
     monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
@@ -346,7 +340,7 @@ def test_an_interrupted_reading_again_says_how_far_it_is(
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\0" + bytes(200)])
-def test_a_damaged_journal_only_costs_its_work(many: Path, build_index, tmp_path: Path, content: bytes):
+def test_a_damaged_journal_is_discarded(many: Path, build_index, tmp_path: Path, content: bytes):
     (tmp_path / "index").mkdir()
     (tmp_path / "index" / "journal.sqlite").write_bytes(content)
     assert verify(build_index(many).parent) == []
@@ -376,7 +370,7 @@ def test_r21_a_gallery_that_has_lost_most_is_believed_only_when_that_is_meant(ma
     assert read_manifest(build_index(many, full=True)).changes.removed == 30
 
 
-def test_pictures_that_become_unreadable_in_numbers_stop_an_update(many: Path, build_index):
+def test_many_newly_unreadable_images_stop_an_update(many: Path, build_index):
     before = build_index(many)
     for path in random.Random(0).sample(sorted(many.rglob("*.png")), 12):
         path.write_bytes(path.read_bytes()[:200])
@@ -388,7 +382,7 @@ def test_pictures_that_become_unreadable_in_numbers_stop_an_update(many: Path, b
     assert [path.name[:10] for path in generations(folder.parent)] == ["gen-000001", "gen-000002"]
 
 
-def test_what_finder_and_classifier_say_is_kept_and_taken_over(many: Path, build_index, make_embedder, draw):
+def test_detector_and_classifier_output_is_stored_and_reused(many: Path, build_index, make_embedder, draw):
     """Region scores, labels and kinds equal those of a full build, whether reused, resumed or new."""
     weight = np.random.default_rng(1).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(

@@ -156,13 +156,13 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
     return ask
 
 
-def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, gallery: Path):
+def test_a_machine_without_the_gallery_stops_the_build(answered, gallery: Path):
     missing = TaskResult("node7", Skipped("3.png", "missing", "There is no file 3.png."))
     with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, but this machine can\. .* the same path"):
         answered(missing)
 
 
-def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
+def test_an_image_missing_on_every_machine_is_skipped(answered, monkeypatch):
     missing = Skipped("3.png", "missing", "There is no file 3.png.")
 
     def broken(_):
@@ -172,7 +172,7 @@ def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
     assert answered(TaskResult("node7", missing)) == [missing]
 
 
-def test_a_machine_without_weights_ends_the_build(answered):
+def test_a_machine_without_weights_stops_the_build(answered):
     def cannot() -> Embedder:
         raise WeightsMissing("The weights of resnet50 are not on this machine", "put them there")
 
@@ -181,7 +181,7 @@ def test_a_machine_without_weights_ends_the_build(answered):
         answered(answer)
 
 
-def test_without_ray_a_sentence(monkeypatch):
+def test_a_build_without_ray_installed_fails_with_a_sentence(monkeypatch):
     monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "no_such_module", "ray"))
     with pytest.raises(RuntimeMissing, match=r"needs the package ray\[data\].*\.\[ray\]"), joined("", 1):
         pass
@@ -195,7 +195,7 @@ def test_without_ray_a_sentence(monkeypatch):
         ("head", "no address"),
     ],
 )
-def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, says: str, monkeypatch):
+def test_an_unreachable_cluster_fails_with_a_sentence(address: str, says: str, monkeypatch):
     monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "json", "ray"))  # as if installed
     with pytest.raises(ClusterProblem, match=says), joined(address, 1):
         pass

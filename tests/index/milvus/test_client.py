@@ -81,7 +81,7 @@ def test_r54_an_engine_that_takes_connections_and_says_nothing(vectors: Vectors)
         assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # fails fast during the pause
 
 
-def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
+def test_a_rejected_token(vectors: Vectors) -> None:
     import grpc
 
     class Refusing(grpc.GenericRpcHandler):
@@ -98,7 +98,7 @@ def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
     refusing.stop(None)
 
 
-def test_an_error_of_the_engine_is_told_as_it_is(lite: Milvus) -> None:
+def test_server_errors_are_quoted(lite: Milvus) -> None:
     connection = Milvus(lite.access)
     with pytest.raises(StoreAway, match=r"returned an error: .*nowhere"):
         connection.ask(lambda client: client.query("nowhere", output_fields=["count(*)"], timeout=1))
@@ -147,7 +147,7 @@ def test_r54_a_file_that_another_process_has(tmp_path: Path, vectors: Vectors) -
 
 
 @pytest.mark.parametrize("kind", INDEX_TYPES)
-def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: Vectors, kind: str) -> None:
+def test_every_index_type_reaches_high_recall_with_exact_scores(lite: Milvus, vectors: Vectors, kind: str) -> None:
     connection = Milvus(replace(lite.access, index=kind))
     searched, exactly = MilvusStore(vectors, handed_over(connection, vectors)), FlatStore(vectors)
     queries = unit(vectors[::60] + np.random.default_rng(2).normal(size=vectors[::60].shape) * 0.05)
@@ -158,11 +158,11 @@ def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: V
         assert np.allclose(scores, np.take_along_axis(queries @ vectors.T, rows, axis=1), atol=1e-6)
 
 
-def test_a_question_for_more_than_milvus_gives_is_answered_here(vectors: Vectors, monkeypatch) -> None:
+def test_a_search_above_the_milvus_limit_runs_locally(vectors: Vectors, monkeypatch) -> None:
     monkeypatch.setattr("index.stores.milvus_store.MOST", 100)
     searched = store("http://127.0.0.1:1", vectors)  # nothing listens there
     assert same(searched.search(QUERY, 90), FlatStore(vectors).search(QUERY, 90))
 
 
-def test_who_has_the_token_is_not_told() -> None:
+def test_the_token_is_not_in_the_repr() -> None:
     assert "secret" not in repr(Access("http://127.0.0.1:1", "secret"))

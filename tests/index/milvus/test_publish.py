@@ -71,13 +71,13 @@ def assert_same_answers(folder: Path, publisher: Publisher, below: str = "") -> 
             assert np.array_equal(one, other)
 
 
-def test_the_answers_are_those_of_the_local_store_below_a_folder_too(build_and_hand_over, publisher):
+def test_results_equal_the_local_store_in_subfolders_too(build_and_hand_over, publisher):
     folder = build_and_hand_over()
     assert_same_answers(folder, publisher)
     assert_same_answers(folder, publisher, "below")
 
 
-def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
+def test_properties_of_the_collection(build_and_hand_over, publisher):
     folder = build_and_hand_over()
     manifest = open_generation(folder).manifest
     kept = publisher.milvus.ask(lambda client: client.describe_collection(publisher._alias))["properties"]
@@ -86,7 +86,9 @@ def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
     assert kept["boxfind.vectors"] == manifest.files["vectors.npy"].sha256
 
 
-def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and_hand_over, publisher, gallery, draw):
+def test_the_alias_follows_builds_and_rollbacks_and_old_collections_are_dropped(
+    build_and_hand_over, publisher, gallery, draw
+):
     folders = [build_and_hand_over()]
     foreign = Publisher(publisher.milvus, f"{publisher._alias}_other")
     foreign.publish(folders[0], quiet)
@@ -102,7 +104,7 @@ def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and
     assert_same_answers(folders[1], publisher)
 
 
-def test_a_build_without_news_hands_nothing_over_unless_it_is_missing(build_and_hand_over, publisher, monkeypatch):
+def test_a_build_without_changes_copies_only_missing_collections(build_and_hand_over, publisher, monkeypatch):
     folder, filled = build_and_hand_over(), []
     fill = Collection.fill
     monkeypatch.setattr(Collection, "fill", lambda self, *given: filled.append(self.name) or fill(self, *given))
@@ -178,7 +180,7 @@ def test_r54_killed_between_the_alias_and_current(build_and_hand_over, publisher
     assert collections(publisher) == [publisher._name(folder.name) for folder in (before, after)]
 
 
-def test_a_backup_that_is_restored_is_handed_over(build_and_hand_over, publisher, tmp_path):
+def test_a_restored_backup_is_copied_to_milvus(build_and_hand_over, publisher, tmp_path):
     folder = build_and_hand_over()
     backup(folder.parent, tmp_path / "kept.tar")
     restored = restore(tmp_path / "kept.tar", tmp_path / "other", prepare=partial(publisher.publish, progress=quiet))

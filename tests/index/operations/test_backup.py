@@ -83,7 +83,7 @@ def test_r53_with_the_pictures_in_another_place_a_build_looks_at_none_again(
     assert answers(built, tiny_embedder, sorted(moved.rglob("*.png"))) == golden
 
 
-def test_what_is_there_already_is_kept(gallery: Path, build_index, draw, tmp_path: Path):
+def test_restoring_keeps_existing_generations(gallery: Path, build_index, draw, tmp_path: Path):
     archive = tmp_path / "kept.tar"
     backup(build_index(gallery).parent, archive)
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
@@ -103,7 +103,7 @@ def test_the_archive_unpacked_by_hand_is_an_index(archive: Path, tmp_path: Path)
     assert verify(tmp_path / "by-hand") == []
 
 
-def test_a_backup_overwrites_nothing_and_is_whole_or_not_there(archive: Path, tmp_path: Path, monkeypatch):
+def test_a_backup_never_overwrites_and_is_complete_or_absent(archive: Path, tmp_path: Path, monkeypatch):
     index, data = tmp_path / "index", archive.read_bytes()
     with pytest.raises(IndexProblem, match="already exists"):
         backup(index, archive)
@@ -131,7 +131,7 @@ def test_a_damaged_index_is_not_backed_up(gallery: Path, build_index, tmp_path: 
     assert not list(tmp_path.glob("b.tar*"))
 
 
-def test_builds_that_go_by_meanwhile(gallery: Path, build_index, draw, tmp_path: Path, monkeypatch):
+def test_builds_during_a_backup(gallery: Path, build_index, draw, tmp_path: Path, monkeypatch):
     """A build deletes the generation during the backup."""
     first, write = build_index(gallery), module._write
 
@@ -214,7 +214,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change):
+def test_a_forged_archive_changes_nothing(archive: Path, tmp_path: Path, change):
     rewritten(archive, change)
     before = contents(tmp_path / "index")
     with pytest.raises(
@@ -228,7 +228,7 @@ def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9])
-def test_a_cut_archive_changes_nothing(archive: Path, tmp_path: Path, share):
+def test_a_truncated_archive_changes_nothing(archive: Path, tmp_path: Path, share):
     data = archive.read_bytes()
     archive.write_bytes(data[: int(share * len(data))])
     with pytest.raises(IndexProblem, match="is not a complete backup"):
@@ -237,7 +237,7 @@ def test_a_cut_archive_changes_nothing(archive: Path, tmp_path: Path, share):
 
 
 @pytest.mark.parametrize("place", range(0, 100, 7))
-def test_a_flipped_byte_is_refused_or_does_not_matter(archive: Path, tmp_path: Path, place):
+def test_a_flipped_byte_is_detected_or_harmless(archive: Path, tmp_path: Path, place):
     data = bytearray(archive.read_bytes())
     data[place * len(data) // 100] ^= 0x41
     archive.write_bytes(data)
@@ -257,7 +257,7 @@ def test_an_archive_that_claims_to_be_huge(archive: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00" + bytes(600), bytes(10240)])
-def test_what_is_no_archive(archive: Path, tmp_path: Path, content):
+def test_not_an_archive(archive: Path, tmp_path: Path, content):
     archive.write_bytes(content)
     with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")

@@ -33,7 +33,7 @@ def said(index: Path, asked: str | Path) -> tuple[str, str]:
     return explanation.verdict, " ".join(explanation.sentences)
 
 
-def test_indexed_under_every_way_to_say_it(index: Path, gallery: Path, tmp_path: Path, monkeypatch):
+def test_indexed_by_id_and_by_path(index: Path, gallery: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "link").symlink_to(gallery)
     monkeypatch.chdir(gallery / "below")
     for asked in (
@@ -83,7 +83,7 @@ def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
     assert said(index, "new.fifo.png")[0] == "skipped"
 
 
-def test_never_looked_at(index: Path, gallery: Path):
+def test_never_indexed(index: Path, gallery: Path):
     assert said(index, ".hidden/a.png")[0] == "hidden"
     verdict, text = said(index, "notes.txt")
     assert verdict == "no picture" and ".jpeg" in text
@@ -98,7 +98,7 @@ def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
     assert said(index, tmp_path)[0] == "outside"
 
 
-def test_not_there_at_all(index: Path):
+def test_missing(index: Path):
     verdict, text = said(index, "holiday/7.PNG")
     assert verdict == "missing" and text.endswith("Similar names in the index: below/7.png.")
     verdict, text = said(index, "belo/6.pgn")

@@ -53,7 +53,7 @@ def test_a_touched_file_has_not_changed_and_the_same_size_may_have(gallery: Path
     assert find_folder_changes(folder) == FolderChanges([], ["4.png"], [])
 
 
-def test_a_change_in_the_moment_of_the_build_is_noticed(gallery: Path, build_index):
+def test_a_change_during_the_build_is_noticed(gallery: Path, build_index):
     """Same size and mtime, other bytes. The mtime is in the future, so the file is always read."""
     os.utime(gallery / "4.png", (time.time() + 3600,) * 2)
     folder = build_index(gallery)

@@ -39,7 +39,7 @@ def test_the_list(two):
     )
 
 
-def test_the_list_says_what_is_wrong(two):
+def test_the_list_names_the_damage(two):
     damage(two[0])
     (two[1] / "vectors.npy").unlink()
     (two[1] / "whitening.npz").write_bytes(b"")
@@ -95,7 +95,7 @@ def test_a_damaged_generation_is_not_served(two):
 
 
 @pytest.mark.parametrize("pointer", [b"?", b"", None])
-def test_without_a_pointer_the_last_whole_one_is_served(two, pointer):
+def test_without_current_rollback_serves_the_newest_intact_generation(two, pointer):
     index = two[0].parent
     (index / "CURRENT").unlink()
     if pointer is not None:

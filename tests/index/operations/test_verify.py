@@ -139,7 +139,7 @@ def test_progress(gallery: Path, build_index):
     assert told == [(f"Checking the files of {generation.name}", number, 10) for number in range(1, 11)]
 
 
-def test_remarks_are_no_faults(gallery: Path, build_index):
+def test_remarks_are_not_faults(gallery: Path, build_index):
     index = build_index(gallery).parent
     assert remarks(index) == []
     (index / "tmp-42-dead").mkdir()

@@ -59,13 +59,13 @@ def test_nested_pictures_in_the_order_of_their_ids(tmp_path: Path):
     assert ids(tmp_path) == ["B.jpeg", "UPPER.JPG", "a/y/x.webp", "a/z.png", "b.jpg", "c.tiff"]
 
 
-def test_hidden_files_and_folders_and_other_files_are_left_aside(tmp_path: Path):
+def test_hidden_and_other_files_are_ignored(tmp_path: Path):
     touch(tmp_path, ".hidden.jpg", ".thumbs/a.jpg", "notes.txt", "jpg", "a.jpg.part", "video.mp4", "a.jpg")
     assert ids(tmp_path) == ["a.jpg"]
     assert find_pictures(tmp_path)[1] == []
 
 
-def test_size_and_time_are_those_of_what_a_link_leads_to(tmp_path: Path):
+def test_size_and_mtime_are_those_of_the_link_target(tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(bytes(123))
     os.utime(tmp_path / "a.jpg", (5, 1_700_000_000.25))
     (tmp_path / "b.jpg").symlink_to("a.jpg")
@@ -197,7 +197,7 @@ def test_r19_a_gallery_that_may_not_be_read(open_folder: Path):
         find_pictures(open_folder / "gallery")
 
 
-def test_two_looks_give_the_same_ids(tmp_path: Path):
+def test_two_scans_give_the_same_ids(tmp_path: Path):
     touch(tmp_path, "é.jpg", "e\u0301.jpg", b"\xff.jpg", b"\xfe.jpg", "a/b.jpg")
     assert find_pictures(tmp_path) == find_pictures(tmp_path)
 

@@ -84,7 +84,7 @@ def test_nearly_all_of_the_nearest_are_found_with_exact_scores_in_order(table, s
     assert scanned == []
 
 
-def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch):
+def test_the_number_of_probes_is_just_sufficient(monkeypatch):
     monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
     rng = np.random.default_rng(0)
     vectors = unit(rng.normal(size=(8000, 16)))  # no clusters, the hardest case
@@ -99,7 +99,7 @@ def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch
     assert recall(tuned.probes) >= 0.975 > 0.96 > recall(tuned.probes * 2 // 3)
 
 
-def test_one_of_the_table_finds_itself(table, store):
+def test_a_stored_vector_finds_itself(table, store):
     rows, scores = store.search(table[::1000], 1)
     assert rows[:, 0].tolist() == list(range(0, 20_000, 1000)) and scores == pytest.approx(1, abs=1e-5)
 
@@ -116,12 +116,12 @@ def test_only_some_rows(table, store, scanned):
     assert scanned == [20]
 
 
-def test_a_search_for_very_many_compares_everything(table, store, scanned):
+def test_a_search_for_many_results_scans_all_vectors(table, store, scanned):
     rows, _ = store.search(table[:2], 5000)
     assert np.array_equal(rows, nearest(table, table[:2], 5000, range(20_000))[0]) and scanned == [20_000]
 
 
-def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypatch):
+def test_a_search_falls_back_to_a_scan_if_the_cells_hold_too_few_rows(table, sorted_in, monkeypatch):
     monkeypatch.setattr(IvfStore, "_probes", lambda *_: 1)
     rows, _ = IvfStore(table, sorted_in).search(table[:1], 1000)
     assert rows.tolist() == nearest(table, table[:1], 1000, range(20_000))[0].tolist()
@@ -135,7 +135,7 @@ def test_small_tables(count, monkeypatch):
     assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
 
 
-def test_vectors_come_back_exactly(table, store):
+def test_vectors_are_returned_unchanged(table, store):
     assert len(store) == 20_000 and np.array_equal(store.vectors(np.array([5, 19_999])), table[[5, 19_999]])
 
 
@@ -145,7 +145,7 @@ def test_the_same_vectors_make_the_same_cells(table, sorted_in):
     assert (again.probes, again.learned) == (sorted_in.probes, sorted_in.learned) == (sorted_in.probes, 20_000)
 
 
-def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
+def test_an_update_assigns_only_new_vectors(table, sorted_in, monkeypatch):
     sorted_anew: list[int] = []
 
     def counting(vectors, centroids):
@@ -166,19 +166,19 @@ def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [40_000, 10_000])
-def test_a_gallery_that_has_outgrown_its_cells_gets_others(table, sorted_in, count):
+def test_an_outgrown_gallery_gets_new_cells(table, sorted_in, count):
     vectors = np.concatenate([table, clustered(20_000, seed=5)])[:count]
     here = np.where(np.arange(20_000) < count, np.arange(20_000), -1)
     updated = update_cells(sorted_in, here, vectors, quiet)
     assert len(updated.centroids) == int(count**0.5) and updated.learned == count == len(updated.of_row)
 
 
-def test_large_indexes_and_those_of_who_asks_are_sorted_into_cells(monkeypatch):
+def test_cells_are_used_for_large_indexes_or_on_request(monkeypatch):
     assert not wants_cells("auto", ivf.MANY) and wants_cells("auto", ivf.MANY + 1)
     assert wants_cells("cells", 1) and not wants_cells("flat", 10**9) and not wants_cells("half", 10**9)
 
 
-def test_written_and_read_back(sorted_in, tmp_path: Path):
+def test_round_trip(sorted_in, tmp_path: Path):
     write_cells(tmp_path, sorted_in)
     back = read_cells(tmp_path, 20_000, DIMENSIONS)
     assert np.array_equal(back.centroids, sorted_in.centroids) and np.array_equal(back.of_row, sorted_in.of_row)
@@ -215,7 +215,7 @@ def changed(**arrays: object) -> dict[str, np.ndarray]:
         {"learned": np.array("5")},
     ],
 )
-def test_cells_that_cannot_be_those_of_the_vectors_are_refused(arrays, tmp_path: Path):
+def test_cells_that_do_not_match_the_vectors_are_refused(arrays, tmp_path: Path):
     np.savez(tmp_path / "cells.npz", **changed())
     assert read_cells(tmp_path, 5, 3).of_row.tolist() == [0, 3, 1, 0, 2]
     np.savez(tmp_path / "cells.npz", **changed(**arrays))
@@ -239,7 +239,7 @@ def vouched(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     (folder / "manifest.json").write_text(manifest.model_dump_json())
 
 
-def test_an_index_that_is_built_with_cells_is_searched_by_them(gallery: Path, build_index, by_cells):
+def test_an_index_built_with_cells_is_searched_with_them(gallery: Path, build_index, by_cells):
     folder = build_index(gallery)
     generation = open_generation(folder)
     assert generation.cells is not None and verify(folder.parent) == []
@@ -267,7 +267,7 @@ def test_an_index_without_cells(gallery: Path, build_index):
         make_gallery(generation, "cells")
 
 
-def test_damaged_cells_are_refused_and_wrong_ones_are_named(gallery: Path, build_index, by_cells):
+def test_damaged_cells_are_refused_and_wrong_ones_are_reported(gallery: Path, build_index, by_cells):
     folder = build_index(gallery)
     with np.load(folder / "cells.npz") as file:
         arrays = dict(file)

@@ -110,7 +110,7 @@ def test_r29_nothing_in_it_and_nothing_asked_for(make):
     assert rows.shape == (2, 0)
 
 
-def test_vectors_come_back_by_row(make):
+def test_vectors_are_returned_by_row(make):
     vectors = unit(np.random.default_rng(0).normal(size=(50, 7)))
     rows = np.array([49, 0, 7, 7])
     assert np.array_equal(make(vectors).vectors(rows), vectors[rows])
@@ -157,7 +157,7 @@ def test_many_threads_at_once(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_half_answers_what_flat_does_where_float16_cannot_tell(seed: int) -> None:
+def test_half_equals_flat_below_float16_resolution(seed: int) -> None:
     rng = np.random.default_rng(seed)
     middle = unit(rng.normal(size=64))
     vectors = unit(middle + rng.normal(size=(3000, 64)) * 1e-4)  # closer than float16 resolution
@@ -171,22 +171,22 @@ def test_half_answers_what_flat_does_where_float16_cannot_tell(seed: int) -> Non
     assert set(rough) != set(expected[0])  # exact scores were needed
 
 
-def test_scores_of_copies_are_hardly_ever_as_wrong_as_is_allowed_for_and_never_more() -> None:
+def test_float16_errors_stay_within_the_bound() -> None:
     halfway = 2.0**-3 * (1 + 2.0**-11)  # halfway between two float16 numbers, so all round the same way
     vectors = np.full((1, 64), halfway, np.float32)
     query = unit(np.ones(64))
     copies = Float16Store(vectors)
     wrong = abs(float(copies._rough(query, 1, range(1))[1][0]) - float(vectors[0] @ query))
-    assert 0.9 * copies._doubt < wrong <= copies._doubt
+    assert 0.9 * copies._max_error < wrong <= copies._max_error
     rng = np.random.default_rng(0)
     vectors = unit(rng.normal(size=(1000, 300)) * 10.0 ** rng.integers(-9, 1, (1000, 300)))  # includes subnormal values
     query = unit(rng.normal(size=300))
     copies = Float16Store(vectors)
     rows, scores = copies._rough(query, 1000, range(1000))
-    assert np.abs(vectors[rows] @ query - scores).max() <= copies._doubt
+    assert np.abs(vectors[rows] @ query - scores).max() <= copies._max_error
 
 
-def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_rescores_only_few_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(float16_store, "SPARE", 32)
     compared = []
     exactly = float16_store.rescored
@@ -196,7 +196,7 @@ def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatc
     assert compared == [42, 42, 42]
 
 
-def test_flat_searches_the_vectors_where_they_lie(tmp_path) -> None:
+def test_flat_does_not_copy_the_vectors(tmp_path) -> None:
     given = unit(np.random.default_rng(0).normal(size=(500, 8)))
     np.save(tmp_path / "vectors.npy", given)
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r+")
@@ -205,7 +205,7 @@ def test_flat_searches_the_vectors_where_they_lie(tmp_path) -> None:
     assert store.search(given[3:4], 2)[0].tolist() == [[7, 3]]
 
 
-def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "FLAT_ROWS", 100)
     vectors = unit(np.random.default_rng(0).normal(size=(101, 8)))
     assert isinstance(open_store("auto", Material(vectors[:100])), FlatStore)
@@ -214,7 +214,7 @@ def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None
     assert isinstance(open_store("flat", Material(vectors, make_cells(vectors, quiet))), FlatStore)
 
 
-def test_a_store_that_cannot_be() -> None:
+def test_unknown_store() -> None:
     material = Material(np.eye(4, dtype=np.float32))
     with pytest.raises(IndexProblem, match="BOXFIND_STORE=cells"):
         open_store("cells", material)

@@ -65,7 +65,7 @@ def test_a_deleted_generation_still_answers_but_has_no_thumbnails(gallery: Path,
         query = tiny_embedder.query(picture, Box.whole(picture), old.whitening)
         assert search(query, old, ranking)[0].image == "1.png"
     assert len(old.keypoints(0)[0]) == 0
-    with pytest.raises(IndexProblem, match="rebuilt since"):
+    with pytest.raises(IndexProblem, match="rebuilt"):
         old.thumbnail("1.png")
 
 

@@ -132,7 +132,7 @@ def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool
         return data
 
     monkeypatch.setattr(module, "read_file", growing)
-    with pytest.raises(UnreadableImage, match="being written to") as caught:
+    with pytest.raises(UnreadableImage, match="still being written") as caught:
         module._look(gallery / "1.png", 128, frozenset(), 0)
     assert caught.value.reason == "changed"
 

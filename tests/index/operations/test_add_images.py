@@ -175,7 +175,7 @@ def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tm
 
 def test_a_file_called_added_is_refused(take: Take, gallery: Path):
     (gallery / ADDED).write_text("mine")
-    with pytest.raises(GalleryProblem, match="is no folder"):
+    with pytest.raises(GalleryProblem, match="is not a folder"):
         take("x.png", png(50))
     assert (gallery / ADDED).read_text() == "mine"
 

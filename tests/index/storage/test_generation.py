@@ -135,7 +135,7 @@ def test_an_empty_manifest(generation: Path, content):
 def test_a_manifest_of_a_newer_program(generation: Path):
     manifest = json.loads((generation / "manifest.json").read_bytes())
     (generation / "manifest.json").write_text(json.dumps({**manifest, "format": FORMAT + 1}))
-    refused(generation, f"format {FORMAT + 1}", f"reads {FORMAT}")
+    refused(generation, f"format {FORMAT + 1}", f"reads format {FORMAT}")
 
 
 def test_a_manifest_of_an_older_program(generation: Path):
@@ -145,7 +145,7 @@ def test_a_manifest_of_an_older_program(generation: Path):
     for name in ("query_views", "dedup_similarity", "mid_layer_weight"):
         del manifest["recipe"][name]
     (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    refused(generation, "format 1", f"reads {FORMAT}")
+    refused(generation, "format 1", f"reads format {FORMAT}")
 
 
 def test_a_format_4_manifest_is_upgraded(generation: Path):

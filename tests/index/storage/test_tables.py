@@ -82,7 +82,7 @@ def test_regions_of_an_unknown_image(tmp_path: Path):
     write_tables(tmp_path, ENTRIES, REGIONS)
     images = pq.read_table(tmp_path / "images.parquet")
     pq.write_table(images.slice(0, 2), tmp_path / "images.parquet")
-    with pytest.raises(ValueError, match="do not belong"):
+    with pytest.raises(ValueError, match="do not match"):
         read_tables(tmp_path)
 
 

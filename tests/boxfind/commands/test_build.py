@@ -104,7 +104,7 @@ def test_a_build_that_fails_is_one_line(place, boxfind, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     build = ("build", "--backbone", "efficientnet-lite0", "--index", tmp_path / "index", "--gallery")
-    assert boxfind(*build, tmp_path / "gone").failed("no gallery folder")
+    assert boxfind(*build, tmp_path / "gone").failed("does not exist")
     assert boxfind(*build, tmp_path / "empty").failed("no picture in")
     for backbone, says in {
         "resnet51": "there are: auto, clip-rn50, efficientnet-b0",

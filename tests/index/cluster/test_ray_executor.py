@@ -192,7 +192,7 @@ def test_a_build_without_ray_installed_fails_with_a_sentence(monkeypatch):
     [
         ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; start one with `ray start --head`"),
         ("ray://head:10001", r"ray://head:10001 is not a Ray address; use .* such as 10\.0\.0\.5:6379"),
-        ("head", "no address"),
+        ("head", "is not a Ray address"),
     ],
 )
 def test_an_unreachable_cluster_fails_with_a_sentence(address: str, says: str, monkeypatch):

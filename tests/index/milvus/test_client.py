@@ -93,7 +93,7 @@ def test_a_rejected_token(vectors: Vectors) -> None:
     refusing = grpc.server(ThreadPoolExecutor(1), handlers=[Refusing()])
     port = refusing.add_insecure_port("127.0.0.1:0")
     refusing.start()
-    with pytest.raises(StoreAway, match="does not accept BOXFIND_MILVUS_TOKEN"):
+    with pytest.raises(StoreAway, match="rejects BOXFIND_MILVUS_TOKEN"):
         store(f"http://127.0.0.1:{port}", vectors).search(QUERY, 5)
     refusing.stop(None)
 

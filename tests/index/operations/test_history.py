@@ -78,7 +78,7 @@ def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
     only = build_index(gallery)
     with pytest.raises(IndexProblem, match="no earlier generation"):
         roll_back(only.parent)
-    with pytest.raises(IndexProblem, match=rf"no generation 'gen-000009-0000' in .*there are: {only.name}\."):
+    with pytest.raises(IndexProblem, match=rf"no generation 'gen-000009-0000' in .*choose one of {only.name}\."):
         roll_back(only.parent, "gen-000009-0000")
     with pytest.raises(IndexProblem, match="no generation"):
         roll_back(tmp_path / "gone")

@@ -56,7 +56,9 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     assert result.code == 0 and result.out.endswith("and served now.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
-    assert boxfind("restore", kept, "--index", tmp_path / "other").failed("not a complete backup", "Nothing was changed")
+    assert boxfind("restore", kept, "--index", tmp_path / "other").failed(
+        "not a complete backup", "Nothing was changed"
+    )
 
 
 def test_rollback_switches_the_alias_in_milvus_too(two, boxfind, lite, monkeypatch):

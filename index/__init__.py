@@ -1,1 +1,1 @@
-"""Vectors and where they came from: the index on disk, what is in it, and how it is built."""
+"""The index: its files on disk, vector stores, builds and operations."""

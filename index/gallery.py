@@ -1,4 +1,4 @@
-"""A generation, its vectors and its catalogue as one read-only thing that can be searched."""
+"""A searchable, read-only view of one generation: vector store, tables, thumbnails and keypoints."""
 
 import os
 from bisect import bisect_left
@@ -23,13 +23,13 @@ from retrieval.ranking.diffusion import Graph, make_graph
 from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, ClassScores, Image, Numbers, Region, Rows, Scores, Vectors
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # requires pymilvus
     from index.milvus.collection import Collection
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """All of it, or what lies below one of its folders. Safe to share between threads: nothing in it ever changes."""
+    """A whole gallery, or one of its subfolders. Immutable, so threads may share it."""
 
     folder: Path
     manifest: Manifest
@@ -38,14 +38,14 @@ class Gallery:
     graph: Graph
     store: Store
     images: range
-    """The numbers of the images that are searched; everything else is that of the whole gallery."""
+    """Numbers of the images to search. All other fields describe the whole gallery."""
     class_scores: ClassScores
     fetch: int = 0
-    """How many regions a search for images asks for at first, at least."""
+    """Minimum number of regions that an image search fetches in its first round."""
 
     @property
     def rows(self) -> range:
-        """The vector rows that are searched."""
+        """Vector rows of the images to search."""
         start, end = np.searchsorted(self.tables.image_of_row, [self.images.start, self.images.stop])
         return range(int(start), int(end))
 
@@ -81,14 +81,14 @@ class Gallery:
         return self.tables.numbers[name]
 
     def numbers(self, names: Iterable[str]) -> list[int]:
-        """The images with those ids; ids that the gallery does not know are passed over."""
+        """The numbers of the images with these ids; unknown ids are skipped."""
         return [self.tables.numbers[name] for name in names if name in self.tables.numbers]
 
     def region(self, row: int) -> Region:
         return self.tables.region(row)
 
     def pixels(self, image: int, box: Box) -> Image:
-        """A box of an image, as its thumbnail shows it; nothing (0, 0, 3) when the generation itself has gone."""
+        """Crop a box (original pixels) from the image's thumbnail. Shape (0, 0, 3) if the generation was deleted."""
         entry = self.tables.entry(image)
         try:
             small = decode_image(self.thumbnail(entry.image))
@@ -99,7 +99,7 @@ class Gallery:
         return small[y0 : max(round(box.y1 * y), y0 + 1), x0 : max(round(box.x1 * x), x0 + 1)]
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
-        """In pixels of the original, and its (width, height); none when the generation itself has gone."""
+        """Keypoints in original pixels, and the image's (width, height). No keypoints if the generation was deleted."""
         entry = self.tables.entry(image)
         try:
             data = self._slice(entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
@@ -108,48 +108,50 @@ class Gallery:
         return unpack_keypoints(data, entry.width, entry.height), (entry.width, entry.height)
 
     def folders(self) -> list[str]:
-        """Every folder that has pictures in it, or in folders in it, in order; not the gallery itself."""
+        """Sorted paths of all folders that contain images, directly or in subfolders; without the gallery root."""
         holding = {image.rpartition("/")[0] for image in self.tables.ids}
         return sorted({str(above) for folder in holding for above in PurePosixPath(folder, "-").parents} - {"."})
 
     def below(self, folder: str) -> "Gallery":
-        """The same gallery, of which only the pictures below a folder are found; all of them for "".
+        """Restrict searches to the images below a folder; "" means the whole gallery.
 
-        Raises UnknownFolder when there are none.
+        Raises UnknownFolder if the folder has no indexed images.
         """
-        ids = self.tables.ids  # in order, so that those with one beginning follow one another
-        images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" comes next after "/"
+        ids = self.tables.ids  # sorted, so ids with the same prefix are adjacent
+        images = range(bisect_left(ids, f"{folder}/"), bisect_left(ids, f"{folder}0"))  # "0" is the character after "/"
         if folder and not images:
-            raise UnknownFolder(f"The index has no pictures below the folder {folder}; search all of them, or another.")
+            raise UnknownFolder(
+                f"The index has no pictures below the folder {folder}; choose another folder, or search all."
+            )
         return replace(self, images=images if folder else range(len(ids)))
 
     def entry(self, image: str) -> ImageEntry:
-        """Raises UnknownPicture when the gallery has no image of that id."""
+        """Raises UnknownPicture if no image has this id."""
         if image not in self.tables.numbers:
             raise UnknownPicture(f"The index has no picture {shown(image)!r}.")
         return self.tables.entry(self.tables.numbers[image])
 
     def regions(self, image: str) -> list[Region]:
-        """Of an image that the gallery has."""
+        """The regions of an image. Raises KeyError for an unknown id."""
         return [self.tables.region(row) for row in self.tables.rows_of(self.tables.numbers[image])]
 
     def thumbnail(self, image: str) -> bytes:
-        """The JPEG made when the picture was indexed: it is there even when the picture is not any more.
+        """The JPEG thumbnail made at indexing time, available even after the original was deleted.
 
-        Raises IndexProblem when the generation itself has gone, which it does when two later ones are there.
+        Raises IndexProblem if the generation was deleted: an index keeps only its two newest generations.
         """
         entry = self.entry(image)
         return self._slice(entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
 
     def file(self, image: str) -> Path:
-        """Where the original lies, if nobody has moved it since."""
+        """Path of the original file, which may have been moved or deleted since."""
         return Path(self.manifest.gallery) / os.fsdecode(self.entry(image).path)
 
     def _slice(self, name: str, start: int, size: int) -> bytes:
         try:
             return read_slice(self.folder, name, start, size)
         except OSError:
-            raise IndexProblem("The index has been rebuilt since; search again to see the pictures.") from None
+            raise IndexProblem("The index has been rebuilt; search again to see the pictures.") from None
 
 
 def open_gallery(folder: Path, store: str = "auto") -> Gallery:
@@ -160,9 +162,9 @@ def open_gallery(folder: Path, store: str = "auto") -> Gallery:
 def make_gallery(
     generation: Generation, store: str = "auto", fetch: int = 0, collection: "Collection | None" = None
 ) -> Gallery:
-    """`store`: one of STORES; `collection`: where the vectors are in Milvus, for the store of that name.
+    """Open a generation with `store`, a key of STORES. The store "milvus" also needs `collection`.
 
-    Raises UnknownName, IndexProblem where the generation cannot be searched that way.
+    Raises UnknownName, and IndexProblem if the generation does not support the store.
     """
     return Gallery(
         generation.folder,

@@ -1,4 +1,4 @@
-"""How many threads NumPy's BLAS has, and a body in which it has another number."""
+"""Query and set the number of threads of NumPy's BLAS."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ def numpy_threads() -> int:
 
 @contextmanager
 def numpy_with(threads: int) -> Iterator[None]:
-    """`make test` starts with one thread, where a limit of one would show nothing."""
+    """Run the body with this many BLAS threads. `make test` starts with one, which would hide a limit of one."""
     library = _of_numpy()
     before = library.num_threads
     _set(library, threads)

@@ -1,6 +1,6 @@
-"""A build in a process of its own, as the program starts one, with the tiny network; to be killed by tests.
+"""A build in its own process with the tiny network, for tests that kill it.
 
-python -m tests.builder GALLERY INDEX [STEP]   with a STEP it kills itself there
+python -m tests.builder GALLERY INDEX [STEP]   kills itself at STEP, if given
 """
 
 import os
@@ -39,7 +39,7 @@ STEPS = {
     "after the folder was renamed": (generation, "point_current_at", lambda _: die),
     "after CURRENT was replaced": (generation, "point_current_at", die_after),
 }
-"""Where a build may end, in the order it comes there."""
+"""Steps at which a build can be killed, in order."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What tests share: no network, a folder for what is made, small drawn pictures, and a stand-in for the backbone."""
+"""Shared fixtures: offline environment, a data folder, small drawn images, and a fake backbone."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from retrieval.types import Image, Notify
 from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # requires pymilvus
     from index.milvus.client import Milvus
 
 settings.register_profile("boxfind", deadline=None, derandomize=True, database=None)
@@ -34,33 +34,33 @@ BuildIndex = Callable[..., Path]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """The tests of one file share what they set up, and those of some folders one index or a running program."""
+    """Run the tests of a file, and of some folders, on one worker: they share fixtures such as an index or a server."""
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
-            alone = file.endswith(("_story.py", "/test_stories.py"))  # with a server for themselves
+            alone = file.endswith(("_story.py", "/test_stories.py"))  # these start their own server
             return folder if folder.endswith(("/browser", "/commands", "/export", "/ui")) and not alone else file
 
     return Together(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Workers give way to others as the builds do that their tests start: else those would wait for all of them."""
+    """Lower the workers' priority to that of the builds they start, which would otherwise starve."""
     if hasattr(config, "workerinput"):
         os.setsid()
         yield_to_others()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest comes first, so that no worker is left alone with it."""
+    """Run the slowest tests first, so that no worker finishes long after the others."""
     items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder for everything the program makes for itself in this session: networks are converted once."""
+    """BOXFIND_DATA for the whole session, so networks are converted once; no downloads."""
     data = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("BOXFIND_")]:
@@ -73,7 +73,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def make_embedder() -> Callable[..., Embedder]:
-    """An embedder with that network; keyword arguments change its recipe."""
+    """Create an embedder with the tiny network; keyword arguments change its recipe."""
     return lambda **changes: Embedder(replace(TINY_RECIPE, **changes), tiny_run)
 
 
@@ -84,19 +84,19 @@ def tiny_embedder(make_embedder: Callable[..., Embedder]) -> Embedder:
 
 @pytest.fixture(scope="session")
 def draw() -> Draw:
-    """Makes a read-only picture of coloured rectangles, another one for every seed."""
+    """Draw a read-only image of coloured rectangles from a seed."""
     return draw_picture
 
 
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
-    """Eight lossless pictures, two of them in a folder below."""
+    """A folder of eight lossless images, two of them in a subfolder."""
     return eight_pictures(tmp_path / "gallery")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_hurry() -> Iterator[None]:
-    """However busy the machine is, every candidate is verified: answers do not depend on the clock."""
+    """Disable the verification time budget, so results do not depend on the load of the machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(verification, "TIME_BUDGET", float("inf"))
         yield
@@ -104,14 +104,14 @@ def no_hurry() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[DecoderPool]:
-    """The worker processes that decode pictures, started once."""
+    """A decoder pool, started once per session."""
     with DecoderPool(2) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def lite(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Milvus]":
-    """Milvus in a file, opened once; where it is not installed the tests that need it are skipped."""
+    """A milvus-lite file, opened once. Skips the test if pymilvus or milvus-lite is not installed."""
     for library in ("pymilvus", "milvus_lite"):
         pytest.importorskip(library, reason=f'{library} is not installed: pip install -e ".[milvus]"')
     with lite_file(tmp_path_factory.mktemp("milvus") / "vectors.db") as opened:
@@ -120,7 +120,7 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Milvus]":
 
 @pytest.fixture
 def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> BuildIndex:
-    """Indexes a folder into tmp_path/index; the folder of the generation that is served then."""
+    """Build an index in tmp_path/index; returns the folder of the served generation."""
 
     def built(
         folder: Path,

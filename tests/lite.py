@@ -1,4 +1,4 @@
-"""Milvus for tests: in a file, or as a server that can be stopped and started again. Imported only when used."""
+"""Milvus for tests: a milvus-lite file, or a server that can be stopped and restarted. Imported lazily."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ def lite_file(file: Path) -> "Iterator[Milvus]":
 
 
 def handed_over(milvus: "Milvus", vectors: np.ndarray) -> "Collection":
-    """A collection of its own with those vectors."""
+    """Create a new collection with these vectors."""
     from index.milvus.collection import Collection
 
     collection = Collection(milvus, f"table_{next(NAMES)}", vectors)
@@ -37,7 +37,7 @@ def handed_over(milvus: "Milvus", vectors: np.ndarray) -> "Collection":
 
 
 class LiteServer:
-    """milvus-lite behind a port of this machine."""
+    """milvus-lite on a local port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, 0

@@ -1,4 +1,4 @@
-"""Networks as the processes of a Ray cluster make them in tests; some end their process, as a crash would."""
+"""Test networks for Ray actors; some kill their process to simulate a crash."""
 
 import os
 import signal
@@ -17,12 +17,12 @@ def tiny() -> Embedder:
 
 
 def dies_once(flag: Path) -> Embedder:
-    """Its process is killed when it looks at its third picture, unless that has happened before."""
+    """Kills its process on the third image, once."""
     return replace(TINY_EMBEDDER, run=partial(_dies_once, flag, []))
 
 
 def dies_of(pixel: tuple[int, int, int]) -> Embedder:
-    """Its process is killed by every picture that has this pixel in its corner."""
+    """Kills its process on every image with this pixel in its top left corner."""
     return replace(TINY_EMBEDDER, run=partial(_dies_of, pixel))
 
 

@@ -1,4 +1,4 @@
-"""Two indexes are one and the same, but for where their files lie."""
+"""Assert that two indexes have the same contents."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from index.gallery import Gallery
 
 
 def assert_same_index(one: Gallery, other: Gallery) -> None:
-    """Every table, vector, neighbour, thumbnail and keypoint."""
+    """Compare all tables, vectors, neighbours, thumbnails and keypoints."""
     assert one.tables.ids == other.tables.ids
     assert np.array_equal(one.tables.boxes, other.tables.boxes) and one.tables.kinds == other.tables.kinds
     assert np.array_equal(one.tables.scores, other.tables.scores) and one.tables.labels == other.tables.labels

@@ -1,4 +1,4 @@
-"""Rules of the tree that lint-imports cannot see."""
+"""Rules of the source tree that lint-imports cannot check."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ def test_tests_are_no_packages():
 
 
 def test_tests_mirror_the_code():
-    """A folder of tests is called what the folder of code is called."""
-    apart = {"browser", "chaos"}  # whole programs, from outside
+    """Every test folder has the name of a code folder."""
+    apart = {"browser", "chaos"}  # end-to-end tests
     for folder in (path for path in (ROOT / "tests").rglob("*") if path.is_dir() and path.name != "__pycache__"):
         place = folder.relative_to(ROOT / "tests")
         assert place.parts[0] in apart or (ROOT / place).is_dir(), place

@@ -1,4 +1,4 @@
-"""Every fault in docs/reliability.md has its tests, by name, or a reason why there is none yet."""
+"""Every fault in docs/reliability.md names its tests, or says why it has none."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ TESTS = {
 
 
 def numbers(test: str) -> list[int]:
-    """The rows a test belongs to: 1 and 3 of test_r01_r03_and_so_on."""
+    """Row numbers in a test's name: 1 and 3 for test_r01_r03_and_so_on."""
     prefix = re.match(r"test((?:_r\d\d)+)_", test)
     return [int(number) for number in re.findall(r"\d\d", prefix[1])] if prefix else []
 

@@ -1,4 +1,4 @@
-"""What can be installed: ranges in requirements*.txt, pins in one file, and an extra for every optional package."""
+"""Requirements: version ranges per extra, pins in constraints.txt, an extra for every optional package."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""A stand-in for the backbone, small and always the same, and pictures to show it."""
+"""A small deterministic fake backbone, and drawn images for it."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ TINY_RECIPE = Recipe(
 
 
 def tiny_run(pixels: np.ndarray) -> tuple[np.ndarray]:
-    """(N, H, W, 3) -> one layer (N, 16, H/32, W/32): each cell's mean colour and mixtures of its 4 x 4 blocks."""
+    """(N, H, W, 3) -> one layer (N, 16, H/32, W/32): mean colour and random projections of each cell's 4 x 4 blocks."""
     count, height, width, _ = pixels.shape
     h, w = height // CELL, width // CELL
     blocks = pixels.reshape(count, h, 4, CELL // 4, w, 4, CELL // 4, 3).mean(axis=(3, 6)) / 255  # (N, h, 4, w, 4, 3)
@@ -48,7 +48,7 @@ TINY_EMBEDDER = Embedder(TINY_RECIPE, tiny_run)
 
 
 def use_tiny_network(patch: pytest.MonkeyPatch) -> None:
-    """The program runs the stand-in whatever network it should run."""
+    """Replace every network of the program with the fake backbone."""
 
     def tiny_embedder(recipe: Recipe, *_: object, **__: object) -> Embedder:
         return Embedder(recipe, tiny_run)
@@ -59,7 +59,7 @@ def use_tiny_network(patch: pytest.MonkeyPatch) -> None:
 
 
 def draw_picture(seed: int, width: int = 128, height: int = 96) -> Image:
-    """A read-only picture of coloured rectangles, another one for every seed."""
+    """Draw a read-only image of coloured rectangles from a seed."""
     rng = np.random.default_rng(seed)
     image = np.full((height, width, 3), rng.integers(0, 256, 3), dtype=np.uint8)
     for _ in range(12):
@@ -71,7 +71,7 @@ def draw_picture(seed: int, width: int = 128, height: int = 96) -> Image:
 
 
 def eight_pictures(folder: Path) -> Path:
-    """Lossless ones, two of them in a folder below."""
+    """Write eight lossless images to `folder`, two of them in a subfolder."""
     (folder / "below").mkdir(parents=True)
     for number in range(8):
         name = f"below/{number}.png" if number > 5 else f"{number}.png"

@@ -38,7 +38,7 @@ SLOW, SHARE = ("resnet50", 640), 4
 STARTING = 24
 """The first pictures of a build, which are seen while the processes that decode are being started, do not count."""
 ROUNDS = 3
-LOOKING = "Looking at pictures"
+LOOKING = "Reading pictures"
 NOTE = """{} pictures of {}, on {}. All ways take turns in {} rounds, in each of which they see the same part of the
 pictures; figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize, float32 torch with
 its own number of threads, one picture at a time, average pooling. Tutorials squash pictures to squares, side x side;

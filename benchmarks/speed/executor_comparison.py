@@ -19,7 +19,7 @@ from index.gallery import Gallery
 
 EXECUTORS = {"plain processes": "local", "Ray on this machine": "ray"}
 ROUNDS = 3
-LOOKING = "Looking at pictures"
+LOOKING = "Reading pictures"
 NOTE = """{} pictures of {} with the bundled network, {} workers. Both ways take turns in {} rounds, in each of which
 they see the same part of the pictures; figures are medians of the rounds. Looking counts from the first quarter of the
 pictures on, when all processes have started; the seconds are those of everything, Ray's start and end included. Cosine:

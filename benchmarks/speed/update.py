@@ -86,11 +86,11 @@ def _latency(engine: Engine, queries: list[BoxedQuery], ranking: str) -> list[st
         pass
     quiet = np.array(list(_searches(engine, queries, ranking)))
     engine.start_build(full=True)
-    while (state := engine.build_state()) is None or state.stage != "Looking at pictures" or state.done < 20:
+    while (state := engine.build_state()) is None or state.stage != "Reading pictures" or state.done < 20:
         time.sleep(0.1)
     busy = np.array(list(_searches(engine, queries, ranking)))
     state = engine.build_state()
-    assert state is not None and state.stage == "Looking at pictures", "the build was over before the searches were"
+    assert state is not None and state.stage == "Reading pictures", "the build was over before the searches were"
     engine.cancel_build()
     while (state := engine.build_state()) is not None and state.state == "running":
         time.sleep(0.1)

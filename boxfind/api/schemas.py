@@ -164,7 +164,7 @@ class Build(BaseModel):
     """A build that runs, or the last that ran."""
 
     model_config = _example(
-        **{"state": "running", "started": "2026-03-14T10:15:00Z", "stage": "Looking at pictures"},
+        **{"state": "running", "started": "2026-03-14T10:15:00Z", "stage": "Reading pictures"},
         **{"done": 120, "total": 2000, "seconds_left": 61.5, "message": ""},
     )
     state: Literal["running", "done", "failed", "cancelled"]

@@ -73,7 +73,7 @@ def cancel(index: IndexDir) -> None:
     if state is None or state.state != "running":
         raise BoxfindError(f"No build is running in {index}.")
     request_cancel(index)
-    print(f"The build (process {state.pid}) will stop within seconds; the next one goes on from there.")
+    print(f"The build (process {state.pid}) will stop within seconds; the next build continues from there.")
 
 
 def _report(folder: Path, seconds: float, is_new: bool) -> None:

@@ -62,7 +62,7 @@ def look_at(
     # One thread a worker, as in a build: matrix products that share the cores would fight over them.
     with ThreadPoolExecutor(workers) as threads, one_blas_thread():
         for count, (found, made) in enumerate(zip(pictures, threads.map(look, pictures), strict=True), start=1):
-            progress("Looking at pictures", count, len(pictures))
+            progress("Reading pictures", count, len(pictures))
             if made is not None:
                 images += [len(names)] * len(made[0])
                 names.append(found.id)

@@ -52,7 +52,7 @@ def finetune(
     raw = look_at(_looked_at(pictures, labelled), embedder, pool, workers, progress)
     _refuse_unreadable(labelled, raw, table)
     split = split_labels([row.label for row in labelled])
-    progress("Learning what tells these pictures apart", 0, 0)
+    progress("Analysing your gallery", 0, 0)
     few = slice(SAMPLE)
     start = learn_whitening(raw.vectors[few].astype(np.float32), raw.images[few], embedder.recipe.dimensions)
     head, before, after = learn_and_measure(raw, labelled, split, start, progress)

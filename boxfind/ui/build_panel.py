@@ -143,7 +143,7 @@ def _share(state: BuildState) -> float:
 
 
 def _words(state: BuildState) -> str:
-    """ "Looking at pictures: 1,200 of 2,000, 31 a second, 26 s left"."""
+    """ "Reading pictures: 1,200 of 2,000, 31 a second, 26 s left"."""
     words = plain(state.stage)
     if state.total:
         words += f": {state.done:,} of {state.total:,}"

@@ -1,1 +1,1 @@
-"""From a gallery folder to a new generation."""
+"""Build a new generation from a gallery folder."""

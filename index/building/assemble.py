@@ -1,4 +1,4 @@
-"""The pieces of a generation, those taken over and those new, put together in one folder."""
+"""Write the files of a new generation from reused and newly described images."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,22 +19,22 @@ from retrieval.types import ClassScores, Progress, Region, Rows, Vectors
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What the manifest says of the finished folder."""
+    """Facts about the written files, for the manifest."""
 
     hashes: dict[str, str]
-    """SHA-256 of each picture's file, by image id."""
+    """Image id -> SHA-256 of its file."""
     regions: int
     background: BackgroundScores
     shared: dict[str, FileFacts]
-    """Files of the generation before that are now part of this one as well."""
+    """Blob files linked from the previous generation."""
 
 
 def assemble(
     plan: Plan, journal: Journal, classes: int, folder: Path, progress: Progress, store: str = "auto"
 ) -> Assembled:
-    """Writes everything but the manifest, in the order of image ids; `classes`: how many are kept of each region.
+    """Write all files but the manifest to `folder`, in order of image ids.
 
-    `store`: what the index is to be searched in.
+    `classes` is the number of classes stored per region, `store` the vector store the index must support.
     """
     progress("Writing the index", 0, 0)
     ids = sorted(plan.taken.keys() | plan.made)
@@ -50,7 +50,7 @@ def assemble(
     entries, regions, start = [], [], 0
     for image, size in zip(ids, sizes, strict=True):
         rows = slice(start, start + size)
-        entry, of_image, vectors[rows], found = _piece(plan, journal, image, blobs, shared)
+        entry, of_image, vectors[rows], found = _image_data(plan, journal, image, blobs, shared)
         class_scores.classes[rows], class_scores.shares[rows] = found.classes, found.shares
         entries.append(entry)
         regions.append(of_image)
@@ -62,7 +62,7 @@ def assemble(
     here = _new_rows(plan, ids, sizes)
     known = plan.base.neighbours(here) if plan.base else None
     write_neighbours(
-        folder, find_neighbours(vectors, images, known, lambda *at: progress("Joining what looks alike", *at))
+        folder, find_neighbours(vectors, images, known, lambda *at: progress("Linking similar regions", *at))
     )
     if wants_cells(store, len(vectors)):
         before = plan.base.generation.cells if plan.base else None
@@ -72,7 +72,7 @@ def assemble(
     )
 
 
-def _piece(
+def _image_data(
     plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: dict[str, FileFacts]
 ) -> tuple[ImageEntry, list[Region], Vectors, ClassScores]:
     if image not in plan.taken:
@@ -115,12 +115,12 @@ def _row_count(plan: Plan, image: str) -> int:
 
 
 def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:
-    """The new row of each row of the generation before, if there is one; -1 for those that are gone."""
+    """Map each row of the previous generation to its new row, or -1 -> (N,); (0,) without a previous generation."""
     if plan.base is None:
         return np.zeros(0, np.int64)
     here = np.full(len(plan.base.generation.vectors), -1)
     for image, start, size in zip(ids, np.cumsum([0, *sizes]), sizes, strict=False):
         taken = plan.taken.get(image)
-        if taken is not None and here[plan.base.rows(taken.number)][0] == -1:  # the first of several copies
+        if taken is not None and here[plan.base.rows(taken.number)][0] == -1:  # of several copies, the first
             here[plan.base.rows(taken.number)] = np.arange(start, start + size)
     return here

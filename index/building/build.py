@@ -1,4 +1,4 @@
-"""A folder of pictures becomes a new generation of the index; what has not changed is taken over from the last."""
+"""Build a new generation from a gallery folder, reusing unchanged images of the previous one."""
 
 import json
 from dataclasses import asdict
@@ -39,7 +39,7 @@ from retrieval.errors import GalleryProblem, IndexProblem
 from retrieval.types import Notify, Progress
 
 BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
-"""On disk, roughly: a picture in an index, and in the journal as long as there is no whitening."""
+"""Approximate bytes on disk per image: in the index, and in the journal before the whitening is known."""
 
 
 def build(
@@ -53,15 +53,15 @@ def build(
     prepare: Prepare = no_preparation,
     notify: Notify = lambda _: None,
 ) -> Path:
-    """Indexes every picture below `gallery` and serves the result; returns the folder of the served generation.
+    """Index every picture below `gallery`, serve the result, and return the folder of the served generation.
 
-    `look` looks at them; whatever does, and however often it changes, the journal keeps what it has done.
-    Only new and changed pictures are looked at, unless `full` is given or the recipe has changed: then all are, the
-    whitening is learned anew, and `notify` is told why before the first picture is looked at. A file that cannot be
-    used is recorded with its reason and costs nothing but itself. What is served changes only when everything is
-    complete, and not at all when nothing is new. A build goes on from where an interrupted one stopped. `prepare` is
-    given what is to be served, also when nothing is new. Raises GalleryProblem, DiskFull, and what `look` and `prepare`
-    raise.
+    `executor` describes the images. Only new and changed pictures are described. With `full`, a changed recipe or an
+    outgrown whitening, all pictures are described again and the whitening is learned again; `notify` receives the
+    reason first. Unusable files are recorded with a reason and skipped. A build resumes an interrupted one from the
+    journal, even if the executor is a different one. CURRENT changes only once the new generation is complete, and
+    not at all if nothing changed. `prepare` receives the generation before it is served, even if nothing changed.
+
+    Raises GalleryProblem, DiskFull, and whatever `executor` and `prepare` raise.
     """
     index_dir.mkdir(parents=True, exist_ok=True)
     with room_in(index_dir), scratch_folder(index_dir) as folder:
@@ -73,20 +73,20 @@ def build(
         recipe = embedder.recipe
         reasons = reasons_to_reread(served, recipe, len(found), full) if served else []
         base = PreviousGeneration(served) if served and not reasons else None
-        with open_journal(index_dir, _terms(gallery, recipe, base), recipe.dedup_similarity) as journal:
+        with open_journal(index_dir, _journal_key(gallery, recipe, base), recipe.dedup_similarity) as journal:
             if base and journal.whitening is None:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
             if embedder.whitening and journal.whitening is None:
                 journal.learn(embedder.whitening, learned=0)
             plan = make_plan(gallery, found, skipped, base, journal)
-            need_space(index_dir, _size(plan, journal))
+            need_space(index_dir, _estimated_bytes(plan, journal))
             if reasons:
                 notify(reread_notice(reasons, len(found), len(plan.to_do)))
             describe_all(plan, executor, journal, progress)
             if not plan.taken and not plan.made:
                 raise GalleryProblem(_nothing_usable(plan))
             refuse_when_unreadable(gallery, served, plan.skipped, full)
-            if served and not damage and plan.changes_nothing() and _suits(served, str(gallery), note, store):
+            if served and not damage and plan.changes_nothing() and _is_up_to_date(served, str(gallery), note, store):
                 final = served.folder
                 prepare(final)
             else:
@@ -105,20 +105,20 @@ def _served(index_dir: Path) -> tuple[Generation | None, str]:
         return None, ""
 
 
-def _suits(served: Generation, gallery: str, note: str, store: str) -> bool:
-    """Whether a generation of the same pictures says, and can be searched, as it would if it were made now."""
+def _is_up_to_date(served: Generation, gallery: str, note: str, store: str) -> bool:
+    """Whether gallery path and note are unchanged, and the cells that the store needs exist."""
     as_searched = served.cells is not None or not wants_cells(store, len(served.vectors))
     return as_searched and (served.manifest.gallery, served.manifest.note) == (gallery, note)
 
 
-def _terms(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:
-    """What decides whether work that was interrupted can be gone on with."""
+def _journal_key(gallery: Path, recipe: Recipe, base: PreviousGeneration | None) -> str:
+    """Key of the journal: an interrupted build can be resumed only with the same gallery, recipe and whitening."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
     return json.dumps([str(gallery), asdict(recipe), whitening])
 
 
-def _size(plan: Plan, journal: Journal) -> int:
-    """Bytes that the build will write, roughly."""
+def _estimated_bytes(plan: Plan, journal: Journal) -> int:
+    """Approximate number of bytes that the build will write."""
     before = sum(facts.bytes for facts in plan.base.generation.manifest.files.values()) if plan.base else 0
     raw = 0 if journal.whitening else min(len(plan.to_do), SAMPLE // MOST_REGIONS) * BYTES_OF_RAW
     return before // 2 + raw + 2 * BYTES_OF_PICTURE * (len(plan.to_do) + len(plan.made))
@@ -141,6 +141,6 @@ def _manifest(
 
 def _nothing_usable(plan: Plan) -> str:
     if not plan.skipped:
-        return f"There is no picture in {plan.gallery}; put JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files there."
+        return f"There are no pictures in {plan.gallery}; add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files."
     first = plan.skipped[0].sentence
-    return f"None of the {len(plan.skipped)} pictures in {plan.gallery} can be used; the first: {first}"
+    return f"No picture in {plan.gallery} can be used (files skipped: {len(plan.skipped):,}). The first: {first}"

@@ -1,4 +1,4 @@
-"""Pictures are untrusted: they are decoded in processes of their own; one that crashes or hangs costs only itself."""
+"""Decode untrusted images in worker processes, so that a crash or hang affects one image only."""
 
 import contextlib
 import ctypes
@@ -25,24 +25,24 @@ from retrieval.ranking.keypoints import find_keypoints, use_one_thread
 from retrieval.types import Image
 
 SECONDS = 20.0
-"""That one picture may take."""
+"""Timeout per image."""
 MEMORY = 3 * 1024**3
-"""Bytes that a worker may take on top of what it starts with."""
+"""Bytes that a worker may allocate beyond its memory at start."""
 ENOUGH = 3
-"""A JPEG may be decoded at a half, a quarter or an eighth, down to so many times the side that the network takes."""
+"""A JPEG may be decoded at reduced scale (1/2, 1/4, 1/8), down to this multiple of the network's input side."""
 PIPE = 256 * 1024
-"""Bytes on their way between two processes, a third of a picture; of all its pipes Linux gives a user 64 MB."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # as malloc.h has them
+"""Pipe buffer in bytes, about a third of an image. Linux limits all pipes of a user to 64 MB."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 PICTURES_PER_WORKER = 2000
-"""After so many a worker is replaced, in case a decoder leaks."""
+"""A worker is replaced after this many images, in case a decoder leaks memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """Everything a build needs of a picture file; size, time and hash are of the bytes it was made from."""
+    """Everything a build needs from an image file. `bytes`, `mtime` and `sha256` describe the decoded file."""
 
     pixels: Image
-    """The picture at the size the network takes."""
+    """The image at the network's input size."""
     thumbnail: bytes
     keypoints: bytes
     width: int
@@ -54,7 +54,7 @@ class DecodedImage:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """A file whose bytes were known."""
+    """A file whose SHA-256 is already known."""
 
     bytes: int
     mtime: float
@@ -62,11 +62,11 @@ class Unchanged:
 
 
 class _WidePipes(SpawnContext):
-    """Processes from which a picture comes through a pipe in few pieces, which saves a quarter of its time."""
+    """Spawn context with larger pipe buffers, which makes the transfer of an image a quarter faster."""
 
     def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802
         ends = super().Pipe(duplex)
-        with contextlib.suppress(ImportError, AttributeError, OSError):  # only Linux has them
+        with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only
             import fcntl
 
             fcntl.fcntl(ends[1].fileno(), fcntl.F_SETPIPE_SZ, PIPE)
@@ -74,7 +74,7 @@ class _WidePipes(SpawnContext):
 
 
 class DecoderPool:
-    """Worker processes that read and decode; use it in a `with` block or close it. Many threads may ask it at once."""
+    """A pool of worker processes that read and decode images. Thread-safe; use it as a context manager or close it."""
 
     def __init__(self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self._seconds = seconds
@@ -83,7 +83,7 @@ class DecoderPool:
             max_tasks=PICTURES_PER_WORKER,
             initializer=_prepare,
             initargs=(memory,),
-            context=_WidePipes(),  # no lock and no thread of this process is copied into what is spawned
+            context=_WidePipes(),  # spawn, not fork: locks of other threads are not copied
         )
 
     def __enter__(self) -> Self:
@@ -93,17 +93,16 @@ class DecoderPool:
         self.close()
 
     def close(self) -> None:
-        """Ends the workers, whatever they are at."""
+        """Stop the workers without waiting for their tasks."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
     def look(
         self, path: Path, side: int, keypoints: int = 0, known: frozenset[str] = frozenset()
     ) -> DecodedImage | Unchanged:
-        """What a build needs of a picture file; Unchanged when its SHA-256 is among the known.
+        """Read and decode an image file; Unchanged if its SHA-256 is in `known`. Raises UnreadableImage.
 
-        `side` and `keypoints` are those of a recipe; finding keypoints is the longer part of the work. Raises
-        UnreadableImage.
+        `side` and `keypoints` are fields of the recipe. Keypoint detection takes most of the time.
         """
         found: DecodedImage | Unchanged = self._run(path.name, _look, path, side, keypoints, known)
         return found
@@ -117,16 +116,16 @@ class DecoderPool:
         try:
             return self._pool.schedule(work, args=args, timeout=self._seconds).result()
         except TooLong:
-            raise UnreadableImage("decoder_hang", f"{shown(name)} takes too long to decode; save it anew.") from None
+            raise UnreadableImage("decoder_hang", f"{shown(name)} takes too long to decode; save it again.") from None
         except ProcessExpired:
-            raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it anew.") from None
+            raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it again.") from None
 
 
 def _look(path: Path, side: int, keypoints: int, known: frozenset[str]) -> DecodedImage | Unchanged:
     before = _facts(path)
     data = read_file(path)
     if before != _facts(path) or before[0] != len(data):
-        raise UnreadableImage("changed", f"{shown(path.name)} is being written to; the next build takes it.")
+        raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 in known:
         return Unchanged(*before, sha256)
@@ -147,7 +146,7 @@ def _facts(path: Path) -> tuple[int, float]:
     try:
         found = path.stat()
     except OSError:
-        return 0, 0.0  # reading it says what is wrong
+        return 0, 0.0  # read_file reports the error
     return found.st_size, found.st_mtime
 
 
@@ -155,7 +154,7 @@ def _prepare(memory: int) -> None:
     use_one_thread()
     _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(ImportError, OSError, ValueError):  # systems that cannot limit memory
+    with contextlib.suppress(ImportError, OSError, ValueError):  # the system cannot limit memory
         import resource
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
@@ -164,8 +163,8 @@ def _prepare(memory: int) -> None:
 
 
 def _keep_memory() -> None:
-    """What one picture needed the next one gets, and not fresh pages of the system: a third of the time otherwise."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # only the GNU C library can be told
+    """Keep freed memory for the next image: fresh pages from the system would cost a third of the time."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc only
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_MMAP_THRESHOLD, 64 * 1024**2)
         mallopt(M_TRIM_THRESHOLD, 256 * 1024**2)

@@ -1,4 +1,4 @@
-"""What looking at pictures gives goes into the journal, and teaches the whitening on the way."""
+"""Describe all planned images, store them in the journal, and learn the whitening."""
 
 from contextlib import closing
 
@@ -15,12 +15,12 @@ from retrieval.types import Progress
 
 
 def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Progress) -> None:
-    """Does what is to be done. The whitening is learned on the way, when enough is there to learn it from."""
+    """Execute the plan. The whitening is learned once SAMPLE regions are available, or at the end."""
     waiting = journal.waiting() if journal.whitening is None else 0  # regions
-    # Closed before what it works with is: a thread that waits for a picture of a pool that has stopped waits for ever.
+    # Close the executor before the decoder pool: a thread that waits for a stopped pool would wait forever.
     with closing(executor(plan.tasks())) as results:
         for count, (picture, result) in enumerate(results, start=1):
-            progress("Looking at pictures", count, len(plan.to_do))
+            progress("Reading pictures", count, len(plan.to_do))
             if isinstance(result, Skipped):
                 plan.skipped.append(result)
                 journal.add_skipped(result)
@@ -40,9 +40,9 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
 
 
 def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
-    progress("Learning what tells these pictures apart", 0, 0)
+    progress("Analysing your gallery", 0, 0)
     pictures = journal.raw()
     images = np.repeat(np.arange(len(pictures)), [len(vectors) for vectors in pictures])
-    with blas_threads(executor.workers):  # also while the executor holds BLAS at one
+    with blas_threads(executor.workers):  # overrides the executor's limit of one BLAS thread
         whitening = learn_whitening(np.concatenate(pictures), images, executor.embedder.recipe.dimensions)
     journal.learn(whitening, len(pictures))

@@ -1,4 +1,4 @@
-"""One picture is looked at: its file becomes all that an index keeps of it, or a sentence that says why it cannot."""
+"""Describe one image: decode it, then compute its regions, descriptors and class scores, or say why it is skipped."""
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -16,41 +16,40 @@ from retrieval.errors import UnreadableImage
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A picture to look at, and what must be known of the gallery and its last generation to do so."""
+    """An image to describe."""
 
     found: Found
     below: bytes
-    """Its path below the gallery folder, as the disk spells it."""
+    """Path relative to the gallery, as raw file system bytes."""
     known: frozenset[str]
-    """The SHA-256 of pictures that it may be, under another name or with another time: then it is the Same."""
+    """SHA-256 of indexed files of the same size. A match means the file was renamed or touched: Unchanged."""
 
 
 Result = DescribedImage | Unchanged | Skipped
 
 
 class Executor(Protocol):
-    """Describes many pictures for a build: on this machine (thread_executor.py) or on Ray (ray_executor.py)."""
+    """Describes images for a build: on this machine (thread_executor.py) or on Ray (ray_executor.py)."""
 
     @property
     def embedder(self) -> Embedder:
-        """What pictures are described by."""
+        """The embedder that describes the images."""
 
     @property
     def workers(self) -> int:
-        """Threads of this machine that the build may use."""
+        """Number of local threads the build may use."""
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
-        """Every picture once, in the order given but for those that had to be tried again.
+        """Yield the result of each task exactly once, in order except for retries. Raises ClusterProblem.
 
-        Memory is bounded: where results are not taken, no more pictures are looked at. Closing the generator ends the
-        work. Raises ClusterProblem.
+        Memory is bounded: work pauses while results are not consumed. Closing the generator stops the work.
         """
 
 
 def decode_task(task: Task, pool: DecoderPool, recipe: Recipe) -> DecodedImage | Unchanged | Skipped:
-    """The first half: the file is read and decoded, as large as the network of the recipe takes it."""
+    """Step 1: read the file and decode it to the input size of the recipe's network."""
     found = task.found
-    assert recipe.keypoints is not None  # only a stored recipe may lack it, and nothing is built by such a one
+    assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     try:
         return pool.look(found.path, recipe.side, recipe.keypoints, task.known)
     except UnreadableImage as error:
@@ -58,13 +57,13 @@ def decode_task(task: Task, pool: DecoderPool, recipe: Recipe) -> DecodedImage |
 
 
 def describe_image(task: Task, seen: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
-    """The second half: the network looks at the pixels. What is no picture, or no new one, stays what it is."""
+    """Step 2: run the network on a decoded image. Skipped and unchanged files pass through."""
     if not isinstance(seen, DecodedImage):
         return seen
     found = task.found
     looked = embedder.look(seen.pixels, (seen.width, seen.height))
     if not np.isfinite(looked.vectors).all() or not looked.vectors.any(axis=1).all():
-        sentence = "The network sees nothing in this picture."
+        sentence = "The network computes no usable descriptor for this picture."
         return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
     return DescribedImage(
         image=found.id,

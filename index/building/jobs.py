@@ -1,4 +1,4 @@
-"""A build as a process of its own: one at a time, its progress in a file for all to read, to be stopped by anyone."""
+"""Run builds: one at a time per index, with progress in build.json and cancellation from any process."""
 
 import contextlib
 import os
@@ -20,17 +20,18 @@ from index.storage.file_system import replace_file
 from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
 
 LOCK_TIMEOUT = 1.0
-"""Seconds a build waits for the lock, since whoever asks after a build holds it for an instant."""
+"""Seconds a build waits for the lock. A status check holds it for a moment."""
 WRITE_EVERY = 0.25
-CANCELLED = "Cancelled; what was done is kept, and the next build goes on from there."
+"""Seconds between updates of build.json, and between checks for a cancel request."""
+CANCELLED = "Cancelled. Finished work is kept, and the next build continues from there."
 NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-"""For Windows, which has no sessions: Ctrl+C in the terminal of the page leaves the build alone."""
+"""Windows only: Ctrl+C in the server's terminal does not stop the build. POSIX uses a new session instead."""
 NICENESS = 15
-"""A build takes what searches leave: on a busy machine it gets some hundredths of the processor, on an idle one all."""
+"""A build yields to searches: it gets a few percent of a busy CPU, and all of an idle one."""
 
 
 class BuildState(BaseModel):
-    """What a build is doing, or how it ended. Times are seconds since 1970."""
+    """Progress or outcome of a build. Times are seconds since the Unix epoch."""
 
     model_config = ConfigDict(frozen=True)
     state: Literal["running", "done", "failed", "cancelled"]
@@ -44,11 +45,11 @@ class BuildState(BaseModel):
     total: int = 0
     message: str = ""
     notice: str = ""
-    """What was said of the build before it looked at pictures: why all of them are read again."""
+    """Why all pictures are read again; empty if they are not."""
 
     @property
     def rate(self) -> float:
-        """Pictures a second in this stage; 0 before the first."""
+        """Pictures per second in this stage; 0 before the first."""
         seconds = self.now - self.stage_started
         return self.done / seconds if seconds > 0 else 0.0
 
@@ -58,14 +59,14 @@ class BuildState(BaseModel):
 
 
 def build_state(index_dir: Path) -> BuildState | None:
-    """The build that is running or was the last to run; None when there never was one.
+    """State of the running build, or of the last one; None if the index was never built.
 
-    A build that died without a word counts as failed.
+    A build whose process died without reporting counts as failed.
     """
     state = _read(index_dir)
     if state is None or state.state != "running" or _locked(index_dir):
         return state
-    state = _read(index_dir)  # it may have ended, in good order, between the first look and the lock
+    state = _read(index_dir)  # it may have finished between the first read and the lock check
     if state is None or state.state != "running":
         return state
     return state.model_copy(update={"state": "failed", "message": "The build stopped unexpectedly; see build.log."})
@@ -73,10 +74,10 @@ def build_state(index_dir: Path) -> BuildState | None:
 
 @contextmanager
 def building(index_dir: Path) -> Iterator["BuildReport"]:
-    """Makes the body the one build of this index: give the report it yields to `index.building.build`, as progress.
+    """Hold the build lock and yield a BuildReport, the progress function for `index.building.build`.
 
-    What the body reports stands in build.json for everyone to read. The operating system frees the lock when the
-    process dies. Raises BuildRunning, and BuildCancelled from the progress function once somebody asked for that.
+    Progress is written to build.json. The operating system releases the lock if the process dies. Raises
+    BuildRunning; the progress function raises BuildCancelled after a cancel request.
     """
     with locked(index_dir), _reported(index_dir) as progress:
         yield progress
@@ -84,13 +85,13 @@ def building(index_dir: Path) -> Iterator["BuildReport"]:
 
 @contextmanager
 def locked(index_dir: Path) -> Iterator[None]:
-    """Nobody else builds, or changes which generation is served, meanwhile. Raises BuildRunning."""
+    """Hold the build lock: no other process can build or change CURRENT meanwhile. Raises BuildRunning."""
     index_dir.mkdir(parents=True, exist_ok=True)
     lock = FileLock(index_dir / "build.lock")
     try:
         lock.acquire(timeout=LOCK_TIMEOUT)
     except Timeout:
-        raise BuildRunning(_who(index_dir)) from None
+        raise BuildRunning(_already_running_message(index_dir)) from None
     try:
         yield
     finally:
@@ -98,34 +99,34 @@ def locked(index_dir: Path) -> Iterator[None]:
 
 
 def request_cancel(index_dir: Path) -> None:
-    """Asks the build that is running, in whatever process, to stop; does nothing when none is."""
+    """Ask the running build, in any process, to stop. Does nothing if no build is running."""
     state = build_state(index_dir)
     if state is not None and state.state == "running":
         _replace(index_dir / "build.cancel", str(state.pid))
 
 
 def cancel_this_build() -> None:
-    """For signal handlers of a process that builds. Raises BuildCancelled."""
+    """Raise BuildCancelled; for signal handlers of a build process."""
     raise BuildCancelled(CANCELLED)
 
 
 def yield_to_others() -> None:
-    """Searches go first from now on; for a process that does nothing but build. It cannot be taken back."""
+    """Lower the priority of this process below that of searches. Only for build processes: it cannot be undone."""
     with contextlib.suppress(AttributeError, OSError):
         os.nice(NICENESS)
     if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
-        return  # in a session of others, such as a terminal's
-    with contextlib.suppress(OSError):  # Linux weighs whole sessions against each other where this file is there
+        return  # the session is shared, for example with a terminal
+    with contextlib.suppress(OSError):  # with autogroups Linux schedules sessions, not processes
         Path("/proc/self/autogroup").write_text(str(NICENESS), encoding="ascii")
 
 
-def _who(index_dir: Path) -> str:
+def _already_running_message(index_dir: Path) -> str:
     state = build_state(index_dir)
     if state is None or state.state != "running":
         return "Another process is changing this index; try again in a moment."
     since = time.strftime("%H:%M:%S", time.localtime(state.started))
     where = f" on {state.host}" if state.host not in ("", socket.gethostname()) else ""
-    return f"The index is already being built since {since} (process {state.pid}{where}); wait until that is done."
+    return f"This index is already being built (started {since}, process {state.pid}{where}); wait until it is done."
 
 
 @contextmanager
@@ -148,12 +149,12 @@ def _reported(index_dir: Path) -> Iterator["BuildReport"]:
     finally:
         ended.set()
         watcher.join()
-        with contextlib.suppress(OSError):  # a full disk: the lock is free and the state says running, which is failed
+        with contextlib.suppress(OSError):  # disk full: a "running" state without the lock reads as failed
             report.update(**outcome, now=time.time())
 
 
 class BuildReport:
-    """A progress function that keeps build.json up to date, and raises BuildCancelled once that was asked for."""
+    """A progress function that updates build.json and raises BuildCancelled after a cancel request."""
 
     def __init__(self, index_dir: Path, cancel: threading.Event) -> None:
         self._index_dir, self._cancel, self._written = index_dir, cancel, 0.0
@@ -176,7 +177,7 @@ class BuildReport:
             self._written = now
 
     def notify(self, sentence: str) -> None:
-        """Has everyone read the sentence while the build runs."""
+        """Show a notice with the build's progress."""
         self.update(notice=sentence)
 
     def update(self, **facts: object) -> None:
@@ -185,27 +186,27 @@ class BuildReport:
 
 
 def _watch(index_dir: Path, asked: threading.Event, ended: threading.Event) -> None:
-    """Hears a request to stop also while no progress is made."""
+    """Watch for a cancel request, also while the build reports no progress."""
     flag = index_dir / "build.cancel"
     while not ended.wait(WRITE_EVERY):
         with contextlib.suppress(OSError):
             if flag.read_text(encoding="ascii") == str(os.getpid()):
                 flag.unlink()
                 asked.set()
-                if callable(signal.getsignal(signal.SIGTERM)):  # this process is prepared to be interrupted anywhere
+                if callable(signal.getsignal(signal.SIGTERM)):  # the process has a SIGTERM handler
                     _interrupt_this_process()
                 return
 
 
 def _interrupt_this_process() -> None:
-    if sys.platform == "win32":  # where os.kill ends the process on the spot, whatever it is prepared for
+    if sys.platform == "win32":  # os.kill would end the process without calling its handler
         signal.raise_signal(signal.SIGTERM)
     else:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 class BuildProcess:
-    """A build that outlives the page it was asked from; what it prints goes to build.log."""
+    """A build in a detached process that outlives the server; its output goes to build.log."""
 
     def __init__(self, command: Sequence[str], index_dir: Path) -> None:
         self._index_dir = index_dir
@@ -220,11 +221,11 @@ class BuildProcess:
                 start_new_session=True,
                 creationflags=NEW_GROUP,
             )
-        threading.Thread(target=self._process.wait, daemon=True).start()  # else it stays in the process table when done
+        threading.Thread(target=self._process.wait, daemon=True).start()  # reaps the process when it ends
 
     def state(self) -> BuildState:
-        """Also says something in the seconds before the process speaks for itself, and when it dies before it does."""
-        ended = self._process.poll()  # asked before the file is read: what is written last is never missed
+        """Like build_state, but also covers the time before the process writes build.json, and its early death."""
+        ended = self._process.poll()  # poll before reading, so the final state is never missed
         state = build_state(self._index_dir)
         if state is not None and state.started >= self._started:
             return state
@@ -234,10 +235,10 @@ class BuildProcess:
             started=self._started,
             stage_started=self._started,
             now=time.time(),
-            message="" if ended is None else self._last_words(),
+            message="" if ended is None else self._last_log_line(),
         )
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else "The build could not be started; see build.log."
 
@@ -248,7 +249,7 @@ def _locked(index_dir: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read: nobody builds there
+    except OSError:  # read-only folder: no build can run there
         return False
 
 

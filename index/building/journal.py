@@ -1,4 +1,4 @@
-"""What a build has made so far, kept on disk from picture to picture: one that was interrupted goes on from here."""
+"""Journal of a build in SQLite: described images are saved as they come, so an interrupted build can resume."""
 
 import json
 import sqlite3
@@ -17,7 +17,7 @@ from retrieval.types import Box, ClassScores, Region, Vectors
 
 FILE = "journal.sqlite"
 SAVE_EVERY = 1.0
-"""Seconds of work that an interruption may cost."""
+"""Seconds between commits: the most work an interruption can lose."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS terms (terms TEXT);
 CREATE TABLE IF NOT EXISTS whitening (kind TEXT, learned INTEGER, mean BLOB, projection BLOB);
@@ -34,11 +34,11 @@ MADE = "regions, classes, shares, vectors"
 
 @dataclass(frozen=True, slots=True)
 class DescribedImage:
-    """A picture that has been looked at: all that is kept of it."""
+    """Everything the index stores about one image."""
 
     image: str
     path: bytes
-    """Below the gallery folder, as the disk spells it."""
+    """Relative to the gallery, as raw file system bytes."""
     thumbnail: bytes
     keypoints: bytes
     width: int
@@ -53,7 +53,7 @@ class DescribedImage:
 
 
 class Journal:
-    """Pictures come in before the whitening is known, and leave whitened, only the distinct regions of them."""
+    """Stores described images. Once the whitening is known it whitens their vectors and drops duplicate regions."""
 
     def __init__(self, connection: sqlite3.Connection, dedup_similarity: float) -> None:
         self._connection = connection
@@ -63,7 +63,7 @@ class Journal:
 
     @property
     def whitening(self) -> tuple[Whitening, int] | None:
-        """The whitening, and how many pictures it was learned from; None while it is still to be learned."""
+        """The whitening and the number of images it was learned from; None until it is learned."""
         if self._whitening is None:
             for kind, learned, mean, projection in self._connection.execute("SELECT * FROM whitening"):
                 centre = np.frombuffer(mean, np.float32)
@@ -74,7 +74,7 @@ class Journal:
         return self._whitening
 
     def known(self) -> dict[str, tuple[int, float]]:
-        """Size and time of every picture that is in here already."""
+        """Image id -> (size in bytes, mtime) of every stored image."""
         rows = self._connection.execute("SELECT image, bytes, mtime FROM pictures")
         return {image: (size, mtime) for image, size, mtime in rows}
 
@@ -82,7 +82,7 @@ class Journal:
         return {row[0]: Skipped(*row) for row in self._connection.execute("SELECT * FROM skipped")}
 
     def add(self, picture: DescribedImage) -> None:
-        """In the place of what was there of this picture."""
+        """Store an image, replacing an earlier version."""
         self.remove(picture.image)
         if self.whitening is None:
             vectors = np.ascontiguousarray(picture.vectors, np.float32)
@@ -103,14 +103,14 @@ class Journal:
             self._connection.execute(f"DELETE FROM {table} WHERE image = ?", (image,))
 
     def waiting(self) -> int:
-        """How many regions wait for the whitening."""
+        """Number of regions that are not whitened yet."""
         row = self._connection.execute(
             "SELECT sum(json_array_length(regions)) FROM raw JOIN pictures ON raw.image = pictures.image"
         ).fetchone()
         return int(row[0] or 0)
 
     def raw(self) -> list[Vectors]:
-        """The vectors (R, C) of each picture that waits for the whitening, in the order they came."""
+        """Unwhitened vectors (R, C) of each waiting image, in insertion order."""
         rows = self._connection.execute(
             "SELECT raw.vectors, json_array_length(regions) FROM raw JOIN pictures ON raw.image = pictures.image "
             "ORDER BY raw.rowid"
@@ -118,7 +118,7 @@ class Journal:
         return [np.frombuffer(data, np.float32).reshape(count, -1) for data, count in rows]
 
     def learn(self, whitening: Whitening, learned: int) -> None:
-        """Whitens what waited for it, all at once or not at all."""
+        """Set the whitening and apply it to all waiting images, in one transaction."""
         facts = (
             whitening.kind,
             learned,
@@ -132,17 +132,17 @@ class Journal:
         for image, data, *made in self._connection.execute(waiting).fetchall():
             raw = np.frombuffer(data, np.float32).reshape(-1, len(whitening.mean))
             change = "UPDATE pictures SET regions = ?, classes = ?, shares = ?, vectors = ? WHERE image = ?"
-            self._connection.execute(change, (*_distinct(*_made(*made), *self._whitened(raw)), image))
+            self._connection.execute(change, (*_distinct(*_decode_regions(*made), *self._whitened(raw)), image))
         self._connection.execute("DELETE FROM raw")
         self._connection.commit()
 
     def picture(self, image: str) -> DescribedImage:
-        """What was made of a picture, after the whitening. Raises KeyError when it is not in here."""
+        """A stored image with whitened vectors. Raises KeyError if it is unknown or not whitened yet."""
         row = self._connection.execute(f"SELECT {FACTS}, {MADE} FROM pictures WHERE image = ?", (image,)).fetchone()
         if row is None or row[-1] is None:
             raise KeyError(image)
         *given, written, classes, shares, vectors = row
-        regions, class_scores = _made(written, classes, shares)
+        regions, class_scores = _decode_regions(written, classes, shares)
         return DescribedImage(
             **dict(zip(FACTS.split(", "), given, strict=True)),
             regions=regions,
@@ -151,7 +151,7 @@ class Journal:
         )
 
     def counts(self) -> dict[str, int]:
-        """How many regions each picture has."""
+        """Image id -> number of regions."""
         rows = self._connection.execute("SELECT image, json_array_length(regions) FROM pictures")
         return dict(rows.fetchall())
 
@@ -164,7 +164,7 @@ class Journal:
             self.save()
 
     def _whitened(self, raw: Vectors) -> tuple[Vectors, list[int]]:
-        """The vectors, and which of them stay."""
+        """raw (R, C) -> whitened vectors (R, D), and the indices of distinct regions."""
         assert self._whitening is not None
         vectors = self._whitening[0].apply(raw)
         return vectors, drop_duplicate_regions(vectors, self._distinct)
@@ -174,16 +174,16 @@ class Journal:
         if whitened:
             made = _distinct(picture.regions, picture.class_scores, *whitened)
         else:
-            made = (*_written(picture.regions, picture.class_scores), None)
+            made = (*_encode_regions(picture.regions, picture.class_scores), None)
         marks = ", ".join("?" * (len(facts) + len(made)))
         self._connection.execute(f"INSERT INTO pictures VALUES ({marks})", (*facts, *made))
 
 
 @contextmanager
 def open_journal(index_dir: Path, terms: str, dedup_similarity: float) -> Iterator[Journal]:
-    """The journal of earlier work under the same terms; an empty one where there is none or the terms were others.
+    """Open the journal of an interrupted build with the same `terms`, or an empty one.
 
-    What was added is kept when the body fails, also when it is killed, but for the last second.
+    Added images survive if the body fails. If the process is killed, only the last second of work is lost.
     """
     with closing(_connect(index_dir, terms)) as connection:
         journal = Journal(connection, dedup_similarity)
@@ -200,21 +200,21 @@ def remove_journal(index_dir: Path) -> None:
 
 def _connect(index_dir: Path, terms: str) -> sqlite3.Connection:
     try:
-        connection = _opened(index_dir)
+        connection = _open_database(index_dir)
         if connection.execute("SELECT terms FROM terms").fetchall() == [(terms,)]:
             return connection
         connection.close()
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
-    remove_journal(index_dir)  # of another build, or damaged: it only saves work
-    connection = _opened(index_dir)
+    remove_journal(index_dir)  # different terms or damaged; losing it costs only time
+    connection = _open_database(index_dir)
     connection.execute("INSERT INTO terms VALUES (?)", (terms,))
     connection.commit()
     return connection
 
 
-def _opened(index_dir: Path) -> sqlite3.Connection:
+def _open_database(index_dir: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(index_dir / FILE, timeout=1)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.executescript(TABLES)
@@ -224,17 +224,17 @@ def _opened(index_dir: Path) -> sqlite3.Connection:
 def _distinct(
     regions: list[Region], class_scores: ClassScores, vectors: Vectors, kept: list[int]
 ) -> tuple[str, bytes, bytes, bytes | None]:
-    """What is kept of a picture, as it is written."""
+    """Column values of the kept regions."""
     stored = np.ascontiguousarray(vectors[kept], np.float32).tobytes()
-    return *_written([regions[i] for i in kept], class_scores[kept]), stored
+    return *_encode_regions([regions[i] for i in kept], class_scores[kept]), stored
 
 
-def _written(regions: list[Region], class_scores: ClassScores) -> tuple[str, bytes, bytes]:
+def _encode_regions(regions: list[Region], class_scores: ClassScores) -> tuple[str, bytes, bytes]:
     edges = [(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in regions]
     return json.dumps(edges), class_scores.classes.tobytes(), class_scores.shares.tobytes()
 
 
-def _made(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], ClassScores]:
+def _decode_regions(written: str, classes: bytes, shares: bytes) -> tuple[list[Region], ClassScores]:
     regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(written)]
     top = len(classes) // 2 // max(len(regions), 1)
     return regions, ClassScores(

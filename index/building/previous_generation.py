@@ -1,4 +1,4 @@
-"""What a build takes over from the generation before: every picture whose file has not changed, as it is."""
+"""Look up reusable images in the previous generation, by file name, size, time and hash."""
 
 from collections import defaultdict
 
@@ -11,15 +11,15 @@ from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import ClassScores, Region, Rows, Vectors
 
 MTIME_MARGIN = 2.0
-"""Seconds before a build in which a change may have left size and time as they were: such files are read again."""
+"""Files modified less than this many seconds before the last build are read again: coarse timestamps may hide edits."""
 ALIKE_FILES = 1000
-"""Of one size: with more of them a new file is looked at without asking whether it is one of them."""
+"""With more indexed files of the same size than this, a new file is described without comparing hashes."""
 OF_THE_FILE = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special")
-"""Reasons that do not lie in the bytes of a file: such files are tried again by every build."""
+"""Skip reasons that do not depend on the file's contents; every build tries these files again."""
 
 
 class PreviousGeneration:
-    """A generation, by the numbers of its pictures; nothing of it that is damaged is taken over."""
+    """A generation as a source of reusable images, by image number. Images in damaged blob files are not reused."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
@@ -37,7 +37,7 @@ class PreviousGeneration:
                 self._of_hash.setdefault(entry.sha256, number)
 
     def unchanged(self, found: Found) -> int | None:
-        """The number of the picture by name, size and time of its file; None when the file must be read."""
+        """The number of an image with the same name, size and mtime; None if the file must be read."""
         number = self.generation.tables.numbers.get(found.id)
         if number is None:
             return None
@@ -47,19 +47,19 @@ class PreviousGeneration:
         return number if same and sure and self._usable(entry) else None
 
     def hashes(self, found: Found) -> frozenset[str]:
-        """Of the pictures that may be this one under another name or with another time."""
+        """SHA-256 of indexed files of the same size: the file may be a renamed or touched one."""
         alike = self._of_size.get(found.bytes, [])
         return frozenset(alike if len(alike) <= ALIKE_FILES else [])
 
     def of_hash(self, sha256: str, image: str) -> int:
-        """The number of a picture of these bytes, of several the one of that name."""
+        """The number of an image with this SHA-256, preferably the one called `image`."""
         number = self.generation.tables.numbers.get(image)
         if number is not None and self.entries[number].sha256 == sha256 and self._usable(self.entries[number]):
             return number
         return self._of_hash[sha256]
 
     def still_skipped(self, found: Found) -> Skipped | None:
-        """Why the file was left out before, if it has not changed since and the reason lies in its bytes."""
+        """The earlier skip record, if the file is unchanged and the reason depends on its contents."""
         before = self._skipped.get(found.id)
         if before is None or before.reason in OF_THE_FILE:
             return None
@@ -79,7 +79,7 @@ class PreviousGeneration:
         return self.generation.class_scores[self.rows(number)]
 
     def neighbours(self, here: Rows) -> Neighbours:
-        """Those known, in rows of the new generation: `here` (N,) has the new row of each old one, or -1."""
+        """Known neighbours as rows of the new generation. `here` (N,) maps each old row to its new row, or -1."""
         old = self.generation.neighbours
         return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
 

@@ -1,4 +1,4 @@
-"""What a build has to do: the folder against the generation before it and the journal of an interrupted build."""
+"""Plan a build: compare the gallery folder with the previous generation and the journal."""
 
 import random
 from collections.abc import Iterator
@@ -15,41 +15,41 @@ from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
 
 FEW = 20
-"""With fewer pictures it is no wonder when most of them go."""
+"""Galleries with fewer indexed pictures are not checked for mass loss."""
 GONE, UNREADABLE = 0.5, 0.2
-"""The share of the pictures served that may vanish, or turn out to be unreadable, before a build refuses."""
+"""A build refuses if fewer than this share of the indexed pictures is left, or more than this share is unreadable."""
 OUTGROWN = 2
-"""A whitening is learned anew when the gallery has so many times the pictures that it was learned from."""
+"""The whitening is learned again once the gallery has grown by this factor."""
 MOST_REGIONS = 20
-"""Of a picture: a whitening that was learned from more than SAMPLE of them has seen all that it can."""
-OVERRIDE = "If that is meant, build with --full. What is served stays as it is."
+"""Upper bound of regions per picture. A whitening learned from SAMPLE regions is not learned again."""
+OVERRIDE = "If this is intended, build with --full. The served index is unchanged."
 
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A picture that is taken over: its number in the generation before, and what is true of its file now."""
+    """A reused image: its number in the previous generation, and the current facts of its file."""
 
     number: int
     path: bytes
-    """Below the gallery folder, as the disk spells it."""
+    """Relative to the gallery, as raw file system bytes."""
     bytes: int
     mtime: float
 
 
 @dataclass(slots=True)
 class Plan:
-    """Where each picture of the new generation comes from. What is to be done moves over to the others bit by bit."""
+    """Where each image of the new generation comes from. Described images move out of `to_do`."""
 
     gallery: Path
     base: PreviousGeneration | None
     taken: dict[str, Reused] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
-    """Pictures that are in the journal."""
+    """Images in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
     to_do: list[Found] = field(default_factory=list)
 
     def tasks(self) -> Iterator[Task]:
-        """What is to be done, for whatever does it."""
+        """The images still to describe, as tasks for the executor."""
         for found in self.to_do:
             yield Task(found, self._below(found), self.base.hashes(found) if self.base else frozenset())
 
@@ -57,7 +57,7 @@ class Plan:
         self.taken[found.id] = Reused(number, self._below(found), found.bytes, mtime)
 
     def changes_nothing(self) -> bool:
-        """Whether the new generation would be the one before."""
+        """Whether the new generation would equal the previous one."""
         if self.base is None or self.made or len(self.taken) != len(self.base.entries):
             return False
         entries = self.base.entries
@@ -75,10 +75,9 @@ class Plan:
 def make_plan(
     gallery: Path, found: list[Found], skipped: list[Skipped], base: PreviousGeneration | None, journal: Journal
 ) -> Plan:
-    """Looks at names, sizes and times only.
+    """Compare names, sizes and times only; no file is read.
 
-    What is to be done is shuffled, but always the same way: the first ones are the sample that a whitening is learned
-    from.
+    The tasks are shuffled with a fixed seed, because the whitening is learned from the first ones.
     """
     plan = Plan(gallery, base, skipped=list(skipped))
     made, left_out = journal.known(), journal.skipped()
@@ -98,18 +97,18 @@ def make_plan(
 
 
 def reasons_to_reread(served: Generation, recipe: Recipe, found: int, full: bool) -> list[str]:
-    """Why no picture of the served generation can be taken over, in words; empty when they can be.
+    """Why all pictures must be read again; empty if those of the served generation can be reused.
 
-    Pictures of another recipe do not compare with new ones, nor do those of axes that no longer suit the gallery.
+    Descriptors of different recipes are not comparable, and an outgrown whitening no longer fits the gallery.
     """
     changes = recipe_changes(served.manifest.recipe, recipe)
     if full:
-        return ["a full build was asked for", *changes]
+        return ["a full build was requested", *changes]
     learned = served.manifest.learned
     small = recipe.whitening == LEARNED and learned * MOST_REGIONS < SAMPLE
     if changes or not small or found < OUTGROWN * learned:
         return changes
-    return [f"the whitening was learned from {learned:,} pictures, and there are {found:,} now"]
+    return [f"the whitening was learned from {learned:,} pictures, and the gallery now has {found:,}"]
 
 
 def reread_notice(reasons: list[str], found: int, left: int) -> str:
@@ -120,30 +119,30 @@ def reread_notice(reasons: list[str], found: int, left: int) -> str:
 
 
 def refuse_when_gone(gallery: Path, served: Generation | None, found: int, full: bool) -> None:
-    """Raises GalleryProblem when so much is missing that the disk of the gallery is rather not there."""
+    """Raise GalleryProblem if so many pictures are missing that the gallery's disk is probably disconnected."""
     before = len(served.tables.ids) if served else 0
     if before and not found:
         raise GalleryProblem(
-            f"There is no picture in {gallery}, but the index holds {before:,} of it: is its disk connected? What is "
-            "served stays as it is."
+            f"There are no pictures in {gallery}, but the index holds {before:,}. Check that its disk is connected. "
+            "The served index is unchanged."
         )
     if before >= FEW and found < GONE * before and not full:
         raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {OVERRIDE}")
 
 
 def refuse_when_unreadable(gallery: Path, served: Generation | None, skipped: list[Skipped], full: bool) -> None:
-    """Raises GalleryProblem when so many pictures have become unreadable that the disk is rather failing."""
+    """Raise GalleryProblem if so many pictures became unreadable that the disk is probably failing."""
     before = len(served.tables.ids) if served else 0
     lost = [file for file in skipped if served and file.file in served.tables.numbers]
     if before >= FEW and len(lost) > UNREADABLE * before and not full:
         raise GalleryProblem(
-            f"{len(lost):,} of {before:,} indexed pictures in {gallery} cannot be read any more; the first: "
+            f"{len(lost):,} of {before:,} indexed pictures in {gallery} cannot be read any more. The first problem: "
             f"{lost[0].sentence} {OVERRIDE}"
         )
 
 
 def changes(served: Generation | None, hashes: dict[str, str]) -> Changes:
-    """From the generation before to one with pictures of these hashes."""
+    """Count the changes between the served generation and `hashes` (image id -> SHA-256)."""
     before: dict[str, str] = {}
     if served:
         before = dict(zip(served.tables.ids, served.tables.images["sha256"].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""A Ray cluster is joined, or one of this machine alone started and ended, without a word of its own on the screen."""
+"""Join a Ray cluster, or start and stop a local one, without Ray's console output."""
 
 import logging
 import os
@@ -13,23 +13,23 @@ from retrieval.errors import ClusterProblem
 from retrieval.optional_packages import RAY
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds in which the head of a cluster must answer."""
+"""Seconds to wait for the head of a cluster."""
 MEMORY, MEMORY_PER_WORKER = 100 * 1024**2, 50 * 1024**2
-"""Bytes of shared memory that a Ray of this machine alone keeps pictures in, on their way from process to process."""
+"""Bytes of shared memory for images in a local Ray, plus bytes per worker."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # which processes died: the build tells what is lost by it
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what its absence will mean one day
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # messages on dead processes: the build reports lost images itself
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the future default; silences a warning
 }
-LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: one machine, and no port that others can reach
+LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on any system: listen on the loopback interface only
 
 
 @contextmanager
 def joined(address: str, workers: int) -> Iterator[None]:
-    """This process drives the cluster whose head is there; without an address a Ray of this machine alone.
+    """Connect to the cluster with its head at `address`, or start a local Ray if it is empty.
 
-    That one takes so many processors, listens on the loopback interface only and ends with the body. Raises
+    A local Ray uses `workers` CPUs, listens on the loopback interface only and stops after the body. Raises
     RuntimeMissing, ClusterProblem.
     """
     RAY.check("A build on Ray")
@@ -47,7 +47,7 @@ def joined(address: str, workers: int) -> Iterator[None]:
 
 
 def _connect(address: str, workers: int, scratch: str) -> None:
-    os.environ.update(QUIET if address else QUIET | LOOPBACK)  # read when Ray is imported
+    os.environ.update(QUIET if address else QUIET | LOOPBACK)  # Ray reads them on import
     import ray.data
 
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
@@ -62,31 +62,33 @@ def _connect(address: str, workers: int, scratch: str) -> None:
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"The Ray cluster at {address} cannot be joined" if address else "Ray cannot be started here"
         raise ClusterProblem(f"{where}: {first_line(error)}") from None
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what is lost is told by the build itself
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the build reports lost images itself
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.execution_options.preserve_order = True  # so that the same pictures teach the whitening as on one machine
-    context.max_errored_blocks = -1  # they are looked at again, one by one
+    context.execution_options.preserve_order = True  # so the whitening learns from the same images as on one machine
+    context.max_errored_blocks = -1  # failed blocks are retried image by image
 
 
 def _need_answer(address: str) -> None:
-    """Ray itself would try for minutes. Raises ClusterProblem."""
+    """Check that the head answers, because Ray itself would try for minutes. Raises ClusterProblem."""
     host, _, port = address.rpartition(":")
     if address == "auto":
         return
     if not host or not port.isdigit() or "/" in host:
-        raise ClusterProblem(f"{address} is no address of a Ray cluster; give that of its head, such as 10.0.0.5:6379.")
+        raise ClusterProblem(
+            f"{address} is not a Ray address; use host:port of the cluster's head, such as 10.0.0.5:6379."
+        )
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT).close()
     except (OSError, OverflowError):
         raise ClusterProblem(
-            f"No Ray cluster answers at {address}; `ray start --head` starts one, `ray status` says whether it runs."
+            f"No Ray cluster answers at {address}; start one with `ray start --head`, or check it with `ray status`."
         ) from None
 
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; a build that is cancelled by it would leave nothing in order."""
+    """Restore the SIGTERM handler, which Ray replaces: a cancelled build could not clean up."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -99,7 +101,7 @@ def _signals_kept() -> Iterator[None]:
 
 @contextmanager
 def _stderr_closed() -> Iterator[None]:
-    """For what is said below Python; what goes wrong comes as an exception."""
+    """Silence stderr of native code; errors still arrive as exceptions."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -111,5 +113,5 @@ def _stderr_closed() -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """What Ray says of an error in many lines, in one."""
+    """The first line of Ray's multi-line error message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."

@@ -1,4 +1,4 @@
-"""Pictures are looked at on a Ray cluster: its processors decode, its GPUs, where it has any, run the network."""
+"""Describe images on a Ray cluster: CPUs decode, GPUs (if any) run the network."""
 
 import warnings
 from collections.abc import Callable, Generator, Iterable
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK, GPU_BLOCK = 4, 32
-"""Pictures that go from process to process together."""
+"""Images per block, the unit passed between processes."""
 BLOCKS = 10_000
-"""That are given to Ray at a time: it remembers something of each until all of them are done."""
+"""Blocks submitted per dataset. Ray keeps metadata of each until the dataset is done."""
 RETRIES = 1
-"""How often a block whose process died is given to another one, before its pictures are tried one by one."""
+"""Retries of a block whose process died, before its images are tried one by one."""
 OF_THE_PLACE = ("missing", "permission", "unreadable")
-"""Reasons for which one machine may leave out a picture that others can read."""
+"""Skip reasons that may be the fault of one machine: others may be able to read the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """How many processes work on each half, what each of them takes of the cluster, and how many pictures at a time."""
+    """Number of actors per step, the Ray resources of each, and images per block."""
 
     decoders: int
     networks: int
@@ -42,46 +42,46 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class RayExecutor:
-    """A Look, for the body of `joined`. `make` makes the embedder again where the work is done: it must be picklable.
+    """An Executor, for the body of `joined`. `make` creates the embedder on each machine and must be picklable.
 
-    A process that dies is replaced, and its pictures are looked at again; one that kills whoever looks at it is left
-    out as `decoder_crash`.
+    A process that dies is replaced and its images are retried. An image that kills every process that reads it is
+    skipped as `decoder_crash`.
     """
 
     embedder: Embedder
     make: Callable[[], Embedder]
     workers: int = 1
     gpus: bool = True
-    """Whether GPUs can run this network; where there is none processors do."""
+    """Whether the network can run on GPUs. Without GPUs it runs on CPUs."""
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
         rest, crew = iter(tasks), find_crew(self.gpus)
         while part := list(islice(rest, BLOCKS * crew.block)):
-            lost = yield from self._looked_at(part, crew, crew.block)
-            crashed = yield from self._looked_at(lost, crew, 1)
+            lost = yield from self._described(part, crew, crew.block)
+            crashed = yield from self._described(lost, crew, 1)
             if len(crashed) == len(part) > 1:
-                raise ClusterProblem("On the Ray cluster every process dies before it has looked at a single picture.")
+                raise ClusterProblem("Every process on the Ray cluster dies before it has read a picture.")
             for task in crashed:
-                yield task.found, _crashed(task.found)
+                yield task.found, _crash_record(task.found)
 
-    def _looked_at(self, tasks: list[Task], crew: Crew, size: int) -> Generator[tuple[Found, Result], None, list[Task]]:
-        """What became of the pictures; returns those that were lost with the processes that looked at them."""
+    def _described(self, tasks: list[Task], crew: Crew, size: int) -> Generator[tuple[Found, Result], None, list[Task]]:
+        """Yield the results; return the tasks lost with their processes."""
         waiting = dict(enumerate(tasks))
         if not waiting:
             return []
         with closing(self._stream(tasks, crew, size)) as blocks:
             for number, answer in (row for block in blocks for row in rows_of(block)):
                 task = waiting.pop(number, None)
-                if task is not None:  # a machine that was thought dead may answer after all
-                    yield task.found, _believed(answer, task.found)
+                if task is not None:  # a machine believed dead may still answer
+                    yield task.found, _checked_result(answer, task.found)
         return list(waiting.values())
 
     def _stream(self, tasks: list[Task], crew: Crew, size: int) -> "Generator[pa.Table]":
-        """Blocks of answers, in order, but for those that were lost."""
+        """Yield result blocks in order, without lost ones."""
         import ray.data
 
         def pool(count: int, needs: dict[str, float]) -> dict[str, Any]:
-            # A process that dies takes along whatever waits for it: when pictures are tried one by one, nothing does.
+            # A dying process loses its queued blocks: when trying images one by one, queue nothing.
             waiting = 1 if size == 1 else None
             strategy = ray.data.ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=waiting)
             whole = {"batch_size": None, "batch_format": "pyarrow", "zero_copy_batch": True}
@@ -93,7 +93,7 @@ class RayExecutor:
             blocks.append(block_of(rows))
         first, second = min(crew.decoders, len(blocks)), min(crew.networks, len(blocks))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # max_task_retries will move: it has no other place yet
+            warnings.simplefilter("ignore")  # deprecation of max_task_retries, which has no replacement yet
             data = (
                 ray.data.from_arrow(blocks)
                 .map_batches(Decode, fn_constructor_args=(self.embedder.recipe,), **pool(first, crew.decoder))
@@ -103,30 +103,30 @@ class RayExecutor:
             with closing(iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))) as answers:
                 yield from answers
         except ray.exceptions.RayError as error:
-            raise ClusterProblem(f"Ray gave up: {first_line(error)}") from None
+            raise ClusterProblem(f"Ray failed: {first_line(error)}") from None
 
 
 def find_crew(gpus: bool) -> Crew:
-    """Of what is free in the cluster. Raises ClusterProblem when nothing is."""
+    """Size the actor pools by the cluster's free CPUs and GPUs. Raises ClusterProblem if no CPU is free."""
     import ray
 
     free = ray.available_resources()
     cpus, cards = int(free.get("CPU", 0)), int(free.get("GPU", 0)) if gpus else 0
     if not cpus:
-        raise ClusterProblem("All processors of the Ray cluster are taken; try again when some are free.")
+        raise ClusterProblem("All CPUs of the Ray cluster are busy; try again later.")
     if cards:
         return Crew(cpus, cards, {"num_cpus": 1}, {"num_cpus": 0, "num_gpus": 1}, GPU_BLOCK)
-    return Crew(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # each half is about half of the work
+    return Crew(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # both steps take about the same time
 
 
-def _believed(answer: TaskResult, found: Found) -> Result:
-    """Raises ClusterProblem where it is the machine's fault, and not the picture's, that there is no good answer."""
+def _checked_result(answer: TaskResult, found: Found) -> Result:
+    """The result of an answer. Raises ClusterProblem if the machine failed, not the image."""
     if answer.result is None:
-        raise ClusterProblem(f"{answer.host} cannot look at pictures: {answer.problem}")
+        raise ClusterProblem(f"{answer.host} cannot process pictures: {answer.problem}")
     if isinstance(answer.result, Skipped) and answer.result.reason in OF_THE_PLACE and _readable(found):
         raise ClusterProblem(
-            f"{answer.host} cannot read {shown(found.path.name)}, which can be read here: the gallery must lie at the "
-            f"same path on every machine of the cluster, here {found.path.parent}."
+            f"{answer.host} cannot read {shown(found.path.name)}, but this machine can. Mount the gallery at the same "
+            f"path on every machine of the cluster: {found.path.parent}."
         )
     return answer.result
 
@@ -139,6 +139,6 @@ def _readable(found: Found) -> bool:
     return True
 
 
-def _crashed(found: Found) -> Skipped:
-    sentence = f"{shown(found.path.name)} crashes the process that looks at it; save it anew."
+def _crash_record(found: Found) -> Skipped:
+    sentence = f"{shown(found.path.name)} crashes the process that reads it; save it again."
     return Skipped(found.id, "decoder_crash", sentence, found.bytes, found.mtime)

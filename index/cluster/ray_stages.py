@@ -1,4 +1,4 @@
-"""The two halves of looking at pictures, as the machines of a cluster do them: blocks in, blocks out."""
+"""Ray actors for the two steps of describing images, decode and describe: blocks in, blocks out."""
 
 import logging
 import pickle
@@ -25,7 +25,7 @@ SCHEMA = pa.schema([("number", pa.int64()), ("data", pa.large_binary())])
 
 @dataclass(frozen=True, slots=True)
 class DecodedTask:
-    """What the first half hands to the second, and the name of the machine that did it."""
+    """Output of the decode step, with the host name of the machine."""
 
     task: Task
     seen: DecodedImage | Unchanged | Skipped
@@ -34,7 +34,7 @@ class DecodedTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What became of a picture and on which machine; without a result the sentence of a machine that can do none."""
+    """The result of an image, or the problem of a machine that cannot process any image."""
 
     host: str
     result: Result | None
@@ -42,7 +42,7 @@ class TaskResult:
 
 
 def block_of(rows: Iterable[tuple[int, Task | DecodedTask | TaskResult]]) -> pa.Table:
-    """Numbered rows as they travel between machines of one cluster; never written to disk by us."""
+    """Pickle numbered rows into a block. Blocks stay in the cluster; we never write them to disk."""
     numbers, data = zip(*rows, strict=True)
     return pa.table([numbers, [pickle.dumps(item) for item in data]], schema=SCHEMA)
 
@@ -53,15 +53,15 @@ def rows_of(block: pa.Table) -> Iterator[tuple[int, Any]]:
 
 
 class Decode:
-    """The first half: pictures are read, in a process of its own with limits on time and memory."""
+    """Step 1: read and decode images, in a separate process with time and memory limits."""
 
     def __init__(self, recipe: Recipe) -> None:
-        vars(sys.modules["__main__"]).pop("__file__", None)  # else a new process first imports all of Ray
+        vars(sys.modules["__main__"]).pop("__file__", None)  # otherwise a spawned process imports all of Ray
         self._pool = DecoderPool(1)
         self._recipe = recipe
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        """Tasks -> DecodedTasks, or a TaskResult that says why this machine cannot."""
+        """Tasks -> DecodedTasks, or TaskResults with the problem of this machine."""
         return block_of((number, self._decoded(task)) for number, task in rows_of(block))
 
     def _decoded(self, task: Task) -> DecodedTask | TaskResult:
@@ -72,7 +72,7 @@ class Decode:
 
 
 class Describe:
-    """The second half: the network, made on the first block; on a GPU many pictures at a time."""
+    """Step 2: run the network, created on the first block; in batches on a GPU."""
 
     def __init__(self, make: Callable[[], Embedder]) -> None:
         self._make = make
@@ -81,7 +81,7 @@ class Describe:
     def __call__(self, block: pa.Table) -> pa.Table:
         """DecodedTasks -> TaskResults."""
         numbers, decoded = zip(*rows_of(block), strict=True)
-        with one_blas_thread():  # every actor has its own processor
+        with one_blas_thread():  # every actor has its own CPU
             try:
                 embedder = self._started()
             except Exception as error:
@@ -106,8 +106,8 @@ def _answer(decoded: DecodedTask | TaskResult, embedder: Embedder) -> TaskResult
 
 
 def _problem(error: Exception) -> TaskResult:
-    """Of a machine, not of a picture: the build must end, or it would leave out every picture that comes there."""
+    """A problem of this machine, not of an image: the build stops, instead of skipping every image sent here."""
     if isinstance(error, BoxfindError):
         return TaskResult(socket.gethostname(), None, str(error))
-    log.exception("A picture could not be looked at.")
+    log.exception("A picture could not be processed.")
     return TaskResult(socket.gethostname(), None, f"{type(error).__name__}: {error}")

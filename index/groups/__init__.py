@@ -1,1 +1,1 @@
-"""Groups of look-alikes and duplicates in a gallery."""
+"""Group similar pictures of a gallery, and find duplicates."""

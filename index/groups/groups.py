@@ -1,4 +1,4 @@
-"""A gallery as a catalogue: groups of pictures that have something alike in them, and the pictures in none."""
+"""Group the images of a gallery by similar objects, for the catalogue."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,30 +14,30 @@ from retrieval.errors import IndexProblem
 from retrieval.types import Numbers, Region, Scores
 
 ODD = 0.8
-"""A member is odd below this share of its group's median likeness.
+"""A member is odd if its likeness is below this share of its group's median.
 
-On 2,000 photographs of 80 objects, grouped by the default, that is so of 6 % of the members, and half of those show
-another object than their group.
+On 2,000 photographs of 80 objects with default grouping, 6 % of the members are odd, and half of these show another
+object than their group.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A picture of a group, and the region of it that is like the others."""
+    """An image of a group, and its region that matches the other members."""
 
     image: str
     region: Region
     strength: float
-    """How much of the picture is like other pictures because of it: what it shows above all is strongest."""
+    """Total similarity of the object's regions to other images; highest for the image's main object."""
     likeness: float
-    """To the other members, on average, 0 to 1."""
+    """Mean similarity to the other members, 0 to 1."""
     odd: bool
-    """Whether that is far less than the members of this group are like one another."""
+    """Whether the likeness is far below the group's median."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Members of different pictures, the most typical first."""
+    """Members from distinct images, most typical first."""
 
     members: tuple[Member, ...]
 
@@ -49,19 +49,19 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """The groups, those of most pictures first, and the ids of the pictures in none, in order."""
+    """The groups, largest first, and the sorted ids of ungrouped images."""
 
     groups: tuple[Group, ...]
     alone: tuple[str, ...]
 
 
 def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
-    """What there is to see in the pictures. Takes seconds. Raises IndexProblem when the generation has gone."""
+    """Find object instances in all images. Takes seconds. Raises IndexProblem if the generation was deleted."""
     tables = gallery.tables
     try:
         neighbours = read_neighbours(gallery.folder, len(tables.image_of_row))
     except (OSError, ValueError, KeyError, BadZipFile):
-        raise IndexProblem("The index has been rebuilt since; open this page again to see the groups.") from None
+        raise IndexProblem("The index has been rebuilt; reload this page to see the groups.") from None
     rows = neighbours.nodes
     return find_object_instances(
         neighbours, tables.image_of_row[rows], tables.boxes[rows], gallery.vectors(rows), gallery.background
@@ -71,7 +71,7 @@ def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
 def group_gallery(
     gallery: Gallery, instances: ObjectInstances, likeness: float = LIKENESS, grouping: str = "linkage"
 ) -> Grouped:
-    """The groups whose members are alike by `likeness` on average, 0 to 1. Raises UnknownName."""
+    """Group instances with a mean likeness of at least `likeness`, 0 to 1. Raises UnknownName."""
     numbers = group_instances(instances, gallery.vectors(instances.rows), likeness, grouping)
     likenesses = typical(instances, numbers)
     order = np.lexsort((-likenesses, numbers))
@@ -82,7 +82,7 @@ def group_gallery(
 
 
 def _group(gallery: Gallery, instances: ObjectInstances, members: Numbers, likenesses: Scores) -> Group:
-    """Of some instances, the most typical first."""
+    """Make a group of instances, given most typical first."""
     odd_below = ODD * float(np.median(likenesses[members]))
     return Group(
         tuple(

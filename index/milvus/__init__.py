@@ -1,1 +1,1 @@
-"""Vectors kept and searched in Milvus."""
+"""Store and search vectors in Milvus."""

@@ -1,4 +1,4 @@
-"""The way to Milvus, a vector engine of its own: no call waits without end, and none while it is known to be away."""
+"""Milvus client with bounded timeouts that fails fast while the server is unavailable."""
 
 import contextlib
 import logging
@@ -17,42 +17,40 @@ from retrieval.errors import StoreAway
 T = TypeVar("T")
 
 PAUSE = 5.0
-"""Seconds for which an engine that did not answer is not asked again."""
+"""Seconds before a retry after a failed call; calls meanwhile fail at once."""
 PROBE = 1.0
-"""Seconds that whoever asks first after that waits to see whether it is back."""
+"""Timeout in seconds of the first call after that pause."""
 CHANNEL = {
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": 500,
     "grpc.use_local_subchannel_pool": 1,
 }
-"""Else gRPC waits up to two minutes before it looks whether a server is back, new connections as well."""
+"""By default gRPC waits up to two minutes before it reconnects, also for new clients."""
 SILENT = (
-    "Milvus (BOXFIND_MILVUS_URI), where the vectors are searched, does not answer; everything works again when it does."
+    "Milvus (BOXFIND_MILVUS_URI) does not answer. Check that its server is running; Boxfind reconnects automatically."
 )
 IN_USE = (
-    "The file of Milvus (BOXFIND_MILVUS_URI) cannot be opened. One process at a time can have it: stop the other one, "
-    "a page or a build, or let both use a server (docs/milvus.md)."
+    "The Milvus file (BOXFIND_MILVUS_URI) cannot be opened. Only one process at a time can use it: stop the other "
+    "server or build, or run a Milvus server (docs/milvus.md)."
 )
-REFUSED = (
-    "Milvus (BOXFIND_MILVUS_URI) does not accept BOXFIND_MILVUS_TOKEN; set the one that its operator has given out."
-)
+REFUSED = "Milvus (BOXFIND_MILVUS_URI) rejects BOXFIND_MILVUS_TOKEN; ask its operator for a valid token."
 
 for name in ("pymilvus", "milvus_lite", "grpc._server"):
-    logging.getLogger(name).setLevel(logging.CRITICAL)  # what they log also comes as an exception, and is said once
+    logging.getLogger(name).setLevel(logging.CRITICAL)  # they also raise what they log
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the engine is, how it is searched, and what to do while it is away."""
+    """How to connect to Milvus and search it, and whether to fall back to local search."""
 
     uri: str
-    """A file that ends in .db, for milvus-lite in this process, or the address of a server."""
+    """A file ending in .db (milvus-lite in this process), or the address of a server."""
     token: str = field(default="", repr=False)
     index: str = "FLAT"
     timeout: float = 5.0
-    """Seconds a call may take, and with what is tried again at most twice that."""
+    """Seconds per call; at most twice that including retries."""
     fallback: bool = False
-    """Whether vectors are searched on this machine meanwhile."""
+    """Whether to search locally while Milvus is unavailable."""
 
     @property
     def file(self) -> Path | None:
@@ -60,48 +58,45 @@ class Access:
 
 
 class Milvus:
-    """A connection that is made when it is needed, and again when it was lost. Many threads may share it."""
+    """A lazy connection that reconnects after failures. Thread-safe."""
 
     def __init__(self, access: Access) -> None:
         self.access = access
         self.trouble = ""
-        """Why the engine cannot be asked at present; empty when it can, or nobody has tried."""
+        """Why Milvus is unavailable; empty if it is available or was not called yet."""
         self.failures = 0
-        """How often it was lost: what it was told before may have to be told again."""
+        """Number of failures so far. After a failure collections must be loaded again."""
         self._client: MilvusClient | None = None
-        self._again = 0.0
+        self._retry_at = 0.0
         self._lock = threading.Lock()
-        self._asked = threading.local()
+        self._deadline = threading.local()
 
     def ask(self, work: Callable[[MilvusClient], T]) -> T:
-        """What the work makes of the connection. Raises StoreAway, at once for some seconds after it was lost."""
+        """Call `work` with the client. Raises StoreAway, immediately during the pause after a failure."""
         client = self.reach()
-        self._asked.until = time.monotonic() + self.access.timeout
+        self._deadline.until = time.monotonic() + self.access.timeout
         try:
             return work(client)
         except (MilvusException, grpc.RpcError, StoreAway) as error:
-            raise self._lost(error) from None
+            raise self._unavailable(error) from None
 
     def reach(self) -> MilvusClient:
-        """The connection, to an engine that answered when it was last asked. Raises StoreAway."""
-        with self._lock:  # whoever comes while another tries shares what that one finds
-            if self.trouble and time.monotonic() < self._again:
+        """The client, reconnected and probed if the last call failed. Raises StoreAway."""
+        with self._lock:  # concurrent callers share one probe
+            if self.trouble and time.monotonic() < self._retry_at:
                 raise StoreAway(self.trouble)
             if self._client is None or self.trouble:
-                self._asked.until = time.monotonic() + PROBE
+                self._deadline.until = time.monotonic() + PROBE
                 try:
                     self._client = self._client or self._connect()
                     self._client.get_server_version(timeout=PROBE)
                 except (MilvusException, grpc.RpcError) as error:
-                    raise self._lost(error) from None
+                    raise self._unavailable(error) from None
                 self.trouble = ""
             return self._client
 
     def is_away(self) -> bool:
-        """Whether it was lost, and is not back yet; one that answered last is believed to be there.
-
-        While another thread tries whether it is back, this does not wait for that.
-        """
+        """Whether Milvus is unavailable. Probes it only if the last call failed, and not while another thread does."""
         if self.trouble and not self._lock.locked():
             with contextlib.suppress(StoreAway):
                 self.reach()
@@ -117,22 +112,22 @@ class Milvus:
             dedicated=True,
             grpc_options=CHANNEL,
         )
-        # In place of its own recovery, which connects anew under one lock: each thread would wait for those before it.
-        client._handler._on_rpc_error = self._try_again
+        # Replaces pymilvus' recovery, which reconnects under a lock: threads would wait for each other.
+        client._handler._on_rpc_error = self._on_rpc_error
         return client
 
-    def _try_again(self, error: Exception) -> bool:
-        """Called by the client, which pauses longer and longer, before it tries again; raises when that is enough."""
-        if time.monotonic() > self._asked.until:
+    def _on_rpc_error(self, error: Exception) -> bool:
+        """Called by pymilvus before each retry (with backoff); re-raises the error after the timeout."""
+        if time.monotonic() > self._deadline.until:
             raise error
         return False
 
-    def _lost(self, error: Exception) -> StoreAway:
-        self.trouble, self._again = self._sentence(error), time.monotonic() + PAUSE
+    def _unavailable(self, error: Exception) -> StoreAway:
+        self.trouble, self._retry_at = self._message(error), time.monotonic() + PAUSE
         self.failures += 1
         return StoreAway(self.trouble)
 
-    def _sentence(self, error: Exception) -> str:
+    def _message(self, error: Exception) -> str:
         if isinstance(error, StoreAway):
             return str(error)
         if self._client is None and self.access.file:
@@ -143,6 +138,4 @@ class Milvus:
             return REFUSED
         if isinstance(code, grpc.StatusCode):
             return SILENT
-        return (
-            f"Milvus (BOXFIND_MILVUS_URI) answered with an error: {str(getattr(error, 'message', error)).rstrip('.')}."
-        )
+        return f"Milvus (BOXFIND_MILVUS_URI) returned an error: {str(getattr(error, 'message', error)).rstrip('.')}."

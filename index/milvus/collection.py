@@ -1,4 +1,4 @@
-"""The vectors of one generation, where Milvus keeps them."""
+"""The Milvus collection of one generation: fill, check and search it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,23 +13,25 @@ from retrieval.errors import StoreAway, pick
 from retrieval.types import Progress, Rows, Vectors
 
 BATCH_BYTES = 4 * 1024**2
-"""Of vectors that are handed over at once; servers take 64 MB with all that goes with them."""
+"""Bytes of vectors per insert; servers limit a message to 64 MB."""
 LOAD_TIMEOUT = 600.0
-"""Seconds that Milvus may take to write, to index or to load a whole collection."""
+"""Timeout in seconds for flushing, indexing or loading a collection."""
 SAMPLES = 8
+"""Vectors searched to check a collection."""
 ALIKE = 0.999
-"""How similar what is found for a stored vector must be to it: copies of a picture may stand in its place."""
+"""Minimum cosine of a sample vector and its first hit, which may be a copy of the same picture."""
 ROW, VECTOR = "row", "vector"
-UNFINISHED = "Milvus (BOXFIND_MILVUS_URI) has not got all vectors of this index; a build hands them over."
+UNFINISHED = "Milvus (BOXFIND_MILVUS_URI) does not have all vectors of this index; run a build to copy them."
 
 
 @dataclass(frozen=True, slots=True)
 class IndexType:
-    """How Milvus searches: what it builds from so many rows, and how far a search for some of them looks."""
+    """Parameters of a Milvus index type."""
 
     build: Callable[[int], dict[str, int]]
+    """Number of rows -> build parameters."""
     search: Callable[[int, int], dict[str, int]]
-    """How many rows there are, how many are wanted."""
+    """Number of rows, number of results -> search parameters."""
 
 
 INDEX_TYPES = {
@@ -37,11 +39,11 @@ INDEX_TYPES = {
     "IVF_FLAT": IndexType(lambda rows: {"nlist": _cells(rows)}, lambda rows, count: {"nprobe": -(-_cells(rows) // 8)}),
     "HNSW": IndexType(lambda rows: {"M": 32, "efConstruction": 200}, lambda rows, count: {"ef": max(2 * count, 128)}),
 }
-"""`FLAT` compares with all, the others with few and find nearly all of the nearest."""
+"""`FLAT` is exact, the others are approximate."""
 
 
 class Collection:
-    """One collection: rows of a generation and their vectors (N, D). Methods raise StoreAway."""
+    """The collection of a generation's vectors (N, D), keyed by row. Methods raise StoreAway."""
 
     def __init__(self, milvus: Milvus, name: str, vectors: Vectors) -> None:
         self.name, self.fallback = name, milvus.access.fallback
@@ -53,32 +55,32 @@ class Collection:
         self._loaded = -1
 
     def search(self, queries: Vectors, count: int, among: range) -> list[Rows]:
-        """queries (Q, D) -> for each the rows (K,) that Milvus holds most similar, K <= count."""
+        """queries (Q, D) -> for each query its nearest rows (K,) according to Milvus, K <= count."""
         return self._milvus.ask(lambda client: self._search(client, queries, count, among))
 
     def is_complete(self, properties: Mapping[str, str]) -> bool:
-        """Whether it has those properties and all vectors, unchanged, and finds them."""
+        """Whether the collection has these properties and all vectors, and finds sample vectors."""
         return self._milvus.ask(lambda client: self._is_complete(client, properties))
 
     def fill(self, properties: Mapping[str, str], progress: Progress) -> None:
-        """Makes the collection, which must not be there yet, with all its vectors."""
+        """Create the collection, insert all vectors and build the index. The collection must not exist."""
         total = len(self._vectors)
-        progress("Handing vectors to Milvus", 0, total)
+        progress("Copying vectors to Milvus", 0, total)
         self._milvus.ask(lambda client: self._create(client, properties))
         size = max(1, BATCH_BYTES // self._vectors[:1].nbytes)
         for start in range(0, total, size):
             rows = range(start, min(start + size, total))
             self._milvus.ask(partial(self._insert, rows))
-            progress("Handing vectors to Milvus", rows.stop, total)
-        progress("Milvus makes its index", 0, 0)
+            progress("Copying vectors to Milvus", rows.stop, total)
+        progress("Building the Milvus index", 0, 0)
         self._milvus.ask(self._finish)
 
     def drop(self) -> None:
-        """Does nothing when there is none."""
+        """Drop the collection if it exists."""
         self._milvus.ask(lambda client: drop(client, self.name, self._timeout))
 
     def serve_as(self, alias: str) -> None:
-        """Makes this the collection that the alias names, at once."""
+        """Point the alias at this collection, atomically."""
         self._milvus.ask(partial(self._serve_as, alias))
 
     @property
@@ -100,13 +102,13 @@ class Collection:
         return [np.array([hit[ROW] for hit in hits], np.int64) for hits in found]
 
     def _load(self, client: MilvusClient) -> None:
-        """Into the engine's memory, once and whenever the engine was lost; what is not all there is never searched."""
+        """Load the collection into memory, once and after each failure. Raises StoreAway if it is incomplete."""
         failures = self._milvus.failures
         if self._loaded == failures:
             return
         if not client.has_collection(self.name, timeout=self._timeout):
             raise StoreAway(UNFINISHED)
-        client.load_collection(self.name, timeout=self._timeout)  # what takes longer goes on, and is there next time
+        client.load_collection(self.name, timeout=self._timeout)  # after a timeout loading continues in Milvus
         if self._count(client) != len(self._vectors):
             raise StoreAway(UNFINISHED)
         self._loaded = failures
@@ -122,7 +124,7 @@ class Collection:
         if any(kept.get(name) != value for name, value in properties.items()):
             return False
         if not client.list_indexes(self.name, timeout=self._timeout):
-            return False  # whoever filled it stopped before the end
+            return False  # filling was interrupted
         client.load_collection(self.name, timeout=LOAD_TIMEOUT)
         return self._count(client) == len(self._vectors) and self._finds_samples(client)
 
@@ -151,19 +153,19 @@ class Collection:
     def _finish(self, client: MilvusClient) -> None:
         client.flush(self.name, timeout=LOAD_TIMEOUT)
         how = MilvusClient.prepare_index_params()
-        parameters = {"params": self._kind.build(len(self._vectors))}  # nested, or milvus-lite does not see them
+        parameters = {"params": self._kind.build(len(self._vectors))}  # milvus-lite only reads them nested
         how.add_index(VECTOR, index_type=self._milvus.access.index, metric_type="IP", params=parameters)
         client.create_index(self.name, how, timeout=LOAD_TIMEOUT)
 
     def _serve_as(self, alias: str, client: MilvusClient) -> None:
         try:
             client.alter_alias(self.name, alias, timeout=self._timeout)
-        except MilvusException:  # the first time there is none
+        except MilvusException:  # the alias does not exist yet
             client.create_alias(self.name, alias, timeout=self._timeout)
 
 
 def drop(client: MilvusClient, name: str, timeout: float) -> None:
-    """Drops a collection if there is one, and its aliases first: a server keeps what an alias names."""
+    """Drop a collection if it exists. Its aliases go first: a server does not drop a collection with an alias."""
     if not client.has_collection(name, timeout=timeout):
         return
     for alias in client.list_aliases(name, timeout=timeout)["aliases"]:

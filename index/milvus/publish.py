@@ -1,4 +1,4 @@
-"""Generations are handed to Milvus before they are served, and taken back when they are gone."""
+"""Copy generations to Milvus before they are served, and drop the collections of deleted ones."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from retrieval.types import Progress
 
 
 class Publisher:
-    """The collections of one index, a generation each, and the alias by which other programs find the served one."""
+    """Manages one collection per generation of an index, and an alias for the served one."""
 
     def __init__(self, milvus: Milvus, alias: str) -> None:
         self.milvus, self._alias = milvus, alias
@@ -28,9 +28,9 @@ class Publisher:
         return Collection(self.milvus, self._name(generation.folder.name), generation.vectors)
 
     def publish(self, folder: Path, progress: Progress) -> None:
-        """Sees to it that Milvus has all of a complete generation, and points the alias at it.
+        """Copy a complete generation to Milvus unless it is there, and point the alias at it.
 
-        What cannot be handed over whole is taken back. Raises StoreAway, IndexProblem.
+        A collection that cannot be filled completely is dropped. Raises StoreAway, IndexProblem.
         """
         manifest = read_manifest(folder)
         collection = Collection(self.milvus, self._name(folder.name), read_vectors(folder, manifest.counts.regions))
@@ -40,11 +40,11 @@ class Publisher:
                 collection.drop()
                 collection.fill(properties, progress)
                 if not collection.is_complete(properties):
-                    raise IndexProblem("Milvus did not keep the vectors as they are; nothing was changed, build again.")
+                    raise IndexProblem("Milvus did not store the vectors correctly. Nothing was changed; build again.")
         collection.serve_as(self._alias)
 
     def drop_others(self, index_dir: Path) -> None:
-        """Drops the collections of generations that are gone, those half filled among them; later if it is away."""
+        """Drop the collections of deleted generations. Does nothing if Milvus is unavailable; later calls catch up."""
         keep = {self._name(folder.name) for folder in generations(index_dir)}
         with contextlib.suppress(StoreAway):
             self.milvus.ask(lambda client: self._drop_all_but(client, keep))
@@ -74,6 +74,6 @@ def _dropped_unless_complete(collection: Collection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(StoreAway):  # then the next build does it
+        with contextlib.suppress(StoreAway):  # the next build drops it
             collection.drop()
         raise

@@ -1,1 +1,1 @@
-"""What operators do with an index: history, backup, checks, adding and removing images."""
+"""Index operations: history, backup, verification, adding and removing images."""

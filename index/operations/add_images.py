@@ -1,4 +1,4 @@
-"""Pictures put into the gallery folder from outside: only readable ones, and what is there already stays as it is."""
+"""Add uploaded images to the gallery folder. Only readable images; existing files are never overwritten."""
 
 import hashlib
 import os
@@ -16,53 +16,53 @@ from retrieval.printable_names import shown
 from retrieval.types import Image
 
 ADDED = "added"
-"""The folder below the gallery that they are put into: those of its owner stay as they are."""
+"""Subfolder of the gallery for added images, separate from the owner's folders."""
 FORBIDDEN = set('<>:"|?*')
-"""What no name on Windows may hold; what follows a colon would even be written where nobody finds it."""
+"""Characters not allowed in Windows file names. A colon would write to a hidden alternate data stream."""
 LONGEST = 240
-"""Bytes of a name; systems allow 255, and a number may be put to it."""
+"""Longest file name in bytes. File systems allow 255; the rest is room for a number."""
 
 
 class AlreadyThere(BoxfindError):
-    """The gallery has a picture with exactly these bytes."""
+    """The gallery already has a picture with the same bytes."""
 
 
 class ImageAdder:
-    """Takes pictures into a gallery folder, one after the other; others may do the same to it at the same time."""
+    """Adds images to a gallery folder one by one. Several processes may add to the same folder."""
 
     def __init__(self, root: Path, gallery: Gallery, read: Callable[[bytes, str], Image]) -> None:
-        """`root`: the gallery folder; `gallery`: what is indexed of it; `read`: decodes, or raises UnreadableImage."""
+        """`root` is the gallery folder, `gallery` its index. `read` decodes a file or raises UnreadableImage."""
         self._root = root
         self._gallery = gallery
         self._read = read
-        self._taken: dict[str, str] = {}
+        self._added: dict[str, str] = {}
 
     def take(self, name: str, data: bytes) -> str:
-        """Puts the bytes, as they are, into a new file below `added`; the id that the next build gives it.
+        """Write the unchanged bytes to a new file in `added`; returns the id the next build will give it.
 
-        The name is a plain one with the suffix of a picture; where another file has it, a number is put to it. Raises
-        UnreadableImage, AlreadyThere, DiskFull, and GalleryProblem when the folder is not there or cannot be written.
+        `name` must be a plain file name with an image suffix. If it is taken, a number is appended. Raises
+        UnreadableImage, AlreadyThere, DiskFull, and GalleryProblem if the folder is missing or not writable.
         """
         if not _is_plain(name):
-            raise UnreadableImage("name", f"{shown(name)} cannot be the name of a picture in the gallery; rename it.")
+            raise UnreadableImage("name", f"{shown(name)} is not a valid name for a picture in the gallery; rename it.")
         contents = hashlib.sha256(data).hexdigest()
         with _refusals(name):
-            known = self._taken.get(contents) or self._indexed(contents)
+            known = self._added.get(contents) or self._indexed(contents)
             if known:
-                raise AlreadyThere(f"{shown(name)} is in the gallery already, as {shown(known)}.")
+                raise AlreadyThere(f"{shown(name)} is already in the gallery, as {shown(known)}.")
             self._read(data, name)
-            self._taken[contents] = _put(_folder(self._root), name, data)
-        return self._taken[contents]
+            self._added[contents] = _put(_folder(self._root), name, data)
+        return self._added[contents]
 
     def _indexed(self, contents: str) -> str | None:
-        """The id of a picture with these contents that is in the index and still in the folder."""
+        """The id of an indexed image with this SHA-256 whose file still exists."""
         image = self._gallery.tables.with_contents(contents)
         there = image and (self._root / os.fsdecode(self._gallery.entry(image).path)).is_file()
         return image if there else None
 
 
 def _is_plain(name: str) -> bool:
-    """Whether it is a file name on every system, of a file that a build looks at."""
+    """Whether this is a valid file name on every system, and a build would index the file."""
     parts = PurePosixPath(name).name, PureWindowsPath(name).name
     plain = parts == (name, name) and not name.startswith(".") and name.isprintable()
     if sys.platform == "win32" and set(name) & FORBIDDEN:
@@ -76,36 +76,33 @@ def _refusals(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            raise DiskFull(
-                f"There is no more room for {shown(name)} on the disk of the gallery; make room and add it again."
-            ) from None
+            raise DiskFull(f"The disk of the gallery is full; free some space and add {shown(name)} again.") from None
         raise GalleryProblem(
-            f"Nothing can be put into the gallery folder: {error.strerror}. Allow this program to write there, and try "
-            "again."
+            f"The gallery folder is not writable: {error.strerror}. Allow this program to write there, and try again."
         ) from None
 
 
 def _folder(root: Path) -> Path:
-    """`added`, made where it is not there. Raises GalleryProblem, OSError."""
+    """The folder `added`, created if missing. Raises GalleryProblem, OSError."""
     if not root.is_dir() or not any(root.iterdir()):
-        raise GalleryProblem("The gallery folder is empty or not there; see that its disk is connected.")
+        raise GalleryProblem("The gallery folder is empty or missing; check that its disk is connected.")
     folder = root / ADDED
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise GalleryProblem(f"{ADDED} in the gallery folder is no folder, or a link to one; rename it.")
+        raise GalleryProblem(f"{ADDED} in the gallery folder is not a folder, or is a link; rename it.")
     folder.mkdir(exist_ok=True)
     return folder
 
 
 def _put(folder: Path, name: str, data: bytes) -> str:
-    """Writes a file beside its place and moves it there; its id. Raises AlreadyThere, OSError."""
-    part = folder / f".{secrets.token_hex(8)}.part"  # hidden: a build passes it over
+    """Write a temporary file and rename it to a free name; its id. Raises AlreadyThere, OSError."""
+    part = folder / f".{secrets.token_hex(8)}.part"  # hidden, so a build ignores it
     stem, dot, suffix = name.rpartition(".")
     target, number = folder / name, 1
     try:
         _write(part, data)
         while not _moved(part, target):
-            if _holds(target, data):  # put there before, and not indexed yet
-                raise AlreadyThere(f"{shown(name)} is in the gallery already, as {ADDED}/{shown(target.name)}.")
+            if _has_contents(target, data):  # added before, but not indexed yet
+                raise AlreadyThere(f"{shown(name)} is already in the gallery, as {ADDED}/{shown(target.name)}.")
             number += 1
             target = folder / f"{stem}-{number}{dot}{suffix}"
     finally:
@@ -121,7 +118,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _moved(part: Path, target: Path) -> bool:
-    """Moves a file to a name that is free, and False where it is not: of many that want a name one gets it."""
+    """Rename a file if the target name is free; False if it is taken. Safe against concurrent writers."""
     try:
         target.touch(exist_ok=False)
     except FileExistsError:
@@ -134,8 +131,8 @@ def _moved(part: Path, target: Path) -> bool:
     return True
 
 
-def _holds(file: Path, data: bytes) -> bool:
-    """Whether it is a file, not a link, of exactly these bytes."""
+def _has_contents(file: Path, data: bytes) -> bool:
+    """Whether this is a regular file, not a link, with exactly these bytes."""
     if file.is_symlink() or not file.is_file():
         return False
     return file.stat().st_size == len(data) and file.read_bytes() == data

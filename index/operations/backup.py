@@ -1,6 +1,6 @@
-"""The served generation as one file that can be kept elsewhere, and back from it.
+"""Back up the served generation to one file, and restore it.
 
-The file is a plain tar archive: unpacked by hand into an empty folder it is an index, too.
+The file is a plain tar archive. Unpacked by hand into an empty folder, it is a valid index.
 """
 
 import io
@@ -30,17 +30,17 @@ from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
 
 MOST_FILES = 100_000
-"""In one archive: those of some fifty million pictures."""
+"""Limit of files in an archive, enough for about fifty million pictures."""
 MEGABYTE = 10**6
 
 
 def backup(index_dir: Path, out: Path, progress: Progress = quiet) -> str:
-    """Writes the served generation, checked, to a file that is not there yet; the generation's name.
+    """Verify the served generation and write it to a new file; returns the generation's name.
 
-    Builds may go on meanwhile. Raises IndexProblem, DiskFull.
+    Builds may run meanwhile. Raises DiskFull, and IndexProblem if `out` exists or the index is damaged.
     """
     if out.exists():
-        raise IndexProblem(f"{out} is there already; choose another name, or move it away.")
+        raise IndexProblem(f"{out} already exists; choose another name, or move it away.")
     while True:
         folder = current_folder(index_dir)
         try:
@@ -49,17 +49,17 @@ def backup(index_dir: Path, out: Path, progress: Progress = quiet) -> str:
         except (IndexProblem, FileNotFoundError):
             if current_folder(index_dir) == folder:
                 raise
-            # else builds went by meanwhile and took it away: there is a newer one
+            # else a build deleted this generation meanwhile: back up the newer one
 
 
 def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
-    """Serves what is in a file that `backup` wrote, as a new generation; its folder.
+    """Restore a backup as a new generation and serve it; returns its folder.
 
-    What is there already is kept, and goes on being served when the file is not whole. Raises IndexProblem,
-    BuildRunning, DiskFull, and what `prepare` raises: then the generation is kept, unserved.
+    Existing generations are kept. If the backup is damaged, the served one does not change. Raises IndexProblem,
+    BuildRunning, DiskFull, and what `prepare` raises; in that case the new generation is kept but not served.
     """
     if not archive.is_file():
-        raise IndexProblem(f"There is no file {archive}.")
+        raise IndexProblem(f"The file {archive} does not exist.")
     with locked(index_dir), _scratch(index_dir) as scratch:
         need_space(index_dir, archive.stat().st_size)
         folder = _unpacked(archive, scratch, progress)
@@ -77,7 +77,7 @@ def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare:
 def _back_up(folder: Path, out: Path, progress: Progress) -> None:
     faults = verify_generation(folder, progress)
     if faults:
-        raise IndexProblem(f"The index was not backed up, for it is damaged: {faults[0].rstrip('.')}.")
+        raise IndexProblem(f"The index is damaged and was not backed up: {faults[0].rstrip('.')}.")
     part = out.with_name(f"{out.name}.{os.getpid()}.part")
     try:
         _write(part, folder, progress)
@@ -104,7 +104,7 @@ def _write(part: Path, folder: Path, progress: Progress) -> None:
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
-    """Without a word about who made it on which machine."""
+    """A tar member without owner, host or time."""
     member = tarfile.TarInfo(name)
     member.size = size
     return member
@@ -112,7 +112,7 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
 
 @contextmanager
 def _scratch(index_dir: Path) -> Iterator[Path]:
-    """A folder beside the generations; should this process be killed, the next build removes it."""
+    """A temporary folder in the index. If this process is killed, the next build removes it."""
     folder = index_dir / f"tmp-{os.getpid()}-{secrets.token_hex(4)}"
     folder.mkdir()
     try:
@@ -122,7 +122,7 @@ def _scratch(index_dir: Path) -> Iterator[Path]:
 
 
 def _unpacked(archive: Path, scratch: Path, progress: Progress) -> Path:
-    """The generation's folder below `scratch`; that it is whole is not sure yet."""
+    """Unpack an archive and check its file names; the generation's folder below `scratch`, not verified yet."""
     try:
         _extract(archive, scratch, progress)
         name = (scratch / "CURRENT").read_text(encoding="utf-8").strip()
@@ -132,17 +132,17 @@ def _unpacked(archive: Path, scratch: Path, progress: Progress) -> Path:
     except (tarfile.TarError, EOFError, ValueError, FileNotFoundError, IndexProblem) as problem:
         raise _refusal(archive, str(problem)) from None
     if not NAME.fullmatch(name) or unpacked != {"CURRENT"} | expected:
-        raise _refusal(archive, "files are missing, or there are others among them")
+        raise _refusal(archive, "files are missing or unexpected")
     return folder
 
 
 def _extract(archive: Path, scratch: Path, progress: Progress) -> None:
-    """Nothing but plain files of the names that a generation has. Raises ValueError, TarError."""
+    """Extract regular files with names of generation files only. Raises ValueError, TarError."""
     total = archive.stat().st_size
-    with tarfile.open(archive, "r:") as tar:  # uncompressed: what comes out is never larger than what goes in
+    with tarfile.open(archive, "r:") as tar:  # uncompressed only, so no archive unpacks to more than its size
         for number, member in enumerate(tar):
             if number >= MOST_FILES or member.issparse() or not (member.isreg() and _has_place(member.name)):
-                raise ValueError(f"{member.name!r} has no place in it")
+                raise ValueError(f"it must not contain {member.name!r}")
             progress("Unpacking (MB)", member.offset // MEGABYTE, total // MEGABYTE)
             tar.extract(member, scratch, filter="data")
 
@@ -153,7 +153,7 @@ def _has_place(name: str) -> bool:
 
 
 def _refusal(archive: Path, reason: str) -> IndexProblem:
-    return IndexProblem(f"{archive} is not a whole backup: {reason.rstrip('.')}. Nothing was changed.")
+    return IndexProblem(f"{archive} is not a complete backup: {reason.rstrip('.')}. Nothing was changed.")
 
 
 def _next_name(index_dir: Path) -> str:

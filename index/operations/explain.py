@@ -1,4 +1,4 @@
-"""Why a picture is found, or why not: what the index and the disk know of it, in sentences."""
+"""Explain why a picture is or is not found, from the index and the gallery folder."""
 
 import difflib
 import os
@@ -27,7 +27,7 @@ Verdict = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is the matter with a picture. `image` is its id in the index, empty where it has none."""
+    """The status of a picture. `image` is its id in the index, or empty."""
 
     verdict: Verdict
     sentences: list[str]
@@ -36,9 +36,9 @@ class Explanation:
 
 
 def explain(index_dir: Path, asked: str) -> Explanation:
-    """`asked` is an id, a path below the gallery, or any path. Raises IndexProblem."""
+    """Explain `asked`: an image id, a path relative to the gallery, or any path. Raises IndexProblem."""
     index = _Index(open_generation(current_folder(index_dir)))
-    places = list(_places(asked, index.root))
+    places = list(_candidate_paths(asked, index.root))
     for place in places:
         number = index.number(place)
         if number is not None:
@@ -53,7 +53,7 @@ def explain(index_dir: Path, asked: str) -> Explanation:
 
 
 class _Index:
-    """The served generation by the names of files."""
+    """The served generation, looked up by file name."""
 
     def __init__(self, generation: Generation) -> None:
         self.generation = generation
@@ -67,13 +67,13 @@ class _Index:
         return self.paths.get(path_bytes(place), self.tables.numbers.get(_id(place)))
 
 
-def _places(asked: str, root: Path) -> Iterator[Path]:
-    """Where below the gallery that may be: taken as a path below it, then as any path."""
+def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
+    """Candidate paths relative to the gallery: `asked` as a relative path, then as any path."""
     given = Path(asked)
     below = Path(os.path.normpath(given))
     if not given.is_absolute() and below.parts[:1] not in ((), ("..",)):
         yield below
-    path = given.absolute().parent.resolve() / given.name  # a link stays what it is, where it is
+    path = given.absolute().parent.resolve() / given.name  # resolve the folder, but not a link itself
     if path.is_relative_to(root) and path != root:
         yield path.relative_to(root)
 
@@ -90,24 +90,24 @@ def _indexed(index: _Index, number: int) -> Explanation:
         f"{printable(entry.image)} is in the index {index.generation.folder.name} of {index.built}: "
         f"{entry.width} x {entry.height} pixels, {len(regions)} regions ({kinds})."
     ]
-    verdict, more = _since(index, entry)
+    verdict, more = _file_status(index, entry)
     return Explanation(verdict, [*said, more], entry.image, regions)
 
 
-def _since(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
+def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
     if not index.root.is_dir():
-        return "gone", f"The gallery folder {index.root} is not there; check that its disk is connected."
+        return "gone", f"The gallery folder {index.root} does not exist; check that its disk is connected."
     path = index.root / os.fsdecode(entry.path)
     try:
         status = path.stat()
     except OSError:
-        return "gone", f"The file is not in {index.root} any more; it is found until the index is built again."
+        return "gone", f"The file is no longer in {index.root}; searches find it until the index is updated."
     found = Found(entry.image, path, status.st_size, status.st_mtime)
     if has_changed(found, entry, index.generation.manifest.created):
-        return "changed", f"The file has changed since, and is searched as it was. {BRING_IN}"
+        return "changed", f"The file has changed since; searches use the old version. {BRING_IN}"
     return "indexed", (
-        "The file has not changed since. Where it ranks depends on the box: "
-        "draw it closer round the object, or list more results (--top 0 lists every picture)."
+        "The file has not changed since. Its rank depends on the box: "
+        "draw it closer around the object, or list more results (--top 0 lists every picture)."
     )
 
 
@@ -115,31 +115,31 @@ def _in_the_folder(index: _Index, place: Path) -> Explanation:
     """A file or folder below the gallery that is not in the index."""
     path, name = index.root / place, printable(str(place))
     if any(part.startswith(".") for part in place.parts):
-        return Explanation("hidden", [f"{name} is hidden: names that begin with a dot are left aside. Rename it."])
+        return Explanation(
+            "hidden", [f"{name} is hidden: files and folders whose name starts with a dot are not indexed. Rename it."]
+        )
     if path.is_dir() and not path.is_symlink():
         return Explanation("folder", [f"{name} is a folder; ask about one of the pictures in it."])
     if not path.name.lower().endswith(SUFFIXES):
-        return Explanation(
-            "no picture", [f"{name} is not taken for a picture: its name must end in {', '.join(SUFFIXES)}."]
-        )
+        return Explanation("no picture", [f"{name} is not indexed: its name must end in {', '.join(SUFFIXES)}."])
     return _not_indexed(index, place, name)
 
 
 def _not_indexed(index: _Index, place: Path, name: str) -> Explanation:
     found, skipped = find_pictures(index.root)
     now = {file.file: file for file in skipped}
-    for above in (place, *place.parents):  # a folder that is a link, or closed, stands for all below it
+    for above in (place, *place.parents):  # a linked or unreadable folder stands for all files below it
         if _id(above) in now:
             return Explanation("skipped", [f"{name} cannot be used: {now[_id(above)].sentence}"])
     by_path = {picture.path.relative_to(index.root.resolve()): picture for picture in found}
     picture = by_path.get(place)
     before = index.skipped.get(picture.id if picture else _id(place))
     if before is None:
-        return Explanation("new", [f"{name} came after the index was built ({index.built}). {BRING_IN}"])
-    return Explanation("skipped", [f"{name} was skipped: {before.sentence}", _another_try(picture, before)])
+        return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
+    return Explanation("skipped", [f"{name} was skipped: {before.sentence}", _retry_sentence(picture, before)])
 
 
-def _another_try(picture: Found | None, before: Skipped) -> str:
+def _retry_sentence(picture: Found | None, before: Skipped) -> str:
     if before.reason in OF_THE_FILE:
         return "Every build tries it again."
     if picture is None or (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
@@ -148,11 +148,13 @@ def _another_try(picture: Found | None, before: Skipped) -> str:
 
 
 def _outside(index: _Index, path: Path) -> Explanation:
-    said = [f"{printable(str(path))} does not lie in the gallery {index.root}, and nothing else is indexed."]
-    return Explanation("outside", said + [f"The same picture is indexed as {same}." for same in _twins(index, path)])
+    said = [f"{printable(str(path))} is outside the gallery {index.root}, so it is not indexed."]
+    return Explanation(
+        "outside", said + [f"The same picture is indexed as {same}." for same in _same_contents(index, path)]
+    )
 
 
-def _twins(index: _Index, path: Path) -> list[str]:
+def _same_contents(index: _Index, path: Path) -> list[str]:
     if not path.is_file():
         return []
     wanted = file_sha256(path)
@@ -161,17 +163,19 @@ def _twins(index: _Index, path: Path) -> list[str]:
 
 
 def _missing(index: _Index, asked: str) -> Explanation:
-    said = [f"There is no file {printable(asked)}, neither in the gallery {index.root} nor from here."]
+    said = [
+        f"The file {printable(asked)} does not exist, neither in the gallery {index.root} nor in the current folder."
+    ]
     if not index.root.is_dir():
-        said.append(f"The gallery folder {index.root} is not there; check that its disk is connected.")
-    near = _near(asked, index.tables.ids)
+        said.append(f"The gallery folder {index.root} does not exist; check that its disk is connected.")
+    near = _similar_ids(asked, index.tables.ids)
     if near:
-        said.append(f"The index has {', '.join(map(printable, near))}.")
+        said.append(f"Similar names in the index: {', '.join(map(printable, near))}.")
     return Explanation("missing", said)
 
 
-def _near(asked: str, ids: list[str]) -> list[str]:
-    """Of the same name in another folder; else of a name that is spelled much alike."""
+def _similar_ids(asked: str, ids: list[str]) -> list[str]:
+    """Ids with the same file name in other folders, else ids spelled similarly."""
     name = asked.rpartition("/")[2].casefold()
     same = [image for image in ids if image.rpartition("/")[2].casefold() == name]
     return (same or difflib.get_close_matches(asked, ids, NEAR))[:NEAR]

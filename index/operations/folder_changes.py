@@ -1,4 +1,4 @@
-"""How the gallery folder differs from what was indexed of it."""
+"""Compare the gallery folder with the index: new, changed and missing images."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,12 @@ from retrieval.printable_names import printable
 from retrieval.types import Progress, quiet
 
 EXAMPLES = 3
-BRING_IN = "boxfind build brings the index up to date."
+BRING_IN = "Run boxfind build to update the index."
 
 
 @dataclass(frozen=True, slots=True)
 class FolderChanges:
-    """Names of pictures, in order: not in the index yet, changed since, in the index but not in the folder."""
+    """Sorted image ids: not indexed yet, changed since, indexed but no longer in the folder."""
 
     new: list[str]
     changed: list[str]
@@ -28,7 +28,7 @@ class FolderChanges:
 
 
 def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChanges:
-    """Compares the gallery with a whole generation of it; a file that was touched is read. Raises GalleryProblem."""
+    """Compare the gallery with an intact generation. Touched files are read. Raises GalleryProblem."""
     manifest = read_manifest(folder)
     root = Path(manifest.gallery).resolve()
     indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
@@ -48,7 +48,7 @@ def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChang
 
 
 def folder_change_sentences(index_dir: Path, progress: Progress = quiet) -> list[str]:
-    """What of a whole index does not fit this program or its folder; none is the good answer."""
+    """Sentences on how an intact index differs from the program's recipe and from its folder; empty if it does not."""
     folder = current_folder(index_dir)
     manifest = read_manifest(folder)
     problem = recipe_problem(manifest.recipe)
@@ -68,7 +68,7 @@ def folder_change_sentences(index_dir: Path, progress: Progress = quiet) -> list
 
 
 def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
-    """Whether a file holds other bytes than when it was indexed; it is read only where size and time leave a doubt."""
+    """Whether a file's contents changed since indexing. The file is read only if size and mtime cannot decide."""
     if picture.bytes != entry.bytes:
         return True
     if picture.mtime == entry.mtime < built.timestamp() - MTIME_MARGIN:
@@ -80,7 +80,7 @@ def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
 
 
 def is_other_file(picture: Found, skipped: Skipped) -> bool:
-    """Whether a file that was skipped is another one by now. Of some, size and time could not be had."""
+    """Whether a skipped file has changed, by size and mtime; False if these were unknown."""
     known = skipped.bytes or skipped.mtime
     return bool(known) and (picture.bytes, picture.mtime) != (skipped.bytes, skipped.mtime)
 

@@ -1,4 +1,4 @@
-"""The generations that an index keeps, as an operator sees them, and going back to an earlier one."""
+"""List the generations of an index, and roll back to an earlier one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from retrieval.types import Progress, quiet
 
 @dataclass(frozen=True, slots=True)
 class StoredGeneration:
-    """One generation on disk; `problem` says what is wrong with it, and of some only the name can be told."""
+    """A generation on disk. `problem` says what is wrong; without a readable manifest only name and size are known."""
 
     name: str
     served: bool
@@ -32,16 +32,16 @@ class StoredGeneration:
 
 
 def stored_generations(index_dir: Path, thorough: bool = False, progress: Progress = quiet) -> list[StoredGeneration]:
-    """All of them, the oldest first; `thorough` reads every byte. Raises IndexProblem when there is none."""
+    """All generations, oldest first. `thorough` reads every byte. Raises IndexProblem if there is none."""
     folders = generations(index_dir)
     if not folders:
-        read_manifest(current_folder(index_dir))  # says what is the matter
+        read_manifest(current_folder(index_dir))  # raises the reason
     served = served_name(index_dir)
     return [_stored(folder, folder.name == served, thorough, progress) for folder in folders]
 
 
 def served_name(index_dir: Path) -> str:
-    """The generation that CURRENT names; empty when it names none."""
+    """Name of the generation in CURRENT, or ""."""
     try:
         return current_folder(index_dir).name
     except IndexProblem:
@@ -49,12 +49,12 @@ def served_name(index_dir: Path) -> str:
 
 
 def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
-    """Serves the generation called `to`, or the last whole one before the one that is served; its folder.
+    """Serve the generation called `to`, or the newest intact one before the served one; returns its folder.
 
-    Raises IndexProblem when there is none, or it is damaged, BuildRunning, and what `prepare` raises.
+    Raises IndexProblem if it is missing or damaged, BuildRunning, and what `prepare` raises.
     """
     if not generations(index_dir):
-        raise IndexProblem(f"There is no generation in {index_dir} to go back to.")
+        raise IndexProblem(f"There is no generation in {index_dir} to roll back to.")
     with locked(index_dir):
         folder = _named(index_dir, to, progress) if to else _last_whole(_before(index_dir), index_dir, progress)
         prepare(folder)
@@ -82,12 +82,12 @@ def _wrong_sizes(folder: Path) -> list[str]:
         if not path.is_file():
             faults.append(f"{name} is missing")
         elif path.stat().st_size != facts.bytes:
-            faults.append(f"{name} is not what was written")
+            faults.append(f"{name} differs from what was written")
     return faults
 
 
 def _before(index_dir: Path) -> list[Path]:
-    """The generations before the served one; all of them when none is."""
+    """The generations before the served one; all if none is served."""
     folders, served = generations(index_dir), served_name(index_dir)
     names = [folder.name for folder in folders]
     return folders[: names.index(served)] if served in names else folders
@@ -97,14 +97,14 @@ def _last_whole(folders: list[Path], index_dir: Path, progress: Progress) -> Pat
     for folder in reversed(folders):
         if not verify_generation(folder, progress):
             return folder
-    kind = "whole generation" if folders else "generation"
-    raise IndexProblem(f"There is no earlier {kind} in {index_dir} to go back to; nothing was changed.")
+    kind = "intact generation" if folders else "generation"
+    raise IndexProblem(f"There is no earlier {kind} in {index_dir} to roll back to. Nothing was changed.")
 
 
 def _named(index_dir: Path, name: str, progress: Progress) -> Path:
     folders = {folder.name: folder for folder in generations(index_dir)}
     if name not in folders:
-        raise IndexProblem(f"There is no generation {name!r} in {index_dir}; there are: {', '.join(folders)}.")
+        raise IndexProblem(f"There is no generation {name!r} in {index_dir}; choose one of {', '.join(folders)}.")
     faults = verify_generation(folders[name], progress)
     if faults:
         raise IndexProblem(f"{name} is damaged and cannot be served: {faults[0].rstrip('.')}. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Pictures taken out of the gallery folder from outside: they are moved aside, never destroyed."""
+"""Remove images from the gallery folder by moving them aside; nothing is deleted."""
 
 import os
 import secrets
@@ -13,27 +13,31 @@ from retrieval.printable_names import shown
 
 
 def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
-    """Moves a picture from the gallery folder `root` to a new folder below `aside`; where it lies then.
+    """Move an image from the gallery folder `root` to a new folder below `aside`; returns its new path.
 
-    `gallery`: what is indexed of it. Raises UnknownPicture, PictureGone when there is no such file any more, DiskFull,
-    and GalleryProblem when it is a link or cannot be moved.
+    `gallery` is the index of the folder. Raises UnknownPicture, PictureGone if the file no longer exists, DiskFull,
+    and GalleryProblem if it is a link or cannot be moved.
     """
     path = os.fsdecode(gallery.entry(image).path)
     file = root / path
     if not file.is_file():
-        raise PictureGone(f"{shown(image)} is not in the gallery folder any more.")
+        raise PictureGone(f"{shown(image)} is no longer in the gallery folder.")
     if file.is_symlink() or not file.resolve().is_relative_to(root.resolve()):
-        raise GalleryProblem(f"{shown(image)} is a link to another file; whoever runs this program can take it away.")
+        raise GalleryProblem(
+            f"{shown(image)} is a link to another file; ask the operator of this program to remove it."
+        )
     place = aside / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     target = place / path
     try:
         target.parent.mkdir(parents=True)
         shutil.move(file, target)
     except OSError as error:
-        if file.is_file():  # what could be copied, but not taken away, stays only where it was
+        if file.is_file():  # copied but not deleted: drop the copy
             shutil.rmtree(place, ignore_errors=True)
         if error.errno in FULL:
-            raise DiskFull(f"There is no room to put {shown(image)} aside; make room and try again.") from None
+            raise DiskFull(
+                f"The disk is full, so {shown(image)} was not removed; free some space and try again."
+            ) from None
         raise GalleryProblem(
             f"{shown(image)} cannot be moved: {error.strerror}. Allow this program to write to the gallery folder."
         ) from None

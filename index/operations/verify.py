@@ -1,4 +1,4 @@
-"""A generation becomes sentences about what is wrong with it; none is the good answer."""
+"""Verify a generation: file hashes, table consistency and vector invariants."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,21 +22,21 @@ from retrieval.types import Progress, quiet
 
 UNIT_TOLERANCE = 1e-3
 SORTED = 10_000
-"""Vectors of which it is checked that they lie in the right cells."""
+"""Number of vectors whose cell is checked."""
 SLICES = (("thumbnail", "thumb"), ("keypoints", "keypoints"))
-"""What is kept of a picture as a slice of a file, and how the columns of the catalogue begin that say where."""
+"""Kinds of blobs, and the prefix of their columns in images.parquet."""
 
 
 def verify(index_dir: Path, progress: Progress = quiet) -> list[str]:
-    """Checks the served generation: files against the manifest, tables against each other, vectors against the rules.
+    """Check the served generation: file hashes, tables and vectors; one sentence per fault, empty if intact.
 
-    Raises IndexProblem when there is no index to check.
+    Raises IndexProblem if there is no index.
     """
     return verify_generation(current_folder(index_dir), progress)
 
 
 def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
-    """The same of any generation, served or not."""
+    """Like `verify`, for any generation."""
     try:
         damaged = file_faults(folder, read_manifest(folder), progress)
         return [f"{fault}." for fault in damaged] or _broken_rules(open_generation(folder))
@@ -45,7 +45,7 @@ def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
 
 
 def file_faults(folder: Path, manifest: Manifest, progress: Progress = quiet) -> list[str]:
-    """What is wrong with each file that is missing or is not what was written; every byte is read."""
+    """One line per file that is missing or differs from the manifest. Reads every byte."""
     faults = []
     for number, (name, facts) in enumerate(manifest.files.items(), start=1):
         faults += check_files(folder, manifest.model_copy(update={"files": {name: facts}}))
@@ -54,19 +54,19 @@ def file_faults(folder: Path, manifest: Manifest, progress: Progress = quiet) ->
 
 
 def remarks(index_dir: Path) -> list[str]:
-    """What is worth knowing and no fault: what builds left behind, files that do not belong to the index."""
+    """Remarks that are not faults: a running build, leftovers of builds, unknown files."""
     said = []
     left = sorted(path.name for path in index_dir.glob("tmp-*"))
     state = build_state(index_dir)
     if state is not None and state.state == "running":
-        said.append(f"A build is at work on this index (process {state.pid}).")
+        said.append(f"A build of this index is running (process {state.pid}).")
     elif left:
-        said.append(f"{', '.join(left)} was left by a build that was stopped; the next build removes it.")
+        said.append(f"Left over from an interrupted build: {', '.join(left)}. The next build removes it.")
     folder = current_folder(index_dir)
     ours = {"manifest.json", *read_manifest(folder).files} if (folder / "manifest.json").is_file() else set()
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return said + [
-        f"{name} in {folder.name} is no part of the index and is never opened." for name in names if name not in ours
+        f"{name} in {folder.name} is not part of the index and is ignored." for name in names if name not in ours
     ]
 
 
@@ -77,9 +77,9 @@ def _broken_rules(generation: Generation) -> list[str]:
 def _vectors(generation: Generation) -> Iterator[str]:
     lengths = np.linalg.norm(generation.vectors, axis=1)
     if not np.isfinite(lengths).all():
-        yield "Some vectors hold values that are not numbers."
+        yield "Some vectors contain NaN or infinite values."
     elif np.any(np.abs(lengths - 1) > UNIT_TOLERANCE):
-        yield f"{np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)} vectors do not have length 1."
+        yield f"Vectors that do not have length 1: {np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)}."
 
 
 def _cells(generation: Generation) -> Iterator[str]:
@@ -91,16 +91,16 @@ def _cells(generation: Generation) -> Iterator[str]:
     further = np.einsum("nd,nd->n", vectors[rows], nearest - cells.centroids[cells.of_row[rows]])
     wrong = np.count_nonzero(further > UNIT_TOLERANCE)
     if wrong:
-        yield f"{wrong} of {len(rows)} vectors lie in the wrong cells and may not be found."
+        yield f"Vectors in the wrong cell, which searches may miss: {wrong} of {len(rows)} checked."
 
 
 def _pictures(generation: Generation) -> Iterator[str]:
     outside = _boxes_outside(generation.tables)
     if outside:
-        yield f"{outside} regions do not lie inside their pictures."
+        yield f"Regions that are not inside their picture: {outside}."
     without = len(generation.tables.ids) - len(np.unique(generation.tables.image_of_row))
     if without:
-        yield f"{without} pictures have no region and can never be found."
+        yield f"Pictures without a region, which searches never find: {without}."
 
 
 def _boxes_outside(tables: Tables) -> int:
@@ -117,10 +117,10 @@ def _slices(generation: Generation) -> Iterator[str]:
         starts, lengths = (images[f"{columns}_{column}"].to_numpy() for column in ("start", "bytes"))
         wrong = (starts < 0) | (lengths < 0) | (starts > sizes - lengths)
         if wrong.any():
-            yield f"The {what} of {np.count_nonzero(wrong)} pictures cannot be where the index says."
+            yield f"Pictures with a wrong {what} location: {np.count_nonzero(wrong)}."
 
 
 def _skipped(generation: Generation) -> Iterator[str]:
     listed, counted = len(read_skipped(generation.folder)), generation.manifest.counts.skipped
     if listed != counted:
-        yield f"The manifest counts {counted} skipped files, the list has {listed}."
+        yield f"Skipped files: {counted} in the manifest, but {listed} in the list."

@@ -1,1 +1,1 @@
-"""The index on disk: generations, their tables and files, and the gallery folder."""
+"""The index on disk: generations, their tables and files. The gallery folder scan."""

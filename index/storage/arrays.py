@@ -14,35 +14,35 @@ from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import ClassScores, Vectors
 
 CLASSES = 1000
-"""Of ImageNet."""
+"""Number of ImageNet classes."""
 MOST_SIMILAR = 1.001
-"""Unit vectors are no more similar than 1, give or take the rounding."""
+"""Upper limit of the cosine of two unit vectors, with a margin for rounding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Which cell each vector lies in: the one whose centroid is most similar."""
+    """IVF cells: each vector belongs to the cell with the most similar centroid."""
 
     centroids: Vectors
     """(C, D), unit length."""
     of_row: NDArray[np.uint16]
-    """(N,)"""
+    """(N,), the cell of each vector row."""
     probes: int
-    """How many cells a search for the ten nearest looks into."""
+    """Number of cells a search for the ten nearest rows probes."""
     learned: int
-    """How many vectors there were when the centroids were found."""
+    """Number of vectors when the centroids were trained."""
 
 
 def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
-    """vectors.npy of that size, to be filled in; it lies on disk and not in memory."""
+    """Create vectors.npy, memory-mapped and writable -> (rows, dimensions) float32."""
     if rows == 0:
         raise ValueError("a generation has at least one vector")
     return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
 
 
 def new_class_scores(folder: Path, rows: int, top: int) -> ClassScores:
-    """classes.npy and shares.npy for so many classes a region, to be filled in; on disk as well."""
-    if top == 0:  # there is nothing to map
+    """Create classes.npy and shares.npy, memory-mapped and writable -> (rows, top) each."""
+    if top == 0:  # an empty file cannot be mapped
         class_scores = ClassScores.unknown(rows)
         np.save(folder / "classes.npy", class_scores.classes)
         np.save(folder / "shares.npy", class_scores.shares)
@@ -54,16 +54,16 @@ def new_class_scores(folder: Path, rows: int, top: int) -> ClassScores:
 
 
 def read_vectors(folder: Path, rows: int) -> Vectors:
-    """(N, D) float32, read-only; only what is looked at comes into memory. Raises ValueError where it is none."""
+    """Memory-map vectors.npy -> (N, D) float32, read-only. Raises ValueError if the file is invalid."""
     return _read_rows(folder / "vectors.npy", rows, np.dtype(np.float32))
 
 
 def read_class_scores(folder: Path, rows: int) -> ClassScores:
-    """What each region was taken for, read-only. Raises ValueError where a class is none of the thousand."""
+    """Memory-map the class scores, read-only. Raises ValueError if the files are invalid or a class is out of range."""
     classes = _read_rows(folder / "classes.npy", rows, np.dtype(np.int16))
     shares = _read_rows(folder / "shares.npy", rows, np.dtype(np.float16))
     if classes.shape != shares.shape or (classes.size and not 0 <= classes.min() <= classes.max() < CLASSES):
-        raise ValueError("classes.npy and shares.npy do not fit together")
+        raise ValueError("classes.npy and shares.npy are inconsistent")
     return ClassScores(classes, shares)
 
 
@@ -77,11 +77,11 @@ def write_whitening(folder: Path, whitening: Whitening) -> None:
 
 
 def read_whitening(folder: Path) -> Whitening:
-    """How the generation's vectors were whitened."""
+    """Raises ValueError if the arrays are inconsistent."""
     arrays = _read_npz(folder / "whitening.npz")
     whitening = Whitening(str(arrays["kind"]), arrays["mean"], arrays["projection"])
     if whitening.mean.ndim != 1 or whitening.projection.shape[:1] != whitening.mean.shape:
-        raise ValueError("whitening.npz does not fit together")
+        raise ValueError("whitening.npz is inconsistent")
     return whitening
 
 
@@ -95,16 +95,16 @@ def write_neighbours(folder: Path, neighbours: Neighbours) -> None:
 
 
 def read_neighbours(folder: Path, rows: int) -> Neighbours:
-    """Raises ValueError where they cannot be those of so many vectors: a wrong place would read foreign memory."""
+    """Raises ValueError if the arrays do not match `rows` vectors: a wrong row number would read foreign memory."""
     arrays = _read_npz(folder / "neighbours.npz")
     found = Neighbours(arrays["nodes"], arrays["nearest"].astype(np.int64), arrays["similarities"])
     fits = arrays["nearest"].dtype == np.int32 and found.nodes.dtype == np.int64 and found.nodes.ndim == 1
     nodes, nearest, similarities = found.nodes, found.nearest, found.similarities
     fits = fits and nearest.ndim == 2 and len(nearest) == len(nodes) and similarities.shape == nearest.shape
     if not fits or similarities.dtype != np.float32 or not (np.abs(similarities) < MOST_SIMILAR).all():
-        raise ValueError("neighbours.npz does not fit together")
+        raise ValueError("neighbours.npz is inconsistent")
     if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
-        raise ValueError("neighbours.npz does not fit the vectors")
+        raise ValueError("neighbours.npz does not match the vectors")
     return found
 
 
@@ -119,54 +119,54 @@ def write_cells(folder: Path, cells: Cells) -> None:
 
 
 def read_cells(folder: Path, rows: int, dimensions: int) -> Cells:
-    """Raises ValueError where they cannot be those of so many vectors: a wrong cell would read foreign memory."""
+    """Raises ValueError if the arrays do not match `rows` vectors: a wrong cell number would read foreign memory."""
     arrays = _read_npz(folder / "cells.npz")
     centroids, of_row, probes, learned = (arrays[name] for name in ("centroids", "of_row", "probes", "learned"))
     fits = centroids.dtype == np.float32 and centroids.shape[1:] == (dimensions,) and np.isfinite(centroids).all()
     fits = fits and of_row.dtype == np.uint16 and of_row.shape == (rows,)
     if not fits or of_row.max() >= len(centroids):
-        raise ValueError("cells.npz does not fit the vectors")
+        raise ValueError("cells.npz does not match the vectors")
     fits = all(number.dtype == np.int64 and number.shape == () for number in (probes, learned))
     if not fits or not 1 <= probes <= len(centroids) or learned < 1:
-        raise ValueError("cells.npz does not fit together")
+        raise ValueError("cells.npz is inconsistent")
     return Cells(centroids, of_row, int(probes), int(learned))
 
 
 def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:
-    """A table of so many rows, mapped into memory."""
+    """Memory-map a two-dimensional .npy file. Raises ValueError for another shape, dtype or file size."""
     with path.open("rb") as file:
         shape, dtype = _read_header(file, path.name)
         start = file.tell()
     size = start + dtype.itemsize * math.prod(shape)
     if dtype != wanted or len(shape) != 2 or shape[0] != rows or path.stat().st_size != size:
-        raise ValueError(f"{path.name} does not fit its manifest")
+        raise ValueError(f"{path.name} does not match the manifest")
     if not math.prod(shape):
         return np.zeros(shape, dtype)
     return np.asarray(np.memmap(path, dtype, "r", start, shape))
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """Its arrays by name; what they say of their size is believed only when so many bytes are there."""
+    """Read an .npz file -> arrays by name. Raises ValueError if a declared size exceeds the bytes in the file."""
     with ZipFile(path) as archive:
         return {Path(info.filename).stem: _read_member(archive, info, path) for info in archive.infolist()}
 
 
 def _read_member(archive: ZipFile, info: ZipInfo, path: Path) -> NDArray[Any]:
     if info.compress_type != ZIP_STORED or info.file_size > path.stat().st_size:
-        raise ValueError(f"{path.name} is not as it was written")
+        raise ValueError(f"{path.name} is not in the expected format")
     with archive.open(info) as member:
         shape, dtype = _read_header(member, path.name)
         data = member.read()
     if math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError(f"{path.name} is not as it was written")
+        raise ValueError(f"{path.name} is not in the expected format")
     return np.frombuffer(data, dtype).reshape(shape)
 
 
 def _read_header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """What the array says of itself, before a byte of it is read."""
+    """Read the shape and dtype of an .npy file. Raises ValueError for unsupported formats."""
     if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError(f"{name} is not as it was written")
+        raise ValueError(f"{name} is not in the expected format")
     shape, columns_first, dtype = np.lib.format.read_array_header_1_0(file)
     if columns_first or dtype.hasobject:
-        raise ValueError(f"{name} is not as it was written")
+        raise ValueError(f"{name} is not in the expected format")
     return shape, dtype

@@ -1,4 +1,4 @@
-"""Thumbnails and keypoints in a generation: many to a file; files that stay are shared with the generation before."""
+"""Blob files of thumbnails and keypoints, many images to a file, hard-linked between generations."""
 
 import os
 import shutil
@@ -11,15 +11,15 @@ from index.storage.generation import SLICED, FileFacts, Generation
 from index.storage.tables import ImageEntry
 
 PICTURES_PER_FILE = 1000
-"""Of which thumbnails, or keypoints, stand in one file."""
+"""Images per blob file."""
 FEWEST = 500
-"""Pictures that a file must still be needed for; else they move to a new one, and small files do not pile up."""
+"""A blob file with fewer live images is not shared; they are copied to a new file, so small files do not pile up."""
 NEEDED = 0.75
-"""The share of a file's bytes that must still be needed, likewise."""
+"""A blob file with a smaller share of live bytes is not shared."""
 
 
 class BlobWriter:
-    """Writes the two files that the next pictures go to, and new ones when those are full."""
+    """Appends to a thumbnail and a keypoint file, and starts new ones every PICTURES_PER_FILE images."""
 
     def __init__(self, folder: Path, taken: Iterable[str] = ()) -> None:
         self._folder = folder
@@ -27,7 +27,7 @@ class BlobWriter:
         self._pictures = PICTURES_PER_FILE
 
     def add(self, entry: ImageEntry, thumbnail: bytes, keypoints: bytes) -> ImageEntry:
-        """The entry with the places of both."""
+        """Append both blobs; the entry with their locations."""
         if self._pictures == PICTURES_PER_FILE:
             self._number, self._pictures = self._number + 1, 0
         self._pictures += 1
@@ -43,7 +43,7 @@ class BlobWriter:
         )
 
     def _append(self, name: str, data: bytes) -> int:
-        """Where in the file the data now stands."""
+        """Append data to a file; its offset."""
         with (self._folder / name).open("ab") as file:
             start = file.tell()
             file.write(data)
@@ -51,8 +51,10 @@ class BlobWriter:
 
 
 def worth_sharing(generation: Generation, needed: Iterable[ImageEntry]) -> dict[str, FileFacts]:
-    """The files of a generation that hold mostly what is still needed, by name; always the thumbnails and the keypoints
-    of the same pictures."""
+    """The blob files of a generation that hold mostly live data, by name.
+
+    A thumbnail file and the keypoint file of the same images are kept or dropped together.
+    """
     size: defaultdict[str, int] = defaultdict(int)
     pictures: defaultdict[str, int] = defaultdict(int)
     for entry in needed:
@@ -68,7 +70,7 @@ def worth_sharing(generation: Generation, needed: Iterable[ImageEntry]) -> dict[
 
 
 def share(name: str, before: Path, folder: Path) -> None:
-    """The file becomes part of the new generation without a byte being copied, where the disk can do that."""
+    """Hard-link a blob file into the new generation, or copy it if the disk has no hard links."""
     try:
         os.link(before / name, folder / name)
     except OSError:

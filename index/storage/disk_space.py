@@ -1,4 +1,4 @@
-"""A disk that is too small becomes one clear sentence, before the work where that can be foreseen."""
+"""Check free disk space, and turn disk-full errors into DiskFull."""
 
 import errno
 import shutil
@@ -10,22 +10,23 @@ from pathlib import Path
 from retrieval.errors import DiskFull
 
 SPARE = 1.3
+"""Safety factor on estimated sizes."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def need_space(folder: Path, size: int) -> None:
-    """Raises DiskFull when the disk of a folder has not so many bytes, and a third more, to give."""
+    """Raise DiskFull unless the folder's disk has `size` bytes free, with a 30 % margin."""
     free = shutil.disk_usage(folder).free
     if free < SPARE * size:
         raise DiskFull(
-            f"The new index needs about {_text(SPARE * size)}, but {folder} has only {_text(free)} free. Make room "
-            "there, or put the index on another disk. What is served stays as it is."
+            f"The new index needs about {_text(SPARE * size)}, but {folder} has only {_text(free)} free. Free some "
+            "space, or put the index on another disk. The served index is unchanged."
         )
 
 
 @contextmanager
 def room_in(folder: Path) -> Iterator[None]:
-    """What the operating system says of a full disk becomes DiskFull."""
+    """Turn disk-full errors of the operating system and SQLite into DiskFull."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
@@ -36,8 +37,8 @@ def room_in(folder: Path) -> Iterator[None]:
             raise
         free = _text(shutil.disk_usage(folder).free)
         raise DiskFull(
-            f"There is no more room for the index: {folder} has {free} free. Make room there, or put the index on "
-            "another disk. What is served stays as it is, and what was done is kept for the next build."
+            f"The disk is full: {folder} has {free} free. Free some space, or put the index on another disk. The "
+            "served index is unchanged, and the next build continues from here."
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What systems do differently with files: syncing them, and replacing one that others read."""
+"""Sync and atomically replace files on POSIX and Windows."""
 
 import os
 import sys
@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 
 TRIES, PAUSE = 20, 0.05
-"""How often a file is replaced where Windows refuses, and the seconds between: readers hold it for an instant."""
+"""Retries on Windows and seconds between them: a file cannot be replaced while a reader has it open."""
 
 
 def sync(path: Path) -> None:
-    """Returns once a file, or the names in a folder, are on the disk. Windows cannot sync folders."""
+    """Flush a file, or the entries of a folder, to disk. Windows cannot sync folders."""
     if sys.platform != "win32":
         handle = os.open(path, os.O_RDONLY)
     elif path.is_file():
-        handle = os.open(path, os.O_RDWR)  # else fsync is refused
+        handle = os.open(path, os.O_RDWR)  # fsync requires a writable handle
     else:
         return
     try:
@@ -24,7 +24,7 @@ def sync(path: Path) -> None:
 
 
 def replace_file(part: Path, target: Path) -> None:
-    """Gives a file the name of another one, at once. Windows refuses as long as somebody reads that one."""
+    """Replace `target` with `part` atomically. Retries on Windows while a reader has `target` open."""
     for _ in range(TRIES if sys.platform == "win32" else 0):
         try:
             os.replace(part, target)

@@ -1,23 +1,23 @@
-"""The index on disk: complete, checksummed generations that are never edited, and CURRENT, which names the one served.
+"""The index on disk: immutable, checksummed generations, and CURRENT, which names the served one.
 
 INDEX_DIR/
   CURRENT                  name of the served generation, replaced atomically
   gen-000007-3f9c/
     vectors.npy            (N, D) float32
-    regions.parquet        vector row -> image, box, kind, score and label of its finder
-    classes.npy shares.npy (N, T) int16 and float16: the likeliest classes of each region and how likely they are
-    images.parquet         image -> file, size, time, sha256, where its thumbnail and keypoints lie
+    regions.parquet        vector row -> image, box, kind, and score and label from its detector
+    classes.npy shares.npy (N, T) int16, float16: the most probable classes of each region, their probabilities
+    images.parquet         image -> file, size, mtime, sha256, location of thumbnail and keypoints
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
-    neighbours.npz         the regions of other images that each region resembles most: nodes, nearest, similarities
-    cells.npz              of large indexes: centroids (C, D) of cells of similar vectors, the cell of each vector
-    thumbs/0000.jpgs …     JPEG thumbnails one after the other, many to a file
-    keypoints/0000.bin …   keypoints for geometric verification, the same way
+    neighbours.npz         most similar regions in other images: nodes, nearest, similarities
+    cells.npz              large indexes only: IVF centroids (C, D), the cell of each vector
+    thumbs/0000.jpgs …     JPEG thumbnails, concatenated
+    keypoints/0000.bin …   keypoints for geometric verification, concatenated
     manifest.json          format, recipe, counts, background scores, sha256 of every other file; written last
-  build.lock build.json build.log journal.sqlite tmp-…   of the build that runs, or ran last
+  build.lock build.json build.log journal.sqlite tmp-…   of the running or last build
 
-Files of thumbs/ and keypoints/ that stay the same are hard links to those of the generation before, where the disk
-has hard links.
+Unchanged files of thumbs/ and keypoints/ are hard links to those of the previous generation, or copies if the disk has
+no hard links.
 """
 
 import json
@@ -50,15 +50,15 @@ from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import ClassScores, Vectors
 
 Prepare = Callable[[Path], None]
-"""What has to be done with a complete generation before it is served; it raises when that is not possible."""
+"""Called with a complete generation before it is served; raises to prevent that."""
 FORMAT = 5
 RENAMED_SINCE_4 = {"fine": "mid_layer_weight", "distinct": "dedup_similarity", "finders": "detectors"}
-"""Fields of the recipe, which lacks `keypoints` in format 4; that also calls the background scores `null`."""
+"""Recipe fields renamed since format 4, which also lacks `keypoints` and calls the background scores `null`."""
 SLICED = ("thumbs", "keypoints")
-"""Folders of files that are read a slice at a time; their contents are checked by verify and build, not on opening."""
+"""Folders of blob files, read in slices. Their contents are checked by verify and build, not on opening."""
 NAME = re.compile(r"gen-(\d{6,})-[0-9a-f]{4}")
 FILE = re.compile(r"[a-z]+\.(npy|npz|parquet)|(thumbs|keypoints)/\d{4,}\.(jpgs|bin)")
-REBUILD = "Build it again: boxfind build --gallery DIR --index DIR."
+REBUILD = "Rebuild it: boxfind build --gallery DIR --index DIR."
 SKIPPED_COLUMNS = pa.schema(
     [
         ("file", pa.string()),
@@ -86,7 +86,7 @@ class Counts(_Frozen):
 
 
 class Changes(_Frozen):
-    """What a build did to the pictures of the generation before."""
+    """Number of pictures a build added, changed, removed and kept."""
 
     added: int = 0
     changed: int = 0
@@ -95,36 +95,36 @@ class Changes(_Frozen):
 
 
 class Version(_Frozen):
-    """All that is sure of a manifest before it is known which version of the format it has."""
+    """The field every manifest has, whatever the version of its format."""
 
     format: int
 
 
 def _ours(name: str) -> str:
     if not FILE.fullmatch(name):
-        raise ValueError(f"no file of an index is called {name!r}")
+        raise ValueError(f"{name!r} is not a file name of an index")
     return name
 
 
 class Manifest(Version):
     recipe: Recipe
     gallery: str
-    """The folder it was built from."""
+    """The folder that was indexed."""
     created: datetime
     counts: Counts
     changes: Changes
     learned: int
-    """How many pictures the whitening was learned from."""
+    """Number of pictures the whitening was learned from; 0 if it came with the weights."""
     background: BackgroundScores
-    """What images score that do not hold what is asked for."""
+    """Score distribution of images that do not contain the query object."""
     note: str
-    """A sentence for users of this index; empty when there is nothing to say."""
+    """A sentence for users of this index; may be empty."""
     files: dict[Annotated[str, AfterValidator(_ours)], FileFacts]
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One complete build, read and checked."""
+    """A complete generation, opened and checked."""
 
     folder: Path
     manifest: Manifest
@@ -134,22 +134,22 @@ class Generation:
     neighbours: Neighbours
     class_scores: ClassScores
     cells: Cells | None = None
-    """Only of indexes that are large, or that were built to be searched by them."""
+    """None unless the index is large or was built with the store "cells"."""
 
 
 def generations(index_dir: Path) -> list[Path]:
-    """The folders of all sealed generations, whole or not, in the order they were made."""
+    """Folders of all published generations, damaged ones included, oldest first."""
     found = [path for path in index_dir.glob("gen-*") if NAME.fullmatch(path.name) and path.is_dir()]
     return sorted(found, key=_number)
 
 
 def current_folder(index_dir: Path) -> Path:
-    """The generation that CURRENT names. Raises IndexProblem when there is none."""
+    """Folder of the generation that CURRENT names. Raises IndexProblem if there is none."""
     try:
         name = (index_dir / "CURRENT").read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise IndexProblem(
-            f"There is no index in {index_dir} yet; boxfind build --gallery DIR --index DIR makes one."
+            f"There is no index in {index_dir} yet; run boxfind build --gallery DIR --index DIR."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise IndexProblem(f"The index in {index_dir} cannot be read: {error}.") from None
@@ -159,20 +159,20 @@ def current_folder(index_dir: Path) -> Path:
 
 
 def served_generation(index_dir: Path) -> tuple[Generation, str]:
-    """The current generation; where it is damaged the last good one before it. And a sentence about the damage, or "".
+    """The current generation, or the newest intact one if it is damaged; and a sentence about the damage, or "".
 
-    Raises IndexProblem when there is none to serve.
+    Raises IndexProblem if no generation can be served.
     """
     name = _current_name(index_dir)
     try:
         generation = open_generation(current_folder(index_dir))
     except IndexProblem as problem:
-        if name != _current_name(index_dir):  # builds went by meanwhile, and took it away
+        if name != _current_name(index_dir):  # a build has replaced it meanwhile
             return served_generation(index_dir)
         return _last_good(index_dir, name, problem)
     sliced = {name: facts for name, facts in generation.manifest.files.items() if name.startswith(SLICED)}
     if any(_fault(generation.folder / name, facts, only_size=True) for name, facts in sliced.items()):
-        return generation, "Thumbnails or details of some pictures are damaged; an update of the index repairs them."
+        return generation, "Thumbnails or keypoints of some pictures are damaged; update the index to repair them."
     return generation, ""
 
 
@@ -183,12 +183,12 @@ def _last_good(index_dir: Path, current: str, problem: IndexProblem) -> tuple[Ge
         except IndexProblem:
             continue
         built = f"{generation.manifest.created.astimezone():%d %B %Y, %H:%M}"
-        return generation, f"The newest index is damaged; the one of {built} is searched until it is built again."
+        return generation, f"The newest index is damaged. Searches use the one of {built} until you rebuild it."
     raise problem
 
 
 def open_generation(folder: Path) -> Generation:
-    """Reads a generation and checks all of it but the contents of thumbnails and keypoints. Raises IndexProblem."""
+    """Open a generation and check everything except thumbnails and keypoints. Raises IndexProblem."""
     manifest = read_manifest(folder)
     damaged = [
         f"{name} {fault}"
@@ -209,30 +209,32 @@ def open_generation(folder: Path) -> Generation:
     except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}. {REBUILD}") from None
     if vectors.shape[1:] != whitening.projection.shape[1:]:
-        raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not fit its whitening. {REBUILD}")
+        raise IndexProblem(f"The index {folder.name} is damaged: vectors.npy does not match its whitening. {REBUILD}")
     if not tables.files <= manifest.files.keys():
-        raise IndexProblem(f"The index {folder.name} is damaged: thumbnails lie where none can be. {REBUILD}")
+        raise IndexProblem(f"The index {folder.name} is damaged: images.parquet names unknown files. {REBUILD}")
     if (len(tables.image_of_row), len(tables.ids)) != (rows, images):
         raise IndexProblem(f"The index {folder.name} is damaged: its tables have different lengths. {REBUILD}")
     return Generation(folder, manifest, vectors, tables, whitening, neighbours, class_scores, cells)
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises IndexProblem when it is missing, damaged, or of another version of the format."""
+    """Raises IndexProblem if the manifest is missing, damaged or in an unsupported format."""
     try:
         written = (folder / "manifest.json").read_bytes()
         version = Version.model_validate_json(written).format
         if version == 4:
             return Manifest.model_validate(_upgraded_from_4(json.loads(written)))
         if version != FORMAT:
-            raise IndexProblem(f"The index {folder.name} has format {version}, this program reads {FORMAT}. {REBUILD}")
+            raise IndexProblem(
+                f"The index {folder.name} has format {version}, but this program reads format {FORMAT}. {REBUILD}"
+            )
         return Manifest.model_validate_json(written)
     except (OSError, ValidationError):
         raise IndexProblem(f"The index {folder.name} has no readable manifest. {REBUILD}") from None
 
 
 def _upgraded_from_4(manifest: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a format 4 manifest under their present names; whether they are complete is checked afterwards."""
+    """Rename the fields of a format 4 manifest. The caller validates them."""
     recipe = manifest.get("recipe")
     if isinstance(recipe, dict):
         recipe = {RENAMED_SINCE_4.get(name, name): value for name, value in recipe.items()} | {"keypoints": None}
@@ -240,17 +242,17 @@ def _upgraded_from_4(manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def damaged_files(folder: Path, manifest: Manifest) -> dict[str, str]:
-    """What is wrong with each file that is missing or not what was written, thumbnails and keypoints included."""
+    """File name -> fault, for each file that is missing or altered. Reads every byte, blob files included."""
     return {name: fault for name in manifest.files if (fault := _fault(folder / name, manifest.files[name]))}
 
 
 def check_files(folder: Path, manifest: Manifest) -> list[str]:
-    """The same in sentences."""
+    """damaged_files, as one line per file."""
     return [f"{name} {fault}" for name, fault in damaged_files(folder, manifest).items()]
 
 
 def read_skipped(folder: Path) -> list[Skipped]:
-    """The files that are not in the generation, and why."""
+    """The files that were not indexed, and why."""
     return [Skipped(**row) for row in pq.read_table(folder / "skipped.parquet", schema=SKIPPED_COLUMNS).to_pylist()]
 
 
@@ -261,9 +263,9 @@ def write_skipped(folder: Path, skipped: list[Skipped]) -> None:
 
 @contextmanager
 def scratch_folder(index_dir: Path) -> Iterator[Path]:
-    """A folder on the index's own disk to build in; gone afterwards unless it was published.
+    """A temporary folder on the index's disk, removed afterwards unless it was published.
 
-    Only call it while holding the build lock: what earlier, killed builds left is removed.
+    Call it only while holding the build lock: it removes the folders of killed builds.
     """
     index_dir.mkdir(parents=True, exist_ok=True)
     for left in index_dir.glob("tmp-*"):
@@ -278,16 +280,16 @@ def scratch_folder(index_dir: Path) -> Iterator[Path]:
 
 
 def no_preparation(folder: Path) -> None:
-    """For generations that are searched on this machine."""
+    """Prepare nothing: the generation is searched locally."""
 
 
 def publish(
     folder: Path, index_dir: Path, sealed: Manifest, before: Path | None = None, prepare: Prepare = no_preparation
 ) -> Path:
-    """Seals a finished folder with its manifest, has it prepared and makes it the served generation.
+    """Write the manifest of a finished folder, prepare it, serve it, and return its final path.
 
-    `sealed.files` names the files that are known already; the others are measured here. Of the earlier generations
-    only `before` is kept, or the one that was current.
+    `sealed.files` has the facts of files with a known hash; the others are hashed here. All earlier generations are
+    deleted but one: `before`, or else the current one.
     """
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     files = {name: sealed.files.get(name) or _measured(folder / name) for name in names}
@@ -311,7 +313,7 @@ def publish(
 
 
 def point_current_at(index_dir: Path, name: str) -> None:
-    """Makes another generation the served one, at once and for good. Only call it while holding the build lock."""
+    """Serve another generation: replace CURRENT atomically and sync it. Call it only while holding the build lock."""
     pointer = index_dir / "CURRENT.tmp"
     pointer.write_text(name + "\n", encoding="utf-8")
     sync(pointer)
@@ -320,7 +322,7 @@ def point_current_at(index_dir: Path, name: str) -> None:
 
 
 def new_manifest(**facts: object) -> Manifest:
-    """Of a generation that is made now, in this version of the format."""
+    """A manifest in the current format, created now."""
     return Manifest.model_validate({"format": FORMAT, "created": datetime.now(UTC), **facts})
 
 
@@ -348,5 +350,5 @@ def _fault(path: Path, facts: FileFacts, only_size: bool = False) -> str:
     if not path.is_file():
         return "is missing"
     if path.stat().st_size != facts.bytes or (not only_size and file_sha256(path) != facts.sha256):
-        return "is not what was written"
+        return "differs from what was written"
     return ""

@@ -1,4 +1,4 @@
-"""The list of files that could not be used, as a table that a spreadsheet may open."""
+"""Export skipped files as CSV, safe from spreadsheet formula injection."""
 
 import csv
 import io
@@ -8,11 +8,11 @@ from index.storage.folder_scan import Skipped
 
 COLUMNS = ("file", "reason", "sentence", "bytes")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of something to compute."""
+"""First characters that make a spreadsheet treat a cell as a formula."""
 
 
 def skipped_csv(skipped: Iterable[Skipped]) -> str:
-    """A CSV table with a row for each file; no cell of it is a formula."""
+    """A CSV table with one row per file."""
     out = io.StringIO(newline="")
     table = csv.writer(out)
     table.writerow(COLUMNS)
@@ -21,5 +21,5 @@ def skipped_csv(skipped: Iterable[Skipped]) -> str:
 
 
 def harmless(cell: str) -> str:
-    """The text as a spreadsheet shows it: an apostrophe before what it would compute."""
+    """Prefix a cell with an apostrophe if a spreadsheet would treat it as a formula."""
     return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -1,4 +1,4 @@
-"""Which region of which picture each vector id stands for."""
+"""Map vector rows to images and regions: images.parquet and regions.parquet."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,11 +45,11 @@ REGION_COLUMNS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """One picture of the gallery as it was when it was indexed; thumbnail and keypoints are slices of files."""
+    """An image as it was indexed. Thumbnail and keypoints are slices of blob files."""
 
     image: str
     path: bytes
-    """Below the gallery folder, as the disk spells it."""
+    """Relative to the gallery, as raw file system bytes."""
     width: int
     height: int
     bytes: int
@@ -65,7 +65,7 @@ class ImageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Images are numbered in the order of their ids; vector rows of one image stand together, in the same order."""
+    """Images are numbered in id order. The vector rows of an image are contiguous, in the same order."""
 
     images: pa.Table
     ids: list[str]
@@ -78,7 +78,7 @@ class Tables:
 
     @property
     def files(self) -> set[str]:
-        """Those that thumbnails and keypoints are slices of."""
+        """Names of the blob files that the images refer to."""
         return {
             name for column in ("thumb_file", "keypoints_file") for name in self.images[column].unique().to_pylist()
         }
@@ -88,7 +88,7 @@ class Tables:
         return ImageEntry(**row)
 
     def with_contents(self, sha256: str) -> str | None:
-        """The id of an image whose file had these contents, the first of several; None when there is none."""
+        """The id of the first image whose file had this SHA-256, or None."""
         place = pc.index(self.images["sha256"], sha256).as_py()
         return None if place < 0 else self.ids[place]
 
@@ -103,7 +103,7 @@ class Tables:
 
 
 def write_tables(folder: Path, entries: list[ImageEntry], regions: list[list[Region]]) -> None:
-    """images.parquet and regions.parquet; `entries` in the order of ids, `regions` one list for each."""
+    """Write images.parquet and regions.parquet. `entries` is sorted by id; `regions` has one list per entry."""
     images = [{name: getattr(entry, name) for name in IMAGE_COLUMNS.names} for entry in entries]
     pq.write_table(pa.Table.from_pylist(images, schema=IMAGE_COLUMNS), folder / "images.parquet")
     boxes = np.array(
@@ -121,20 +121,20 @@ def write_tables(folder: Path, entries: list[ImageEntry], regions: list[list[Reg
 
 
 def read_tables(folder: Path) -> Tables:
-    """Raises ValueError where the two tables do not fit together, pyarrow's errors where they are not tables."""
+    """Raises ValueError if the tables are inconsistent, and pyarrow's errors if a file is not valid Parquet."""
     images = pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS)
     regions = pq.read_table(folder / "regions.parquet", schema=REGION_COLUMNS)
     ids = images["image"].to_pylist()
     numbers = {image: number for number, image in enumerate(ids)}
     if len(numbers) != len(ids) or ids != sorted(ids):
-        raise ValueError("image ids are not unique or not in order")
+        raise ValueError("image ids are not unique or not sorted")
     if not all(map(_stays_inside, images["path"].to_pylist())):
-        raise ValueError("a path leads out of the gallery")
+        raise ValueError("a path points outside the gallery")
     names = regions["image"].combine_chunks()
     number_of_name = np.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], dtype=np.int64)
     image_of_row = number_of_name[names.indices.to_numpy()] if len(names) else np.zeros(0, np.int64)
     if np.any(image_of_row < 0) or np.any(np.diff(image_of_row) < 0):
-        raise ValueError("regions do not belong to the images")
+        raise ValueError("regions do not match the images")
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
     kinds, labels = (regions[name].to_pylist() for name in ("kind", "label"))
     return Tables(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)

@@ -1,1 +1,1 @@
-"""Where vectors are searched on this machine."""
+"""Vector stores: flat, float16, IVF and Milvus."""

@@ -1,4 +1,4 @@
-"""Every vector is compared with what is asked for, right where it lies: mapped from disk, never copied."""
+"""Exact search: float32 scan over memory-mapped vectors."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,20 +15,20 @@ Part = TypeVar("Part")
 Found = TypeVar("Found")
 
 THREADS = min(cpu_count(), 8)
-"""More than these only wait for memory."""
+"""More threads gain nothing: the scan is bound by memory bandwidth."""
 ROWS_OF_THREAD = 8192
-"""Fewer take about as long as it takes to wake another thread, a tenth of a millisecond and more."""
+"""Minimum rows per thread. Scanning fewer takes about as long as waking a thread (0.1 ms or more)."""
 MANY_QUERIES = 20
-"""From so many at once on FAISS multiplies matrices, which is faster than comparing pair by pair; for few, slower."""
+"""Number of queries from which FAISS uses matrix multiplication, which is slower for fewer queries."""
 
-# FAISS counts the numbers in all queries together; with 256 dimensions, what is usual, this is the same.
+# FAISS compares this with queries x dimensions; 256 is the usual number of dimensions.
 faiss.cvar.distance_compute_blas_threshold = 256 * MANY_QUERIES
-# FAISS on one thread each: its own sharing out is by queries, and one query is what is mostly asked.
+# One FAISS thread per worker: FAISS parallelises over queries, but most searches have a single query.
 _threads = ThreadPoolExecutor(THREADS, "search", initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 class FlatStore:
-    """Exact inner product over every vector. Reading from many threads is safe."""
+    """Exact inner-product search over all vectors. Thread-safe."""
 
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
@@ -44,7 +44,7 @@ class FlatStore:
 
 
 def nearest(vectors: Vectors, queries: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-    """The rows that are most similar to each of the queries, by comparing with all; as Store.search has it."""
+    """Exact nearest rows of vectors (N, D) for queries (Q, D), with the contract of Store.search."""
     count = min(count, len(among))
     if count == 0:
         return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)
@@ -60,7 +60,7 @@ def nearest(vectors: Vectors, queries: Vectors, count: int, among: range) -> tup
 
 
 def rescored(vectors: Vectors, query: Vectors, rows: Rows, count: int) -> tuple[Rows, Scores]:
-    """Of some rows (R,), R >= count, the `count` that are most similar to the query (D,), with exact scores."""
+    """Score candidate rows (R,), R >= count, exactly for query (D,) -> best rows (count,), scores (count,)."""
     rows = np.sort(rows)
     scores, places = faiss.knn(query[None], vectors[rows], count, metric=faiss.METRIC_INNER_PRODUCT)
     rows, scores = best(rows[places], scores, count)
@@ -68,27 +68,27 @@ def rescored(vectors: Vectors, query: Vectors, rows: Rows, count: int) -> tuple[
 
 
 def best(rows: Rows, scores: Scores, count: int) -> tuple[Rows, Scores]:
-    """The `count` best of rows (Q, R) by their scores (Q, R): best first, equal scores by row."""
+    """Select the top `count` of rows (Q, R) by scores (Q, R). Best first, ties by row."""
     order = np.lexsort((rows, -scores))[:, :count]
     return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def equal_parts(rows: range) -> list[range]:
-    """The rows shared out in one part a thread, in fewer where there are few."""
+    """Split rows into equal ranges, at most one per thread and about ROWS_OF_THREAD rows or more each."""
     count = min(THREADS, -(-len(rows) // ROWS_OF_THREAD))
     edges = [rows.start + len(rows) * part // count for part in range(count + 1)] if count else []
     return [range(start, stop) for start, stop in pairwise(edges)]
 
 
 def side_by_side(work: Callable[[Part], Found], parts: Iterable[Part]) -> list[Found]:
-    """What the work makes of each part, in their order; the first here, each other in a thread of its own.
+    """Run `work` on all parts in parallel and return the results in order. The first part runs in this thread.
 
-    Never call it from the work.
+    `work` must not call side_by_side itself: the shared thread pool could deadlock.
     """
     parts = list(parts)
     waiting = [_threads.submit(work, part) for part in parts[1:]]
     before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)  # of this thread alone
+    faiss.omp_set_num_threads(1)  # affects this thread only
     try:
         return [*map(work, parts[:1]), *(found.result() for found in waiting)]
     finally:

@@ -1,4 +1,4 @@
-"""Vectors are looked through as float16 copies, which are half as long; what comes near is compared exactly."""
+"""Exact search: float16 scan, float32 re-scoring."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
 SPARE = 32
-"""Rows fetched beyond those asked for: mostly enough to be sure at once, and quick to compare."""
+"""Extra candidates fetched for re-scoring. Usually enough to prove the result exact in one round."""
 LARGE_SHARE = 0.1
-"""When more of the rows than this are asked for, comparing all exactly right away is faster."""
+"""Share of the rows requested above which a full float32 scan is faster."""
 CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Some rows in float16, of vectors that are no longer than `longest`."""
+    """A float16 copy of some rows; `longest` is the largest vector norm among them."""
 
     rows: range
     index: faiss.IndexScalarQuantizer
@@ -26,12 +26,12 @@ class _Part:
 
 
 class Float16Store:
-    """The answers of FlatStore from half the bytes, 2 a dimension in memory. Reading from many threads is safe."""
+    """The results of FlatStore from float16 copies in memory (2 bytes per dimension). Thread-safe."""
 
     def __init__(self, vectors: Vectors) -> None:
-        self._vectors, self._ask_for = vectors, Prefetch(vectors)
-        self._parts = side_by_side(lambda rows: _copied(vectors, rows), equal_parts(range(len(vectors))))
-        self._doubt = _most_wrong(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
+        self._vectors, self._prefetch = vectors, Prefetch(vectors)
+        self._parts = side_by_side(lambda rows: _float16_copy(vectors, rows), equal_parts(range(len(vectors))))
+        self._max_error = _error_bound(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -48,49 +48,50 @@ class Float16Store:
         return self._vectors[rows]
 
     def _search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-        doubt, fetch = self._doubt * float(np.linalg.norm(query)), count + SPARE
+        max_error, fetch = self._max_error * float(np.linalg.norm(query)), count + SPARE
         while True:
             fetch = min(fetch, len(among))
             rough_rows, rough_scores = self._rough(query, fetch, among)
-            self._ask_for(rough_rows)
+            self._prefetch(rough_rows)
             rows, scores = rescored(self._vectors, query, rough_rows, count)
-            if fetch == len(among) or rough_scores[-1] + doubt < scores[-1]:
-                return rows, scores  # nothing that was not fetched can belong to it
+            if fetch == len(among) or rough_scores[-1] + max_error < scores[-1]:
+                return rows, scores  # no row outside the candidates can score higher
             fetch *= 2
 
     def _rough(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-        """The best rows (count,) by their copies, and how similar the query is to those."""
+        """The best rows (count,) by float16 score, and these scores (count,)."""
 
         def search(part: _Part) -> tuple[Rows, Scores]:
-            first, here = part.rows.start, _common(part.rows, among)
+            first, here = part.rows.start, _overlap(part.rows, among)
             only = faiss.IDSelectorRange(here.start - first, here.stop - first)
             how = faiss.SearchParameters(sel=only) if here != part.rows else None  # type: ignore[call-arg]
             scores, places = part.index.search(query[None], min(count, len(here)), params=how)
             return places + first, scores
 
-        found = side_by_side(search, [part for part in self._parts if _common(part.rows, among)])
+        found = side_by_side(search, [part for part in self._parts if _overlap(part.rows, among)])
         rows, scores = best(np.hstack([rows for rows, _ in found]), np.hstack([scores for _, scores in found]), count)
         return rows[0], scores[0]
 
 
-def _most_wrong(dimensions: int, longest: float) -> float:
-    """How far at most a score by float16 copies can be from that of the vectors, for a query of length 1.
+def _error_bound(dimensions: int, longest: float) -> float:
+    """Upper bound of the difference between float16 and float32 scores, for a query of unit length.
 
-    By Cauchy and Schwarz no further than a vector (D,) is from its copy: rounding changes each number by 2^-11 of it at
-    most, or by 2^-25 where it is tiny. Summing up in float32 adds at most D roundings, to the one score and the other.
+    By Cauchy-Schwarz the difference is at most the distance between a vector (D,) and its copy. Rounding changes a
+    number by at most 2^-11 of its value, or by 2^-25 if it is subnormal. Each of the two float32 sums adds at most D
+    rounding errors.
     """
     rounded = longest * 2.0**-11 + np.sqrt(dimensions) * 2.0**-25
     return float(rounded + 2 * dimensions * longest * np.finfo(np.float32).eps)
 
 
-def _common(one: range, other: range) -> range:
+def _overlap(one: range, other: range) -> range:
     return range(max(one.start, other.start), min(one.stop, other.stop))
 
 
-def _copied(vectors: Vectors, rows: range) -> _Part:
+def _float16_copy(vectors: Vectors, rows: range) -> _Part:
     dimensions = vectors.shape[1]
     index = faiss.IndexScalarQuantizer(dimensions, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    index.codes.resize(len(rows) * index.code_size)  # room for all at once: what grows takes up to twice what it needs
+    index.codes.resize(len(rows) * index.code_size)  # reserve memory: growing step by step takes up to twice as much
     index.codes.resize(0)
     longest = 0.0
     for start in range(rows.start, rows.stop, CHUNK):

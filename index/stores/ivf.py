@@ -1,4 +1,4 @@
-"""Vectors sorted into cells of what is alike, so that a search need look into few of them."""
+"""Cluster vectors into IVF cells with spherical k-means, and choose how many cells a search probes."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,47 +13,48 @@ from index.stores.flat_store import nearest
 from retrieval.types import Progress, Rows, Vectors, unit
 
 MANY = 2_000_000
-"""Vectors from which on an index is sorted into cells unasked: `best` compares several times, 50 ms each by then."""
+"""Number of vectors above which the store "auto" uses cells: the ranking `best` scans several times, 50 ms each."""
 MOST_CELLS = 2048
-"""Sorting in compares every vector with every cell, and a hundredth of the cells is searched quickly enough."""
+"""Upper limit: assignment compares every vector with every centroid, and this many cells make searches fast enough."""
 SAMPLE_OF_CELL = 40
-"""Vectors a cell that k-means looks at, in so many rounds; more of either moves the centroids hardly at all."""
+"""k-means training vectors per cell. More vectors or rounds barely move the centroids."""
 ROUNDS = 8
 QUERIES = 500
-"""Searches by which it is found how many cells must be looked into, for so many of the nearest to be found."""
+"""Test queries for choosing the number of probes."""
 RECALL, NEAREST = 0.985, 10
+"""The number of probes must reach this recall of this many nearest neighbours."""
 NOISE = 0.75
-"""How far those queries are from the vectors they are made from: as a drawn box is from the region that holds it."""
+"""Norm of the noise added to a vector to make a test query: about the distance of a drawn box from its region."""
 OUTGROWN = 2
-"""The cells are made anew when the gallery has grown, or shrunk, so many times since."""
+"""Cells are trained again once the gallery has grown or shrunk by this factor."""
 BLOCK_BYTES = 64 * 1024**2
 SEED = 1
 
 
 def wants_cells(store: str, rows: int) -> bool:
-    """Whether an index of so many vectors is to be sorted into cells, for searches in the store of that name."""
+    """Whether an index with this many vectors needs cells for the given store."""
     return store == "cells" or (store == "auto" and rows > MANY)
 
 
 def make_cells(vectors: Vectors, progress: Progress) -> Cells:
-    """Cells for unit vectors (N, D), which may lie on disk: they are read twice from end to end.
+    """Train cells for unit vectors (N, D), which may be memory-mapped and are read twice.
 
-    Their number is the square root of N, as long as that is not too many.
+    The number of cells is sqrt(N), at most MOST_CELLS.
     """
     rng = np.random.default_rng(SEED)
-    progress("Sorting the index into cells", 0, len(vectors))
+    progress("Assigning vectors to cells", 0, len(vectors))
     centroids = _centroids(vectors, min(isqrt(len(vectors)), MOST_CELLS), rng)
     of_row = np.zeros(len(vectors), np.uint16)
     for rows in _blocks(len(vectors), len(centroids)):
         of_row[rows] = nearest_cells(vectors[rows], centroids)
-        progress("Sorting the index into cells", rows.stop, len(vectors))
+        progress("Assigning vectors to cells", rows.stop, len(vectors))
     return Cells(centroids, of_row, _probes(vectors, centroids, of_row, rng), len(vectors))
 
 
 def update_cells(before: Cells, here: Rows, vectors: Vectors, progress: Progress) -> Cells:
-    """The same centroids for the vectors (M, D) of the next generation, unless it has outgrown them.
+    """Reuse the centroids for the vectors (M, D) of the next generation, or retrain if its size differs too much.
 
-    `here` (N,) has the new row of each old one, or -1; only those that are not among them are sorted in.
+    `here` (N,) maps each old row to its new row, or -1. Only rows that are not in `here` are assigned anew.
     """
     if not before.learned / OUTGROWN < len(vectors) < before.learned * OUTGROWN:
         return make_cells(vectors, progress)
@@ -64,17 +65,17 @@ def update_cells(before: Cells, here: Rows, vectors: Vectors, progress: Progress
     new = np.flatnonzero(arrived)
     for part in _blocks(len(new), len(before.centroids)):
         of_row[new[part]] = nearest_cells(vectors[new[part]], before.centroids)
-        progress("Sorting the index into cells", part.stop, len(new))
+        progress("Assigning vectors to cells", part.stop, len(new))
     return replace(before, of_row=of_row)
 
 
 def nearest_cells(vectors: Vectors, centroids: Vectors) -> NDArray[np.int64]:
-    """(N, D), (C, D) -> (N,)"""
+    """Index of the most similar centroid. vectors (N, D), centroids (C, D) -> (N,)."""
     return np.asarray((vectors @ centroids.T).argmax(axis=1))
 
 
 def _centroids(vectors: Vectors, count: int, rng: np.random.Generator) -> Vectors:
-    """Spherical k-means on a sample."""
+    """Spherical k-means on a sample. vectors (N, D) -> (count, D), unit length."""
     size = min(SAMPLE_OF_CELL * count, len(vectors))
     sample = vectors[np.sort(rng.choice(len(vectors), size, replace=False))]
     kmeans = faiss.Kmeans(
@@ -86,9 +87,9 @@ def _centroids(vectors: Vectors, count: int, rng: np.random.Generator) -> Vector
 
 
 def _probes(vectors: Vectors, centroids: Vectors, of_row: NDArray[np.uint16], rng: np.random.Generator) -> int:
-    """How many cells, the nearest first, hold so large a share of what an exact search finds.
+    """Number of nearest cells that must be probed to reach RECALL of the exact NEAREST neighbours.
 
-    Asked for are vectors of the table with some noise; what they were made from does not count as found.
+    The queries are stored vectors plus noise; a query's own source vector does not count.
     """
     rows = np.sort(rng.choice(len(vectors), min(QUERIES, len(vectors)), replace=False))
     noise = rng.standard_normal((len(rows), vectors.shape[1]), np.float32) / np.sqrt(np.float32(vectors.shape[1]))
@@ -96,12 +97,12 @@ def _probes(vectors: Vectors, centroids: Vectors, of_row: NDArray[np.uint16], rn
     found, _ = nearest(vectors, queries, NEAREST + 1, range(len(vectors)))
     others = found != rows[:, None]
     others &= others.cumsum(axis=1) <= NEAREST
-    turns = np.argsort(np.argsort(-(queries @ centroids.T), axis=1), axis=1)  # when each cell's turn comes, (Q, C)
+    turns = np.argsort(np.argsort(-(queries @ centroids.T), axis=1), axis=1)  # rank of each cell, (Q, C)
     needed = np.take_along_axis(turns, of_row[found].astype(np.int64), axis=1)[others]
     return int(np.quantile(needed, RECALL, method="higher")) + 1 if len(needed) else 1
 
 
 def _blocks(rows: int, cells: int) -> Iterator[slice]:
-    """Of so many rows that their similarities to all cells take little memory."""
+    """Split rows so that the similarities of a block to all cells fit into BLOCK_BYTES."""
     size = max(1, BLOCK_BYTES // (4 * cells))
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))

@@ -1,4 +1,4 @@
-"""A search looks into the few cells that are most like what is asked for, and compares what comes near exactly."""
+"""Approximate search: IVF with 8-bit scalar quantisation, float32 re-scoring."""
 
 from math import ceil
 from typing import Any
@@ -12,25 +12,25 @@ from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
 SPARE = 32
-"""Vectors beyond twice those asked for that are compared exactly: 8 bits a dimension put few in the wrong order."""
+"""Candidates to re-score beyond 2 x count. 8-bit quantisation puts few rows in the wrong order."""
 USUAL = 160
-"""Rows asked for up to which the cells looked into are those that were found enough."""
+"""Up to this count a search probes the number of cells stored in the index; above it, proportionally more."""
 TOO_MANY = 0.25
-"""Share of the cells from which on comparing with every vector is no slower, and exact."""
+"""Share of cells to probe from which a full, exact scan is no slower."""
 SAMPLE = 20_000
-"""Vectors by which the range of each dimension is found."""
+"""Vectors used to train the quantiser's range per dimension."""
 CHUNK = 65_536
 
 
 class IvfStore:
-    """Nearly all of the nearest by inner product, with exact scores, from few of the vectors (IVF, 8 bits a dimension).
+    """Finds nearly all of the nearest rows, with exact scores (IVF, 8 bits per dimension). Thread-safe.
 
-    A search among few of the rows, or for many of them, looks into more cells; where it would be a large share of
-    them, everything is compared. Reading from many threads is safe.
+    A search restricted to few rows, or one for many results, probes more cells. Above TOO_MANY of the cells it scans
+    all vectors instead.
     """
 
     def __init__(self, vectors: Vectors, cells: Cells) -> None:
-        self._vectors, self._ask_for = vectors, Prefetch(vectors)
+        self._vectors, self._prefetch = vectors, Prefetch(vectors)
         self._cells, self._index = cells, _inverted_file(vectors, cells)
 
     def __len__(self) -> int:
@@ -59,21 +59,21 @@ class IvfStore:
         rows = np.concatenate([rows for rows, _ in found])
         scores = np.concatenate([scores for _, scores in found])
         rows = rows[np.argsort(-scores)[:fetch]]
-        rows = rows[rows >= 0]  # FAISS fills up with -1, and the worst score there is
+        rows = rows[rows >= 0]  # FAISS pads with -1 and the lowest score
         if len(rows) < count:
             rows, scores = nearest(self._vectors, query[None], count, among)
             return rows[0], scores[0]
-        self._ask_for(rows)
+        self._prefetch(rows)
         return rescored(self._vectors, query, rows, count)
 
     def _rough(self, query: Vectors, count: int, among: range, cells: Rows) -> tuple[Rows, Scores]:
-        """The best rows (count,) of some cells (P,) by their 8 bits; -1 where there are no more."""
+        """The best rows (count,) of cells (P,) by quantised score, and these scores; padded with row -1."""
         only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self) else None
         how = faiss.SearchParametersIVF(sel=only, nprobe=len(cells))  # type: ignore[call-arg]
         cells, nothing = np.ascontiguousarray(cells, np.int64), np.zeros(len(cells), np.float32)
         scores, rows = np.empty(count, np.float32), np.empty(count, np.int64)
         given = (faiss.swig_ptr(array) for array in (cells, nothing, scores, rows))
-        search = self._index.search_preassigned_c  # type: ignore[attr-defined]  # the only one that takes parameters
+        search = self._index.search_preassigned_c  # type: ignore[attr-defined]  # the only variant that accepts parameters
         search(1, faiss.swig_ptr(query), count, *given, False, how)
         return rows, scores
 
@@ -87,7 +87,7 @@ def _inverted_file(vectors: Vectors, cells: Cells) -> faiss.IndexIVFScalarQuanti
     index.train(vectors[:: -(-len(vectors) // SAMPLE)])
     lists: Any = index.invlists
     for cell, size in enumerate(np.bincount(cells.of_row, minlength=count).tolist()):
-        lists.resize(cell, size)  # room for all of it at once: a list that grows takes up to twice what it needs
+        lists.resize(cell, size)  # reserve memory: growing step by step takes up to twice as much
         lists.resize(cell, 0)
     for start in range(0, len(vectors), CHUNK):
         chunk = np.ascontiguousarray(vectors[start : start + CHUNK])

@@ -1,4 +1,4 @@
-"""Vectors are searched in Milvus; what comes near is compared exactly with those of the generation itself."""
+"""Search in Milvus, float32 re-scoring with the vectors of the generation."""
 
 from typing import TYPE_CHECKING
 
@@ -8,19 +8,19 @@ from index.stores.flat_store import nearest, rescored
 from retrieval.errors import StoreAway
 from retrieval.types import Rows, Scores, Vectors
 
-if TYPE_CHECKING:  # so that a machine without pymilvus can list its stores
+if TYPE_CHECKING:  # requires pymilvus, which is optional
     from index.milvus.collection import Collection
 
 SPARE = 32
-"""Rows beyond those asked for that are compared: Milvus adds up in another order, which decides between close ones."""
+"""Extra candidates to re-score: Milvus sums in another order, which can swap rows with nearly equal scores."""
 MOST = 16_384
-"""Rows that Milvus gives out at once; a search for more compares all vectors here."""
+"""Milvus' limit on results per search. A search for more scans all vectors locally."""
 
 
 class MilvusStore:
-    """The answers of FlatStore where Milvus compares with all; of its other indexes nearly all of the nearest.
+    """The results of FlatStore with Milvus' FLAT index; nearly all of the nearest rows with its other indexes.
 
-    `search` raises StoreAway while Milvus is away, unless vectors may be searched on this machine meanwhile.
+    `search` raises StoreAway while Milvus is unavailable, unless local fallback is enabled.
     """
 
     def __init__(self, vectors: Vectors, collection: "Collection") -> None:
@@ -42,14 +42,14 @@ class MilvusStore:
             if not self._collection.fallback:
                 raise
             return nearest(self._vectors, queries, count, among)
-        found = [self._exactly(query, rows, count, among) for query, rows in zip(queries, near, strict=True)]
+        found = [self._rescored(query, rows, count, among) for query, rows in zip(queries, near, strict=True)]
         return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
 
     def vectors(self, rows: Rows) -> Vectors:
         return self._vectors[rows]
 
-    def _exactly(self, query: Vectors, rows: Rows, count: int, among: range) -> tuple[Rows, Scores]:
-        if len(rows) < count:  # an index that looks into few of the rows may come back with fewer than there are
+    def _rescored(self, query: Vectors, rows: Rows, count: int, among: range) -> tuple[Rows, Scores]:
+        if len(rows) < count:  # an approximate index may return fewer rows than requested
             best_rows, best_scores = nearest(self._vectors, query[None], count, among)
             return best_rows[0], best_scores[0]
         return rescored(self._vectors, query, rows, count)

@@ -1,4 +1,4 @@
-"""Rows of a table that lies on disk are asked for all at once, before they are read one by one."""
+"""Prefetch rows of a memory-mapped array with madvise(MADV_WILLNEED)."""
 
 import mmap
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from retrieval.types import Rows, Vectors
 
-# Without this each row that is not in memory waits for the disk by itself, and brings along many others nobody wants.
+# Without it each page fault waits for the disk on its own, and readahead loads rows that are not needed.
 ADVICE = getattr(mmap, "MADV_WILLNEED", None)
 
 
 class Prefetch:
-    """For vectors (N, D) that are mapped from a file; for others, and where the system has no such thing, nothing."""
+    """Prefetches rows of vectors (N, D). Does nothing if they are not memory-mapped or the system lacks madvise."""
 
     def __init__(self, vectors: Vectors) -> None:
         owner: object = vectors
@@ -23,7 +23,7 @@ class Prefetch:
             self._start = vectors.ctypes.data - np.frombuffer(self._file, np.uint8).ctypes.data
 
     def __call__(self, rows: Rows) -> None:
-        """The system begins to fetch these rows; returns at once."""
+        """Start loading rows (R,) in the background."""
         if self._file is None or ADVICE is None:
             return
         for start in (self._start + rows * self._width).tolist():

@@ -1,4 +1,4 @@
-"""Where vectors are searched."""
+"""The Store protocol and the available vector stores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,45 +12,45 @@ from index.stores.milvus_store import MilvusStore
 from retrieval.errors import IndexProblem, pick
 from retrieval.types import Rows, Scores, Vectors
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # requires pymilvus
     from index.milvus.collection import Collection
 
 FLAT_ROWS = 250_000
-"""Vectors up to which an exact search takes few milliseconds as they are; beyond that half the bytes pay."""
+"""Up to this many vectors a float32 scan takes a few milliseconds; above it float16 copies are faster."""
 
 
 class Store(Protocol):
-    """Vectors by row; `search` gives the most similar rows by inner product."""
+    """Inner-product search over vectors by row."""
 
     def __len__(self) -> int: ...
 
     def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
         """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
 
-        `among`: only these rows are searched, and K is at most their number. Which of several rows that tie for the
-        last place are found is left open. Scores are exact; whether the rows are is said by each store. Raises
-        StoreAway where the vectors are searched elsewhere and that cannot be done at present.
+        `among` restricts the search to these rows, and K to their number. If several rows tie for the last place, any
+        of them may be returned. Scores are exact; each store documents whether it always finds the nearest rows.
+        Raises StoreAway if a remote store is unavailable.
         """
 
     def vectors(self, rows: Rows) -> Vectors:
-        """(R,) -> (R, D), as they were given."""
+        """rows (R,) -> (R, D), as stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a store is made from."""
+    """Inputs for opening a store."""
 
     vectors: Vectors
-    """(N, D); they must never change: they are searched where they lie."""
+    """(N, D). Stores search them in place, so they must not change."""
     cells: Cells | None = None
     collection: "Collection | None" = None
     """The same vectors in Milvus."""
 
 
 def open_store(name: str, material: Material) -> Store:
-    """Makes vectors searchable.
+    """Open the store called `name`, a key of STORES.
 
-    Raises UnknownName, IndexProblem where the store needs what there is not: cells, or a collection in Milvus.
+    Raises UnknownName, and IndexProblem if the store needs cells or a Milvus collection and `material` has none.
     """
     return pick(STORES, "store", name)(material)
 
@@ -64,13 +64,13 @@ def _auto(material: Material) -> Store:
 
 def _cells(material: Material) -> Store:
     if material.cells is None:
-        raise IndexProblem("The index is not sorted into cells; build it again with BOXFIND_STORE=cells.")
+        raise IndexProblem("The index has no cells; rebuild it with BOXFIND_STORE=cells.")
     return IvfStore(material.vectors, material.cells)
 
 
 def _milvus(material: Material) -> Store:
     if material.collection is None:
-        raise IndexProblem("BOXFIND_STORE=milvus needs to know where Milvus is: set BOXFIND_MILVUS_URI.")
+        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus: set BOXFIND_MILVUS_URI.")
     return MilvusStore(material.vectors, material.collection)
 
 
@@ -81,5 +81,7 @@ STORES: dict[str, Callable[[Material], Store]] = {
     "cells": _cells,
     "milvus": _milvus,
 }
-"""`flat` and `half` find exactly the nearest, `cells` nearly all of them, `milvus` what its index does; `auto` is what
-suits the size."""
+"""`flat` and `half` are exact, `cells` is approximate, `milvus` depends on its index type.
+
+`auto` uses `cells` if the index has them, else `half` above FLAT_ROWS vectors, else `flat`.
+"""

@@ -241,7 +241,7 @@ def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path
     with pytest.raises(GalleryProblem):
         Engine(settings.changed(gallery=tmp_path / "gone")).build(quiet)
     state = engine.build_state()
-    assert state.state == "failed" and "no gallery folder" in state.message
+    assert state.state == "failed" and "The gallery folder" in state.message
     assert engine.gallery().folder == folder
 
 
@@ -361,7 +361,7 @@ def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
     engine.start_build()  # nothing, while one runs
     while (state := engine.build_state()).state == "running":
         threading.Event().wait(0.05)
-    assert state.state == "failed" and "no gallery folder" in state.message
+    assert state.state == "failed" and "The gallery folder" in state.message
 
 
 def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkeypatch):

@@ -217,7 +217,7 @@ def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Pa
     looking(page)
     page.screenshot(path=PICTURES / "building.png")
     page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("the next build goes on from there").wait_for(timeout=8_000)
+    page.get_by_text("the next build continues from there").wait_for(timeout=8_000)
     assert served(data) == before
     choose_sample(page)
     drag(page, sample_box(data), 640)
@@ -240,4 +240,4 @@ def served(data: Path) -> str:
 
 
 def looking(page: Page) -> None:
-    page.get_by_text(re.compile(r"Looking at pictures: \d+ of \d+")).first.wait_for(timeout=90_000)
+    page.get_by_text(re.compile(r"Reading pictures: \d+ of \d+")).first.wait_for(timeout=90_000)

@@ -10,7 +10,7 @@ pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e 
 
 
 def build_of(state: str, **more) -> BuildState:
-    known = {"pid": 41, "started": 1000.0, "stage": "Looking at pictures", "stage_started": 1000.0, "now": 1020.0}
+    known = {"pid": 41, "started": 1000.0, "stage": "Reading pictures", "stage_started": 1000.0, "now": 1020.0}
     return BuildState.model_validate({"state": state, "done": 40, "total": 100} | known | more)
 
 

@@ -51,7 +51,7 @@ def test_build_again_and_in_full(other, boxfind, draw):
     before = current_folder(other.index)
     full = boxfind(*build, "--full")
     assert full.out.endswith("\n0 new or changed, 12 unchanged, 0 gone.\n")
-    assert "All 13 pictures are read again: a full build was asked for.\n" in full.err
+    assert "All 13 pictures are read again: a full build was requested.\n" in full.err
     assert current_folder(other.index) != before
     assert boxfind("verify", "--index", other.index).code == 0
 
@@ -84,7 +84,7 @@ def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, 
     notice, _, err = err.partition("\n")
     assert notice.startswith("All 53 pictures are read again: the whitening was learned from 12 pictures")
     assert replace(other.said, code=process.returncode, out=out, err=err).failed(
-        "Cancelled; what was done is kept", "goes on from there"
+        "Cancelled. Finished work is kept", "continues from there"
     )
     assert build_state(other.index).state == "cancelled" and current_folder(other.index) == before
     assert (
@@ -104,7 +104,7 @@ def test_a_build_that_fails_is_one_line(place, boxfind, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     build = ("build", "--backbone", "efficientnet-lite0", "--index", tmp_path / "index", "--gallery")
-    assert boxfind(*build, tmp_path / "gone").failed("no gallery folder")
+    assert boxfind(*build, tmp_path / "gone").failed("does not exist")
     assert boxfind(*build, tmp_path / "empty").failed("no picture in")
     for backbone, says in {
         "resnet51": "choose from: auto, clip-rn50, efficientnet-b0",

@@ -9,7 +9,7 @@ def test_verify(place, boxfind, build_index, gallery: Path):
     assert boxfind("verify", "--index", place.index).out == "Nothing is wrong with this index.\n"
     generation = build_index(gallery)
     (generation / "vectors.npy").write_bytes(b"")
-    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy is not what was written")
+    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy differs from what was written")
 
 
 def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, gallery: Path):
@@ -19,7 +19,7 @@ def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, g
     result = boxfind("verify", "--index", index)
     remark, recipe, missing = result.err.splitlines()
     assert (result.code, result.out) == (1, "")
-    assert remark.startswith("tmp-1-dead was left by a build")
+    assert remark.startswith("Left over from an interrupted build: tmp-1-dead")
     assert recipe.startswith("The index was built with efficientnet-lite0 (weights 00000000")
     assert missing.startswith("1 picture of the index is not in the folder: 0.png.")
 
@@ -32,7 +32,7 @@ def test_why(boxfind, build_index, gallery: Path):
     told = json.loads(boxfind("why", "1.png", "--index", index, "--json").out)
     assert told.keys() == {"verdict", "sentences", "image", "regions"} and told["verdict"] == "indexed"
     assert told["regions"][0] == {"kind": "whole", "box": [0, 0, 128, 96]}
-    for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "There is no file gone.jpg"}.items():
+    for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "The file gone.jpg does not exist"}.items():
         result = boxfind("why", asked, "--index", index)
         assert result.code == 0 and says in result.out
     assert boxfind("why", "1.png", "--index", gallery).failed("no index")

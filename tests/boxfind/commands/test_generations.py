@@ -25,7 +25,7 @@ def test_generations(two, boxfind):
     assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  whole, served")
     (two[0] / "vectors.npy").write_bytes(bytes((two[0] / "vectors.npy").stat().st_size))
     assert boxfind("generations", "--index", index).out == listed.out
-    assert "vectors.npy is not what was written" in boxfind("generations", "--index", index, "--check").out
+    assert "vectors.npy differs from what was written" in boxfind("generations", "--index", index, "--check").out
     told = json.loads(boxfind("generations", "--index", index, "--json").out)
     assert [(one["name"], one["served"], one["images"]) for one in told] == [
         (two[0].name, False, 8),
@@ -43,7 +43,7 @@ def test_rollback_and_forward_again(two, boxfind):
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
     assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("there are: ")
     (two[0] / "manifest.json").unlink()
-    assert boxfind("rollback", "--index", index).failed("no earlier whole generation")
+    assert boxfind("rollback", "--index", index).failed("no earlier intact generation")
     assert current_folder(index) == two[1]
 
 
@@ -51,12 +51,14 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     index, kept = two[0].parent, tmp_path / "kept.tar"
     result = boxfind("backup", "--index", index, "--out", kept)
     assert result.code == 0 and result.out.startswith(f"{two[1].name} is in {kept} (")
-    assert boxfind("backup", "--index", index, "--out", kept).failed("is there already")
+    assert boxfind("backup", "--index", index, "--out", kept).failed("already exists")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
     assert result.code == 0 and result.out.endswith("and served now.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
-    assert boxfind("restore", kept, "--index", tmp_path / "other").failed("not a whole backup", "Nothing was changed")
+    assert boxfind("restore", kept, "--index", tmp_path / "other").failed(
+        "not a complete backup", "Nothing was changed"
+    )
 
 
 def test_rollback_switches_the_alias_in_milvus_too(two, boxfind, lite, monkeypatch):

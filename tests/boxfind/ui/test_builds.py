@@ -135,7 +135,7 @@ def test_why_all_pictures_are_read_again_stands_beside_the_progress(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notice = "All 12 pictures are read again: keypoints changed from 0 to 500."
-    show_build(monkeypatch, build_of("running", stage="Looking at pictures", notice=notice))
+    show_build(monkeypatch, build_of("running", stage="Reading pictures", notice=notice))
     app.run()
     assert calm(app) and notice in texts(app.sidebar, "caption").replace("\\", "")
 
@@ -144,10 +144,10 @@ def test_why_all_pictures_are_read_again_stands_beside_the_progress(
 def test_r36_cancel_stands_beside_the_progress_and_a_cancelled_build_is_told(
     app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show_build(monkeypatch, build_of("running", stage="Looking at pictures", done=500, total=2000))
+    show_build(monkeypatch, build_of("running", stage="Reading pictures", done=500, total=2000))
     app.run()
     (progress,) = app.sidebar.get("progress")
-    assert progress.text == "Looking at pictures: 500 of 2,000, 25 a second, 60 s left"
+    assert progress.text == "Reading pictures: 500 of 2,000, 25 a second, 60 s left"
     press(app, "Cancel")
     assert asked == ["cancel"]
     show_build(monkeypatch, build_of("cancelled"))
@@ -274,7 +274,7 @@ def test_r21_a_gallery_that_is_not_there_is_a_sentence_and_not_an_index_of_nothi
     monkeypatch.setattr(Engine, "start_build", build_here)
     app.run()
     assert calm(app)
-    assert "There is no gallery folder" in texts(app, "error")
+    assert "The gallery folder" in texts(app, "error")
     assert not (tmp_path / "index" / "CURRENT").exists()
 
 

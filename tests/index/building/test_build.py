@@ -1,4 +1,4 @@
-"""A build serves every usable picture, the same ones each time, or leaves what is served alone."""
+"""A build is deterministic, indexes every usable image, and on failure leaves the served index unchanged."""
 
 import io
 import os
@@ -25,7 +25,7 @@ from retrieval.images.decode import load_image
 from retrieval.ranking.keypoints import find_keypoints
 
 
-def test_one_bad_file_costs_only_itself(gallery: Path, build_index, draw):
+def test_one_bad_file_is_skipped_and_the_others_are_indexed(gallery: Path, build_index, draw):
     good = open_gallery(build_index(gallery, into="good"))
     jpeg = io.BytesIO()
     Pillow.fromarray(draw(50)).save(jpeg, "JPEG")
@@ -59,7 +59,7 @@ def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, buil
     assert [(s.file, s.reason) for s in read_skipped(build_index(gallery))] == [("3.png", "missing")]
 
 
-def test_a_picture_the_network_makes_nothing_of_is_skipped(gallery: Path, build_index, tiny_embedder):
+def test_an_image_with_an_invalid_descriptor_is_skipped(gallery: Path, build_index, tiny_embedder):
     dark = load_image(gallery / "2.png")[0, 0]
 
     def blind(pixels: np.ndarray) -> tuple[np.ndarray]:
@@ -79,15 +79,15 @@ def test_a_gallery_of_flat_pictures_stores_only_unit_vectors(tmp_path: Path, bui
     assert verify(build_index(folder).parent) == []
 
 
-def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index, tmp_path: Path):
+def test_a_build_without_usable_images_leaves_the_served_index_unchanged(gallery: Path, build_index, tmp_path: Path):
     before = build_index(gallery)
     (tmp_path / "none").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.jpg").touch()
     for folder, says in {
-        "none": "There is no picture in",
-        "gone": "There is no gallery folder",
-        "bad": r"None of the 1 pictures in .* can be used; the first: a\.jpg is empty",
+        "none": "There are no pictures in",
+        "gone": r"The gallery folder .* does not exist",
+        "bad": r"No picture in .* can be used \(files skipped: 1\)\. The first: a\.jpg is empty",
     }.items():
         with pytest.raises(GalleryProblem, match=says):
             build_index(tmp_path / folder)
@@ -111,7 +111,7 @@ def test_nothing_to_index_leaves_what_is_served_alone(gallery: Path, build_index
 def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, where, step):
     before = build_index(gallery)
     monkeypatch.setattr(where, step, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(DiskFull, match=r"no more room for the index: .* free\. Make room there"):
+    with pytest.raises(DiskFull, match=r"The disk is full: .* free\. Free some space"):
         build_index(gallery, full=True)
     assert current_folder(before.parent) == before
     assert sorted(p.name for p in before.parent.iterdir()) == ["CURRENT", before.name, "journal.sqlite"]
@@ -120,7 +120,7 @@ def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, 
     assert not (before.parent / "journal.sqlite").exists()
 
 
-def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, build_index):
+def test_the_index_does_not_depend_on_the_number_of_workers(gallery: Path, build_index):
     one, other, again = (
         open_gallery(build_index(gallery, workers=workers, into=f"by-{n}")) for n, workers in enumerate((1, 3, 3))
     )
@@ -132,9 +132,9 @@ def test_the_same_pictures_give_the_same_index_however_many_work(gallery: Path, 
         assert gallery_built.background == one.background
 
 
-def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
+def test_later_images_use_the_whitening_of_the_sample(gallery: Path, build_index, monkeypatch):
     everything = open_gallery(build_index(gallery, into="everything"))
-    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached after some of the eight pictures
+    monkeypatch.setattr(describe, "SAMPLE", 30)  # reached before the last of the eight images
     sampled = open_gallery(build_index(gallery, into="sampled", workers=3))
     assert sampled.tables.ids == everything.tables.ids and verify(sampled.folder.parent) == []
     assert not np.array_equal(sampled.whitening.mean, everything.whitening.mean)
@@ -142,7 +142,7 @@ def test_later_pictures_go_through_the_whitening_of_the_sample(gallery: Path, bu
     assert np.array_equal(again.whitening.mean, sampled.whitening.mean)
 
 
-def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
+def test_thumbnails_show_their_images(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
     monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
@@ -155,7 +155,7 @@ def test_thumbnails_are_those_of_their_pictures(gallery: Path, build_index, draw
             assert np.abs(np.asarray(small, float) - expected).mean() < 12
 
 
-def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build_index, draw):
+def test_odd_file_names_are_indexed_and_resolve_to_their_files(gallery: Path, build_index, draw):
     names = ["é.png".encode(), "e\u0301.png".encode(), b"\xff.png", b"line\nbreak.png", "😀.png".encode()]
     for number, name in enumerate(names):
         Pillow.fromarray(draw(70 + number)).save(gallery / os.fsdecode(name))
@@ -168,18 +168,18 @@ def test_odd_names_are_indexed_and_lead_back_to_their_files(gallery: Path, build
         assert built.entry(image).bytes == built.file(image).stat().st_size
 
 
-def test_progress_counts_every_picture(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+def test_progress_counts_every_image(gallery: Path, tmp_path: Path, tiny_embedder, pool):
     told = []
     module.build(
         gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, pool, 2), lambda *progress: told.append(progress)
     )
-    assert [(done, total) for stage, done, total in told if stage == "Looking at pictures"] == [
+    assert [(done, total) for stage, done, total in told if stage == "Reading pictures"] == [
         (n, 8) for n in range(1, 9)
     ]
-    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Joining what looks alike"]
+    assert list(dict.fromkeys(stage for stage, _, _ in told))[-2:] == ["Writing the index", "Linking similar regions"]
 
 
-def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw, monkeypatch):
+def test_keypoints_match_their_images(gallery: Path, build_index, draw, monkeypatch):
     Pillow.fromarray(draw(60, 1200, 700)).save(gallery / "large.png")
     monkeypatch.setattr(blobs, "PICTURES_PER_FILE", 4)
     built = open_gallery(build_index(gallery))
@@ -193,8 +193,8 @@ def test_keypoints_are_those_of_their_pictures(gallery: Path, build_index, draw,
         assert keypoints.points == pytest.approx(expected.points, abs=0.01)
 
 
-def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, make_embedder):
-    """One picture is flat, of the others only the left half: the whole is always kept, and what differs from it."""
+def test_duplicate_regions_are_dropped(tmp_path: Path, build_index, make_embedder):
+    """One image is uniform, the others only in their left half: the whole and distinct regions are kept."""
     folder = tmp_path / "halves"
     folder.mkdir()
     for number in range(4):
@@ -218,8 +218,8 @@ def test_regions_that_repeat_another_are_not_kept(tmp_path: Path, build_index, m
     assert kept.region_count == kept.manifest.counts.regions and verify(kept.folder.parent) == []
 
 
-def test_a_cancelled_build_leaves_nobody_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
-    """The pool stops next, and what still waited for one of its pictures then would wait for ever."""
+def test_a_cancelled_build_leaves_no_thread_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+    """The executor must stop first: a thread waiting for a stopped pool would wait forever."""
     looking: list[Path] = []
 
     class Slow:

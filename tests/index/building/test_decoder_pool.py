@@ -1,4 +1,4 @@
-"""A picture that crashes its decoder, or hangs, costs only itself."""
+"""An image that crashes or hangs the decoder affects no other image."""
 
 import multiprocessing
 import os
@@ -27,7 +27,7 @@ from tests.tiny import TINY_EMBEDDER
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A legal picture that takes more than a second to decode."""
+    """A valid image that takes more than a second to decode."""
     row = np.random.default_rng(0).integers(0, 256, (1, 9000, 3), dtype=np.uint8)
     Pillow.fromarray(np.repeat(row, 9000, axis=0)).save(tmp_path / "slow.png", compress_level=1)
     return tmp_path / "slow.png"
@@ -50,17 +50,17 @@ def kill_workers_at(stage_file: threading.Event, before: set[int]) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_what_a_build_needs_of_a_picture(gallery: Path, pool: DecoderPool):
+def test_a_decoded_image_has_everything_a_build_needs(gallery: Path, pool: DecoderPool):
     seen = pool.look(gallery / "3.png", 128)
     assert isinstance(seen, DecodedImage)
     picture = load_image(gallery / "3.png")
-    assert np.array_equal(seen.pixels, picture)  # 128 x 96 is what the network takes
+    assert np.array_equal(seen.pixels, picture)  # 128 x 96 is the network's input size
     assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
     same = pool.look(gallery / "3.png", 128, known=frozenset([seen.sha256]))
     assert same == Unchanged(seen.bytes, seen.mtime, seen.sha256)
 
 
-def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
+def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
     found = pool.look(gallery / "3.png", 128, keypoints=500)
     assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
     for most in (4, 0):
@@ -68,7 +68,7 @@ def test_no_more_keypoints_than_asked_for(gallery: Path, pool: DecoderPool):
         assert isinstance(fewer, DecodedImage) and len(fewer.keypoints) == most * RECORD.itemsize
 
 
-def test_a_picture_of_a_visitor(gallery: Path, pool: DecoderPool):
+def test_decoding_uploaded_bytes(gallery: Path, pool: DecoderPool):
     data = read_file(gallery / "3.png")
     assert np.array_equal(pool.decode(data, "3.png"), decode_image(data))
     with pytest.raises(UnreadableImage, match="x is empty") as caught:
@@ -77,7 +77,7 @@ def test_a_picture_of_a_visitor(gallery: Path, pool: DecoderPool):
 
 
 def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
-    """Its worker is killed from outside, as the system does it when memory ends."""
+    """Kill the worker from outside, as the OOM killer does."""
     before, looked_at = workers(), threading.Event()
     look = DecoderPool.look
 
@@ -99,13 +99,15 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
         )
     opened = open_gallery(built)
     assert opened.tables.ids == without.tables.ids
-    every = np.arange(opened.region_count)  # another number of files is another order, and sums differ in the last bit
+    every = np.arange(
+        opened.region_count
+    )  # another number of files changes the order, and with it the last bit of sums
     assert opened.vectors(every) == pytest.approx(without.vectors(every), abs=1e-4)
 
 
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
     with DecoderPool(1, seconds=0.7) as pool:
-        pool.look(slow_gallery / "1.png", 128)  # the worker has started
+        pool.look(slow_gallery / "1.png", 128)  # start the worker
         built = build(slow_gallery, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     (skipped,) = read_skipped(built)
     assert (skipped.file, skipped.reason) == ("slow.png", "decoder_hang") and "too long" in skipped.sentence
@@ -130,13 +132,13 @@ def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool
         return data
 
     monkeypatch.setattr(module, "read_file", growing)
-    with pytest.raises(UnreadableImage, match="being written to") as caught:
+    with pytest.raises(UnreadableImage, match="still being written") as caught:
         module._look(gallery / "1.png", 128, frozenset(), 0)
     assert caught.value.reason == "changed"
 
 
 def test_workers_end_with_their_process(tmp_path: Path):
-    """Killed without a chance to tidy up, a build leaves no process behind."""
+    """A build killed with SIGKILL leaves no process behind."""
     code = (
         "import sys, time, multiprocessing\n"
         "from pathlib import Path\n"
@@ -174,7 +176,7 @@ def running(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("error", [TypeError, OSError, AttributeError])
-def test_systems_without_the_gnu_library_keep_no_memory(monkeypatch, error):
+def test_without_glibc_memory_settings_are_skipped(monkeypatch, error):
     def no_library(name: object) -> None:
         raise error  # on Windows a TypeError, since the program itself has no name
 

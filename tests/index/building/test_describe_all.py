@@ -1,4 +1,4 @@
-"""Matrix products of pictures get one thread each, those that a whitening is learned by get all."""
+"""BLAS uses one thread per matrix product while describing images, and all threads while learning the whitening."""
 
 import pytest
 
@@ -11,7 +11,7 @@ WORKERS = 3
 
 
 @pytest.mark.parametrize("sample", [10, 10_000], ids=["on the way", "at the end"])
-def test_the_whitening_is_learned_by_all_workers(gallery, build_index, monkeypatch, sample):
+def test_the_whitening_is_learned_with_all_threads(gallery, build_index, monkeypatch, sample):
     looking, learning = [], []
 
     def run(pixels):
@@ -29,4 +29,4 @@ def test_the_whitening_is_learned_by_all_workers(gallery, build_index, monkeypat
         build_index(gallery, WORKERS, Embedder(TINY_RECIPE, run))
         assert numpy_threads() == 2
     assert learning == [WORKERS]
-    assert looking[0] == 1 and set(looking) <= {1, WORKERS}  # some are still under way meanwhile
+    assert looking[0] == 1 and set(looking) <= {1, WORKERS}  # some images are still in progress meanwhile

@@ -1,4 +1,4 @@
-"""One build at a time; whoever looks sees what it does and how it ended."""
+"""One build at a time; its progress and outcome are visible to other processes."""
 
 import os
 import re
@@ -20,7 +20,7 @@ import sys, time
 from pathlib import Path
 from index.building.jobs import building
 with building(Path(sys.argv[1])) as progress:
-    progress("Looking at pictures", 3, 10)
+    progress("Reading pictures", 3, 10)
     print("held", flush=True)
     time.sleep(60)
 """
@@ -28,7 +28,7 @@ with building(Path(sys.argv[1])) as progress:
 
 @pytest.fixture
 def other_process(tmp_path: Path):
-    """Another process that is building, as far as anyone can see."""
+    """Another process that holds the build lock and reports progress."""
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout and process.stdout.readline() == "held\n"
     yield process
@@ -45,11 +45,11 @@ def test_never_built(tmp_path: Path):
 
 def test_running_then_done(tmp_path: Path):
     with building(tmp_path) as progress:
-        progress("Looking at pictures", 2, 8)
+        progress("Reading pictures", 2, 8)
         during = build_state(tmp_path)
     assert during and (during.state, during.stage, during.done, during.total) == (
         "running",
-        "Looking at pictures",
+        "Reading pictures",
         2,
         8,
     )
@@ -58,12 +58,12 @@ def test_running_then_done(tmp_path: Path):
     assert after and after.state == "done" and after.message == ""
 
 
-def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
+def test_a_notice_is_visible_while_the_build_runs(tmp_path: Path):
     with building(tmp_path) as report:
         report.notify("All 8 pictures are read again: keypoints changed from 0 to 500.")
-        report("Looking at pictures", 2, 8)
+        report("Reading pictures", 2, 8)
         during = build_state(tmp_path)
-    assert during and (during.stage, during.done) == ("Looking at pictures", 2)
+    assert during and (during.stage, during.done) == ("Reading pictures", 2)
     assert during.notice == "All 8 pictures are read again: keypoints changed from 0 to 500."
     with building(tmp_path):
         assert build_state(tmp_path).notice == ""
@@ -75,11 +75,11 @@ def test_a_notice_is_read_while_the_build_runs(tmp_path: Path):
 )
 def test_running_then_failed(tmp_path: Path, error, message):
     with pytest.raises(type(error)), building(tmp_path) as progress:
-        progress("Looking at pictures", 2, 8)
+        progress("Reading pictures", 2, 8)
         raise error
     state = build_state(tmp_path)
     assert state and (state.state, state.message) == ("failed", message)
-    with building(tmp_path) as progress:  # and the next one may start
+    with building(tmp_path) as progress:  # the next build may start
         progress("Looking", 0, 0)
     assert build_state(tmp_path).state == "done"
 
@@ -90,10 +90,10 @@ def test_r39_a_second_build_is_told_who_and_since_when(tmp_path: Path, other_pro
     with pytest.raises(BuildRunning) as caught, building(tmp_path):
         pytest.fail("two builds at once")
     sentence = str(caught.value)
-    assert re.search(r"already being built since \d\d:\d\d:\d\d \(process \d+\)", sentence)
+    assert re.search(r"already being built \(started \d\d:\d\d:\d\d, process \d+\)", sentence)
     assert f"process {other_process.pid}" in sentence
     assert time.strftime("%H:%M:%S", time.localtime(started)) in sentence
-    state = build_state(tmp_path)  # which the refusal has not touched
+    state = build_state(tmp_path)  # the refused build has not changed it
     assert (state.state, state.pid, state.done, state.total) == ("running", other_process.pid, 3, 10)
 
 
@@ -108,7 +108,7 @@ def test_a_killed_build_counts_as_failed_and_frees_the_index(tmp_path: Path, oth
     assert build_state(tmp_path).state == "done"
 
 
-def test_a_build_that_ends_between_two_looks_has_not_failed(tmp_path: Path, monkeypatch):
+def test_a_build_that_ends_between_two_reads_has_not_failed(tmp_path: Path, monkeypatch):
     with building(tmp_path) as progress:
         progress("Looking", 0, 0)
         running = build_state(tmp_path)
@@ -130,14 +130,14 @@ def ended(process: BuildProcess) -> BuildState:
     return process.state()
 
 
-def test_a_process_that_dies_at_once_says_why(tmp_path: Path):
+def test_a_process_that_dies_early_reports_its_last_output(tmp_path: Path):
     failing = BuildProcess([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "index")
     assert failing.state().pid != os.getpid()
     state = ended(failing)
     assert (state.state, state.message) == ("failed", "no such thing")
 
 
-def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
+def test_the_state_comes_from_the_process_once_it_runs(tmp_path: Path):
     process = BuildProcess([sys.executable, "-c", HOLD.replace("time.sleep(60)", "pass"), str(tmp_path)], tmp_path)
     assert process.state().state == "running"
     state = ended(process)
@@ -145,8 +145,8 @@ def test_a_process_speaks_for_itself_once_it_works(tmp_path: Path):
 
 
 @pytest.mark.parametrize("system", ["linux", "win32"])
-def test_a_build_that_is_to_stop_hears_of_it_by_its_own_handler(monkeypatch: pytest.MonkeyPatch, system: str):
-    if system == "win32":  # there it would end the process, whatever the handler
+def test_a_cancel_request_calls_the_sigterm_handler(monkeypatch: pytest.MonkeyPatch, system: str):
+    if system == "win32":  # os.kill would end the process without its handler
         monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("ended on the spot"))
     monkeypatch.setattr(jobs.sys, "platform", system)
     heard = []

@@ -1,4 +1,4 @@
-"""A build on Ray ends as one on this machine does, whoever dies on the way."""
+"""A build on Ray equals a local build, even if processes die."""
 
 import io
 import os
@@ -38,8 +38,8 @@ COUNT = 30
 
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[None]:
-    """A Ray of this machine alone, which is slow to start."""
-    if not RAY.installed:  # not by importing it: how it listens is decided before
+    """A local Ray; session-wide because it starts slowly."""
+    if not RAY.installed:  # without importing it: its environment must be set first
         pytest.skip("builds on Ray need the extra ray")
     with joined("", workers=2):
         yield
@@ -47,7 +47,7 @@ def two_workers() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty pictures, and files that are none."""
+    """Thirty images and some unusable files."""
     folder = tmp_path_factory.mktemp("ray") / "gallery"
     folder.mkdir()
     for number in range(COUNT):
@@ -75,7 +75,7 @@ def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Galle
 
 @pytest.fixture
 def one_each(monkeypatch) -> None:
-    """One process decodes and one has the network: each takes seconds to start."""
+    """One decoder and one network process, because each takes seconds to start."""
     monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
 
 
@@ -88,7 +88,7 @@ def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this
     assert_same_index(built, local)
     assert read_skipped(built.folder) == read_skipped(local.folder)
     assert {s.reason for s in read_skipped(built.folder)} == {"truncated", "empty"}
-    looked = [(done, total) for stage, done, total in told if stage == "Looking at pictures"]
+    looked = [(done, total) for stage, done, total in told if stage == "Reading pictures"]
     assert looked == [(n, COUNT + 3) for n in range(1, COUNT + 4)]
 
 
@@ -98,7 +98,7 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
     monkeypatch.setattr(journal, "SAVE_EVERY", 0.0)
 
     def cancelled(stage: str, done: int, total: int) -> None:
-        if (stage, done) == ("Looking at pictures", 20):
+        if (stage, done) == ("Reading pictures", 20):
             raise BuildCancelled("Cancelled.")
 
     before = ray_workers()
@@ -110,26 +110,26 @@ def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
     assert not going_on, "processes work on after a build was cancelled"
     left = []
     build(many, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *progress: left.append(progress))
-    assert max(total for stage, _, total in left if stage == "Looking at pictures") == COUNT + 3 - 19
+    assert max(total for stage, _, total in left if stage == "Reading pictures") == COUNT + 3 - 19
     assert_same_index(open_gallery(next((tmp_path / "index").glob("gen-*"))), local)
 
 
 def ray_workers() -> set[str]:
-    """Processes of this machine that look at pictures for Ray, as the system numbers them."""
+    """Process ids of the local Ray actors."""
     return {path.parent.name for path in Path("/proc").glob("[0-9]*/cmdline") if b"MapWorker" in _read(path)}
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return b""
 
 
 def test_the_bundled_network_gives_the_same_regions_and_vectors(
     two_workers, one_each, gallery: Path, tmp_path: Path, monkeypatch
 ):
-    monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # it is already
+    monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # already joined
     settings = Settings.load(gallery=gallery, workers=2, backbone="efficientnet-lite0")
     here, there = (Engine(settings.changed(engine=name, index=tmp_path / name)) for name in ("local", "ray"))
     here.build(quiet)
@@ -142,7 +142,7 @@ def test_the_bundled_network_gives_the_same_regions_and_vectors(
 
 @pytest.fixture
 def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
-    """What comes of the answer of some machine to the question of a picture, without any cluster."""
+    """Handling of a machine's answer, tested without a cluster."""
 
     def ask(answer: object) -> list[object]:
         monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
@@ -153,13 +153,13 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
     return ask
 
 
-def test_a_machine_that_does_not_see_the_gallery_ends_the_build(answered, gallery: Path):
+def test_a_machine_without_the_gallery_stops_the_build(answered, gallery: Path):
     missing = TaskResult("node7", Skipped("3.png", "missing", "There is no file 3.png."))
-    with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, which can be read here: .* the same path"):
+    with pytest.raises(ClusterProblem, match=r"node7 cannot read 3\.png, but this machine can\. .* the same path"):
         answered(missing)
 
 
-def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
+def test_an_image_missing_on_every_machine_is_skipped(answered, monkeypatch):
     missing = Skipped("3.png", "missing", "There is no file 3.png.")
 
     def broken(_):
@@ -169,16 +169,16 @@ def test_a_picture_that_went_away_everywhere_is_skipped(answered, monkeypatch):
     assert answered(TaskResult("node7", missing)) == [missing]
 
 
-def test_a_machine_without_weights_ends_the_build(answered):
+def test_a_machine_without_weights_stops_the_build(answered):
     def cannot() -> Embedder:
         raise WeightsMissing("The weights of resnet50 are not on this machine", "put them there")
 
     ((_, answer),) = rows_of(Describe(cannot)(block_of([(0, TaskResult("", None))])))
-    with pytest.raises(ClusterProblem, match=r"cannot look at pictures: The weights .* not on this machine; put them"):
+    with pytest.raises(ClusterProblem, match=r"cannot process pictures: The weights .* not on this machine; put them"):
         answered(answer)
 
 
-def test_without_ray_a_sentence(monkeypatch):
+def test_a_build_without_ray_installed_fails_with_a_sentence(monkeypatch):
     monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "no_such_module", "ray"))
     with pytest.raises(RuntimeMissing, match=r"needs the package ray\[data\].*\.\[ray\]"), joined("", 1):
         pass
@@ -187,12 +187,12 @@ def test_without_ray_a_sentence(monkeypatch):
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; `ray start --head` starts one"),
-        ("ray://head:10001", r"ray://head:10001 is no address of a Ray cluster; give .* such as 10\.0\.0\.5:6379"),
-        ("head", "no address"),
+        ("127.0.0.1:1", r"No Ray cluster answers at 127\.0\.0\.1:1; start one with `ray start --head`"),
+        ("ray://head:10001", r"ray://head:10001 is not a Ray address; use .* such as 10\.0\.0\.5:6379"),
+        ("head", "is not a Ray address"),
     ],
 )
-def test_a_cluster_that_cannot_be_reached_is_a_sentence(address: str, says: str, monkeypatch):
+def test_an_unreachable_cluster_fails_with_a_sentence(address: str, says: str, monkeypatch):
     monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "json", "ray"))  # as if installed
     with pytest.raises(ClusterProblem, match=says), joined(address, 1):
         pass

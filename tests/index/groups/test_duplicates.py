@@ -20,7 +20,7 @@ from tests.conftest import BuildIndex
 
 @pytest.fixture
 def twice(gallery: Path, build_index: BuildIndex) -> Gallery:
-    """Eight pictures: one is there three times, one twice, one again smaller and saved badly, one mirrored."""
+    """Eight images plus copies: two of one, one of another, one scaled down and compressed, one mirrored."""
     shutil.copy(gallery / "2.png", gallery / "again.png")
     shutil.copy(gallery / "2.png", gallery / "below" / "again.png")
     shutil.copy(gallery / "0.png", gallery / "zero.png")
@@ -34,7 +34,7 @@ def test_the_same_file_under_several_names_is_one_group_the_largest_first(twice:
     assert identical(twice.tables) == [["2.png", "again.png", "below/again.png"], ["0.png", "zero.png"]]
 
 
-def test_a_smaller_and_worse_copy_is_nearly_the_same_picture_and_identical_files_count_once(twice: Gallery) -> None:
+def test_a_scaled_and_compressed_copy_is_near_identical(twice: Gallery) -> None:
     assert near_identical(twice) == [["5.png", "small.jpg"]]
 
 
@@ -43,12 +43,12 @@ def test_a_gallery_without_copies_has_no_groups(gallery: Path, build_index: Buil
     assert identical(opened.tables) == [] and near_identical(opened) == []
 
 
-def test_pictures_must_be_described_alike_too(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptors_must_be_similar_too(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "ALIKE", 1.01)
     assert near_identical(twice) == []
 
 
-def test_too_many_pictures_are_told_in_a_sentence(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_images_raise_gallery_problem(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "MOST", 9)
     with pytest.raises(GalleryProblem, match="has 10 different pictures"):
         near_identical(twice)
@@ -56,7 +56,7 @@ def test_too_many_pictures_are_told_in_a_sentence(twice: Gallery, monkeypatch: p
     near_identical(twice)
 
 
-def test_a_picture_goes_by_its_first_region_which_is_the_whole(twice: Gallery) -> None:
+def test_the_descriptor_of_an_image_is_its_first_row(twice: Gallery) -> None:
     tables = twice.tables
     firsts = [tables.rows_of(number)[0] for number in range(len(tables.ids))]
     assert {tables.kinds[row] for row in firsts} == {"whole"}
@@ -75,9 +75,7 @@ VECTORS = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 40)).map(
 
 
 @given(VECTORS, st.floats(0.2, 1.0), st.floats(-1.0, 1.0), st.integers(1, 9))
-def test_blocks_make_no_difference_to_what_is_linked(
-    vectors: np.ndarray, near: float, alike: float, block: int
-) -> None:
+def test_links_do_not_depend_on_the_block_size(vectors: np.ndarray, near: float, alike: float, block: int) -> None:
     copies, descriptors = vectors[:, 0], vectors[:, 1]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duplicates, "BLOCK", block)
@@ -86,7 +84,7 @@ def test_blocks_make_no_difference_to_what_is_linked(
 
 
 def by_hand(links: np.ndarray) -> list[list[int]]:
-    """One row at a time takes in the groups it has a link to."""
+    """Reference implementation: each row merges the groups it is linked to."""
     groups: list[list[int]] = []
     for row in range(len(links)):
         near = [group for group in groups if links[row, group].any()]
@@ -101,7 +99,7 @@ def test_a_chain_is_one_group() -> None:
     assert [group.tolist() for group in groups] == [[0, 1, 2, 3], [4]]
 
 
-def test_a_thumbnail_that_cannot_be_decoded_is_like_nothing(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undecodable_thumbnail_matches_nothing(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
     out = io.BytesIO()
     Pillow.new("RGB", (320, 6)).save(out, "JPEG")
     monkeypatch.setattr(Gallery, "thumbnail", lambda self, image: out.getvalue())

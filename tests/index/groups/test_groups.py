@@ -1,4 +1,4 @@
-"""Groups of a gallery: pictures by name with the regions that are alike, and the pictures that are in none."""
+"""Group a gallery: members with their matching regions, and ungrouped images."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.conftest import BuildIndex, Draw
 
 @pytest.fixture
 def opened(tmp_path: Path, draw: Draw, build_index: BuildIndex) -> Gallery:
-    """Four pictures of one thing, three of another, and eight of anything."""
+    """Four images of one object, three of another, and eight unrelated ones."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(8):
@@ -28,7 +28,7 @@ def opened(tmp_path: Path, draw: Draw, build_index: BuildIndex) -> Gallery:
     return open_gallery(build_index(folder))
 
 
-def test_what_is_there_several_times_is_a_group(opened: Gallery) -> None:
+def test_repeated_objects_form_groups(opened: Gallery) -> None:
     grouped = group_gallery(opened, gallery_object_instances(opened), 0.3)
     sets = [{member.image.partition("-")[0] for member in group.members} for group in grouped.groups]
     assert {"cup"} in sets and {"hat"} in sets
@@ -54,7 +54,7 @@ def test_the_same_gallery_has_the_same_groups(opened: Gallery) -> None:
     )
 
 
-def test_an_index_that_has_gone_is_told_in_a_sentence(opened: Gallery) -> None:
+def test_a_deleted_generation_raises_index_problem(opened: Gallery) -> None:
     shutil.rmtree(opened.folder)
-    with pytest.raises(IndexProblem, match="open this page again"):
+    with pytest.raises(IndexProblem, match="reload this page"):
         gallery_object_instances(opened)

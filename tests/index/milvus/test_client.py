@@ -1,4 +1,4 @@
-"""A vector engine that is away, slow, half filled or in use is said in time, and does no more harm than that."""
+"""Milvus that is unavailable, slow, incomplete or locked is reported quickly, and nothing else breaks."""
 
 import socket
 import time
@@ -28,7 +28,7 @@ QUERY = unit(np.random.default_rng(1).normal(size=(1, 16)))
 
 @pytest.fixture(scope="module")
 def vectors() -> Vectors:
-    """Thirty of a kind, twenty kinds."""
+    """Twenty clusters of thirty vectors."""
     rng = np.random.default_rng(0)
     return unit(np.repeat(rng.normal(size=(20, 16)), 30, axis=0) + rng.normal(size=(600, 16)) * 0.3)
 
@@ -77,11 +77,11 @@ def test_r54_an_engine_that_takes_connections_and_says_nothing(vectors: Vectors)
         with ThreadPoolExecutor(10) as visitors:
             began = time.perf_counter()
             waited = list(visitors.map(lambda _: seconds(lambda: slow.search(QUERY, 5)), range(10)))
-        assert len(waited) == 10 and time.perf_counter() - began < 2 * LIMIT + 0.5  # together, not one after the other
-        assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # nobody waits for what is known
+        assert len(waited) == 10 and time.perf_counter() - began < 2 * LIMIT + 0.5  # in parallel, not in sequence
+        assert seconds(lambda: slow.search(QUERY, 5)) < 0.05  # fails fast during the pause
 
 
-def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
+def test_a_rejected_token(vectors: Vectors) -> None:
     import grpc
 
     class Refusing(grpc.GenericRpcHandler):
@@ -93,14 +93,14 @@ def test_an_engine_that_does_not_accept_the_token(vectors: Vectors) -> None:
     refusing = grpc.server(ThreadPoolExecutor(1), handlers=[Refusing()])
     port = refusing.add_insecure_port("127.0.0.1:0")
     refusing.start()
-    with pytest.raises(StoreAway, match="does not accept BOXFIND_MILVUS_TOKEN"):
+    with pytest.raises(StoreAway, match="rejects BOXFIND_MILVUS_TOKEN"):
         store(f"http://127.0.0.1:{port}", vectors).search(QUERY, 5)
     refusing.stop(None)
 
 
-def test_an_error_of_the_engine_is_told_as_it_is(lite: Milvus) -> None:
+def test_server_errors_are_quoted(lite: Milvus) -> None:
     connection = Milvus(lite.access)
-    with pytest.raises(StoreAway, match=r"answered with an error: .*nowhere"):
+    with pytest.raises(StoreAway, match=r"returned an error: .*nowhere"):
         connection.ask(lambda client: client.query("nowhere", output_fields=["count(*)"], timeout=1))
 
 
@@ -134,7 +134,7 @@ def test_r54_vectors_of_this_machine_in_place_of_an_engine_that_is_away(server, 
 def test_r54_a_collection_that_is_not_complete_is_never_searched(lite, vectors) -> None:
     for name in (handed_over(lite, vectors[:300]).name, "nothing_of_this_name"):
         collection = Collection(Milvus(lite.access), name, vectors)
-        with pytest.raises(StoreAway, match="not got all vectors"):
+        with pytest.raises(StoreAway, match="does not have all vectors"):
             MilvusStore(vectors, collection).search(QUERY, 5)
 
 
@@ -142,12 +142,12 @@ def test_r54_a_file_that_another_process_has(tmp_path: Path, vectors: Vectors) -
     from milvus_lite.db import MilvusLite
 
     file = tmp_path / "vectors.db"
-    with MilvusLite(str(file)), pytest.raises(StoreAway, match="One process at a time"):
+    with MilvusLite(str(file)), pytest.raises(StoreAway, match="Only one process at a time"):
         store(str(file), vectors).search(QUERY, 5)
 
 
 @pytest.mark.parametrize("kind", INDEX_TYPES)
-def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: Vectors, kind: str) -> None:
+def test_every_index_type_reaches_high_recall_with_exact_scores(lite: Milvus, vectors: Vectors, kind: str) -> None:
     connection = Milvus(replace(lite.access, index=kind))
     searched, exactly = MilvusStore(vectors, handed_over(connection, vectors)), FlatStore(vectors)
     queries = unit(vectors[::60] + np.random.default_rng(2).normal(size=vectors[::60].shape) * 0.05)
@@ -158,11 +158,11 @@ def test_every_index_finds_nearly_all_with_exact_scores(lite: Milvus, vectors: V
         assert np.allclose(scores, np.take_along_axis(queries @ vectors.T, rows, axis=1), atol=1e-6)
 
 
-def test_a_question_for_more_than_milvus_gives_is_answered_here(vectors: Vectors, monkeypatch) -> None:
+def test_a_search_above_the_milvus_limit_runs_locally(vectors: Vectors, monkeypatch) -> None:
     monkeypatch.setattr("index.stores.milvus_store.MOST", 100)
-    searched = store("http://127.0.0.1:1", vectors)  # where nobody is
+    searched = store("http://127.0.0.1:1", vectors)  # nothing listens there
     assert same(searched.search(QUERY, 90), FlatStore(vectors).search(QUERY, 90))
 
 
-def test_who_has_the_token_is_not_told() -> None:
+def test_the_token_is_not_in_the_repr() -> None:
     assert "secret" not in repr(Access("http://127.0.0.1:1", "secret"))

@@ -1,4 +1,4 @@
-"""A generation is served when Milvus has all of it, and never before; what is gone here goes there too."""
+"""A generation is served only once Milvus has all of it; collections of deleted generations are dropped."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -30,13 +30,13 @@ ALIASES = count()
 
 @pytest.fixture
 def publisher(lite: Milvus) -> Publisher:
-    """Under a name of its own in the file that all tests share."""
+    """A publisher with its own alias in the shared Milvus file."""
     return Publisher(lite, f"gallery{next(ALIASES)}")
 
 
 @pytest.fixture
 def build_and_hand_over(build_index, publisher, gallery):
-    """Builds the gallery; the folder that is served then."""
+    """Build the gallery; the folder of the served generation."""
 
     def built(by: Publisher = publisher, full: bool = False) -> Path:
         folder = build_index(gallery, full=full, prepare=partial(by.publish, progress=quiet))
@@ -68,13 +68,13 @@ def assert_same_answers(folder: Path, publisher: Publisher, below: str = "") -> 
             assert np.array_equal(one, other)
 
 
-def test_the_answers_are_those_of_the_local_store_below_a_folder_too(build_and_hand_over, publisher):
+def test_results_equal_the_local_store_in_subfolders_too(build_and_hand_over, publisher):
     folder = build_and_hand_over()
     assert_same_answers(folder, publisher)
     assert_same_answers(folder, publisher, "below")
 
 
-def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
+def test_properties_of_the_collection(build_and_hand_over, publisher):
     folder = build_and_hand_over()
     manifest = open_generation(folder).manifest
     kept = publisher.milvus.ask(lambda client: client.describe_collection(publisher._alias))["properties"]
@@ -83,7 +83,9 @@ def test_what_is_kept_with_the_collection(build_and_hand_over, publisher):
     assert kept["boxfind.vectors"] == manifest.files["vectors.npy"].sha256
 
 
-def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and_hand_over, publisher, gallery, draw):
+def test_the_alias_follows_builds_and_rollbacks_and_old_collections_are_dropped(
+    build_and_hand_over, publisher, gallery, draw
+):
     folders = [build_and_hand_over()]
     foreign = Publisher(publisher.milvus, f"{publisher._alias}_other")
     foreign.publish(folders[0], quiet)
@@ -99,7 +101,7 @@ def test_the_alias_follows_builds_and_rollbacks_and_old_collections_go(build_and
     assert_same_answers(folders[1], publisher)
 
 
-def test_a_build_without_news_hands_nothing_over_unless_it_is_missing(build_and_hand_over, publisher, monkeypatch):
+def test_a_build_without_changes_copies_only_missing_collections(build_and_hand_over, publisher, monkeypatch):
     folder, filled = build_and_hand_over(), []
     fill = Collection.fill
     monkeypatch.setattr(Collection, "fill", lambda self, *given: filled.append(self.name) or fill(self, *given))
@@ -115,7 +117,7 @@ def test_r54_half_a_collection_is_never_published(build_and_hand_over, publisher
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     insert = Collection._insert
     monkeypatch.setattr(Collection, "_insert", lambda self, rows, client: insert(self, rows[::2], client))
-    with pytest.raises(IndexProblem, match="did not keep the vectors"):
+    with pytest.raises(IndexProblem, match="did not store the vectors"):
         build_and_hand_over()
     assert current_folder(before.parent) == before and generations(before.parent) == [before]
     assert collections(publisher) == [publisher._name(before.name)] == [aliased(publisher)]
@@ -129,7 +131,7 @@ def test_r54_vectors_that_arrive_as_others_are_not_published(build_and_hand_over
         client.insert(self.name, [{"row": row, "vector": vector} for row, vector in zip(rows, turned, strict=True)])
 
     monkeypatch.setattr(Collection, "_insert", insert)
-    with pytest.raises(IndexProblem, match="did not keep the vectors"):
+    with pytest.raises(IndexProblem, match="did not store the vectors"):
         build_and_hand_over()
     assert collections(publisher) == []
 
@@ -154,7 +156,7 @@ def test_r54_an_engine_that_goes_while_it_is_filled(build_and_hand_over, server,
             build_and_hand_over(publisher)
     server.start()
     again = Publisher(Milvus(publisher.milvus.access), "gallery")
-    assert len(collections(again)) == 1  # what it could not be told to drop
+    assert len(collections(again)) == 1  # the drop that failed before
     folder = build_and_hand_over(again)
     assert collections(again) == [again._name(folder.name)] == [aliased(again)]
     assert_same_answers(folder, again)
@@ -165,17 +167,17 @@ def test_r54_killed_between_the_alias_and_current(build_and_hand_over, publisher
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     with monkeypatch.context() as patch:
         patch.setattr(generation_module, "point_current_at", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        patch.setattr(generation_module.shutil, "rmtree", lambda *_, **__: None)  # nobody is left to tidy up
+        patch.setattr(generation_module.shutil, "rmtree", lambda *_, **__: None)  # no cleanup
         with pytest.raises(KeyboardInterrupt):
             build_and_hand_over()
     assert current_folder(before.parent) == before and aliased(publisher) != publisher._name(before.name)
-    assert_same_answers(before, publisher)  # searches do not go by the alias
+    assert_same_answers(before, publisher)  # searches do not use the alias
     after = build_and_hand_over()
     assert aliased(publisher) == publisher._name(after.name)
     assert collections(publisher) == [publisher._name(folder.name) for folder in (before, after)]
 
 
-def test_a_backup_that_is_restored_is_handed_over(build_and_hand_over, publisher, tmp_path):
+def test_a_restored_backup_is_copied_to_milvus(build_and_hand_over, publisher, tmp_path):
     folder = build_and_hand_over()
     backup(folder.parent, tmp_path / "kept.tar")
     restored = restore(tmp_path / "kept.tar", tmp_path / "other", prepare=partial(publisher.publish, progress=quiet))

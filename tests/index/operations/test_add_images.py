@@ -1,4 +1,4 @@
-"""What is put into a gallery is a readable picture under a name of its own, and nothing that was there is touched."""
+"""Added files are readable images with unique names; existing files never change."""
 
 import errno
 import io
@@ -37,7 +37,7 @@ def png(seed: int) -> bytes:
 
 
 def files(root: Path) -> dict[str, bytes]:
-    """Everything below a folder that is a file or a link, hidden ones too."""
+    """All files and links below a folder, hidden ones included."""
     found = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_symlink() or not path.is_dir()}
     return {
         name: str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() for name, path in found.items()
@@ -45,7 +45,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def bomb() -> bytes:
-    """A PNG of 400 million pixels in some hundred bytes."""
+    """A PNG bomb: 400 million pixels in a few hundred bytes."""
     header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
     packed = (struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks)
@@ -54,7 +54,7 @@ def bomb() -> bytes:
 
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Gallery:
-    """Of a folder like `gallery`, in another place."""
+    """The index of a copy of `gallery`."""
     root = tmp_path_factory.mktemp("indexed")
     folder = eight_pictures(root / "gallery")
     return open_gallery(build(folder, root / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None))
@@ -65,7 +65,7 @@ def take(gallery: Path, indexed: Gallery) -> Take:
     return ImageAdder(gallery, indexed, decode_image).take
 
 
-def test_a_picture_lies_in_the_folder_as_it_came_and_the_next_build_has_it(take: Take, gallery: Path, build_index):
+def test_an_added_image_keeps_its_bytes_and_is_in_the_next_build(take: Take, gallery: Path, build_index):
     before = files(gallery)
     assert take("Café 1.PNG", png(50)) == "added/Café 1.PNG"
     assert files(gallery) == before | {"added/Café 1.PNG": png(50)}
@@ -79,19 +79,19 @@ def _umask() -> int:
     return mask
 
 
-def test_another_picture_of_the_same_name_gets_a_free_one(take: Take, gallery: Path):
+def test_another_image_of_the_same_name_gets_a_free_name(take: Take, gallery: Path):
     assert [take("cup.png", png(seed)) for seed in (50, 51, 52)] == [f"added/cup{n}.png" for n in ("", "-2", "-3")]
     assert [files(gallery / ADDED)[f"cup{n}.png"] for n in ("", "-2", "-3")] == [png(50), png(51), png(52)]
 
 
-def test_what_is_in_the_index_already_is_left_out_under_whatever_name(take: Take, gallery: Path, build_index):
+def test_indexed_contents_are_refused_under_any_name(take: Take, gallery: Path, build_index):
     before = files(gallery)
-    with pytest.raises(AlreadyThere, match=r"^new\.png is in the gallery already, as below/6\.png\.$"):
+    with pytest.raises(AlreadyThere, match=r"^new\.png is already in the gallery, as below/6\.png\.$"):
         take("new.png", (gallery / "below" / "6.png").read_bytes())
     assert files(gallery) == before
 
 
-def test_the_same_twice_is_left_out_before_it_is_indexed(gallery: Path, indexed: Gallery):
+def test_the_same_file_twice_is_refused_before_it_is_indexed(gallery: Path, indexed: Gallery):
     first, second = (ImageAdder(gallery, indexed, decode_image) for _ in range(2))
     first.take("a.png", png(50))
     with pytest.raises(AlreadyThere, match=r"as added/a\.png"):
@@ -101,7 +101,7 @@ def test_the_same_twice_is_left_out_before_it_is_indexed(gallery: Path, indexed:
     assert files(gallery / ADDED) == {"a.png": png(50)}
 
 
-def test_a_picture_that_went_away_since_it_was_indexed_can_come_back(take: Take, gallery: Path):
+def test_an_indexed_image_that_was_deleted_can_be_added_again(take: Take, gallery: Path):
     data = (gallery / "3.png").read_bytes()
     (gallery / "3.png").unlink()
     assert take("3.png", data) == "added/3.png"
@@ -112,7 +112,7 @@ def test_a_picture_that_went_away_since_it_was_indexed_can_come_back(take: Take,
     [(b"", "empty"), (b"shopping list", "not_an_image"), (png(50)[:300], "truncated"), (bomb(), "too_large")],
     ids=["empty", "text", "cut", "bomb"],
 )
-def test_what_cannot_be_read_leaves_no_trace(take: Take, gallery: Path, data: bytes, reason: str):
+def test_unreadable_images_leave_no_trace(take: Take, gallery: Path, data: bytes, reason: str):
     before = files(gallery)
     with pytest.raises(UnreadableImage) as refused:
         take("x.png", data)
@@ -137,14 +137,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "a\0.png", "a\n.png", "\udcff.png", "\u202egnp.png", "é" * 130 + ".png"])
-def test_a_name_that_leads_elsewhere_or_is_no_picture_is_refused(take: Take, gallery: Path, name: str):
+def test_unsafe_names_and_other_suffixes_are_refused(take: Take, gallery: Path, name: str):
     before = files(gallery.parent)
     with pytest.raises(UnreadableImage, match="rename it") as refused:
         take(name, png(50))
     assert "\n" not in str(refused.value) and files(gallery.parent) == before
 
 
-def test_windows_has_names_that_no_file_may_have(monkeypatch: pytest.MonkeyPatch):
+def test_names_that_are_invalid_on_windows_are_refused_there(monkeypatch: pytest.MonkeyPatch):
     assert module._is_plain("12:30 at noon?.png")
     monkeypatch.setattr(module.sys, "platform", "win32")
     assert module._is_plain("noon.png")
@@ -152,7 +152,7 @@ def test_windows_has_names_that_no_file_may_have(monkeypatch: pytest.MonkeyPatch
 
 
 @given(st.text(st.characters(), max_size=12).map(lambda text: f"{text}.png"))
-def test_no_name_is_taken_that_a_build_would_not_find(name: str):
+def test_every_accepted_name_is_found_by_a_build(name: str):
     if module._is_plain(name):
         assert Path("/gallery", name).resolve().parent == Path("/gallery") and not name.startswith(".")
         assert name.encode("utf-8")
@@ -162,7 +162,7 @@ def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tm
     outside = tmp_path / "outside"
     outside.mkdir()
     (gallery / ADDED).symlink_to(outside)
-    with pytest.raises(GalleryProblem, match="is no folder, or a link"):
+    with pytest.raises(GalleryProblem, match="is not a folder, or is a link"):
         take("x.png", png(50))
     (gallery / ADDED).unlink()
     (gallery / ADDED).mkdir()
@@ -173,14 +173,14 @@ def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tm
     assert list(files(outside)) == ["same.png"]
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(take: Take, gallery: Path):
+def test_a_file_called_added_is_refused(take: Take, gallery: Path):
     (gallery / ADDED).write_text("mine")
-    with pytest.raises(GalleryProblem, match="is no folder"):
+    with pytest.raises(GalleryProblem, match="is not a folder"):
         take("x.png", png(50))
     assert (gallery / ADDED).read_text() == "mine"
 
 
-def test_a_gallery_that_is_not_mounted_gets_nothing(indexed: Gallery, tmp_path: Path):
+def test_an_unmounted_gallery_is_refused(indexed: Gallery, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     for root in (tmp_path / "empty", tmp_path / "gone"):
         with pytest.raises(GalleryProblem, match="its disk is connected"):
@@ -192,13 +192,13 @@ def test_a_gallery_that_is_not_mounted_gets_nothing(indexed: Gallery, tmp_path: 
 @pytest.mark.parametrize(
     ("number", "error", "words"),
     [
-        (errno.ENOSPC, DiskFull, "no more room for x.png"),
-        (errno.EDQUOT, DiskFull, "no more room for x.png"),
+        (errno.ENOSPC, DiskFull, "gallery is full; .* add x\\.png again"),
+        (errno.EDQUOT, DiskFull, "gallery is full; .* add x\\.png again"),
         (errno.EACCES, GalleryProblem, "Permission denied"),
         (errno.EROFS, GalleryProblem, "Read-only file system"),
     ],
 )
-def test_a_disk_that_takes_nothing_is_a_sentence_and_leaves_no_trace(
+def test_write_errors_are_sentences_and_leave_no_trace(
     take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch, where: str, number: int, error: type, words: str
 ):
     before = files(gallery)
@@ -223,7 +223,7 @@ def test_a_disk_that_fills_up_half_way_leaves_no_trace(
     assert files(gallery) == before
 
 
-def test_what_is_half_written_is_no_picture_of_the_gallery(take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_half_written_file_is_not_indexed(take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch):
     seen: list[list[str]] = []
     move = module._moved
     monkeypatch.setattr(
@@ -235,7 +235,7 @@ def test_what_is_half_written_is_no_picture_of_the_gallery(take: Take, gallery: 
     assert len(seen) == 1 and not [image for image in seen[0] if image.startswith(ADDED)]
 
 
-def test_many_at_once_get_a_name_each_and_lose_nothing(gallery: Path, indexed: Gallery):
+def test_concurrent_additions_get_distinct_names(gallery: Path, indexed: Gallery):
     pictures = [png(seed) for seed in range(50, 62)]
     ready = threading.Barrier(4)
 

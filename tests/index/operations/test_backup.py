@@ -1,4 +1,4 @@
-"""What was backed up answers as before, wherever it is restored; an archive that is not whole changes nothing."""
+"""A restored backup gives the same answers; a damaged archive changes nothing."""
 
 import io
 import shutil
@@ -25,7 +25,7 @@ from retrieval.types import Box, Hit
 
 @pytest.fixture(scope="module")
 def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
-    """The archive of an index of eight pictures."""
+    """The backup of an index of eight images."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "gallery").mkdir()
     for number in range(8):
@@ -37,7 +37,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, poo
 
 @pytest.fixture
 def archive(made_once: Path, tmp_path: Path) -> Path:
-    """A copy to damage, and the index it is of."""
+    """A copy of the archive to damage, and its index."""
     shutil.copytree(made_once.parent / "index", tmp_path / "index")
     return Path(shutil.copy(made_once, tmp_path))
 
@@ -83,7 +83,7 @@ def test_r53_with_the_pictures_in_another_place_a_build_looks_at_none_again(
     assert answers(built, tiny_embedder, sorted(moved.rglob("*.png"))) == golden
 
 
-def test_what_is_there_already_is_kept(gallery: Path, build_index, draw, tmp_path: Path):
+def test_restoring_keeps_existing_generations(gallery: Path, build_index, draw, tmp_path: Path):
     archive = tmp_path / "kept.tar"
     backup(build_index(gallery).parent, archive)
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
@@ -103,9 +103,9 @@ def test_the_archive_unpacked_by_hand_is_an_index(archive: Path, tmp_path: Path)
     assert verify(tmp_path / "by-hand") == []
 
 
-def test_a_backup_overwrites_nothing_and_is_whole_or_not_there(archive: Path, tmp_path: Path, monkeypatch):
+def test_a_backup_never_overwrites_and_is_complete_or_absent(archive: Path, tmp_path: Path, monkeypatch):
     index, data = tmp_path / "index", archive.read_bytes()
-    with pytest.raises(IndexProblem, match="is there already"):
+    with pytest.raises(IndexProblem, match="already exists"):
         backup(index, archive)
     assert archive.read_bytes() == data
     with pytest.raises(FileNotFoundError):
@@ -124,15 +124,15 @@ def test_a_damaged_index_is_not_backed_up(gallery: Path, build_index, tmp_path: 
     generation = build_index(gallery)
     with (generation / "thumbs" / "0000.jpgs").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(IndexProblem, match=r"damaged: thumbs/0000\.jpgs is not what was written\.$"):
+    with pytest.raises(IndexProblem, match=r"not backed up: thumbs/0000\.jpgs differs from what was written\.$"):
         backup(generation.parent, tmp_path / "b.tar")
     with pytest.raises(IndexProblem, match="no index"):
         backup(tmp_path / "gone", tmp_path / "b.tar")
     assert not list(tmp_path.glob("b.tar*"))
 
 
-def test_builds_that_go_by_meanwhile(gallery: Path, build_index, draw, tmp_path: Path, monkeypatch):
-    """The generation that is being backed up is taken away in the middle of it."""
+def test_builds_during_a_backup(gallery: Path, build_index, draw, tmp_path: Path, monkeypatch):
+    """A build deletes the generation during the backup."""
     first, write = build_index(gallery), module._write
 
     def interrupted(part: Path, folder: Path, progress: object) -> None:
@@ -158,7 +158,7 @@ def test_no_restore_during_a_build(archive: Path, tmp_path: Path):
 
 
 def rewritten(archive: Path, change: Callable[[str, bytes], list[tuple[tarfile.TarInfo, bytes]]]) -> None:
-    """The archive with each member in the form that `change` gives it."""
+    """Rewrite the archive, applying `change` to each member."""
     out = io.BytesIO()
     with tarfile.open(archive) as old, tarfile.open(fileobj=out, mode="w") as new:
         for member in old:
@@ -180,7 +180,7 @@ def special(name: str, type_: bytes, target: str = "") -> tuple[tarfile.TarInfo,
 
 
 def added(*members: tuple[tarfile.TarInfo, bytes]) -> Callable:
-    """Ahead of the first member."""
+    """Add a member before the first."""
     return lambda name, data: [*(members if name == "CURRENT" else ()), plain(name, data)]
 
 
@@ -214,10 +214,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change):
+def test_a_forged_archive_changes_nothing(archive: Path, tmp_path: Path, change):
     rewritten(archive, change)
     before = contents(tmp_path / "index")
-    with pytest.raises(IndexProblem, match=r"kept\.tar is not a whole backup: .*\. Nothing was changed\.$") as caught:
+    with pytest.raises(
+        IndexProblem, match=r"kept\.tar is not a complete backup: .*\. Nothing was changed\.$"
+    ) as caught:
         restore(archive, tmp_path / "index")
     assert "\n" not in str(caught.value)
     assert {name: data for name, data in contents(tmp_path / "index").items() if name in before} == before
@@ -226,16 +228,16 @@ def test_a_made_up_archive_changes_nothing(archive: Path, tmp_path: Path, change
 
 
 @pytest.mark.parametrize("share", [0, 0.001, 0.1, 0.5, 0.9])
-def test_a_cut_archive_changes_nothing(archive: Path, tmp_path: Path, share):
+def test_a_truncated_archive_changes_nothing(archive: Path, tmp_path: Path, share):
     data = archive.read_bytes()
     archive.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
     assert verify(tmp_path / "index") == [] and not list((tmp_path / "index").glob("tmp-*"))
 
 
 @pytest.mark.parametrize("place", range(0, 100, 7))
-def test_a_flipped_byte_is_refused_or_does_not_matter(archive: Path, tmp_path: Path, place):
+def test_a_flipped_byte_is_detected_or_harmless(archive: Path, tmp_path: Path, place):
     data = bytearray(archive.read_bytes())
     data[place * len(data) // 100] ^= 0x41
     archive.write_bytes(data)
@@ -250,16 +252,16 @@ def test_an_archive_that_claims_to_be_huge(archive: Path, tmp_path: Path):
     info = tarfile.TarInfo("gen-000001-aaaa/vectors.npy")
     info.size = 10**13
     archive.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00" + bytes(600), bytes(10240)])
-def test_what_is_no_archive(archive: Path, tmp_path: Path, content):
+def test_not_an_archive(archive: Path, tmp_path: Path, content):
     archive.write_bytes(content)
-    with pytest.raises(IndexProblem, match="is not a whole backup"):
+    with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
-    with pytest.raises(IndexProblem, match=r"no file .*gone\.tar"):
+    with pytest.raises(IndexProblem, match=r"gone\.tar does not exist"):
         restore(tmp_path / "gone.tar", tmp_path / "index")
 
 

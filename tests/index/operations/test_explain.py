@@ -1,4 +1,4 @@
-"""Whatever one asks about, the answer says what is the matter with it."""
+"""`explain` gives the right verdict for every kind of path."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from retrieval.errors import IndexProblem
 
 @pytest.fixture
 def index(gallery: Path, build_index, tmp_path: Path, draw) -> Path:
-    """Of eight pictures and four files that could not be used."""
+    """An index of eight images and four unusable files."""
     (gallery / "empty.jpg").touch()
     (gallery / ".hidden").mkdir()
     (gallery / ".hidden" / "a.png").touch()
@@ -33,7 +33,7 @@ def said(index: Path, asked: str | Path) -> tuple[str, str]:
     return explanation.verdict, " ".join(explanation.sentences)
 
 
-def test_indexed_under_every_way_to_say_it(index: Path, gallery: Path, tmp_path: Path, monkeypatch):
+def test_indexed_by_id_and_by_path(index: Path, gallery: Path, tmp_path: Path, monkeypatch):
     (tmp_path / "link").symlink_to(gallery)
     monkeypatch.chdir(gallery / "below")
     for asked in (
@@ -58,10 +58,10 @@ def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
     assert verdict == "changed" and "changed since" in text and "boxfind build" in text
     (gallery / "3.png").unlink()
     verdict, text = said(index, gallery / "3.png")
-    assert verdict == "gone" and "not in" in text and "any more" in text
+    assert verdict == "gone" and "no longer in" in text
     gallery.rename(tmp_path / "away")
     verdict, text = said(index, "4.png")
-    assert verdict == "gone" and f"{gallery} is not there" in text
+    assert verdict == "gone" and f"{gallery} does not exist" in text
 
 
 def test_skipped(index: Path, gallery: Path):
@@ -70,7 +70,7 @@ def test_skipped(index: Path, gallery: Path):
     (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
     verdict, text = said(index, gallery / "empty.jpg")
     assert verdict == "skipped" and "has changed since" in text and "boxfind build" in text
-    assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a link to nothing.")
+    assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a broken link.")
     verdict, text = said(index, "linked/a.png")
     assert verdict == "skipped" and "linked is a link to a folder outside the gallery" in text
 
@@ -83,7 +83,7 @@ def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
     assert said(index, "new.fifo.png")[0] == "skipped"
 
 
-def test_never_looked_at(index: Path, gallery: Path):
+def test_never_indexed(index: Path, gallery: Path):
     assert said(index, ".hidden/a.png")[0] == "hidden"
     verdict, text = said(index, "notes.txt")
     assert verdict == "no picture" and ".jpeg" in text
@@ -98,9 +98,9 @@ def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
     assert said(index, tmp_path)[0] == "outside"
 
 
-def test_not_there_at_all(index: Path):
+def test_missing(index: Path):
     verdict, text = said(index, "holiday/7.PNG")
-    assert verdict == "missing" and text.endswith("The index has below/7.png.")
+    assert verdict == "missing" and text.endswith("Similar names in the index: below/7.png.")
     verdict, text = said(index, "belo/6.pgn")
     assert verdict == "missing" and "below/6.png" in text
     for asked in ("zzzzzzzzzzz", "", ".", "..", "/", "x" * 5000, "line\nbreak.png", "é\udcff.png"):

@@ -1,4 +1,4 @@
-"""What was added, changed or taken away since the last build is told, and nothing else."""
+"""Added, changed and removed files are reported, and no others."""
 
 import os
 import shutil
@@ -53,8 +53,8 @@ def test_a_touched_file_has_not_changed_and_the_same_size_may_have(gallery: Path
     assert find_folder_changes(folder) == FolderChanges([], ["4.png"], [])
 
 
-def test_a_change_in_the_moment_of_the_build_is_noticed(gallery: Path, build_index):
-    """Size and time are as they were: only the bytes tell. By its time the file stays fresh, however slow the build."""
+def test_a_change_during_the_build_is_noticed(gallery: Path, build_index):
+    """Same size and mtime, other bytes. The mtime is in the future, so the file is always read."""
     os.utime(gallery / "4.png", (time.time() + 3600,) * 2)
     folder = build_index(gallery)
     status = (gallery / "4.png").stat()
@@ -79,7 +79,7 @@ def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
     with pytest.raises(GalleryProblem):
         find_folder_changes(folder)
     assert folder_change_sentences(folder.parent) == [
-        f"There is no gallery folder {gallery}; check the path, or that its disk is connected."
+        f"The gallery folder {gallery} does not exist; check the path, and that its disk is connected."
     ]
 
 

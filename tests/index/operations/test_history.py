@@ -1,4 +1,4 @@
-"""The builds that are kept can be listed whatever their state, and going back to one that is not whole is refused."""
+"""Generations are listed whatever their state; rollback to a damaged one is refused."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from retrieval.errors import BuildRunning, IndexProblem
 
 @pytest.fixture
 def two(gallery: Path, build_index, draw) -> list[Path]:
-    """Two generations, the second with a picture more."""
+    """Two generations, the second with one more image."""
     first = build_index(gallery)
     Pillow.fromarray(draw(40)).save(gallery / "new.png")
     return [first, build_index(gallery)]
 
 
 def damage(generation: Path, name: str = "keypoints/0000.bin") -> None:
-    """The size stays."""
+    """Damage a file without changing its size."""
     data = bytearray((generation / name).read_bytes())
     data[len(data) // 2] ^= 1
-    (generation / name).unlink()  # the generation after it may share the file
+    (generation / name).unlink()  # unlink first: the next generation may share the file
     (generation / name).write_bytes(data)
 
 
@@ -39,13 +39,13 @@ def test_the_list(two):
     )
 
 
-def test_the_list_says_what_is_wrong(two):
+def test_the_list_names_the_damage(two):
     damage(two[0])
     (two[1] / "vectors.npy").unlink()
     (two[1] / "whitening.npz").write_bytes(b"")
     quick, thorough = (stored_generations(two[0].parent, thorough) for thorough in (False, True))
-    assert quick[1].problem == "vectors.npy is missing; whitening.npz is not what was written"
-    assert (quick[0].problem, thorough[0].problem) == ("", "keypoints/0000.bin is not what was written")
+    assert quick[1].problem == "vectors.npy is missing; whitening.npz differs from what was written"
+    assert (quick[0].problem, thorough[0].problem) == ("", "keypoints/0000.bin differs from what was written")
     (two[1] / "manifest.json").write_bytes(b"{")
     (two[0].parent / "CURRENT").write_bytes(b"?")
     unreadable = stored_generations(two[0].parent)[1]
@@ -78,7 +78,7 @@ def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
     only = build_index(gallery)
     with pytest.raises(IndexProblem, match="no earlier generation"):
         roll_back(only.parent)
-    with pytest.raises(IndexProblem, match=rf"no generation 'gen-000009-0000' in .*there are: {only.name}\."):
+    with pytest.raises(IndexProblem, match=rf"no generation 'gen-000009-0000' in .*choose one of {only.name}\."):
         roll_back(only.parent, "gen-000009-0000")
     with pytest.raises(IndexProblem, match="no generation"):
         roll_back(tmp_path / "gone")
@@ -87,7 +87,7 @@ def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
 
 def test_a_damaged_generation_is_not_served(two):
     damage(two[0])
-    with pytest.raises(IndexProblem, match="no earlier whole generation"):
+    with pytest.raises(IndexProblem, match="no earlier intact generation"):
         roll_back(two[0].parent)
     with pytest.raises(IndexProblem, match=rf"{two[0].name} is damaged .*: keypoints/0000\.bin .* Nothing was changed"):
         roll_back(two[0].parent, two[0].name)
@@ -95,7 +95,7 @@ def test_a_damaged_generation_is_not_served(two):
 
 
 @pytest.mark.parametrize("pointer", [b"?", b"", None])
-def test_without_a_pointer_the_last_whole_one_is_served(two, pointer):
+def test_without_current_rollback_serves_the_newest_intact_generation(two, pointer):
     index = two[0].parent
     (index / "CURRENT").unlink()
     if pointer is not None:

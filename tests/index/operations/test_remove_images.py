@@ -1,4 +1,4 @@
-"""A picture that is taken out of the gallery is moved, and nothing else is touched."""
+"""Removing an image moves its file and changes nothing else."""
 
 import os
 from pathlib import Path
@@ -15,9 +15,7 @@ def indexed(gallery, build_index):
     return open_gallery(build_index(gallery))
 
 
-def test_what_is_taken_out_lies_aside_under_its_name_and_the_next_build_leaves_it_out(
-    gallery, indexed, tmp_path, build_index
-):
+def test_a_removed_image_is_moved_aside_and_is_not_in_the_next_build(gallery, indexed, tmp_path, build_index):
     data = (gallery / "below" / "6.png").read_bytes()
     aside = remove_from_gallery("below/6.png", gallery, indexed, tmp_path / "aside")
     assert aside.read_bytes() == data and aside.is_relative_to(tmp_path / "aside")
@@ -34,7 +32,7 @@ def test_the_same_name_twice_is_kept_twice(gallery, indexed, tmp_path):
     assert first.read_bytes() == data and second.read_bytes() == data + b"other"
 
 
-def test_what_is_not_there_or_a_link_stays_as_it_is(gallery, indexed, tmp_path):
+def test_missing_files_and_links_are_refused(gallery, indexed, tmp_path):
     with pytest.raises(UnknownPicture, match="no picture"):
         remove_from_gallery("../3.png", gallery, indexed, tmp_path / "aside")
     (gallery / "3.png").rename(tmp_path / "3.png")
@@ -50,7 +48,7 @@ def test_what_is_not_there_or_a_link_stays_as_it_is(gallery, indexed, tmp_path):
     assert (tmp_path / "elsewhere" / "6.png").exists() and not (tmp_path / "aside").exists()
 
 
-def test_what_can_be_copied_but_not_taken_away_leaves_no_copy(gallery, indexed, tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_deleted_leaves_no_copy(gallery, indexed, tmp_path, monkeypatch):
     unlink = os.unlink
 
     def read_only(path, *others, **how):
@@ -67,7 +65,7 @@ def test_what_can_be_copied_but_not_taken_away_leaves_no_copy(gallery, indexed, 
 
 
 @pytest.mark.parametrize(("number", "raised"), [(28, DiskFull), (13, GalleryProblem)])
-def test_what_cannot_be_moved_is_told(gallery, indexed, tmp_path, monkeypatch, number, raised):
+def test_move_errors_are_sentences(gallery, indexed, tmp_path, monkeypatch, number, raised):
     def refused(*_):
         raise OSError(number, "refused")
 

@@ -1,4 +1,4 @@
-"""verify finds what is wrong, and nothing where nothing is."""
+"""`verify` reports every fault, and none for an intact index."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from retrieval.networks.weights import file_sha256
 
 
 def store_vectors(generation: Path, vectors: np.ndarray) -> None:
-    """Writes them with a manifest that vouches for them: a fault of the program, not of the disk."""
+    """Write vectors with a matching manifest hash, to simulate a bug rather than disk damage."""
     np.save(generation / "vectors.npy", vectors)
     vouch(generation, "vectors.npy")
 
@@ -38,7 +38,7 @@ def test_vectors_that_are_not_of_length_1(gallery: Path, build_index):
     vectors[3] *= 1.01
     vectors[7] = 0
     store_vectors(generation, vectors)
-    assert verify(generation.parent) == ["2 vectors do not have length 1."]
+    assert verify(generation.parent) == ["Vectors that do not have length 1: 2."]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -47,7 +47,7 @@ def test_vectors_that_are_not_numbers(gallery: Path, build_index, value):
     vectors = np.load(generation / "vectors.npy")
     vectors[2, 1] = value
     store_vectors(generation, vectors)
-    assert verify(generation.parent) == ["Some vectors hold values that are not numbers."]
+    assert verify(generation.parent) == ["Some vectors contain NaN or infinite values."]
 
 
 def test_a_byte_of_a_thumbnail(gallery: Path, build_index):
@@ -56,14 +56,14 @@ def test_a_byte_of_a_thumbnail(gallery: Path, build_index):
     data = bytearray(thumbs.read_bytes())
     data[len(data) // 2] ^= 1
     thumbs.write_bytes(data)
-    assert verify(generation.parent) == ["thumbs/0000.jpgs is not what was written."]
+    assert verify(generation.parent) == ["thumbs/0000.jpgs differs from what was written."]
 
 
 def test_every_damaged_file_is_named(gallery: Path, build_index):
     generation = build_index(gallery)
     (generation / "images.parquet").unlink()
     (generation / "whitening.npz").write_bytes(b"")
-    assert verify(generation.parent) == ["images.parquet is missing.", "whitening.npz is not what was written."]
+    assert verify(generation.parent) == ["images.parquet is missing.", "whitening.npz differs from what was written."]
 
 
 def test_no_manifest_and_no_index(gallery: Path, build_index, tmp_path: Path):
@@ -75,7 +75,7 @@ def test_no_manifest_and_no_index(gallery: Path, build_index, tmp_path: Path):
 
 
 def store_table(generation: Path, name: str, column: str, values: object) -> None:
-    """The table with other values in the first rows of a column, and a manifest that vouches for it."""
+    """Overwrite the first values of a column, with a matching manifest hash."""
     table = pq.read_table(generation / name)
     rows = table.to_pylist()
     for row, value in zip(rows, values, strict=False):
@@ -88,7 +88,7 @@ def store_table(generation: Path, name: str, column: str, values: object) -> Non
 def test_boxes_outside_their_pictures(gallery: Path, build_index, column, value):
     generation = build_index(gallery)
     store_table(generation, "regions.parquet", column, [value, value])
-    assert verify(generation.parent) == ["2 regions do not lie inside their pictures."]
+    assert verify(generation.parent) == ["Regions that are not inside their picture: 2."]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_boxes_outside_their_pictures(gallery: Path, build_index, column, value)
 def test_slices_outside_their_files(gallery: Path, build_index, column, value, what):
     generation = build_index(gallery)
     store_table(generation, "images.parquet", column, [value, value, value])
-    assert verify(generation.parent) == [f"The {what} of 3 pictures cannot be where the index says."]
+    assert verify(generation.parent) == [f"Pictures with a wrong {what} location: 3."]
 
 
 def test_a_list_of_skipped_files_of_another_length(gallery: Path, build_index):
@@ -112,7 +112,7 @@ def test_a_list_of_skipped_files_of_another_length(gallery: Path, build_index):
     manifest = json.loads((generation / "manifest.json").read_bytes())
     manifest["counts"]["skipped"] = 7
     (generation / "manifest.json").write_text(json.dumps(manifest))
-    assert verify(generation.parent) == ["The manifest counts 7 skipped files, the list has 1."]
+    assert verify(generation.parent) == ["Skipped files: 7 in the manifest, but 1 in the list."]
 
 
 def test_a_picture_without_a_region(gallery: Path, build_index):
@@ -120,7 +120,7 @@ def test_a_picture_without_a_region(gallery: Path, build_index):
     table = pq.read_table(generation / "regions.parquet")
     images = table["image"].to_pylist()
     store_table(generation, "regions.parquet", "image", ["0.png" if image == "1.png" else image for image in images])
-    assert verify(generation.parent) == ["1 pictures have no region and can never be found."]
+    assert verify(generation.parent) == ["Pictures without a region, which searches never find: 1."]
 
 
 def test_any_generation_can_be_verified(gallery: Path, build_index):
@@ -129,7 +129,7 @@ def test_any_generation_can_be_verified(gallery: Path, build_index):
     second = build_index(gallery)
     (first / "vectors.npy").write_bytes(b"")
     assert verify(second.parent) == verify_generation(second) == []
-    assert verify_generation(first) == ["vectors.npy is not what was written."]
+    assert verify_generation(first) == ["vectors.npy differs from what was written."]
 
 
 def test_progress(gallery: Path, build_index):
@@ -139,14 +139,14 @@ def test_progress(gallery: Path, build_index):
     assert told == [(f"Checking the files of {generation.name}", number, 10) for number in range(1, 11)]
 
 
-def test_remarks_are_no_faults(gallery: Path, build_index):
+def test_remarks_are_not_faults(gallery: Path, build_index):
     index = build_index(gallery).parent
     assert remarks(index) == []
     (index / "tmp-42-dead").mkdir()
     (current_folder(index) / "notes.txt").touch()
     left, foreign = remarks(index)
-    assert left == "tmp-42-dead was left by a build that was stopped; the next build removes it."
-    assert foreign == f"notes.txt in {current_folder(index).name} is no part of the index and is never opened."
+    assert left == "Left over from an interrupted build: tmp-42-dead. The next build removes it."
+    assert foreign == f"notes.txt in {current_folder(index).name} is not part of the index and is ignored."
     assert verify(index) == []
     with building(index):
-        assert remarks(index)[0].startswith("A build is at work on this index (process ")
+        assert remarks(index)[0].startswith("A build of this index is running (process ")

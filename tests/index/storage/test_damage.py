@@ -1,4 +1,4 @@
-"""What is damaged, foreign or made up is refused in one sentence, and the generation before it is served."""
+"""Damaged, foreign or forged files are rejected with one sentence, and the previous generation is served."""
 
 import io
 import json
@@ -45,7 +45,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def built_twice(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
-    """The second of two generations, with a picture more than the first."""
+    """The second of two generations, with one more image than the first."""
     folder = tmp_path_factory.mktemp("twice")
     (folder / "gallery").mkdir()
     for number in range(6):
@@ -57,7 +57,7 @@ def built_twice(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, p
 
 @pytest.fixture
 def generation(built_twice: Path, tmp_path: Path) -> Path:
-    """A copy of it to damage, served from tmp_path/index."""
+    """A copy to damage, served from tmp_path/index."""
     shutil.copytree(built_twice.parent, tmp_path / "index")
     return tmp_path / "index" / built_twice.name
 
@@ -68,19 +68,19 @@ def change_manifest(generation: Path, change: Callable[[dict], dict]) -> None:
 
 
 def vouched(generation: Path, name: str, content: bytes) -> None:
-    """Other content with a manifest that vouches for it: somebody wanted it so."""
+    """Replace a file and its hash in the manifest, as an attacker would."""
     (generation / name).write_bytes(content)
     facts = {"bytes": len(content), "sha256": file_sha256(generation / name)}
     change_manifest(generation, lambda manifest: {**manifest, "files": {**manifest["files"], name: facts}})
 
 
 def assert_refused(generation: Path, *words: str) -> None:
-    """One sentence, and the generation before it is served with another."""
+    """Opening fails with one sentence, and the previous generation is served with a warning."""
     with pytest.raises(IndexProblem) as caught:
         open_generation(generation)
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
-    assert "\n" not in sentence and sentence.endswith(".") and "Build it again" in sentence
+    assert "\n" not in sentence and sentence.endswith(".") and "Rebuild it" in sentence
     assert verify(generation.parent)
     served, warning = served_generation(generation.parent)
     assert served.folder == generations(generation.parent)[0] != generation and "damaged" in warning
@@ -94,7 +94,7 @@ def as_npy(array: np.ndarray, pickled: bool = False) -> bytes:
 
 
 def header(shape: tuple[int, ...]) -> bytes:
-    """Of an array of that shape, with a few bytes of it."""
+    """An .npy header of this shape, followed by only a few bytes."""
     out = io.BytesIO()
     np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
     return out.getvalue() + bytes(400)
@@ -117,7 +117,7 @@ def header(shape: tuple[int, ...]) -> bytes:
 def test_r31_vectors_that_are_not_what_was_written(generation: Path, damage):
     vectors = generation / "vectors.npy"
     vectors.write_bytes(damage(vectors.read_bytes()))
-    assert_refused(generation, "vectors.npy is not what was written", generation.name)
+    assert_refused(generation, "vectors.npy differs from what was written", generation.name)
 
 
 class Trap:
@@ -182,7 +182,10 @@ def test_r31_a_header_of_terabytes_allocates_nothing(generation: Path, name, sha
         (b"\xff\xfe\x00", "no readable manifest"),
         (json.dumps({"format": FORMAT}).encode(), "no readable manifest"),
         (b"[" * 100_000, "no readable manifest"),
-        (json.dumps({"format": FORMAT + 1}).encode(), f"has format {FORMAT + 1}, this program reads {FORMAT}"),
+        (
+            json.dumps({"format": FORMAT + 1}).encode(),
+            f"has format {FORMAT + 1}, but this program reads format {FORMAT}",
+        ),
     ],
 )
 def test_r32_a_manifest_that_cannot_be_used(generation: Path, content, says):
@@ -211,7 +214,7 @@ LITE0 = BACKBONES["efficientnet-lite0"]
 
 
 def claim_recipe(generation: Path, **changes: object) -> None:
-    """The index of a model that this program has, but for the changes."""
+    """An index with a known model and a changed recipe."""
     true = {"weights_sha256": LITE0.weights.sha256, "preprocessing": LITE0.preprocessing}
     change_manifest(generation, lambda manifest: {**manifest, "recipe": {**manifest["recipe"], **true, **changes}})
 
@@ -341,7 +344,7 @@ def test_r34_what_is_dropped_into_the_index_is_never_opened(generation: Path, tm
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    assert all(f"{name} in {generation.name} is no part of the index" in done.stdout for name in DROPPED)
+    assert all(f"{name} in {generation.name} is not part of the index" in done.stdout for name in DROPPED)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -361,7 +364,7 @@ def test_r52_the_order_of_generations_is_that_of_their_numbers(generation: Path,
     os.utime(first, (4e9, 4e9))
     copy = shutil.copytree(read_manifest(generation).gallery, generation.parent.parent / "gallery")
     Pillow.fromarray(draw(9, 64, 48)).save(copy / "9.png")
-    third = build_index(copy)  # made before the second, as the clock has it
+    third = build_index(copy)  # its clock time is before the second
     assert [folder.name[:10] for folder in generations(third.parent)] == ["gen-000002", "gen-000003"]
     assert current_folder(third.parent) == third and served_generation(third.parent)[0].folder == third
     assert [one.name for one in stored_generations(third.parent)] == [generation.name, third.name]
@@ -391,11 +394,13 @@ def test_r55_an_index_of_an_earlier_program_is_refused_and_built_again(gallery: 
     old = build_index(gallery)
     later = ("changes", "learned") if before == 2 else ("changes", "learned", "background")
     change_manifest(old, lambda m: {**{k: v for k, v in m.items() if k not in later}, "format": before})
-    with pytest.raises(IndexProblem, match=rf"has format {before}, this program reads {FORMAT}\. Build it again"):
+    with pytest.raises(
+        IndexProblem, match=rf"has format {before}, but this program reads format {FORMAT}\. Rebuild it"
+    ):
         served_generation(old.parent)
     assert [one.problem for one in stored_generations(old.parent)] == verify(old.parent)
     new = build_index(gallery)
     assert verify(new.parent) == [] and read_manifest(new).changes.added == 8
-    with pytest.raises(IndexProblem, match="no earlier whole generation"):
+    with pytest.raises(IndexProblem, match="no earlier intact generation"):
         roll_back(new.parent)
     assert current_folder(new.parent) == new

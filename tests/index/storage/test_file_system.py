@@ -1,4 +1,4 @@
-"""Files are synced and replaced on every system, also where Windows wants it done differently."""
+"""Files are synced and replaced on POSIX and Windows."""
 
 import os
 
@@ -16,7 +16,7 @@ def windows(monkeypatch):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """How files are opened, by name."""
+    """File name -> mode it was opened with."""
     flags = {}
 
     def open_(path, how):
@@ -30,7 +30,7 @@ def opened(monkeypatch):
 
 @pytest.fixture
 def refusals(monkeypatch):
-    """What is left of the refusals to replace a file, because somebody reads it."""
+    """The remaining refusals to replace a file that is being read."""
     left = [2]
 
     def replace(part, target):
@@ -58,7 +58,7 @@ def test_files_and_folders_are_synced(part, opened):
 
 
 @pytest.mark.usefixtures("windows")
-def test_windows_syncs_files_that_may_be_written_and_no_folders(part, opened):
+def test_windows_syncs_writable_handles_and_no_folders(part, opened):
     sync(part)
     sync(part.parent)
     assert opened == {part.name: os.O_RDWR}
@@ -71,7 +71,7 @@ def test_windows_replaces_a_file_when_its_readers_are_done(part):
 
 
 @pytest.mark.usefixtures("windows")
-def test_windows_gives_up_in_the_end(part, refusals):
+def test_windows_gives_up_after_all_tries(part, refusals):
     refusals[0] = TRIES + 1
     with pytest.raises(PermissionError):
         replace_file(part, part.with_name("target"))

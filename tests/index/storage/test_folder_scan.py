@@ -1,4 +1,4 @@
-"""Every picture below a folder gets an id of its own; links and odd things are left out with a reason."""
+"""Every image gets a unique id; links and special files are skipped with a reason."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ def touch(root: Path, *names: str | bytes) -> None:
 
 @contextmanager
 def without_rights() -> Iterator[None]:
-    """For whom a test that runs as root is like anybody else: nothing may be read that permissions forbid."""
+    """Drop the privileges of root, so that file permissions apply."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -36,7 +36,7 @@ def without_rights() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that every user of this machine may look into; the one of `tmp_path` is not."""
+    """A folder that every user may read, unlike `tmp_path`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -59,13 +59,13 @@ def test_nested_pictures_in_the_order_of_their_ids(tmp_path: Path):
     assert ids(tmp_path) == ["B.jpeg", "UPPER.JPG", "a/y/x.webp", "a/z.png", "b.jpg", "c.tiff"]
 
 
-def test_hidden_files_and_folders_and_other_files_are_left_aside(tmp_path: Path):
+def test_hidden_and_other_files_are_ignored(tmp_path: Path):
     touch(tmp_path, ".hidden.jpg", ".thumbs/a.jpg", "notes.txt", "jpg", "a.jpg.part", "video.mp4", "a.jpg")
     assert ids(tmp_path) == ["a.jpg"]
     assert find_pictures(tmp_path)[1] == []
 
 
-def test_size_and_time_are_those_of_what_a_link_leads_to(tmp_path: Path):
+def test_size_and_mtime_are_those_of_the_link_target(tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(bytes(123))
     os.utime(tmp_path / "a.jpg", (5, 1_700_000_000.25))
     (tmp_path / "b.jpg").symlink_to("a.jpg")
@@ -98,8 +98,8 @@ def test_r17_names_of_every_kind(tmp_path: Path):
     assert len(found) == len(names) == len({f.id for f in found}) and not skipped
     for picture in found:
         assert unicodedata.is_normalized("NFC", picture.id)
-        picture.id.encode()  # no lone surrogates: it can be stored and sent
-        assert picture.path.exists()  # and the disk's own spelling still leads to the file
+        picture.id.encode()  # no lone surrogates
+        assert picture.path.exists()  # the raw path still opens the file
     assert {"é.jpg", "é.jpg~", "😀.jpg", "line\nbreak.jpg", "-rf.jpg"} <= {f.id for f in found}
 
 
@@ -186,7 +186,7 @@ def test_r19_what_may_not_be_read_is_said(open_folder: Path):
             Skipped("blind/c.jpg", "permission", "c.jpg may not be read; change its permissions."),
             Skipped("closed", "permission", "closed may not be read; change its permissions."),
         ]
-        with pytest.raises(UnreadableImage) as caught:  # that a file cannot be opened shows when it is
+        with pytest.raises(UnreadableImage) as caught:  # only opening it shows the missing permission
             load_image(found[1].path)
         assert caught.value.reason == "permission"
 
@@ -197,7 +197,7 @@ def test_r19_a_gallery_that_may_not_be_read(open_folder: Path):
         find_pictures(open_folder / "gallery")
 
 
-def test_two_looks_give_the_same_ids(tmp_path: Path):
+def test_two_scans_give_the_same_ids(tmp_path: Path):
     touch(tmp_path, "é.jpg", "e\u0301.jpg", b"\xff.jpg", b"\xfe.jpg", "a/b.jpg")
     assert find_pictures(tmp_path) == find_pictures(tmp_path)
 
@@ -211,6 +211,6 @@ def test_a_gallery_may_itself_be_a_link(tmp_path: Path):
 def test_no_folder(tmp_path: Path):
     touch(tmp_path, "file.jpg")
     for path in (tmp_path / "gone", tmp_path / "file.jpg"):
-        with pytest.raises(GalleryProblem, match="There is no gallery folder"):
+        with pytest.raises(GalleryProblem, match=r"The gallery folder .* does not exist"):
             find_pictures(path)
     assert find_pictures(tmp_path)[1] == []

@@ -1,4 +1,4 @@
-"""A generation is served whole or not at all, and what is damaged is refused in a sentence that names it."""
+"""A generation is published atomically, and damage is rejected with a sentence that names the file."""
 
 import io
 import json
@@ -45,7 +45,7 @@ FILES = [
 
 @pytest.fixture(scope="module")
 def built_once(tmp_path_factory: pytest.TempPathFactory, draw, tiny_embedder, pool) -> Path:
-    """A generation of eight pictures and a file that is none."""
+    """A generation of eight images and one unusable file."""
     folder = tmp_path_factory.mktemp("once")
     (folder / "gallery").mkdir()
     (folder / "gallery" / "empty.jpg").touch()
@@ -66,11 +66,11 @@ def refused(folder: Path, *words: str) -> None:
         open_generation(folder)
     sentence = str(caught.value)
     assert all(word in sentence for word in words), sentence
-    assert "\n" not in sentence and sentence.endswith(".") and "Build it again" in sentence
+    assert "\n" not in sentence and sentence.endswith(".") and "Rebuild it" in sentence
 
 
 def swap(generation: Path, name: str, content: bytes) -> None:
-    """Other content with a manifest that vouches for it: what the tables themselves must catch."""
+    """Replace a file and its hash in the manifest, so that only the content checks can catch it."""
     (generation / name).write_bytes(content)
     manifest = json.loads((generation / "manifest.json").read_bytes())
     manifest["files"][name] = {"bytes": len(content), "sha256": file_sha256(generation / name)}
@@ -110,7 +110,7 @@ def test_a_flipped_byte(generation: Path, name):
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
-def test_a_file_that_is_cut_longer_or_gone(generation: Path, name):
+def test_a_truncated_extended_or_missing_file(generation: Path, name):
     data = (generation / name).read_bytes()
     for damage in (data[: len(data) // 2], data + b"x", b"", None):
         if damage is None:
@@ -125,7 +125,7 @@ def test_a_file_that_is_cut_longer_or_gone(generation: Path, name):
 @pytest.mark.parametrize(
     "content", [None, b"", b"{}", b"not json", b'{"format": 4}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
 )
-def test_a_manifest_that_says_nothing(generation: Path, content):
+def test_an_empty_manifest(generation: Path, content):
     (generation / "manifest.json").unlink()
     if content is not None:
         (generation / "manifest.json").write_bytes(content)
@@ -135,20 +135,20 @@ def test_a_manifest_that_says_nothing(generation: Path, content):
 def test_a_manifest_of_a_newer_program(generation: Path):
     manifest = json.loads((generation / "manifest.json").read_bytes())
     (generation / "manifest.json").write_text(json.dumps({**manifest, "format": FORMAT + 1}))
-    refused(generation, f"format {FORMAT + 1}", f"reads {FORMAT}")
+    refused(generation, f"format {FORMAT + 1}", f"reads format {FORMAT}")
 
 
 def test_a_manifest_of_an_older_program(generation: Path):
-    """Format 1 had no null distribution, and a recipe of fewer words."""
+    """Format 1 had no background scores, and fewer recipe fields."""
     manifest = json.loads((generation / "manifest.json").read_bytes())
     del manifest["background"]
     for name in ("query_views", "dedup_similarity", "mid_layer_weight"):
         del manifest["recipe"][name]
     (generation / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    refused(generation, "format 1", f"reads {FORMAT}")
+    refused(generation, "format 1", f"reads format {FORMAT}")
 
 
-def test_a_manifest_of_format_4_is_read_under_the_names_of_today(generation: Path):
+def test_a_format_4_manifest_is_upgraded(generation: Path):
     now = read_manifest(generation)
     manifest = json.loads((generation / "manifest.json").read_bytes())
     recipe = manifest["recipe"]
@@ -169,7 +169,7 @@ def test_a_damaged_manifest_of_format_4(generation: Path, damage):
     refused(generation, "no readable manifest")
 
 
-def test_vectors_that_are_code_are_never_run(generation: Path):
+def test_pickled_vectors_are_never_loaded(generation: Path):
     class Trap:
         def __reduce__(self) -> tuple:
             return pytest.fail, ("it was unpickled",)
@@ -182,7 +182,7 @@ def test_tables_of_different_lengths(generation: Path):
     vectors = np.load(generation / "vectors.npy")
     for other in (vectors[:-1], np.concatenate([vectors, vectors[:1]])):
         swap(generation, "vectors.npy", as_npy(other))
-        refused(generation, "vectors.npy does not fit its manifest")
+        refused(generation, "vectors.npy does not match the manifest")
 
 
 def test_vectors_of_another_shape(generation: Path):
@@ -229,7 +229,7 @@ def test_a_later_build_has_the_greater_number_even_after_damage(gallery: Path, b
     assert build_index(gallery).name.startswith("gen-000002-")
 
 
-def test_what_a_killed_build_left_is_removed(generation: Path, gallery: Path, build_index):
+def test_leftovers_of_a_killed_build_are_removed(generation: Path, gallery: Path, build_index):
     left = generation.parent / "tmp-4242-dead"
     shutil.copytree(generation, left)
     assert build_index(gallery) and not left.exists()
@@ -248,7 +248,7 @@ def test_the_manifest_is_a_promise_about_unit_vectors(generation: Path):
     assert read_manifest(generation).note == ""
 
 
-def test_neighbours_and_null_come_back(generation: Path):
+def test_neighbours_and_background_scores_survive_a_round_trip(generation: Path):
     opened = open_generation(generation)
     images = opened.tables.image_of_row
     found = find_neighbours(opened.vectors, images)
@@ -258,7 +258,7 @@ def test_neighbours_and_null_come_back(generation: Path):
     assert opened.manifest.background == fit_background_scores(opened.vectors, images)
 
 
-def test_neighbours_of_nothing_come_back(tmp_path: Path, gallery: Path, build_index):
+def test_empty_neighbours_survive_a_round_trip(tmp_path: Path, gallery: Path, build_index):
     for image in list(gallery.rglob("*.png"))[1:]:
         image.unlink()
     opened = open_generation(build_index(gallery))
@@ -300,15 +300,15 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
-def test_neighbours_that_cannot_be(generation: Path, change):
-    """The manifest vouches for it, so the arrays themselves must be looked at: a wrong place reads foreign memory."""
+def test_invalid_neighbours(generation: Path, change):
+    """With a matching hash the array checks must catch it: a wrong row number reads foreign memory."""
     with np.load(generation / "neighbours.npz") as arrays:
         swap(generation, "neighbours.npz", as_npz(**change(dict(arrays))))
     refused(generation, "damaged", generation.name)
 
 
 @pytest.mark.parametrize("name", ["neighbours.npz", "whitening.npz", "vectors.npy"])
-def test_arrays_that_are_cut_or_are_none(generation: Path, name):
+def test_truncated_or_invalid_arrays(generation: Path, name):
     data = (generation / name).read_bytes()
     for damage in (data[: len(data) // 2], data[:5], b"", b"no arrays"):
         swap(generation, name, damage)

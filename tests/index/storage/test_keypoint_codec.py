@@ -1,4 +1,4 @@
-"""Keypoints come back from their bytes, and whatever the bytes are nothing is raised."""
+"""Keypoints survive a round trip, and damaged bytes never raise."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_points_at_and_beyond_the_edge():
 
 
 @given(st.binary(max_size=700), sides, sides)
-def test_any_bytes_are_whole_records_within_the_picture(data, width, height):
+def test_any_bytes_decode_to_points_inside_the_image(data, width, height):
     read = unpack_keypoints(data, width, height)
     assert len(read) == len(data) // RECORD.itemsize
     assert np.all(read.points >= 0) and np.all(read.points <= [width * 1.0001, height * 1.0001])
@@ -48,14 +48,14 @@ def test_any_bytes_are_whole_records_within_the_picture(data, width, height):
 @pytest.mark.parametrize(
     "damage", [lambda d: d[: len(d) // 2], lambda d: d[50:], lambda d: bytes(len(d)), lambda d: b"\xff" * len(d)]
 )
-def test_damaged_keypoints_verify_nothing_and_raise_nothing(draw, damage):
+def test_damaged_keypoints_never_match_and_never_raise(draw, damage):
     picture = draw(3, 320, 240)
     keypoints = find_keypoints(picture)
     read = unpack_keypoints(damage(pack_keypoints(keypoints, 320, 240)), 320, 240)
     assert verify(keypoints, (320, 240), read, (320, 240)).inliers <= len(keypoints)
 
 
-def test_what_was_packed_verifies_as_well(draw):
+def test_decoded_keypoints_verify_as_well(draw):
     picture = draw(3, 320, 240)
     keypoints = find_keypoints(picture)
     read = unpack_keypoints(pack_keypoints(keypoints, 320, 240), 320, 240)

@@ -1,4 +1,4 @@
-"""An index in a folder that may only be read is searched like any other, and a build of it says what it may not do."""
+"""A read-only index can be searched, and a build of it fails with a clear message."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ except PermissionError:
 
 @pytest.fixture
 def read_only(gallery: Path, build_index) -> Iterator[Path]:
-    """A copy of gallery and index where everybody may look and nobody may write."""
+    """A read-only copy of gallery and index, readable by everyone."""
     index = build_index(gallery).parent
     (index / "build.lock").touch()
     state = '{"state": "running", "pid": 1, "started": 1, "stage_started": 1, "now": 1}'
@@ -50,7 +50,7 @@ def read_only(gallery: Path, build_index) -> Iterator[Path]:
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """As a user whom permissions hold back: root, too, without the powers of root."""
+    """Run without root's privileges, so that permissions apply."""
     command = [sys.executable, "-B", *map(str, arguments)]
     if os.getuid() == 0:
         if shutil.which("setpriv") is None:

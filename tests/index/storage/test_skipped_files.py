@@ -1,4 +1,4 @@
-"""The table of skipped files opens anywhere, holds every name as it is, and computes nothing."""
+"""The CSV of skipped files keeps every name, and contains no formulas."""
 
 import csv
 import io

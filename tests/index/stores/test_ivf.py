@@ -1,4 +1,4 @@
-"""Cells find nearly everything from few of the vectors, never say a wrong score, and follow the gallery as it grows."""
+"""IVF cells reach the required recall with exact scores, and are updated as the gallery grows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ DIMENSIONS = 32
 
 
 def clustered(count: int, seed: int = 0) -> np.ndarray:
-    """Unit vectors round 300 middles, read-only."""
+    """Read-only unit vectors in 300 clusters."""
     rng = np.random.default_rng(seed)
     middles = unit(np.random.default_rng(99).normal(size=(300, DIMENSIONS)))
     vectors = unit(middles[rng.integers(0, 300, count)] + rng.normal(0, 0.08, (count, DIMENSIONS)))
@@ -49,7 +49,7 @@ def store(table, sorted_in) -> IvfStore:
 
 @pytest.fixture
 def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many vectors each exact comparison looks at."""
+    """Record the number of vectors in each exact scan."""
     sizes: list[int] = []
 
     def counting(vectors, queries, count, among):
@@ -80,10 +80,10 @@ def test_nearly_all_of_the_nearest_are_found_with_exact_scores_in_order(table, s
     assert scanned == []
 
 
-def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch):
+def test_the_number_of_probes_is_just_sufficient(monkeypatch):
     monkeypatch.setattr(cell_store, "TOO_MANY", 2.0)
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(8000, 16)))  # without clusters, which is as hard as it gets
+    vectors = unit(rng.normal(size=(8000, 16)))  # no clusters, the hardest case
     queries = unit(vectors[::20] + 0.75 / 4 * rng.normal(size=(400, 16)))
     exact, _ = nearest(vectors, queries, 10, range(8000))
     tuned = make_cells(vectors, quiet)
@@ -95,7 +95,7 @@ def test_so_many_cells_are_looked_into_as_it_takes_and_not_many_more(monkeypatch
     assert recall(tuned.probes) >= 0.975 > 0.96 > recall(tuned.probes * 2 // 3)
 
 
-def test_one_of_the_table_finds_itself(table, store):
+def test_a_stored_vector_finds_itself(table, store):
     rows, scores = store.search(table[::1000], 1)
     assert rows[:, 0].tolist() == list(range(0, 20_000, 1000)) and scores == pytest.approx(1, abs=1e-5)
 
@@ -112,12 +112,12 @@ def test_only_some_rows(table, store, scanned):
     assert scanned == [20]
 
 
-def test_a_search_for_very_many_compares_everything(table, store, scanned):
+def test_a_search_for_many_results_scans_all_vectors(table, store, scanned):
     rows, _ = store.search(table[:2], 5000)
     assert np.array_equal(rows, nearest(table, table[:2], 5000, range(20_000))[0]) and scanned == [20_000]
 
 
-def test_cells_that_hold_too_few_are_not_all_there_is(table, sorted_in, monkeypatch):
+def test_a_search_falls_back_to_a_scan_if_the_cells_hold_too_few_rows(table, sorted_in, monkeypatch):
     monkeypatch.setattr(IvfStore, "_probes", lambda *_: 1)
     rows, _ = IvfStore(table, sorted_in).search(table[:1], 1000)
     assert rows.tolist() == nearest(table, table[:1], 1000, range(20_000))[0].tolist()
@@ -131,7 +131,7 @@ def test_small_tables(count, monkeypatch):
     assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
 
 
-def test_vectors_come_back_exactly(table, store):
+def test_vectors_are_returned_unchanged(table, store):
     assert len(store) == 20_000 and np.array_equal(store.vectors(np.array([5, 19_999])), table[[5, 19_999]])
 
 
@@ -141,7 +141,7 @@ def test_the_same_vectors_make_the_same_cells(table, sorted_in):
     assert (again.probes, again.learned) == (sorted_in.probes, sorted_in.learned) == (sorted_in.probes, 20_000)
 
 
-def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
+def test_an_update_assigns_only_new_vectors(table, sorted_in, monkeypatch):
     sorted_anew: list[int] = []
 
     def counting(vectors, centroids):
@@ -152,7 +152,7 @@ def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
     new = clustered(1500, seed=3)
     kept = np.delete(np.arange(20_000), np.arange(0, 20_000, 10))
     order = np.random.default_rng(4).permutation(len(kept) + len(new))
-    together = np.concatenate([table[kept], new])[np.argsort(order)]  # row i of the two goes to order[i]
+    together = np.concatenate([table[kept], new])[np.argsort(order)]  # row i moves to order[i]
     here = np.full(20_000, -1)
     here[kept] = order[: len(kept)]
     updated = update_cells(sorted_in, here, together, quiet)
@@ -162,19 +162,19 @@ def test_an_update_sorts_in_only_what_is_new(table, sorted_in, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [40_000, 10_000])
-def test_a_gallery_that_has_outgrown_its_cells_gets_others(table, sorted_in, count):
+def test_an_outgrown_gallery_gets_new_cells(table, sorted_in, count):
     vectors = np.concatenate([table, clustered(20_000, seed=5)])[:count]
     here = np.where(np.arange(20_000) < count, np.arange(20_000), -1)
     updated = update_cells(sorted_in, here, vectors, quiet)
     assert len(updated.centroids) == int(count**0.5) and updated.learned == count == len(updated.of_row)
 
 
-def test_large_indexes_and_those_of_who_asks_are_sorted_into_cells(monkeypatch):
+def test_cells_are_used_for_large_indexes_or_on_request(monkeypatch):
     assert not wants_cells("auto", ivf.MANY) and wants_cells("auto", ivf.MANY + 1)
     assert wants_cells("cells", 1) and not wants_cells("flat", 10**9) and not wants_cells("half", 10**9)
 
 
-def test_written_and_read_back(sorted_in, tmp_path: Path):
+def test_round_trip(sorted_in, tmp_path: Path):
     write_cells(tmp_path, sorted_in)
     back = read_cells(tmp_path, 20_000, DIMENSIONS)
     assert np.array_equal(back.centroids, sorted_in.centroids) and np.array_equal(back.of_row, sorted_in.of_row)
@@ -211,11 +211,11 @@ def changed(**arrays: object) -> dict[str, np.ndarray]:
         {"learned": np.array("5")},
     ],
 )
-def test_cells_that_cannot_be_those_of_the_vectors_are_refused(arrays, tmp_path: Path):
+def test_cells_that_do_not_match_the_vectors_are_refused(arrays, tmp_path: Path):
     np.savez(tmp_path / "cells.npz", **changed())
     assert read_cells(tmp_path, 5, 3).of_row.tolist() == [0, 3, 1, 0, 2]
     np.savez(tmp_path / "cells.npz", **changed(**arrays))
-    with pytest.raises(ValueError, match=r"cells\.npz does not fit"):
+    with pytest.raises(ValueError, match=r"cells\.npz (does not match|is inconsistent)"):
         read_cells(tmp_path, 5, 3)
 
 
@@ -226,7 +226,7 @@ def by_cells(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def vouched(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Other cells with a manifest that vouches for them."""
+    """Replace the cells and their hash in the manifest."""
     path = folder / "cells.npz"
     np.savez(path, **arrays)
     manifest = read_manifest(folder)
@@ -235,7 +235,7 @@ def vouched(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     (folder / "manifest.json").write_text(manifest.model_dump_json())
 
 
-def test_an_index_that_is_built_with_cells_is_searched_by_them(gallery: Path, build_index, by_cells):
+def test_an_index_built_with_cells_is_searched_with_them(gallery: Path, build_index, by_cells):
     folder = build_index(gallery)
     generation = open_generation(folder)
     assert generation.cells is not None and verify(folder.parent) == []
@@ -259,24 +259,24 @@ def test_an_update_keeps_the_cells(gallery: Path, build_index, by_cells, draw):
 def test_an_index_without_cells(gallery: Path, build_index):
     generation = open_generation(build_index(gallery))
     assert generation.cells is None and not (generation.folder / "cells.npz").exists()
-    with pytest.raises(IndexProblem, match="build it again with BOXFIND_STORE=cells"):
+    with pytest.raises(IndexProblem, match="rebuild it with BOXFIND_STORE=cells"):
         make_gallery(generation, "cells")
 
 
-def test_damaged_cells_are_refused_and_wrong_ones_are_named(gallery: Path, build_index, by_cells):
+def test_damaged_cells_are_refused_and_wrong_ones_are_reported(gallery: Path, build_index, by_cells):
     folder = build_index(gallery)
     with np.load(folder / "cells.npz") as file:
         arrays = dict(file)
     count = len(arrays["centroids"])
     vouched(folder, {**arrays, "of_row": (arrays["of_row"] + 1) % count})
     (fault,) = verify(current_folder(folder.parent).parent)
-    assert fault.endswith("vectors lie in the wrong cells and may not be found.")
+    assert fault.startswith("Vectors in the wrong cell, which searches may miss: ")
     vouched(folder, {**arrays, "of_row": arrays["of_row"] + count})
-    with pytest.raises(IndexProblem, match=r"cells\.npz does not fit the vectors"):
+    with pytest.raises(IndexProblem, match=r"cells\.npz does not match the vectors"):
         open_generation(folder)
     vouched(folder, {"centroids": arrays["centroids"]})
-    with pytest.raises(IndexProblem, match="Build it again"):
+    with pytest.raises(IndexProblem, match="Rebuild it"):
         open_generation(folder)
     (folder / "cells.npz").write_bytes(b"PK")
-    with pytest.raises(IndexProblem, match=r"cells\.npz is not what was written"):
+    with pytest.raises(IndexProblem, match=r"cells\.npz differs from what was written"):
         open_generation(folder)

@@ -1,4 +1,4 @@
-"""What is asked for ahead are the bytes of the rows, wherever in its file a table begins."""
+"""The prefetched range covers the rows, whatever the array's offset in its file."""
 
 import mmap
 from pathlib import Path
@@ -18,7 +18,7 @@ def table(tmp_path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("part", [slice(None), slice(7, None), slice(500, 1500)])
-def test_the_bytes_of_each_row_are_asked_for(table, part, tmp_path: Path):
+def test_the_bytes_of_each_row_are_prefetched(table, part, tmp_path: Path):
     data, asked = (tmp_path / "vectors.npy").read_bytes(), []
 
     class Recorder:
@@ -33,13 +33,13 @@ def test_the_bytes_of_each_row_are_asked_for(table, part, tmp_path: Path):
     assert max(map(len, asked)) < mmap.PAGESIZE + 24 * 4
 
 
-def test_the_system_takes_the_advice(table):
+def test_madvise_accepts_the_range(table):
     ahead = Prefetch(table)
     assert ahead._file is not None
     ahead(np.arange(2000))
 
 
-def test_vectors_in_memory_need_none():
+def test_vectors_in_memory_are_not_prefetched():
     for vectors in (np.ones((5, 4), np.float32), np.ones((0, 4), np.float32)):
         ahead = Prefetch(vectors)
         assert ahead._file is None

@@ -1,4 +1,4 @@
-"""Every store is numpy's inner product, sorted; cells too when a search looks into all of them."""
+"""Every store equals a sorted NumPy inner product; IVF too if it probes all cells."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ Make = Callable[[np.ndarray], Store]
 
 @pytest.fixture(autouse=True)
 def _large_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small tables go the ways of large ones: shared out among threads, rough scores first, cell by cell."""
+    """Use the code paths of large tables on small ones: threads, rough scores, cells."""
     for module in (flat, cell_store):
         monkeypatch.setattr(module, "THREADS", 3)
     monkeypatch.setattr(flat, "ROWS_OF_THREAD", 50)
@@ -48,7 +48,7 @@ def make(request: pytest.FixtureRequest) -> Make:
 
 
 def tables(count: int) -> pytest.MarkDecorator:
-    """So many random tables for each store; fewer for Milvus, which first takes in each of them."""
+    """Number of random tables per store; fewer for Milvus, which must insert them first."""
     pairs = [(store, seed) for store in STORES for seed in range(2 if store == "milvus" else count)]
     return pytest.mark.parametrize(("make", "seed"), pairs, indirect=["make"])
 
@@ -82,7 +82,7 @@ def test_r29_vectors_without_ties(make, seed, count):
 @tables(20)
 def test_r29_equal_scores_come_by_row(make, seed):
     rng = np.random.default_rng(seed)
-    vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
+    vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products and many ties
     query = rng.integers(-2, 3, 3).astype(np.float32) / 8
     store = make(vectors)
     expected, expected_scores = all_sorted(vectors, query)
@@ -91,7 +91,7 @@ def test_r29_equal_scores_come_by_row(make, seed):
     for count in (1, 5, 150):
         rows, scores = store.search(query[None], count)
         assert np.array_equal(scores[0], expected_scores[:count])
-        above = scores[0] > scores[0][-1]  # which of those that tie for the last place come is left open
+        above = scores[0] > scores[0][-1]  # ties for the last place may resolve either way
         assert np.array_equal(rows[0][above], expected[:count][above])
         assert np.all(np.diff(rows[0])[np.diff(scores[0]) == 0] > 0)
 
@@ -106,7 +106,7 @@ def test_r29_nothing_in_it_and_nothing_asked_for(make):
     assert rows.shape == (2, 0)
 
 
-def test_vectors_come_back_by_row(make):
+def test_vectors_are_returned_by_row(make):
     vectors = unit(np.random.default_rng(0).normal(size=(50, 7)))
     rows = np.array([49, 0, 7, 7])
     assert np.array_equal(make(vectors).vectors(rows), vectors[rows])
@@ -116,7 +116,7 @@ def test_vectors_come_back_by_row(make):
 @tables(20)
 def test_only_some_rows_are_searched_and_they_keep_their_numbers(make, seed):
     rng = np.random.default_rng(seed)
-    vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products, and many ties
+    vectors = rng.integers(-2, 3, (rng.integers(1, 400), 3)).astype(np.float32) / 8  # exact products and many ties
     query = rng.integers(-2, 3, 3).astype(np.float32) / 8
     start, end = np.sort(rng.integers(0, len(vectors) + 1, 2)).tolist()
     expected, expected_scores = all_sorted(vectors[start:end], query)
@@ -153,36 +153,36 @@ def test_many_threads_at_once(make: Make) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_half_answers_what_flat_does_where_float16_cannot_tell(seed: int) -> None:
+def test_half_equals_flat_below_float16_resolution(seed: int) -> None:
     rng = np.random.default_rng(seed)
     middle = unit(rng.normal(size=64))
-    vectors = unit(middle + rng.normal(size=(3000, 64)) * 1e-4)  # closer together than float16 can tell apart
+    vectors = unit(middle + rng.normal(size=(3000, 64)) * 1e-4)  # closer than float16 resolution
     query = unit(middle + rng.normal(size=64) * 0.02)
     expected, expected_scores = FlatStore(vectors).search(query[None], 10)
     rows, scores = Float16Store(vectors).search(query[None], 10)
     assert np.array_equal(scores, expected_scores)
-    above = scores > scores[:, -1:]  # which of those that tie for the last place come is left open
+    above = scores > scores[:, -1:]  # ties for the last place may resolve either way
     assert np.array_equal(rows[above], expected[above])
     rough, _ = Float16Store(vectors)._rough(query, 10, range(3000))
-    assert set(rough) != set(expected[0])  # so that the exact scores were needed
+    assert set(rough) != set(expected[0])  # exact scores were needed
 
 
-def test_scores_of_copies_are_hardly_ever_as_wrong_as_is_allowed_for_and_never_more() -> None:
-    halfway = 2.0**-3 * (1 + 2.0**-11)  # between two numbers of float16, so that all are rounded the same way
+def test_float16_errors_stay_within_the_bound() -> None:
+    halfway = 2.0**-3 * (1 + 2.0**-11)  # halfway between two float16 numbers, so all round the same way
     vectors = np.full((1, 64), halfway, np.float32)
     query = unit(np.ones(64))
     copies = Float16Store(vectors)
     wrong = abs(float(copies._rough(query, 1, range(1))[1][0]) - float(vectors[0] @ query))
-    assert 0.9 * copies._doubt < wrong <= copies._doubt
+    assert 0.9 * copies._max_error < wrong <= copies._max_error
     rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(1000, 300)) * 10.0 ** rng.integers(-9, 1, (1000, 300)))  # with very small numbers
+    vectors = unit(rng.normal(size=(1000, 300)) * 10.0 ** rng.integers(-9, 1, (1000, 300)))  # includes subnormal values
     query = unit(rng.normal(size=300))
     copies = Float16Store(vectors)
     rows, scores = copies._rough(query, 1000, range(1000))
-    assert np.abs(vectors[rows] @ query - scores).max() <= copies._doubt
+    assert np.abs(vectors[rows] @ query - scores).max() <= copies._max_error
 
 
-def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_rescores_only_few_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(float16_store, "SPARE", 32)
     compared = []
     exactly = float16_store.rescored
@@ -192,7 +192,7 @@ def test_half_compares_few_of_the_vectors_exactly(monkeypatch: pytest.MonkeyPatc
     assert compared == [42, 42, 42]
 
 
-def test_flat_searches_the_vectors_where_they_lie(tmp_path) -> None:
+def test_flat_does_not_copy_the_vectors(tmp_path) -> None:
     given = unit(np.random.default_rng(0).normal(size=(500, 8)))
     np.save(tmp_path / "vectors.npy", given)
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r+")
@@ -201,7 +201,7 @@ def test_flat_searches_the_vectors_where_they_lie(tmp_path) -> None:
     assert store.search(given[3:4], 2)[0].tolist() == [[7, 3]]
 
 
-def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_by_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "FLAT_ROWS", 100)
     vectors = unit(np.random.default_rng(0).normal(size=(101, 8)))
     assert isinstance(open_store("auto", Material(vectors[:100])), FlatStore)
@@ -210,7 +210,7 @@ def test_auto_takes_what_suits_the_size(monkeypatch: pytest.MonkeyPatch) -> None
     assert isinstance(open_store("flat", Material(vectors, make_cells(vectors, quiet))), FlatStore)
 
 
-def test_a_store_that_cannot_be() -> None:
+def test_unknown_store() -> None:
     material = Material(np.eye(4, dtype=np.float32))
     with pytest.raises(IndexProblem, match="BOXFIND_STORE=cells"):
         open_store("cells", material)

@@ -80,7 +80,7 @@ def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
     assert added(gallery) == {"new.png": png(90), "other.png": png(91)}
     said = told(page, "warning")
     assert said.startswith("2 pictures were added") and said.count("\n- ") == 2
-    assert "notes.png is not a picture" in said and "again.png is in the gallery already, as 03.png" in said
+    assert "notes.png is not a picture" in said and "again.png is already in the gallery, as 03.png" in said
     assert caplog.messages == [
         "2 of 4 files put into the gallery by a visitor on this machine.",
         "Build, asked for by a visitor on this machine.",

@@ -379,7 +379,7 @@ def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkey
 
 
 def test_words_need_a_network_that_knows_kinds_of_things(built):
-    with pytest.raises(IndexProblem, match="cannot be searched by words"):
+    with pytest.raises(IndexProblem, match="cannot be searched by text"):
         built.answer(built.gallery(), Request(words="a cup"), {})
 
 

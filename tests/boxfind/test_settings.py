@@ -8,7 +8,7 @@ import pytest
 from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
-    "GALERY": ("pictures", r"no setting BOXFIND_GALERY; the nearest name is BOXFIND_GALLERY\."),
+    "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; did you mean BOXFIND_GALLERY\?"),
     "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/setting_groups\.py lists"),
     "MID_LAYER_WEIGHT": ("0.5", r"no setting BOXFIND_MID_LAYER_WEIGHT"),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),

@@ -63,7 +63,8 @@ def test_an_error_nobody_foresaw_has_a_number_and_no_details(client, monkeypatch
 def test_what_is_no_json_or_does_not_say_so_is_told(client, sent):
     refused = client.post("/v1/search/words", **sent)
     assert refused.status_code == 422
-    assert refused.json() == {"detail": "The request is no JSON; send it with Content-Type: application/json."}
+    detail = "The body is not valid JSON; send JSON with Content-Type: application/json."
+    assert refused.json() == {"detail": detail}
 
 
 def test_what_is_not_there_is_told_the_same_way(client):

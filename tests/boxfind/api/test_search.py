@@ -120,7 +120,7 @@ def test_what_the_gallery_does_not_have_is_not_found(client):
 
 def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
     refused = client.post("/v1/search/words", json={"words": "a panda"})  # the tiny network knows no words
-    assert refused.status_code == 503 and "cannot be searched by words" in refused.json()["detail"]
+    assert refused.status_code == 503 and "cannot be searched by text" in refused.json()["detail"]
     assert client.post("/v1/search/words", json={"words": "  "}).status_code == 422
 
     def without_library(*_):

@@ -44,7 +44,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_says_where_the_page_is_and_starts_it_from_the_projects_folder(boxfind, started):
     port = free_port()
     said = boxfind("app", "--port", port)
-    assert (said.code, said.err) == (0, f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n")
+    assert (said.code, said.err) == (0, f"Boxfind is running at http://127.0.0.1:{port} (press Ctrl+C to stop).\n")
     assert started == [app.streamlit_arguments(port)] and Path.cwd() == PROJECT
     assert os.environ["BOXFIND_ADMIN"] == "local"
 
@@ -131,6 +131,6 @@ def test_the_page_answers_from_another_folder_and_ends_without_a_traceback(tmp_p
         code = process.wait(20)
     said = (tmp_path / "log").read_text()
     assert code == 0 and "Traceback" not in said, said
-    assert f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n" in said
+    assert f"Boxfind is running at http://127.0.0.1:{port} (press Ctrl+C to stop).\n" in said
     assert "mail" not in said.casefold() and "http" not in said.replace(f"http://127.0.0.1:{port}", ""), said
     assert not home.exists(), "Streamlit keeps nothing in the home folder"

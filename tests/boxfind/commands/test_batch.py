@@ -99,7 +99,7 @@ def test_batch_goes_on_after_a_bad_query(place, boxfind, tmp_path: Path):
     result = boxfind(*args, "--out", tmp_path / "hits.csv", "--top", 5)
     assert result.code == 1 and result.out == ""
     problem, sentence = result.err.splitlines()
-    assert problem.startswith("bad: There is no file") and sentence.startswith("1 of 3 queries could not be answered")
+    assert problem.startswith("bad: There is no file") and sentence.startswith("1 of 3 queries failed")
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["query", "rank", "image", "score", "x", "y", "w", "h"]
@@ -122,7 +122,7 @@ def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(place, boxfind,
         *("batch", "--index", tmp_path / "index", "--queries", tmp_path / "queries.csv"),
         *("--images", place.gallery, "--out", tmp_path / "hits.csv"),
     )
-    assert result.code == 0 and "4 names that begin like a formula" in result.err
+    assert result.code == 0 and "4 names starting with =" in result.err
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         assert sorted(row["image"] for row in csv.DictReader(file)) == sorted(names)
     assert sorted(pd.read_csv(tmp_path / "hits.csv")["image"]) == sorted(names)

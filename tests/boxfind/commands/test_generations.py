@@ -38,7 +38,7 @@ def test_rollback_and_forward_again(two, boxfind):
     index = two[0].parent
     result = boxfind("rollback", "--index", index)
     first, forward = result.out.splitlines()
-    assert (result.code, first) == (0, f"{two[0].name} is served now.") and current_folder(index) == two[0]
+    assert (result.code, first) == (0, f"Now serving {two[0].name}.") and current_folder(index) == two[0]
     words = forward.partition(": boxfind ")[2].split()
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
     assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("there are: ")

@@ -257,7 +257,7 @@ def test_r51_a_folder_that_is_a_file(tmp_path: Path):
     for file in (tmp_path / "data" / "searches.sqlite", tmp_path / "data" / "below" / "searches.sqlite"):
         book = SavedSearches(file)
         assert book.names() == []
-        with pytest.raises(SavedSearchesProblem, match="Nothing can be saved in"):
+        with pytest.raises(SavedSearchesProblem, match="Searches cannot be saved in"):
             book.save(saved("a"), {})
 
 

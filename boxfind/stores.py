@@ -24,9 +24,7 @@ def publisher_for(settings: Settings) -> "Publisher | None":
     if settings.search.store != "milvus":
         return None
     if not settings.milvus.uri:
-        raise IndexProblem(
-            "BOXFIND_STORE=milvus needs the address of Milvus; set BOXFIND_MILVUS_URI (docs/milvus.md)."
-        )
+        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus; set BOXFIND_MILVUS_URI (docs/milvus.md).")
     in_a_file = settings.milvus.uri.endswith(".db")
     try:
         for extra in (MILVUS, MILVUS_LITE) if in_a_file else (MILVUS,):

@@ -29,7 +29,9 @@ from retrieval.images.limits import LIMITS
 from retrieval.images.resize import thumbnail
 
 routes = APIRouter(prefix="/images", tags=["gallery"])
-ImagePath = Annotated[str, Path(alias="id", description="Path of the picture, relative to the gallery folder.", examples=[CUP])]
+ImagePath = Annotated[
+    str, Path(alias="id", description="Path of the picture, relative to the gallery folder.", examples=[CUP])
+]
 
 JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},

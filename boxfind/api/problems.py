@@ -111,7 +111,9 @@ async def tell_invalid(request: Request, problem: Exception) -> JSONResponse:
     """Exception handler for validation errors; describes the first one."""
     assert isinstance(problem, RequestValidationError)
     wrong = problem.errors()[0]
-    if wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2:  # about the body as a whole; the second element is an offset
+    if (
+        wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2
+    ):  # about the body as a whole; the second element is an offset
         detail = "The body is not valid JSON; send JSON with Content-Type: application/json."
         return JSONResponse({"detail": detail}, 422)
     where = ".".join(str(part) for part in wrong["loc"][1:]) or "The request"

@@ -15,7 +15,9 @@ Rank = Annotated[
 ]
 QueryMode = Annotated[
     str | None,
-    typer.Option("--query-mode", help="crop (crop the box first) or slice (pool it from the whole picture's features)."),
+    typer.Option(
+        "--query-mode", help="crop (crop the box first) or slice (pool it from the whole picture's features)."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -135,7 +135,7 @@ def rate_all(
     rated: Callable[[Judged, str], Rating],
     progress: Progress,
 ) -> Ratings:
-    """Every search by every ranking, through `rated`; one that cannot be answered costs only itself."""
+    """Rate every search with every ranking by calling `rated`; failing searches are listed as unrated."""
     found: dict[str, list[Rating]] = {ranking: [] for ranking in rankings}
     unrated = {search.name: search.problem for search in searches if search.problem}
     ratable = [search for search in searches if not search.problem]
@@ -147,7 +147,7 @@ def rate_all(
         else:
             for ranking, one in zip(rankings, of_search, strict=True):
                 found[ranking].append(one)
-        progress("Asking the saved searches again", done, len(ratable))
+        progress("Running the saved searches", done, len(ratable))
     return Ratings(found, unrated)
 
 

@@ -26,9 +26,14 @@ class Format:
 FORMATS = {
     "CSV": Format(".csv", "text/csv", csv_table, "A table with one row per hit, for spreadsheets."),
     "JSON": Format(".json", "application/json", json_document, "All details of every hit, for programs."),
-    "COCO": Format(".coco.json", "application/json", coco_file, "Boxes as annotations, for labelling and training tools."),
+    "COCO": Format(
+        ".coco.json", "application/json", coco_file, "Boxes as annotations, for labelling and training tools."
+    ),
     "Crops": Format(".zip", "application/zip", crops_zip, "The matched regions, cropped from the original pictures."),
     "Contact sheet": Format(
-        ".html", "text/html", contact_sheet, "One page with all pictures, to send, print or archive; opens in any browser."
+        ".html",
+        "text/html",
+        contact_sheet,
+        "One page with all pictures, to send, print or archive; opens in any browser.",
     ),
 }

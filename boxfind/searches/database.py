@@ -85,7 +85,9 @@ class Database:
             try:
                 return self._change(work)
             except sqlite3.DatabaseError as error:
-                if _code(error) not in DAMAGED and self._identity() == file_seen:  # otherwise another thread moved it aside
+                if (
+                    _code(error) not in DAMAGED and self._identity() == file_seen
+                ):  # otherwise another thread moved it aside
                     raise
             self._put_aside(file_seen)
             return self._change(work)
@@ -124,7 +126,9 @@ class Database:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self.file.as_uri()}?{mode}", LOCK_TIMEOUT, isolation_level=None, uri=True)
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a bad byte must not make all searches unreadable
+        connection.text_factory = lambda text: text.decode(
+            "utf-8", "replace"
+        )  # a bad byte must not make all searches unreadable
         return connection
 
     def _schema(self, connection: sqlite3.Connection) -> int:

@@ -58,9 +58,7 @@ class GroupNames:
             connection.execute("DELETE FROM labels WHERE id IS ?", (instead,))
             with closing(connection.execute("SELECT count(*) FROM labels")) as counted:
                 if name and counted.fetchone()[0] >= MOST_LABELS:
-                    raise SavedSearchesProblem(
-                        f"There are already {MOST_LABELS:,} group names; remove one first."
-                    )
+                    raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
             if name:
                 connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", (name, members))
 

@@ -44,7 +44,7 @@ def test_a_head_and_its_figures(finetune, tmp_path):
     result = finetune(ROWS)
     assert result.code == 0, result.err
     assert "6 labels" in result.out and "Of 17 pictures 16" in result.out
-    assert "Held out, 2 labels: object " in result.out and " -> " in result.out and "P@10" in result.out
+    assert "Held out 2 labels: object " in result.out and " -> " in result.out and "P@10" in result.out
     head, facts = read_head(tmp_path / "head.safetensors")
     assert head.kind == "finetuned" and head.projection.shape[0] == CHANNELS and np.isfinite(head.projection).all()
     assert (facts.backbone, facts.pooling) == ("efficientnet-lite0", "gem")
@@ -55,5 +55,5 @@ def test_sentences(finetune, gallery, tmp_path):
     assert finetune(ROWS[:-1]).failed("one picture of object 7")
     assert finetune([*ROWS, "none.png,object 1"]).failed("line 18", "none.png")
     (gallery / "broken.png").write_bytes(b"no picture")
-    assert finetune([*ROWS, "broken.png,object 1"]).failed("broken.png", "cannot be read as a picture")
+    assert finetune([*ROWS, "broken.png,object 1"]).failed("broken.png", "is not a readable picture")
     assert not (tmp_path / "head.safetensors").exists()

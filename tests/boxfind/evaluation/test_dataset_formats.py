@@ -31,11 +31,11 @@ def test_found_out(tmp_path: Path, names, layout):
 def test_no_data_set(tmp_path: Path):
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(BadTable, match=r"is no data set: it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
+    with pytest.raises(BadTable, match=r"is not a data set; it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
         read_dataset(tmp_path)
     for layout in (None, *READERS):
         for folder in (tmp_path / "a.jpg", tmp_path / "gone"):
-            with pytest.raises(BadTable, match="There is no data set folder"):
+            with pytest.raises(BadTable, match="The data set folder .* does not exist"):
                 read_dataset(folder, layout)
 
 

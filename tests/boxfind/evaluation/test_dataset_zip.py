@@ -76,7 +76,7 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
     assert {row.object: row.quality["all"] for row in found.rows} == {n: one.quality for n, one in shown.items()}
     assert [row.query for row in found.rows] == ["red-mug", "own"]
     assert 0 < shown["own"].quality.average_precision <= 0.5  # one of two: itself does not count, and one is gone
-    assert remarks(found) == ["1 relevant picture is not in the index, and counted as not found."]
+    assert remarks(found) == ["1 relevant picture is not in the index and counted as not found."]
 
 
 def test_boxes_pictures_and_names_are_what_was_saved(tmp_path, jpeg):

@@ -76,8 +76,8 @@ def test_two_queries_of_one_name_are_told(folder):
     )
     assert [query.name for query in queries] == ["cup", "pen-1", "pen-2"]
     assert problems == [
-        "cup.png: cup.jpg has a query of the same name; rename one of the two.",
-        "pen.png: pen-1.jpg has a query of the same name; rename one of the two.",
+        "cup.png: cup.jpg has a query of the same name; rename one of them.",
+        "pen.png: pen-1.jpg has a query of the same name; rename one of them.",
     ]
 
 

@@ -26,7 +26,7 @@ from retrieval.request import Example, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
 
 MEANWHILE = "Milvus is not reachable; searching the vectors on this machine until it is back."

@@ -18,7 +18,10 @@ class LazyValues(Generic[K, V]):
         self._values: dict[K, Future[V]] = {}
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """Return the value of a key; the first caller makes it. Errors of `make` reach all waiting callers and are not cached."""
+        """Return the value of a key; the first caller makes it.
+
+        Errors of `make` reach all waiting callers and are not cached.
+        """
         with self._lock:
             future = self._values.get(key)
             first = future is None

@@ -12,7 +12,7 @@ from retrieval.errors import IndexProblem, RuntimeMissing
 from retrieval.optional_packages import MILVUS, MILVUS_LITE
 from retrieval.types import Progress
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
 
 

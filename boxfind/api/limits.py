@@ -62,7 +62,7 @@ class Rate:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._left: dict[str, tuple[float, float]] = {}  # in the order of the last request
+        self._left: dict[str, tuple[float, float]] = {}  # client -> (tokens, time), least recent first
 
     def wait(self, client: str) -> float:
         """Count a request and return 0, or return the seconds to wait before it is allowed."""

@@ -12,6 +12,10 @@ from retrieval.types import Image
 
 def stored_picture(engine: Engine, gallery: Gallery, image: str) -> Image:
     """Decode the original of a gallery image.
+
+    Raises UnknownPicture. Raises PictureGone when the file is missing or has changed, since the indexed boxes no
+    longer apply to it.
+    """
     entry = gallery.entry(image)
     try:
         data = read_file(gallery.file(image))

@@ -81,7 +81,7 @@ STATUS: dict[type[BoxfindError], int] = {
     UnknownName: 422,
     TooOften: 429,
     RuntimeMissing: 501,
-    BoxfindError: 503,  # every other: what stands in the way is on this side, and may pass
+    BoxfindError: 503,  # all others are faults of the server and may be temporary
     DiskFull: 507,
 }
 NO_JSON = "json_invalid", "model_attributes_type"

@@ -47,7 +47,7 @@ def _examples(asked: Search, image: Image) -> tuple[Example, ...]:
     """Return an example for every box sent, in its role. Raises BadBox."""
     texts: dict[Role, list[str]] = {"view": asked.view, "also": asked.also, "not": asked.unwanted}
     if sum(map(len, texts.values())) >= MOST_BOXES:
-        raise BadBox(f"A search may have up to {MOST_BOXES} boxes.")
+        raise BadBox(f"A search can have at most {MOST_BOXES} boxes; remove some.")
     box = box_from_text(asked.box) if asked.box else Box.whole(image)
     others = [Example(QUERY, box_from_text(text), role) for role in texts for text in texts[role]]
     return Example(QUERY, box), *others

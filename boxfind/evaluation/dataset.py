@@ -83,7 +83,7 @@ def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
     for line, row in read_rows(table, ("query", "image", *SIDES)):
         queries.append(BoxedQuery(row["query"], images / row["image"], _box(row, table, line)))
     if not queries:
-        raise BadTable(f"{table} has no rows.")
+        raise BadTable(f"{table} has no rows; add one for each query.")
     if len({query.name for query in queries}) < len(queries):
         raise BadTable(f"{table} has two queries of the same name; rename one of them.")
     return queries

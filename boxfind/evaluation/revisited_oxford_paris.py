@@ -1,6 +1,6 @@
 """Read revisited Oxford and Paris in their published form: gnd_roxford5k.pkl or gnd_rparis6k.pkl beside jpg/.
 
-One set of queries has three label sets: easy, medium and hard. Listed images that are not relevant in a set are ignored.
+One set of queries has three label sets: easy, medium and hard. Each ignores listed images that are not relevant in it.
 Radenović et al., Revisiting Oxford and Paris, CVPR 2018.
 """
 

@@ -73,7 +73,7 @@ def paper(rng: Random, width: int, height: int) -> Surface:
 
 
 def terrazzo(rng: Random, width: int, height: int) -> Surface:
-    """Stone chips in cement."""
+    """Terrazzo: stone chips in cement."""
     chips = clouds(rng, width, height, 42, 56)
     tint = clouds(rng, width, height, 30, 40)
     surface = one_of(rng, ("#dcd6cc", "#cfd3d1")) * (1 + 0.02 * tint)[..., None]

@@ -35,7 +35,7 @@ def test_no_data_set(tmp_path: Path):
         read_dataset(tmp_path)
     for layout in (None, *READERS):
         for folder in (tmp_path / "a.jpg", tmp_path / "gone"):
-            with pytest.raises(BadTable, match="The data set folder .* does not exist"):
+            with pytest.raises(BadTable, match=r"The data set folder .* does not exist"):
                 read_dataset(folder, layout)
 
 

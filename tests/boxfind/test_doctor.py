@@ -1,4 +1,4 @@
-"""The doctor says what is there and raises nothing for what is not."""
+"""The doctor reports what is installed and never raises for what is missing."""
 
 import platform
 from dataclasses import asdict

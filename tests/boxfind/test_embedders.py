@@ -1,4 +1,4 @@
-"""What a new index is built with follows from the settings; an index says all of it."""
+"""The recipe of a new index follows from the settings and is stored completely."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ CHANNELS = sum(LITE0.channels)
 
 @pytest.fixture
 def no_network(monkeypatch) -> None:
-    """No network is started: what surrounds it is looked at here."""
+    """Replace the network; these tests cover only the code around it."""
     monkeypatch.setattr(
         embedders, "embedder_for_searching", lambda recipe, *_, **__: Embedder(recipe, lambda pixels: ())
     )

@@ -1,4 +1,4 @@
-"""Whoever watches over the program learns whether it lives, and whether it can answer."""
+"""Liveness and readiness checks."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Whoever asks too much, too often or together with too many others is told when to come back."""
+"""Requests that are too large, too frequent or too many at once are refused, with the time to retry."""
 
 import threading
 from collections.abc import Awaitable, Callable
@@ -91,7 +91,7 @@ def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatc
 
 
 def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
-    """In a thread of its own: a browser that other tests have opened keeps an event loop in this one."""
+    """Run in a separate thread, since browser tests leave an event loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(anyio.run, work).result()
 
@@ -112,7 +112,7 @@ def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
             except Busy:
                 busy += 1
 
-        for _ in range(3):  # places come back
+        for _ in range(3):  # slots are released
             async with anyio.create_task_group() as group:
                 for _ in range(8):
                     group.start_soon(visit)

@@ -1,4 +1,4 @@
-"""app: the page, from any folder, until Ctrl+C."""
+"""app: runs the page from any folder until Ctrl+C."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.browser.conftest import free_port
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The current folder, which a test may leave, and an environment that it may change."""
+    """A temporary working directory and an environment that is restored after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", {**os.environ})
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
@@ -27,7 +27,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def started(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The words that Streamlit was started with, which is not started."""
+    """Record the Streamlit arguments instead of starting it."""
     calls: list[list[str]] = []
     monkeypatch.setattr(app, "run_streamlit", calls.append)
     return calls
@@ -35,7 +35,7 @@ def started(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that a browser was opened with."""
+    """Record the URLs that would be opened in a browser."""
     addresses: list[str] = []
     monkeypatch.setattr("webbrowser.open", addresses.append)
     return addresses

@@ -1,4 +1,4 @@
-"""batch: a table or a folder of queries in, a table, a rank list and sheets out; a bad query costs only itself."""
+"""batch: reads a table or a folder of queries, writes a table, a rank list and sheets; bad queries are skipped."""
 
 import csv
 import json
@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 @pytest.fixture
 def queries(tmp_path: Path, place) -> Path:
-    """A folder with a picture whose text has two boxes, one with a box outside, and one without a text."""
+    """A query folder: a picture with two boxes, one with a box outside it, and one without a text file."""
     folder = tmp_path / "queries"
     folder.mkdir()
     for name, number in (("two cups.png", 2), ("far.png", 3), ("whole.png", 5)):
@@ -110,7 +110,7 @@ def test_batch_goes_on_after_a_bad_query(place, boxfind, tmp_path: Path):
 
 
 def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(place, boxfind, tmp_path: Path, draw):
-    """hits.csv is read by programs, which know a picture by its id."""
+    """hits.csv keeps exact ids, because programs read it."""
     (tmp_path / "gallery").mkdir()
     names = ["=cmd().png", "+1.png", "@home.png", "-rf.png", 'comma, "quote".png', "line\nbreak.png", "😀.png"]
     for number, name in enumerate(names):

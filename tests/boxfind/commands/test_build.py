@@ -19,7 +19,7 @@ from index.storage.generation import current_folder, read_manifest
 
 @pytest.fixture
 def other(place, tmp_path: Path) -> Any:
-    """A copy of the gallery and the index that may be changed."""
+    """A writable copy of the gallery and the index."""
     shutil.copytree(place.gallery, tmp_path / "gallery")
     shutil.copytree(place.index, tmp_path / "index")
     return replace(place, gallery=tmp_path / "gallery", index=tmp_path / "index")
@@ -33,9 +33,7 @@ def test_build(place):
         r"in \d+ s; skipped 1\.\n12 new or changed, 0 unchanged, 0 removed\.\n",
         place.said.out,
     )
-    assert (
-        12 * 9 < counts.regions < 12 * 20
-    )  # the whole, what stands out and two levels of the grid, but for what repeats
+    assert 12 * 9 < counts.regions < 12 * 20  # whole, proposals and two grid levels, without duplicates
     assert "Skipped broken :smile: [red].jpg: broken :smile: [red].jpg is empty (0 bytes).\n" in place.said.err
     assert counts.images == 12
 

@@ -1,4 +1,4 @@
-"""finetune: a head from labelled pictures, and sentences where there can be none."""
+"""finetune: trains a head from labelled pictures, or explains why it cannot."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ OBJECTS = 8
 
 @pytest.fixture
 def gallery(tmp_path):
-    """Two pictures of each of eight objects, and one of nothing."""
+    """Two pictures of each of eight objects, and one unlabelled picture."""
     (tmp_path / "gallery").mkdir()
     for number in range(2 * OBJECTS):
         pixels = draw_picture(100 + number).copy()
@@ -25,7 +25,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def finetune(gallery, tmp_path, boxfind, monkeypatch):
-    """The command on a table of these labels."""
+    """Run the command on a table of these labels."""
     use_tiny_network(monkeypatch)
     monkeypatch.setattr(training, "STEPS", 2)
 

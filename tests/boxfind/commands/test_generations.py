@@ -10,7 +10,7 @@ from index.storage.generation import current_folder
 
 @pytest.fixture
 def two(build_index, gallery: Path) -> list[Path]:
-    """Two generations, the second with a picture less."""
+    """Two generations, the second with one picture fewer."""
     first = build_index(gallery)
     (gallery / "0.png").unlink()
     return [first, build_index(gallery)]

@@ -1,4 +1,4 @@
-"""A setting that cannot be used ends a command with one sentence."""
+"""An invalid setting ends a command with one message."""
 
 import pytest
 

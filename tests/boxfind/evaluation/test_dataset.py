@@ -1,4 +1,4 @@
-"""Tables of queries are read, or refused with the line and the column that is wrong."""
+"""Query tables are read, or rejected with the line and the column of the error."""
 
 import csv
 from pathlib import Path

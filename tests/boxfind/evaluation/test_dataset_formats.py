@@ -1,4 +1,4 @@
-"""What lies in a folder says what kind of data set it is."""
+"""The data set format is detected from the content of the folder."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_found_out(tmp_path: Path, names, layout):
     for name in names:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     assert layout_of(tmp_path) == layout
-    with pytest.raises(BadTable):  # all are empty: the reader of that kind says so
+    with pytest.raises(BadTable):  # raised by the reader of the format, since all files are empty
         read_dataset(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""A folder of pictures and their boxes: what is a query, and that everything else is told and costs only itself."""
+"""Query folders: valid queries are read, and every invalid file or line is reported without affecting the others."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from retrieval.types import Box
 
 @pytest.fixture
 def folder(tmp_path: Path):
-    """Makes a folder of files with those contents; a picture is not opened here."""
+    """Make a folder of files with the given contents; pictures are never opened."""
 
     def made(**files: str | bytes) -> Path:
         for name, content in files.items():

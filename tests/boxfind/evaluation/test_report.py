@@ -1,4 +1,4 @@
-"""The same figures as text, as JSON and as CSV."""
+"""Text, JSON and CSV reports show the same figures."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Revisited Oxford and Paris are read as published, with what is junk at each difficulty; nothing in them is run."""
+"""Revisited Oxford and Paris are read as published, with the junk of each difficulty; no code in a pickle runs."""
 
 import os
 import pickle
@@ -22,7 +22,7 @@ ENTRIES = [
 
 
 def as_arrays(entry: dict) -> dict:
-    """The same with NumPy arrays; an empty one has the type that NumPy gives it."""
+    """Convert lists to NumPy arrays; an empty array has NumPy's default type."""
     return {part: np.array(values) for part, values in entry.items()}
 
 
@@ -39,7 +39,7 @@ def as_rows(entry: dict) -> dict:
 
 @pytest.fixture
 def folder(tmp_path: Path):
-    """Writes a ground truth into tmp_path/roxford; keyword arguments change it."""
+    """Write a ground truth to tmp_path/roxford; keyword arguments override its parts."""
     folder = tmp_path / "roxford"
     (folder / "jpg").mkdir(parents=True)
 

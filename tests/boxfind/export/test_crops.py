@@ -1,4 +1,4 @@
-"""Each crop holds the pixels that matched, and nothing but pixels."""
+"""Crops contain the matched pixels and no metadata."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ def opened(answer: SearchResult) -> dict[str, bytes]:
 
 
 def moved(answer: SearchResult, tmp_path: Path) -> SearchResult:
-    """The same answer with a copy of the gallery folder that a test may change."""
+    """The same result with a writable copy of the gallery folder."""
     folder = shutil.copytree(answer.gallery.manifest.gallery, tmp_path / FOLDER)
     manifest = answer.gallery.manifest.model_copy(update={"gallery": str(folder)})
     return replace(answer, gallery=replace(answer.gallery, manifest=manifest))

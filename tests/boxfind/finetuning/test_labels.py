@@ -1,4 +1,4 @@
-"""Tables of labels: what is read, what is refused, and what is held out."""
+"""Label tables: reading, validation and the held-out split."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names of groups stay with what they were given to, whatever becomes of the index."""
+"""Group names stay with their groups when the index changes."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What is kept under a name comes back as it was, with its pictures, until nobody needs them."""
+"""Saved searches are restored unchanged, with their pictures, which are deleted once unused."""
 
 import hashlib
 import sqlite3

@@ -53,7 +53,7 @@ def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
     box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
     lines = [box, f"{_heading(answer.hits[:TEN])} of {answer.gallery.manifest.counts.images:,} pictures"]
     if answer.hits and no_match(answer.hits):
-        lines += NO_MATCH.replace(": ", ":\n").splitlines()
+        lines += NO_MATCH.replace("; ", ";\n").splitlines()
     x = EDGE + QUERY[0] + GAP
     pen = ImageDraw.Draw(sheet)
     pen.text((x, EDGE), _fitted(answer.title, LARGE, WIDTH - EDGE - x), INK, _font(LARGE))

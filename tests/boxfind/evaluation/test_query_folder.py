@@ -95,7 +95,7 @@ def test_a_text_that_is_a_pipe_is_not_waited_for(folder):
 
 
 def test_a_folder_without_pictures_is_refused(folder, tmp_path: Path):
-    with pytest.raises(BadTable, match="holds no pictures"):
+    with pytest.raises(BadTable, match="contains no pictures"):
         read_query_folder(folder(cup_txt="1 2 3 4"))
     with pytest.raises(BadTable, match="cannot be opened"):
         read_query_folder(tmp_path / "gone")

@@ -92,7 +92,7 @@ def test_only_what_nobody_marked_is_unmarked():
         ({"examples": ()}, "no box"),
         ({"positives": ()}, "No result is marked as right"),
         ({"positives": (), "negatives": ("01.jpg",)}, "No result is marked as right"),
-        ({"positives": ("05.jpg",), "own": ("05.jpg",)}, "Only the picture searched with"),
+        ({"positives": ("05.jpg",), "own": ("05.jpg",)}, "Only the query picture itself"),
         ({}, ""),
     ],
 )

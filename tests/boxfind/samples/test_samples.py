@@ -170,7 +170,7 @@ def test_drawing_that_was_broken_off_leaves_nothing_and_is_begun_anew(tmp_path, 
 
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, only_three):
     (tmp_path / "data").write_text("a file, not a folder")
-    with pytest.raises(GalleryProblem, match=r"cannot be drawn in .*BOXFIND_DATA"):
+    with pytest.raises(GalleryProblem, match=r"cannot be created in .*BOXFIND_DATA"):
         draw_samples(tmp_path / "data" / "sample", silent)
 
 

@@ -280,7 +280,7 @@ def test_r51_a_full_disk_keeps_what_is_there(book: SavedSearches, file: Path, mo
     before = file.read_bytes()
     monkeypatch.setattr(sqlite3, "connect", connect_on_full_disk)
     picture = bytes(100_000)
-    with pytest.raises(SavedSearchesProblem, match="disk is full or does not work; make room"):
+    with pytest.raises(SavedSearchesProblem, match="disk is full or failing; free some space"):
         book.save(saved("a"), keyed(picture))
     assert book.all() == [saved("a")] and file.read_bytes() == before
     monkeypatch.undo()

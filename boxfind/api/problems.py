@@ -142,7 +142,7 @@ class Faults:
             if begun or scope["type"] != "http":
                 raise
             sentence = (
-                f"Internal error {number}; the operator can find the details in the server log under this number."
+                f"Internal error {number}; report this number to the administrator, who finds the details in the log."
             )
             await JSONResponse({"detail": sentence}, 500)(scope, receive, send)
 

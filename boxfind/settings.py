@@ -146,7 +146,7 @@ def _variable(name: str) -> str:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.7)
-    hint = f"did you mean {_variable(near[0])}?" if near else "boxfind/settings_schema.py lists all settings."
+    hint = f"the closest name is {_variable(near[0])}." if near else "boxfind/settings_schema.py lists all settings."
     return f"Unknown setting {_variable(name)}; {hint}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
-    "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; did you mean BOXFIND_GALLERY\?"),
+    "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; the closest name is BOXFIND_GALLERY\."),
     "XYZZY": ("1", r"Unknown setting BOXFIND_XYZZY; boxfind/settings_schema\.py lists all settings\."),
     "MID_LAYER_WEIGHT": ("0.5", r"Unknown setting BOXFIND_MID_LAYER_WEIGHT"),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),

@@ -28,7 +28,7 @@ def test_a_folder_of_queries_is_answered_in_three_ways(place, boxfind, queries: 
     )
     assert result.code == 1 and result.out == ""
     problem, sentence = result.err.splitlines()
-    assert problem.startswith("far: The box lies outside") and sentence.startswith("1 of 4 queries could not")
+    assert problem.startswith("far: The box lies outside") and sentence.startswith("1 of 4 queries failed")
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     asked = ["two cups-1", "two cups-2", "whole"]
@@ -52,7 +52,7 @@ def test_every_picture_and_text_that_is_no_query_is_told(place, boxfind, queries
     assert result.code == 1
     broken, alone, sentence = result.err.splitlines()
     assert broken.startswith("far.txt, line 1: near the window is not a box") and alone.startswith("alone.txt has no")
-    assert sentence.startswith("2 of 5 queries could not")
+    assert sentence.startswith("2 of 5 queries failed")
     assert len(pd.read_csv(tmp_path / "hits.csv")) == 3
     for name in ("far.txt", "alone.txt"):
         (queries / name).unlink()

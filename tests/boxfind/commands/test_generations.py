@@ -50,7 +50,7 @@ def test_rollback_and_forward_again(two, boxfind):
 def test_backup_and_restore(two, boxfind, tmp_path: Path):
     index, kept = two[0].parent, tmp_path / "kept.tar"
     result = boxfind("backup", "--index", index, "--out", kept)
-    assert result.code == 0 and result.out.startswith(f"{two[1].name} is in {kept} (")
+    assert result.code == 0 and result.out.startswith(f"Wrote {two[1].name} to {kept} (")
     assert boxfind("backup", "--index", index, "--out", kept).failed("is there already")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
     assert result.code == 0 and result.out.endswith("and served now.\n")

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
-    [("GALERY", "/pictures", "did you mean BOXFIND_GALLERY?"), ("SIDE", "9", "BOXFIND_SIDE cannot be '9'")],
+    [("GALERY", "/pictures", "the closest name is BOXFIND_GALLERY."), ("SIDE", "9", "BOXFIND_SIDE cannot be '9'")],
 )
 def test_a_setting_that_cannot_be_used(boxfind, monkeypatch, tmp_path, name, value, sentence):
     monkeypatch.setenv(f"BOXFIND_{name}", value)

@@ -53,7 +53,7 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     assert result.code == 0 and result.out.startswith(f"Wrote {two[1].name} to {kept} (")
     assert boxfind("backup", "--index", index, "--out", kept).failed("is there already")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
-    assert result.code == 0 and result.out.endswith("and served now.\n")
+    assert result.code == 0 and result.out.endswith("it is now served.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
     assert boxfind("restore", kept, "--index", tmp_path / "other").failed("not a whole backup", "Nothing was changed")

@@ -44,7 +44,7 @@ def test_a_format_by_name(tmp_path: Path):
     for name in "ab":
         (tmp_path / "queries" / f"{name}.jpg").touch()
     assert len(read_dataset(tmp_path, "folders").queries) == 2
-    with pytest.raises(BadTable, match="it has 0"):
+    with pytest.raises(BadTable, match="found 0"):
         read_dataset(tmp_path, "revisited")
     with pytest.raises(UnknownName, match="no data set format called 'cvs'; there are: csv, folders, revisited"):
         read_dataset(tmp_path, "cvs")

@@ -167,7 +167,7 @@ def _checked_name(name: str) -> str:
 def _check_picture(sha256: str, jpeg: bytes) -> None:
     if len(jpeg) > MOST_PICTURE_BYTES:
         size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
-        raise SavedSearchesProblem(f"A picture of this search has {size:.1f} MB; the limit is {most:.0f} MB.")
+        raise SavedSearchesProblem(f"A picture of this search is {size:.1f} MB; the limit is {most:.0f} MB.")
     assert hashlib.sha256(jpeg).hexdigest() == sha256
 
 

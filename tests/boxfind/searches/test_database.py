@@ -264,7 +264,7 @@ def test_r51_a_folder_that_is_a_file(tmp_path: Path):
 def test_r51_a_file_that_is_a_folder(tmp_path: Path):
     book = SavedSearches(tmp_path)
     for use in (book.names, lambda: book.save(saved("a"), {})):
-        with pytest.raises(SavedSearchesProblem, match=r"cannot be (opened or written|used, because its disk)"):
+        with pytest.raises(SavedSearchesProblem, match=r"cannot be (opened or written|used because the disk)"):
             use()
     assert contents(tmp_path) == {}
 

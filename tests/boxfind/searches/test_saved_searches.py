@@ -67,7 +67,7 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches
         None,
     )
     for change in (lambda: book.rename("cup", "mug"), lambda: book.mark("cup", Request())):
-        with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
+        with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
             change()
     with pytest.raises(SavedSearchesProblem, match="name"):
         book.save(saved(" "), {})
@@ -139,7 +139,7 @@ def test_renaming(book: SavedSearches):
     book.rename("mug", "mug")
     with pytest.raises(SavedSearchesProblem, match="'hat' already"):
         book.rename("mug", "hat")
-    with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
+    with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
         book.rename("cup", "kettle")
     assert book.names() == ["mug", "hat"] and book.picture(sha256(CUP)) == CUP
 
@@ -149,7 +149,7 @@ def test_marks_are_all_that_marking_changes(book: SavedSearches):
     book.save(one, given(CUP))
     book.mark("cup", Request(ranking="best", positives=("new.jpg",)))
     assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
-    with pytest.raises(SavedSearchesProblem, match="no saved search called 'hat'"):
+    with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
         book.mark("hat", Request())
     with pytest.raises(SavedSearchesProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
         book.mark("cup", Request(positives=("a",), negatives=("a",)))
@@ -193,7 +193,7 @@ def test_no_more_searches_than_can_be_listed(book: SavedSearches, monkeypatch: p
 
 def test_pictures_that_are_too_large_are_refused(book: SavedSearches, file: Path):
     large = bytes(8_000_001)
-    with pytest.raises(SavedSearchesProblem, match=r"8.0 MB; up to 8 MB"):
+    with pytest.raises(SavedSearchesProblem, match=r"8.0 MB; the limit is 8 MB"):
         book.save(saved("cup", large), given(large))
     assert not file.exists()
     book.save(saved("cup", large[1:]), given(large[1:]))

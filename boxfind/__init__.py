@@ -1,4 +1,4 @@
-"""The application: settings become live objects, and people and programs come in."""
+"""The Boxfind application: settings, engine, web page, HTTP API and command line."""
 
 from retrieval.cpus import limit_libraries
 

@@ -1,4 +1,4 @@
-"""python -m boxfind: the same as the command boxfind."""
+"""Run the command line: `python -m boxfind` is the same as `boxfind`."""
 
 from boxfind.commands.main import main
 

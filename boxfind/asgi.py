@@ -1,4 +1,4 @@
-"""The page, and beside it the API at /api, in one process: streamlit run boxfind/asgi.py."""
+"""Serve the web page and the API (at /api) from one process: `streamlit run boxfind/asgi.py`."""
 
 import sys
 

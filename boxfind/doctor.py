@@ -1,4 +1,4 @@
-"""What this installation is made of and whether it can work: the text of `boxfind doctor`."""
+"""Diagnose this installation for `boxfind doctor`: versions, device, weights and index."""
 
 import importlib.metadata
 import platform
@@ -26,7 +26,7 @@ PACKAGES = (
 )
 TORCHVISION_SENTENCES = {
     "healthy": "healthy (compiled operators load)",
-    "repaired": "repaired (compiled operators do not load beside this torch; PyTorch NMS in their place)",
+    "repaired": "repaired (compiled operators do not load with this torch version; using NMS in PyTorch instead)",
     "missing": "missing (resnet50 cannot be used)",
 }
 
@@ -46,7 +46,7 @@ class Diagnosis:
 
 
 def examine(settings: Settings) -> Diagnosis:
-    """Looks at everything and changes nothing; never raises for what it finds."""
+    """Inspect the installation. Change nothing, and report problems as text instead of raising."""
     runtime, precision = choose_runtime(settings.runtime)
     return Diagnosis(
         python=platform.python_version(),
@@ -56,7 +56,7 @@ def examine(settings: Settings) -> Diagnosis:
         precision=precision,
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
         weights={name: str(find_weights(b.weights) or "not on this machine") for name, b in BACKBONES.items()},
-        gallery="drawn by the program" if settings.is_sample else str(settings.gallery_dir),
+        gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
         index=_index(settings),
         offline=settings.offline,
     )

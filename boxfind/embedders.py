@@ -1,4 +1,4 @@
-"""Settings and recipes become embedders: networks ready to look at queries, or at a whole gallery."""
+"""Make embedders from settings and recipes, for searching an index or building one."""
 
 import contextlib
 from collections.abc import Callable
@@ -26,14 +26,14 @@ from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector,
 from retrieval.types import Pixels, Progress, Vectors
 
 CALIBRATED_ON = 100
-"""Pictures, from all over the gallery."""
+"""Number of images, spread evenly over the gallery, that int8 quantisation is calibrated on."""
 
 Sources = dict[str, RegionDetector | None]
-"""Where regions come from, by name and in order; None where they are laid out by the size of a picture alone."""
+"""Region sources by name, in order; None for a source that needs only the size of the image, not a detector."""
 
 
 def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
-    """What a new index is built with, and sentences for its users where something could not be had as asked for.
+    """Return the embedder for a new index, and a note for users about every setting that had to be replaced.
 
     Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
     """
@@ -47,15 +47,15 @@ def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embed
 
 
 def embedder_in_a_cluster(recipe: Recipe, settings: Settings) -> Embedder:
-    """What describes gallery pictures in one process of many, by one thread and exactly as the recipe says.
+    """Return a single-threaded embedder for one worker process of a cluster, in exactly the recipe's precision.
 
     Raises WeightsMissing, RuntimeMissing.
     """
     _, options = _way_to_run(recipe, settings, RunOptions())
     if options.precision != recipe.precision:
         raise RuntimeMissing(
-            f"This machine does not compute in {recipe.precision}, as the index does; choose another precision "
-            "(BOXFIND_PRECISION), for int8 a data folder that all machines share (BOXFIND_DATA)."
+            f"This machine cannot compute in {recipe.precision}, the precision of the index. Choose another precision "
+            "with BOXFIND_PRECISION; for int8, share one data folder between all machines (BOXFIND_DATA)."
         )
     return _for_looking(recipe, settings, streams=1, threads=1)
 
@@ -72,7 +72,7 @@ def _for_looking(recipe: Recipe, settings: Settings, streams: int, threads: int 
 
 
 def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
-    """Raises IndexProblem when this program cannot make vectors that compare with the recipe's."""
+    """Return an embedder for queries. Raises IndexProblem when this version cannot make compatible vectors."""
     problem = recipe_problem(recipe)
     if problem:
         raise IndexProblem(problem)
@@ -83,9 +83,9 @@ def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1,
 
 
 def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
-    """How this machine runs a recipe's network: in its precision where it can, else in float32. Raises RuntimeMissing.
+    """Choose the runtime for a recipe's network, in its precision if possible, else in float32.
 
-    The options come back with the precision and the place on disk.
+    The returned options include the precision and the path of the converted network. Raises RuntimeMissing.
     """
     converted = _kept(BACKBONES[recipe.backbone], settings, "xml")
     options = replace(options, precision=recipe.precision, converted=converted)
@@ -96,13 +96,13 @@ def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tupl
 
 
 def _kept(backbone: Backbone, settings: Settings, suffix: str) -> Path:
-    """Where what is made of a checkpoint is kept between starts."""
+    """Return the cache path for a file derived from a checkpoint."""
     name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
     return settings.data / "networks" / name
 
 
 def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
-    """What gives sentences a place among the vectors of a recipe; None where the network knows no sentences."""
+    """Return the text encoder that shares the recipe's vector space; None if its backbone has none."""
     backbone = BACKBONES.get(recipe.backbone)
     return _tower(backbone.name) if backbone and backbone.text else None
 
@@ -115,7 +115,7 @@ def _tower(name: str) -> Callable[[str], Vectors]:
 
 
 def region_sources(settings: Settings, progress: Progress | None = None) -> tuple[Sources, list[str]]:
-    """What finds the regions, and a sentence for each way that had to be replaced. Raises UnknownName."""
+    """Return the region sources, and a note for each source that had to be replaced. Raises UnknownName."""
     sources: Sources = {}
     notes = []
     for name in settings.build.regions:
@@ -129,9 +129,9 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
 
 
 def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precision: str) -> Recipe:
-    """What a new index is built with.
+    """Return the recipe of a new index.
 
-    A backbone that knows sentences keeps its own space, in which they lie too: averaged, not whitened.
+    A backbone with a text encoder uses average pooling and no whitening, to stay in the space it shares with text.
     """
     speaks = backbone.text is not None
     return Recipe(
@@ -157,10 +157,9 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
 
 
 def expected_changes(recipe: Recipe, settings: Settings) -> list[str]:
-    """How an update would change the recipe of an index, as far as the settings say without starting anything.
+    """Return the recipe changes that an update would make, as far as the settings alone can tell.
 
-    The backbone that `auto` takes, where regions come from and the precision depend on what this machine has: only the
-    build knows these.
+    The backbone for `auto`, the region sources and the precision depend on the machine. Only a build determines them.
     """
     backbone = BACKBONES.get(recipe.backbone if settings.build.backbone == AUTO else settings.build.backbone)
     if backbone is None:
@@ -171,31 +170,33 @@ def expected_changes(recipe: Recipe, settings: Settings) -> list[str]:
 
 
 def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
-    """What a new index is computed in, and a sentence where that is not what was asked for. Raises RuntimeMissing."""
+    """Return the precision of a new index, and a note if it is not the requested one. Raises RuntimeMissing."""
     wanted = settings.build.precision
     if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
         weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
         return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
     _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)
     unmet = wanted not in ("auto", precision)
-    return precision, f"This machine does not compute in {wanted}: the index is built in {precision}." if unmet else ""
+    return precision, f"This machine cannot compute in {wanted}; the index uses {precision}." if unmet else ""
 
 
 def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
-    """Pictures from all over the gallery, as the network takes them. Raises GalleryProblem."""
+    """Return calibration images from all over the gallery, as network input. Raises GalleryProblem."""
     found, _ = find_pictures(settings.gallery_dir)
     chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
     examples = []
     with DecoderPool(1) as pool:
         for count, picture in enumerate(chosen, start=1):
-            progress("Reading pictures to calibrate 8-bit integers on", count, len(chosen))
+            progress("Reading pictures for int8 calibration", count, len(chosen))
             with contextlib.suppress(UnreadableImage):
                 seen = pool.look(picture.path, settings.build.side)
-                assert not isinstance(seen, Unchanged)  # no file was known before
+                assert not isinstance(seen, Unchanged)  # no known files were passed
                 examples.append(seen.pixels[None])
-    progress("Calibrating 8-bit integers (a minute)", 0, 0)
+    progress("Calibrating int8 (about a minute)", 0, 0)
     if not examples:
-        raise GalleryProblem(f"There is no picture in {settings.gallery_dir} to calibrate 8-bit integers on.")
+        raise GalleryProblem(
+            f"{settings.gallery_dir} has no readable pictures for int8 calibration; choose another precision."
+        )
     return examples
 
 
@@ -203,12 +204,12 @@ def _head_id(settings: Settings) -> str:
     if settings.build.head is None:
         return ""
     if not settings.build.head.is_file():
-        raise BadHead(f"There is no head {settings.build.head}; make one with `boxfind finetune`.")
+        raise BadHead(f"The projection head {settings.build.head} does not exist; create one with `boxfind finetune`.")
     return file_sha256(settings.build.head)
 
 
 def _given_whitening(recipe: Recipe, backbone: Backbone, settings: Settings) -> Whitening | None:
-    """The whitening that the recipe names; None where it is learned."""
+    """Return the fixed whitening that the recipe names; None if the build learns it."""
     if recipe.whitening == LEARNED:
         return None
     if recipe.whitening == "none" or settings.build.head is None:

@@ -1,4 +1,4 @@
-"""Settings become live objects here, and only here: the embedder, the gallery, a search, a build."""
+"""The engine: open the gallery, load networks, answer searches and run builds as the settings say."""
 
 import sys
 import threading
@@ -26,17 +26,17 @@ from retrieval.request import Example, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
 
-MEANWHILE = "The vector engine is away; until it is back the vectors are searched on this machine."
+MEANWHILE = "Milvus is not reachable; searching the vectors on this machine until it is back."
 EMBEDDERS = 4
-"""Networks that stay loaded, of the indexes that were searched last."""
+"""Number of most recently loaded networks to keep."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Served:
-    """An open gallery, what CURRENT said when it was opened, and what visitors should know of it."""
+    """An open gallery, the content of CURRENT when it was opened, and a warning for users."""
 
     gallery: Gallery
     pointer: str
@@ -44,7 +44,7 @@ class _Served:
 
 
 class Engine:
-    """One a process. Every method may be called from many threads; what is slow happens outside of locks."""
+    """One engine per process. All methods are thread-safe; slow work happens outside locks."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -58,10 +58,10 @@ class Engine:
         self._build: BuildProcess | None = None
 
     def gallery(self) -> Gallery:
-        """The served generation, opened anew when another is served now. Raises IndexProblem.
+        """Return the served generation, reopened when it has changed. Raises IndexProblem.
 
-        Until a new generation is open, others go on with the one before it. When it is damaged it is the last good one
-        before it, and `warning` says so.
+        While one thread opens a new generation, the others keep using the previous one. If the new generation is
+        damaged, the last intact one is served and `warning` says so.
         """
         served, pointer = self._served, self._current()
         if served is not None and served.pointer == pointer:
@@ -78,11 +78,11 @@ class Engine:
             self._opening.release()
 
     def warning(self) -> str:
-        """What visitors should know of the index that `gallery` gave out last; empty when all is well."""
+        """Return a warning for users about the served index; empty if there is none."""
         return " ".join(filter(None, [self._served.warning if self._served else "", self.store_away()]))
 
     def store_away(self) -> str:
-        """A sentence about the vector engine while it cannot be asked; empty when it can, or there is none."""
+        """Return a message while Milvus is unreachable; empty if it is reachable or not used."""
         if self.settings.search.store != "milvus" or self._served is None:
             return ""
         publisher = self._publisher()
@@ -91,7 +91,7 @@ class Engine:
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
     def read_picture(self, data: bytes, name: str) -> Image:
-        """The picture in some bytes of a visitor's, decoded in a process of its own. Raises UnreadableImage."""
+        """Decode a user's picture in a separate process. Raises UnreadableImage."""
         with self._lock:
             if self._pool is None:
                 self._pool = DecoderPool()
@@ -100,17 +100,17 @@ class Engine:
     def search(
         self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
     ) -> list[Hit]:
-        """The gallery images that hold what is in the box.
+        """Return the gallery images that contain the object in the box, best first.
 
-        Raises BadBox, IndexProblem (StoreAway while the vector engine is away), WeightsMissing, UnknownName.
+        Raises BadBox, IndexProblem (StoreAway while Milvus is unreachable), WeightsMissing, UnknownName.
         """
         return self.answer(gallery, Request((Example("", box),), ranking, context), {"": image}, top)
 
     def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
-        """The gallery images that a request asks for, best first; 0 for all. `images`: its pictures by their SHA-256.
+        """Answer a request with gallery images, best first; `top` 0 returns all. `images`: query images by SHA-256.
 
-        Raises what `search` does, BadBox also when there are neither words nor a box that shows the object,
-        GalleryProblem when the folder is empty.
+        Raises the errors of `search`, BadBox also when the request has neither words nor a box, and GalleryProblem
+        when the requested folder is empty.
         """
         settings = self.settings.search
 
@@ -121,19 +121,19 @@ class Engine:
         answering = Answering(
             describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
         )
-        # A search is many small matrix products: shared out among threads each would take several times as long.
+        # A search is many small matrix products, which are several times slower on several BLAS threads.
         with one_blas_thread():
             return answer(request, images, gallery, answering, top)
 
     def text_scorer(self, gallery: Gallery) -> TextScorer:
-        """What makes a gallery searchable by sentences; made once. Raises RuntimeMissing, IndexProblem."""
+        """Return the cached scorer for text searches of a gallery. Raises RuntimeMissing, IndexProblem."""
 
         def make() -> TextScorer:
             tower = text_tower(gallery.manifest.recipe)
             if tower is None and not gallery.class_scores.classes.shape[1]:
                 raise IndexProblem(
-                    f"Pictures indexed with {gallery.manifest.recipe.backbone} cannot be searched by words; "
-                    "build the index with clip-rn50, resnet50 or the bundled network."
+                    f"An index built with {gallery.manifest.recipe.backbone} cannot be searched by text; "
+                    "rebuild it with clip-rn50, resnet50 or the bundled network."
                 )
             whole = gallery.below("")
             return tower_text_scorer(whole, tower) if tower else class_text_scorer(whole)
@@ -141,20 +141,20 @@ class Engine:
         return self._text_scorers.get(gallery.folder, make)
 
     def embedder(self, recipe: Recipe) -> Embedder:
-        """The network an index was built with, ready to run. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
+        """Return the cached embedder of a recipe. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
 
     def recipe_changes(self, gallery: Gallery) -> list[str]:
-        """How the next update would change the recipe of the index, so that it reads all pictures again."""
+        """Return the recipe changes because of which the next update would read all images again."""
         return expected_changes(gallery.manifest.recipe, self.settings)
 
     def build(self, progress: Progress, full: bool = False, notify: Notify = lambda _: None) -> Path:
-        """Brings the index up to date in this process; returns the folder of the generation that is served then.
+        """Update the index in this process and return the folder of the generation that is then served.
 
-        `full` looks at every picture and learns everything anew. Before all pictures are read again `notify` is told
-        why. Without a configured gallery the sample gallery is drawn first. Raises BuildRunning, BuildCancelled,
-        GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, and StoreAway, at once,
-        when the engine that is to have the vectors is away.
+        `full` describes every image and learns the whitening again. `notify` receives the reason when all images must
+        be read again. Without a configured gallery, the sample gallery is drawn first. Raises BuildRunning,
+        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName.
+        Raises StoreAway before any work when Milvus is configured but unreachable.
         """
         settings = self.settings
         start = pick(EXECUTORS, "engine", settings.build.engine)
@@ -171,7 +171,7 @@ class Engine:
             publisher = self._publisher()
             prepare = preparation(publisher, both)
             if settings.is_sample:
-                from boxfind.samples.draw import draw_samples  # needed once
+                from boxfind.samples.draw import draw_samples  # only a sample gallery needs it
 
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
@@ -192,9 +192,9 @@ class Engine:
             return folder
 
     def start_build(self, full: bool = False) -> None:
-        """The same in a process of its own, which outlives this one. Does nothing while one runs.
+        """Start a build in a separate process that outlives this one. Do nothing while a build is running.
 
-        Raises IndexProblem when the folder of the index cannot be written to.
+        Raises IndexProblem when the index folder is not writable.
         """
         with self._lock:
             state = self._build_state()
@@ -205,16 +205,16 @@ class Engine:
                     raise IndexProblem(f"The build cannot be started: {error.strerror}.") from None
 
     def cancel_build(self) -> None:
-        """Asks the build that runs, whoever started it, to stop; it does within seconds."""
+        """Ask the running build, whichever process started it, to stop. It stops within seconds."""
         request_cancel(self.settings.index_dir)
 
     def build_state(self) -> BuildState | None:
-        """The build that runs or was the last to run, whoever started it; None when there never was one."""
+        """Return the state of the running or last build of any process; None if there has been none."""
         with self._lock:
             return self._build_state()
 
     def close(self) -> None:
-        """Ends the processes that decode pictures; the next picture starts new ones. A build goes on."""
+        """Stop the decoder processes; the next image starts new ones. A running build continues."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool is not None:

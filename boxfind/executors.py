@@ -1,4 +1,4 @@
-"""Where a build looks at pictures: on this machine, or on the many of a Ray cluster."""
+"""Executors that describe images during a build: threads on this machine, or a Ray cluster."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,9 +22,9 @@ def start_here(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
 def start_ray(settings: Settings, embedder: Embedder) -> Iterator[Executor]:
     """Raises RuntimeMissing, ClusterProblem."""
     from index.cluster.ray_cluster import joined
-    from index.cluster.ray_executor import RayExecutor  # only this road needs them
+    from index.cluster.ray_executor import RayExecutor  # they need the optional ray package
 
-    without_secrets = settings.changed(api_token="", milvus_token="")  # no other machine needs them
+    without_secrets = settings.changed(api_token="", milvus_token="")  # workers do not need them
     make = partial(embedder_in_a_cluster, embedder.recipe, without_secrets)
     gpus = settings.runtime in ("auto", "torch-cuda") and embedder.recipe.precision in ("float16", "float32")
     with joined(settings.build.ray_address, settings.build.workers):
@@ -35,4 +35,4 @@ EXECUTORS: dict[str, Callable[[Settings, Embedder], AbstractContextManager[Execu
     "local": start_here,
     "ray": start_ray,
 }
-"""Each starts what looks at pictures by an embedder, for as long as the body of a `with` block lasts."""
+"""Context managers by engine name; each provides an executor for the duration of its `with` block."""

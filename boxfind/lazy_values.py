@@ -1,4 +1,4 @@
-"""Values that take long to make: each is made once, and only those who need it wait for it."""
+"""A thread-safe cache of expensive values; each is made once, outside the lock."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class LazyValues(Generic[K, V]):
-    """The last `keep` values by key. Many threads may ask; a value is made outside any lock."""
+    """The `keep` most recently made values by key. Only threads that need a value wait for it."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
@@ -18,7 +18,10 @@ class LazyValues(Generic[K, V]):
         self._values: dict[K, Future[V]] = {}
 
     def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value of a key, made by the first who asks. What `make` raises is raised, and nothing is kept."""
+        """Return the value of a key; the first caller makes it.
+
+        Errors of `make` reach all waiting callers and are not cached.
+        """
         with self._lock:
             future = self._values.get(key)
             first = future is None

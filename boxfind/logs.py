@@ -1,4 +1,4 @@
-"""What the program tells its operator on standard error: a line an event, with no path and no picture in it."""
+"""The operator log on standard error: one line per event, without request paths or picture names."""
 
 import logging
 

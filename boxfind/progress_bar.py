@@ -1,4 +1,4 @@
-"""What the operator sees of long work: count, rate and time left of the stage at work."""
+"""A terminal progress bar with count, rate and time left of the current stage."""
 
 import time
 from typing import Self
@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class TerminalProgress:
-    """A progress function that draws a bar; use it in a `with` block."""
+    """A progress callback that draws a bar; use it as a context manager."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -21,7 +21,7 @@ class TerminalProgress:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             console=self.console,
-            disable=not self.console.is_terminal,  # a log or a script wants sentences only
+            disable=not self.console.is_terminal,  # keep bars out of logs and pipes
         )
         self.bar.start()
         self.task = self.bar.add_task("Starting", total=None, rate="")

@@ -1,6 +1,6 @@
-"""What an operator may decide: environment variables BOXFIND_GALLERY, BOXFIND_INDEX, …, each with its default.
+"""Settings from the environment variables BOXFIND_GALLERY, BOXFIND_INDEX, …, with their defaults.
 
-The settings stand in groups. A setting that does not exist, or a value that is out of range, raises BadSetting.
+Settings are grouped. An unknown setting or an invalid value raises BadSetting.
 """
 
 import difflib
@@ -32,30 +32,30 @@ PROJECT = Path(__file__).parents[1]
 
 
 class BadSetting(BoxfindError):
-    """A setting does not exist or has a value that cannot be used."""
+    """A setting is unknown or has an invalid value."""
 
 
 class Settings(Group):
     gallery: Folder | None = None
-    """The folder of pictures; without one the program draws its own sample gallery."""
+    """The picture folder; by default a sample gallery is drawn."""
     index: Folder | None = None
-    """Where the index lies; without one, a folder below `data` that belongs to the gallery."""
+    """The index folder; by default a folder below `data`, one for each gallery."""
     data: Folder = PROJECT / "data"
-    """What the program makes for itself: sample gallery, indexes, converted networks."""
+    """The folder for generated files: sample gallery, indexes, converted networks."""
     runtime: Annotated[str, known(runtimes, "runtime")] = "auto"
     offline: bool = False
-    """Never try the network."""
+    """Never download anything."""
     build: BuildSettings = Field(default_factory=BuildSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     milvus: MilvusSettings = Field(default_factory=MilvusSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     tuning: Tuning = Tuning()
-    """Of the recipe, what only benchmarks and tests change; no environment variable sets it."""
+    """Recipe fields that only benchmarks and tests change; they have no environment variables."""
 
     @classmethod
     def load(cls, **given: object) -> Self:
-        """The settings of the environment, with some in their place: side=320, milvus_uri="…". Raises BadSetting."""
+        """Read the environment, then apply the given overrides: side=320, milvus_uri="…". Raises BadSetting."""
         environment = {
             name.upper().removeprefix(PREFIX).lower(): value
             for name, value in os.environ.items()
@@ -67,11 +67,11 @@ class Settings(Group):
         return cls._made(environment | given)
 
     def changed(self, **given: object) -> Self:
-        """The same settings with others in place of some. Raises BadSetting."""
+        """Return a copy with some settings replaced. Raises BadSetting."""
         return self._made(self.flat() | given)
 
     def flat(self) -> dict[str, object]:
-        """The values by the names that `load` takes: "side", "milvus_uri"."""
+        """Return all values by the names that `load` accepts: "side", "milvus_uri"."""
         return {name: getattr(_holder(self, place), place[-1]) for name, place in PLACES.items()}
 
     @classmethod
@@ -108,18 +108,18 @@ class Settings(Group):
 
     @property
     def removed_dir(self) -> Path:
-        """Where pictures go that are taken out of the gallery."""
+        """The folder that removed gallery images are moved to."""
         return self.data / "removed"
 
     @property
     def searches_file(self) -> Path:
-        """Where saved searches are kept, apart from the index: they outlive it."""
+        """The database of saved searches, outside the index folder because it outlives the index."""
         name = hashlib.sha256(bytes(self.index_dir)).hexdigest()[:8]
         return self.data / "searches" / f"{self.index_dir.name}-{name}.sqlite"
 
 
 def _places() -> dict[str, tuple[str, ...]]:
-    """Where each setting stands, by the name of its variable without BOXFIND_: "milvus_uri" -> ("milvus", "uri")."""
+    """Map variable names without BOXFIND_ to attribute paths: "milvus_uri" -> ("milvus", "uri")."""
     groups = {"build": "", "search": "", "server": "", "milvus": "milvus_", "api": "api_"}
     places: dict[str, tuple[str, ...]] = {
         name: (name,) for name in Settings.model_fields if name not in (*groups, "tuning")
@@ -132,7 +132,7 @@ def _places() -> dict[str, tuple[str, ...]]:
 
 
 VARIABLES = _places()
-"""Every setting that the environment may hold."""
+"""The settings that have an environment variable."""
 PLACES = VARIABLES | {name: ("tuning", name) for name in Tuning.__dataclass_fields__}
 
 
@@ -146,12 +146,12 @@ def _variable(name: str) -> str:
 
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.7)
-    hint = f"the nearest name is {_variable(near[0])}" if near else "boxfind/settings_schema.py lists them"
-    return f"There is no setting {_variable(name)}; {hint}."
+    hint = f"the closest name is {_variable(near[0])}." if near else "boxfind/settings_schema.py lists all settings."
+    return f"Unknown setting {_variable(name)}; {hint}"
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first thing that is wrong, with the variable that sets it."""
+    """Describe the first validation error, with the variable that sets the value."""
     first = error.errors()[0]
     place = tuple(str(part) for part in first["loc"])
     name = next((name for name, where in PLACES.items() if where == place[: len(where)]), ".".join(place))

@@ -1,4 +1,4 @@
-"""The groups of settings: what is built, how it is searched, server, Milvus, API. Each value with its range."""
+"""The groups of settings (build, search, server, Milvus, API) with types, ranges and defaults."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from retrieval.errors import UnknownName, pick
 
 def _folder(given: object) -> object:
     if given == "":
-        raise ValueError("it is empty; name a folder or leave the setting out")
+        raise ValueError("it is empty; name a folder or unset the variable")
     return given
 
 
@@ -34,14 +34,14 @@ def _some(names: tuple[str, ...]) -> tuple[str, ...]:
 def _matches(pattern: str, what: str) -> AfterValidator:
     def check(given: str) -> str:
         if not re.fullmatch(pattern, given):
-            raise ValueError(f"it may have {what}")
+            raise ValueError(f"it may contain {what}")
         return given
 
     return AfterValidator(check)
 
 
 def known(table: Callable[[], Mapping[str, object]], what: str) -> AfterValidator:
-    """A name of a table, which is imported only when a name is looked up in it."""
+    """Validate a name against a table, which is imported only on first use."""
 
     def check(name: str) -> str:
         try:
@@ -74,7 +74,7 @@ def _region_sources() -> dict[str, object]:
 
 def _milvus_uri(given: str) -> str:
     if given and not (given.endswith(".db") or given.startswith(("http://", "https://"))):
-        raise ValueError("it must be a file that ends in .db, or begin with http:// or https://")
+        raise ValueError("it must be a file name ending in .db, or start with http:// or https://")
     return given
 
 
@@ -92,84 +92,84 @@ class Group(BaseModel):
 
 
 class BuildSettings(Group):
-    """What a new index is built with, and by how many. Fields of the recipe: retrieval/descriptors/recipe.py."""
+    """How an index is built. The recipe fields are explained in retrieval/descriptors/recipe.py."""
 
     backbone: Annotated[str, known(_backbones, "backbone")] = "auto"
     side: Annotated[int, Field(ge=64, le=4096)] = 640
     regions: Regions = ("whole", "proposals", "grid")
-    """Where regions come from: whole, proposals, grid, detector, sam; with commas between them in the environment."""
+    """Region sources: whole, proposals, grid, detector, sam; comma-separated in the environment."""
     grid_levels: Annotated[int, Field(ge=1, le=10)] = 2
     pooling: Literal["gap", "gem", "mac", "rmac"] = "gem"
     whitening: Literal["learned", "none"] = "learned"
     precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
-    """What the network computes in; `int8` is calibrated on the gallery first and needs the extra int8."""
+    """Numeric precision of the network; `int8` needs the extra `int8` and is calibrated on the gallery first."""
     keypoints: Annotated[int, Field(ge=0, le=5000)] = 500
-    """Kept of each picture for verification, 132 bytes each; without any a build takes seven tenths of the time."""
+    """Keypoints stored per image for verification, 132 bytes each; with 0, a build takes 30 % less time."""
     head: Folder | None = None
-    """A projection head made by `finetune`, in place of a learned whitening."""
+    """A projection head made by `boxfind finetune`, used instead of learned whitening."""
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)
-    """Pictures described side by side."""
+    """Number of images described in parallel."""
     engine: Literal["local", "ray"] = "local"
-    """Where pictures are described: on this machine, or on a Ray cluster (docs/ray.md)."""
+    """Where images are described: on this machine, or on a Ray cluster (docs/ray.md)."""
     ray_address: str = ""
-    """The head of a Ray cluster as host:port; without one, Ray runs on this machine alone."""
+    """The head node of a Ray cluster as host:port; if empty, Ray runs on this machine only."""
 
 
 class SearchSettings(Group):
     """How an index is searched."""
 
     query_mode: Literal["crop", "slice"] = "crop"
-    """How a box is described: cut out (crop), or pooled from one pass over its whole picture (slice)."""
+    """How a box is described: cropped first (crop), or pooled from the feature map of its whole image (slice)."""
     min_similarity: Annotated[float, Field(ge=-1, le=1)] = -1.0
-    """Results that are less similar are left out."""
+    """Results below this similarity are dropped."""
     fetch_k: Annotated[int, Field(ge=1, le=1_000_000)] = 160
-    """Regions that a vector search fetches at first; more follow until enough pictures are certain."""
+    """Regions in the first vector search; more are fetched until enough images are certain."""
     store: Literal["auto", "flat", "half", "cells", "milvus"] = "auto"
-    """How vectors are searched: exactly (flat), exactly from float16 copies (half), in the nearest cells only (cells),
-    or in Milvus (docs/milvus.md). A build sorts vectors into cells when they are very many or when this asks for it."""
+    """Vector store: exact (flat), exact with a float16 scan (half), inverted file (cells), or Milvus (docs/milvus.md).
+    A build makes the inverted file for very large galleries, or when this setting is `cells`."""
     score_tie_eps: Annotated[float, Field(ge=0, le=2)] = 0.0
-    """The whole picture is outlined when it is less similar than its best region by no more than this."""
+    """Prefer the whole image to its best region if its similarity is lower by no more than this."""
 
 
 class ServerSettings(Group):
-    """Who may have the index built from the page: docs/admin.md."""
+    """Who may build the index from the web page (docs/admin.md)."""
 
     admin: Literal["nobody", "local", "login", "header"] = "nobody"
     admins: Names = ()
-    """The e-mail addresses that `login` and `header` let in, with commas between them in the environment."""
+    """E-mail addresses of the administrators for `login` and `header`; comma-separated in the environment."""
     admin_header: Annotated[str, _matches(r"[A-Za-z0-9-]+", "only letters, digits and hyphens")] = "X-Forwarded-Email"
-    """The header in which the proxy of `header` names the visitor."""
+    """For `header`: the request header in which the proxy passes the user's e-mail address."""
 
 
 class MilvusSettings(Group):
-    """Vectors in Milvus: docs/milvus.md."""
+    """Vector search in Milvus (docs/milvus.md)."""
 
     uri: Annotated[str, AfterValidator(_milvus_uri)] = ""
-    """A file that ends in .db, or the address of a server: http://HOST:PORT, https://HOST:PORT."""
+    """A file name ending in .db (Milvus Lite), or the URL of a server: http://HOST:PORT, https://HOST:PORT."""
     token: SecretStr = SecretStr("")
     index: Literal["FLAT", "IVF_FLAT", "HNSW"] = "FLAT"
-    """FLAT is exact; the others find nearly all of the nearest from few of the vectors."""
+    """FLAT is exact; IVF_FLAT and HNSW are approximate and compare fewer vectors."""
     alias: Annotated[
-        str, _matches(r"([A-Za-z_]\w{0,99})?", "up to 100 letters, digits and underscores, and no digit first")
+        str, _matches(r"([A-Za-z_]\w{0,99})?", "up to 100 letters, digits and underscores, not starting with a digit")
     ] = ""
-    """The name of this index in Milvus; by default made from the names of the machine and the index folder."""
+    """The Milvus alias of this index; by default derived from the host name and the index folder."""
     fallback: bool = False
-    """Search the vectors on this machine while Milvus is away."""
+    """Search the vectors on this machine while Milvus is unreachable."""
     timeout: Annotated[float, Field(gt=0, le=600)] = 5.0
-    """Seconds that Milvus may take to answer."""
+    """Seconds to wait for an answer from Milvus."""
 
 
 class ApiSettings(Group):
-    """The API for other programs: docs/api.md."""
+    """The HTTP API (docs/api.md)."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """Where it listens when it runs on its own."""
+    """The address that `boxfind serve` listens on."""
     port: Annotated[int, Field(ge=1, le=65_535)] = 8502
     hosts: Names = ("localhost", "127.0.0.1", "[::1]")
-    """The host names it answers to, with commas between them in the environment; `*` for any."""
+    """Accepted host names, comma-separated in the environment; `*` accepts any."""
     token: SecretStr = SecretStr("")
-    """What programs that change the gallery have to show; without one, none may."""
+    """The bearer token for requests that change the gallery; if empty, all of these are refused."""
     rate: Annotated[int, Field(ge=1, le=1_000_000)] = 600
-    """Requests a minute that one client may make."""
+    """Requests per minute and client."""
     searches: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(cpu_count() // 2, 1))
-    """Searches worked on at once, each by several cores; some more wait their turn."""
+    """Concurrent searches, each on several cores; a limited number of further searches wait."""

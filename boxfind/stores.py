@@ -1,4 +1,4 @@
-"""The vector engine that the settings name, and the name of this index in it; nothing where this machine searches."""
+"""Connect an index to Milvus when the settings name it as the vector store."""
 
 import hashlib
 import platform
@@ -12,19 +12,19 @@ from retrieval.errors import IndexProblem, RuntimeMissing
 from retrieval.optional_packages import MILVUS, MILVUS_LITE
 from retrieval.types import Progress
 
-if TYPE_CHECKING:  # it needs pymilvus
+if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
 
 
 def publisher_for(settings: Settings) -> "Publisher | None":
-    """What hands generations to Milvus; None for the stores of this machine. Nothing is asked of Milvus yet.
+    """Return the publisher that copies generations to Milvus; None for a local store. Does not connect yet.
 
-    Raises IndexProblem when the settings do not say where it is, or the library is missing.
+    Raises IndexProblem when the URI is not set or the client library is missing.
     """
     if settings.search.store != "milvus":
         return None
     if not settings.milvus.uri:
-        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus: set BOXFIND_MILVUS_URI (docs/milvus.md).")
+        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus; set BOXFIND_MILVUS_URI (docs/milvus.md).")
     in_a_file = settings.milvus.uri.endswith(".db")
     try:
         for extra in (MILVUS, MILVUS_LITE) if in_a_file else (MILVUS,):
@@ -45,7 +45,7 @@ def publisher_for(settings: Settings) -> "Publisher | None":
 
 
 def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
-    """What must be done with a generation before it is served. Raises StoreAway when Milvus is away already."""
+    """Return the step that prepares a generation for serving. Raises StoreAway if Milvus is unreachable now."""
     if publisher is None:
         return no_preparation
     publisher.milvus.reach()
@@ -53,5 +53,5 @@ def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
 
 
 def _alias(index_dir: Path) -> str:
-    """Another one on every machine: two that build in folders of one name must not drop each other's collections."""
+    """Include the host name, so that machines with equal folder names do not drop each other's collections."""
     return f"boxfind_{hashlib.sha256(f'{platform.node()}:{index_dir}'.encode()).hexdigest()[:8]}"

@@ -1,1 +1,1 @@
-"""What other programs may ask over HTTP, one file a family of addresses."""
+"""The HTTP API; each module defines one group of routes."""

@@ -1,4 +1,4 @@
-"""The API as a whole: its addresses, and what stands round all of them."""
+"""Assemble the FastAPI application: routes, middleware and error handlers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,19 +19,19 @@ from boxfind.engine import Engine
 from retrieval.errors import BoxfindError
 
 ABOUT = (
-    "Send a picture with a box round an object; get the pictures of the gallery that hold that object. Boxes are x, y, "
-    'width and height in pixels of the upright picture. Whatever goes wrong is told as `{"detail": sentence}`.'
+    "Send a picture and a box around an object to find the gallery pictures that contain this object. Boxes are x, y, "
+    'width and height in pixels of the upright picture. Errors are returned as `{"detail": message}`.'
 )
 
 
 def make_api(engine: Engine) -> FastAPI:
-    """An API over an engine, which others may use at the same time. It loads the index when it starts."""
+    """Make the API of an engine, which may also serve other clients. The index is loaded on startup."""
     settings = engine.settings
     api = FastAPI(
         title="Boxfind",
         version="1",
         description=ABOUT,
-        docs_url=None,  # FastAPI's own page would load its scripts from the network
+        docs_url=None,  # FastAPI's docs pages load scripts from the internet
         redoc_url=None,
         lifespan=loaded,
         responses=answers(500),
@@ -51,7 +51,7 @@ def make_api(engine: Engine) -> FastAPI:
 
 @asynccontextmanager
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
-    """Begins to load index and network; at the end the processes end that decode pictures."""
+    """Start loading the index and the network on startup; stop the decoder processes on shutdown."""
     found: Dependencies = api.state.dependencies
     found.loading.begin()
     yield

@@ -1,4 +1,4 @@
-"""Who may change the gallery through the API: programs that show the token which the operator has set."""
+"""Bearer token authorization for requests that change the gallery or the index."""
 
 import hmac
 from typing import Annotated
@@ -10,7 +10,7 @@ from boxfind.api.dependencies import Serving
 from boxfind.api.problems import NobodyMay, NoToken
 from boxfind.logs import log
 
-BEARER = HTTPBearer(auto_error=False, description="What BOXFIND_API_TOKEN says.")
+BEARER = HTTPBearer(auto_error=False, description="The value of BOXFIND_API_TOKEN.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 
 
@@ -18,11 +18,11 @@ async def _require_admin(request: Request, serving: Serving, shown: Credentials)
     token = serving.engine.settings.api.token.get_secret_value()
     if token and shown and hmac.compare_digest(shown.credentials.encode(), token.encode()):  # in constant time
         return
-    log.warning("Refused: a program without the token asked for %s %s.", request.method, request.scope["route"].path)
+    log.warning("Refused %s %s: the token is missing or wrong.", request.method, request.scope["route"].path)
     if not token:
-        raise NobodyMay("Nobody may do that: BOXFIND_API_TOKEN is not set where this program runs (docs/api.md).")
-    raise NoToken("Only an administrator may do that: send the header Authorization: Bearer TOKEN.")
+        raise NobodyMay("This request needs a token, but the server has none; set BOXFIND_API_TOKEN (docs/api.md).")
+    raise NoToken("This request needs the administrator token; send the header Authorization: Bearer TOKEN.")
 
 
 Admin = Depends(_require_admin)
-"""For what only administrators may do. Raises NoToken, NobodyMay, which the log tells too."""
+"""Dependency for administrator routes. Raises and logs NoToken, NobodyMay."""

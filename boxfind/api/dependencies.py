@@ -1,4 +1,4 @@
-"""What every request works with: the engine, the places for searches, and whether all is loaded."""
+"""Dependencies of the routes: the engine, search slots and the loading state."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -14,22 +14,22 @@ from boxfind.logs import log
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem
 
-NO_INDEX = "There is no index that can be searched now; the log of this program says why."
+NO_INDEX = "The server has no usable index; see its log for the reason."
 
 
 class Loading:
-    """Opens the index and loads the network before the first search needs them."""
+    """Open the index and load the network in the background, before the first search."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._done = threading.Event()
 
     def begin(self) -> None:
-        """Does so beside everything else."""
+        """Start loading in a background thread."""
         threading.Thread(target=self._load, daemon=True).start()
 
     def wait(self) -> None:
-        """Until that is done, well or badly."""
+        """Wait until loading has succeeded or failed."""
         self._done.wait()
 
     @property
@@ -40,31 +40,31 @@ class Loading:
         try:
             self._engine.embedder(self._engine.gallery().manifest.recipe)
         except BoxfindError as problem:
-            log.warning("Nothing can be searched yet: %s", problem)
+            log.warning("The index cannot be searched yet: %s", problem)
         finally:
             self._done.set()
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """One for the whole API."""
+    """The shared state of the API; one instance per application."""
 
     engine: Engine
     turns: SearchSlots
     loading: Loading
 
     def gallery(self) -> Gallery:
-        """What is served. Raises IndexProblem in words for whoever asks; the log has those for the operator."""
+        """Return the served gallery. Raises IndexProblem with a public message; the details are logged."""
         try:
             return self.engine.gallery()
         except IndexProblem as problem:
-            log.error("Nothing can be searched: %s", problem)
+            log.error("The index cannot be searched: %s", problem)
             raise IndexProblem(NO_INDEX) from None
 
     def check(self) -> None:
-        """Raises NotReady unless a search could be answered at once."""
+        """Raise NotReady unless searches can be answered now."""
         if self.loading.going_on:
-            raise NotReady("The index and the network are being loaded; ask again in a few seconds.")
+            raise NotReady("The index and the network are loading; try again in a few seconds.")
         try:
             self.engine.embedder(self.gallery().manifest.recipe)
         except BoxfindError as problem:
@@ -88,4 +88,4 @@ async def _in_turn(serving: Serving) -> AsyncIterator[None]:
 
 
 InTurn = Depends(_in_turn, scope="function")
-"""For what computes or decodes: it waits for a place, and gives it back before the answer is sent."""
+"""Dependency for routes that compute or decode: hold a search slot until the response is ready to send."""

@@ -1,4 +1,4 @@
-"""The pictures of the gallery: what they are, how they look; administrators add some and take some out."""
+"""Routes for gallery pictures: list, describe, download, add and remove."""
 
 from bisect import bisect_right
 from typing import Annotated, Any
@@ -29,7 +29,9 @@ from retrieval.images.limits import LIMITS
 from retrieval.images.resize import thumbnail
 
 routes = APIRouter(prefix="/images", tags=["gallery"])
-ImagePath = Annotated[str, Path(alias="id", description="Its path below the gallery folder.", examples=[CUP])]
+ImagePath = Annotated[
+    str, Path(alias="id", description="Path of the picture, relative to the gallery folder.", examples=[CUP])
+]
 
 JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
@@ -40,11 +42,11 @@ JPEG: dict[int | str, dict[str, Any]] = {
 @routes.get("", responses=answers(404))
 def images(
     serving: Serving,
-    folder: Annotated[Folder, Query(description="Only pictures below it; all without one.")] = "",
-    after: Annotated[ImageId, Query(description="Those that come after this id.")] = "",
+    folder: Annotated[Folder, Query(description="List only pictures below this folder.")] = "",
+    after: Annotated[ImageId, Query(description="List the pictures that follow this id.")] = "",
     limit: Annotated[int, Query(ge=1, le=MOST_PICTURES)] = 100,
 ) -> Pictures:
-    """Lists the pictures of the gallery in the order of their ids."""
+    """List gallery pictures, ordered by id."""
     gallery = serving.gallery().below(folder)
     ids = gallery.tables.ids
     start = max(bisect_right(ids, after), gallery.images.start)
@@ -59,20 +61,20 @@ def images(
 
 @routes.get("/{id:path}/thumbnail", response_class=Response, responses=JPEG)
 def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
-    """The picture, its longest side 320 pixels at most."""
+    """Return the picture as a JPEG of at most 320 pixels on its longest side."""
     return _jpeg(serving.gallery().thumbnail(image))
 
 
 @routes.get("/{id:path}/original", response_class=Response, dependencies=[InTurn], responses=JPEG)
 def image_original(image: ImagePath, serving: Serving) -> Response:
-    """The picture as large as it is: a JPEG of its pixels, without what the file says of camera, place and time."""
+    """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
     pixels = stored_picture(serving.engine, serving.gallery(), image)
     return _jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95))
 
 
 @routes.get("/{id:path}", responses=answers(404))
 def image(image: ImagePath, serving: Serving) -> PictureFacts:
-    """What is known of a picture, and the places of it that are searched."""
+    """Return the size, hash and indexed regions of a picture."""
     gallery = serving.gallery()
     facts = _picture(gallery.entry(image))
     return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
@@ -80,25 +82,25 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
 
 @routes.post("", status_code=201, dependencies=[Admin, InTurn], responses=answers(401, 403, 409, 507))
 def add_image(picture: UploadFile, serving: Serving) -> Added:
-    """Puts a picture, byte for byte, into the folder `added` of the gallery; nothing there is replaced."""
+    """Save a picture, unchanged, in the folder `added` of the gallery. Existing files are never overwritten."""
     engine = serving.engine
     adder = ImageAdder(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
     added = Added(id=adder.take(picture.filename or "", picture.file.read()))
-    log.info("A picture was put into the gallery through the API.")
+    log.info("Picture added through the API.")
     return added
 
 
 @routes.delete("/{id:path}", dependencies=[Admin], responses=answers(401, 403, 404, 507))
 def remove_image(image: ImagePath, serving: Serving) -> Removed:
-    """Moves a picture out of the gallery folder; it is kept, and found by searches until the next build."""
+    """Move a picture from the gallery to the folder of removed pictures. Searches find it until the next build."""
     settings = serving.engine.settings
     aside = remove_from_gallery(image, settings.gallery_dir, serving.gallery(), settings.removed_dir)
-    log.info("A picture was taken out of the gallery through the API.")
+    log.info("Picture removed through the API.")
     return Removed(id=image, moved_to=str(aside.relative_to(settings.data)))
 
 
 def _jpeg(data: bytes) -> Response:
-    """Made by this program; no browser takes it for anything else."""
+    """Wrap JPEG bytes; `nosniff` keeps browsers from interpreting them as anything else."""
     return Response(data, media_type="image/jpeg", headers={"X-Content-Type-Options": "nosniff"})
 
 

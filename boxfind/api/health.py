@@ -1,4 +1,4 @@
-"""Whether the program lives, and whether it could answer a search now: for whatever watches over it."""
+"""Liveness and readiness checks for monitoring."""
 
 from fastapi import APIRouter
 
@@ -10,12 +10,12 @@ routes = APIRouter(tags=["health"])
 
 @routes.get("/health")
 async def health() -> HealthStatus:
-    """The program lives."""
+    """Check that the server is running."""
     return HealthStatus()
 
 
 @routes.get("/ready", responses=answers(503))
 def ready(serving: Serving) -> HealthStatus:
-    """The index is open and the network is loaded."""
+    """Check that searches can be answered: the index is open and the network is loaded."""
     serving.check()
     return HealthStatus()

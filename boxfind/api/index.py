@@ -1,4 +1,4 @@
-"""The index: what is searched, and for administrators the ways to start and stop a build."""
+"""Routes for the index: its state, and starting and cancelling builds."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ routes = APIRouter(prefix="/index", tags=["index"])
 
 @routes.get("")
 def index_state(serving: Serving) -> IndexState:
-    """What is searched, and how far a build is."""
+    """Return the served index and the progress of the build."""
     problem, served = "", None
     try:
         served = _served(serving)
@@ -28,30 +28,30 @@ def index_state(serving: Serving) -> IndexState:
         served=served,
         problem=problem,
         warning=serving.engine.warning() if served else "",
-        build=_build(state).model_copy(update={"message": ""}) if state else None,  # which may name folders
+        build=_build(state).model_copy(update={"message": ""}) if state else None,  # the message may contain paths
     )
 
 
 @routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
 def build_state(serving: Serving) -> Build | None:
-    """The build that runs or was the last to run, with the reason if it failed."""
+    """Return the running or last build, including the reason if it failed."""
     state = serving.engine.build_state()
     return _build(state) if state else None
 
 
 @routes.post("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
 def start_build(asked: NewBuild, serving: Serving) -> Build:
-    """Starts a build, a process of its own that goes on whatever becomes of this one."""
+    """Start a build in a separate process, which continues if the server stops."""
     if _running(serving):
-        raise BuildRunning("The index is being built already; wait until that is done.")
-    log.info("%s, asked for through the API.", "Full build" if asked.full else "Build")
+        raise BuildRunning("A build is already running; wait until it has finished.")
+    log.info("%s started through the API.", "Full build" if asked.full else "Build")
     serving.engine.start_build(asked.full)
     return _build(serving.engine.build_state())
 
 
 @routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
 def cancel_build(serving: Serving) -> Build:
-    """Asks the build to stop, which it does within seconds; what it did is kept for the next."""
+    """Cancel the running build. It stops within seconds, and the next build resumes from there."""
     if not _running(serving):
         raise NothingRuns("No build is running.")
     log.info("Build cancelled through the API.")

@@ -1,4 +1,4 @@
-"""How much one client, and all of them together, may ask for: bytes a request, requests a minute, searches at once."""
+"""Limits on request size, requests per minute and client, and concurrent searches and uploads."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,21 +14,21 @@ from boxfind.api.problems import Busy, NotUtf8, TooLarge, TooOften, refusal
 from retrieval.images.limits import LIMITS
 
 UPLOAD = LIMITS.file_bytes + 1_000_000
-"""Bytes of a request that may bring a picture, with what stands round it."""
+"""Maximum bytes of a multipart request: a picture file and its form fields."""
 TEXT = 64_000
-"""Bytes of any other request."""
+"""Maximum bytes of any other request."""
 UPLOADS = 40
-"""Requests with pictures that may be under way at once, each on disk: some more than may wait for their turn."""
+"""Maximum concurrent uploads, each buffered on disk; a few more than the number of waiting searches."""
 UNLIMITED = ("/health", "/ready")
-"""Whoever watches over the program may ask as often as needed."""
+"""Paths without a rate limit, for monitoring."""
 MOST_CLIENTS = 10_000
-"""Clients that are remembered; of more, those that have not asked for longest are forgotten."""
+"""Number of clients tracked; beyond it, the least recently seen client is dropped."""
 
 
 class SearchSlots:
-    """Lets so many searches in at once; some more wait, all others are sent away.
+    """Allow `at_once` concurrent searches; up to `waiting` more wait for a slot, the rest are refused.
 
-    Nobody waits for the minute after which many clients and proxies give up; a slow search fits into the rest of it.
+    Waiting ends after `seconds`, so that a slow search still finishes within the common timeout of one minute.
     """
 
     def __init__(self, at_once: int, waiting: int = 32, seconds: float = 45.0) -> None:
@@ -39,15 +39,15 @@ class SearchSlots:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Waits for a place and keeps it for the body. Raises Busy."""
+        """Hold a slot for the duration of the body. Raises Busy."""
         if self._inside >= self._room:
-            raise Busy("Too many searches at once; ask again in a moment.")
+            raise Busy("The server is busy with other searches; try again in a moment.")
         self._inside += 1
         try:
             with anyio.move_on_after(self._seconds) as waited:
                 await self._free.acquire()
             if waited.cancelled_caught:
-                raise Busy("Searches take longer than usual now; ask again in a moment.")
+                raise Busy("No search slot became free in time; try again in a moment.")
             try:
                 yield
             finally:
@@ -57,15 +57,15 @@ class SearchSlots:
 
 
 class Rate:
-    """So many requests a minute from each client, which may come all at once (a token bucket)."""
+    """A token bucket per client: `most` requests per minute, in bursts of up to `most`."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._left: dict[str, tuple[float, float]] = {}  # in the order of the last request
+        self._left: dict[str, tuple[float, float]] = {}  # client -> (tokens, time), least recent first
 
     def wait(self, client: str) -> float:
-        """Counts a request, or says how many seconds to wait before it may be made."""
+        """Count a request and return 0, or return the seconds to wait before it is allowed."""
         now = self._clock()
         left, then = self._left.pop(client, (float(self._most), now))
         left = min(left + (now - then) * self._most / 60, self._most)
@@ -76,7 +76,7 @@ class Rate:
 
 
 class Limits:
-    """Round the whole API: requests that come too often or are too large go no further."""
+    """Middleware that rejects requests that are too frequent, too large or not in UTF-8."""
 
     def __init__(self, app: ASGIApp, rate: Rate) -> None:
         self._app = app
@@ -98,9 +98,9 @@ class Limits:
         elif announced.isdecimal() and int(announced) > most:
             await refusal(_too_large(most))(scope, receive, send)
         elif options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
-            await refusal(NotUtf8("Send the request in UTF-8."))(scope, receive, send)
+            await refusal(NotUtf8("The request is not in UTF-8; send it in UTF-8."))(scope, receive, send)
         elif upload and self._uploads >= UPLOADS:
-            await refusal(Busy("Too many pictures at once; ask again in a moment."))(scope, receive, send)
+            await refusal(Busy("The server is busy with other uploads; try again in a moment."))(scope, receive, send)
         else:
             self._uploads += upload
             try:
@@ -110,7 +110,7 @@ class Limits:
 
 
 def _counted(receive: Receive, most: int) -> Receive:
-    """The same messages; one that brings more bytes than announced, or than may be, ends the request."""
+    """Pass messages through; fail with 413 as soon as the body exceeds `most` bytes."""
     came = 0
 
     async def receiving() -> Message:
@@ -118,11 +118,11 @@ def _counted(receive: Receive, most: int) -> Receive:
         message = await receive()
         came += len(message.get("body", b""))
         if came > most:
-            raise HTTPException(413, str(_too_large(most)))  # whatever reads the body lets this one pass
+            raise HTTPException(413, str(_too_large(most)))  # body parsers let an HTTPException propagate
         return message
 
     return receiving
 
 
 def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"The request has more than the {most / 1e6:.2g} MB that it may have; send a smaller one.")
+    return TooLarge(f"The request is larger than {most / 1e6:.2g} MB; send a smaller one.")

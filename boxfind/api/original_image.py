@@ -1,4 +1,4 @@
-"""A picture of the gallery as large as it is, and just as it was indexed."""
+"""Load the original of a gallery image and check that it is unchanged since it was indexed."""
 
 import hashlib
 
@@ -11,12 +11,16 @@ from retrieval.types import Image
 
 
 def stored_picture(engine: Engine, gallery: Gallery, image: str) -> Image:
-    """Raises UnknownPicture, and PictureGone when the file went away since, or is another: boxes are of what it was."""
+    """Decode the original of a gallery image.
+
+    Raises UnknownPicture. Raises PictureGone when the file is missing or has changed, since the indexed boxes no
+    longer apply to it.
+    """
     entry = gallery.entry(image)
     try:
         data = read_file(gallery.file(image))
-    except UnreadableImage:  # its sentence names the folder
-        raise PictureGone(f"{shown(image)} cannot be opened now; it was there when the gallery was indexed.") from None
+    except UnreadableImage:  # its message contains the folder
+        raise PictureGone(f"{shown(image)} cannot be opened any more; restore the file or update the index.") from None
     if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise PictureGone(f"{shown(image)} has changed since the gallery was indexed; the next build takes it.")
+        raise PictureGone(f"{shown(image)} has changed since it was indexed; update the index.")
     return engine.read_picture(data, image)

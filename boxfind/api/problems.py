@@ -1,4 +1,4 @@
-"""What can go wrong with a request of another program: each problem has a status and a sentence."""
+"""API errors: exceptions, their HTTP status codes and the responses made from them."""
 
 import math
 import secrets
@@ -29,39 +29,39 @@ from retrieval.printable_names import shown
 
 
 class NoToken(BoxfindError):
-    """The request needs the token of administrators, and does not have it."""
+    """The administrator token is missing or wrong."""
 
 
 class NobodyMay(BoxfindError):
-    """There is no such token, so that nobody may do it."""
+    """The server has no administrator token, so all administrator requests are refused."""
 
 
 class NothingRuns(BoxfindError):
-    """There is no build that could be stopped."""
+    """No build is running that could be cancelled."""
 
 
 class TooLarge(BoxfindError):
-    """The request has more bytes than any that could be answered."""
+    """The request exceeds the size limit."""
 
 
 class NotUtf8(BoxfindError):
-    """A form in a character set that takes much longer to decode than to send."""
+    """The request declares another character set; decoding some of them is far more expensive than sending."""
 
 
 class TooOften(BoxfindError):
-    """A client asks more often than it may; `seconds` until it may again."""
+    """The client exceeds its request rate; it may retry after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = math.ceil(seconds)
-        super().__init__(f"Too many requests; ask again in {self.seconds} s.")
+        super().__init__(f"Too many requests; try again in {self.seconds} s.")
 
 
 class Busy(BoxfindError):
-    """As many as may wait for an answer do so already."""
+    """All slots and waiting places are taken."""
 
 
 class NotReady(BoxfindError):
-    """Nothing can be searched yet, or now."""
+    """Searches cannot be answered yet, or at the moment."""
 
 
 STATUS: dict[type[BoxfindError], int] = {
@@ -81,17 +81,17 @@ STATUS: dict[type[BoxfindError], int] = {
     UnknownName: 422,
     TooOften: 429,
     RuntimeMissing: 501,
-    BoxfindError: 503,  # every other: what stands in the way is on this side, and may pass
+    BoxfindError: 503,  # all others are faults of the server and may be temporary
     DiskFull: 507,
 }
 NO_JSON = "json_invalid", "model_attributes_type"
-"""What FastAPI calls a body that is not JSON, and one that does not say that it is."""
+"""Pydantic's error types for a body that is not JSON, and for one without the JSON content type."""
 RETRY_AFTER = 5
-"""Seconds after which to ask again where nobody knows better."""
+"""Default of the Retry-After header, in seconds."""
 
 
 def refusal(problem: BoxfindError) -> JSONResponse:
-    """The answer that tells a problem."""
+    """Make the error response for an exception."""
     status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
     headers = {}
     if status in (429, 503):
@@ -102,23 +102,26 @@ def refusal(problem: BoxfindError) -> JSONResponse:
 
 
 async def tell(request: Request, problem: Exception) -> JSONResponse:
-    """For FastAPI: a BoxfindError became the answer."""
+    """Exception handler for BoxfindError."""
     assert isinstance(problem, BoxfindError)
     return refusal(problem)
 
 
 async def tell_invalid(request: Request, problem: Exception) -> JSONResponse:
-    """For FastAPI: what was sent does not fit the schema; the first thing that is wrong, in a sentence."""
+    """Exception handler for validation errors; describes the first one."""
     assert isinstance(problem, RequestValidationError)
     wrong = problem.errors()[0]
-    if wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2:  # of the whole body; the second part is a place in it
-        return JSONResponse({"detail": "The request is no JSON; send it with Content-Type: application/json."}, 422)
+    if (
+        wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2
+    ):  # about the body as a whole; the second element is an offset
+        detail = "The body is not valid JSON; send JSON with Content-Type: application/json."
+        return JSONResponse({"detail": detail}, 422)
     where = ".".join(str(part) for part in wrong["loc"][1:]) or "The request"
     return JSONResponse({"detail": f"{shown(where)}: {wrong['msg']}."}, 422)
 
 
 class Faults:
-    """Round the whole API: an error nobody foresaw gets a number, under which the log has the details."""
+    """Middleware that answers unexpected exceptions with an error number and logs the details under it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -139,15 +142,14 @@ class Faults:
             if begun or scope["type"] != "http":
                 raise
             sentence = (
-                f"Something went wrong (error {number}); whoever runs this program finds the reason in its log under "
-                "that number."
+                f"Internal error {number}; report this number to the administrator, who finds the details in the log."
             )
             await JSONResponse({"detail": sentence}, 500)(scope, receive, send)
 
 
 def sentence_for(problem: BoxfindError) -> str:
-    """What is said of it to whoever asks. What is missing on this machine, and where, is for the log."""
+    """Return the public message of an error. Details about missing weights files are only logged."""
     if not isinstance(problem, WeightsMissing):
         return str(problem)
-    log.error("Searching is not possible: %s", problem)
+    log.error("The index cannot be searched: %s", problem)
     return in_short(problem)

@@ -1,4 +1,4 @@
-"""What other programs send and get; boxes are x, y, width and height in pixels of the upright picture."""
+"""Request and response models. Boxes are x, y, width and height in pixels of the upright picture."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,13 +15,13 @@ from retrieval.types import Confidence
 
 MOST_HITS = 100
 MOST_PICTURES = 500
-"""Pictures of a gallery that are listed at once."""
+"""Maximum number of gallery pictures in one listing."""
 NAMES: list[Any] = sorted(RANKINGS)
 CUP = "cups/red.jpg"
 
 
 def _example(**fields: Any) -> ConfigDict:
-    """Of one thing that may be sent or got; nothing else is taken."""
+    """Make a model configuration with an example; unknown fields are rejected."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [fields]})
 
 
@@ -37,50 +37,50 @@ ImageId = Annotated[str, Field(max_length=LONGEST_PARAMETER, examples=[CUP])]
 
 
 class Problem(BaseModel):
-    """Why a request could not be answered, and what to do now."""
+    """Why the request failed, and what to do."""
 
     model_config = _example(detail="The box lies outside the picture, which is 640 x 480 pixels; draw it inside.")
     detail: str
 
 
 class Asked(BaseModel):
-    """What every search may say."""
+    """Parameters of every search."""
 
-    top: int = Field(10, ge=1, le=MOST_HITS, description="How many pictures to name at most.")
+    top: int = Field(10, ge=1, le=MOST_HITS, description="Maximum number of pictures.")
     ranking: str = Field(Request().ranking, json_schema_extra={"enum": NAMES})
-    folder: Folder = Field("", description="Only pictures below this folder of the gallery count.")
+    folder: Folder = Field("", description="Search only below this folder of the gallery.")
 
 
 class Search(Asked):
-    """A picture, and boxes on it; several boxes in one field are several fields of that name."""
+    """A picture with boxes; to send several boxes in a role, repeat the field."""
 
     model_config = _example(picture="(the file)", box="40,30,200,150", top=10, ranking="best")
     picture: UploadFile = Field(description="JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.")
-    box: BoxText | None = Field(None, description="The object, as x,y,w,h; without one it is the whole picture.")
-    view: Boxes = Field([], description="The same object once more.")
-    also: Boxes = Field([], description="Another object that must be there, too.")
-    unwanted: Boxes = Field([], alias="not", description="An object that must not be there.")
-    words: TextScorer = Field("", description="What chooses among the pictures that the boxes find.")
+    box: BoxText | None = Field(None, description="The object, as x,y,w,h. Default: the whole picture.")
+    view: Boxes = Field([], description="Further views of the same object.")
+    also: Boxes = Field([], description="Other objects that results must also contain.")
+    unwanted: Boxes = Field([], alias="not", description="Objects that results must not contain.")
+    words: TextScorer = Field("", description="Text to re-rank the results of the boxes by.")
 
 
 class StoredSearch(Asked):
-    """A picture of the gallery, and a box on it."""
+    """A gallery picture with a box."""
 
     model_config = _example(image=CUP, box=[40, 30, 200, 150], top=10)
     image: ImageId
-    box: BoxSides | None = Field(None, description="The object; without one it is the whole picture.")
-    words: TextScorer = Field("", description="What chooses among the pictures that the box finds.")
+    box: BoxSides | None = Field(None, description="The object. Default: the whole picture.")
+    words: TextScorer = Field("", description="Text to re-rank the results of the box by.")
 
 
 class WordsSearch(Asked):
-    """A sentence."""
+    """A text query."""
 
     model_config = _example(words="a red cup", top=10)
     words: Annotated[TextScorer, Field(min_length=1)]
 
 
 class Place(BaseModel):
-    """Where in a picture, and which way of finding regions found it; `verified` is where the object itself lies."""
+    """A region of a picture and its source; kind `verified` is the verified position of the object itself."""
 
     model_config = _example(box=[38, 31, 205, 149], kind="verified")
     box: BoxSides
@@ -88,7 +88,7 @@ class Place(BaseModel):
 
 
 class FoundPicture(BaseModel):
-    """A picture that answers a search, the place of it that does, and those of further objects that were asked for."""
+    """A matching picture: the matched region, and in `others` the regions of the other requested objects."""
 
     model_config = _example(
         **{"rank": 1, "image": CUP, "width": 640, "height": 480, "score": 2.71, "similarity": 0.93},
@@ -102,22 +102,22 @@ class FoundPicture(BaseModel):
     score: float
     similarity: float
     confidence: Confidence
-    parts: dict[str, float] = Field(description="What the score was added up from.")
+    parts: dict[str, float] = Field(description="The components of the score.")
     box: BoxSides
     kind: str
     others: list[Place]
 
 
 class SearchResponse(BaseModel):
-    """The pictures that answer a search, best first."""
+    """The matching pictures, best first."""
 
-    generation: str = Field(description="The build of the index that was searched.", examples=["gen-000007-3f9c"])
-    no_match: bool = Field(description="Nothing rises above chance: these are the nearest look-alikes.")
+    generation: str = Field(description="The generation of the index that was searched.", examples=["gen-000007-3f9c"])
+    no_match: bool = Field(description="No confident match; the hits are the nearest look-alikes.")
     hits: list[FoundPicture]
 
 
 class Picture(BaseModel):
-    """A picture of the gallery as it was when it was indexed."""
+    """A gallery picture at the time it was indexed."""
 
     model_config = _example(id=CUP, width=640, height=480, bytes=81_234, sha256="9f86d081…")
     id: str
@@ -128,7 +128,7 @@ class Picture(BaseModel):
 
 
 class PictureFacts(Picture):
-    """The same, and the places of it that are searched."""
+    """A gallery picture with its indexed regions."""
 
     model_config = _example(
         **{"id": CUP, "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
@@ -138,7 +138,7 @@ class PictureFacts(Picture):
 
 
 class Pictures(BaseModel):
-    """Some pictures in the order of their ids; `next` is what to send as `after` to get those that follow."""
+    """One page of pictures, ordered by id; send `next` as `after` to get the next page."""
 
     total: int
     images: list[Picture]
@@ -146,22 +146,22 @@ class Pictures(BaseModel):
 
 
 class Added(BaseModel):
-    """A picture that was put into the gallery; searches find it after the next build."""
+    """A picture that was added to the gallery; searches find it after the next build."""
 
     model_config = _example(id="added/red.jpg")
     id: str
 
 
 class Removed(BaseModel):
-    """A picture that was taken out of the gallery, and where it lies now; searches find it until the next build."""
+    """A picture that was removed from the gallery, and its new path; searches find it until the next build."""
 
     model_config = _example(id=CUP, moved_to="removed/20260314T101500Z-5ca1ab1e/cups/red.jpg")
     id: str
-    moved_to: str = Field(description="Below the folder that BOXFIND_DATA names.")
+    moved_to: str = Field(description="Path relative to the folder BOXFIND_DATA.")
 
 
 class Build(BaseModel):
-    """A build that runs, or the last that ran."""
+    """The running or last build."""
 
     model_config = _example(
         **{"state": "running", "started": "2026-03-14T10:15:00Z", "stage": "Reading pictures"},
@@ -173,11 +173,11 @@ class Build(BaseModel):
     done: int
     total: int
     seconds_left: float | None
-    message: str = Field(description="How it ended, for administrators.")
+    message: str = Field(description="The outcome; empty unless requested by an administrator.")
 
 
 class Served(BaseModel):
-    """The build of the index that is searched."""
+    """The generation of the index that is searched."""
 
     generation: str = Field(examples=["gen-000007-3f9c"])
     created: datetime
@@ -189,28 +189,28 @@ class Served(BaseModel):
 
 
 class IndexState(BaseModel):
-    """What is searched, null when nothing can be, and the state of builds, null when there never was one."""
+    """The served index, null if there is none, and the running or last build, null if there has been none."""
 
     served: Served | None
-    problem: str = Field(description="Why nothing can be searched.", examples=[""])
-    warning: str = Field(description="What users should know of the index.", examples=[""])
+    problem: str = Field(description="Why the index cannot be searched; empty if it can.", examples=[""])
+    warning: str = Field(description="A warning about the index for users; empty if there is none.", examples=[""])
     build: Build | None
 
 
 class NewBuild(BaseModel):
-    """Which build to start."""
+    """Options of a new build."""
 
     model_config = _example(full=False)
-    full: bool = Field(False, description="Looks at every picture again, and learns everything anew.")
+    full: bool = Field(False, description="Rebuild from scratch: process every picture and relearn the whitening.")
 
 
 class HealthStatus(BaseModel):
-    """All is well."""
+    """The check passed."""
 
     model_config = _example(status="ok")
     status: Literal["ok"] = "ok"
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For FastAPI: the problems that an address may answer with."""
+    """Make the `responses` of a route for some error statuses."""
     return {status: {"model": Problem} for status in statuses}

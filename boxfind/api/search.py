@@ -1,4 +1,4 @@
-"""Searches: with a picture and boxes on it, with a picture of the gallery, or in words."""
+"""Search routes: by an uploaded picture, by a gallery picture, or by text."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -17,12 +17,12 @@ from retrieval.types import Box, Hit, Image, Region
 
 routes = APIRouter(prefix="/search", tags=["search"], dependencies=[InTurn], responses=answers(404, 501))
 QUERY = ""
-"""The one picture of a search goes by this name."""
+"""The key of the only query image of a search."""
 
 
 @routes.post("")
 def search(asked: Annotated[Search, File()], serving: Serving) -> SearchResponse:
-    """Finds the pictures that hold what is in a box of the picture that is sent."""
+    """Find gallery pictures that contain the object in a box of the uploaded picture."""
     gallery = serving.gallery()
     image = serving.engine.read_picture(asked.picture.file.read(), asked.picture.filename or "The picture")
     return _answer(serving, gallery, asked, asked.words, {QUERY: image}, _examples(asked, image))
@@ -30,7 +30,7 @@ def search(asked: Annotated[Search, File()], serving: Serving) -> SearchResponse
 
 @routes.post("/stored")
 def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
-    """Finds the pictures that hold what is in a box of a picture of the gallery."""
+    """Find gallery pictures that contain the object in a box of a gallery picture."""
     gallery = serving.gallery()
     image = stored_picture(serving.engine, gallery, asked.image)
     box = Box.from_xywh(*asked.box) if asked.box else Box.whole(image)
@@ -39,15 +39,15 @@ def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
 
 @routes.post("/words")
 def search_by_text(asked: WordsSearch, serving: Serving) -> SearchResponse:
-    """Finds the pictures that suit a sentence."""
+    """Find gallery pictures that match a text."""
     return _answer(serving, serving.gallery(), asked, asked.words)
 
 
 def _examples(asked: Search, image: Image) -> tuple[Example, ...]:
-    """A box of each role that was sent. Raises BadBox."""
+    """Return an example for every box sent, in its role. Raises BadBox."""
     texts: dict[Role, list[str]] = {"view": asked.view, "also": asked.also, "not": asked.unwanted}
     if sum(map(len, texts.values())) >= MOST_BOXES:
-        raise BadBox(f"A search may have up to {MOST_BOXES} boxes.")
+        raise BadBox(f"A search can have at most {MOST_BOXES} boxes; remove some.")
     box = box_from_text(asked.box) if asked.box else Box.whole(image)
     others = [Example(QUERY, box_from_text(text), role) for role in texts for text in texts[role]]
     return Example(QUERY, box), *others

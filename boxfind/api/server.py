@@ -1,4 +1,4 @@
-"""Runs the API on its own, until it is told to stop."""
+"""Run the API as a server of its own."""
 
 import uvicorn
 
@@ -7,17 +7,17 @@ from boxfind.engine import Engine
 from boxfind.settings import Settings
 
 FAREWELL = 10
-"""Seconds that requests have to end when the program is told to stop."""
+"""Seconds that running requests have to finish on shutdown."""
 
 
 def serve(settings: Settings) -> None:
-    """Listens where the settings say, and for as long as the process lives."""
+    """Listen on the host and port of the settings until the process is stopped."""
     uvicorn.run(
         make_api(Engine(settings)),
         host=settings.api.host,
         port=settings.api.port,
         log_level="warning",
-        access_log=False,  # addresses say what was looked at
+        access_log=False,  # request paths contain picture names
         server_header=False,
         timeout_graceful_shutdown=FAREWELL,
     )

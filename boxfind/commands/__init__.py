@@ -1,1 +1,1 @@
-"""What an operator can ask for on the command line, one file a family of commands."""
+"""The command line; each module defines one group of commands."""

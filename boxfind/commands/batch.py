@@ -1,4 +1,4 @@
-"""Asking the index many things at once: a table of boxed queries, or a folder of pictures and their boxes."""
+"""The command `batch`: answer all queries of a CSV table or of a folder of pictures with box files."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -26,26 +26,27 @@ def batch(
     queries: Annotated[
         Path,
         typer.Option(
-            help="CSV with the columns query,image,x,y,w,h; or a folder of pictures, each with a text file of the same "
-            "name beside it that holds x y w h in pixels, a line for each box. Without one all of the picture counts."
+            help="CSV with the columns query,image,x,y,w,h, or a folder of pictures. In a folder, a text file with the "
+            "name of a picture holds its boxes, one `x y w h` in pixels per line; a picture without one is searched "
+            "for as a whole."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="CSV to write: query,rank,image,score,x,y,w,h.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write: query,rank,image,score,x,y,w,h.")],
     images: Annotated[
         Path | None,
-        typer.Option(help="Folder that the images of the CSV are relative to; a folder of queries has its own."),
+        typer.Option(help="Folder that image paths in the CSV are relative to; required with a CSV."),
     ] = None,
     ranks: Annotated[
-        Path | None, typer.Option(help="Text file to write beside it: `query NAME: matches a.jpg b.jpg …`, best first.")
+        Path | None, typer.Option(help="Text file to also write: `query NAME: matches a.jpg b.jpg …`, best first.")
     ] = None,
     sheets: Annotated[
-        Path | None, typer.Option(help="Folder for a JPEG a query: its picture with the box, and the ten best matches.")
+        Path | None, typer.Option(help="Folder for one JPEG per query, with the boxed query and its ten best matches.")
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many pictures a query; 0 lists all.")] = 100,
+    top: Annotated[int, typer.Option(min=0, help="Maximum number of pictures per query; 0 lists all.")] = 100,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
 ) -> None:
-    """Answer a whole table or folder of queries."""
+    """Answer all queries of a table or a folder."""
     from boxfind.engine import Engine
     from boxfind.evaluation.batch import answer_all
     from boxfind.evaluation.dataset import write_hits
@@ -67,18 +68,18 @@ def batch(
     for problem in problems:
         note(problem)
     if problems:
-        raise BoxfindError(f"{len(problems)} of {total} queries could not be answered; the others are in {out}.")
+        raise BoxfindError(f"{len(problems)} of {total} queries failed; the results of the others are in {out}.")
 
 
 def _read(queries: Path, images: Path | None) -> "tuple[list[BoxedQuery], list[str]]":
-    """The queries, and a sentence for each that cannot be asked."""
+    """Return the valid queries, and a message for each invalid one."""
     from boxfind.evaluation.dataset import read_queries
     from boxfind.evaluation.query_folder import read_query_folder
 
     if queries.is_dir():
         return read_query_folder(queries)
     if images is None:
-        raise typer.BadParameter("a CSV of queries needs --images, the folder its images are relative to.")
+        raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
     return read_queries(queries, images), []
 
 
@@ -110,7 +111,7 @@ def _draw_sheets(
 
 
 def _file_names(queries: Sequence[str]) -> list[str]:
-    """A name for the JPEG of each query, no two of them alike on any disk."""
+    """Return a JPEG file name for each query, unique on case-insensitive file systems too."""
     from boxfind.export.file_names import file_name
 
     taken: set[str] = set()
@@ -124,13 +125,13 @@ def _file_names(queries: Sequence[str]) -> list[str]:
 
 
 def _warn_of_formulas(out: Path, answers: "Sequence[BatchResult]") -> None:
-    """hits.csv is for programs, which find pictures by their ids: those are written as they are."""
+    """Warn if the CSV holds names that look like formulas. Programs need exact ids, so names are not escaped."""
     from index.storage.skipped_files import harmless
 
     names = {name for answer in answers for name in (answer.query, *(hit.image for hit in answer.hits))}
     formulas = sum(harmless(name) != name for name in names)
     if formulas:
         note(
-            f"{out} holds {formulas} names that begin like a formula (with =, +, - or @), written as they are: "
-            "import its columns as text if you open it in a spreadsheet."
+            f"{out} contains {formulas} {'name' if formulas == 1 else 'names'} starting with =, +, - or @, which "
+            "spreadsheets take for formulas; import its columns as text."
         )

@@ -1,4 +1,4 @@
-"""Building the index, and stopping a build."""
+"""The commands `build` and `cancel`: build or update the index, and stop a build."""
 
 import signal
 import time
@@ -18,29 +18,32 @@ app = typer.Typer()
 
 @app.command()
 def build(
-    gallery: Annotated[Path | None, typer.Option(help="Folder of pictures; without one a sample is drawn.")] = None,
-    index: Annotated[Path | None, typer.Option(help="Folder of the index; without one, in the data folder.")] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")] = None,
+    index: Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")] = None,
     backbone: Annotated[
         str | None,
-        typer.Option(help="auto, or a network of docs/models.md: resnet50, efficientnet-lite0, …"),
+        typer.Option(help="auto, or a network from docs/models.md: resnet50, efficientnet-lite0, …"),
     ] = None,
     regions: Annotated[
-        str | None, typer.Option(help="whole,grid and, as wanted, detector, sam or proposals before the grid.")
+        str | None,
+        typer.Option(help="Comma-separated region sources: whole, proposals, grid, detector, sam; put grid last."),
     ] = None,
-    pooling: Annotated[str | None, typer.Option(help="gap, gem, mac or rmac.")] = None,
-    head: Annotated[Path | None, typer.Option(help="A head made by finetune, in place of a learned whitening.")] = None,
+    pooling: Annotated[str | None, typer.Option(help="Pooling: gap, gem, mac or rmac.")] = None,
+    head: Annotated[
+        Path | None, typer.Option(help="Projection head made by `boxfind finetune`, instead of learned whitening.")
+    ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Look at every picture again and learn the whitening anew.")
+        bool, typer.Option("--full", help="Rebuild from scratch: process every picture and relearn the whitening.")
     ] = False,
     engine: Annotated[
-        str | None, typer.Option(help="Where pictures are looked at: local, or ray (many machines; docs/ray.md).")
+        str | None, typer.Option(help="Where pictures are processed: local, or ray (a Ray cluster; docs/ray.md).")
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="The head of a Ray cluster, as host:port; --engine ray without it starts one here."),
+        typer.Option(help="Head node of a Ray cluster as host:port. Without it, --engine ray uses this machine only."),
     ] = None,
 ) -> None:
-    """Bring the index up to date with its folder; what is served changes only when all is done."""
+    """Build the index, or update it to match its picture folder; searches use the old one until the build is done."""
     with _cancelled_by_signals():
         from boxfind.engine import Engine
         from index.building import jobs
@@ -66,14 +69,14 @@ def build(
 
 @app.command()
 def cancel(index: IndexDir) -> None:
-    """Stop the build that is running, whoever started it; what it has done is kept for the next one."""
+    """Stop the running build; the next build resumes from there."""
     from index.building.jobs import build_state, request_cancel
 
     state = build_state(index)
     if state is None or state.state != "running":
         raise BoxfindError(f"No build is running in {index}.")
     request_cancel(index)
-    print(f"The build (process {state.pid}) will stop within seconds; the next build continues from there.")
+    print(f"The build (process {state.pid}) will stop within seconds; the next build resumes from there.")
 
 
 def _report(folder: Path, seconds: float, is_new: bool) -> None:
@@ -88,25 +91,26 @@ def _report(folder: Path, seconds: float, is_new: bool) -> None:
         note(manifest.note)
     counts, changes = manifest.counts, manifest.changes
     print(
-        f"Indexed {counts.images} pictures ({counts.regions} regions) with {manifest.recipe.backbone}, "
-        f"{read_whitening(folder).kind} whitening, in {seconds:.0f} s; skipped {counts.skipped}."
+        f"Indexed {counts.images} {'picture' if counts.images == 1 else 'pictures'} ({counts.regions} regions) with "
+        f"{manifest.recipe.backbone}, {read_whitening(folder).kind} whitening, in {seconds:.0f} s; "
+        f"skipped {counts.skipped}."
     )
     if is_new:
-        print(f"{changes.added + changes.changed} new or changed, {changes.kept} unchanged, {changes.removed} gone.")
+        print(f"{changes.added + changes.changed} new or changed, {changes.kept} unchanged, {changes.removed} removed.")
     else:
-        print("Nothing is new since the last build.")
+        print("The index is already up to date.")
 
 
 @contextmanager
 def _cancelled_by_signals() -> Iterator[None]:
-    """Ctrl+C and a polite kill end the body like `cancel` does."""
+    """Treat SIGINT and SIGTERM like the command `cancel` while the body runs."""
     numbers = (signal.SIGINT, signal.SIGTERM)
 
     def cancel_once(*_: object) -> None:
         from index.building.jobs import cancel_this_build
 
         for number in numbers:
-            signal.signal(number, signal.SIG_IGN)  # what tidies up must not be interrupted
+            signal.signal(number, signal.SIG_IGN)  # cleanup must not be interrupted
         cancel_this_build()
 
     before = [signal.signal(number, cancel_once) for number in numbers]

@@ -1,4 +1,4 @@
-"""Asking whether all is well: with an index, with one picture, with the installation."""
+"""The commands `verify`, `why`, `skipped` and `doctor`: diagnose an index, a picture or the installation."""
 
 import json
 from dataclasses import asdict
@@ -16,7 +16,7 @@ app = typer.Typer()
 
 @app.command()
 def verify(index: IndexDir) -> None:
-    """Check an index from end to end, and against its folder; say in sentences what is wrong."""
+    """Check all files of an index, and compare it with its picture folder."""
     from index.operations.folder_changes import folder_change_sentences
     from index.operations.verify import remarks
     from index.operations.verify import verify as find_faults
@@ -27,16 +27,16 @@ def verify(index: IndexDir) -> None:
         note(remark)
     if faults:
         raise BoxfindError("\n".join(faults))
-    print("Nothing is wrong with this index.")
+    print("No problems found.")
 
 
 @app.command()
 def why(
-    image: Annotated[str, typer.Argument(help="A picture: its name in the index, or the path of a file.")],
+    image: Annotated[str, typer.Argument(help="The name of a picture in the index, or the path of a file.")],
     index: IndexDir,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a picture is found, or why not."""
+    """Explain why a picture can or cannot be found."""
     from index.operations import explain
 
     explanation = explain.explain(index, image)
@@ -50,22 +50,22 @@ def why(
 @app.command()
 def skipped(
     index: IndexDir,
-    table: Annotated[Path | None, typer.Option("--csv", help="CSV to write: file,reason,sentence,bytes.")] = None,
+    table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write: file,reason,sentence,bytes.")] = None,
 ) -> None:
-    """List the files that are not in the index because they could not be used, and why."""
+    """List the files that the build skipped, and why."""
     from index.storage.generation import current_folder, read_manifest, read_skipped
     from index.storage.skipped_files import skipped_csv
     from retrieval.printable_names import printable
 
     folder = current_folder(index)
-    read_manifest(folder)  # which is how another version of the format is refused
+    read_manifest(folder)  # rejects an unsupported format version
     files = read_skipped(folder)
     if table:
         table.write_text(skipped_csv(files), encoding="utf-8-sig", newline="")
     for file in files:
         print(f"{file.reason:14s}  {printable(file.file)}  {file.sentence}")
     if not files:
-        print("No file was skipped.")
+        print("No files were skipped.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Training a head on labelled pictures."""
+"""The command `finetune`: train a projection head on labelled pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +13,12 @@ app = typer.Typer()
 
 @app.command()
 def finetune(
-    labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h]: which object a picture shows.")],
-    gallery: Annotated[Path, typer.Option(help="Folder of pictures; images of the CSV are paths below it.")],
-    out: Annotated[Path, typer.Option(help="The head, a safetensors file, for `build --head`.")],
-    backbone: Annotated[str | None, typer.Option(help="auto, resnet50 or efficientnet-lite0.")] = None,
+    labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h] that says which object each picture shows.")],
+    gallery: Annotated[Path, typer.Option(help="Picture folder; image paths in the CSV are relative to it.")],
+    out: Annotated[Path, typer.Option(help="Safetensors file to write the head to, for `boxfind build --head`.")],
+    backbone: Annotated[str | None, typer.Option(help="Network: auto, resnet50 or efficientnet-lite0.")] = None,
 ) -> None:
-    """Train a head on labelled pictures and measure it on objects that it never saw; the network stays as it is."""
+    """Train a projection head on labelled pictures and evaluate it on held-out objects; the network is frozen."""
     from boxfind.embedders import embedder_for_building
     from boxfind.finetuning.finetune import as_text
     from boxfind.finetuning.finetune import finetune as train

@@ -1,4 +1,4 @@
-"""The generations an index keeps: which there are, going back to one, keeping one safe elsewhere."""
+"""The commands `generations`, `rollback`, `backup` and `restore`, which manage the kept builds of an index."""
 
 import json
 from dataclasses import asdict
@@ -19,10 +19,10 @@ app = typer.Typer()
 @app.command()
 def generations(
     index: IndexDir,
-    check: Annotated[bool, typer.Option("--check", help="Read every file, not only its size.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Verify file contents, not only sizes.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the builds that are kept, and which of them is served."""
+    """List the generations (builds) that are kept, and which one is served."""
     from index.operations.history import stored_generations
 
     with TerminalProgress(notes) as report:
@@ -42,9 +42,9 @@ def generations(
 @app.command()
 def rollback(
     index: IndexDir,
-    to: Annotated[str, typer.Option(help="Name of a generation; if left out, the last whole one before.")] = "",
+    to: Annotated[str, typer.Option(help="Name of a generation. Default: the last intact one before.")] = "",
 ) -> None:
-    """Serve an earlier build again."""
+    """Serve an earlier generation again."""
     from boxfind.stores import preparation, publisher_for
     from index.operations.history import roll_back, served_name
 
@@ -52,37 +52,37 @@ def rollback(
     with TerminalProgress(notes) as report:
         prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = roll_back(index, to, report, prepare)
-    print(f"{folder.name} is served now.")
+    print(f"Now serving {folder.name}.")
     if before and before != folder.name:
-        print(f"To serve {before} again: boxfind rollback --index {index} --to {before}")
+        print(f"To undo: boxfind rollback --index {index} --to {before}")
 
 
 @app.command()
 def backup(
     index: IndexDir,
-    out: Annotated[Path, typer.Option(help="The tar file to write; it must not be there yet.")],
+    out: Annotated[Path, typer.Option(help="Tar file to write; it must not exist yet.")],
 ) -> None:
-    """Write the served generation to one file; builds and searches may go on meanwhile."""
+    """Write the served generation to one tar file; builds and searches can continue meanwhile."""
     from index.operations.backup import backup as write_archive
 
     with TerminalProgress(notes) as report:
         name = write_archive(index, out, report)
-    print(f"{name} is in {out} ({out.stat().st_size / 1e6:.1f} MB). The pictures themselves are not.")
+    print(f"Wrote {name} to {out} ({out.stat().st_size / 1e6:.1f} MB). Gallery pictures are not included.")
 
 
 @app.command()
 def restore(
-    archive: Annotated[Path, typer.Argument(help="A file that backup wrote.")],
+    archive: Annotated[Path, typer.Argument(help="Tar file written by `boxfind backup`.")],
     index: IndexDir,
 ) -> None:
-    """Check a backup and serve it; the generations that are there are kept."""
+    """Verify a backup and serve it; existing generations are kept."""
     from boxfind.stores import preparation, publisher_for
     from index.operations.backup import restore as read_archive
 
     with TerminalProgress(notes) as report:
         prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = read_archive(archive, index, report, prepare)
-    print(f"{folder.name} is restored from {archive}, and served now.")
+    print(f"Restored {folder.name} from {archive}; it is now served.")
 
 
 def _time(one: "StoredGeneration") -> str | None:

@@ -1,4 +1,4 @@
-"""Build an index, search it, serve it, measure it, check it, keep it safe."""
+"""Search your pictures by example: build an index, search it, serve it, evaluate it and back it up."""
 
 import sys
 
@@ -14,13 +14,13 @@ for family in (page, build, search, batch, serve, evaluate, finetune, check, gen
 
 
 def main() -> None:
-    """Runs a command; an error becomes one sentence on standard error and exit code 1."""
+    """Run a command. Errors are printed as one message on standard error, with exit code 1."""
     try:
         app()
     except BoxfindError as error:
         sentence = str(error)
-    except OSError as error:  # a full disk, a folder that may not be written
-        sentence = f"{error.filename or 'The operating system refused'}: {error.strerror}."
+    except OSError as error:  # such as a full disk or a read-only folder
+        sentence = f"{error.filename or 'Operating system error'}: {error.strerror}."
     else:
         return
     print(sentence, file=sys.stderr)

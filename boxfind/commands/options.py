@@ -1,4 +1,4 @@
-"""What commands share: options, settings, and the stream for what is said beside the answer."""
+"""Options shared by commands, settings with overrides, and notes on standard error."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,25 +8,27 @@ from rich.console import Console
 
 from boxfind.settings import Settings
 
-IndexDir = Annotated[Path, typer.Option("--index", help="Folder of the index.")]
+IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
 Rank = Annotated[
     str,
-    typer.Option("--rank", help="fast (one vector search) or best; to compare: sift (keypoints alone), euclidean."),
+    typer.Option("--rank", help="fast (one vector search) or best; for comparison: sift (keypoints only), euclidean."),
 ]
 QueryMode = Annotated[
     str | None,
-    typer.Option("--query-mode", help="crop (the box cut out) or slice (pooled from one pass of its whole picture)."),
+    typer.Option(
+        "--query-mode", help="crop (crop the box first) or slice (pool it from the whole picture's features)."
+    ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def settings_with(**given: object) -> Settings:
-    """The settings of the environment, with what was given on the command line on top."""
+    """Return the settings of the environment, overridden by the options that are not None."""
     return Settings.load(**{name: value for name, value in given.items() if value is not None})
 
 
 def note(sentence: str) -> None:
-    """Says it on the other stream, as it stands."""
+    """Print a message to standard error, without interpreting markup."""
     notes.print(sentence, markup=False)

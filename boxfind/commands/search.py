@@ -1,4 +1,4 @@
-"""Asking the index for what is in a box."""
+"""The command `search`: find pictures by a boxed object, by text, or both."""
 
 import json
 from pathlib import Path
@@ -18,19 +18,19 @@ app = typer.Typer()
 @app.command()
 def search(
     index: IndexDir,
-    image: Annotated[Path | None, typer.Option(help="The query picture.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Query picture.")] = None,
     box: Annotated[
-        str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture; all of it if left out.")
+        str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture. Default: the whole picture.")
     ] = None,
-    top: Annotated[int, typer.Option(min=0, help="How many pictures to list; 0 lists all.")] = 10,
+    top: Annotated[int, typer.Option(min=0, help="Maximum number of pictures; 0 lists all.")] = 10,
     text: Annotated[
-        str | None, typer.Option(help='What to look for in words: "a panda"; with a picture, what chooses: "red".')
+        str | None, typer.Option(help='Text query: "a panda". With --image, it re-ranks the results: "red".')
     ] = None,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the gallery pictures that hold what is in the box, or that suit a sentence."""
+    """Find gallery pictures that contain the object in a box, or that match a text."""
     from boxfind.engine import Engine
     from retrieval.images.decode import load_image
     from retrieval.printable_names import printable
@@ -39,7 +39,7 @@ def search(
     from retrieval.types import Box
 
     if image is None and (text is None or box):
-        raise BadBox("There is nothing to look for: give --image, with a --box in it, or --text.")
+        raise BadBox("Nothing to search for; pass --image, optionally with --box, or --text.")
     engine, images, examples = Engine(settings_with(index=index, query_mode=query_mode)), {}, []
     if image is not None:
         images[""] = load_image(image)

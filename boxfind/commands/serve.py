@@ -1,4 +1,4 @@
-"""Answering searches of other programs over HTTP."""
+"""The command `serve`: run the HTTP API."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,13 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    gallery: Annotated[Path | None, typer.Option(help="Folder of pictures.")] = None,
-    index: Annotated[Path | None, typer.Option(help="Folder of the index.")] = None,
+    gallery: Annotated[Path | None, typer.Option(help="Picture folder.")] = None,
+    index: Annotated[Path | None, typer.Option(help="Index folder.")] = None,
 ) -> None:
-    """Run the API for other programs (docs/api.md) until Ctrl+C."""
+    """Run the HTTP API (docs/api.md) until Ctrl+C."""
     FASTAPI.check("The API")
     from boxfind.api.server import serve as run
 
     settings = settings_with(gallery=gallery, index=index)
-    note(f"Boxfind's API is at http://{settings.api.host}:{settings.api.port}/v1 (stop it with Ctrl+C)")
+    note(f"The Boxfind API is running at http://{settings.api.host}:{settings.api.port}/v1 (press Ctrl+C to stop).")
     run(settings)

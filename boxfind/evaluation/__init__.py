@@ -1,1 +1,1 @@
-"""Many queries at once: answer them, and measure the answers against what a data set says is right."""
+"""Answer many queries at once, and evaluate rankings against labelled data sets or user feedback."""

@@ -1,4 +1,4 @@
-"""Answers a whole table of queries; one that cannot be answered costs only itself."""
+"""Answer a batch of queries; a query that fails does not stop the others."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """The hits of one query and the seconds from its decoded picture to them; `problem` says why there are none."""
+    """The hits of one query, and the seconds from the decoded image to the hits; `problem` is set if it failed."""
 
     query: str
     hits: list[Hit]
@@ -35,13 +35,13 @@ def answer_all(
     progress: Progress,
     workers: int = 1,
 ) -> list[BatchResult]:
-    """An answer for each query, in the same order."""
+    """Return a result for each query, in the same order."""
     return for_each(queries, answerer(engine, gallery, top, ranking), progress, workers)
 
 
 def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:
-    """The function that answers one query; it may be called from many threads."""
-    engine.embedder(gallery.manifest.recipe)  # so that a network that cannot run is reported once, and before the first
+    """Return a thread-safe function that answers one query."""
+    engine.embedder(gallery.manifest.recipe)  # fail here, once, if the network cannot run
 
     def answer(query: BoxedQuery) -> BatchResult:
         try:
@@ -58,7 +58,7 @@ def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callab
 def for_each(
     queries: Sequence[BoxedQuery], function: Callable[[BoxedQuery], T], progress: Progress, workers: int
 ) -> list[T]:
-    """What the function makes of each query, in the same order; what it drops is not kept until all are done."""
+    """Map a function over the queries in parallel, keeping the order; only its return values stay in memory."""
     results = []
     with ThreadPoolExecutor(workers) as pool:
         for result in pool.map(function, queries):

@@ -1,4 +1,4 @@
-"""How well groups agree with what pictures are known to show: purity and normalised mutual information."""
+"""Clustering metrics of groups against known objects: purity and normalised mutual information."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from retrieval.types import Numbers
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of pictures whose object is known, each counted once, for the group of what it shows above all."""
+    """Metrics over the images whose object is known; each image counts once, in its main group."""
 
     groups: int
-    """All there are."""
+    """Total number of groups."""
     grouped: float
-    """The share of the pictures that are in one."""
+    """Share of the images that are in a group."""
     purity: float
-    """The share of the grouped pictures that show what most pictures of their group show."""
+    """Share of the grouped images that show the most frequent object of their group."""
     nmi: float
-    """Normalised mutual information of the grouped pictures' groups and objects: 1 when each tells the other."""
+    """Normalised mutual information between groups and objects of the grouped images; 1 for a perfect match."""
     nmi_all: float
-    """The same over all pictures, where each that is in no group is a group of its own."""
+    """The same over all images; each ungrouped image counts as a group of its own."""
 
 
 def agreement(grouped: Grouped, objects: Mapping[str, str]) -> Agreement:
-    """objects: image id -> what it shows."""
+    """Compute the metrics. objects: image id -> object."""
     mine = main_group(grouped)
     images = sorted(objects)
     truth = np.unique([objects[image] for image in images], return_inverse=True)[1]
@@ -44,7 +44,7 @@ def agreement(grouped: Grouped, objects: Mapping[str, str]) -> Agreement:
 
 
 def main_group(grouped: Grouped) -> dict[str, int]:
-    """The group of each image that is in any, by its place; of several that of what it shows above all."""
+    """Map each grouped image to the position of the group in which its member is strongest."""
     best: dict[str, tuple[float, int]] = {}
     for place, group in enumerate(grouped.groups):
         for member in group.members:
@@ -54,7 +54,7 @@ def main_group(grouped: Grouped) -> dict[str, int]:
 
 
 def purity(truth: Numbers, found: Numbers) -> float:
-    """The share of N things that are of the most frequent class of their group. (N,), (N,) -> 0 to 1."""
+    """Share of N items that belong to the most frequent class of their group. (N,), (N,) -> 0 to 1."""
     return float(_table(truth, found).max(axis=0, initial=0).sum() / max(len(truth), 1))
 
 
@@ -66,7 +66,7 @@ def nmi(truth: Numbers, found: Numbers) -> float:
 
 
 def _table(truth: Numbers, found: Numbers) -> NDArray[np.float64]:
-    """How many things are of each class (rows) and in each group (columns)."""
+    """Contingency table of classes (rows) and groups (columns)."""
     classes, of_class = np.unique(truth, return_inverse=True)
     groups, of_group = np.unique(found, return_inverse=True)
     counts = np.bincount(of_class * len(groups) + of_group, minlength=len(classes) * len(groups))

@@ -1,8 +1,8 @@
-"""A labelled data set: boxed queries and which pictures answer them; and the CSV files it can be read from.
+"""Labelled data sets: boxed queries with their relevant images, read from a folder of CSV files.
 
-A CSV data set is a folder with queries/ (pictures), queries.csv (query,image,x,y,w,h: boxes in pixels of the upright
-original; object if names do not say it), relevant.csv (query,image: ids in the gallery; x,y,w,h where the object's
-place is known) and ignore.csv (query,image).
+A CSV data set is a folder with queries/ (pictures), queries.csv (query,image,x,y,w,h, boxes in pixels of the upright
+original; optional column object, by default derived from the query name), relevant.csv (query,image, gallery ids;
+optional columns x,y,w,h with the position of the object) and optionally ignore.csv (query,image).
 """
 
 import csv
@@ -21,7 +21,7 @@ SIDES = ("x", "y", "w", "h")
 
 @dataclass(frozen=True, slots=True)
 class BoxedQuery:
-    """A named box on a picture file; without a box, the whole picture."""
+    """A named query: a box on an image file, None for the whole image."""
 
     name: str
     image: Path
@@ -30,7 +30,7 @@ class BoxedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What is right for each query: query -> image ids. A query that `relevant` does not name is not rated."""
+    """Relevant and ignored images: query -> image ids. A query missing from `relevant` is not rated."""
 
     relevant: dict[str, set[str]]
     ignored: dict[str, set[str]]
@@ -38,29 +38,29 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled queries on a gallery; some data sets label the same queries in several ways, easy and hard for two."""
+    """Labelled queries on a gallery; `labels` may hold several label sets, such as easy and hard."""
 
     name: str
     gallery: Path
     queries: list[BoxedQuery]
     labels: dict[str, Labels]
     objects: dict[str, str]
-    """query -> the object it shows."""
+    """query -> object it shows."""
     boxes: dict[tuple[str, str], list[Box]] = field(default_factory=dict)
-    """(query, image) -> where in the image the object is, if known."""
+    """(query, image) -> boxes of the object in the image, if known."""
     main: str = "all"
-    """The labels whose figures come first."""
+    """The label set that the headline figures use."""
     protocol: str = "rectangular"
     """One of boxfind.evaluation.metrics.PROTOCOLS."""
 
 
 def read_csv_folder(folder: Path) -> Dataset:
-    """Raises BadTable, with the file and where it can the line."""
+    """Read a CSV data set. Raises BadTable, with the file and, if possible, the line."""
     queries = read_queries(folder / "queries.csv", folder / "queries")
     relevant = read_pairs(folder / "relevant.csv")
     unlabelled = [query.name for query in queries if query.name not in relevant]
     if unlabelled:
-        raise BadTable(f"relevant.csv of {folder} says nothing about the query {unlabelled[0]}.")
+        raise BadTable(f"{folder / 'relevant.csv'} has no row for the query {unlabelled[0]}; add one.")
     ignored = read_pairs(folder / "ignore.csv") if (folder / "ignore.csv").exists() else {}
     objects = {row["query"]: row["object"] for _, row in read_rows(folder / "queries.csv", ("query",), ("object",))}
     return Dataset(
@@ -74,24 +74,24 @@ def read_csv_folder(folder: Path) -> Dataset:
 
 
 def object_of(query: str) -> str:
-    """The object that the name of a query speaks of: red-mug of red-mug-0012, all_souls of all_souls_000013."""
+    """Derive the object from a query name: red-mug from red-mug-0012, all_souls from all_souls_000013."""
     return re.sub(r"(?<=.)[-_]\d+$", "", query)
 
 
 def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
-    """Raises BadTable, with the line, when a column or a number is missing."""
+    """Read queries from a CSV file. Raises BadTable, with the line, for a missing column or an invalid number."""
     queries = []
     for line, row in read_rows(table, ("query", "image", *SIDES)):
         queries.append(BoxedQuery(row["query"], images / row["image"], _box(row, table, line)))
     if not queries:
-        raise BadTable(f"{table} has no rows.")
+        raise BadTable(f"{table} has no rows; add one for each query.")
     if len({query.name for query in queries}) < len(queries):
-        raise BadTable(f"{table}: two queries have the same name.")
+        raise BadTable(f"{table} has two queries of the same name; rename one of them.")
     return queries
 
 
 def read_pairs(table: Path) -> dict[str, set[str]]:
-    """query -> image ids, from a CSV with those two columns. Raises BadTable."""
+    """Read query -> image ids from a CSV with the columns query and image. Raises BadTable."""
     pairs: dict[str, set[str]] = defaultdict(set)
     for line, row in read_rows(table, ("query", "image")):
         if not row["query"] or not row["image"]:
@@ -101,19 +101,19 @@ def read_pairs(table: Path) -> dict[str, set[str]]:
 
 
 def read_places(table: Path) -> dict[tuple[str, str], list[Box]]:
-    """(query, image) -> boxes, from the rows of a CSV that have x, y, w and h. Raises BadTable."""
+    """Read (query, image) -> boxes from the CSV rows that have x, y, w and h. Raises BadTable."""
     places: dict[tuple[str, str], list[Box]] = defaultdict(list)
     for line, row in read_rows(table, ("query", "image"), SIDES):
         if any(row[side] for side in SIDES):
             box = _box(row, table, line)
             if box.width <= 0 or box.height <= 0:
-                raise BadTable(f"{table}, line {line}: w and h must be more than 0.")
+                raise BadTable(f"{table}, line {line}: w and h must be greater than 0.")
             places[row["query"], row["image"]].append(box)
     return dict(places)
 
 
 def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
-    """query,rank,image,score,x,y,w,h: the region that matched, in pixels of the gallery image. Raises BadTable."""
+    """Write query,rank,image,score,x,y,w,h: the matched regions in pixels of the gallery image. Raises BadTable."""
     rows = (
         (query, rank, hit.image, f"{hit.score:.6f}", *hit.region.box.xywh)
         for query, hits in answers
@@ -123,7 +123,7 @@ def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
 
 
 def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """A CSV file. Raises BadTable."""
+    """Write a CSV file. Raises BadTable."""
     try:
         with out.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
@@ -147,13 +147,13 @@ def _box(row: dict[str, str], table: Path, line: int) -> Box:
 
 
 def read_rows(table: Path, columns: tuple[str, ...], extra: tuple[str, ...] = ()) -> list[tuple[int, dict[str, str]]]:
-    """The line on which each row ends, and the row; of what is missing, an extra column is empty, any other refused."""
+    """Read (line number, row) pairs. Missing `extra` columns are empty. Raises BadTable for a missing column."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             missing = [column for column in columns if column not in (reader.fieldnames or ())]
             if missing:
-                raise BadTable(f"{table} has no column {missing[0]}; it needs {','.join(columns)}.")
+                raise BadTable(f"{table} has no column {missing[0]}; it needs the columns {','.join(columns)}.")
             return [
                 (reader.line_num, {column: row.get(column) or "" for column in (*columns, *extra)}) for row in reader
             ]

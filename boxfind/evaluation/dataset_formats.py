@@ -1,4 +1,4 @@
-"""Which kinds of labelled data sets can be read, and how to tell what a folder holds."""
+"""The data set formats by name, and their detection from the content of a folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,17 +16,17 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
 
 
 def read_dataset(folder: Path, layout: str | None = None) -> Dataset:
-    """The data set in a folder; what kind it is, is found out where `layout` does not say it.
+    """Read the data set in a folder; its format is detected if `layout` is None.
 
     Raises BadTable, UnknownName.
     """
     if not folder.is_dir():
-        raise BadTable(f"There is no data set folder {folder}.")
+        raise BadTable(f"The data set folder {folder} does not exist.")
     return pick(READERS, "data set format", layout or layout_of(folder))(folder)
 
 
 def layout_of(folder: Path) -> str:
-    """A name in READERS, by what lies in the folder. Raises BadTable where nothing there is a data set."""
+    """Detect the format (a key of READERS) of a folder. Raises BadTable if it is not a data set."""
     if any((folder / name).exists() for name in ("queries.csv", "relevant.csv", "queries", "gallery")):
         return "csv"
     if any(folder.glob("gnd_*.pkl")) or (folder / "jpg").is_dir():
@@ -34,6 +34,6 @@ def layout_of(folder: Path) -> str:
     if any(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir()):
         return "folders"
     raise BadTable(
-        f"{folder} is no data set: it needs queries.csv and relevant.csv, or gnd_….pkl and jpg, or a sub-folder of "
+        f"{folder} is not a data set; it needs queries.csv and relevant.csv, or gnd_….pkl and jpg, or a subfolder of "
         "pictures for each object."
     )

@@ -1,4 +1,4 @@
-"""Saved searches and their marks as a data set folder, in a ZIP, that `boxfind evaluate` reads."""
+"""Export saved searches and their marks as a ZIP of a data set folder for `boxfind evaluate`."""
 
 import io
 import re
@@ -16,31 +16,30 @@ from retrieval.types import Image
 
 FOLDER = "boxfind-marks"
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest date a ZIP can tell: the same searches make the same file."""
+"""The earliest ZIP timestamp; a constant, so that equal searches give equal files."""
 README = f"""\
-Searches and the results that people marked as right, as a data set for Boxfind.
+A Boxfind data set made from saved searches and the results that users marked as right.
 
-queries.csv has one box on a picture in queries/ for each search, relevant.csv the gallery pictures that were marked
-as right, ignore.csv those that are the very picture searched with. Unpack the folder and measure an index of the same
-gallery with
+queries.csv has one box on a picture in queries/ for each search, relevant.csv the gallery pictures marked as right,
+ignore.csv the gallery copies of the query pictures. Unpack the folder, then evaluate an index of the same gallery:
 
     boxfind evaluate --index INDEX --dataset {FOLDER} --rank best
 """
 
 
 def unfit(search: Judged) -> str:
-    """Why a search cannot be put into this kind of data set, which knows one box on one picture; empty when it can."""
+    """Return why a search does not fit this format, which allows one box on one image; empty if it fits."""
     if search.problem:
         return search.problem
     if len(search.request.examples) > 1:
         return "It has more than one box."
-    return "It looks below one folder only." if search.request.folder else ""
+    return "It is limited to one folder." if search.request.folder else ""
 
 
 def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> bytes:
-    """The ZIP; `jpeg` gives the file of an upright picture by its SHA-256, or raises UnreadableImage.
+    """Return the ZIP. `jpeg` returns the upright image with a SHA-256 as JPEG, or raises UnreadableImage.
 
-    Searches that do not fit, or whose picture is gone, are left out, and README.txt in the folder says why.
+    Searches that do not fit or whose image is gone are left out; README.txt lists them with the reasons.
     """
     left_out = {search.name: unfit(search) for search in searches if unfit(search)}
     pictures: dict[str, bytes] = {}
@@ -58,7 +57,7 @@ def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> byt
 
 
 def upright_jpeg(image: Image) -> bytes:
-    """A picture without metadata, in its own size and with full colour resolution, so that it finds nearly the same."""
+    """Encode an image as JPEG without metadata, in full size and without chroma subsampling."""
     out = io.BytesIO()
     Pillow.fromarray(image).save(out, "JPEG", quality=95, subsampling="4:4:4")
     return out.getvalue()
@@ -81,7 +80,7 @@ def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
 
 
 def _query_names(names: Iterable[str]) -> list[str]:
-    """Letters and digits with dashes between, each once: red-mug, red-mug-2."""
+    """Return unique names of letters, digits and dashes: red-mug, red-mug-2."""
     found: list[str] = []
     for name in names:
         stem = re.sub(r"[\W_]+", "-", name.casefold())[:40].strip("-") or "search"

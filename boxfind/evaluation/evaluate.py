@@ -1,4 +1,4 @@
-"""How well, and how fast, an index finds what a labelled data set says is there."""
+"""Evaluate an index on a labelled data set: retrieval quality, localisation and query time."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from retrieval.types import Hit, Progress, iou
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One query: its quality by each set of labels that rates it, and the seconds from decoded picture to ten hits.
+    """One query: its quality by label set, and the seconds from the decoded image to ten hits.
 
-    `localisation` is the mean IoU of the matched boxes with the true ones, None where no true box is known.
+    `localisation` is the mean IoU of matched and true boxes, None if no true box is known.
     """
 
     query: str
@@ -31,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was found out about one data set; `absent` relevant pictures are not in the index and count as missed."""
+    """The results on one data set; `absent` relevant images are not in the index and count as misses."""
 
     dataset: str
     protocol: str
@@ -42,17 +42,17 @@ class Evaluation:
 
     @property
     def queries(self) -> int:
-        """How many the main figures are the mean of."""
+        """Number of queries that the main label set rates."""
         return len(self.rated())
 
     @property
     def quality(self) -> Quality:
-        """The mean by the main labels."""
+        """Mean quality by the main label set."""
         return self.mean()
 
     @property
     def localisation(self) -> float | None:
-        """The mean over the queries that have one."""
+        """Mean over the queries with a known true box; None if there are none."""
         known = [row.localisation for row in self.rows if row.localisation is not None]
         return sum(known) / len(known) if known else None
 
@@ -65,12 +65,12 @@ class Evaluation:
         return float(np.percentile([row.seconds for row in self.rows], 95))
 
     def rated(self, labels: str | None = None, objects: Collection[str] | None = None) -> list[Row]:
-        """The queries that a set of labels rates, the main one if none is named; of these objects only, if given."""
+        """Return the queries that a label set (default: the main one) rates, optionally of some objects only."""
         name = self.main if labels is None else labels
         return [row for row in self.rows if name in row.quality and (objects is None or row.object in objects)]
 
     def mean(self, labels: str | None = None, objects: Collection[str] | None = None) -> Quality:
-        """The mean over those. Raises BadTable when there are none."""
+        """Return the mean quality over `rated`. Raises BadTable if there are no such queries."""
         name = self.main if labels is None else labels
         rows = self.rated(name, objects)
         if not rows:
@@ -79,9 +79,9 @@ class Evaluation:
 
 
 def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, progress: Progress) -> Evaluation:
-    """Each query ranks the whole gallery; then each is asked again for ten hits, one after the other, for the time.
+    """Rank the whole gallery for each query, then time each query again, sequentially, with ten hits.
 
-    Raises BadTable.
+    Raises BadTable when no relevant image is in the index or a query fails.
     """
     absent = _absent(dataset, gallery)
     rater = pick(PROTOCOLS, "protocol", dataset.protocol)
@@ -117,8 +117,8 @@ def _absent(dataset: Dataset, gallery: Gallery) -> int:
     absent = relevant - gallery.tables.numbers.keys()
     if absent == relevant:
         raise BadTable(
-            f"No relevant picture of {dataset.name} is in the index, {shown(min(absent))} for one; "
-            f"the index must be built over {dataset.gallery}."
+            f"No relevant picture of {dataset.name} is in the index, for example {shown(min(absent))}; "
+            f"use an index of {dataset.gallery}."
         )
     return len(absent)
 
@@ -133,7 +133,7 @@ def _qualities(query: str, hits: Sequence[Hit], dataset: Dataset, rater: Rater) 
 
 
 def _localisation(query: str, hits: Sequence[Hit], dataset: Dataset) -> float | None:
-    """Over the hits whose true boxes are known; of several boxes, the one that fits best counts."""
+    """Mean IoU over the hits with known true boxes; of several true boxes, the best counts."""
     fits = [
         max(iou(hit.region.box, box) for box in dataset.boxes[query, hit.image])
         for hit in hits
@@ -145,4 +145,4 @@ def _localisation(query: str, hits: Sequence[Hit], dataset: Dataset) -> float | 
 def _refuse_problems(judged: Sequence[_Judged]) -> None:
     problems = [found.problem for found in judged if found.problem]
     if problems:
-        raise BadTable(f"{len(problems)} of {len(judged)} queries cannot be answered; the first is {problems[0]}")
+        raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")

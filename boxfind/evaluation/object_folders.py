@@ -1,4 +1,4 @@
-"""A folder with one sub-folder of pictures for each object: the simplest data set to make."""
+"""Read a data set from a folder with one subfolder of pictures per object."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -11,10 +11,10 @@ QUERIES_PER_OBJECT = 3
 
 
 def read_object_folders(folder: Path, queries_per_object: int = QUERIES_PER_OBJECT) -> Dataset:
-    """The first pictures of each object are searched for in full; its other pictures are what should be found.
+    """Use the first images of each object as whole-image queries; its other images are relevant.
 
-    The index must be built over the folder itself. An object with a single picture, and pictures outside of any
-    sub-folder, are only there to be confused with the others. Raises BadTable, GalleryProblem.
+    The index must be built from this folder. Objects with a single image, and images outside subfolders, serve as
+    distractors. Raises BadTable, GalleryProblem.
     """
     objects: dict[str, list[Found]] = defaultdict(list)
     for found in find_pictures(folder)[0]:
@@ -27,7 +27,7 @@ def read_object_folders(folder: Path, queries_per_object: int = QUERIES_PER_OBJE
         if len(pictures) > 1
     ]
     if not asked:
-        raise BadTable(f"{folder} has no sub-folder with two pictures of one object.")
+        raise BadTable(f"{folder} has no subfolder with two pictures; put pictures of one object into each subfolder.")
     relevant = {query.id: {picture.id for picture in pictures} - {query.id} for _, query, pictures in asked}
     return Dataset(
         folder.resolve().name,

@@ -1,7 +1,7 @@
-"""Queries as a folder: pictures, each with a text file of the same name beside it that says where the object is.
+"""Read queries from a folder of pictures with a text file of boxes beside each.
 
-A line of the text is one box, `x y w h` in pixels of the upright picture, with spaces, commas or tabs between; of
-several lines each is a query of its own. A picture without a text file is searched for as a whole.
+The text file has the name of the picture and one box per line: `x y w h` in pixels of the upright picture, separated
+by spaces, commas or tabs. Each line is a query. A picture without a text file is one query for the whole picture.
 """
 
 import os
@@ -19,16 +19,15 @@ EXAMPLE = "write x y w h in pixels, as in 10 20 200 150"
 
 
 def read_query_folder(folder: Path) -> tuple[list[BoxedQuery], list[str]]:
-    """The queries in the order of their pictures, and a sentence for each file or line that is none.
+    """Return the queries, ordered by picture, and a message for each invalid file or line.
 
-    A query goes by the name of its picture without the suffix; of several boxes by cup-1, cup-2, …, the numbers of
-    their lines, empty ones not counted. Folders below and hidden files do not count. Raises BadTable when the folder
-    cannot be opened or holds no pictures.
+    A query is named after its picture, without the suffix; for several boxes cup-1, cup-2, …, numbered by non-empty
+    line. Subfolders and hidden files are ignored. Raises BadTable when the folder is unreadable or has no pictures.
     """
     files = _files(folder)
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
-        raise BadTable(f"{folder} holds no pictures to search with ({', '.join(SUFFIXES)}).")
+        raise BadTable(f"{folder} contains no pictures ({', '.join(SUFFIXES)}).")
     texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
     named: dict[str, BoxedQuery] = {}
     problems = []
@@ -38,11 +37,11 @@ def read_query_folder(folder: Path) -> tuple[list[BoxedQuery], list[str]]:
                 problems.append(found)
             elif found.name in named:
                 other = shown(named[found.name].image.name)
-                problems.append(f"{shown(picture.name)}: {other} has a query of the same name; rename one of the two.")
+                problems.append(f"{shown(picture.name)}: {other} has a query of the same name; rename one of them.")
             else:
                 named[found.name] = found
     alone = texts.keys() - {picture.stem for picture in pictures}
-    problems += [f"{shown(texts[stem].name)} has no picture of the same name beside it." for stem in sorted(alone)]
+    problems += [f"{shown(texts[stem].name)} has no picture of the same name; add one." for stem in sorted(alone)]
     return list(named.values()), problems
 
 
@@ -54,7 +53,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _queries(picture: Path, text: Path | None) -> Iterator[BoxedQuery | str]:
-    """The queries of one picture, and a sentence in the place of each that cannot be read."""
+    """Yield the queries of one picture, or a message for each one that is invalid."""
     name = os.fsencode(picture.stem).decode("utf-8", "replace")  # tables are UTF-8
     if text is None:
         yield BoxedQuery(name, picture, None)
@@ -66,7 +65,7 @@ def _queries(picture: Path, text: Path | None) -> Iterator[BoxedQuery | str]:
         return
     written = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not written:
-        yield f"{shown(text.name)} is empty; {EXAMPLE}, or take the file away to search with the whole picture."
+        yield f"{shown(text.name)} is empty; {EXAMPLE}, or delete the file to search for the whole picture."
     for place, (number, line) in enumerate(written, start=1):
         box = _box(line)
         if box is None:

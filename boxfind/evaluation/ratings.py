@@ -1,7 +1,7 @@
-"""How good rankings are by the marks that people left on the results of their searches.
+"""Rate rankings by the marks that users left on the results of saved searches.
 
-While one searches, marks refine the query. Here they are the truth and no part of the question: every search is asked
-without them, and its ranking of the whole gallery is compared with them.
+In a search, marks refine the query (relevance feedback). Here they are the ground truth: each search is run without
+its marks, and its ranking of the whole gallery is compared with them.
 """
 
 from collections import defaultdict
@@ -17,17 +17,17 @@ from retrieval.request import Request
 from retrieval.types import Progress
 
 FIRST = 10
-"""Places of a ranking in which unmarked pictures are counted."""
+"""Number of top results in which unmarked images are counted."""
 ENOUGH = 5
-"""Searches below which an interval would say nothing."""
+"""Minimum number of searches for a confidence interval."""
 RESAMPLES = 10_000
 SAME = 1e-9
-"""Average precisions that differ by less differ by rounding."""
+"""Average precisions that differ by less than this count as ties."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A named search with its marks; `own` are the gallery images that were searched with, and count neither way."""
+    """A named search with its marks; `own` are gallery copies of its query images, which are ignored."""
 
     name: str
     request: Request
@@ -35,7 +35,7 @@ class Judged:
 
     @property
     def positives(self) -> set[str]:
-        """The images that should be found."""
+        """The relevant images: those marked as right, without the query images."""
         return set(self.request.positives).difference(self.own)
 
     @property
@@ -44,29 +44,29 @@ class Judged:
 
     @property
     def problem(self) -> str:
-        """Why no ranking can be rated by it; empty when one can."""
+        """Why this search cannot be used for rating; empty if it can."""
         if not self.request.examples:
             return "It has no box yet."
         if not self.request.positives:
             return "No result is marked as right."
-        return "" if self.positives else "Only the picture searched with is marked as right."
+        return "" if self.positives else "Only the query picture itself is marked as right."
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """How well one ranking answers one search."""
+    """The quality of one ranking on one search."""
 
     name: str
     quality: Quality
     positives: int
-    """Images that should be found."""
+    """Number of relevant images."""
     unmarked: int
-    """Images among the first ten of which nobody said anything; they count as wrong."""
+    """Unmarked images among the first ten; they count as wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """The same searches, in the same order, by each of several rankings; and why the others were not rated, by name."""
+    """Ratings by ranking, of the same searches in the same order; `unrated` maps other searches to the reason."""
 
     by_ranking: dict[str, list[Rating]]
     unrated: dict[str, str]
@@ -78,7 +78,7 @@ class Ratings:
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean over searches, and the bounds of its 95 % bootstrap interval; None where there are too few searches."""
+    """A mean over searches, with its 95 % bootstrap interval, None for too few searches."""
 
     value: float
     bounds: tuple[float, float] | None
@@ -86,7 +86,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """By how much one ranking's average precision is above another's: in each search, by name, and in the mean."""
+    """Average precision of one ranking minus that of another: by search name, and the mean."""
 
     differences: dict[str, float]
     mean: Mean
@@ -105,7 +105,7 @@ class Comparison:
 
 
 def judged(requests: Mapping[str, Request], tables: Tables) -> list[Judged]:
-    """Named searches over a gallery. Every copy of a picture searched with is an own one, and every box's picture."""
+    """Pair named searches with the gallery copies of all their query images."""
     wanted = {example.picture for request in requests.values() for example in request.examples}
     copies: dict[str, list[str]] = defaultdict(list)
     for image, sha256 in zip(tables.ids, tables.images["sha256"].to_pylist(), strict=True):
@@ -118,12 +118,12 @@ def judged(requests: Mapping[str, Request], tables: Tables) -> list[Judged]:
 
 
 def question(search: Judged, ranking: str) -> Request:
-    """What is asked to rate a ranking: the search as it was before anybody marked anything."""
+    """Return the search without its marks, with the ranking to rate."""
     return replace(search.request, ranking=ranking, positives=(), negatives=())
 
 
 def rating(search: Judged, answer: Sequence[str]) -> Rating:
-    """Rates the images of an answer, best first; the search must have no `problem`. An image not found adds nothing."""
+    """Rate result images, best first; the search must have no `problem`. Missing relevant images contribute 0."""
     kept = [image for image in answer if image not in search.own]
     unmarked = sum(image not in search.marked for image in kept[:FIRST])
     return Rating(search.name, rate(kept, search.positives), len(search.positives), unmarked)
@@ -135,7 +135,7 @@ def rate_all(
     rated: Callable[[Judged, str], Rating],
     progress: Progress,
 ) -> Ratings:
-    """Every search by every ranking, through `rated`; one that cannot be answered costs only itself."""
+    """Rate every search with every ranking by calling `rated`; failing searches are listed as unrated."""
     found: dict[str, list[Rating]] = {ranking: [] for ranking in rankings}
     unrated = {search.name: search.problem for search in searches if search.problem}
     ratable = [search for search in searches if not search.problem]
@@ -147,12 +147,12 @@ def rate_all(
         else:
             for ranking, one in zip(rankings, of_search, strict=True):
                 found[ranking].append(one)
-        progress("Asking the saved searches again", done, len(ratable))
+        progress("Running the saved searches", done, len(ratable))
     return Ratings(found, unrated)
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """`values` must not be empty. The interval is the percentile bootstrap's over the values, the same every time."""
+    """Mean with percentile bootstrap interval; deterministic. `values` must not be empty."""
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) < ENOUGH:
         return Mean(float(sample.mean()), None)
@@ -162,9 +162,9 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def compare(first: Sequence[Rating], second: Sequence[Rating]) -> Comparison:
-    """The first ranking's average precision less the second's, over the searches that both have; there must be one.
+    """Compare the average precision of two rankings over their common searches, of which there must be at least one.
 
-    The interval is that of a paired bootstrap: both rankings are resampled together.
+    The interval is from a paired bootstrap: both rankings are resampled together.
     """
     others = {other.name: other.quality.average_precision for other in second}
     differences = {one.name: one.quality.average_precision - others[one.name] for one in first if one.name in others}

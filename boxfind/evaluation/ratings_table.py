@@ -1,4 +1,4 @@
-"""The ratings of saved searches as a table: a row for each search, the hardest first."""
+"""Tabulate the ratings of saved searches, one row per search, hardest first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ SEARCH, UNMARKED, MINUS = "Search", "Unmarked", " − "
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """No cell is a formula to a spreadsheet."""
+    """A table whose cells are safe for spreadsheets (no formulas)."""
 
     header: tuple[str, ...]
     rows: list[tuple[Cell, ...]]
 
 
 def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
-    """Name, figures by each ranking, how many are right; with two rankings, also the first's AP less the second's.
+    """Make the table: search, AP and P@10 by ranking, marked and unmarked counts; AP difference for two rankings.
 
-    `labels` says what rankings are called.
+    `labels`: ranking -> display name.
     """
     names = [labels[ranking] for ranking in ratings.by_ranking]
     first, *others = ratings.by_ranking.values()

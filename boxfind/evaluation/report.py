@@ -1,4 +1,4 @@
-"""An evaluation as text for a person, as a dict for JSON, and as a table with a row for each query."""
+"""Format an evaluation as text, as a dict for JSON, or as a CSV with one row per query."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,19 +19,19 @@ FIGURES = {
     "R@100": "recall_at_100",
 }
 SHOWN = 10
-"""How many hardest queries and weakest objects the text lists."""
+"""Number of hardest queries and weakest objects listed in the text."""
 
 
 def remarks(found: Evaluation) -> list[str]:
-    """What one must know before one believes the figures."""
+    """Return warnings about the validity of the figures."""
     if not found.absent:
         return []
     pictures = "1 relevant picture is" if found.absent == 1 else f"{found.absent} relevant pictures are"
-    return [f"{pictures} not in the index, and counted as not found."]
+    return [f"{pictures} not in the index and counted as not found."]
 
 
 def as_dict(found: Evaluation) -> dict[str, Any]:
-    """Plain values under short keys; shares are rounded to 4 digits. Top-level figures go by the main labels."""
+    """Return plain values for JSON, rounded to 4 digits. Top-level figures use the main label set."""
     return {
         "dataset": found.dataset,
         "protocol": found.protocol,
@@ -54,7 +54,7 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
 
 
 def as_text(found: Evaluation) -> str:
-    """The means, then where they are lost."""
+    """Format the means, then the hardest queries and weakest objects."""
     means = [["labels", "queries", *FIGURES]]
     for name in found.labels:
         means.append([name, str(len(found.rated(name))), *_shares(found.mean(name))])
@@ -71,7 +71,7 @@ def as_text(found: Evaluation) -> str:
 
 
 def write_csv(found: Evaluation, out: Path) -> None:
-    """A row for each query; with several sets of labels, figures have their names in front. Raises BadTable."""
+    """Write one row per query; with several label sets, their names prefix the columns. Raises BadTable."""
     rows = [_query(found, row) for row in found.rows]
     write_table(out, rows[0], ([("" if value is None else value) for value in row.values()] for row in rows))
 
@@ -114,7 +114,7 @@ def _ms(seconds: float) -> float:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, two spaces between; numbers to the right."""
+    """Align columns, separated by two spaces; numbers to the right."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     numbers = [all(row[column][:1].isdigit() for row in cells[1:]) for column in range(len(widths))]

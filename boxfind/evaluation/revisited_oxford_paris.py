@@ -1,7 +1,7 @@
-"""Revisited Oxford and Paris as their authors publish them: gnd_roxford5k.pkl or gnd_rparis6k.pkl beside jpg/.
+"""Read revisited Oxford and Paris in their published form: gnd_roxford5k.pkl or gnd_rparis6k.pkl beside jpg/.
 
-One set of queries, three sets of labels; what a set leaves out is junk for it, neither right nor wrong. Radenović et
-al., Revisiting Oxford and Paris, CVPR 2018.
+One set of queries has three label sets: easy, medium and hard. Each ignores listed images that are not relevant in it.
+Radenović et al., Revisiting Oxford and Paris, CVPR 2018.
 """
 
 from pathlib import Path
@@ -18,14 +18,14 @@ DIFFICULTIES = {
     "medium": (("easy", "hard"), ("junk",)),
     "hard": (("hard",), ("junk", "easy")),
 }
-"""Which of the published lists are relevant and which are ignored."""
+"""Label set -> (relevant lists, ignored lists)."""
 PARTS = ("easy", "hard", "junk")
 FARTHEST = 1e9
-"""Pixels: no picture is as wide as that."""
+"""Upper bound for box coordinates, in pixels; rejects infinities."""
 
 
 def read_revisited(folder: Path) -> Dataset:
-    """The gallery is jpg/ without the queries' own pictures, which lie there too and are ignored. Raises BadTable."""
+    """Read the data set. The query images, which are also in the gallery jpg/, are ignored. Raises BadTable."""
     path = _ground_truth_file(folder)
     images, queries, entries = _parts(read_plain_pickle(path), path)
     names = [f"{name}.jpg" for name in images]
@@ -54,37 +54,37 @@ def read_revisited(folder: Path) -> Dataset:
 def _ground_truth_file(folder: Path) -> Path:
     files = sorted(folder.glob("gnd_*.pkl"))
     if len(files) != 1:
-        raise BadTable(f"{folder} must have one ground truth file gnd_….pkl; it has {len(files)}.")
+        raise BadTable(f"{folder} must contain exactly one ground truth file gnd_….pkl; found {len(files)}.")
     return files[0]
 
 
 def _parts(truth: Any, path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
-    """Picture names, query names and an entry for each query."""
+    """Validate the ground truth; return image names, query names and an entry per query."""
     if not isinstance(truth, dict):
-        raise BadTable(f"{path} is no ground truth: it must be a dict with imlist, qimlist and gnd.")
+        raise BadTable(f"{path} is not a valid ground truth: it must be a dict with imlist, qimlist and gnd.")
     for part, kind in (("imlist", str), ("qimlist", str), ("gnd", dict)):
         if not isinstance(truth.get(part), list) or not all(isinstance(item, kind) for item in truth[part]):
-            raise BadTable(f"{path} is no ground truth: its {part} must be a list of {kind.__name__}.")
+            raise BadTable(f"{path} is not a valid ground truth: {part} must be a list of {kind.__name__}.")
     images, queries, entries = truth["imlist"], truth["qimlist"], truth["gnd"]
     for name in (*images, *queries):
         if name != Path(name).name:
-            raise BadTable(f"{path} is no ground truth: {shown(name)} is not the name of a picture.")
+            raise BadTable(f"{path} is not a valid ground truth: {shown(name)} is not a plain picture name.")
     if len(queries) != len(entries) or len(set(queries)) != len(queries):
-        raise BadTable(f"{path} is no ground truth: it must have one entry of gnd for each name in qimlist.")
+        raise BadTable(f"{path} is not a valid ground truth: gnd must have one entry for each name in qimlist.")
     return images, queries, entries
 
 
 def _numbers(entry: dict[str, Any], part: str, count: int, where: str) -> list[int]:
     numbers = entry.get(part)
     if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < count for n in numbers):
-        raise BadTable(f"{where}: {part} must be a list of numbers from 0 to {count - 1}, places in imlist.")
+        raise BadTable(f"{where}: {part} must be a list of indices into imlist, from 0 to {count - 1}.")
     return numbers
 
 
 def _box(entry: dict[str, Any], where: str) -> Box:
     edges: Any = entry.get("bbx")
     if isinstance(edges, list) and len(edges) == 1 and isinstance(edges[0], list):
-        edges = edges[0]  # a row of a matrix
+        edges = edges[0]  # a 1 x 4 matrix
     if not isinstance(edges, list) or len(edges) != 4 or not all(_is_edge(edge) for edge in edges):
         raise BadTable(f"{where}: bbx must be four numbers, x0, y0, x1, y1.")
     return Box(*(round(edge) for edge in edges))
@@ -101,7 +101,7 @@ def _labels(
     junk: tuple[str, ...],
     unlisted: set[str],
 ) -> Labels:
-    """Queries without a relevant picture are left out, as the published protocol has it."""
+    """Leave out queries without relevant images, as in the published protocol."""
     relevant = {
         query: set[str]().union(*(of[part] for part in wanted)) for query, of in zip(queries, lists, strict=True)
     }

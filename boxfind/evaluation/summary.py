@@ -1,4 +1,4 @@
-"""What to read off an evaluation first: the hardest queries, the weakest objects, a half of the objects to trust."""
+"""Summarise an evaluation: hardest queries, weakest objects, and a random split of the objects."""
 
 import random
 from collections import defaultdict
@@ -10,7 +10,7 @@ from boxfind.evaluation.evaluate import Evaluation, Row
 
 @dataclass(frozen=True, slots=True)
 class ObjectQuality:
-    """The mean average precision over the queries that show one object, by the main labels."""
+    """The mean average precision over the queries of one object, by the main label set."""
 
     name: str
     queries: int
@@ -18,7 +18,7 @@ class ObjectQuality:
 
 
 def by_object(found: Evaluation) -> list[ObjectQuality]:
-    """Every object, the weakest first."""
+    """Return all objects, weakest first."""
     rows: dict[str, list[Row]] = defaultdict(list)
     for row in found.rated():
         rows[row.object].append(row)
@@ -30,12 +30,12 @@ def by_object(found: Evaluation) -> list[ObjectQuality]:
 
 
 def hardest(found: Evaluation, count: int = 10) -> list[Row]:
-    """The queries with the lowest average precision by the main labels, the lowest first."""
+    """Return the queries with the lowest average precision by the main label set, lowest first."""
     return sorted(found.rated(), key=lambda row: (row.quality[found.main].average_precision, row.query))[:count]
 
 
 def half(objects: Iterable[str], seed: int = 0) -> set[str]:
-    """A random half of the objects, the same every time: tune on these, and report `Evaluation.mean` of the others."""
+    """Return a deterministic random half of the objects. Tune on it, and report `Evaluation.mean` of the other half."""
     names = sorted(set(objects))
     random.Random(seed).shuffle(names)
     return set(names[: len(names) // 2])

@@ -1,1 +1,1 @@
-"""What a person takes away from a search: tables, data sets, cut-out pictures, a page to send."""
+"""Export search results: tables, data sets, crops and sheets."""

@@ -1,4 +1,4 @@
-"""The hits as a COCO detection file, which labelling and training tools read."""
+"""Export hits as a COCO detection file, for labelling and training tools."""
 
 from boxfind.export.search_result import SearchResult
 from boxfind.export.table import json_bytes, utc
@@ -8,7 +8,7 @@ UNNAMED = "object"
 
 
 def coco_file(answer: SearchResult) -> bytes:
-    """An image for each gallery picture, an annotation for each place: `others` of a hit in categories of their own."""
+    """Write one image per hit and one annotation per region; `others` of a hit get categories of their own."""
     numbers = {image: number for number, image in enumerate(dict.fromkeys(hit.image for hit in answer.hits), start=1)}
     places = [place for hit in answer.hits for place in _places(numbers[hit.image], hit)]
     document = {
@@ -45,7 +45,7 @@ def _places(image: int, hit: Hit) -> list[dict[str, object]]:
             "category_id": category,
             "bbox": box.xywh,
             "area": box.width * box.height,
-            "segmentation": [],  # readers made for the original data set look for it without asking
+            "segmentation": [],  # COCO readers require the key
             "iscrowd": 0,
             "score": round(float(hit.score), 6),
         }

@@ -1,4 +1,4 @@
-"""What matched, cut out of the gallery pictures: a ZIP with a JPEG for each hit and the table of hits."""
+"""Export the matched regions as a ZIP of JPEG crops with a table of hits."""
 
 import hashlib
 import io
@@ -22,14 +22,15 @@ from retrieval.printable_names import shown
 from retrieval.types import Box, Hit, Image
 
 LONGEST = 2048
-"""Pixels of a crop's longer side."""
+"""Maximum length of a crop's longer side, in pixels."""
 QUALITY = 90
 
 
 def crops_zip(answer: SearchResult) -> bytes:
-    """JPEGs without any metadata, hits.csv, and notes.txt where an original could not be used. One picture at a time.
+    """Write JPEG crops without metadata, hits.csv, and notes.txt if an original could not be used.
 
-    Only a file that is still the one that was indexed is decoded; else the index's own preview is cut.
+    An original is only used if it is unchanged since it was indexed; otherwise the preview in the index is cropped.
+    Originals are decoded one at a time.
     """
     out, notes = io.BytesIO(), []
     digits = max(2, len(str(len(answer.hits))))
@@ -51,7 +52,7 @@ def crops_zip(answer: SearchResult) -> bytes:
 
 
 def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
-    """A JPEG, empty if there is nothing left to cut; and a sentence where it is not from the original, or ""."""
+    """Return a JPEG, empty if no image is readable, and a note if it is not from the original, or ""."""
     entry, box = gallery.entry(hit.image), hit.region.box
     try:
         return thumbnail(cut(_original(gallery, entry, box), box, entry), LONGEST, QUALITY), ""
@@ -59,13 +60,13 @@ def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
         why = _why(error, hit.image)
     try:
         crop = thumbnail(cut(_preview(gallery, hit.image), box, entry), LONGEST, QUALITY)
-        return crop, f"cut from the small preview in the index, so it is coarse. {why}"
+        return crop, f"cropped from the small preview in the index, so it has little detail. {why}"
     except (IndexProblem, OSError):
-        return b"", f"left out, as its preview in the index cannot be read either. {why}"
+        return b"", f"left out, because its preview in the index cannot be read either. {why}"
 
 
 def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
-    """The pixels of a box, at least one, from an image that may be smaller than the original that the box is for."""
+    """Crop a box given in pixels of the original from an image that may be smaller; at least 1 x 1 pixel."""
     height, width = image.shape[:2]
     across, down = width / entry.width, height / entry.height
     x0, y0 = min(floor(box.x0 * across), width - 1), min(floor(box.y0 * down), height - 1)
@@ -74,7 +75,7 @@ def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
 
 
 def _original(gallery: Gallery, entry: ImageEntry, box: Box) -> Image:
-    """The picture, no larger than the crop needs it where its decoder can do that. Raises UnreadableImage."""
+    """Decode the original, at reduced size if the crop allows and the decoder can. Raises UnreadableImage."""
     data = read_file(gallery.file(entry.image))
     if hashlib.sha256(data).hexdigest() != entry.sha256:
         raise UnreadableImage("changed", f"{shown(entry.image)} has changed since it was indexed.")
@@ -83,11 +84,11 @@ def _original(gallery: Gallery, entry: ImageEntry, box: Box) -> Image:
 
 
 def _preview(gallery: Gallery, image: str) -> Image:
-    """The thumbnail's pixels. Raises IndexProblem, OSError."""
+    """Decode the thumbnail in the index. Raises IndexProblem, OSError."""
     with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
         return np.asarray(preview.convert("RGB"))
 
 
 def _why(error: UnreadableImage, image: str) -> str:
-    """The error's sentence, without the place on this machine that it may name."""
-    return f"{shown(image)} is not in the gallery folder any more." if error.reason == "missing" else str(error)
+    """Return the error message without file system paths."""
+    return f"{shown(image)} is no longer in the gallery folder." if error.reason == "missing" else str(error)

@@ -1,25 +1,25 @@
-"""Names for files that every system takes."""
+"""Make file names that are valid on Windows, macOS and Linux."""
 
 import re
 import unicodedata
 
 LONGEST = 80
 MOST_BYTES = 200
-"""Of UTF-8, without the suffix; most disks take 255 with it."""
+"""Maximum UTF-8 bytes without the suffix; most file systems allow 255 with it."""
 UNNAMED = "search"
 RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"} | {
     f"{port}{digit}" for port in ("COM", "LPT") for digit in "0123456789¹²³"
 }
-"""What Windows takes for a device, whatever stands after the first dot."""
+"""Names that Windows reserves for devices, with any extension."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
 EDGES = " .-"
 
 
 def file_name(title: str, suffix: str) -> str:
-    """The title as a file name, with a suffix such as ".csv"; at most 80 characters, never empty, and no path."""
+    """Turn a title into a file name with a suffix such as ".csv": 1 to 80 characters, no path separators."""
     text = FORBIDDEN.sub("-", unicodedata.normalize("NFC", title[: 10 * LONGEST]))
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split()).strip(EDGES)
-    room = LONGEST - len(suffix) - 1  # for what keeps a device's name apart
+    room = LONGEST - len(suffix) - 1  # 1 for the underscore before a reserved name
     stem = text[:room].encode()[:MOST_BYTES].decode(errors="ignore").rstrip(EDGES) or UNNAMED
     is_device = stem.partition(".")[0].rstrip().upper() in RESERVED
     return f"_{stem}{suffix}" if is_device else stem + suffix

@@ -1,4 +1,4 @@
-"""The ways to take an answer away."""
+"""The export formats by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["FORMATS", "Format", "file_name"]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file. `write` raises IndexProblem when the gallery does not know a hit."""
+    """An export format. `write` raises IndexProblem when a hit is not in the gallery."""
 
     suffix: str
     mime: str
@@ -24,11 +24,16 @@ class Format:
 
 
 FORMATS = {
-    "CSV": Format(".csv", "text/csv", csv_table, "A table with a row for each hit, for spreadsheets."),
-    "JSON": Format(".json", "application/json", json_document, "All there is to say about every hit, for programs."),
-    "COCO": Format(".coco.json", "application/json", coco_file, "Boxes as labels, for labelling and training tools."),
-    "Crops": Format(".zip", "application/zip", crops_zip, "What matched, cut out of the original pictures."),
+    "CSV": Format(".csv", "text/csv", csv_table, "A table with one row per hit, for spreadsheets."),
+    "JSON": Format(".json", "application/json", json_document, "All details of every hit, for programs."),
+    "COCO": Format(
+        ".coco.json", "application/json", coco_file, "Boxes as annotations, for labelling and training tools."
+    ),
+    "Crops": Format(".zip", "application/zip", crops_zip, "The matched regions, cropped from the original pictures."),
     "Contact sheet": Format(
-        ".html", "text/html", contact_sheet, "One page with all pictures, to send, print or keep; opens anywhere."
+        ".html",
+        "text/html",
+        contact_sheet,
+        "One page with all pictures, to send, print or archive; opens in any browser.",
     ),
 }

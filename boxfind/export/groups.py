@@ -1,4 +1,4 @@
-"""The groups of the catalogue as a table: which picture is in which group, where, and what people call it."""
+"""Export the catalogue as CSV: group, group name, picture and box of every member."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ COLUMNS = ("group", "label", "image", "x", "y", "w", "h", "likeness", "odd")
 
 
 def groups_csv(groups: Sequence[Group], names: Sequence[str]) -> bytes:
-    """A row for each picture of each group, and the name of each group, "" where it has none.
+    """Write one row per member. `names`: the name of each group, "" for an unnamed one.
 
-    UTF-8 with the mark that spreadsheets look for, and no cell of it is a formula.
+    UTF-8 with a byte order mark for spreadsheets; formulas are neutralised.
     """
     out = io.StringIO(newline="")
     table = csv.writer(out)

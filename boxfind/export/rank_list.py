@@ -1,7 +1,7 @@
-"""What was found as plain lines of text: a query, and the pictures that match it, best first.
+"""Export ranked results as plain text, one line per query, best match first.
 
-A line is `query NAME: matches IMAGE IMAGE …`. A name that a space, a quotation mark or something that cannot be seen
-would break is written as a JSON string, in quotation marks.
+A line is `query NAME: matches IMAGE IMAGE …`. Names with spaces, colons, quotation marks, backslashes or unprintable
+characters are written as JSON strings.
 """
 
 import json
@@ -13,7 +13,7 @@ QUOTED = set(' ":\\')
 
 
 def rank_list(answers: Iterable[tuple[str, Sequence[Hit]]]) -> str:
-    """A line for each query and its hits."""
+    """Write one line for each query and its hits."""
     return "".join(_line(query, hits) for query, hits in answers)
 
 
@@ -22,7 +22,7 @@ def _line(query: str, hits: Sequence[Hit]) -> str:
 
 
 def _name(name: str) -> str:
-    """The name as it is where nothing in it could be taken for something else."""
+    """Return the name, JSON-quoted if it would be ambiguous."""
     if name.isprintable() and name and not QUOTED & set(name):
         return name
     return json.dumps(name, ensure_ascii=not name.isprintable())

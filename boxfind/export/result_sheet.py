@@ -1,4 +1,4 @@
-"""The answer as one picture: what was asked for on top, and below it the ten best with the places that matched."""
+"""Draw a search result as one JPEG: the query on top, the ten best matches with their boxes below."""
 
 import io
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ TEN, A_ROW = 10, 5
 WIDTH, EDGE, GAP = 1200, 24, 16
 TILE = (WIDTH - 2 * EDGE - (A_ROW - 1) * GAP) // A_ROW
 CAPTION = 62
-"""Pixels below a tile for its two lines."""
+"""Height in pixels of the two caption lines below a tile."""
 QUERY = 2 * TILE + GAP, 340
-"""Width and height that the query picture has at most."""
+"""Maximum width and height of the query picture."""
 LARGE, NORMAL, SMALL = 30, 20, 18
 PAPER, MAT, INK, QUIET, OUTLINE = "#fbfaf8", "#efece7", "#1f1c19", "#655e56", "#ff5a1f"
 QUALITY = 88
 
 
 def result_sheet(answer: SearchResult) -> bytes:
-    """A JPEG, 1200 pixels wide, without metadata. Raises IndexProblem when the gallery does not know a hit."""
+    """Return a JPEG, 1200 pixels wide, without metadata. Raises IndexProblem when a hit is not in the gallery."""
     hits = answer.hits[:TEN]
     top = EDGE + QUERY[1] + GAP
     rows = -(-len(hits) // A_ROW)
@@ -49,7 +49,7 @@ def _query(sheet: Pillow.Image, answer: SearchResult) -> None:
 
 
 def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
-    """Beside the query picture: its name, its box, and what the ten are."""
+    """Write the title, the box and the heading beside the query picture."""
     box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
     best = heading(answer.hits[:TEN]) if answer.hits else "None"
     lines = [box, f"{best} of {answer.gallery.manifest.counts.images:,} pictures"]
@@ -79,7 +79,7 @@ def _place(
     boxes: Sequence[Box],
     room: tuple[int, int, int, int],
 ) -> None:
-    """A picture in the middle of a room x, y, w, h, with outlines of boxes in pixels of an original of that size."""
+    """Centre a picture in the area `room` (x, y, w, h) and outline boxes, given in pixels of an original of `size`."""
     x, y, width, height = room
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((x, y, x + width - 1, y + height - 1), MAT)
@@ -98,7 +98,7 @@ def _place(
 
 
 def _preview(gallery: Gallery, image: str) -> Pillow.Image | None:
-    """The picture from the index; None where the index has been taken away since."""
+    """Load the preview from the index; None if the index is no longer readable."""
     try:
         with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
             return preview.convert("RGB")
@@ -107,7 +107,7 @@ def _preview(gallery: Gallery, image: str) -> Pillow.Image | None:
 
 
 def _fitted(text: str, size: int, room: int) -> str:
-    """The text on one line, without its middle where it is too long."""
+    """Return the text, shortened in the middle to fit into `room` pixels."""
     text = shown(text)
     kept = len(text) // 2
     fitted = text

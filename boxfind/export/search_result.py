@@ -1,4 +1,4 @@
-"""What a search found, with all that is needed to write it down."""
+"""A search result with everything that the export formats need."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,26 +12,26 @@ from retrieval.types import Box, Hit, Image
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits of one gallery, best first, and what was asked; nothing here opens a file by itself."""
+    """The hits of one gallery, best first, and the query."""
 
     title: str
-    """What the visitor calls it: any text at all."""
+    """A title chosen by the user; untrusted text."""
     hits: tuple[Hit, ...]
     gallery: Gallery
     query: Image | None
-    """The first query picture, and the box on it."""
+    """The first query image; `box` is the box on it."""
     box: Box | None
     link: str = ""
-    """An address that restores the search; empty when there is none."""
+    """A URL that restores the search; empty if there is none."""
     made: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """When it was found."""
+    """The time of the search."""
 
     @property
     def gallery_name(self) -> str:
-        """The last folder of the gallery's path: where on this machine it lies is nobody else's business."""
-        return PureWindowsPath(self.gallery.manifest.gallery).name or "gallery"  # knows / and \ on every system
+        """The last folder of the gallery path; exports do not reveal the full path."""
+        return PureWindowsPath(self.gallery.manifest.gallery).name or "gallery"  # splits at / and \ on every system
 
 
 def heading(hits: Sequence[Hit]) -> str:
-    """What stands above the hits; there must be some."""
+    """The heading above the hits, of which there is at least one."""
     return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"

@@ -1,4 +1,4 @@
-"""The hits as a table for spreadsheets, and the whole answer as JSON for programs."""
+"""Export hits as CSV for spreadsheets, or the whole result as JSON for programs."""
 
 import csv
 import io
@@ -11,11 +11,11 @@ from retrieval.types import Box, Hit, Region
 
 COLUMNS = ("rank", "image", "score", "similarity", "confidence", "x", "y", "w", "h")
 VERSION = 1
-"""Of the JSON document; it grows when a field changes its name or meaning."""
+"""Version of the JSON document; raised when a field changes its name or meaning."""
 
 
 def csv_table(answer: SearchResult) -> bytes:
-    """A row for each hit; UTF-8 with the mark that spreadsheets look for, and no cell of it is a formula."""
+    """Write one row per hit, in UTF-8 with a byte order mark for spreadsheets; formulas are neutralised."""
     parts = list(dict.fromkeys(name for hit in answer.hits for name in hit.parts))
     out = io.StringIO(newline="")
     table = csv.writer(out)
@@ -28,7 +28,7 @@ def csv_table(answer: SearchResult) -> bytes:
 
 
 def json_document(answer: SearchResult) -> bytes:
-    """All there is to say, in keys that always stand in the same order."""
+    """Write the query, the gallery and all hits, with keys in a fixed order."""
     height, width = answer.query.shape[:2] if answer.query is not None else (None, None)
     return json_bytes(
         {
@@ -44,12 +44,12 @@ def json_document(answer: SearchResult) -> bytes:
 
 
 def json_bytes(value: object) -> bytes:
-    """UTF-8 as every program reads it: halves of characters become question marks, and there is no NaN."""
+    """Encode strict JSON in UTF-8: lone surrogates become question marks, NaN is an error."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
 
 
 def utc(answer: SearchResult) -> str:
-    """When it was found, as 2025-03-09T14:05:00Z."""
+    """Return the time of the search as 2025-03-09T14:05:00Z."""
     return f"{answer.made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

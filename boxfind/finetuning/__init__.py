@@ -1,1 +1,1 @@
-"""Training a head on labelled pictures: the network stays as it is, and what was learned is measured honestly."""
+"""Train a projection head on labelled images with a frozen backbone, and evaluate it on held-out objects."""

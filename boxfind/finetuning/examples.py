@@ -1,4 +1,4 @@
-"""What a head is trained on: regions, with the regions of other pictures that should become like them."""
+"""Make training examples: anchor regions with positive regions from other images, labelled or mined."""
 
 from dataclasses import dataclass
 
@@ -9,31 +9,31 @@ from boxfind.finetuning.region_selection import Shown
 from retrieval.types import Numbers, Progress, Rows, Scores, Vectors, unit
 
 ANCHORS = 6_000
-"""Regions, drawn by lot from all pictures, that look for their like without labels."""
+"""Number of random regions that positives are mined for without labels."""
 EXPANSIONS = ((5, 0.4), (10, 0.5))
-"""Of each expansion of the query: how many pictures take part, if they are at least so similar."""
+"""Query expansion rounds: (number of images, minimum similarity)."""
 FEWEST_NEIGHBOURS = 2
-"""An anchor with fewer shows nothing that comes again."""
+"""Anchors with fewer neighbours are dropped; their object probably does not recur."""
 POSITIVES, SIMILAR = 15, 0.5
-"""Pictures taken to show the same as an anchor after the last round, if they are at least so similar."""
+"""Maximum number of positive images after the last round, and their minimum similarity."""
 DOUBTFUL = 30
-"""The nearest pictures never are counter-examples: nobody knows whether they show the same."""
+"""Number of nearest images that are never used as negatives, since they may show the same object."""
 BLOCK = 256
 NONE = -1
-"""Stands in an array where there are fewer than there is room for."""
+"""Padding in index arrays."""
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Anchors that have positives; every other region is a counter-example but those of the pictures in `doubtful`."""
+    """Anchors with positives; all other regions are negatives, except those of the images in `doubtful`."""
 
     anchors: Rows  # (A,)
     positives: Rows  # (A, P)
-    doubtful: Numbers  # (A, Q) pictures, the anchor's own among them
+    doubtful: Numbers  # (A, Q) images, including the anchor's own
 
 
 def labelled_examples(shown: Shown, raw: RawRegions, descriptors: Vectors) -> Examples:
-    """Each chosen region, with the nearest region of each other picture of its object; descriptors (N, D)."""
+    """Pair each chosen region with the nearest region of each other image of its object. descriptors (N, D)."""
     most = int(np.bincount(shown.objects).max())
     positives = np.full((len(shown.rows), most), NONE)
     doubtful = np.full((len(shown.rows), most), NONE)
@@ -47,16 +47,16 @@ def labelled_examples(shown: Shown, raw: RawRegions, descriptors: Vectors) -> Ex
 
 
 def mined_examples(raw: RawRegions, descriptors: Vectors, progress: Progress, seed: int = 0) -> Examples:
-    """Regions of any pictures, with what repeated query expansion finds for them; no label is used.
+    """Pair random regions with the results of repeated query expansion; uses no labels.
 
-    Expansion reaches pictures that the anchor alone does not: positives that a head has something to learn from, as
-    in Mining on Manifolds (Iscen et al., CVPR 2018). descriptors (N, D) are of all regions in `raw`.
+    Expansion reaches images that the anchor alone does not, which makes hard positives, as in Mining on Manifolds
+    (Iscen et al., CVPR 2018). descriptors (N, D) are of all regions in `raw`.
     """
     rng = np.random.default_rng(seed)
     drawn = np.sort(rng.permutation(len(descriptors))[:ANCHORS])
     blocks = []
     for start in range(0, len(drawn), BLOCK):
-        progress("Looking for what comes again", start, len(drawn))
+        progress("Mining recurring objects", start, len(drawn))
         blocks.append(_mine(drawn[start : start + BLOCK], raw, descriptors))
     return Examples(*(np.concatenate([getattr(block, name) for block in blocks]) for name in Examples.__slots__))
 
@@ -75,10 +75,10 @@ def _mine(anchors: Rows, raw: RawRegions, descriptors: Vectors) -> Examples:
 
 
 def _elsewhere(asking: Vectors, own: Numbers, raw: RawRegions, descriptors: Vectors, count: int) -> tuple[Rows, Scores]:
-    """The best regions of the `count` nearest pictures but the own one, best first: two arrays (A, count or fewer)."""
+    """Return the best regions of the `count` nearest other images, best first: two arrays (A, up to count)."""
     similar = asking @ descriptors.T  # (A, N)
     scores = np.maximum.reduceat(similar, raw.starts, axis=1)  # (A, images)
-    scores[np.arange(len(own)), own] = -2  # less than any similarity
+    scores[np.arange(len(own)), own] = -2  # below any similarity
     nearest = np.argsort(-scores, axis=1, kind="stable")[:, : min(count, len(raw.names) - 1)]
     rows = np.empty(nearest.shape, np.int64)
     for anchor, pictures in enumerate(nearest):

@@ -1,4 +1,4 @@
-"""What the network makes of the pictures of a gallery, before anything is learned."""
+"""Extract unwhitened region descriptors of gallery images for training."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,22 +20,22 @@ BLOCK = 8_192
 
 @dataclass(frozen=True, slots=True)
 class RawRegions:
-    """Pictures by their number, and the regions of all of them, one picture's after the other's."""
+    """Images by number, and the regions of all images, ordered by image."""
 
     names: list[str]
     boxes: list[Box]
-    images: Numbers  # (N,) the number of the picture each region belongs to, ascending
-    vectors: NDArray[np.float16]  # (N, C) before whitening, in half the room
+    images: Numbers  # (N,) image number of each region, ascending
+    vectors: NDArray[np.float16]  # (N, C) before whitening; float16 to save memory
 
-    starts: Rows  # (M,) the first region of each picture, which has at least one
+    starts: Rows  # (M,) first region of each image; every image has at least one
 
     def rows_of(self, image: int) -> slice:
-        """The regions of a picture."""
+        """Return the rows of an image's regions."""
         end = self.starts[image + 1] if image + 1 < len(self.starts) else len(self.images)
         return slice(int(self.starts[image]), int(end))
 
     def projected(self, whitening: Whitening) -> Vectors:
-        """Whitened, but not yet of unit length: (N, D)."""
+        """Return the whitened descriptors, not normalised: (N, D)."""
         made = np.empty((len(self.vectors), whitening.projection.shape[1]), np.float32)
         for start in range(0, len(made), BLOCK):
             part = slice(start, start + BLOCK)
@@ -46,20 +46,20 @@ class RawRegions:
 def look_at(
     pictures: Sequence[Found], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> RawRegions:
-    """Every picture goes through the network once. What a build would skip is left out here as well."""
+    """Describe every image once. Images that a build would skip are left out."""
 
     def look(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
         try:
             seen = pool.look(found.path, embedder.recipe.side)
         except UnreadableImage:
             return None
-        assert not isinstance(seen, Unchanged)  # no file was known before
+        assert not isinstance(seen, Unchanged)  # no known files were passed
         looked = embedder.look(seen.pixels, (seen.width, seen.height))
         usable = np.isfinite(looked.vectors).all() and looked.vectors.any(axis=1).all()
         return ([region.box for region in looked.regions], looked.vectors.astype(np.float16)) if usable else None
 
     names, boxes, images, vectors = list[str](), list[Box](), list[int](), []
-    # One thread a worker, as in a build: matrix products that share the cores would fight over them.
+    # One BLAS thread per worker, as in a build, so that workers do not compete for the cores.
     with ThreadPoolExecutor(workers) as threads, one_blas_thread():
         for count, (found, made) in enumerate(zip(pictures, threads.map(look, pictures), strict=True), start=1):
             progress("Reading pictures", count, len(pictures))
@@ -74,12 +74,12 @@ def look_at(
 
 
 def raw_regions(names: list[str], boxes: list[Box], images: Numbers, vectors: NDArray[np.float16]) -> RawRegions:
-    """The same with where each picture starts; `images` ascends without a gap."""
+    """Make RawRegions with computed `starts`; `images` must ascend without gaps."""
     return RawRegions(names, boxes, images, vectors, np.searchsorted(images, np.arange(len(names))))
 
 
 def best_regions(asking: Vectors, raw: RawRegions, descriptors: Vectors, images: Numbers) -> tuple[Rows, Scores]:
-    """The region of each picture that is nearest to each descriptor. asking (A, D) -> two arrays (A, len(images))."""
+    """Find the nearest region of each image to each descriptor. asking (A, D) -> two arrays (A, len(images))."""
     rows = np.empty((len(asking), len(images)), np.int64)
     scores = np.empty(rows.shape, np.float32)
     for place, image in enumerate(images):

@@ -1,4 +1,4 @@
-"""Labelled pictures become a head, and a figure of what it is worth on objects that it never saw."""
+"""Train a projection head from labelled images and measure it on held-out objects."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +22,15 @@ from retrieval.printable_names import shown as printed
 from retrieval.types import Progress, unit
 
 MOST_PICTURES = 4_000
-"""That are looked at: all with labels, and of the others as many as there is room for, drawn by lot."""
+"""Maximum number of images used: all labelled ones, filled up with random unlabelled ones."""
 LABELLED_WEIGHT, MINED_WEIGHT = 0.3, 1.0
 ROUNDS = 2
-"""What comes again is looked for anew with what was learned."""
+"""Training rounds; each mines examples with the head of the previous round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finetuned:
-    """What was done, and the quality on the held-out objects with the whitening learned without labels and after."""
+    """Counts, and the quality on held-out objects before (unsupervised whitening) and after training."""
 
     pictures: int
     labelled: int
@@ -42,7 +42,7 @@ class Finetuned:
 def finetune(
     table: Path, gallery: Path, out: Path, embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> Finetuned:
-    """Trains a head on three quarters of the labels of a CSV, measures it on the others, and writes it.
+    """Train a head on three quarters of the labels in a CSV, evaluate it on the rest, and write it to `out`.
 
     Raises BadTable, BadHead, GalleryProblem, RuntimeMissing.
     """
@@ -63,7 +63,7 @@ def finetune(
 def learn_and_measure(
     raw: RawRegions, labelled: list[Labelled], split: Split, start: Whitening, progress: Progress
 ) -> tuple[Whitening, Quality, Quality]:
-    """The head, and the quality on the held-out labels with `start` and with the head."""
+    """Return the head, and the quality on the held-out labels with `start` and with the head."""
     projected = raw.projected(start)
     descriptors = unit(projected)
     train, held_out = (
@@ -84,16 +84,16 @@ def learn_and_measure(
 
 
 def as_text(found: Finetuned) -> str:
-    """What the command prints."""
+    """Format the result for the command line."""
     split, before, after = found.split, found.before, found.after
     lines = [
-        f"Of {found.pictures} pictures {found.labelled} have a label. Learned from {len(split.train)} labels.",
-        f"Held out, {len(split.held_out)} labels: {', '.join(printed(label) for label in split.held_out)}.",
-        f"mAP on these {before.average_precision:.4f} -> {after.average_precision:.4f}, "
+        f"{found.labelled} of {found.pictures} pictures are labelled. Trained on {len(split.train)} labels.",
+        f"Held out {len(split.held_out)} labels: {', '.join(printed(label) for label in split.held_out)}.",
+        f"On the held-out labels: mAP {before.average_precision:.4f} -> {after.average_precision:.4f}, "
         f"P@10 {before.precision_at_10:.4f} -> {after.precision_at_10:.4f}.",
     ]
     if after.average_precision <= before.average_precision:
-        lines.append("This head is no gain for objects it never saw; label more objects, or build without it.")
+        lines.append("This head does not improve results on unseen objects; label more objects, or build without it.")
     return "\n".join(lines)
 
 
@@ -109,4 +109,4 @@ def _refuse_unreadable(labelled: list[Labelled], raw: RawRegions, table: Path) -
     readable = set(raw.names)
     for row in labelled:
         if row.image not in readable:
-            raise BadTable(f"{table} names {printed(row.image)}, which cannot be read as a picture; leave it out.")
+            raise BadTable(f"{table} names {printed(row.image)}, which is not a readable picture; remove its row.")

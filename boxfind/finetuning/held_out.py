@@ -1,4 +1,4 @@
-"""How well objects are found that nothing was learned from."""
+"""Measure retrieval quality on held-out objects."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ BLOCK = 128
 
 
 def measure(shown: Shown, raw: RawRegions, descriptors: Vectors) -> Quality:
-    """Asks for each region that shows an object; right are the pictures that have the same label.
+    """Use each region that shows an object as a query; images with the same label are relevant.
 
-    All pictures are ranked by their best region, as the ranking `fast` does; the one that asks is left out.
-    descriptors (N, D) are of all regions in `raw`.
+    Images are ranked by their best region, like the ranking `fast`; the query image is ignored. descriptors (N, D)
+    are of all regions in `raw`.
     """
     names = np.array(raw.names, dtype=object)
     qualities = []

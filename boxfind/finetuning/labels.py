@@ -1,4 +1,4 @@
-"""Which object each labelled picture shows, read from a table, and which objects are kept back to measure with."""
+"""Read object labels of images from a CSV, and split them into training and held-out labels."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -15,12 +15,12 @@ from retrieval.types import Box
 FEWEST_LABELS = 8
 FEWEST_PICTURES = 2
 HELD_OUT = 0.25
-"""The share of the labels that nothing is learned from."""
+"""Share of the labels that is held out for evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A picture of the gallery that shows an object; without a box, somewhere."""
+    """A gallery image that shows an object; box None if the position is unknown."""
 
     image: str
     label: str
@@ -29,22 +29,22 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Labels to learn from and labels to measure with; no label is in both."""
+    """Disjoint labels for training and evaluation."""
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
 
 
 def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
-    """The rows of a CSV `image,label[,x,y,w,h]` whose images are ids of the gallery. Raises BadTable with the line."""
+    """Read a CSV image,label[,x,y,w,h]; images must be gallery ids. Raises BadTable, with the line."""
     rows, seen = [], set[tuple[str, str]]()
     for line, row in read_rows(table, ("image", "label"), SIDES):
         if not row["image"] or not row["label"]:
             raise BadTable(f"{table}, line {line}: image and label must not be empty.")
         if row["image"] not in gallery:
-            raise BadTable(f"{table}, line {line}: there is no picture {shown(row['image'])} in the gallery.")
+            raise BadTable(f"{table}, line {line}: {shown(row['image'])} is not in the gallery.")
         if (row["image"], row["label"]) in seen:
-            raise BadTable(f"{table}, line {line}: {shown(row['image'])} has that label already; keep one row.")
+            raise BadTable(f"{table}, line {line}: {shown(row['image'])} already has this label; keep one row.")
         seen.add((row["image"], row["label"]))
         rows.append(Labelled(row["image"], row["label"], _box(row, table, line)))
     _refuse_too_few(rows, table)
@@ -52,7 +52,7 @@ def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
 
 
 def split_labels(labels: Collection[str], seed: int = 0) -> Split:
-    """A share of the labels is held out; which, depends on their names and the seed only."""
+    """Hold out a share of the labels; the choice depends only on their names and the seed."""
     names = sorted(set(labels))
     order = np.random.default_rng(seed).permutation(len(names))
     count = max(FEWEST_PICTURES, round(HELD_OUT * len(names)))
@@ -64,13 +64,13 @@ def _refuse_too_few(rows: list[Labelled], table: Path) -> None:
     pictures = Counter(row.label for row in rows)
     if len(pictures) < FEWEST_LABELS:
         raise BadTable(
-            f"{table} has {len(pictures)} labels, too few to learn from some and measure with others; "
-            f"name at least {FEWEST_LABELS} objects."
+            f"{table} has {len(pictures)} {'label' if len(pictures) == 1 else 'labels'}, too few to train and "
+            f"evaluate; label at least {FEWEST_LABELS} objects."
         )
     rare = [label for label, count in pictures.items() if count < FEWEST_PICTURES]
     if rare:
         raise BadTable(
-            f"{table} has only one picture of {shown(rare[0])}; give at least {FEWEST_PICTURES} of each object."
+            f"{table} has only one picture of {shown(rare[0])}; label at least {FEWEST_PICTURES} of each object."
         )
 
 
@@ -82,5 +82,5 @@ def _box(row: dict[str, str], table: Path, line: int) -> Box | None:
     except (ValueError, OverflowError):
         raise BadTable(f"{table}, line {line}: x, y, w and h must be numbers, or all be empty.") from None
     if box.width <= 0 or box.height <= 0:
-        raise BadTable(f"{table}, line {line}: w and h must be more than 0.")
+        raise BadTable(f"{table}, line {line}: w and h must be greater than 0.")
     return box

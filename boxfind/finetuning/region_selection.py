@@ -1,4 +1,4 @@
-"""Which region of each labelled picture shows its object, where nobody drew a box."""
+"""Choose the region of each labelled image that shows its object, with or without a labelled box."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,28 +10,28 @@ from boxfind.finetuning.labels import Labelled
 from retrieval.types import Numbers, Rows, Scores, Vectors, iou
 
 CLOSEST = 0.5
-"""The share of an object's other pictures that a region has to be like: in the rest the object may look different."""
+"""Share of an object's other images that a region is compared with; in the rest the object may look different."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Three arrays (M,): a picture by its number, the object it shows by its number, and the row of the region."""
+    """Three arrays (M,): image number, object number, and row of the region that shows the object."""
 
     images: Numbers
     objects: Numbers
     rows: Rows
 
     def of(self, objects: Sequence[int]) -> "Shown":
-        """Only those of some objects."""
+        """Return the subset of some objects."""
         kept = np.isin(self.objects, objects)
         return Shown(self.images[kept], self.objects[kept], self.rows[kept])
 
 
 def choose_regions(labelled: Sequence[Labelled], raw: RawRegions, descriptors: Vectors) -> Shown:
-    """The region nearest to the box that was drawn; else the one most like regions of the object's other pictures.
+    """Choose the region with the best IoU with the labelled box, or without one the most similar to other images.
 
-    descriptors (N, D) are of the regions in `raw`. Objects are numbered in the order of their names. A picture
-    that could not be looked at is left out.
+    Similarity is to the regions of the object's other images. descriptors (N, D) are of the regions in `raw`. Objects
+    are numbered by sorted name. Images that are not in `raw` are left out.
     """
     numbers = {name: number for number, name in enumerate(raw.names)}
     labels = sorted({row.label for row in labelled})
@@ -53,6 +53,6 @@ def choose_regions(labelled: Sequence[Labelled], raw: RawRegions, descriptors: V
 
 
 def _likeness(own: Vectors, raw: RawRegions, descriptors: Vectors, others: Numbers) -> Scores:
-    """How like the closest of the other pictures each region is: (R, D) -> (R,)."""
+    """Mean similarity of each region to the closest of the other images. (R, D) -> (R,)."""
     scores = -np.sort(-best_regions(own, raw, descriptors, others)[1], axis=1)
     return np.asarray(scores[:, : max(1, int(CLOSEST * len(others)))].mean(axis=1))

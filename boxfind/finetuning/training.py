@@ -1,4 +1,4 @@
-"""A head learns from examples: what shows the same thing moves together, and away from everything else."""
+"""Train a linear head on examples with the supervised contrastive loss."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,9 +17,9 @@ TEMPERATURE = 0.07
 LEARNING_RATE = 5e-4
 STEPS = 80
 BATCH = 250
-"""Anchors of each kind of example in a step."""
+"""Anchors per step and kind of example."""
 POSITIVES = 8
-"""Of the places of an anchor's positives, so many are drawn for a step."""
+"""Number of positive columns sampled per step."""
 
 Table = NDArray[np.bool_]
 
@@ -27,11 +27,12 @@ Table = NDArray[np.bool_]
 def train_mixing(
     projected: Vectors, images: Numbers, examples: Sequence[tuple[float, Examples]], progress: Progress
 ) -> Vectors:
-    """How the axes (D) of a whitening are to be mixed and scaled: (D, D).
+    """Train a linear map (D, D) on top of whitened descriptors.
 
-    projected (N, D) are all regions before they get unit length, images (N,) says which picture each is of; each kind
-    of example comes with its weight in the loss. The mixing starts as the identity and is led by the supervised
-    contrastive loss (Khosla et al., NeurIPS 2020); few small steps keep it near. Raises RuntimeMissing.
+    projected (N, D) are the whitened regions before normalisation, images (N,) their image numbers; `examples` pairs
+    each kind of example with its loss weight. The map starts as the identity and is trained with the supervised
+    contrastive loss (Khosla et al., NeurIPS 2020); few small steps keep it close to the identity. Raises
+    RuntimeMissing.
     """
     METRIC_LEARNING.check("Training a head")
     import torch
@@ -54,9 +55,9 @@ def train_mixing(
             for weight, kind in examples:
                 anchors, others, same, different = _batch(kind, images, rng)
                 if not same.any():
-                    continue  # nothing comes again in a small gallery
+                    continue  # a small gallery may have no recurring objects
                 pairs = tuple(torch.from_numpy(places) for places in (*np.nonzero(same), *np.nonzero(different)))
-                unused = (torch.zeros(len(anchors)), torch.zeros(len(others)))  # the pairs say all that labels would
+                unused = (torch.zeros(len(anchors)), torch.zeros(len(others)))  # the pairs replace labels
                 part = loss(embedded(anchors), unused[0], pairs, embedded(others), unused[1])
                 (weight * part).backward()
             optimiser.step()
@@ -65,7 +66,7 @@ def train_mixing(
 
 
 def _batch(kind: Examples, images: Numbers, rng: np.random.Generator) -> tuple[Rows, Rows, Table, Table]:
-    """Some anchors (B,), all their positives (O,), and of which the one shows the same as the other, or does not."""
+    """Sample anchors (B,) and their positives (O,), with masks (B, O) of the positive and the negative pairs."""
     drawn = rng.permutation(len(kind.anchors))[:BATCH]
     places = rng.permutation(kind.positives.shape[1])[:POSITIVES]
     positives, doubtful = kind.positives[drawn][:, places], kind.doubtful[drawn]
@@ -80,7 +81,7 @@ def _batch(kind: Examples, images: Numbers, rng: np.random.Generator) -> tuple[R
 
 @contextmanager
 def _one_thread(torch: Any) -> Iterator[None]:
-    """Matrices this small are done sooner by one: where others are at work too, ten times as soon."""
+    """Limit torch to one thread, which is faster for small matrices, and up to ten times faster on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

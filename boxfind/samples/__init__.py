@@ -1,1 +1,1 @@
-"""The program's own sample gallery, drawn on this machine for someone who has not named a folder of pictures yet."""
+"""Generate the sample gallery, which is used until a picture folder is configured."""

@@ -1,4 +1,4 @@
-"""What lies under the objects of the sample gallery: boards, bricks, grass, cloth, tiles and paper."""
+"""Draw the backgrounds of the sample gallery: boards, bricks, grass, cloth, tiles, paper and more."""
 
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +16,7 @@ Random = np.random.Generator
 
 
 def wood(rng: Random, width: int, height: int) -> Surface:
-    """Boards, their grain along the width."""
+    """Wooden boards with horizontal grain."""
     boards = int(rng.integers(3, 6))
     rows = np.arange(height) * boards / height
     grain = clouds(rng, width, height, 2, 70) + 0.6 * clouds(rng, width, height, 7, 260)
@@ -39,7 +39,7 @@ def gravel(rng: Random, width: int, height: int) -> Surface:
 
 
 def cloth(rng: Random, width: int, height: int) -> Surface:
-    """Woven threads with a checked or a striped pattern."""
+    """Woven cloth with a checked or striped pattern."""
     x, y = np.arange(width), np.arange(height)[:, None]
     weave = np.sin(x * np.pi / 2.5) * np.sin(y * np.pi / 2.5)
     pitch = int(rng.integers(44, 90))
@@ -51,7 +51,7 @@ def cloth(rng: Random, width: int, height: int) -> Surface:
 
 
 def tiles(rng: Random, width: int, height: int) -> Surface:
-    """Glazed tiles, each a little different, with grey joints."""
+    """Glazed tiles of slightly different colours, with grey joints."""
     pitch = int(rng.integers(80, 130))
     x, y = np.arange(width), np.arange(height)[:, None]
     shades = rng.uniform(0.9, 1.06, (height // pitch + 1, width // pitch + 1))
@@ -62,7 +62,7 @@ def tiles(rng: Random, width: int, height: int) -> Surface:
 
 
 def paper(rng: Random, width: int, height: int) -> Surface:
-    """A ruled sheet."""
+    """Ruled or squared paper."""
     pitch = int(rng.integers(24, 40))
     fibre = 1 + 0.03 * clouds(rng, width, height, 5, 5) + 0.015 * rng.standard_normal((height, width))
     surface = _surface(one_of(rng, ("#f3efe4", "#efe6cf", "#e9edf0")) * fibre[..., None])
@@ -73,7 +73,7 @@ def paper(rng: Random, width: int, height: int) -> Surface:
 
 
 def terrazzo(rng: Random, width: int, height: int) -> Surface:
-    """Stone chips in cement."""
+    """Terrazzo: stone chips in cement."""
     chips = clouds(rng, width, height, 42, 56)
     tint = clouds(rng, width, height, 30, 40)
     surface = one_of(rng, ("#dcd6cc", "#cfd3d1")) * (1 + 0.02 * tint)[..., None]
@@ -85,7 +85,7 @@ def terrazzo(rng: Random, width: int, height: int) -> Surface:
 
 
 def studio(rng: Random, width: int, height: int) -> Surface:
-    """A plain wall over a table, in soft light."""
+    """A plain wall above a table, in soft light."""
     edge = height * rng.uniform(0.5, 0.68)
     y = np.arange(height)[:, None]
     table = np.clip((y - edge) / 3, 0, 1)[..., None]
@@ -109,13 +109,13 @@ BACKGROUNDS: dict[str, Callable[[Random, int, int], Surface]] = {
 
 
 def clouds(rng: Random, width: int, height: int, across: int, down: int) -> NDArray[np.float32]:
-    """Smooth noise of deviation about 1 with this many bumps each way. -> (height, width)."""
+    """Smooth noise of standard deviation about 1, interpolated from a coarse grid. -> (height, width)."""
     coarse = Pillow.fromarray(rng.standard_normal((down, across)).astype(np.float32))
     return np.asarray(coarse.resize((width, height), Pillow.Resampling.BICUBIC))
 
 
 def one_of(rng: Random, colours: tuple[str, ...]) -> Surface:
-    """One of the colours as three numbers, 0 to 255."""
+    """Choose a colour; return it as (3,), values 0 to 255."""
     return np.array(list(bytes.fromhex(colours[int(rng.integers(len(colours)))][1:])), np.float32)
 
 
@@ -124,7 +124,7 @@ def _surface(values: NDArray[np.floating]) -> Surface:
 
 
 def _tinted(file: str, rng: Random, width: int, height: int, colours: tuple[str, ...]) -> Surface:
-    """A part of a grey texture, made larger and coloured; its mean becomes the colour."""
+    """Enlarge a crop of a grey texture and tint it so that its mean is the colour."""
     texture = _texture(file)
     span = int(rng.integers(340, 500))
     x, y = rng.integers(0, 512 - span, 2)

@@ -1,4 +1,4 @@
-"""Small things that lie about in the pictures of the sample gallery and are none of its objects."""
+"""Draw small distractors that clutter the pictures of the sample gallery."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Draws the sample gallery with its labelled queries into a folder, once."""
+"""Generate the sample gallery and its labelled queries in a folder."""
 
 import csv
 import json
@@ -20,17 +20,17 @@ from retrieval.errors import GalleryProblem
 from retrieval.types import Box, Image, Progress
 
 VERSION = 2
-"""Raise it with every change of what is drawn: folders of another version are drawn anew."""
+"""Raise this with every change to the drawings; folders of another version are regenerated."""
 SEED = 7
 GALLERY_SIDES = ((0.62, 0.72), (0.52, 0.62), (0.44, 0.54), (0.36, 0.45), (0.28, 0.36))
-"""How long the object is in each of its gallery pictures, as a share of the picture's shorter side."""
+"""Range of the object's longest side in each of its gallery images, as a share of the image's shorter side."""
 QUERY_SIDES = ((0.50, 0.64), (0.46, 0.66))
-"""The same in each of its query pictures; the first shows another object beside it."""
+"""The same for its query images; the first of them also shows a second object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture of an object; `number` counts its gallery pictures and then its query pictures, from 0."""
+    """One image of an object; `number` counts from 0 through its gallery images, then its query images."""
 
     name: str
     number: int
@@ -54,27 +54,27 @@ SAMPLES = tuple(Sample(name, number) for name in OBJECTS for number in range(len
 
 
 def draw_samples(folder: Path, progress: Progress) -> None:
-    """Leaves a complete data set in the folder; what else lay there is replaced. Does nothing when it is there.
+    """Generate the data set in the folder, replacing its content. Do nothing if it is already complete.
 
-    Raises GalleryProblem when the folder cannot be written.
+    Raises GalleryProblem when the folder is not writable.
     """
     if is_complete(folder):
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
-            if not is_complete(folder):  # another process may have drawn it meanwhile
+            if not is_complete(folder):  # another process may have finished it
                 _replace(folder, progress)
     except OSError as error:
         reason = error.strerror or error
         raise GalleryProblem(
-            f"The sample gallery cannot be drawn in {folder}: {reason}. Let BOXFIND_DATA name a folder with room, "
-            "or BOXFIND_GALLERY your own pictures."
+            f"The sample gallery cannot be created in {folder}: {reason}. Set BOXFIND_DATA to a writable folder with "
+            "free space, or BOXFIND_GALLERY to your own picture folder."
         ) from None
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether this version of the samples lies there; samples.json is written last."""
+    """Whether the folder holds a complete data set of this version; samples.json is written last."""
     try:
         return bool(json.loads((folder / "samples.json").read_text(encoding="utf-8"))["version"] == VERSION)
     except (OSError, ValueError, KeyError, TypeError):
@@ -82,7 +82,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def draw_sample(sample: Sample, cutouts: dict[str, Cutout]) -> tuple[Image, Box]:
-    """One picture and the box of its object. The same on every call."""
+    """Draw one image; return it with the box of its object. Deterministic."""
     names = list(OBJECTS)
     which, number = names.index(sample.name), sample.number
     shown = [cutouts[sample.name]]
@@ -96,7 +96,7 @@ def draw_sample(sample: Sample, cutouts: dict[str, Cutout]) -> tuple[Image, Box]
 
 
 def _replace(folder: Path, progress: Progress) -> None:
-    """Draws beside the folder and moves the finished work to its place."""
+    """Draw into a temporary folder, then move it into place."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     _draw_all(part, progress)
@@ -105,19 +105,19 @@ def _replace(folder: Path, progress: Progress) -> None:
 
 
 def _draw_all(folder: Path, progress: Progress) -> None:
-    """The pictures, then the tables, then the mark that says the folder is complete."""
+    """Write the images, the tables, and last samples.json, which marks the folder as complete."""
     for part in ("gallery", "queries"):
         (folder / part).mkdir(parents=True)
     cutouts = {name: make() for name, make in OBJECTS.items()}
     boxes = {}
     for done, sample in enumerate(SAMPLES):
-        progress("Drawing the sample gallery", done, len(SAMPLES))
+        progress("Creating the sample gallery", done, len(SAMPLES))
         image, boxes[sample] = draw_sample(sample, cutouts)
         place = folder / ("queries" if sample.is_query else "gallery") / sample.file
         Pillow.fromarray(image).save(place, "JPEG", quality=90)
     _write_tables(folder, boxes)
     (folder / "samples.json").write_text(json.dumps({"version": VERSION, "pictures": len(SAMPLES)}), encoding="utf-8")
-    progress("Drawing the sample gallery", len(SAMPLES), len(SAMPLES))
+    progress("Creating the sample gallery", len(SAMPLES), len(SAMPLES))
 
 
 def _write_tables(folder: Path, boxes: dict[Sample, Box]) -> None:

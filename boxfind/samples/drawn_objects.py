@@ -1,4 +1,4 @@
-"""Things of the sample gallery that are drawn flat: packages, signs, cards and covers, all of them invented."""
+"""Draw the flat objects of the sample gallery: invented packages, signs, cards and covers."""
 
 import numpy as np
 from PIL import Image as Pillow

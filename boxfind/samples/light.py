@@ -1,4 +1,4 @@
-"""The light a picture of the sample gallery is taken in, and what the camera makes of it."""
+"""Simulate lighting and camera effects in the sample gallery."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from retrieval.types import Image
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """1 is neutral for brightness and contrast, 0 for everything else."""
+    """Light and camera parameters; neutral values are 1 for brightness and contrast, 0 for all others."""
 
     brightness: float = 1.0
     contrast: float = 1.0
     warmth: float = 0.0
     slope: tuple[float, float] = (0.0, 0.0)
-    """How much brighter the right and the lower edge are than the middle."""
+    """Relative gain in brightness from the centre to the right and lower edges."""
     vignette: float = 0.0
     blur: float = 0.0
     """Radius in pixels."""
@@ -40,7 +40,7 @@ def some_light(rng: np.random.Generator) -> Light:
 
 
 def lit(image: Image, light: Light, seed: int) -> Image:
-    """The picture as it is taken in this light; `seed` decides the noise."""
+    """Apply the light to an image; `seed` determines the noise."""
     height, width = image.shape[:2]
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     gain = 1 + light.slope[0] * x + light.slope[1] * y - light.vignette * (x**2 + y**2) / 2

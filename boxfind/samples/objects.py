@@ -1,4 +1,4 @@
-"""The objects that the sample gallery shows, by name."""
+"""The objects of the sample gallery by name."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Things of the sample gallery that are cut from, or printed with, the photographs scikit-image brings along."""
+"""Make sample objects from the photographs in the scikit-image package."""
 
 from pathlib import Path
 
@@ -13,20 +13,20 @@ PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 
 
 def photograph(file: str, x0: int = 0, y0: int = 0, x1: int | None = None, y1: int | None = None) -> Cutout:
-    """A part of one of the pictures inside the scikit-image package. -> (H, W, 4)."""
+    """Crop one of the photographs in the scikit-image package. -> (H, W, 4)."""
     with Pillow.open(PHOTOGRAPHS / file) as picture:
         return np.asarray(picture.convert("RGBA"))[y0:y1, x0:x1]
 
 
 def horse_outline() -> NDArray[np.uint8]:
-    """(H, W): 255 where the horse is."""
+    """Return the mask of the horse: (H, W), 255 inside."""
     picture = photograph("horse.png")
     dark = Pillow.fromarray(np.where(picture[..., 0] < 128, 255, 0).astype(np.uint8))
     return np.asarray(dark.crop(dark.getbbox()))
 
 
 def coffee_cup() -> Cutout:
-    """Cup and saucer, cut along the saucer's rim."""
+    """Cup and saucer, cut out along the rim of the saucer."""
     cup = photograph("coffee.png").copy()
     shape = Sketch(cup.shape[1], cup.shape[0])
     shape.ellipse(270, 238, 194, 157, "#ffffff")

@@ -1,4 +1,4 @@
-"""A picture of the sample gallery: an object on some ground, among other things, in some light."""
+"""Compose the scenes of the sample gallery: objects, background, clutter and light."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from retrieval.types import Box, Image
 Random = np.random.Generator
 
 MARGIN = 8
-"""Pixels between an object and the edge of the picture."""
+"""Minimum distance in pixels between an object and the edge of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bit:
-    """A small thing that is none of the objects: an entry of CLUTTER, the seed of its looks, where it lies."""
+    """A distractor: its name in CLUTTER, the seed of its appearance, and its place."""
 
     name: str
     seed: int
@@ -32,22 +32,22 @@ class Bit:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything about a picture but the objects themselves."""
+    """Everything about an image except the objects themselves."""
 
     width: int
     height: int
     seed: int
     background: str
     places: tuple[Place, ...]
-    """Where the objects lie."""
+    """The places of the objects."""
     light: Light
     under: tuple[Bit, ...] = ()
     over: tuple[Bit, ...] = ()
-    """May hide a part of an object."""
+    """Clutter over the objects, which may hide parts of them."""
 
 
 def plan_scene(rng: Random, background: str, cutouts: Sequence[Cutout], sides: tuple[float, float]) -> Scene:
-    """A scene for one object or for two side by side, their longest side within `sides` (of the picture's shorter)."""
+    """Plan a scene for one object or two side by side; `sides`: range of their size relative to the shorter side."""
     width, height = (640, 480) if len(cutouts) > 1 or rng.random() < 0.72 else (480, 640)
     halves = np.linspace(0, width, len(cutouts) + 1).astype(int)
     areas = [Box(int(x0), 0, int(x1), height) for x0, x1 in pairwise(halves)]
@@ -61,7 +61,7 @@ def plan_scene(rng: Random, background: str, cutouts: Sequence[Cutout], sides: t
 
 
 def draw_scene(scene: Scene, cutouts: Sequence[Cutout]) -> tuple[Image, list[Box]]:
-    """The picture, and the box of each object in it (hidden parts included, clipped to the picture)."""
+    """Draw the image; return it with the box of each object (including hidden parts, clipped to the image)."""
     ground = BACKGROUNDS[scene.background](np.random.default_rng(scene.seed), scene.width, scene.height)
     canvas = Pillow.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
     for bit in scene.under:
@@ -76,7 +76,7 @@ def draw_scene(scene: Scene, cutouts: Sequence[Cutout]) -> tuple[Image, list[Box
 
 
 def _laid(rng: Random, cutout: Cutout, area: Box, sides: tuple[float, float]) -> Place:
-    """A place that lies wholly inside the area, smaller than asked where it would not fit."""
+    """Choose a random place inside the area, shrunk if the object does not fit."""
     side = float(rng.uniform(*sides)) * min(480, area.width * 1.4)
     degrees = float(np.clip(rng.normal(0, 16), -40, 40))
     lean = (float(rng.uniform(-28, 28)), float(rng.uniform(-28, 28)))
@@ -97,7 +97,7 @@ def _bit(rng: Random, x: float, y: float) -> Bit:
 
 
 def _on_rim(rng: Random, cutout: Cutout, place: Place) -> Bit:
-    """A small thing that lies over a corner of an object."""
+    """Choose a distractor that covers a corner of an object."""
     corner = place.corners(cutout.shape[1], cutout.shape[0])[int(rng.integers(4))]
     x, y = corner + (np.array([place.x, place.y]) - corner) * rng.uniform(0.1, 0.35)
     bit = _bit(rng, float(x), float(y))
@@ -109,7 +109,7 @@ def _seen(bit: Bit) -> Patch:
 
 
 def _put(canvas: Pillow.Image, patch: Patch) -> None:
-    """Lays a patch on the canvas, with its soft shadow."""
+    """Paste a patch with a soft shadow."""
     height = 2 + 0.022 * max(patch.cutout.size)
     pad = round(3 * height)
     shape = Pillow.new("L", (patch.cutout.width + 2 * pad, patch.cutout.height + 2 * pad))

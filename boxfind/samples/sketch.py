@@ -1,4 +1,4 @@
-"""A see-through sheet to draw smooth shapes and lettering on."""
+"""Draw antialiased shapes and text on a transparent sheet."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,16 +9,16 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 Cutout = NDArray[np.uint8]
-"""(H, W, 4) RGBA: an object cut out of its surroundings; alpha 0 is not object."""
+"""(H, W, 4) RGBA cutout of an object; alpha 0 outside the object."""
 
 Points = Sequence[tuple[float, float]]
 
 FINER = 3
-"""Shapes are drawn this many times larger and then made smaller, which smooths their edges."""
+"""Supersampling factor for antialiasing."""
 
 
 class Sketch:
-    """All lengths are in pixels of the finished sheet; colours are what Pillow takes."""
+    """A drawing sheet. Lengths are in pixels of the finished sheet; colours are Pillow colours."""
 
     def __init__(self, width: int, height: int, fill: str = "#00000000") -> None:
         self.sheet = Pillow.new("RGBA", (width * FINER, height * FINER), fill)
@@ -27,11 +27,11 @@ class Sketch:
     def rectangle(
         self, x0: float, y0: float, x1: float, y1: float, fill: str | None, radius: float = 0, edge: str | None = None
     ) -> None:
-        """With `edge`, a line of 3 pixels inside it in that colour."""
+        """Draw a rounded rectangle; `edge` is the colour of a 3 pixel outline inside it."""
         self.pen.rounded_rectangle(_finer(x0, y0, x1, y1), radius * FINER, fill, edge, 3 * FINER if edge else 0)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, fill: str | None, ring: float = 0) -> None:
-        """Centre and radii; with `ring`, only a line of that width inside the rim."""
+        """Draw an ellipse by centre and radii; with `ring`, only an outline of this width inside the rim."""
         box = _finer(x - rx, y - ry, x + rx, y + ry)
         if ring:
             self.pen.ellipse(box, None, fill, round(ring * FINER))
@@ -45,16 +45,16 @@ class Sketch:
         self.pen.line([(x * FINER, y * FINER) for x, y in points], fill, round(width * FINER), joint="curve")
 
     def text(self, x: float, y: float, words: str, size: float, fill: str, bold: float = 0, anchor: str = "mm") -> None:
-        """`bold` is the extra thickness of the strokes; `anchor` as in Pillow (mm: x, y is the middle)."""
+        """Draw text; `bold` is extra stroke width, `anchor` as in Pillow (mm: x, y is the middle)."""
         self.pen.text((x * FINER, y * FINER), words, fill, _font(size), anchor, stroke_width=bold * FINER)
 
     def stick(self, cutout: Cutout, x: float, y: float, width: int, height: int) -> None:
-        """Sticks a picture on the sheet, its top left corner at x, y."""
+        """Paste a cutout with its top left corner at x, y."""
         piece = Pillow.fromarray(cutout).resize((width * FINER, height * FINER), Pillow.Resampling.BICUBIC)
         self.sheet.alpha_composite(piece, (round(x * FINER), round(y * FINER)))
 
     def gradient(self, top: str, bottom: str) -> None:
-        """Colours everything drawn so far from top to bottom."""
+        """Recolour everything drawn so far with a vertical gradient."""
         steps = Pillow.linear_gradient("L").resize(self.sheet.size)
         ramp = Pillow.composite(
             Pillow.new("RGBA", self.sheet.size, bottom), Pillow.new("RGBA", self.sheet.size, top), steps
@@ -63,7 +63,7 @@ class Sketch:
         self.sheet.paste(ramp)
 
     def cutout(self) -> Cutout:
-        """The finished sheet."""
+        """Return the finished sheet."""
         return np.asarray(self.sheet.reduce(FINER))
 
 
@@ -77,13 +77,13 @@ def _finer(*lengths: float) -> tuple[float, ...]:
 
 
 def around(x: float, y: float, radius: float, count: int, first: float = 0) -> list[tuple[float, float]]:
-    """`count` points evenly on a circle, from the angle `first` (in turns, 0 is right, 0.25 is below)."""
+    """Return `count` evenly spaced points on a circle, from angle `first` (in turns; 0 is right, 0.25 is below)."""
     turns = 2 * np.pi * (first + np.arange(count) / count)
     return [(x + radius * float(np.cos(turn)), y + radius * float(np.sin(turn))) for turn in turns]
 
 
 def rolled(label: Cutout, bend: int) -> Cutout:
-    """A flat label on an upright cylinder seen from slightly above, shaded. (H, W, 4) -> (H + bend, 2 W / 3, 4)."""
+    """Wrap a flat label around an upright cylinder, seen slightly from above. (H, W, 4) -> (H + bend, 2 W / 3, 4)."""
     height, width = label.shape[0] * FINER, label.shape[1] * FINER
     flat = np.asarray(Pillow.fromarray(label).resize((width, height), Pillow.Resampling.BICUBIC))
     x = np.linspace(-1, 1, 2 * width // 3)

@@ -1,4 +1,4 @@
-"""Things of the sample gallery that are drawn with a body: a tin, a can, a mug and a painted wooden horse."""
+"""Draw the solid objects of the sample gallery: a tin, a can, a mug and a painted wooden horse."""
 
 import numpy as np
 from PIL import Image as Pillow
@@ -58,7 +58,7 @@ def soda_can() -> Cutout:
 
 
 def _ring(page: Sketch, width: int, y: float, fills: tuple[str, str]) -> None:
-    """The narrower foot of a can."""
+    """Draw the narrow foot of a can."""
     page.polygon([(1, y - 14), (width - 1, y - 14), (width - 18, y + 18), (18, y + 18)], fills[0])
     page.ellipse(width / 2, y + 16, width / 2 - 18, 14, fills[0])
     page.ellipse(width / 2, y + 12, width / 2 - 40, 14, fills[1])
@@ -86,7 +86,7 @@ def striped_mug() -> Cutout:
 
 
 def painted_horse() -> Cutout:
-    """The outline of the horse in scikit-image's data, painted like a toy."""
+    """A toy painted inside the horse silhouette of scikit-image."""
     outline = horse_outline()
     height, width = outline.shape
     page = Sketch(width, height, "#c8352b")

@@ -1,4 +1,4 @@
-"""How a flat cutout looks when it lies turned and leaning, some way off."""
+"""Render flat cutouts rotated, tilted and in perspective."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from boxfind.samples.sketch import Cutout
 from retrieval.types import Box
 
 EYE = 2.6
-"""Distance of the viewer, in sides of the cutout: a smaller one makes the perspective stronger."""
+"""Viewer distance in multiples of the cutout's longest side; smaller is stronger perspective."""
 FINER = 2
-"""A cutout is warped this many times larger and then made smaller, which smooths its rim."""
+"""Supersampling factor for antialiasing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a cutout lies: its centre and its longest side in pixels, turned in its plane, leaning back."""
+    """Placement of a cutout: centre and longest side in pixels, in-plane rotation in degrees, and tilt."""
 
     x: float
     y: float
     side: float
     degrees: float = 0.0
     lean: tuple[float, float] = (0.0, 0.0)
-    """Degrees round the horizontal and the upright axis."""
+    """Tilt in degrees about the horizontal and the vertical axis."""
 
     def corners(self, width: int, height: int) -> NDArray[np.float64]:
-        """The corners of a cutout of this size in the picture, clockwise from its top left. -> (4, 2)."""
+        """Return the corners of a cutout of this size in the image, clockwise from the top left. -> (4, 2)."""
         flat = np.array([(-width, -height), (width, -height), (width, height), (-width, height)], float)
         flat *= self.side / 2 / max(width, height)
         a, b, c = np.radians([self.degrees, *self.lean])
@@ -40,7 +40,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A warped cutout and where its top left corner lies in the picture."""
+    """A warped cutout and the position of its top left corner in the image."""
 
     cutout: Pillow.Image
     x: int
@@ -48,7 +48,7 @@ class Patch:
 
     @property
     def box(self) -> Box:
-        """The pixels that are at least half covered; it may reach beyond the picture."""
+        """The bounding box of pixels at least half covered; may extend beyond the image."""
         covered = np.asarray(self.cutout.getchannel("A")) >= 128
         columns, rows = np.flatnonzero(covered.any(0)), np.flatnonzero(covered.any(1))
         return Box(
@@ -57,7 +57,7 @@ class Patch:
 
 
 def warped(cutout: Cutout, place: Place) -> Patch:
-    """The cutout as it is seen at its place."""
+    """Warp a cutout to its place."""
     height, width = cutout.shape[:2]
     corners = place.corners(width, height)
     x, y = (int(low) - 1 for low in np.floor(corners.min(0)))
@@ -73,7 +73,7 @@ def warped(cutout: Cutout, place: Place) -> Patch:
 
 
 def homography(origin: NDArray[np.float64], target: NDArray[np.float64]) -> list[float]:
-    """The eight coefficients, as Pillow takes them, of the perspective that moves four points to four others."""
+    """Return the eight coefficients of the homography from four points to four others, in Pillow's order."""
     equations = []
     for (x, y), (u, v) in zip(origin, target, strict=True):
         equations.append((x, y, 1, 0, 0, 0, -u * x, -u * y))

@@ -1,1 +1,1 @@
-"""Searches that are sent as a link, kept under a name, and run again when the gallery has changed."""
+"""Share searches as links, save them under names, and compare their results over time."""

@@ -1,4 +1,4 @@
-"""What has changed in the answer to a saved search since it was saved."""
+"""Compare the current hits of a saved search with those at the time it was saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ class AnswerDiff:
     """Ids of images, best first."""
 
     new: tuple[str, ...]
-    """Hits now that were none when the search was saved."""
+    """Current hits that were not hits when the search was saved."""
     gone: tuple[str, ...]
-    """Hits when it was saved that are none now: no longer in the gallery, or pushed down by better ones."""
+    """Former hits that are no longer hits: removed from the gallery, or displaced by better ones."""
 
 
 def answer_diff(saved: Saved, now: Sequence[str]) -> AnswerDiff:
-    """`now`: ids of the hits, best first, as many as were asked for when the search was saved."""
+    """`now`: ids of the current hits, best first, as many as were requested when the search was saved."""
     now = now[:MOST_HITS]
     then, today = set(saved.answer), set(now)
     return AnswerDiff(

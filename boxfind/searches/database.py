@@ -1,4 +1,4 @@
-"""The file that saved searches are kept in: shared with other programs, and put aside when it is damaged."""
+"""The SQLite database of saved searches: safe for concurrent use; a damaged file is moved aside."""
 
 import os
 import sqlite3
@@ -15,9 +15,9 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 LOCK_TIMEOUT = 2.0
-"""Seconds to wait for another program that is writing."""
+"""Seconds to wait for a lock held by another process."""
 SCHEMA = 1
-"""Raised whenever the tables change; the file says which it has."""
+"""Schema version, raised whenever the tables change; stored in the file as user_version."""
 TABLES = (
     "CREATE TABLE searches (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, made TEXT NOT NULL, "
     "generation TEXT NOT NULL, request TEXT NOT NULL, answer TEXT NOT NULL)",
@@ -35,8 +35,8 @@ UNWRITABLE = (
     sqlite3.SQLITE_READONLY,
 )
 IN_USE = "is being used by another program; try again in a moment"
-NOT_ALLOWED = "cannot be opened or written; check that its folder is there and that this program may write to it"
-DISK = "cannot be used, because its disk is full or does not work; make room there and try again"
+NOT_ALLOWED = "cannot be opened or written; check that its folder exists and is writable"
+DISK = "cannot be used because the disk is full or failing; free some space and try again"
 REASONS = {
     sqlite3.SQLITE_BUSY: IN_USE,
     sqlite3.SQLITE_LOCKED: IN_USE,
@@ -49,7 +49,7 @@ REASONS = {
 
 
 class Database:
-    """Safe to share between threads: each piece of work has a connection of its own."""
+    """A thread-safe database file; every operation opens a connection of its own."""
 
     def __init__(self, file: Path) -> None:
         self.file = file.absolute()
@@ -57,14 +57,14 @@ class Database:
         self._notice: str | None = None
 
     def take_notice(self) -> str | None:
-        """What happened to the file, in a sentence that is given out once; None when nothing did."""
+        """Return a message about a damaged file once; None if there is none."""
         with self._putting_aside:
             notice, self._notice = self._notice, None
             return notice
 
     def read(self, work: Work[T], nothing: T) -> T:
-        """What the work finds; `nothing` where nothing was ever written. Raises NotebookProblem."""
-        if not os.path.exists(self.file):  # unlike Path.exists it never raises
+        """Return the result of `work`, or `nothing` if nothing was ever saved. Raises SavedSearchesProblem."""
+        if not os.path.exists(self.file):  # never raises, unlike Path.exists
             return nothing
         file_seen = self._identity()
         try:
@@ -78,14 +78,16 @@ class Database:
             raise self._problem(error) from None
 
     def write(self, work: Work[T]) -> T:
-        """Does all of the work or, when it raises, none of it; makes the file if need be. Raises NotebookProblem."""
+        """Run `work` in a transaction, creating the file if needed. Raises SavedSearchesProblem."""
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             file_seen = self._identity()
             try:
                 return self._change(work)
             except sqlite3.DatabaseError as error:
-                if _code(error) not in DAMAGED and self._identity() == file_seen:  # else it was put aside meanwhile
+                if (
+                    _code(error) not in DAMAGED and self._identity() == file_seen
+                ):  # otherwise another thread moved it aside
                     raise
             self._put_aside(file_seen)
             return self._change(work)
@@ -94,8 +96,8 @@ class Database:
         except OSError as error:
             folder = self.file.parent.name
             raise SavedSearchesProblem(
-                f"Nothing can be saved in the folder {folder}: {error.strerror}. "
-                "Check that it is a folder and may be written to."
+                f"Searches cannot be saved in the folder {folder}: {error.strerror}. "
+                "Check that it is a folder and is writable."
             ) from None
 
     def _look(self, mode: str, work: Work[T], nothing: T) -> T:
@@ -103,7 +105,7 @@ class Database:
             return work(connection) if self._schema(connection) else nothing
 
     def _look_only(self, work: Work[T], nothing: T) -> T:
-        """Reads without the files that SQLite needs beside its own, where there can be none."""
+        """Read without SQLite's -wal and -shm files, for a location that is not writable."""
         try:
             return self._look("mode=ro&immutable=1", work, nothing)
         except sqlite3.Error as error:
@@ -111,8 +113,8 @@ class Database:
 
     def _change(self, work: Work[T]) -> T:
         with closing(self._connect("mode=rwc")) as connection:
-            self._schema(connection)  # before anything is written
-            with suppress(sqlite3.OperationalError):  # while others are at work, they go on as they began
+            self._schema(connection)  # refuse a newer schema before writing
+            with suppress(sqlite3.OperationalError):  # the mode cannot change while others use the file
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA foreign_keys = ON")
             with connection:
@@ -124,21 +126,23 @@ class Database:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self.file.as_uri()}?{mode}", LOCK_TIMEOUT, isolation_level=None, uri=True)
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # a bad byte spoils one search, not all
+        connection.text_factory = lambda text: text.decode(
+            "utf-8", "replace"
+        )  # a bad byte must not make all searches unreadable
         return connection
 
     def _schema(self, connection: sqlite3.Connection) -> int:
-        """0 in a new file. Raises NotebookProblem when a later version of this program made the file."""
+        """Return the schema version, 0 for a new file. Raises SavedSearchesProblem for a newer schema."""
         schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if schema > SCHEMA:
             raise SavedSearchesProblem(
-                f"The saved searches in {self.file.name} were made by a newer version of this program; "
-                "install that one to see them. Nothing was changed."
+                f"The saved searches in {self.file.name} were written by a newer version of Boxfind; "
+                "install that version to use them. Nothing was changed."
             )
         return schema
 
     def _is_half_written(self) -> bool:
-        """Whether some of what was saved stands in the log beside the file."""
+        """Whether the write-ahead log holds changes that are not yet in the file."""
         try:
             return Path(f"{self.file}-wal").stat().st_size > 0
         except OSError:
@@ -151,22 +155,22 @@ class Database:
         return None
 
     def _put_aside(self, file_seen: tuple[int, int] | None) -> None:
-        """Makes room for a new file, unless another thread did so already."""
+        """Move the damaged file aside, unless another thread already has."""
         with self._putting_aside:
             if self._identity() != file_seen:
                 return
             aside = Path(f"{self.file}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
             try:
-                for ending in ("-wal", "-shm", ""):  # a log of the old file must not be taken for one of the new
+                for ending in ("-wal", "-shm", ""):  # the old log must not be applied to the new file
                     with suppress(FileNotFoundError):
                         Path(f"{self.file}{ending}").rename(f"{aside}{ending}")
             except OSError as error:
                 raise SavedSearchesProblem(
                     f"The saved searches in {self.file.name} are damaged, and the file cannot be moved aside: "
-                    f"{error.strerror}. Move it away yourself."
+                    f"{error.strerror}. Move it away manually."
                 ) from None
             self._notice = (
-                f"The file of saved searches was damaged. It is now called {aside.name}, and a new one was started."
+                f"The file of saved searches was damaged. It was renamed to {aside.name}, and a new file was created."
             )
 
     def _problem(self, error: sqlite3.Error) -> SavedSearchesProblem:
@@ -175,5 +179,5 @@ class Database:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 where Python's own module complains."""
+    """Return SQLite's primary result code; 0 for errors of the sqlite3 module itself."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

@@ -1,17 +1,17 @@
-"""What can go wrong with searches that are sent and kept, in sentences for the person in front of the screen."""
+"""Errors of search links and saved searches, with messages for users."""
 
 from retrieval.errors import BoxfindError
 
 
 class BadLink(BoxfindError):
-    """An address that no search can be made of; `reason` says why in half a sentence."""
+    """A link does not describe a valid search; `reason` is a clause without a full stop."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"This link does not lead to a search: {self.reason}. Draw a box to start a new one."
+        return f"This link is not a valid search: {self.reason}. Draw a box to start a new search."
 
 
 class SavedSearchesProblem(BoxfindError):

@@ -1,4 +1,4 @@
-"""Names that people give to groups of the catalogue, kept apart from the index: they outlive it."""
+"""Store user-given names of catalogue groups, and match them to the groups of a new index."""
 
 import json
 import sqlite3
@@ -16,15 +16,15 @@ LONGEST_NAME = 80
 MOST_LABELS = 10_000
 TABLE = "CREATE TABLE IF NOT EXISTS labels (id INTEGER PRIMARY KEY, name TEXT NOT NULL, members TEXT NOT NULL)"
 STILL_THE_SAME = 0.3
-"""The share of its pictures, of those it had or has, that a group must have kept to keep its name."""
+"""Minimum Jaccard index between the old and the new images of a group for it to keep its name."""
 
 Places = Mapping[str, Box]
-"""Ids of images, and where in each of them, in its pixels, the thing is: one group of the catalogue."""
+"""One group of the catalogue: image id -> box of the object, in pixels of the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupName:
-    """A name, and the group that it was given to as that was then."""
+    """A name, and the members of the group at the time it was named."""
 
     key: int
     name: str
@@ -32,13 +32,13 @@ class GroupName:
 
 
 class GroupNames:
-    """Lies in the file of saved searches; any number of threads and programs may use it. Raises NotebookProblem."""
+    """Group names in the database of saved searches; thread-safe. Methods raise SavedSearchesProblem."""
 
     def __init__(self, file: Path) -> None:
         self._database = Database(file)
 
     def all(self) -> list[GroupName]:
-        """The oldest first; those that cannot be read any more are left out."""
+        """Return all names, oldest first; unreadable ones are left out."""
 
         def work(connection: sqlite3.Connection) -> list[tuple[int, str, str]]:
             known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'labels'").fetchone()
@@ -49,7 +49,7 @@ class GroupNames:
         return [label for label in found if label is not None]
 
     def give(self, name: str, places: Places, instead: int | None = None) -> None:
-        """Names a group; `instead` is the key of the label that it had. An empty name takes that away."""
+        """Name a group. `instead` is the key of its previous name; an empty `name` only removes that one."""
         name = _checked(name)
         members = json.dumps([[image, *box.xywh] for image, box in places.items()])
 
@@ -58,9 +58,7 @@ class GroupNames:
             connection.execute("DELETE FROM labels WHERE id IS ?", (instead,))
             with closing(connection.execute("SELECT count(*) FROM labels")) as counted:
                 if name and counted.fetchone()[0] >= MOST_LABELS:
-                    raise SavedSearchesProblem(
-                        f"There are {MOST_LABELS:,} names of groups already; take one away first."
-                    )
+                    raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
             if name:
                 connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", (name, members))
 
@@ -68,10 +66,10 @@ class GroupNames:
 
 
 def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int, GroupName]:
-    """Which group, by its place, has which label now, whatever has become of the groups since they were named.
+    """Match saved names to current groups: position in `groups` -> name.
 
-    A label goes to the group that has most pictures in common with the one it was given to, and in them boxes that lie
-    most where its boxes lay; a picture can be in several groups. Each group has one label at most.
+    A name goes to the group with the highest Jaccard index of images plus mean box IoU in the common images, since an
+    image can be in several groups. Each name is used once, and each group has at most one name.
     """
     groups_with: dict[str, list[int]] = {}
     for place, group in enumerate(groups):
@@ -93,7 +91,7 @@ def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int
 
 
 def _in_common(one: Places, other: Places) -> tuple[float, float]:
-    """Pictures of both by pictures of either (Jaccard), and how far boxes on the former overlap, 0 to 1."""
+    """Return the Jaccard index of the images, and the mean IoU of the boxes in common images; both 0 to 1."""
     both = one.keys() & other.keys()
     overlap = sum(_overlap(one[image], other[image]) for image in both) / max(len(both), 1)
     return len(both) / max(len(one.keys() | other.keys()), 1), overlap
@@ -108,7 +106,7 @@ def _overlap(one: Box, other: Box) -> float:
 
 
 def _label(key: int, name: str, members: str) -> GroupName | None:
-    """None where what was kept is not what is written here."""
+    """Parse a database row; None if it is malformed."""
     try:
         places = {str(image): Box.from_xywh(*map(int, xywh)) for image, *xywh in json.loads(members)}
     except (ValueError, TypeError):
@@ -119,7 +117,7 @@ def _label(key: int, name: str, members: str) -> GroupName | None:
 def _checked(name: str) -> str:
     name = unicodedata.normalize("NFC", name.strip())
     if len(name) > LONGEST_NAME:
-        raise SavedSearchesProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
+        raise SavedSearchesProblem(f"The name has {len(name)} characters; use at most {LONGEST_NAME}.")
     if not name.isprintable():
-        raise SavedSearchesProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
+        raise SavedSearchesProblem("The name has unprintable characters; use letters, digits and spaces.")
     return name

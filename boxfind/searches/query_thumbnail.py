@@ -1,4 +1,4 @@
-"""An uploaded picture made fit to be kept with a saved search: upright, not too large, and nothing but its pixels."""
+"""Convert uploaded query images to JPEGs without metadata, for storage with a saved search."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ QUALITY = 95
 
 
 def keepable(image: Image) -> bytes:
-    """A JPEG of the pixels alone, with full colour resolution; its longest side is at most 2048."""
+    """Encode an image as JPEG without metadata or chroma subsampling, at most 2048 pixels on its longest side."""
     small = Pillow.fromarray(resize_image(image, *_kept_size(image)))
     out = io.BytesIO()
     small.save(out, "JPEG", quality=QUALITY, subsampling="4:4:4")
@@ -24,10 +24,10 @@ def keepable(image: Image) -> bytes:
 
 
 def kept(request: Request, images: Mapping[str, Image], known: Collection[str]) -> tuple[Request, dict[str, bytes]]:
-    """The same request over pictures that will still be there, and those that have to be kept for it, by SHA-256.
+    """Point a request at storable images; return it with the JPEGs to store, by SHA-256.
 
-    `known`: hashes of pictures that are in a gallery or kept already; examples on them stay as they are. `images`: all
-    others, by the hashes the request has for them. Raises KeyError for a picture that is in neither.
+    `known`: hashes of images in the gallery or already stored; examples on these are unchanged. `images`: all other
+    query images, by their hashes in the request. Raises KeyError for an image in neither.
     """
     uploaded = sorted({example.picture for example in request.examples if example.picture not in known})
     jpegs = {picture: keepable(images[picture]) for picture in uploaded}
@@ -40,7 +40,7 @@ def kept(request: Request, images: Mapping[str, Image], known: Collection[str]) 
 
 
 def _moved(example: Example, picture: str, image: Image) -> Example:
-    """The example on the kept picture: its box rounded outwards, inside the picture."""
+    """Scale an example to the stored image; the box is rounded outwards and clipped."""
     (height, width), (new_width, new_height) = image.shape[:2], _kept_size(image)
     box = example.box
     scaled = Box(
@@ -53,7 +53,7 @@ def _moved(example: Example, picture: str, image: Image) -> Example:
 
 
 def _kept_size(image: Image) -> tuple[int, int]:
-    """Width and height."""
+    """Return width and height of the stored image."""
     height, width = image.shape[:2]
     scale = min(1.0, LONGEST_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,4 +1,4 @@
-"""Searches that are kept under a name, with the uploaded pictures they need."""
+"""Save searches under names, with the uploaded query images they need."""
 
 import hashlib
 import json
@@ -26,40 +26,40 @@ NEWEST_FIRST = "ORDER BY made DESC, id DESC"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A search with its name, and what it found when it was saved."""
+    """A named search with the hits at the time it was saved."""
 
     name: str
     request: Request
     made: datetime
-    """When it was saved; it knows its time zone."""
+    """The time of saving, with time zone."""
     generation: str
-    """Of the index that answered then."""
+    """The index generation that answered."""
     answer: tuple[str, ...]
-    """Ids of the hits, best first; the first 100 are kept."""
+    """Image ids of the first 100 hits, best first."""
 
 
 class SavedSearches:
-    """Any number of threads and programs may use one file; nothing is on disk before the first search is saved.
+    """The saved searches in one file, safe for concurrent use; the file is created with the first search.
 
-    Wherever a name is asked for, spaces round it do not count. Every method may raise NotebookProblem.
+    Spaces around names are ignored. All methods may raise SavedSearchesProblem.
     """
 
     def __init__(self, file: Path) -> None:
         self._database = Database(file)
 
     def take_notice(self) -> str | None:
-        """A sentence for the user about what happened to the file, once; None when nothing did."""
+        """Return a message for users about a damaged file once; None if there is none."""
         return self._database.take_notice()
 
     def names(self) -> list[str]:
-        """Newest first; also of those that cannot be read any more."""
+        """Return all names, newest first, including unreadable searches."""
         return self._database.read(
             lambda connection: [name for (name,) in connection.execute(f"SELECT name FROM searches {NEWEST_FIRST}")],
             [],
         )
 
     def all(self) -> list[Saved]:
-        """Newest first; those that cannot be read any more are left out."""
+        """Return all readable searches, newest first."""
         query = f"SELECT {FACTS} FROM searches {NEWEST_FIRST}"
         rows: list[Row] = self._database.read(lambda connection: connection.execute(query).fetchall(), [])
         found = []
@@ -69,15 +69,15 @@ class SavedSearches:
         return found
 
     def get(self, name: str) -> Saved | None:
-        if not _tidy(name).isprintable():  # no such name is ever saved
+        if not _tidy(name).isprintable():  # such names are never saved
             return None
         row = self._database.read(lambda connection: _row(connection, name), None)
         return _saved(row) if row else None
 
     def save(self, saved: Saved, pictures: Mapping[str, bytes]) -> None:
-        """In the place of one of the same name. `pictures`: JPEGs by SHA-256, those that are in no gallery.
+        """Save a search, replacing one of the same name. `pictures`: JPEGs by SHA-256 that are in no gallery.
 
-        Pictures that were kept before need not be given again; those that no search needs any more are deleted.
+        Stored pictures need not be passed again. Pictures that no search uses are deleted.
         """
         name, request = _checked_name(saved.name), _request_text(saved.request)
         for sha256, jpeg in pictures.items():
@@ -88,7 +88,7 @@ class SavedSearches:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM searches WHERE name = ?", (name,))
             if _count(connection) >= MOST_SEARCHES:
-                raise SavedSearchesProblem(f"There are {MOST_SEARCHES} saved searches already; delete one first.")
+                raise SavedSearchesProblem(f"There are already {MOST_SEARCHES} saved searches; delete one first.")
             row = connection.execute(f"INSERT INTO searches ({FACTS}) VALUES (?, ?, ?, ?, ?)", facts).lastrowid
             uses = {(row, example.picture) for example in saved.request.examples}
             connection.executemany("INSERT INTO uses VALUES (?, ?)", sorted(uses))
@@ -98,7 +98,7 @@ class SavedSearches:
         self._database.write(work)
 
     def picture(self, sha256: str) -> bytes | None:
-        """The JPEG that was kept; None where there is none, or it is not what it was."""
+        """Return a stored JPEG; None if it is missing or does not match its hash."""
         query = "SELECT jpeg FROM pictures WHERE sha256 = ?"
         row = self._database.read(lambda connection: connection.execute(query, (sha256,)).fetchone(), None)
         return row[0] if row and hashlib.sha256(row[0]).hexdigest() == sha256 else None
@@ -109,16 +109,16 @@ class SavedSearches:
         def work(connection: sqlite3.Connection) -> None:
             taken = _row(connection, new) is not None
             if taken and new != _tidy(name):
-                raise SavedSearchesProblem(f"There is a saved search called {new!r} already; choose another name.")
+                raise SavedSearchesProblem(f"A saved search named {new!r} already exists; choose another name.")
             connection.execute("UPDATE searches SET name = ? WHERE name = ?", (new, _tidy(name)))
 
         self._must_have(name)
         self._database.write(work)
 
     def delete(self, name: str) -> Saved | None:
-        """The search that is no longer there, for `save` to bring back; None where there was none that can be read.
+        """Delete a search and return it, so that `save` can restore it; None if missing or unreadable.
 
-        Its pictures stay until the next search is saved, so that bringing it back needs none.
+        Its pictures are kept until the next `save`, so restoring it does not need them.
         """
 
         def work(connection: sqlite3.Connection) -> Row | None:
@@ -132,11 +132,11 @@ class SavedSearches:
         return None
 
     def mark(self, name: str, request: Request) -> None:
-        """Gives a saved search the marks of this request; the rest of it stays as it was saved."""
+        """Replace the feedback marks of a saved search by those of a request."""
 
         def work(connection: sqlite3.Connection) -> None:
             row = _row(connection, name)
-            if row is not None:  # else somebody has just deleted it
+            if row is not None:  # otherwise it has just been deleted
                 marked = replace(_saved(row).request, positives=request.positives, negatives=request.negatives)
                 text = _request_text(marked)
                 connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, _tidy(name)))
@@ -146,7 +146,7 @@ class SavedSearches:
 
     def _must_have(self, name: str) -> None:
         if _tidy(name) not in self.names():
-            raise SavedSearchesProblem(f"There is no saved search called {_tidy(name)[:LONGEST_NAME]!r} any more.")
+            raise SavedSearchesProblem(f"The saved search {_tidy(name)[:LONGEST_NAME]!r} no longer exists.")
 
 
 def _tidy(name: str) -> str:
@@ -156,18 +156,18 @@ def _tidy(name: str) -> str:
 def _checked_name(name: str) -> str:
     name = _tidy(name)
     if not name:
-        raise SavedSearchesProblem("Give the search a name to save it under.")
+        raise SavedSearchesProblem("Enter a name for the search.")
     if len(name) > LONGEST_NAME:
-        raise SavedSearchesProblem(f"The name has {len(name)} characters; it can have up to {LONGEST_NAME}.")
+        raise SavedSearchesProblem(f"The name has {len(name)} characters; use at most {LONGEST_NAME}.")
     if not name.isprintable():
-        raise SavedSearchesProblem("The name has characters that cannot be shown; use letters, digits and spaces.")
+        raise SavedSearchesProblem("The name has unprintable characters; use letters, digits and spaces.")
     return name
 
 
 def _check_picture(sha256: str, jpeg: bytes) -> None:
     if len(jpeg) > MOST_PICTURE_BYTES:
         size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
-        raise SavedSearchesProblem(f"A picture of this search takes {size:.1f} MB; up to {most:.0f} MB can be kept.")
+        raise SavedSearchesProblem(f"A picture of this search is {size:.1f} MB; the limit is {most:.0f} MB.")
     assert hashlib.sha256(jpeg).hexdigest() == sha256
 
 
@@ -187,11 +187,11 @@ def _saved(row: Row) -> Saved:
         hits = tuple(map(str, json.loads(answer)))
         return Saved(name, from_params(json.loads(request)), datetime.fromisoformat(made), generation, hits)
     except (BadLink, ValueError, TypeError, AttributeError):
-        raise SavedSearchesProblem(f"The saved search {name!r} cannot be read any more; delete it.") from None
+        raise SavedSearchesProblem(f"The saved search {name!r} is unreadable; delete it.") from None
 
 
 def _request_text(request: Request) -> str:
-    """As it is kept; one that could not be read again is refused."""
+    """Serialise a request. Raises SavedSearchesProblem if it could not be read back."""
     params = to_params(request)
     try:
         from_params(params)

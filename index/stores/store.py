@@ -70,7 +70,7 @@ def _cells(material: Material) -> Store:
 
 def _milvus(material: Material) -> Store:
     if material.collection is None:
-        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus: set BOXFIND_MILVUS_URI.")
+        raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus; set BOXFIND_MILVUS_URI (docs/milvus.md).")
     return MilvusStore(material.vectors, material.collection)
 
 

@@ -1,4 +1,4 @@
-"""What a new index is built with follows from the settings; an index says all of it."""
+"""The recipe of a new index follows from the settings and is stored completely."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ CHANNELS = sum(LITE0.channels)
 
 @pytest.fixture
 def no_network(monkeypatch) -> None:
-    """No network is started: what surrounds it is looked at here."""
+    """Replace the network; these tests cover only the code around it."""
     monkeypatch.setattr(
         embedders, "embedder_for_searching", lambda recipe, *_, **__: Embedder(recipe, lambda pixels: ())
     )
@@ -97,7 +97,7 @@ def test_without_whitening_vectors_stay_as_they_are():
 @pytest.mark.usefixtures("no_network")
 def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_path: Path):
     plain, given = Settings.load(offline=True), Settings.load(offline=True, head=tmp_path / "head.safetensors")
-    with pytest.raises(BadHead, match="There is no head"):
+    with pytest.raises(BadHead, match="does not exist; create one with `boxfind finetune`"):
         embedder_for_building(given, quiet)
     rng = np.random.default_rng(1)
     head = Whitening("finetuned", np.zeros(CHANNELS, np.float32), rng.normal(size=(CHANNELS, 4)).astype(np.float32))
@@ -129,13 +129,13 @@ def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatc
     monkeypatch.setattr(embedders, "quantise", lambda *_: pytest.fail("torch would run in float32"))
     settings = Settings.load(precision="int8", runtime="torch-cpu", backbone=LITE0.name)
     embedder, note = embedder_for_building(settings, quiet)
-    assert embedder.recipe.precision == "float32" and "does not compute in int8" in note
+    assert embedder.recipe.precision == "float32" and "cannot compute in int8" in note
 
 
 @pytest.mark.usefixtures("no_network")
 def test_an_empty_gallery_calibrates_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: examples())
-    with pytest.raises(GalleryProblem, match=r"no picture in .* to calibrate"):
+    with pytest.raises(GalleryProblem, match="no readable pictures for int8 calibration"):
         embedder_for_building(Settings.load(gallery=tmp_path, precision="int8", backbone=LITE0.name), quiet)
 
 
@@ -145,12 +145,12 @@ def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
         Settings.load(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
     )
     assert embedder.recipe.precision == "float32"
-    assert "does not compute in float16: the index is built in float32" in note
+    assert "cannot compute in float16; the index uses float32" in note
 
 
 def test_a_machine_of_a_cluster_computes_as_the_recipe_says_or_not_at_all(tmp_path: Path, no_network):
     settings = Settings.load(backbone=LITE0.name, offline=True, data=tmp_path)
     recipe = embedder_for_building(settings, quiet)[0].recipe
     assert embedder_in_a_cluster(recipe, settings).recipe == recipe
-    with pytest.raises(RuntimeMissing, match=r"does not compute in int8-0123, .*BOXFIND_PRECISION"):
+    with pytest.raises(RuntimeMissing, match=r"cannot compute in int8-0123, .*BOXFIND_PRECISION"):
         embedder_in_a_cluster(replace(recipe, precision="int8-0123"), settings)

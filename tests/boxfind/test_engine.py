@@ -1,4 +1,4 @@
-"""One engine serves whatever generation is current, and nothing that does not compare."""
+"""The engine serves the current generation and rejects incompatible indexes."""
 
 import threading
 import time
@@ -81,13 +81,13 @@ WHOLE = Box(0, 0, 128, 96)
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, tiny_embedder) -> Engine:
-    """An engine with an index that is only read."""
+    """An engine with a read-only index."""
     folder = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
         use_tiny_network(patch)
         engine = Engine(small(eight_pictures(folder / "gallery"), folder / "index"))
         engine.build(quiet)
-        engine.embedder(engine.gallery().manifest.recipe)  # held from now on
+        engine.embedder(engine.gallery().manifest.recipe)  # cached from now on
     return engine
 
 
@@ -114,7 +114,7 @@ def test_a_request_without_an_object_says_what_to_do(built, pictures):
 
 
 def test_searches_that_overlap_leave_the_threads_as_they_were(built, pictures, monkeypatch):
-    """The first to begin is the first to end; its thread lives on, as those of a server do."""
+    """The first thread to start is the first to finish; threads stay alive, like those of a server."""
     gallery, seen = built.gallery(), []
     begun = {name: threading.Event() for name in ("first", "second")}
     ended = {name: threading.Event() for name in ("first", "second")}
@@ -159,7 +159,7 @@ def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
     views = [pictures["1.png"], pictures["below/6.png"]]
     assert all(crop is not None and (crop == view).all() for crop, view in zip(wanted[0].crops, views, strict=True))
     assert (wanted[1].crops[0] == pictures["0.png"]).all() and (unwanted[0].crops[0] == pictures["0.png"]).all()
-    assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for those that will be left out
+    assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for hits that are dropped
 
 
 def test_another_view_brings_its_picture_near_and_not_takes_its_picture_out(built, pictures):
@@ -218,7 +218,7 @@ def test_the_recipe_is_that_of_the_settings():
     settings = Settings.load(**changes)
     recipe = make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert {name: getattr(recipe, name) for name in changes} == changes
-    assert hash(recipe)  # embedders are kept by it
+    assert hash(recipe)  # the key of the embedder cache
 
 
 @pytest.mark.usefixtures("tiny_network")
@@ -227,7 +227,7 @@ def test_the_gallery_moves_on_after_a_second_build(settings, draw):
     first = engine.build(quiet)
     before = engine.gallery()
     Pillow.fromarray(draw(99)).save(settings.gallery_dir / "new.png")
-    second = Engine(settings).build(quiet)  # as another process would
+    second = Engine(settings).build(quiet)  # like another process
     assert engine.gallery().folder == second != first
     picture = load_image(settings.gallery_dir / "new.png")
     assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "new.png"
@@ -294,7 +294,7 @@ def test_the_query_follows_the_recipe_of_the_index_not_todays_settings(settings)
 
 @pytest.mark.usefixtures("tiny_network")
 def test_r40_searches_while_generations_are_swapped(settings, tmp_path: Path, draw, build_index):
-    """One generation holds pictures a-*, the other b-*: an answer is all of the one or all of the other."""
+    """One generation holds pictures a-*, the other b-*; no answer may mix them."""
     names, expected = [], []
     for letter in "ab":
         folder = tmp_path / letter
@@ -354,11 +354,11 @@ def test_a_damaged_index_is_an_error_each_time_and_a_rebuild_mends_it(settings, 
 
 
 def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
-    """It needs nothing from us but its command: here it finds no gallery and says so where everyone can read it."""
+    """The build process runs on its own; without a gallery it reports the error in the shared build state."""
     engine = Engine(settings.changed(gallery=tmp_path / "gone"))
     assert engine.build_state() is None
     engine.start_build()
-    engine.start_build()  # nothing, while one runs
+    engine.start_build()  # no effect while a build is running
     while (state := engine.build_state()).state == "running":
         threading.Event().wait(0.05)
     assert state.state == "failed" and "The gallery folder" in state.message
@@ -375,7 +375,7 @@ def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkey
 
 
 def test_words_need_a_network_that_knows_kinds_of_things(built):
-    with pytest.raises(IndexProblem, match="cannot be searched by words"):
+    with pytest.raises(IndexProblem, match="cannot be searched by text"):
         built.answer(built.gallery(), Request(words="a cup"), {})
 
 

@@ -1,4 +1,4 @@
-"""A slow value keeps nobody waiting who does not need it."""
+"""A slow value blocks only the callers that need it."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

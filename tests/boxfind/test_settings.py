@@ -1,4 +1,4 @@
-"""Settings come from the environment; what cannot be used is a sentence that names the variable."""
+"""Settings are read from the environment; errors name the variable."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
-    "GALERY": ("pictures", r"no setting BOXFIND_GALERY; the nearest name is BOXFIND_GALLERY\."),
-    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/setting_groups\.py lists"),
-    "MID_LAYER_WEIGHT": ("0.5", r"no setting BOXFIND_MID_LAYER_WEIGHT"),
+    "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; the closest name is BOXFIND_GALLERY\."),
+    "XYZZY": ("1", r"Unknown setting BOXFIND_XYZZY; boxfind/settings_schema\.py lists all settings\."),
+    "MID_LAYER_WEIGHT": ("0.5", r"Unknown setting BOXFIND_MID_LAYER_WEIGHT"),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),
     "SIDE": ("9", r"BOXFIND_SIDE cannot be '9': it must be greater than or equal to 64"),
     "KEYPOINTS": ("-1", r"BOXFIND_KEYPOINTS cannot be '-1'"),
@@ -24,7 +24,7 @@ REFUSED = {
     "BACKBONE": ("resnet49", r"BOXFIND_BACKBONE cannot be 'resnet49': there is no backbone .*resnet50"),
     "RUNTIME": ("opencl", r"BOXFIND_RUNTIME cannot be 'opencl': .*openvino"),
     "REGIONS": ("whole,gird", r"BOXFIND_REGIONS cannot be 'gird': .*detector, grid"),
-    "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be 'milvus\.example': .*ends in \.db"),
+    "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be 'milvus\.example': .*ending in \.db"),
     "MILVUS_ALIAS": ("no spaces", r"BOXFIND_MILVUS_ALIAS cannot be 'no spaces'"),
     "ADMIN_HEADER": ("a: b", r"BOXFIND_ADMIN_HEADER cannot be 'a: b'"),
 }
@@ -76,9 +76,9 @@ def test_a_secret_is_not_repeated(monkeypatch):
 
 def test_an_unknown_name_in_a_call_is_refused():
     for wrong in ({"galery": Path()}, {"fine": 0.5}):
-        with pytest.raises(BadSetting, match="no setting"):
+        with pytest.raises(BadSetting, match="Unknown setting"):
             Settings.load(**wrong)
-        with pytest.raises(BadSetting, match="no setting"):
+        with pytest.raises(BadSetting, match="Unknown setting"):
             Settings.load().changed(**wrong)
 
 

@@ -1,4 +1,4 @@
-"""Which vector engine the settings mean, and what an engine of ours says and does when that one is away."""
+"""The choice of vector store, and the behaviour of the engine while Milvus is unreachable."""
 
 import subprocess
 import sys
@@ -80,13 +80,13 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
         strict.build(quiet)
     server.start()
     for engine in (strict, lenient):
-        while engine.warning():  # until the time-out of the test
+        while engine.warning():  # until the test times out
             time.sleep(0.1)
         assert engine.gallery().nearest(query, 5)[0].tolist() == expected
 
 
 def test_nothing_of_it_is_imported_where_this_machine_searches():
-    """In a process of its own, for other tests import it here."""
+    """Run in a subprocess, since other tests import it in this one."""
     said = subprocess.run(
         [
             sys.executable,

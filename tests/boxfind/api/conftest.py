@@ -1,4 +1,4 @@
-"""The API over twelve pictures that are indexed with the tiny network, and clients of it within this process."""
+"""The API over twelve pictures indexed with the tiny network, with in-process clients."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ def pixels(data: bytes) -> Image:
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Lossless ones, two of them in a folder below; nothing may change them."""
+    """Lossless pictures, two of them in a subfolder; read-only."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "below").mkdir()
     for number in range(12):
@@ -53,7 +53,7 @@ def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: Decode
 
 @pytest.fixture(autouse=True)
 def light(monkeypatch: pytest.MonkeyPatch, pool: DecoderPool) -> None:
-    """The tiny network, and workers that are there already."""
+    """Use the tiny network and the shared decoder pool."""
     use_tiny_network(monkeypatch)
     monkeypatch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
 
@@ -65,7 +65,7 @@ def settings(pictures: Path, index: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def start(settings: Settings) -> Iterator[Callable[..., Any]]:
-    """Starts an API, ready to answer; keyword arguments change its settings."""
+    """Start a ready API; keyword arguments override its settings."""
     from fastapi.testclient import TestClient
 
     from boxfind.api.app import make_api
@@ -87,12 +87,12 @@ def start(settings: Settings) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture
 def client(start: Callable[..., Any]) -> Any:
-    """A program that may only search."""
+    """A client without the token."""
     return start()
 
 
 @pytest.fixture
 def admin(client: Any) -> Any:
-    """The same with the token."""
+    """A client with the token."""
     client.headers["Authorization"] = f"Bearer {TOKEN}"
     return client

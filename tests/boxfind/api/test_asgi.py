@@ -1,4 +1,4 @@
-"""The page and the API in one process, over one engine."""
+"""The page and the API run in one process with one engine."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ def test_page_and_api_answer_from_one_process_and_end_together(pictures, index, 
         assert b"<title>" in until(page, 200)
         assert b'"images":12' in until(f"{page}/api/v1/index", 200)
         assert until(f"{page}/api/v1/images/03.png/thumbnail", 200).startswith(b"\xff\xd8")
-        assert b'"/api"' in until(f"{page}/api/openapi.json", 200)  # so that programs find the addresses
+        assert b'"/api"' in until(f"{page}/api/openapi.json", 200)  # so that clients find the routes
         until(f"{page}/api/ready", 503, b"Rebuild the index")  # it was built with the tiny network
     finally:
         process.send_signal(signal.SIGTERM)

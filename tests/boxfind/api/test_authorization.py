@@ -1,4 +1,4 @@
-"""Only programs with the token change anything."""
+"""Only requests with the token can change anything."""
 
 import hmac
 import logging

@@ -1,4 +1,4 @@
-"""Pictures of the gallery over HTTP: listed, shown, added and taken out, and no other file is ever reached."""
+"""Gallery routes: list, show, add and remove pictures; no other file is reachable."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ IDS = [*(f"{number:02d}.png" for number in range(10)), "below/10.png", "below/11
 
 @pytest.fixture
 def own(start, pictures, index, tmp_path):
-    """An administrator of a gallery that may be changed, and its folder."""
+    """An administrator client of a writable gallery, and the gallery folder."""
     folder = shutil.copytree(pictures, tmp_path / "own")
     moved = shutil.copytree(index, tmp_path / "index")
     manifest = current_folder(moved) / "manifest.json"
@@ -172,7 +172,7 @@ def test_a_picture_is_taken_out_and_kept(own, tmp_path):
 
 
 def _believing(client, name: str):
-    """A hashlib for which whatever is read is the picture that was indexed."""
+    """A hashlib stub that returns the indexed hash for any data."""
     known = client.get(f"/v1/images/{name}").json()["sha256"]
 
     class Believing:

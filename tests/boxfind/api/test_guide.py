@@ -1,4 +1,4 @@
-"""Every command of docs/api.md does what it says."""
+"""Every command in docs/api.md works as documented."""
 
 import argparse
 import json
@@ -30,7 +30,7 @@ CURL.add_argument("address")
 
 
 def send(client, command: str):
-    """What curl would send."""
+    """Convert a curl command to a request."""
     given = CURL.parse_args(shlex.split(command.replace("$TOKEN", TOKEN))[1:])
     address = urlsplit(given.address)
     assert (address.hostname, address.port) == (Settings.load().api.host, Settings.load().api.port)
@@ -66,7 +66,7 @@ def test_every_command_is_answered(start, tmp_path, build_index, monkeypatch):
         heard.append("build")
         running[0] = True
 
-    def answered(engine, gallery, request, *given):  # the tiny network knows no words
+    def answered(engine, gallery, request, *given):  # the tiny network has no text encoder
         return answer(engine, gallery, request, *given) if request.wanted else []
 
     monkeypatch.setattr(Engine, "build_state", state)

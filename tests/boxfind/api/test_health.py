@@ -1,4 +1,4 @@
-"""Whoever watches over the program learns whether it lives, and whether it can answer."""
+"""Liveness and readiness checks."""
 
 import threading
 
@@ -29,7 +29,7 @@ def test_ready_waits_for_the_network_and_health_does_not(settings, monkeypatch):
         assert client.get("/health").json() == {"status": "ok"}
         early = client.get("/ready")
         assert early.status_code == 503 and int(early.headers["Retry-After"]) > 0
-        assert "being loaded" in early.json()["detail"]
+        assert "are loading" in early.json()["detail"]
         loaded.set()
         api.state.dependencies.loading.wait()
         assert client.get("/ready").json() == {"status": "ok"}

@@ -1,4 +1,4 @@
-"""The state of the index over HTTP, and builds that are started and stopped."""
+"""Routes for the index state and for starting and cancelling builds."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def build_of(state: str, **more) -> BuildState:
 
 @pytest.fixture
 def state(monkeypatch):
-    """Sets what the engine says of builds, and hears what it is asked for."""
+    """Stub the engine's build state and record its build calls."""
     heard, now = [], [None]
 
     def start(engine, full=False):

@@ -1,4 +1,4 @@
-"""Whoever asks too much, too often or together with too many others is told when to come back."""
+"""Requests that are too large, too frequent or too many at once are refused, with the time to retry."""
 
 import threading
 from collections.abc import Awaitable, Callable
@@ -82,7 +82,7 @@ def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kin
 def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatch):
     monkeypatch.setattr(limits, "UPLOADS", 0)
     refused = client.post("/v1/search", **SEARCH)
-    assert refused.status_code == 503 and "pictures at once" in refused.json()["detail"]
+    assert refused.status_code == 503 and "other uploads" in refused.json()["detail"]
     assert client.get("/v1/index").status_code == 200
     monkeypatch.setattr(limits, "UPLOADS", 1)
     assert [client.post("/v1/search", **SEARCH).status_code for _ in range(3)] == [200, 200, 200]
@@ -91,7 +91,7 @@ def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatc
 
 
 def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
-    """In a thread of its own: a browser that other tests have opened keeps an event loop in this one."""
+    """Run in a separate thread, since browser tests leave an event loop running in this one."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(anyio.run, work).result()
 
@@ -112,7 +112,7 @@ def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
             except Busy:
                 busy += 1
 
-        for _ in range(3):  # places come back
+        for _ in range(3):  # slots are released
             async with anyio.create_task_group() as group:
                 for _ in range(8):
                     group.start_soon(visit)
@@ -125,7 +125,7 @@ def test_nobody_waits_for_ever():
     async def visit() -> None:
         turns = SearchSlots(1, waiting=3, seconds=0.01)
         async with turns.turn():
-            with pytest.raises(Busy, match="longer than usual"):
+            with pytest.raises(Busy, match="No search slot"):
                 async with turns.turn():
                     pass
         async with turns.turn():

@@ -1,4 +1,4 @@
-"""Every problem has a status and a sentence; one nobody foresaw has a number."""
+"""Every error has a status and a message; unexpected errors have a number."""
 
 import re
 
@@ -33,7 +33,7 @@ STATUS = {
 
 
 class StoreElsewhere(errors.IndexProblem):
-    """A problem that came later, of a kind that is known."""
+    """A new subclass of a known error."""
 
 
 @pytest.mark.parametrize("kind", [*STATUS, StoreElsewhere], ids=lambda kind: kind.__name__)
@@ -63,13 +63,14 @@ def test_an_error_nobody_foresaw_has_a_number_and_no_details(client, monkeypatch
 def test_what_is_no_json_or_does_not_say_so_is_told(client, sent):
     refused = client.post("/v1/search/words", **sent)
     assert refused.status_code == 422
-    assert refused.json() == {"detail": "The request is no JSON; send it with Content-Type: application/json."}
+    detail = "The body is not valid JSON; send JSON with Content-Type: application/json."
+    assert refused.json() == {"detail": detail}
 
 
 def test_what_is_not_there_is_told_the_same_way(client):
     assert client.get("/v1/nothing").json() == {"detail": "Not Found"}
     assert client.put("/v1/index").status_code == 405
-    for page in ("/docs", "/redoc"):  # they would load scripts from elsewhere
+    for page in ("/docs", "/redoc"):  # FastAPI's pages would load scripts from the internet
         assert client.get(page).status_code == 404
 
 

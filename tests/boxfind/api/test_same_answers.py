@@ -1,4 +1,4 @@
-"""Page, command line and API give equal hits for equal questions."""
+"""Page, command line and API return equal hits for equal queries."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ def of_the_api(client, picture: Path, ranking: str, box: tuple[int, ...]) -> lis
 
 
 def as_told(rank: int, hit: Hit) -> dict:
-    """What the API says of a hit, but for the size of its picture."""
+    """Return a hit as the API does, without the image size."""
     return {
         **{"rank": rank, "image": hit.image, "score": hit.score, "similarity": hit.similarity},
         **{"confidence": hit.confidence, "parts": dict(hit.parts)},

@@ -1,4 +1,4 @@
-"""The description of the API: examples for every address, nothing from elsewhere, and it keeps its word."""
+"""The OpenAPI schema has examples for every route, needs no external files and matches the behaviour."""
 
 import json
 import re
@@ -34,7 +34,7 @@ RAN = BuildState(state="done", pid=41, started=1000.0, stage_started=1000.0, now
 
 
 def resolved(part):
-    """The same with every reference to a schema in its place."""
+    """Inline all schema references."""
     if isinstance(part, list):
         return [resolved(inner) for inner in part]
     if not isinstance(part, dict):
@@ -50,7 +50,7 @@ def test_every_address_has_an_example_of_what_is_sent_and_got(method, path):
     assert described["summary"] and described["description"].endswith(".")
     sent = [*described.get("requestBody", {}).get("content", {}).values(), *described.get("parameters", [])]
     named = [part for part in sent if part.get("required", True)]
-    if path != "/v1/images" or method != "post":  # whose one field is a file
+    if path != "/v1/images" or method != "post":  # its only field is a file
         assert all("examples" in json.dumps(part) for part in named)
     for answer in described["responses"].values():
         for kind, content in answer.get("content", {}).items():
@@ -65,7 +65,7 @@ def test_the_description_is_served_and_needs_nothing_from_elsewhere(client):
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_every_address_keeps_its_word(start, monkeypatch, method, path):
-    """What is made up after the description, or against it, is answered as that says."""
+    """Generated valid and invalid requests are answered as the schema says."""
     monkeypatch.setattr(Engine, "start_build", lambda *_: None)
     monkeypatch.setattr(Engine, "build_state", lambda *_: RAN)
     client = start(api_hosts=("*",), api_rate=1_000_000)

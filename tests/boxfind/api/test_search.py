@@ -1,4 +1,4 @@
-"""Searches of other programs: boxes and their roles, a picture of the gallery, words, and what is wrong with each."""
+"""Search routes: boxes and roles, gallery pictures, text, and their errors."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ HIT = Hit("03.png", Region(Box(1, 2, 30, 40), "grid"), 0.5, 0.25, "possible", {"
 
 @pytest.fixture
 def asked(monkeypatch) -> list[Request]:
-    """What the engine is asked for; it answers with one picture."""
+    """Record the requests to the engine, which answers with one picture."""
     heard = []
 
     def answer(engine, gallery, request, images, top):
@@ -119,8 +119,8 @@ def test_what_the_gallery_does_not_have_is_not_found(client):
 
 
 def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
-    refused = client.post("/v1/search/words", json={"words": "a panda"})  # the tiny network knows no words
-    assert refused.status_code == 503 and "cannot be searched by words" in refused.json()["detail"]
+    refused = client.post("/v1/search/words", json={"words": "a panda"})  # the tiny network has no text encoder
+    assert refused.status_code == 503 and "cannot be searched by text" in refused.json()["detail"]
     assert client.post("/v1/search/words", json={"words": "  "}).status_code == 422
 
     def without_library(*_):

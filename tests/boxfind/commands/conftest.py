@@ -1,4 +1,4 @@
-"""The command line, within this process and as one of its own, and an index that was built through it."""
+"""The command line, in this process and as a subprocess, and an index built with it."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class Result:
     err: str
 
     def failed(self, *words: str) -> bool:
-        """Whether it is exit code 1 and one sentence on the other stream, with these words in it."""
+        """Whether the exit code is 1 and standard error is one message that contains these words."""
         assert self.code == 1 and self.out == "", self
         assert self.err.count("\n") == 1 and "Traceback" not in self.err and self.err.endswith(".\n"), self.err
         assert all(word in self.err for word in words), self.err
@@ -31,7 +31,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Place:
-    """A gallery of twelve pictures and a broken one, indexed with the bundled network. Nothing may change it."""
+    """A gallery of twelve pictures and a broken one, indexed with the bundled network; read-only."""
 
     gallery: Path
     index: Path
@@ -40,7 +40,7 @@ class Place:
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., subprocess.Popen]:
-    """The command line as a process of its own that has just begun."""
+    """Start the command line as a subprocess."""
 
     def started(*args: object) -> subprocess.Popen:
         command = [sys.executable, str(ROOT / "cli.py"), *map(str, args)]
@@ -61,8 +61,8 @@ def in_a_process(start) -> Callable[..., Result]:
 
 @pytest.fixture
 def boxfind(monkeypatch, capsys) -> Callable[..., Result]:
-    """The command line within this process."""
-    monkeypatch.setattr(jobs, "yield_to_others", lambda: None)  # it could not be taken back
+    """Run the command line in this process."""
+    monkeypatch.setattr(jobs, "yield_to_others", lambda: None)  # lowering the priority could not be undone
 
     def run(*args: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["cli.py", *map(str, args)])

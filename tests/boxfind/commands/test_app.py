@@ -1,4 +1,4 @@
-"""app: the page, from any folder, until Ctrl+C."""
+"""app: runs the page from any folder until Ctrl+C."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.browser.conftest import free_port
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The current folder, which a test may leave, and an environment that it may change."""
+    """A temporary working directory and an environment that is restored after the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", {**os.environ})
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
@@ -27,7 +27,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def started(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The words that Streamlit was started with, which is not started."""
+    """Record the Streamlit arguments instead of starting it."""
     calls: list[list[str]] = []
     monkeypatch.setattr(app, "run_streamlit", calls.append)
     return calls
@@ -35,7 +35,7 @@ def started(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The addresses that a browser was opened with."""
+    """Record the URLs that would be opened in a browser."""
     addresses: list[str] = []
     monkeypatch.setattr("webbrowser.open", addresses.append)
     return addresses
@@ -44,7 +44,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_it_says_where_the_page_is_and_starts_it_from_the_projects_folder(boxfind, started):
     port = free_port()
     said = boxfind("app", "--port", port)
-    assert (said.code, said.err) == (0, f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n")
+    assert (said.code, said.err) == (0, f"Boxfind is running at http://127.0.0.1:{port} (press Ctrl+C to stop).\n")
     assert started == [app.streamlit_arguments(port)] and Path.cwd() == PROJECT
     assert os.environ["BOXFIND_ADMIN"] == "local"
 
@@ -131,6 +131,6 @@ def test_the_page_answers_from_another_folder_and_ends_without_a_traceback(tmp_p
         code = process.wait(20)
     said = (tmp_path / "log").read_text()
     assert code == 0 and "Traceback" not in said, said
-    assert f"Boxfind is at http://127.0.0.1:{port} (Ctrl+C stops it)\n" in said
+    assert f"Boxfind is running at http://127.0.0.1:{port} (press Ctrl+C to stop).\n" in said
     assert "mail" not in said.casefold() and "http" not in said.replace(f"http://127.0.0.1:{port}", ""), said
     assert not home.exists(), "Streamlit keeps nothing in the home folder"

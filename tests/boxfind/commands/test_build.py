@@ -19,7 +19,7 @@ from index.storage.generation import current_folder, read_manifest
 
 @pytest.fixture
 def other(place, tmp_path: Path) -> Any:
-    """A copy of the gallery and the index that may be changed."""
+    """A writable copy of the gallery and the index."""
     shutil.copytree(place.gallery, tmp_path / "gallery")
     shutil.copytree(place.index, tmp_path / "index")
     return replace(place, gallery=tmp_path / "gallery", index=tmp_path / "index")
@@ -30,12 +30,10 @@ def test_build(place):
     counts = read_manifest(current_folder(place.index)).counts
     assert re.fullmatch(
         rf"Indexed 12 pictures \({counts.regions} regions\) with efficientnet-lite0, centre whitening, "
-        r"in \d+ s; skipped 1\.\n12 new or changed, 0 unchanged, 0 gone\.\n",
+        r"in \d+ s; skipped 1\.\n12 new or changed, 0 unchanged, 0 removed\.\n",
         place.said.out,
     )
-    assert (
-        12 * 9 < counts.regions < 12 * 20
-    )  # the whole, what stands out and two levels of the grid, but for what repeats
+    assert 12 * 9 < counts.regions < 12 * 20  # whole, proposals and two grid levels, without duplicates
     assert "Skipped broken :smile: [red].jpg: broken :smile: [red].jpg is empty (0 bytes).\n" in place.said.err
     assert counts.images == 12
 
@@ -45,12 +43,12 @@ def test_build_again_and_in_full(other, boxfind, draw):
     (other.gallery / "03.png").unlink()
     Pillow.fromarray(draw(90, 256, 192)).save(other.gallery / "04.png")
     Pillow.fromarray(draw(91, 256, 192)).save(other.gallery / "new.png")
-    assert boxfind(*build).out.endswith("\n2 new or changed, 10 unchanged, 1 gone.\n")
+    assert boxfind(*build).out.endswith("\n2 new or changed, 10 unchanged, 1 removed.\n")
     again = boxfind(*build)
-    assert again.code == 0 and again.out.endswith("\nNothing is new since the last build.\n")
+    assert again.code == 0 and again.out.endswith("\nThe index is already up to date.\n")
     before = current_folder(other.index)
     full = boxfind(*build, "--full")
-    assert full.out.endswith("\n0 new or changed, 12 unchanged, 0 gone.\n")
+    assert full.out.endswith("\n0 new or changed, 12 unchanged, 0 removed.\n")
     assert "All 13 pictures are read again: a full build was requested.\n" in full.err
     assert current_folder(other.index) != before
     assert boxfind("verify", "--index", other.index).code == 0

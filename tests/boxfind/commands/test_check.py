@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def test_verify(place, boxfind, build_index, gallery: Path):
-    assert boxfind("verify", "--index", place.index).out == "Nothing is wrong with this index.\n"
+    assert boxfind("verify", "--index", place.index).out == "No problems found.\n"
     generation = build_index(gallery)
     (generation / "vectors.npy").write_bytes(b"")
     assert boxfind("verify", "--index", generation.parent).failed("vectors.npy differs from what was written")
@@ -39,7 +39,7 @@ def test_why(boxfind, build_index, gallery: Path):
 
 
 def test_skipped(boxfind, build_index, gallery: Path, tmp_path: Path):
-    assert boxfind("skipped", "--index", build_index(gallery).parent).out == "No file was skipped.\n"
+    assert boxfind("skipped", "--index", build_index(gallery).parent).out == "No files were skipped.\n"
     for name in ("=cmd().jpg", "line\nbreak.jpg"):
         (gallery / name).touch()
     index = build_index(gallery).parent

@@ -1,4 +1,4 @@
-"""Every documented command and option is there, and wrong usage is exit code 2."""
+"""Every documented command and option exists, and wrong usage exits with code 2."""
 
 import re
 import shlex
@@ -103,7 +103,7 @@ def test_a_checkout_runs_without_being_installed(program):
 
 
 def test_the_door_opens_fast():
-    """What is heavy is imported by the command that needs it."""
+    """Heavy packages are imported only by the commands that need them."""
     heavy = ("numpy", "torch", "faiss", "pyarrow", "pandas", "scipy", "streamlit")
     script = f"import sys, boxfind.commands.main; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)

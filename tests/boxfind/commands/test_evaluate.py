@@ -1,4 +1,4 @@
-"""evaluate: the figures, in three forms."""
+"""evaluate: prints text or JSON and writes CSV."""
 
 import json
 from pathlib import Path

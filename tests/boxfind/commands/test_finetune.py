@@ -1,4 +1,4 @@
-"""finetune: a head from labelled pictures, and sentences where there can be none."""
+"""finetune: trains a head from labelled pictures, or explains why it cannot."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ OBJECTS = 8
 
 @pytest.fixture
 def gallery(tmp_path):
-    """Two pictures of each of eight objects, and one of nothing."""
+    """Two pictures of each of eight objects, and one unlabelled picture."""
     (tmp_path / "gallery").mkdir()
     for number in range(2 * OBJECTS):
         pixels = draw_picture(100 + number).copy()
@@ -25,7 +25,7 @@ def gallery(tmp_path):
 
 @pytest.fixture
 def finetune(gallery, tmp_path, boxfind, monkeypatch):
-    """The command on a table of these labels."""
+    """Run the command on a table of these labels."""
     use_tiny_network(monkeypatch)
     monkeypatch.setattr(training, "STEPS", 2)
 
@@ -43,8 +43,8 @@ ROWS = [f"{number:02d}.png,object {number // 2}" for number in range(2 * OBJECTS
 def test_a_head_and_its_figures(finetune, tmp_path):
     result = finetune(ROWS)
     assert result.code == 0, result.err
-    assert "6 labels" in result.out and "Of 17 pictures 16" in result.out
-    assert "Held out, 2 labels: object " in result.out and " -> " in result.out and "P@10" in result.out
+    assert "6 labels" in result.out and "16 of 17 pictures" in result.out
+    assert "Held out 2 labels: object " in result.out and " -> " in result.out and "P@10" in result.out
     head, facts = read_head(tmp_path / "head.safetensors")
     assert head.kind == "finetuned" and head.projection.shape[0] == CHANNELS and np.isfinite(head.projection).all()
     assert (facts.backbone, facts.pooling) == ("efficientnet-lite0", "gem")
@@ -55,5 +55,5 @@ def test_sentences(finetune, gallery, tmp_path):
     assert finetune(ROWS[:-1]).failed("one picture of object 7")
     assert finetune([*ROWS, "none.png,object 1"]).failed("line 18", "none.png")
     (gallery / "broken.png").write_bytes(b"no picture")
-    assert finetune([*ROWS, "broken.png,object 1"]).failed("broken.png", "cannot be read as a picture")
+    assert finetune([*ROWS, "broken.png,object 1"]).failed("broken.png", "is not a readable picture")
     assert not (tmp_path / "head.safetensors").exists()

@@ -10,7 +10,7 @@ from index.storage.generation import current_folder
 
 @pytest.fixture
 def two(build_index, gallery: Path) -> list[Path]:
-    """Two generations, the second with a picture less."""
+    """Two generations, the second with one picture fewer."""
     first = build_index(gallery)
     (gallery / "0.png").unlink()
     return [first, build_index(gallery)]
@@ -38,7 +38,7 @@ def test_rollback_and_forward_again(two, boxfind):
     index = two[0].parent
     result = boxfind("rollback", "--index", index)
     first, forward = result.out.splitlines()
-    assert (result.code, first) == (0, f"{two[0].name} is served now.") and current_folder(index) == two[0]
+    assert (result.code, first) == (0, f"Now serving {two[0].name}.") and current_folder(index) == two[0]
     words = forward.partition(": boxfind ")[2].split()
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
     assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("there are: ")
@@ -50,10 +50,10 @@ def test_rollback_and_forward_again(two, boxfind):
 def test_backup_and_restore(two, boxfind, tmp_path: Path):
     index, kept = two[0].parent, tmp_path / "kept.tar"
     result = boxfind("backup", "--index", index, "--out", kept)
-    assert result.code == 0 and result.out.startswith(f"{two[1].name} is in {kept} (")
+    assert result.code == 0 and result.out.startswith(f"Wrote {two[1].name} to {kept} (")
     assert boxfind("backup", "--index", index, "--out", kept).failed("already exists")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
-    assert result.code == 0 and result.out.endswith("and served now.\n")
+    assert result.code == 0 and result.out.endswith("it is now served.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
     assert boxfind("restore", kept, "--index", tmp_path / "other").failed(

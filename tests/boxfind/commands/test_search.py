@@ -1,4 +1,4 @@
-"""search: ten lines or JSON, and whatever is wrong with a query is one sentence."""
+"""search: prints ten lines or JSON; every query error is one message."""
 
 import json
 import os

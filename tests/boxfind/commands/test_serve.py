@@ -1,4 +1,4 @@
-"""serve: the API of one index, until it is told to stop."""
+"""serve: runs the API until it is stopped."""
 
 import subprocess
 import sys

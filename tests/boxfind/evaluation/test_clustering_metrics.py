@@ -1,4 +1,4 @@
-"""Purity and NMI are what scikit-learn says they are, and know perfect groups from useless ones."""
+"""Purity and NMI agree with scikit-learn, and separate perfect from useless groups."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tables of queries are read, or refused with the line and the column that is wrong."""
+"""Query tables are read, or rejected with the line and the column of the error."""
 
 import csv
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_byte_order_mark_other_columns_another_order_and_windows_line_ends(tab
 @pytest.mark.parametrize("column", ["query", "image", "x", "y", "w", "h"])
 def test_a_missing_column(table, column):
     names = [name for name in HEADER.strip().split(",") if name != column]
-    with pytest.raises(BadTable, match=rf"has no column {column}; it needs query,image,x,y,w,h\."):
+    with pytest.raises(BadTable, match=rf"has no column {column}; it needs the columns query,image,x,y,w,h\."):
         read_queries(table(",".join(names) + "\n1,2,3,4,5\n"), Path())
 
 
@@ -66,7 +66,7 @@ def test_a_line_is_counted_in_the_file_not_in_rows(table):
 
 
 def test_two_queries_of_one_name(table):
-    with pytest.raises(BadTable, match="two queries have the same name"):
+    with pytest.raises(BadTable, match="two queries of the same name"):
         read_queries(table(HEADER + "a,a.jpg,1,2,3,4\na,b.jpg,1,2,3,4\n"), Path())
 
 
@@ -116,8 +116,8 @@ def test_places_of_the_object(table):
         ("1,2,3,", "must be numbers"),
         ("1,,3,4", "must be numbers"),
         ("1,2,3,tall", "must be numbers"),
-        ("1,2,0,4", "w and h must be more than 0"),
-        ("1,2,4,-1", "w and h must be more than 0"),
+        ("1,2,0,4", "w and h must be greater than 0"),
+        ("1,2,4,-1", "w and h must be greater than 0"),
     ],
 )
 def test_a_bad_place_is_named_by_its_line(table, row, says):
@@ -177,7 +177,7 @@ def test_a_folder_that_says_more(folder):
 
 def test_a_folder_with_a_query_that_has_no_labels(folder):
     (folder / "relevant.csv").write_text("query,image\nmug-1,1.jpg\n")
-    with pytest.raises(BadTable, match=r"relevant\.csv of .* says nothing about the query cup-2\."):
+    with pytest.raises(BadTable, match=r"relevant\.csv has no row for the query cup-2; add one\."):
         read_csv_folder(folder)
 
 

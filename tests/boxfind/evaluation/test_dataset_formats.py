@@ -1,4 +1,4 @@
-"""What lies in a folder says what kind of data set it is."""
+"""The data set format is detected from the content of the folder."""
 
 from pathlib import Path
 
@@ -24,18 +24,18 @@ def test_found_out(tmp_path: Path, names, layout):
     for name in names:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     assert layout_of(tmp_path) == layout
-    with pytest.raises(BadTable):  # all are empty: the reader of that kind says so
+    with pytest.raises(BadTable):  # raised by the reader of the format, since all files are empty
         read_dataset(tmp_path)
 
 
 def test_no_data_set(tmp_path: Path):
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(BadTable, match=r"is no data set: it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
+    with pytest.raises(BadTable, match=r"is not a data set; it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
         read_dataset(tmp_path)
     for layout in (None, *READERS):
         for folder in (tmp_path / "a.jpg", tmp_path / "gone"):
-            with pytest.raises(BadTable, match="There is no data set folder"):
+            with pytest.raises(BadTable, match=r"The data set folder .* does not exist"):
                 read_dataset(folder, layout)
 
 
@@ -44,7 +44,7 @@ def test_a_format_by_name(tmp_path: Path):
     for name in "ab":
         (tmp_path / "queries" / f"{name}.jpg").touch()
     assert len(read_dataset(tmp_path, "folders").queries) == 2
-    with pytest.raises(BadTable, match="it has 0"):
+    with pytest.raises(BadTable, match="found 0"):
         read_dataset(tmp_path, "revisited")
     with pytest.raises(UnknownName, match="no data set format called 'cvs'; choose from: csv, folders, revisited"):
         read_dataset(tmp_path, "cvs")

@@ -1,4 +1,4 @@
-"""Saved searches become a data set folder that the command line measures an index with."""
+"""Saved searches are exported as a data set folder that `boxfind evaluate` reads."""
 
 import io
 import zipfile
@@ -30,7 +30,7 @@ KEY = "b" * 64
 
 @pytest.fixture
 def jpeg(draw):
-    """The kept picture of any search."""
+    """A stored query picture for any search."""
     data = thumbnail(draw(3), quality=95)
     return lambda key: data
 
@@ -75,8 +75,10 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
 
     assert {row.object: row.quality["all"] for row in found.rows} == {n: one.quality for n, one in shown.items()}
     assert [row.query for row in found.rows] == ["red-mug", "own"]
-    assert 0 < shown["own"].quality.average_precision <= 0.5  # one of two: itself does not count, and one is gone
-    assert remarks(found) == ["1 relevant picture is not in the index, and counted as not found."]
+    assert (
+        0 < shown["own"].quality.average_precision <= 0.5
+    )  # one of two: the query picture is ignored, and one is missing
+    assert remarks(found) == ["1 relevant picture is not in the index and counted as not found."]
 
 
 def test_boxes_pictures_and_names_are_what_was_saved(tmp_path, jpeg):

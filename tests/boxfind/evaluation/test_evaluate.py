@@ -1,4 +1,4 @@
-"""Many queries are answered in order, and measured against what is right."""
+"""Queries are answered in order and rated against the labels."""
 
 import csv
 from dataclasses import replace
@@ -23,7 +23,7 @@ PERFECT = Quality(1, 1, 1, 1, 1, 1)
 
 @pytest.fixture
 def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
-    """One that serves the drawn gallery through the stand-in for the network."""
+    """An engine that serves the drawn gallery with a stub network."""
     index_dir = build_index(gallery).parent
     use_tiny_network(monkeypatch)
     return Engine(Settings.load(gallery=gallery, index=index_dir))
@@ -31,7 +31,7 @@ def engine(gallery: Path, build_index, tiny_embedder, monkeypatch) -> Engine:
 
 @pytest.fixture
 def dataset(gallery: Path, tmp_path: Path, draw) -> Path:
-    """Three queries whose answers are the pictures they were copied from; of q1 most are ignored."""
+    """Three queries that are copies of their relevant images; q1 ignores most images."""
     folder = tmp_path / "dataset"
     (folder / "queries").mkdir(parents=True)
     for number in range(3):
@@ -44,7 +44,7 @@ def dataset(gallery: Path, tmp_path: Path, draw) -> Path:
 
 @pytest.fixture
 def measure(engine, dataset):
-    """Reads the data set as it is now, and measures."""
+    """Read and evaluate the data set in its current state."""
     return lambda: evaluate(engine, engine.gallery(), read_csv_folder(dataset), "fast", quiet)
 
 
@@ -103,12 +103,12 @@ def test_what_is_ignored_counts_when_it_is_not(dataset, measure):
     (dataset / "ignore.csv").unlink()
     assert measure().quality == with_header_only
     assert 2 / 3 < with_header_only.average_precision < 1
-    assert with_header_only.precision_at_10 == 1  # all eight pictures stand in the first ten
+    assert with_header_only.precision_at_10 == 1  # all eight pictures are in the top ten
 
 
 def test_a_query_that_cannot_be_answered_is_named_and_not_counted_as_a_miss(dataset, measure):
     (dataset / "queries" / "2.png").unlink()
-    with pytest.raises(BadTable, match="1 of 3 queries cannot be answered; the first is q2: "):
+    with pytest.raises(BadTable, match="1 of 3 queries failed; the first is q2: "):
         measure()
 
 
@@ -121,7 +121,7 @@ def test_relevant_pictures_that_are_not_in_the_index_are_missed_and_told(dataset
     assert found.quality.average_precision == pytest.approx((0.5 + 1 + 0.5) / 3)
     write(dataset / "relevant.csv", "query,image", "q0,x.png", "q1,y.png", "q2,z.png")
     with pytest.raises(
-        BadTable, match=r"No relevant picture of dataset is in the index, x\.png for one; .* over .*gallery"
+        BadTable, match=r"No relevant picture of dataset is in the index, for example x\.png; use an index of .*gallery"
     ):
         measure()
 
@@ -148,7 +148,7 @@ def test_localisation_is_the_overlap_with_the_best_true_box(dataset, measure):
     write(
         dataset / "relevant.csv",
         "query,image,x,y,w,h",
-        *("q0,0.png,0,0,128,96", "q0,0.png,0,0,5,5"),  # found in full; of two boxes the better counts
+        *("q0,0.png,0,0,128,96", "q0,0.png,0,0,5,5"),  # IoU 1: the better of two boxes counts
         *("q1,below/6.png,,,,", "q2,2.png,0,0,64,96"),
     )
     found = measure()
@@ -179,7 +179,7 @@ def test_several_sets_of_labels_and_the_published_protocol(engine, dataset):
 
 
 def test_a_folder_for_each_object(build_index, tiny_embedder, monkeypatch, draw, tmp_path):
-    """Two pictures alike of each of three objects find each other, never themselves."""
+    """Two similar pictures of each of three objects find each other, never themselves."""
     for seed, name in enumerate(["cup", "hat", "mug"]):
         (tmp_path / "objects" / name).mkdir(parents=True)
         for number in range(2):

@@ -1,4 +1,4 @@
-"""The measures give what one gets by hand, by the definitions written out plainly, and by scikit-learn."""
+"""Metrics agree with hand-computed values, plain definitions and scikit-learn."""
 
 from dataclasses import astuple
 
@@ -34,7 +34,7 @@ raters = pytest.mark.parametrize("rater", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_places():
     assert places(list("xaybz"), {"a", "b", "c"}) == [2, 4]
     assert places(list("xaybz"), {"a", "b"}, {"x", "z"}) == [1, 3]
-    assert places(list("aabxb"), {"a", "b"}) == [1, 2]  # an image counts once, at its first place
+    assert places(list("aabxb"), {"a", "b"}) == [1, 2]  # an image counts once, at its first position
     assert places(list("ab"), {"a"}, {"a"}) == []
     assert places([], {"a"}) == []
 
@@ -46,7 +46,7 @@ def test_places():
         ([2], 1, 1 / 2, (0 + 1 / 2) / 2),
         ([1, 3], 2, (1 + 2 / 3) / 2, (1 + (1 / 2 + 2 / 3) / 2) / 2),
         ([1, 2, 3], 3, 1, 1),
-        ([1], 2, 1 / 2, 1 / 2),  # what is never found adds nothing
+        ([1], 2, 1 / 2, 1 / 2),  # a missed image contributes 0
         ([4, 5], 4, (1 / 4 + 2 / 5) / 4, ((0 + 1 / 4) / 2 + (1 / 4 + 2 / 5) / 2) / 4),
         ([], 3, 0, 0),
     ],

@@ -1,4 +1,4 @@
-"""A sub-folder of pictures for each object is a data set."""
+"""A folder with one subfolder of pictures per object is a data set."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from retrieval.errors import BadTable, GalleryProblem
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Five cups, two mugs, one hat, and a picture of nothing in particular."""
+    """Five cups, two mugs, one hat, and a picture outside any subfolder."""
     names = [*(f"cup/{n}.jpg" for n in range(5)), "mug/a.png", "mug/deeper/b.png", "hat/only.jpg", "loose.jpg"]
     for name in names:
         path = tmp_path / "objects" / name
@@ -50,7 +50,7 @@ def test_queries_an_object(folder, count, queries):
 
 
 def test_nothing_to_ask(folder, tmp_path):
-    with pytest.raises(BadTable, match="has no sub-folder with two pictures of one object"):
+    with pytest.raises(BadTable, match="has no subfolder with two pictures; "):
         read_object_folders(folder / "cup")
     with pytest.raises(GalleryProblem, match="gone"):
         read_object_folders(tmp_path / "gone")

@@ -1,4 +1,4 @@
-"""A folder of pictures and their boxes: what is a query, and that everything else is told and costs only itself."""
+"""Query folders: valid queries are read, and every invalid file or line is reported without affecting the others."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from retrieval.types import Box
 
 @pytest.fixture
 def folder(tmp_path: Path):
-    """Makes a folder of files with those contents; a picture is not opened here."""
+    """Make a folder of files with the given contents; pictures are never opened."""
 
     def made(**files: str | bytes) -> Path:
         for name, content in files.items():
@@ -76,8 +76,8 @@ def test_two_queries_of_one_name_are_told(folder):
     )
     assert [query.name for query in queries] == ["cup", "pen-1", "pen-2"]
     assert problems == [
-        "cup.png: cup.jpg has a query of the same name; rename one of the two.",
-        "pen.png: pen-1.jpg has a query of the same name; rename one of the two.",
+        "cup.png: cup.jpg has a query of the same name; rename one of them.",
+        "pen.png: pen-1.jpg has a query of the same name; rename one of them.",
     ]
 
 
@@ -95,7 +95,7 @@ def test_a_text_that_is_a_pipe_is_not_waited_for(folder):
 
 
 def test_a_folder_without_pictures_is_refused(folder, tmp_path: Path):
-    with pytest.raises(BadTable, match="holds no pictures"):
+    with pytest.raises(BadTable, match="contains no pictures"):
         read_query_folder(folder(cup_txt="1 2 3 4"))
     with pytest.raises(BadTable, match="cannot be opened"):
         read_query_folder(tmp_path / "gone")

@@ -1,4 +1,4 @@
-"""Marks on saved searches are the truth that rankings are rated by, and no part of the question."""
+"""Marks of saved searches are the ground truth for rating and are removed from the query."""
 
 from dataclasses import fields
 
@@ -71,12 +71,12 @@ def test_one_that_is_not_found_adds_nothing():
 def test_the_picture_searched_with_takes_no_place_and_is_not_found_either():
     found = rating(search(own=("00.jpg", "01.jpg"), positives=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
     assert found.quality.average_precision == 1 and found.positives == 2
-    assert found.unmarked == 8  # of ten that were not searched with
+    assert found.unmarked == 8  # of ten pictures that are not query pictures
 
 
 def test_only_what_nobody_marked_is_unmarked():
     found = rating(search(negatives=tuple(IMAGES[5:9])), IMAGES)
-    assert found.unmarked == 3  # 03, 04 and 09; 20 more stand below the first ten
+    assert found.unmarked == 3  # 03, 04 and 09; 20 more rank below the first ten
     assert rating(search(), IMAGES[:4]).unmarked == 1
 
 
@@ -86,7 +86,7 @@ def test_only_what_nobody_marked_is_unmarked():
         ({"examples": ()}, "no box"),
         ({"positives": ()}, "No result is marked as right"),
         ({"positives": (), "negatives": ("01.jpg",)}, "No result is marked as right"),
-        ({"positives": ("05.jpg",), "own": ("05.jpg",)}, "Only the picture searched with"),
+        ({"positives": ("05.jpg",), "own": ("05.jpg",)}, "Only the query picture itself"),
         ({}, ""),
     ],
 )
@@ -164,7 +164,7 @@ def test_rankings_are_compared_search_by_search_whatever_the_order():
 
 
 def test_a_paired_interval_does_not_see_how_hard_the_searches_are():
-    """A ranking that is always better by the same is better for certain, however much searches differ."""
+    """A ranking that is better by a constant is significantly better, however much the searches vary."""
     aps = [0.1, 0.9, 0.3, 0.7, 0.5, 0.2]
     found = compare([rated(str(ap), ap + 0.05) for ap in aps], [rated(str(ap), ap) for ap in aps])
     assert found.mean.bounds == pytest.approx((0.05, 0.05))

@@ -1,4 +1,4 @@
-"""The same figures as text, as JSON and as CSV."""
+"""Text, JSON and CSV reports show the same figures."""
 
 import csv
 import json
@@ -43,9 +43,9 @@ def rows_of(path: Path) -> list[list[str]]:
 def test_remarks():
     assert report.remarks(ONE) == []
     assert report.remarks(replace(ONE, absent=1)) == [
-        "1 relevant picture is not in the index, and counted as not found."
+        "1 relevant picture is not in the index and counted as not found."
     ]
-    assert report.remarks(TWO) == ["3 relevant pictures are not in the index, and counted as not found."]
+    assert report.remarks(TWO) == ["3 relevant pictures are not in the index and counted as not found."]
 
 
 def test_json():

@@ -1,4 +1,4 @@
-"""Revisited Oxford and Paris are read as published, with what is junk at each difficulty; nothing in them is run."""
+"""Revisited Oxford and Paris are read as published, with the junk of each difficulty; no code in a pickle runs."""
 
 import os
 import pickle
@@ -22,7 +22,7 @@ ENTRIES = [
 
 
 def as_arrays(entry: dict) -> dict:
-    """The same with NumPy arrays; an empty one has the type that NumPy gives it."""
+    """Convert lists to NumPy arrays; an empty array has NumPy's default type."""
     return {part: np.array(values) for part, values in entry.items()}
 
 
@@ -39,7 +39,7 @@ def as_rows(entry: dict) -> dict:
 
 @pytest.fixture
 def folder(tmp_path: Path):
-    """Writes a ground truth into tmp_path/roxford; keyword arguments change it."""
+    """Write a ground truth to tmp_path/roxford; keyword arguments override its parts."""
     folder = tmp_path / "roxford"
     (folder / "jpg").mkdir(parents=True)
 
@@ -123,18 +123,18 @@ def test_an_attack_is_one_sentence_and_does_not_run(folder, tmp_path, protocol):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"imlist": None}, "its imlist must be a list of str"),
-        ({"imlist": [*NAMES, 7]}, "its imlist must be a list of str"),
-        ({"qimlist": ("a", "b", "c")}, "its qimlist must be a list of str"),
-        ({"gnd": [1, 2, 3]}, "its gnd must be a list of dict"),
-        ({"gnd": ENTRIES[:2]}, "one entry of gnd for each name"),
-        ({"qimlist": [QUERIES[0]] * 3}, "one entry of gnd for each name"),
-        ({"imlist": [*NAMES[:5], "../../secret"]}, "../../secret is not the name of a picture"),
-        ({"qimlist": [*QUERIES[:2], "/etc/passwd"]}, "/etc/passwd is not the name of a picture"),
+        ({"imlist": None}, "imlist must be a list of str"),
+        ({"imlist": [*NAMES, 7]}, "imlist must be a list of str"),
+        ({"qimlist": ("a", "b", "c")}, "qimlist must be a list of str"),
+        ({"gnd": [1, 2, 3]}, "gnd must be a list of dict"),
+        ({"gnd": ENTRIES[:2]}, "gnd must have one entry for each name"),
+        ({"qimlist": [QUERIES[0]] * 3}, "gnd must have one entry for each name"),
+        ({"imlist": [*NAMES[:5], "../../secret"]}, "../../secret is not a plain picture name"),
+        ({"qimlist": [*QUERIES[:2], "/etc/passwd"]}, "/etc/passwd is not a plain picture name"),
     ],
 )
 def test_no_ground_truth(folder, changes, says):
-    with pytest.raises(BadTable, match=rf"^\S+gnd_roxford5k\.pkl is no ground truth: .*{says}"):
+    with pytest.raises(BadTable, match=rf"^\S+gnd_roxford5k\.pkl is not a valid ground truth: .*{says}"):
         read_revisited(folder(**changes))
 
 
@@ -169,7 +169,7 @@ def test_another_pickle(folder):
 def test_no_ground_truth_file_or_two(folder):
     place = folder()
     (place / "gnd_rparis6k.pkl").touch()
-    with pytest.raises(BadTable, match=r"must have one ground truth file gnd_….pkl; it has 2\."):
+    with pytest.raises(BadTable, match=r"must contain exactly one ground truth file gnd_….pkl; found 2\."):
         read_revisited(place)
     for file in place.glob("gnd_*"):
         file.unlink()

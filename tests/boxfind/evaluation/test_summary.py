@@ -1,4 +1,4 @@
-"""The hardest queries and the weakest objects come first, and a half of the objects is the same every time."""
+"""Hardest queries and weakest objects come first; the half of the objects is deterministic."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_queries():
 
 
 def test_the_half_does_not_change():
-    """What was tuned on one half is only honest on the other as long as these stay apart."""
+    """Tuning on one half and reporting the other is only valid if the halves are disjoint."""
     assert half("abcdefgh") == {"b", "c", "e", "f"}
 
 

@@ -1,4 +1,4 @@
-"""An answer on a small gallery whose names are as bad as a disk allows, and one whose ids no disk would take."""
+"""Search results with hostile names: a real gallery with unusual file names, and a stub with impossible ids."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +35,7 @@ FOLDER = "private pictures"
 
 @pytest.fixture(scope="session")
 def indexed(tmp_path_factory: pytest.TempPathFactory, pool: DecoderPool) -> Path:
-    """The folder of a generation; its gallery's JPEGs say where they were taken. Not to be changed."""
+    """A generation folder whose gallery JPEGs have GPS metadata; read-only."""
     root = tmp_path_factory.mktemp("secret-place")
     for number, name in enumerate(NAMES):
         path = root / FOLDER / name
@@ -50,7 +50,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, pool: DecoderPool) -> Path
 
 @pytest.fixture(scope="session")
 def answer(indexed: Path) -> SearchResult:
-    """All six pictures, asked for with a part of the first; one hit has a second and a third place."""
+    """All six pictures as hits for a box on the first; one hit has two further regions."""
     gallery = open_gallery(indexed)
     image, box = draw_picture(0, *SIZE), Box(100, 80, 400, 420)
     hits = search(TINY_EMBEDDER.query(image, box, gallery.whitening), gallery, "best", 0)
@@ -61,7 +61,7 @@ def answer(indexed: Path) -> SearchResult:
 
 @pytest.fixture(scope="session")
 def odd_answer(answer: SearchResult) -> Callable[[str, str], SearchResult]:
-    """Makes an answer with one hit from a title and an id; the gallery stands in for one that has such a picture."""
+    """Make a result with one hit from a title and an id, on a stub gallery."""
     picture = draw_picture(3, 64, 48)
     region = Region(Box(3, 4, 50, 40), "grid")
 

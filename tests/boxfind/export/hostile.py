@@ -1,4 +1,4 @@
-"""Titles and ids that somebody may have made up to do harm."""
+"""Malicious titles and ids."""
 
 from hypothesis import strategies as st
 

@@ -1,4 +1,4 @@
-"""The laws of a COCO file: numbers are unique and lead somewhere, boxes lie in their pictures."""
+"""COCO invariants: ids are unique, references resolve, and boxes are inside their images."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Each crop holds the pixels that matched, and nothing but pixels."""
+"""Crops contain the matched pixels and no metadata."""
 
 import hashlib
 import io
@@ -32,7 +32,7 @@ def opened(answer: SearchResult) -> dict[str, bytes]:
 
 
 def moved(answer: SearchResult, tmp_path: Path) -> SearchResult:
-    """The same answer with a copy of the gallery folder that a test may change."""
+    """The same result with a writable copy of the gallery folder."""
     folder = shutil.copytree(answer.gallery.manifest.gallery, tmp_path / FOLDER)
     manifest = answer.gallery.manifest.model_copy(update={"gallery": str(folder)})
     return replace(answer, gallery=replace(answer.gallery, manifest=manifest))
@@ -89,7 +89,7 @@ def test_what_has_changed_or_gone_comes_from_the_preview_and_is_noted(answer: Se
     before, files = opened(answer), opened(changed)
     notes = files["notes.txt"].decode("utf-8-sig")
     assert len(notes.splitlines()) == 3 and str(tmp_path) not in notes
-    assert "plain.jpg is not in the gallery folder any more." in notes and "has changed since it was indexed." in notes
+    assert "plain.jpg is no longer in the gallery folder." in notes and "has changed since it was indexed." in notes
     for name, hit in zip(before, answer.hits, strict=False):
         if hit.image in NAMES[:3]:
             assert name in notes

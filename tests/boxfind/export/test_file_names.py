@@ -1,4 +1,4 @@
-"""A file name that no system refuses and that leads nowhere else."""
+"""File names are valid on all systems and cannot traverse folders."""
 
 import unicodedata
 

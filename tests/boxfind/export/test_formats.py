@@ -1,4 +1,4 @@
-"""The table of formats: each writes what its suffix promises, from any answer."""
+"""Every export format writes a valid file of its type for any result."""
 
 import json
 from dataclasses import replace

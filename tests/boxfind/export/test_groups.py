@@ -1,4 +1,4 @@
-"""The table of groups says what the groups are, and nothing in it is a formula."""
+"""The group table lists all members and contains no formulas."""
 
 import csv
 import io

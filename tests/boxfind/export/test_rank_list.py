@@ -1,4 +1,4 @@
-"""A rank list is a line for each query, and whatever things are called, they read back."""
+"""A rank list has one line per query, and any name can be read back."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def found(*images: str) -> list[Hit]:
 
 
 def read(text: str) -> list[tuple[str, list[str]]]:
-    """As the first lines of rank_list.py tell another program to."""
+    """Parse a rank list by the format described in rank_list.py."""
     lines = [LINE.fullmatch(line) for line in text.split("\n")[:-1]]
     assert all(lines) and text.encode("utf-8").endswith(b"\n")
     return [

@@ -1,4 +1,4 @@
-"""The sheet shows the query with its box and ten pictures with theirs, whatever things are called."""
+"""The sheet shows the boxed query and ten boxed matches, with any names."""
 
 import io
 from dataclasses import replace
@@ -17,14 +17,14 @@ from tests.boxfind.export.hostile import HOSTILE
 
 
 def sheet(answer: SearchResult) -> np.ndarray:
-    """Its pixels, (H, W, 3)."""
+    """Decode the sheet to pixels, (H, W, 3)."""
     with Pillow.open(io.BytesIO(result_sheet(answer))) as picture:
         assert picture.format == "JPEG" and picture.width == WIDTH and not picture.getexif()
         return np.asarray(picture.convert("RGB"))
 
 
 def outline(part: np.ndarray) -> tuple[int, int, int, int]:
-    """The box x0, y0, x1, y1 round what has the colour of outlines."""
+    """Return the bounding box x0, y0, x1, y1 of all pixels in the outline colour."""
     near = np.abs(part.astype(int) - ImageColor.getrgb(OUTLINE)).max(axis=2) < 30
     rows, columns = np.nonzero(near)
     return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
@@ -32,7 +32,7 @@ def outline(part: np.ndarray) -> tuple[int, int, int, int]:
 
 @pytest.fixture
 def grey(answer: SearchResult) -> SearchResult:
-    """The same answer with a query and previews in which nothing but an outline has a colour."""
+    """The same result with a grey query and grey previews, so that only outlines are coloured."""
     return replace(answer, query=np.full((600, 800, 3), 90, np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""The table and the JSON say what the hits say, compute nothing, and tell nothing of this machine."""
+"""CSV and JSON contain the hits, no formulas and no local paths."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Tables of labels: what is read, what is refused, and what is held out."""
+"""Label tables: reading, validation and the held-out split."""
 
 import pytest
 
@@ -29,14 +29,14 @@ def test_labels_with_and_without_boxes(tmp_path):
     [
         (ROWS[:21], "7 labels, too few"),
         (ROWS[:22], "only one picture of h"),
-        ([*ROWS, "z9.png,a"], "line 26: there is no picture z9.png"),
+        ([*ROWS, "z9.png,a"], "line 26: z9.png is not in the gallery"),
         ([*ROWS, ",a"], "line 26: image and label"),
         ([*ROWS, "a0.png,"], "line 26: image and label"),
-        ([*ROWS, "a0.png,a"], "line 26: a0.png has that label already"),
+        ([*ROWS, "a0.png,a"], "line 26: a0.png already has this label"),
         ([*ROWS, "b0.png,a,1,2,wide,4"], "line 26: x, y, w and h must be numbers"),
         ([*ROWS, "b0.png,a,1,2,3"], "line 26: x, y, w and h must be numbers"),
         ([*ROWS, "b0.png,a,1,2,nan,4"], "line 26: x, y, w and h must be numbers"),
-        ([*ROWS, "b0.png,a,1,2,0,4"], "line 26: w and h must be more than 0"),
+        ([*ROWS, "b0.png,a,1,2,0,4"], "line 26: w and h must be greater than 0"),
     ],
 )
 def test_bad_labels_get_a_sentence(tmp_path, rows, words):

@@ -1,4 +1,4 @@
-"""What a head learns from vectors in which objects can be told apart as soon as the noise is turned down."""
+"""A head learns to suppress noise channels in synthetic vectors."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def silent(*_: object) -> None:
 
 @pytest.fixture(scope="module")
 def raw() -> RawRegions:
-    """Region 1 of each picture shows its object in the first half of the channels, and noise in the second."""
+    """Region 1 of each picture has its object in the first half of the channels, and noise in the second."""
     rng = np.random.default_rng(0)
     objects = np.repeat(rng.normal(size=(OBJECTS, CHANNELS // 2)), PICTURES, axis=0)
     vectors = rng.normal(size=(OBJECTS * PICTURES, REGIONS, CHANNELS))
@@ -58,7 +58,7 @@ def test_only_the_labels_that_are_not_held_out_decide(raw, labelled, monkeypatch
     split = split_labels([row.label for row in labelled])
 
     def learned(changed):
-        """The head when pictures of these labels are given the first of them."""
+        """Train the head with the pictures of these labels relabelled as the first of them."""
         rows = [Labelled(row.image, changed[0] if row.label in changed else row.label, None) for row in labelled]
         return learn_and_measure(raw, rows, split, START, silent)[0].projection
 

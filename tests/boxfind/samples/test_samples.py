@@ -1,4 +1,4 @@
-"""The sample gallery is complete, its boxes are true, and it is drawn once and always the same."""
+"""The sample gallery is complete, has correct boxes, and is generated once and deterministically."""
 
 import csv
 import json
@@ -40,7 +40,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[st
 
 @pytest.fixture
 def only_three(monkeypatch: pytest.MonkeyPatch, cutouts: dict[str, Cutout]) -> None:
-    """Two gallery pictures and a query are quickly drawn anew."""
+    """Reduce the samples to two gallery pictures and a query, for speed."""
     few = (SAMPLES[0], SAMPLES[1], next(sample for sample in SAMPLES if sample.is_query))
     monkeypatch.setattr(draw, "SAMPLES", few)
     monkeypatch.setattr(draw, "OBJECTS", {name: lambda name=name: cutouts[name] for name in OBJECTS})
@@ -81,7 +81,7 @@ def test_every_box_lies_inside_its_picture(drawn):
 
 @pytest.mark.parametrize("name", OBJECTS)
 def test_the_box_is_where_the_object_is_seen(name, cutouts):
-    """Only the object's own pixels change when its colours are inverted: they must fill the box to its edges."""
+    """Inverting the object's colours changes only its own pixels, which must extend to the edges of the box."""
     rng = np.random.default_rng(list(OBJECTS).index(name))
     cutout = cutouts[name]
     inverted = cutout.copy()
@@ -170,12 +170,12 @@ def test_drawing_that_was_broken_off_leaves_nothing_and_is_begun_anew(tmp_path, 
 
 def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, only_three):
     (tmp_path / "data").write_text("a file, not a folder")
-    with pytest.raises(GalleryProblem, match=r"cannot be drawn in .*BOXFIND_DATA"):
+    with pytest.raises(GalleryProblem, match=r"cannot be created in .*BOXFIND_DATA"):
         draw_samples(tmp_path / "data" / "sample", silent)
 
 
 def test_a_homography_moves_its_four_points():
-    origin = np.array([(0, 0), (9, 1), (7, 9), (-1, 6)], float)  # no parallelogram: it takes a real perspective
+    origin = np.array([(0, 0), (9, 1), (7, 9), (-1, 6)], float)  # not a parallelogram, so the map is not affine
     target = np.array([(0, 0), (5, 0), (5, 4), (0, 4)], float)
     a, b, c, d, e, f, g, h = homography(origin, target)
     x, y = origin.T

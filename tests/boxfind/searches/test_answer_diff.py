@@ -1,4 +1,4 @@
-"""What is new in an answer is what was not in it before."""
+"""The diff of two answers lists new and missing hits."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the file of saved searches, it is said in a sentence, and nothing is lost that could be kept."""
+"""Every failure of the saved searches file gives a clear message and loses no recoverable data."""
 
 import hashlib
 import os
@@ -63,7 +63,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def book(file: Path, monkeypatch: pytest.MonkeyPatch) -> SavedSearches:
-    """With one search in it, and little patience."""
+    """A database with one search and a short lock timeout."""
     made = SavedSearches(file)
     made.save(saved("a"), {})
     monkeypatch.setattr(database, "LOCK_TIMEOUT", 0.1)
@@ -79,7 +79,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(book: SavedSearches, what: str) -> str:
-    """Every way of writing is refused with the same kind of sentence."""
+    """Check that every write operation fails with the same message."""
     sentences = set()
     changes = (
         lambda: book.save(saved("b"), {}),
@@ -98,7 +98,7 @@ def refused(book: SavedSearches, what: str) -> str:
 
 @pytest.fixture
 def busy(book: SavedSearches, file: Path) -> Iterator[sqlite3.Connection]:
-    """Another program in the middle of writing."""
+    """Another process in the middle of a write."""
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         other.execute("UPDATE searches SET name = 'c'")
@@ -166,7 +166,7 @@ def spoil_all(file: Path) -> None:
 
 def spoil_pages(file: Path) -> None:
     data = bytearray(file.read_bytes())
-    data[100:] = b"\xa5" * (len(data) - 100)  # all but the header
+    data[100:] = b"\xa5" * (len(data) - 100)  # keep only the header
     file.write_bytes(data)
 
 
@@ -214,7 +214,7 @@ def test_r51_a_damaged_file_that_many_find_is_put_aside_once(book: SavedSearches
 
 
 def test_r51_the_log_of_a_damaged_file_goes_with_it(book: SavedSearches, file: Path):
-    with closing(sqlite3.connect(file)) as other:  # as long as it is open, the log stays
+    with closing(sqlite3.connect(file)) as other:  # an open connection keeps the write-ahead log
         other.execute("UPDATE searches SET generation = 'gen-2'")
         other.commit()
         log = Path(f"{file}-wal").read_bytes()
@@ -257,14 +257,14 @@ def test_r51_a_folder_that_is_a_file(tmp_path: Path):
     for file in (tmp_path / "data" / "searches.sqlite", tmp_path / "data" / "below" / "searches.sqlite"):
         book = SavedSearches(file)
         assert book.names() == []
-        with pytest.raises(SavedSearchesProblem, match="Nothing can be saved in"):
+        with pytest.raises(SavedSearchesProblem, match="Searches cannot be saved in"):
             book.save(saved("a"), {})
 
 
 def test_r51_a_file_that_is_a_folder(tmp_path: Path):
     book = SavedSearches(tmp_path)
     for use in (book.names, lambda: book.save(saved("a"), {})):
-        with pytest.raises(SavedSearchesProblem, match=r"cannot be (opened or written|used, because its disk)"):
+        with pytest.raises(SavedSearchesProblem, match=r"cannot be (opened or written|used because the disk)"):
             use()
     assert contents(tmp_path) == {}
 
@@ -274,13 +274,13 @@ def test_r51_a_full_disk_keeps_what_is_there(book: SavedSearches, file: Path, mo
 
     def connect_on_full_disk(*arguments, **options) -> sqlite3.Connection:
         connection = connect(*arguments, **options)
-        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes it for the number of pages there are
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite raises it to the current page count
         return connection
 
     before = file.read_bytes()
     monkeypatch.setattr(sqlite3, "connect", connect_on_full_disk)
     picture = bytes(100_000)
-    with pytest.raises(SavedSearchesProblem, match="disk is full or does not work; make room"):
+    with pytest.raises(SavedSearchesProblem, match="disk is full or failing; free some space"):
         book.save(saved("a"), keyed(picture))
     assert book.all() == [saved("a")] and file.read_bytes() == before
     monkeypatch.undo()

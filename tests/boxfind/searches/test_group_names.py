@@ -1,4 +1,4 @@
-"""Names of groups stay with what they were given to, whatever becomes of the index."""
+"""Group names stay with their groups when the index changes."""
 
 import sqlite3
 from contextlib import closing
@@ -64,7 +64,7 @@ def test_names_that_cannot_be_shown_are_refused(file: Path, name: str) -> None:
 def test_no_more_names_than_can_be_kept_and_the_old_one_stays(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_LABELS", 1)
     GroupNames(file).give("cups", CUPS)
-    with pytest.raises(SavedSearchesProblem, match="take one away"):
+    with pytest.raises(SavedSearchesProblem, match="remove one first"):
         GroupNames(file).give("hats", CUPS)
     (label,) = GroupNames(file).all()
     GroupNames(file).give("mugs", CUPS, label.key)

@@ -139,7 +139,7 @@ def test_r25_a_hostile_link_is_refused_in_one_sentence(params):
     with pytest.raises(BadLink) as refused:
         from_params(params)
     sentence = str(refused.value)
-    assert sentence.startswith("This link does not lead to a search: ") and sentence.endswith("start a new one.")
+    assert sentence.startswith("This link is not a valid search: ") and sentence.endswith("start a new search.")
     assert sentence.isprintable() and len(sentence) < 300 and "\0" not in sentence
 
 

@@ -1,4 +1,4 @@
-"""What is kept of an uploaded picture is its pixels, upright, and no more of them than are needed."""
+"""Uploaded pictures are stored upright, at limited size and without metadata."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ def opened(jpeg: bytes) -> JpegImagePlugin.JpegImageFile:
 
 
 def marker_codes(jpeg: bytes) -> set[int]:
-    """Of every segment before the pixels."""
+    """Return the marker code of every JPEG segment before the image data."""
     codes, place = set(), 2
     while jpeg[place + 1] != 0xDA:
         codes.add(jpeg[place + 1])
@@ -37,7 +37,7 @@ def marker_codes(jpeg: bytes) -> set[int]:
 
 @pytest.fixture
 def from_a_camera(draw) -> bytes:
-    """A picture 40 high and 60 wide that was taken with the camera on its side, with all it may say about the taker."""
+    """A rotated picture, 40 high and 60 wide once upright, with personal metadata."""
     exif = Pillow.Exif()
     exif[0x0112], exif[0x013B] = 6, "Jane"  # orientation, artist
     exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0), 29: "GPS date"})

@@ -1,4 +1,4 @@
-"""What is kept under a name comes back as it was, with its pictures, until nobody needs them."""
+"""Saved searches are restored unchanged, with their pictures, which are deleted once unused."""
 
 import hashlib
 import sqlite3
@@ -67,7 +67,7 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches
         None,
     )
     for change in (lambda: book.rename("cup", "mug"), lambda: book.mark("cup", Request())):
-        with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
+        with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
             change()
     with pytest.raises(SavedSearchesProblem, match="name"):
         book.save(saved(" "), {})
@@ -139,7 +139,7 @@ def test_renaming(book: SavedSearches):
     book.rename("mug", "mug")
     with pytest.raises(SavedSearchesProblem, match="'hat' already"):
         book.rename("mug", "hat")
-    with pytest.raises(SavedSearchesProblem, match="no saved search called 'cup'"):
+    with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
         book.rename("cup", "kettle")
     assert book.names() == ["mug", "hat"] and book.picture(sha256(CUP)) == CUP
 
@@ -149,7 +149,7 @@ def test_marks_are_all_that_marking_changes(book: SavedSearches):
     book.save(one, given(CUP))
     book.mark("cup", Request(ranking="best", positives=("new.jpg",)))
     assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
-    with pytest.raises(SavedSearchesProblem, match="no saved search called 'hat'"):
+    with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
         book.mark("hat", Request())
     with pytest.raises(SavedSearchesProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
         book.mark("cup", Request(positives=("a",), negatives=("a",)))
@@ -185,7 +185,7 @@ def test_no_more_searches_than_can_be_listed(book: SavedSearches, monkeypatch: p
     monkeypatch.setattr(module, "MOST_SEARCHES", 2)
     book.save(saved("a"), {})
     book.save(saved("b"), {})
-    with pytest.raises(SavedSearchesProblem, match="2 saved searches already; delete one"):
+    with pytest.raises(SavedSearchesProblem, match="already 2 saved searches; delete one"):
         book.save(saved("c"), {})
     book.save(saved("a", CUP), given(CUP))
     assert {*book.names()} == {"a", "b"} and book.get("a") == saved("a", CUP)
@@ -193,7 +193,7 @@ def test_no_more_searches_than_can_be_listed(book: SavedSearches, monkeypatch: p
 
 def test_pictures_that_are_too_large_are_refused(book: SavedSearches, file: Path):
     large = bytes(8_000_001)
-    with pytest.raises(SavedSearchesProblem, match=r"8.0 MB; up to 8 MB"):
+    with pytest.raises(SavedSearchesProblem, match=r"8.0 MB; the limit is 8 MB"):
         book.save(saved("cup", large), given(large))
     assert not file.exists()
     book.save(saved("cup", large[1:]), given(large[1:]))
@@ -218,6 +218,6 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(book: SavedSearches, f
     book.save(saved("hat", minutes=1), {})
     tamper(file, "UPDATE searches SET request = CAST(? AS TEXT) WHERE name = 'cup'", text)
     assert book.names() == ["hat", "cup"] and book.all() == [saved("hat", minutes=1)]
-    with pytest.raises(SavedSearchesProblem, match="'cup' cannot be read any more; delete it"):
+    with pytest.raises(SavedSearchesProblem, match="'cup' is unreadable; delete it"):
         book.get("cup")
     assert book.delete("cup") is None and book.names() == ["hat"]

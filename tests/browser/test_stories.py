@@ -1,4 +1,4 @@
-"""What people do with the program, done in a real browser."""
+"""Search, gallery and build stories in a real browser."""
 
 import io
 import re
@@ -42,8 +42,8 @@ def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
     expect(first).to_have_attribute("alt", re.compile(r", likely match, details agree$"))
     first.click()
     expect(page.get_by_role("dialog").get_by_role("cell", name=re.compile("^Verification: "))).to_be_visible()
-    page.get_by_text(re.compile(r"Show the \d+ details that agree")).click()
-    expect(page.get_by_role("img", name=re.compile("joined to the same details"))).to_be_visible()
+    page.get_by_text(re.compile(r"Show \d+ matching details?")).click()
+    expect(page.get_by_role("img", name=re.compile("of your box connected to the picture"))).to_be_visible()
     page.wait_for_timeout(500)
     page.screenshot(path=PICTURES / "closer.png")
 
@@ -56,7 +56,7 @@ def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(
     page.get_by_role("radio", name="Fast").click()
     expect(agreeing).to_have_count(0)
     assert others_first(ranking(page))
-    page.get_by_role("button", name="Search from this place").nth(1).click()
+    page.get_by_role("button", name="Search with this region").nth(1).click()
     page.get_by_text("coffee-cup-").first.wait_for()
     expect(page.get_by_role("radio", name="Fast")).to_be_checked()
 
@@ -83,7 +83,7 @@ def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
-    page.get_by_text(re.compile("pictures, found in")).scroll_into_view_if_needed()
+    page.get_by_text(re.compile(r"^Searched [\d,]+ pictures in")).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     page.screenshot(path=PICTURES / "search-phone.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -110,7 +110,7 @@ def test_another_picture_starts_without_the_box_of_the_one_before(page: Page, da
     )
     page.get_by_text("rings.png, 640 x 480 pixels").wait_for()
     page.wait_for_timeout(1500)
-    expect(page.get_by_text("Draw a box round an object")).to_be_visible()
+    expect(page.get_by_text("Drag a box around an object")).to_be_visible()
 
 
 def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_border(page: Page) -> None:
@@ -118,15 +118,15 @@ def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_bo
     drag(page, (637, 477, -297, -197), 640)
     numbers(page, near=(340, 280, 300, 200))
     page.get_by_role("button", name="Clear Shortcut X").click()
-    page.get_by_text("Draw a box round an object").wait_for()
+    page.get_by_text("Drag a box around an object").wait_for()
     drag(page, (400, 300, 300, 60), 640, steps=60)
     numbers(page, near=(400, 300, 240, 48))  # as far down as the mouse was when it left
 
 
 def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
-    """The box in numbers is that one: to the width of the line, and exactly at a border."""
+    """Check the box coordinates: within the line width, and exact at a border."""
     if not page.get_by_label("Left (pixels)").first.is_visible():
-        page.get_by_text("Set the box by numbers").click()
+        page.get_by_text("Enter coordinates").click()
     for name, wanted in zip(("Left", "Top", "Width", "Height"), near, strict=True):
         field = page.get_by_label(f"{name} (pixels)").first  # the one before it stays until the page is done
         expect(field).to_have_value(re.compile("|".join(f"^{value}$" for value in range(wanted - 6, wanted + 7))))
@@ -163,7 +163,7 @@ def test_searching_on_from_a_result(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     best = ranking(page)[0]
-    page.get_by_role("button", name="Search from this place").first.click()
+    page.get_by_role("button", name="Search with this region").first.click()
     page.get_by_text(re.compile(rf"^{best}, \d+ x \d+ pixels")).wait_for()
     assert best in ranking(page)[:SEEN_PER_OBJECT]
     assert others_first(ranking(page))
@@ -183,7 +183,7 @@ def test_a_gallery_picture_becomes_the_query_without_a_mouse_on_the_canvas(page:
 def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
     browser: Browser, address: str, page: Page, data: Path
 ) -> None:
-    """`page` is here so that there is an index."""
+    """The `page` fixture builds the index."""
     with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1"}, data) as another:
         visitor = browser.new_page()
         visitor.goto(f"{another}/gallery?gallery+page=2")
@@ -195,7 +195,7 @@ def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
 
 
 def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: Page, data: Path) -> None:
-    before = build_anew(page, data)
+    before = start_full_build(page, data)
     looking(page)
     choose_sample(page)
     drag(page, sample_box(data), 640)
@@ -213,7 +213,7 @@ def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: 
 
 
 def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Page, data: Path) -> None:
-    before = build_anew(page, data)
+    before = start_full_build(page, data)
     looking(page)
     page.screenshot(path=PICTURES / "building.png")
     page.get_by_role("button", name="Cancel").click()
@@ -224,9 +224,9 @@ def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Pa
     assert others_first(ranking(page))
 
 
-def build_anew(page: Page, data: Path) -> str:
-    """Starts a build; the name of the generation that was served before."""
-    button = page.get_by_role("button", name="Build everything anew")
+def start_full_build(page: Page, data: Path) -> str:
+    """Start a full build. Returns the name of the generation served before."""
+    button = page.get_by_role("button", name="Rebuild index")
     button.wait_for(timeout=120_000)
     before = served(data)
     button.click()
@@ -234,7 +234,7 @@ def build_anew(page: Page, data: Path) -> str:
 
 
 def served(data: Path) -> str:
-    """The name of the generation that is served."""
+    """The name of the served generation."""
     (index,) = (data / "indexes").iterdir()
     return (index / "CURRENT").read_text()
 

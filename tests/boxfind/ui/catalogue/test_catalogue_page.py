@@ -24,7 +24,7 @@ HATS = {f"hat-{number}.png" for number in range(3)}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Five pictures of one thing, three of another, eight of anything."""
+    """Five pictures of one object, three of another and eight others."""
     folder = tmp_path_factory.mktemp("pictures")
     for number in range(8):
         Pillow.fromarray(draw(100 + number, 320, 240)).save(folder / f"other-{number}.png")
@@ -47,13 +47,13 @@ def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder:
 def page(
     app: AppTest, folder: Path, index: Path, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AppTest]:
-    """The catalogue as an administrator finds it; names are kept in a file of this test."""
+    """The catalogue page for an administrator; names go to a file of this test."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
     monkeypatch.setattr(Settings, "searches_file", property(lambda _: tmp_path / "searches.sqlite"))
     app.run()
     app.switch_page("pages/catalogue.py").run()
-    app.selectbox(key="likeness").select("Loosely alike").run()
+    app.selectbox(key="likeness").select("Loose").run()
     assert calm(app)
     yield app
     assert calm(app)
@@ -64,7 +64,7 @@ def open_buttons(app: AppTest) -> list[Any]:
 
 
 def open_group_of(app: AppTest, images: set[str]) -> None:
-    """Opens one group after the other until it is the one of these pictures and no others."""
+    """Open groups one by one until the group with exactly these pictures is open."""
     for number in range(len(open_buttons(app))):
         open_buttons(app)[number].click()
         app.run()
@@ -84,14 +84,12 @@ def test_groups_are_cards_with_a_picture_a_count_and_a_name_to_type_in(page: App
 def test_an_opened_group_shows_its_pictures_with_outlines(page: AppTest) -> None:
     open_group_of(page, CUPS)
     tiles = tiles_of(page, "group")
-    assert all(len(tile.outlines) == 1 for tile in tiles) and "5 pictures, the most typical first" in texts(
-        page, "caption"
-    )
+    assert all(len(tile.outlines) == 1 for tile in tiles) and "5 pictures, most typical first" in texts(page, "caption")
     press(page, "All groups")
     assert not tiles_of(page, "group") and open_buttons(page)
 
 
-def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Path) -> None:
+def test_a_name_is_kept_shown_and_can_be_removed(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value(" Straw *hats* ").run()
     (label,) = GroupNames(tmp_path / "searches.sqlite").all()
@@ -103,10 +101,10 @@ def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Pat
     assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_the_name_stays_with_its_pictures_however_alike_the_groups_are(page: AppTest) -> None:
+def test_the_name_stays_with_its_pictures_for_every_grouping(page: AppTest) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("Hats").run()
-    page.selectbox(key="likeness").select("Alike").run()
+    page.selectbox(key="likeness").select("Medium").run()
     assert "Hats" in [field.value for field in page.text_input]
 
 
@@ -156,12 +154,12 @@ def test_the_whole_picture_of_a_member_can_be_searched_with(page: AppTest) -> No
     assert [box.xywh for box in search_state.boxes] == [(0, 0, 320, 240)]
 
 
-def test_pictures_in_no_group_are_listed(page: AppTest) -> None:
-    page.session_state["catalogue tab"] = "In no group"
+def test_ungrouped_pictures_are_listed(page: AppTest) -> None:
+    page.session_state["catalogue tab"] = "Ungrouped"
     page.run()
     alone = {tile.name for tile in tiles_of(page, "alone")}
     assert not alone & (CUPS | HATS)
-    assert f"{len(alone)} in none" in texts(page, "caption")
+    assert f"{len(alone)} ungrouped" in texts(page, "caption")
 
 
 def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,5 +176,5 @@ def test_an_index_that_has_gone_is_told(page: AppTest, monkeypatch: pytest.Monke
         raise IndexProblem("The index has been rebuilt since.")
 
     monkeypatch.setattr("boxfind.ui.catalogue.view.group_gallery", gone)
-    page.selectbox(key="likeness").select("Very alike").run()
-    assert "rebuilt since" in texts(page, "error") and "Take away" not in buttons(page)
+    page.selectbox(key="likeness").select("Strict").run()
+    assert "rebuilt since" in texts(page, "error") and "Export" not in buttons(page)

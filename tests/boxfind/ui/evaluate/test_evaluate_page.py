@@ -1,4 +1,4 @@
-"""The page that rates rankings by the marks on the saved searches, run without a browser."""
+"""The Evaluate page, run without a browser."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ Save = Callable[..., None]
 
 @pytest.fixture
 def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
-    """That of the program; empty."""
+    """The empty saved searches of the program."""
     file = Settings.load().searches_file
     yield SavedSearches(file)
     file.unlink(missing_ok=True)
@@ -58,7 +58,7 @@ def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
-    """What the engine is asked. Best answers the whole gallery in the order of names, fast the other way round."""
+    """The requests the engine gets. Best returns the gallery sorted by name, fast in reverse order."""
     heard: list[Request] = []
     answer = Engine.answer
 
@@ -102,7 +102,7 @@ def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, saved_sea
     opened(app)
     assert "There are no saved searches yet" in texts(app, "info")
     assert "thumbs" in texts(app, "markdown")
-    assert [link.proto.label for link in app.get("page_link")] == ["To the search"]
+    assert [link.proto.label for link in app.get("page_link")] == ["Go to Search"]
     assert not app.metric and not app.get("download_button")
     assert not saved_search_store.names()
 
@@ -174,7 +174,7 @@ def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request
     assert list(rows) == ["late", "later", "early"]  # the hardest first
     assert [rows[name]["AP Best − Fast"] for name in ("late", "early")] == pytest.approx([-11 / 12, 11 / 12], abs=1e-4)
     assert (
-        "By average precision **Best** is better in 1 saved search, **Fast** in 2, and 0 are level. 5 searches or more"
+        "By average precision, **Best** is better in 1 saved search, **Fast** in 2; 0 tied. A significance test needs"
         in texts(app, "markdown")
     )
 
@@ -183,9 +183,8 @@ def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, ask
     for number in range(5):
         save(f"search {number}", 20 + number, positives=("00.png",))
     both(opened(app))
-    assert (
-        "The mean difference, Best less Fast, is +0.917 (95 % interval +0.917 to +0.917), which is hardly chance."
-        in (texts(app, "markdown"))
+    assert "The mean difference, Best minus Fast, is +0.917 (95 % interval +0.917 to +0.917): significant." in (
+        texts(app, "markdown")
     )
     assert all("95 % interval over searches" in metric.help for metric in app.metric)
 
@@ -214,7 +213,7 @@ def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: S
     opened(app)
     assert [row["Search"] for row in table(app)] == ["mine"]
     words = plainly(texts(app, "markdown"))
-    assert "gone: The picture searched with is not in the gallery any more." in words
+    assert "gone: The query picture is no longer in the gallery." in words
     assert "small: The box is" in words
 
 
@@ -232,7 +231,7 @@ def test_what_stops_every_search_is_one_sentence(
     assert not app.metric
 
 
-def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_two_downloads_are_offered(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",))
     save("two boxes", 21, positives=("00.png",), examples=(Example("0" * 64, WHOLE), Example("0" * 64, WHOLE, "also")))
     opened(app)

@@ -29,7 +29,7 @@ DAY = 86400
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Six pictures: the first by name is the oldest, the hall the largest; red is there twice, the yard nearly."""
+    """Six pictures: the first by name is the oldest, hall the largest, red a duplicate and yard a near-duplicate."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "cups" / "old").mkdir(parents=True)
     for number, name in enumerate(NAMES):
@@ -51,7 +51,7 @@ def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder:
 
 @pytest.fixture
 def page(app: AppTest, folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The gallery page as a visitor finds it."""
+    """The Gallery page of a visitor."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
     app.run()
@@ -206,10 +206,10 @@ def test_a_picture_whose_file_has_gone_can_still_be_looked_at_but_not_searched_w
     (folder / "yard.png").rename(folder / "elsewhere")
     try:
         pick(page, "gallery", "look", "yard.png")
-        assert "cannot be opened now" in texts(page, "caption")
+        assert "cannot be opened" in texts(page, "caption")
         assert len(page.get("image")) == 1
         pick(page, "gallery", "object", "yard.png")
-        assert "yard.png cannot be opened now" in texts(page, "toast").replace("\\", "")
+        assert "yard.png cannot be opened" in texts(page, "toast").replace("\\", "")
         assert "Gallery" in texts(page, "header") and str(folder) not in texts(page, "toast")
     finally:
         (folder / "elsewhere").rename(folder / "yard.png")
@@ -225,7 +225,7 @@ def test_duplicates_are_listed_and_can_be_looked_at(page: AppTest) -> None:
     assert names(page, "same 0") == ["cups/old/red again.png", "cups/old/red.png"]
     assert names(page, "near 0") == ["yard.png", "yard_dusk.png"]
     assert not names(page, "same 1") and not names(page, "near 1") and not names(page)
-    assert "2 identical files" in texts(page, "caption") and "never deletes" in texts(page, "caption")
+    assert "2 identical files" in texts(page, "caption") and "nothing is deleted" in texts(page, "caption")
     pick(page, "near 0", "look", "yard.png")
     assert "3 of 4** · yard.png" in dialog_says(page)
 
@@ -242,8 +242,8 @@ def test_without_duplicates_the_page_says_so(page: AppTest, monkeypatch: pytest.
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.identical", lambda _: [])
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.near_identical", lambda _: [])
     to_duplicates(page)
-    assert "No file is in the gallery twice" in texts(page, "text")
-    assert "No two pictures are nearly the same" in texts(page, "text")
+    assert "There are no identical files" in texts(page, "text")
+    assert "There are no near-duplicates" in texts(page, "text")
 
 
 def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
@@ -256,7 +256,7 @@ def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.MOST_OF_A_GROUP", 2)
     to_duplicates(page)
     assert names(page, "same 0") == [NAMES[0], NAMES[3]]
-    assert "3 identical files, of which 2 are shown" in texts(page, "caption")
+    assert "3 identical files, the first 2 shown" in texts(page, "caption")
     next(widget for widget in page.get("pagination") if widget.key == "same page").set_value(2).run()
     assert names(page, "same 0") == NAMES[1:3]
 
@@ -289,6 +289,6 @@ def test_outlines_stand_where_the_boxes_are_on_a_copy() -> None:
 def test_the_facts_are_those_of_the_catalogue_and_name_no_path_of_the_machine() -> None:
     entry = ImageEntry("cups/old/red.png", b"cups/old/red.png", 320, 240, 2_345_678, 1_700_000_000.0, "0" * 64)
     day = datetime.fromtimestamp(1_700_000_000).astimezone()
-    assert facts(entry) == f"320 x 240 pixels, 2.3 MB, last changed on {day:%d %B %Y}, in the folder cups/old"
+    assert facts(entry) == f"320 x 240 pixels, 2.3 MB, modified on {day:%d %B %Y}, in the folder cups/old"
     inside = ImageEntry("red.png", b"red.png", 320, 240, 5_400, 1_700_000_000.0, "0" * 64)
-    assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery's own folder")
+    assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery folder")

@@ -14,7 +14,7 @@ def last_box(things: list[object], scale: float, width: int, height: int) -> Box
 
 
 def drawn(left: object, top: object, width: object, height: object, **more: object) -> dict[str, object]:
-    """A box as the canvas tells it."""
+    """A box as sent by the canvas."""
     return {"type": "LabeledRect", "label": "", "left": left, "top": top, "width": width, "height": height} | more
 
 
@@ -110,7 +110,7 @@ def test_r27_a_box_at_a_border_ends_there_also_when_it_was_drawn_beyond(box: Box
 
 
 def near(found: Box | None, wanted: Box) -> bool:
-    """Every edge on a border exactly, the others to the pixel."""
+    """Edges at a border are exact, the others within a pixel."""
     assert found is not None
     pairs = zip((found.x0, found.y0, found.x1, found.y1), (wanted.x0, wanted.y0, wanted.x1, wanted.y1), strict=True)
     return all(abs(a - b) <= (0 if b in (0, 300, 400) else 1) for a, b in pairs)
@@ -127,7 +127,7 @@ def near(found: Box | None, wanted: Box) -> bool:
 def test_no_edge_is_off_by_more_than_a_pixel(
     width: int, height: int, left: float, top: float, wide: float, high: float
 ) -> None:
-    """Boxes clear of the border, drawn at the scale the canvas would have, come back to the pixel."""
+    """Boxes away from the border survive the canvas scale to the pixel."""
     scale = 460 / max(width, height)
     wanted = (left * width, top * height, (left + wide) * width, (top + high) * height)
     found = last_box(

@@ -1,4 +1,4 @@
-"""The pages, run without a browser."""
+"""The Search page, run without a browser."""
 
 import re
 from dataclasses import replace
@@ -148,7 +148,7 @@ def test_whole_picture_and_clear(app: AppTest, pictures: Path) -> None:
     assert alts(app)[0].startswith("Rank 1: 07.png")
     press(app, "Clear")
     assert not alts(app)
-    assert "Draw a box" in texts(app, "info")
+    assert "Drag a box" in texts(app, "info")
 
 
 def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures: Path) -> None:
@@ -224,4 +224,4 @@ def test_the_sidebar_tells_what_is_searched(app: AppTest) -> None:
     app.run()
     words = texts(app.sidebar, "markdown")
     counts = Engine(Settings.load()).gallery().manifest.counts
-    assert "**12** pictures" in words and f"**{counts.regions:,}** regions" in words
+    assert "**12 pictures**" in words and f"**{counts.regions:,} regions**" in words

@@ -1,4 +1,4 @@
-"""What a visitor asks for, step by step and back."""
+"""Search state and its history."""
 
 from pathlib import Path
 from types import SimpleNamespace

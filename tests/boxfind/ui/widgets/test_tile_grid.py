@@ -136,7 +136,7 @@ def test_r26_whatever_json_comes_gives_a_known_pair_or_none(told: object) -> Non
 
 
 def test_the_program_and_the_browser_use_the_same_words() -> None:
-    """What Python calls a field the script reads under that name."""
+    """The script reads each field under its Python name."""
     from boxfind.ui.widgets.tile_grid import HERE, Action
 
     script = (HERE / "tile_grid.js").read_text(encoding="utf-8")

@@ -57,9 +57,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
     visitor.set_default_timeout(30_000)
     visitor.goto(address)
-    visitor.get_by_role("heading", name="Find an object").wait_for(
-        timeout=200_000
-    )  # the sample gallery is created and indexed first
+    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=200_000)  # includes the first build
     yield visitor
     visitor.close()
 

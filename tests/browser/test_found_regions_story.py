@@ -10,7 +10,7 @@ from tests.browser.conftest import serving
 from tests.tiny import eight_pictures
 
 
-def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_path: Path) -> None:
+def test_a_proposed_region_is_outlined(browser: Browser, tmp_path: Path) -> None:
     """Without weights, proposals replace the detector and the page says so."""
     gallery = eight_pictures(tmp_path / "gallery")
     (gallery / "rings.png").write_bytes(rings(320, 240))

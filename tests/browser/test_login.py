@@ -70,7 +70,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Keep the log quiet."""
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def search(page: Page, data: Path) -> list[str]:
     return ranking(page)
 
 
-def test_two_boxes_find_the_picture_that_holds_both(page: Page, data: Path) -> None:
+def test_a_second_box_changes_the_results_until_removed(page: Page, data: Path) -> None:
     choose_sample(page)
     page.get_by_text("Several boxes").click()
     drag(page, sample_box(data), 640)
@@ -38,7 +38,7 @@ def test_two_boxes_find_the_picture_that_holds_both(page: Page, data: Path) -> N
     assert ranking(page) == alone
 
 
-def test_thumbs_move_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
+def test_thumbs_change_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
     before = search(page, data)
     page.get_by_role("button", name=f"Wrong: less like this: 1  {before[0]}").click()
     expect(page.get_by_role("img", name=re.compile(rf"^Rank 1: {re.escape(before[0])}"))).to_have_count(0)
@@ -83,7 +83,7 @@ def test_a_saved_search_can_be_reopened_after_a_build_and_in_a_new_session(page:
     assert len(set(found) & set(again)) >= 8 and others_first(again)
 
 
-def test_from_open_to_result_with_the_keyboard_alone(page: Page) -> None:
+def test_a_search_works_with_the_keyboard_alone(page: Page) -> None:
     tab_to(page, page.get_by_role("radio", name="File"))
     for _ in range(3):
         page.keyboard.press("ArrowRight")

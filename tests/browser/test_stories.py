@@ -23,7 +23,7 @@ from tests.browser.acting import (
 from tests.browser.conftest import serving
 
 
-def test_a_visitor_boxes_an_object_of_a_sample_and_sees_its_other_pictures(page: Page, data: Path) -> None:
+def test_a_box_on_a_sample_finds_the_other_pictures_of_the_object(page: Page, data: Path) -> None:
     choose_sample(page)
     page.wait_for_timeout(1500)
     page.screenshot(path=PICTURES / "search-before.png")
@@ -34,7 +34,7 @@ def test_a_visitor_boxes_an_object_of_a_sample_and_sees_its_other_pictures(page:
     page.screenshot(path=PICTURES / "search-after.png")
 
 
-def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
+def test_a_tile_explains_its_score_on_demand(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
@@ -48,7 +48,7 @@ def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
     page.screenshot(path=PICTURES / "closer.png")
 
 
-def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(page: Page, data: Path) -> None:
+def test_the_fast_ranking_is_used_until_changed_back(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     agreeing = page.get_by_role("img", name=re.compile(r"details agree$"))
@@ -61,7 +61,7 @@ def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(
     expect(page.get_by_role("radio", name="Fast")).to_be_checked()
 
 
-def test_a_thing_that_is_in_no_picture_is_told_and_the_nearest_are_shown(page: Page) -> None:
+def test_without_a_confident_match_the_nearest_look_alikes_are_shown(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "rings.png", "mimeType": "image/png", "buffer": rings(640, 480)}
     )
@@ -78,7 +78,7 @@ def test_a_thing_that_is_in_no_picture_is_told_and_the_nearest_are_shown(page: P
     page.screenshot(path=PICTURES / "no-match-phone.png")
 
 
-def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page, data: Path) -> None:
+def test_the_canvas_fits_a_phone_screen(page: Page, data: Path) -> None:
     page.set_viewport_size(PHONE)
     choose_sample(page)
     drag(page, sample_box(data), 640)
@@ -91,7 +91,7 @@ def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page
     assert place is not None and place["x"] >= 0 and place["x"] + place["width"] <= PHONE["width"]
 
 
-def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> None:
+def test_a_second_box_replaces_the_first(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, (20, 20, 120, 90), 640)
     first = ranking(page)
@@ -100,7 +100,7 @@ def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> No
     assert others_first(ranking(page)) and ranking(page) != first
 
 
-def test_another_picture_starts_without_the_box_of_the_one_before(page: Page, data: Path) -> None:
+def test_a_new_picture_starts_without_a_box(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     ranking(page)
@@ -120,7 +120,7 @@ def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_bo
     page.get_by_role("button", name="Clear Shortcut X").click()
     page.get_by_text("Drag a box around an object").wait_for()
     drag(page, (400, 300, 300, 60), 640, steps=60)
-    numbers(page, near=(400, 300, 240, 48))  # as far down as the mouse was when it left
+    numbers(page, near=(400, 300, 240, 48))  # down to where the mouse left the canvas
 
 
 def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
@@ -128,7 +128,7 @@ def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
     if not page.get_by_label("Left (pixels)").first.is_visible():
         page.get_by_text("Enter coordinates").click()
     for name, wanted in zip(("Left", "Top", "Width", "Height"), near, strict=True):
-        field = page.get_by_label(f"{name} (pixels)").first  # the one before it stays until the page is done
+        field = page.get_by_label(f"{name} (pixels)").first  # an old field stays until the rerun is complete
         expect(field).to_have_value(re.compile("|".join(f"^{value}$" for value in range(wanted - 6, wanted + 7))))
     left, top, width, height = (
         int(page.get_by_label(f"{name} (pixels)").first.input_value()) for name in ("Left", "Top", "Width", "Height")
@@ -169,7 +169,7 @@ def test_searching_on_from_a_result(page: Page, data: Path) -> None:
     assert others_first(ranking(page))
 
 
-def test_a_gallery_picture_becomes_the_query_without_a_mouse_on_the_canvas(page: Page) -> None:
+def test_a_gallery_picture_becomes_the_query(page: Page) -> None:
     page.get_by_role("link", name="Gallery").click()
     page.get_by_role("heading", name="Gallery").last.wait_for()
     page.get_by_role("img", name="badge-1.jpg").wait_for()

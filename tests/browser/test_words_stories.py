@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, ranking, sample_box
 
 
-def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path) -> None:
+def test_a_sentence_finds_matching_pictures(page: Page, data: Path) -> None:
     words = page.get_by_role("textbox", name="Description")
     words.fill("a cup of coffee")
     words.press("Enter")
@@ -26,7 +26,7 @@ def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_words_choose_among_what_a_box_has_found(page: Page, data: Path) -> None:
+def test_words_rerank_the_results_of_a_box(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     before = ranking(page)

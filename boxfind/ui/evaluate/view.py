@@ -21,7 +21,8 @@ P_HELP = (
     "right, finding all 4 scores 1."
 )
 CAVEATS = (
-    f"Unmarked pictures count as wrong, so mark the first {FIRST} results of both rankings before you compare them. "
+    "Unmarked pictures count as wrong, which favours the ranking whose results you marked. Mark the first "
+    f"{FIRST} results of both rankings before you compare them. "
     "The searches are rerun without feedback, and the query picture does not count."
 )
 CHOICES = {label: (ranking,) for ranking, label in LABELS.items()} | {" and ".join(LABELS.values()): tuple(LABELS)}

@@ -93,7 +93,7 @@ def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
                 left_out.append(f"{error} {left:,} of {counted(len(uploads), 'file')} not added.")
                 break
     finally:  # runs even if the visitor leaves the page
-        log.info("%s added %d of %d files to the gallery.", who, added, len(uploads))
+        log.info("%d of %d files added to the gallery by %s.", added, len(uploads), who)
         st.session_state[REPORT] = Report(added, tuple(left_out), late=_building())
         if added:
             start_build()

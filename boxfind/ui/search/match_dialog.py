@@ -72,7 +72,7 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
 
 def reasons(hit: Hit) -> str:
     """The meaning of the confidence and the parts of the score, in Markdown."""
-    made = "the minimum of" if hit.others else "the sum of"
+    made = "the minimum of:" if hit.others else "the sum of:"
     parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
     named = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     table = "\n".join([f"| Ranking score, {made} | {hit.score:.2f} |", "|:--|--:|", *parts])

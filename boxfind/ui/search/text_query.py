@@ -1,4 +1,4 @@
-"""Text query: a search on its own, or a filter on the results of a box."""
+"""Text query: a search on its own, or a re-ranking of the results of a box."""
 
 from dataclasses import replace
 

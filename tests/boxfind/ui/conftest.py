@@ -66,7 +66,7 @@ def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """The app for a visitor who may only search."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(pictures))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
-    # AppTest forgets between runs that st.navigation has taken the place of Streamlit's own way with a pages folder.
+    # AppTest forgets between runs that st.navigation replaces Streamlit's handling of the pages folder.
     monkeypatch.setattr("streamlit.runtime.scriptrunner.script_runner._mpa_v1", runpy.run_path)
     st.cache_resource.clear()
     st.cache_data.clear()

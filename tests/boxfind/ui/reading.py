@@ -44,7 +44,7 @@ def pick(app: AppTest, key: str, action: str, name: str) -> None:
 
 
 def send(app: AppTest, key: str, told: object) -> None:
-    """As a browser would tell it, true or not."""
+    """Send a raw value, valid or not, as a browser could."""
     (grid,) = grids(app, key)
     states = app._tree.get_widget_states()
     states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{grid.proto.id}__events", json_trigger_value=json.dumps(told))
@@ -107,7 +107,7 @@ def draw_on_canvas(app: AppTest, key: str, *boxes: tuple[float, float, float, fl
 
 
 def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
-    """As a browser would tell it, true or not."""
+    """Send a raw value, valid or not, as a browser could."""
     app.session_state[key] = {"drawing": {"raw": raw, "data": None}, "backgroundFit": None}
 
 

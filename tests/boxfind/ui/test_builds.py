@@ -37,7 +37,7 @@ def show_build(monkeypatch: pytest.MonkeyPatch, state: BuildState | None) -> Non
 
 
 @pytest.mark.usefixtures("here")
-def test_an_administrator_has_the_index_updated_or_built_anew(app: AppTest, asked: list[str], caplog: Any) -> None:
+def test_an_administrator_can_update_or_rebuild_the_index(app: AppTest, asked: list[str], caplog: Any) -> None:
     caplog.set_level(logging.INFO, "boxfind")
     app.run()
     press(app, UPDATE)
@@ -99,7 +99,7 @@ def test_r48_who_is_logged_in_decides(
     assert ("Log out" in buttons(app)) == bool(user.get("is_logged_in"))
 
 
-def test_logging_in_without_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_in_without_a_provider_shows_a_message(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {}
     app.run()
@@ -107,7 +107,7 @@ def test_logging_in_without_a_provider_is_a_sentence(app: AppTest, monkeypatch: 
     assert "no log-in provider is configured" in texts(app, "caption")
 
 
-def test_logging_in_with_half_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_in_with_an_incomplete_provider_shows_a_message(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {"is_logged_in": False}
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
@@ -117,7 +117,7 @@ def test_logging_in_with_half_a_provider_is_a_sentence(app: AppTest, monkeypatch
 
 
 @pytest.mark.parametrize("admin", [True, False])
-def test_administrators_read_beforehand_that_an_update_reads_all_pictures_again(
+def test_administrators_are_warned_before_an_update_that_reads_all_pictures(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, admin: bool
 ) -> None:
     if admin:
@@ -125,15 +125,13 @@ def test_administrators_read_beforehand_that_an_update_reads_all_pictures_again(
     app.run()
     assert "again" not in texts(app.sidebar, "caption")
     monkeypatch.setenv("BOXFIND_KEYPOINTS", "0")
-    st.cache_resource.clear()  # the program is started again
+    st.cache_resource.clear()  # as after a restart
     app.run()
     sentence = "The next update reads all 12 pictures again: keypoints changed from 500 to 0."
     assert calm(app) and (sentence in texts(app.sidebar, "caption").replace("\\", "")) == admin
 
 
-def test_why_all_pictures_are_read_again_stands_beside_the_progress(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_reason_for_a_full_read_is_shown_with_the_progress(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     notice = "All 12 pictures are read again: keypoints changed from 0 to 500."
     show_build(monkeypatch, build_of("running", stage="Looking at pictures", notice=notice))
     app.run()
@@ -189,7 +187,7 @@ def test_an_administrator_reads_why_a_build_failed(app: AppTest, monkeypatch: py
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", ["CURRENT", "gen-000009-abcd"])
-def test_a_gallery_whose_index_cannot_be_used_says_so(
+def test_an_unusable_index_is_reported(
     app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / "CURRENT").write_text(name)
@@ -375,7 +373,7 @@ def changed_recipe(pictures: Path, index_dir: Path) -> None:
     file.write_text(json.dumps(manifest))
 
 
-def test_files_that_could_not_be_used_are_listed_for_everyone(
+def test_skipped_files_are_listed_for_everyone(
     app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery = shutil.copytree(pictures, tmp_path / "gallery")
@@ -399,7 +397,7 @@ def test_r54_a_page_while_the_vector_engine_is_away(
 ) -> None:
     pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
     monkeypatch.setenv("BOXFIND_STORE", "milvus")
-    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # where nobody is
+    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # nothing listens there
     monkeypatch.setenv("BOXFIND_MILVUS_FALLBACK", str(fallback))
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
@@ -410,4 +408,4 @@ def test_r54_a_page_while_the_vector_engine_is_away(
         assert "searched on this machine" in texts(app, "warning") and alts(app)
     else:
         assert "does not answer" in texts(app, "error") and not alts(app)
-    assert REBUILD not in buttons(app)  # that would not bring it back
+    assert REBUILD not in buttons(app)  # a rebuild would not help

@@ -1,4 +1,4 @@
-"""The catalogue page, run without a browser."""
+"""The Catalogue page, run without a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,7 +74,7 @@ def open_group_of(app: AppTest, images: set[str]) -> None:
     raise AssertionError(f"no group of {images}")
 
 
-def test_groups_are_cards_with_a_picture_a_count_and_a_name_to_type_in(page: AppTest) -> None:
+def test_groups_are_cards_with_picture_count_and_name_field(page: AppTest) -> None:
     counts = [int(button.label.partition(" ")[0]) for button in open_buttons(page)]
     assert counts == sorted(counts, reverse=True) and min(counts) >= 3
     assert len(page.get("image")) == len(counts) == len(page.text_input)
@@ -108,13 +108,13 @@ def test_the_name_stays_with_its_pictures_for_every_grouping(page: AppTest) -> N
     assert "Hats" in [field.value for field in page.text_input]
 
 
-def test_a_name_that_is_refused_is_told_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
+def test_a_rejected_name_shows_a_message_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("two\u2028lines").run()
     assert "cannot be shown" in texts(page, "toast") and GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visitors_see_names_but_cannot_edit_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("Hats").run()
     press(page, "All groups")
@@ -123,9 +123,7 @@ def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.Mon
     assert not page.text_input and "**Hats**" in texts(page, "markdown")
 
 
-def test_who_may_not_name_is_refused_even_when_the_field_was_there(
-    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_naming_checks_the_administrator_again(page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "nobody")
     monkeypatch.setattr("boxfind.ui.catalogue.group_names.is_admin", lambda: True)
     monkeypatch.setattr(
@@ -135,7 +133,7 @@ def test_who_may_not_name_is_refused_even_when_the_field_was_there(
     assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_a_member_is_looked_at_and_searched_with_its_box(page: AppTest) -> None:
+def test_a_member_can_be_opened_and_searched_with_its_box(page: AppTest) -> None:
     open_group_of(page, CUPS)
     tile = tiles_of(page, "group")[1]
     pick(page, "group", "look", tile.name)
@@ -162,7 +160,7 @@ def test_ungrouped_pictures_are_listed(page: AppTest) -> None:
     assert f"{len(alone)} ungrouped" in texts(page, "caption")
 
 
-def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_paged(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     every = [button.label for button in open_buttons(page)]
     monkeypatch.setattr("boxfind.ui.catalogue.view.CARDS_PER_PAGE", 1)
     page.run()
@@ -171,7 +169,7 @@ def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch
     assert [button.label for button in open_buttons(page)] == every[1:2]
 
 
-def test_an_index_that_has_gone_is_told(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_index_is_reported(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
         raise IndexProblem("The index has been rebuilt since.")
 

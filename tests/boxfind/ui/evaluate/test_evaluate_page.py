@@ -42,7 +42,7 @@ def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
 
 @pytest.fixture
 def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., Image]) -> Save:
-    """Saves a search for the whole of a drawn picture; below 12 it is one of the gallery's."""
+    """Save a search for a whole drawn picture; numbers below 12 are gallery pictures."""
     tables = Engine(Settings.load()).gallery().tables
 
     def saved(name: str, number: int, **changes: object) -> None:
@@ -107,7 +107,7 @@ def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, saved_sea
     assert not saved_search_store.names()
 
 
-def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save: Save) -> None:
+def test_unmarked_searches_are_listed_with_the_next_step(app: AppTest, save: Save) -> None:
     save("*bare*", 3)
     opened(app)
     assert "No saved search can be rated yet" in texts(app, "info")
@@ -115,9 +115,7 @@ def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save:
     assert app.get("page_link") and not app.metric
 
 
-def test_every_right_one_first_is_a_mean_average_precision_of_one(
-    app: AppTest, save: Save, asked: list[Request]
-) -> None:
+def test_perfect_rankings_have_a_map_of_one(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png", "01.png"), negatives=("05.png",))
     save("one of the gallery", 0, positives=("00.png", "01.png"))  # itself does not count: 01 is the first
     opened(app)
@@ -129,16 +127,14 @@ def test_every_right_one_first_is_a_mean_average_precision_of_one(
     assert "Too" not in texts(app, "error")
 
 
-def test_marks_are_no_part_of_the_question_and_the_chosen_ranking_is(
-    app: AppTest, save: Save, asked: list[Request]
-) -> None:
+def test_reruns_use_the_chosen_ranking_without_feedback(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",), negatives=("11.png",), ranking="fast", context=1.2)
     opened(app)
     (request,) = asked
     assert (request.positives, request.negatives, request.ranking, request.context) == ((), (), "best", 1.2)
 
 
-def test_a_rerun_asks_nothing_and_another_mark_only_what_it_concerns(
+def test_ratings_are_cached_until_a_mark_changes(
     app: AppTest, save: Save, asked: list[Request], saved_search_store: SavedSearches
 ) -> None:
     save("mine", 20, positives=("00.png",))
@@ -179,7 +175,7 @@ def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request
     )
 
 
-def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_intervals_are_shown_from_five_searches(app: AppTest, save: Save, asked: list[Request]) -> None:
     for number in range(5):
         save(f"search {number}", 20 + number, positives=("00.png",))
     both(opened(app))
@@ -189,7 +185,7 @@ def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, ask
     assert all("95 % interval over searches" in metric.help for metric in app.metric)
 
 
-def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
+def test_the_plot_has_a_point_per_search_and_ranking_and_an_alternative_text(
     app: AppTest, save: Save, asked: list[Request]
 ) -> None:
     save("early", 20, positives=("00.png",))
@@ -206,7 +202,7 @@ def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
     }
 
 
-def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_a_missing_picture_affects_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",))
     save("gone", 21, positives=("00.png",), examples=(Example(GONE, WHOLE),))
     save("small", 21, positives=("00.png",), examples=(Example("0" * 64, Box(0, 0, 3, 3)),))
@@ -218,7 +214,7 @@ def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: S
 
 
 @pytest.mark.parametrize("problem", [IndexProblem("The index has gone."), SavedSearchesProblem("The file is broken.")])
-def test_what_stops_every_search_is_one_sentence(
+def test_an_error_of_all_searches_is_shown_once(
     app: AppTest, save: Save, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     def broken(*_: object) -> None:
@@ -240,7 +236,7 @@ def test_two_downloads_are_offered(app: AppTest, save: Save, asked: list[Request
     assert "two boxes: It has more than one box." in plainly(texts(app, "markdown"))
 
 
-def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_anew(
+def test_the_data_set_copies_saved_pictures_and_reencodes_gallery_pictures(
     app: AppTest, save: Save, saved_search_store: SavedSearches
 ) -> None:
     save("mine", 20, positives=("00.png",))

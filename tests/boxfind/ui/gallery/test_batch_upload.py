@@ -70,7 +70,7 @@ def state(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Engine, "build_state", lambda engine: known)
 
 
-def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
+def test_readable_pictures_are_added_unchanged_and_indexed(
     page: AppTest, gallery: Path, asked: list[str], caplog: Any
 ) -> None:
     caplog.set_level(logging.INFO, "boxfind")
@@ -82,13 +82,13 @@ def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
     assert said.startswith("2 pictures added") and said.count("\n- ") == 2
     assert "notes.png is not a picture" in said and "again.png is in the gallery already, as 03.png" in said
     assert caplog.messages == [
-        "a visitor on this machine added 2 of 4 files to the gallery.",
+        "2 of 4 files added to the gallery by a visitor on this machine.",
         "Build requested by a visitor on this machine.",
     ]
     assert page.file_uploader[0].value == []
 
 
-def test_what_was_added_is_told_until_the_next_and_follows_the_build(
+def test_the_upload_report_stays_until_the_next_upload(
     page: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state(monkeypatch, "done")
@@ -105,9 +105,7 @@ def test_what_was_added_is_told_until_the_next_and_follows_the_build(
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_build_that_runs_already_may_miss_them_and_that_is_told(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_warns_if_a_running_build_may_miss_files(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     state(monkeypatch, "running")
     add(page, ("new.png", png(90)))
     assert "press Update index when it is done" in told(page, "success")
@@ -130,7 +128,7 @@ def test_a_click_after_logging_out_adds_nothing_and_the_page_goes_on(
     assert ADD not in buttons(page) and [tab.label for tab in page.tabs] == ["Pictures", "Duplicates"]
 
 
-def test_adding_asks_for_itself_who_may(
+def test_adding_checks_the_administrator_again(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """The action checks the visitor even if the page shows the button."""
@@ -142,7 +140,7 @@ def test_adding_asks_for_itself_who_may(
     assert "Only an administrator" in texts(page, "error") and caplog.messages[-1].startswith("Refused")
 
 
-def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
+def test_a_full_disk_ends_the_upload_and_added_files_are_indexed(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = ImageAdder.take
@@ -159,7 +157,7 @@ def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
     assert said.startswith("1 picture added") and "no more room for b.png. 3 of 4 files not added." in said
 
 
-def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
+def test_leaving_the_page_during_an_upload_still_starts_the_build(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = ImageAdder.take
@@ -175,7 +173,7 @@ def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
     assert told(page.run(), "success") == "1 picture was added."
 
 
-def test_a_build_that_cannot_start_is_told(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_cannot_start_is_reported(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> None:
         raise IndexProblem("The build cannot be started: Permission denied.")
 
@@ -205,7 +203,7 @@ def test_hostile_names_become_plain_files_in_their_folder(page: AppTest, gallery
 
 
 @pytest.mark.usefixtures("asked")
-def test_of_many_that_are_left_out_some_are_named(page: AppTest) -> None:
+def test_only_some_of_many_rejected_files_are_named(page: AppTest) -> None:
     add(page, *((f"{number}.png", b"nothing") for number in range(25)))
     said = told(page, "warning")
     assert said.startswith("No pictures added. Not added:") and said.endswith("- and 5 more")

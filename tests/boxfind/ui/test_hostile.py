@@ -163,7 +163,7 @@ def test_r26_a_click_is_answered_with_what_to_draw(app: AppTest, pictures: Path,
     draw_on_canvas(app, canvas_of(app), (100, 100, *size))
     app.run()
     assert calm(app) and not alts(app)
-    assert "draw a larger one" in texts(app, "caption")
+    assert "Draw a larger one" in texts(app, "caption")
 
 
 def test_r26_after_a_click_the_last_box_counts(app: AppTest, pictures: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_upload_report_stays_until_the_next_upload(
 ) -> None:
     state(monkeypatch, "done")
     add(page, ("new.png", png(90)))
-    assert told(page, "success") == "1 picture was added."
+    assert told(page, "success") == "1 picture added."
     state(monkeypatch, "running")
     page.run()
     assert told(page, "success") == "1 picture added. The index is being updated."
@@ -170,7 +170,7 @@ def test_leaving_the_page_during_an_upload_still_starts_the_build(
     monkeypatch.setattr(ImageAdder, "take", leave)
     add(page, ("a.png", png(90)), ("b.png", png(91)))
     assert asked == ["build"] and list(added(gallery)) == ["a.png"]
-    assert told(page.run(), "success") == "1 picture was added."
+    assert told(page.run(), "success") == "1 picture added."
 
 
 def test_a_build_that_cannot_start_is_reported(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Boxfind: draw a box round an object, get the gallery pictures that hold it."""
+"""Boxfind: draw a box around an object and find the gallery pictures that show it."""
 
 import sys
 from importlib.machinery import ModuleSpec
@@ -11,7 +11,7 @@ from boxfind.ui.navigation import chosen_page
 from boxfind.ui.session import require_settings
 from boxfind.ui.sidebar import index_sidebar
 
-# A process that decodes pictures for this one would run its main file first; one of this name is left alone.
+# A decoding worker would import the parent's main file first; a spec named __main__ prevents that.
 sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
 st.set_page_config(page_title="Boxfind", page_icon=":material/select:", layout="wide")
 st.html(Path(__file__).parent / "boxfind" / "ui" / "page.css")

@@ -1,4 +1,4 @@
-"""What is in several pictures of the gallery, group by group, to be looked over, named and taken away."""
+"""Catalogue page: groups of similar pictures to review, name and export."""
 
 import streamlit as st
 

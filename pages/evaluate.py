@@ -1,4 +1,4 @@
-"""How good the rankings are, by the marks on the saved searches."""
+"""Evaluate page: ranking quality measured on the marked results of saved searches."""
 
 import streamlit as st
 
@@ -14,7 +14,7 @@ from retrieval.errors import BoxfindError
 
 gallery = ready_gallery()
 st.header("Evaluate", anchor=False)
-st.caption("Save a search, mark its results with thumbs, and see here how good the ranking is.")
+st.caption("Mark results with thumbs, save the search, and see here how good the ranking is.")
 try:
     saved = saved_search_store().all()
 except BoxfindError as error:

@@ -1,4 +1,4 @@
-"""Everything that is indexed: leaf through it, look closer, see what is there twice, and add to it."""
+"""Gallery page: browse indexed pictures, inspect them, review duplicates and add pictures."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Draw a box round an object; see the gallery pictures that hold it."""
+"""Search page: draw a box around an object and see the gallery pictures that show it."""
 
 from contextlib import nullcontext
 
@@ -18,6 +18,7 @@ from boxfind.ui.search.shortcuts import shortcuts
 from boxfind.ui.search.text_query import text_query
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import find, shared_engine
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from retrieval.errors import BoxfindError
 from retrieval.printable_names import shown
@@ -37,14 +38,14 @@ with query:
     if state.shown:
         try:
             image = image_of(state.shown, gallery)
-            shared_engine().embedder(gallery.manifest.recipe)  # now, so that the first search need not wait for it
+            shared_engine().embedder(gallery.manifest.recipe)  # load the model before the first search
         except BoxfindError as error:
             failure(error)
             st.stop()
         st.caption(f"{plain(shown(name_of(state.shown, gallery)))}, {image.shape[1]} x {image.shape[0]} pixels")
         pick_boxes(image, state)
     elif not state.request.asks:
-        results.info("Say what you look for, or choose a picture: your own, or one from the Gallery page.")
+        results.info("Describe what you are looking for, or choose a picture: your own, or one from the Gallery page.")
         st.stop()
 
 with results:
@@ -56,28 +57,28 @@ with results:
     if state.request.asks:
         try:
             images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
-            with st.spinner("Reading your words…") if state.request.words else nullcontext():
+            with st.spinner("Searching…") if state.request.words else nullcontext():
                 hits, seconds = find(gallery.folder.name, state.request, gallery, images)
         except BoxfindError as error:
             failure(error)
             st.stop()
         title.header("Nearest look-alikes" if no_match(hits[:10]) else "Results", anchor=False)
-        title.caption(f"of {gallery.manifest.counts.images:,} pictures, found in {1000 * seconds:.0f} ms")
+        title.caption(f"Searched {counted(gallery.manifest.counts.images, 'picture')} in {1000 * seconds:.0f} ms")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             search_history(gallery)
             similarity_choice(hits)
             export_menu(gallery, hits)
             save_search(gallery, hits)
-        with st.container():  # always there, so that the tiles below stay where they are, and keep the focus
+        with st.container():  # always present, so that the tiles below keep their position and focus
             saved_search_state(hits)
             marked(gallery)
             remarks(hits)
         show_results(gallery, hits)
     else:
         title.header("Results", anchor=False)
-        st.info("Draw a box round an object in the picture: press the mouse button, pull, let go.")
+        st.info("Drag a box around an object in the picture.")
 
-with query:  # after the results, which nothing should wait for
+with query:  # last, so that the results do not wait for it
     if image is not None:
         box_buttons(image)
         box_list(gallery)

@@ -88,7 +88,7 @@ def _search(page: Page, query: BoxedQuery, ranking: str) -> tuple[float, float]:
     page.mouse.up()
     page.wait_for_function("window.took", timeout=20_000)
     took = float(page.evaluate("window.took"))
-    told = re.search(r"found in (\d+) ms", page.get_by_text("found in").inner_text())
+    told = re.search(r"in (\d+) ms", page.get_by_text(re.compile(r"^Searched .* ms$")).inner_text())
     assert told is not None
     return took, float(told[1])
 

@@ -1,1 +1,1 @@
-"""What the pages share: picking a box, showing results, the state of the index."""
+"""Streamlit user interface: page components, sidebar, access control and session state."""

@@ -1,4 +1,4 @@
-"""Who may have the index built from the page: the operator decides, and every action asks here."""
+"""Access control for administrator actions on the pages, by the configured `BOXFIND_ADMIN` method."""
 
 import ipaddress
 from collections.abc import Callable, Mapping
@@ -13,34 +13,34 @@ from boxfind.ui.session import shared_engine
 from retrieval.errors import BoxfindError
 
 PROXY_HEADERS = ("forwarded", "via", "x-real-ip")
-"""Beside every header that begins with X-Forwarded-."""
+"""Headers that indicate a proxy, in addition to X-Forwarded-*."""
 
 
 class NotAllowed(BoxfindError):
-    """The visitor asked for what only an administrator may do."""
+    """The action requires an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """What a request says about who sent it, and the address it arrived at. Nothing of it is believed yet."""
+    """The unverified origin of a request: addresses, headers and log-in claims."""
 
     server: str | None = None
-    """The address the server listens on; None for all there are."""
+    """The address the server listens on; None for all interfaces."""
     address: str | None = None
-    """Where the request comes from; None for this machine."""
+    """The address of the client; None for this machine."""
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By lower-case name, every value in turn."""
+    """All values of each header, by lower-case name."""
     claims: Mapping[str, object] = field(default_factory=dict)
-    """What the log-in provider vouches for."""
+    """The claims of the log-in provider."""
 
 
 def admin_name(visitor: Visitor, settings: Settings) -> str | None:
-    """The name under which a visitor may have the index built; None when they may not."""
+    """The name of an administrator, for the log; None for any other visitor."""
     return ADMINS[settings.server.admin](visitor, settings)
 
 
 def visitor() -> Visitor:
-    """Whoever this run of the page is for."""
+    """The visitor of the current page run."""
     headers = st.context.headers
     return Visitor(
         server=st.get_option("server.address"),
@@ -51,19 +51,17 @@ def visitor() -> Visitor:
 
 
 def is_admin() -> bool:
-    """Whether to show the buttons. The action behind a button asks `require_admin` all the same."""
+    """Whether to show administrator controls. Their actions call `require_admin` again."""
     return admin_name(visitor(), shared_engine().settings) is not None
 
 
 def require_admin() -> str:
-    """The administrator's name, for the log. Raises NotAllowed, which the log tells too."""
+    """The administrator's name, for the log. Logs and raises NotAllowed for any other visitor."""
     settings = shared_engine().settings
     name = admin_name(visitor(), settings)
     if name is None:
-        log.warning(
-            "Refused: a visitor who is no administrator asked for a build or its end (%s).", settings.server.admin
-        )
-        raise NotAllowed("Only an administrator of this program may do that.")
+        log.warning("Refused an administrator action: the visitor is not an administrator (%s).", settings.server.admin)
+        raise NotAllowed("Only an administrator may do this.")
     return name
 
 
@@ -72,7 +70,7 @@ def _nobody(visitor: Visitor, settings: Settings) -> None:
 
 
 def _local(visitor: Visitor, settings: Settings) -> str | None:
-    """Someone at this very machine. A name of another host means a proxy, or a page that plays tricks with DNS."""
+    """A visitor on this machine. Any other host name means a proxy or a DNS rebinding attack."""
     hosts = visitor.headers.get("host", ())
     local = (
         _is_loopback(visitor.server)
@@ -85,7 +83,10 @@ def _local(visitor: Visitor, settings: Settings) -> str | None:
 
 
 def _login(visitor: Visitor, settings: Settings) -> str | None:
-    """Someone logged in whose address the provider does not call unverified. Some providers write claims as text."""
+    """A logged-in visitor, unless the provider marks the address as unverified.
+
+    Some providers send boolean claims as text.
+    """
     verified = str(visitor.claims.get("email_verified", True)).casefold() == "true"
     if visitor.claims.get("is_logged_in") is not True or not verified:
         return None
@@ -93,7 +94,7 @@ def _login(visitor: Visitor, settings: Settings) -> str | None:
 
 
 def _header(visitor: Visitor, settings: Settings) -> str | None:
-    """Someone the proxy names. A header that stands there twice was not written by the proxy alone."""
+    """A visitor named by the proxy. A duplicate header is rejected: the proxy did not write both."""
     names = visitor.headers.get(settings.server.admin_header.lower(), ())
     return _listed(names[0], settings) if len(names) == 1 else None
 
@@ -112,7 +113,7 @@ def _listed(email: object, settings: Settings) -> str | None:
 
 
 def _host_name(host: str) -> str | None:
-    """ "[::1]:8501" -> "::1"; None for what is no host."""
+    """ "[::1]:8501" -> "::1"; None for an invalid host."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

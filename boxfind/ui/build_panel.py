@@ -1,4 +1,4 @@
-"""A build as visitors see it: how far it is, how it ended, and for administrators the ways to start and cancel it."""
+"""Build progress and result; for administrators, the buttons that start and cancel a build."""
 
 import time
 from collections.abc import Callable
@@ -15,48 +15,47 @@ from retrieval.errors import BoxfindError, IndexProblem
 
 
 def build_panel() -> None:
-    """For the sidebar."""
+    """Show the state of the build in the sidebar, with the build buttons for administrators."""
     state = shared_engine().build_state()
     running = state is not None and state.state == "running"
     st.fragment(_progress, run_every="1s" if running else None)(running)
     if running or not is_admin():
         return
     with st.container(gap="xxsmall"):
-        _said_beforehand(shared_engine())
-        _build_button("Update index", ":material/refresh:", "Looks at new and changed pictures only.")
+        _warn_of_full_update(shared_engine())
+        _build_button("Update index", ":material/refresh:", "Reads new and changed pictures only.")
         _build_button(
-            "Build everything anew",
+            "Rebuild index",
             ":material/restart_alt:",
-            "Looks at every picture again and learns what is typical of this gallery anew. It takes as long as the "
-            "first build did.",
+            "Reads every picture and analyses the gallery again. This takes as long as the first build.",
             full=True,
         )
 
 
 def start_build(full: bool = False) -> None:
-    """Has the index built. Raises NotAllowed, and IndexProblem when the folder cannot be written to.
+    """Start a build. Raises NotAllowed, and IndexProblem when the index folder is not writable.
 
-    The first build of the sample gallery is anyone's: it is small, and there is nothing to lose.
+    Anyone may start the first build of the sample gallery: it is small and replaces nothing.
     """
     engine = shared_engine()
     who = "the first visitor" if nothing_to_lose(engine) else require_admin()
-    log.info("%s, asked for by %s.", "Full build" if full else "Build", who)
+    log.info("%s requested by %s.", "Full build" if full else "Build", who)
     engine.start_build(full)
 
 
 def cancel_build() -> None:
-    """Has the running build end. Raises NotAllowed."""
+    """Cancel the running build. Raises NotAllowed."""
     log.info("Build cancelled by %s.", require_admin())
     shared_engine().cancel_build()
 
 
 def may_start(engine: Engine) -> bool:
-    """Whether `start_build` would let this visitor."""
+    """Whether this visitor may start a build."""
     return nothing_to_lose(engine) or is_admin()
 
 
 def nothing_to_lose(engine: Engine) -> bool:
-    """Whether no gallery is configured and there is no index yet."""
+    """Whether the sample gallery is served and has no index yet."""
     if not engine.settings.is_sample:
         return False
     try:
@@ -67,20 +66,20 @@ def nothing_to_lose(engine: Engine) -> bool:
 
 
 def rebuild_button(label: str = "Rebuild the index") -> None:
-    """For the middle of a page, where an index cannot be used."""
+    """A build button for the main area, shown when the index is unusable."""
     st.button(label, type="primary", on_click=_or_toast, args=[start_build])
 
 
 def first_build(engine: Engine) -> None:
-    """The page while there is nothing to search yet."""
-    st.title("One moment")
+    """The page shown during the first build."""
+    st.title("Building the index")
     if engine.settings.is_sample:
         st.markdown(
-            "No gallery is configured, so a **sample gallery** is being drawn and indexed. For your own pictures start "
-            "the program with `boxfind app --gallery /path/to/pictures`."
+            "No gallery is configured, so Boxfind is creating and indexing a **sample gallery**. To search your own "
+            "pictures, start Boxfind with `boxfind app --gallery /path/to/pictures`."
         )
     else:
-        st.markdown("Your gallery is being indexed. You can close this page and come back.")
+        st.markdown("Boxfind is indexing your gallery. You can close this page and come back later.")
 
     @st.fragment(run_every="1s")
     def follow() -> None:
@@ -92,13 +91,14 @@ def first_build(engine: Engine) -> None:
     follow()
 
 
-def _said_beforehand(engine: Engine) -> None:
-    """Why an update would take as long as the first build did."""
+def _warn_of_full_update(engine: Engine) -> None:
+    """Say why the next update will read every picture again, if it will."""
     gallery = engine.gallery()
     changes = engine.recipe_changes(gallery)
     if changes:
         count = gallery.manifest.counts.images
-        st.caption(plain(f"An update reads all {count:,} pictures again: {'; '.join(changes)}."))
+        pictures = "the picture" if count == 1 else f"all {count:,} pictures"
+        st.caption(plain(f"The next update reads {pictures} again: {'; '.join(changes)}."))
 
 
 def _build_button(label: str, icon: str, help: str, full: bool = False) -> None:
@@ -114,10 +114,10 @@ def _progress(was_running: bool) -> None:
     elif state.state == "cancelled":
         st.caption(CANCELLED)
     elif state.state == "failed":
-        reason = plain(state.message) if is_admin() else ""  # it may name folders
-        st.error(f"The last build did not finish. {reason}", icon=":material/error:")
+        reason = plain(state.message) if is_admin() else ""  # the message may name folders
+        st.error(f"The last build failed. {reason}", icon=":material/error:")
     if was_running and state.state != "running":
-        st.rerun()  # the whole page: it moves to the new generation
+        st.rerun()  # rerun the whole page to serve the new generation
 
 
 def _running(state: BuildState) -> None:
@@ -125,13 +125,13 @@ def _running(state: BuildState) -> None:
     if state.notice:
         st.caption(plain(state.notice))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Since {time.strftime('%H:%M', time.localtime(state.started))}, process {state.pid}")
+        st.caption(f"Started {time.strftime('%H:%M', time.localtime(state.started))}")
         if is_admin():
             st.button("Cancel", type="tertiary", on_click=_or_toast, args=[cancel_build], key="cancel build")
 
 
 def _or_toast(action: Callable[..., None], *given: object) -> None:
-    """An action behind a button; what stands in its way is told to the visitor."""
+    """Run a button's action; show its error as a toast."""
     try:
         action(*given)
     except BoxfindError as error:
@@ -143,7 +143,7 @@ def _share(state: BuildState) -> float:
 
 
 def _words(state: BuildState) -> str:
-    """ "Reading pictures: 1,200 of 2,000, 31 a second, 26 s left"."""
+    """The stage, and its progress such as "1,200 of 2,000, 31 a second, 26 s left"."""
     words = plain(state.stage)
     if state.total:
         words += f": {state.done:,} of {state.total:,}"

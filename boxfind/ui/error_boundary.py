@@ -1,4 +1,4 @@
-"""An error nobody foresaw: the visitor gets a number, the log the details."""
+"""Handle unexpected errors: show an error number and log the traceback under it."""
 
 import secrets
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from boxfind.logs import log
 
 @contextmanager
 def error_boundary() -> Iterator[None]:
-    """Round the body of a page. Streamlit's own ways to end a run are no errors and pass through."""
+    """Wrap the body of a page. Streamlit ends a run with BaseExceptions, which pass through."""
     try:
         yield
     except Exception:
         number = secrets.token_hex(4)
         log.exception("Error %s", number)
         st.error(
-            f"Something went wrong (error {number}). Reload the page; if it happens again, whoever runs this program "
-            "finds the reason in its log under that number.",
+            f"Something went wrong (error {number}). Reload the page. If the error persists, ask the administrator to "
+            "look up that number in the log.",
             icon=":material/error:",
         )

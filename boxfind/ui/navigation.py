@@ -1,4 +1,4 @@
-"""The pages, and the way to them."""
+"""The pages of the app and their navigation menu."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ _called = False
 
 
 def chosen_page() -> st.Page:
-    """The page that a visitor wants to see, for app.py."""
+    """The page the visitor selected, for app.py to run."""
     global _called
     page = st.navigation(
         [
@@ -21,10 +21,10 @@ def chosen_page() -> st.Page:
 
 
 def require_app() -> None:
-    """Has a page run by app.py if it was not.
+    """Rerun the page through app.py if Streamlit ran its file directly.
 
-    Streamlit runs the file of a page by itself, without app.py, while a new server has not been asked for anything but
-    links to pages. The first call of st.navigation ends that for all visitors.
+    A new server does so as long as visitors only follow links to pages. The first call of st.navigation ends that for
+    all visitors.
     """
     if not _called:
         chosen_page()

@@ -1,4 +1,4 @@
-"""A gallery picture as large as it is, or the small one that the index keeps where its file cannot be read now."""
+"""Load a gallery picture in full size, with the indexed thumbnail as fallback."""
 
 from boxfind.ui.session import Picture, decoded
 from boxfind.ui.widgets.thumbnail import thumbnail_of
@@ -7,11 +7,11 @@ from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image, read_file
 from retrieval.types import Image
 
-ONLY_SMALL = "The file cannot be opened now; this is the small picture that the index keeps."
+ONLY_SMALL = "The file cannot be opened; showing the thumbnail from the index."
 
 
 def original(gallery: Gallery, image: str) -> tuple[Image, bool]:
-    """The pixels, and whether they are the file's and not only the thumbnail's."""
+    """The pixels (H, W, 3), and whether they come from the file rather than the thumbnail."""
     try:
         picture = Picture(image, read_file(gallery.file(image)))
         return decoded(picture.key, picture), True

@@ -1,4 +1,4 @@
-"""The gallery a page works on, and what stands in its place while there is none that can be used."""
+"""Load the gallery for a page, or show why none is available."""
 
 from typing import NoReturn
 
@@ -16,17 +16,13 @@ from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreAway, WeightsMissing
 
 NO_INDEX = (
-    "There is no index. Whoever runs this program makes one with "
-    "`boxfind build --gallery DIR --index DIR`, or here, when it is started with `boxfind app` or with "
-    "`BOXFIND_ADMIN` set (docs/admin.md)."
+    "There is no index. An administrator can build one with `boxfind build --gallery DIR --index DIR`, or on this page "
+    "if Boxfind was started with `boxfind app` or with `BOXFIND_ADMIN` set (docs/admin.md)."
 )
 
 
 def ready_gallery() -> Gallery:
-    """The gallery to search, for the first line of a page.
-
-    While there is none the page shows why, or how far the first build is, and stops here.
-    """
+    """The gallery to search. Without a usable index, show the reason or the build progress and stop the page."""
     require_app()
     engine = shared_engine()
     try:
@@ -42,16 +38,16 @@ def ready_gallery() -> Gallery:
 
 
 def folders(gallery: Gallery) -> list[str]:
-    """Every folder that can be chosen, in order."""
+    """All folders of the gallery, sorted."""
     return _folders(gallery.folder.name, gallery)
 
 
 def failure(error: BoxfindError) -> None:
-    """An error as the page shows it; where a new index would help, with the button for those who may build one."""
+    """Show an error. If a new index would help, administrators get a build button."""
     admin = is_admin()
-    if isinstance(error, WeightsMissing | RuntimeMissing) and not admin:  # it may name folders of this machine
-        log.error("Searching is not possible: %s", error)
-        st.error("Searching is not possible now; the log of this program says why.", icon=":material/error:")
+    if isinstance(error, WeightsMissing | RuntimeMissing) and not admin:  # the message may name folders
+        log.error("Search is unavailable: %s", error)
+        st.error("Search is unavailable. The administrator finds the reason in the log.", icon=":material/error:")
         return
     st.error(plain(str(error)), icon=":material/error:")
     if isinstance(error, IndexProblem) and not isinstance(error, StoreAway) and admin:
@@ -83,7 +79,7 @@ def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
 
 
 def _started() -> bool:
-    """Starts the first build, which needs no button; False, with the reason on the page, when it cannot be."""
+    """Start the first build without a button. On failure, show the error and return False."""
     try:
         start_build()
     except BoxfindError as error:

@@ -1,4 +1,4 @@
-"""What all visitors share: the engine, the notebook, decoded pictures and answers that were given before."""
+"""Resources shared by all sessions: engine, saved searches, decoded pictures and cached search results."""
 
 import hashlib
 import time
@@ -17,12 +17,12 @@ from retrieval.request import Request
 from retrieval.types import Hit, Image
 
 MOST = 100
-"""Hits a search brings; how many of them are shown is the visitor's choice."""
+"""Number of hits per search; visitors choose how many are shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture to search with: the name it is shown under, and its file's bytes as they came."""
+    """A query picture: its display name and the original bytes of its file."""
 
     name: str
     data: bytes
@@ -34,12 +34,12 @@ class Picture:
 
 @st.cache_resource(show_spinner=False)
 def shared_engine() -> Engine:
-    """The engine of this process: model and index are held once, for everyone."""
+    """The engine of this process; all sessions share its model and index."""
     return Engine(Settings.load())
 
 
 def require_settings() -> None:
-    """Shows a setting that cannot be used in place of the page."""
+    """Show an error instead of the page if a setting is invalid."""
     try:
         shared_engine()
     except BadSetting as problem:
@@ -50,13 +50,12 @@ def require_settings() -> None:
 
 @st.cache_resource(show_spinner=False)
 def saved_search_store() -> SavedSearches:
-    """The saved searches of the gallery."""
     return SavedSearches(shared_engine().settings.searches_file)
 
 
 @st.cache_resource(max_entries=12, show_spinner="Opening the picture…")
 def decoded(key: str, _picture: Picture) -> Image:
-    """The pixels of a picture, read-only and shared. Raises UnreadableImage."""
+    """The pixels of a picture (H, W, 3), read-only and cached. Raises UnreadableImage."""
     image = shared_engine().read_picture(_picture.data, _picture.name)
     image.setflags(write=False)
     return image
@@ -64,7 +63,7 @@ def decoded(key: str, _picture: Picture) -> Image:
 
 @st.cache_data(max_entries=256, show_spinner=False)
 def find(generation: str, request: Request, _gallery: Gallery, _images: Mapping[str, Image]) -> tuple[list[Hit], float]:
-    """The hits of a request and the seconds they took, remembered by what decides them."""
+    """The hits of a request and the seconds they took; cached per generation and request."""
     began = time.perf_counter()
     hits = shared_engine().answer(_gallery, request, _images, MOST)
     return hits, time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""What is searched, in the sidebar: the gallery, its index, and what became of the rest of its files."""
+"""Sidebar: gallery, index facts, skipped files, build panel and log-in."""
 
 import streamlit as st
 
@@ -7,13 +7,14 @@ from boxfind.ui.build_panel import build_panel
 from boxfind.ui.gallery.skipped_table import skipped_button
 from boxfind.ui.login import login_panel
 from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 
 
 def index_sidebar() -> None:
-    """Which gallery is searched, what is in it, and the ways to bring its index up to date."""
+    """Show the gallery, its index and the controls to update it."""
     engine = shared_engine()
     st.subheader("Gallery")
     settings = engine.settings
@@ -23,7 +24,7 @@ def index_sidebar() -> None:
         _facts(engine.gallery())
         build_panel()
     except IndexProblem:
-        st.text("No index to search yet")
+        st.text("No index yet")
     login_panel()
 
 
@@ -31,7 +32,7 @@ def _facts(gallery: Gallery) -> None:
     manifest = gallery.manifest
     built = manifest.created.astimezone()
     st.markdown(
-        f"**{manifest.counts.images:,}** pictures, **{manifest.counts.regions:,}** regions  \n"
+        f"**{counted(manifest.counts.images, 'picture')}**, **{counted(manifest.counts.regions, 'region')}**  \n"
         f"Model {plain(manifest.recipe.backbone)}  \n"
         f"Built {built:%d %B %Y, %H:%M}"
     )

@@ -1,4 +1,4 @@
-"""What visitors of the browser tests do and see, and the sample they do it with."""
+"""Actions and readings shared by the browser tests, and the sample they use."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def sample_box(data: Path) -> tuple[int, int, int, int]:
 
 
 def rings(width: int, height: int) -> bytes:
-    """A PNG of coloured circles round one another."""
+    """A PNG of coloured concentric circles."""
     radius = np.hypot(*np.meshgrid(np.arange(width) - 0.47 * width, np.arange(height) - 0.46 * height))
     picture = np.stack([128 + 127 * np.sin(radius / spread) for spread in (3, 5, 7)], axis=2)
     file = io.BytesIO()
@@ -33,9 +33,9 @@ def rings(width: int, height: int) -> bytes:
 
 
 def drag(page: Page, box: tuple[int, int, int, int], picture_width: int, steps: int = 6) -> None:
-    """Draws the box, given in pixels of the picture, on the canvas with the mouse."""
+    """Draw a box with the mouse on the canvas. The box is in pixels of the picture."""
     canvas = page.locator("canvas").last
-    for _ in range(10):  # it is drawn anew when the box is set, and takes the mouse only once its background has loaded
+    for _ in range(10):  # setting a box redraws it, and it ignores the mouse until its background has loaded
         drawn = canvas.element_handle()
         page.wait_for_timeout(800)
         if drawn.evaluate("canvas => canvas.isConnected") and drawn.is_visible():

@@ -1,4 +1,4 @@
-"""A running program and a real browser. Without Chromium these tests are skipped."""
+"""Fixtures: a running server and a real browser. Tests are skipped without Chromium."""
 
 import os
 import shutil
@@ -40,24 +40,24 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of the running program: empty at first."""
+    """The data folder of the server, initially empty."""
     return tmp_path_factory.mktemp("app")
 
 
 @pytest.fixture(scope="session")
 def address(data: Path) -> Iterator[str]:
-    """The program, started as `make app` starts it, with nothing configured."""
+    """The server address, started like `make app` without configuration."""
     with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1", "BOXFIND_ADMIN": "local"}, data) as address:
         yield address
 
 
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
-    """A fresh visitor on the search page, once the gallery is ready."""
+    """A new visitor on the Search page, once the gallery is ready."""
     visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
     visitor.set_default_timeout(30_000)
     visitor.goto(address)
-    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=200_000)  # it is drawn and built first
+    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=200_000)  # includes the first build
     yield visitor
     visitor.close()
 
@@ -71,7 +71,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> Iterator[str]:
-    """The program as a process of its own; where it answers."""
+    """Run the server as a subprocess. Yields its address."""
     port = port or free_port()
     command = [sys.executable, "cli.py", "app", "--no-browser", "--port", str(port)]
     environment = os.environ | {"PYTHONFAULTHANDLER": "1", "BOXFIND_ADMIN": "nobody"} | settings
@@ -85,7 +85,7 @@ def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> It
         try:
             server.wait(20)
         except subprocess.TimeoutExpired:
-            server.send_signal(signal.SIGABRT)  # what its threads were doing stands in the log then
+            server.send_signal(signal.SIGABRT)  # dumps the thread stacks to the log
             server.wait(20)
             raise AssertionError(f"The server did not stop:\n{(logs / f'server-{port}.log').read_text()}") from None
 

@@ -1,4 +1,4 @@
-"""An administrator adds pictures to a gallery from the page, done in a real browser on a gallery of its own."""
+"""An administrator adds pictures to a gallery of this test, in a real browser."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def gallery(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def adding(browser: Browser, gallery: Path, tmp_path: Path) -> Iterator[Page]:
-    """The gallery page of an administrator, open where pictures are added."""
+    """The Gallery page of an administrator, with the Add pictures tab open."""
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_OFFLINE": "1"}
     with serving(settings | {"BOXFIND_ADMIN": "local"}, tmp_path) as address:
         admin = browser.new_page(viewport={"width": 1440, "height": 1000})
@@ -42,7 +42,7 @@ def test_an_administrator_adds_pictures_and_finds_them(adding: Page, gallery: Pa
     )
     adding.get_by_text("notes.png").wait_for()
     adding.get_by_role("button", name="Add to the gallery").click()
-    adding.get_by_text("2 pictures were added").wait_for()
+    adding.get_by_text("2 pictures added").wait_for()
     adding.get_by_text("notes.png is not a picture in a supported format").wait_for()
     assert {path.name: path.read_bytes() for path in (gallery / "added").iterdir()} == pictures
     adding.get_by_text("10 pictures").first.wait_for(timeout=120_000)

@@ -1,4 +1,4 @@
-"""What people do with the catalogue, done in a real browser."""
+"""Catalogue stories in a real browser."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.acting import PICTURES
 
 
-def test_a_group_is_named_opened_and_taken_away(page: Page, data: Path) -> None:
+def test_a_group_is_named_opened_and_exported(page: Page, data: Path) -> None:
     page.get_by_role("link", name="Catalogue").click()
     page.get_by_role("heading", name="Catalogue").wait_for()
     page.get_by_text(re.compile(r"^\d+ groups of \d+ pictures")).wait_for()
@@ -30,15 +30,15 @@ def test_a_group_is_named_opened_and_taken_away(page: Page, data: Path) -> None:
     count = tiles.count()
     assert count >= 3
     with page.expect_download() as download:
-        page.get_by_role("button", name="Take away").click()
+        page.get_by_role("button", name="Export").click()
     table = csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8-sig")))
     named = [row for row in table if row["label"] == "Something to sort out"]
     assert len(named) == count and {row["group"] for row in named} == {"1"}
     assert all((data / "sample" / "gallery" / row["image"]).exists() and int(row["w"]) > 0 for row in named)
     page.get_by_role("button", name="All groups").click()
-    page.get_by_role("tab", name="In no group").wait_for()
+    page.get_by_role("tab", name="Ungrouped").wait_for()
     expect(field).to_have_value("Something to sort out")
-    page.wait_for_timeout(1000)  # until the page that is drawn anew stands still
+    page.wait_for_timeout(1000)  # until the rerun is complete
     field.fill("")
     field.press("Enter")
     expect(page.get_by_role("img", name=re.compile("^Group 1: "))).to_be_visible()

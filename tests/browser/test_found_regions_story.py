@@ -1,4 +1,4 @@
-"""Regions that were found in the pixels, seen in a real browser on a gallery of their own."""
+"""Regions from proposals, shown in a real browser on a gallery of this test."""
 
 import re
 from pathlib import Path
@@ -10,8 +10,8 @@ from tests.browser.conftest import serving
 from tests.tiny import eight_pictures
 
 
-def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_path: Path) -> None:
-    """Without weights the detector's place is taken by proposals, and the page says so."""
+def test_a_proposed_region_is_outlined(browser: Browser, tmp_path: Path) -> None:
+    """Without weights, proposals replace the detector and the page says so."""
     gallery = eight_pictures(tmp_path / "gallery")
     (gallery / "rings.png").write_bytes(rings(320, 240))
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_ADMIN": "local"}
@@ -30,7 +30,7 @@ def test_a_place_that_was_found_in_the_pixels_is_outlined(browser: Browser, tmp_
         expect(visitor.get_by_role("img", name=re.compile(r"^Rank 1: rings\.png"))).to_be_visible()
         visitor.get_by_role("link", name="Gallery").click()
         visitor.get_by_role("img", name="rings.png", exact=True).click()
-        visitor.get_by_role("combobox", name="Regions that are compared").click()
+        visitor.get_by_role("combobox", name="Indexed regions").click()
         visitor.get_by_role("option", name=re.compile("^Proposals")).click()
         visitor.screenshot(path=PICTURES / "proposals.png")
         visitor.close()

@@ -1,4 +1,4 @@
-"""Administrators who log in, with a provider that runs here and vouches for whomever the test wants."""
+"""Administrator log-in, with a local OpenID Connect provider that returns the claims of the test."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ CLIENT = "boxfind"
 
 
 class Provider(ThreadingHTTPServer):
-    """The four addresses of OpenID Connect that a log-in needs."""
+    """The four OpenID Connect endpoints that a log-in needs."""
 
     claims: dict[str, object]
     nonce = ""
@@ -70,7 +70,7 @@ class Answers(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Keep the log quiet."""
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_r48_everyone_else_who_logs_in_may_only_search(
     provider.claims = claims
     visitor = browser.new_page()
     log_in(visitor, with_login)
-    visitor.get_by_text("You may search and browse").wait_for()
+    visitor.get_by_text("You can search and browse").wait_for()
     expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
     visitor.close()
 

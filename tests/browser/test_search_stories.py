@@ -1,4 +1,4 @@
-"""What people do with the answer to a search, done in a real browser."""
+"""Stories about search results in a real browser: boxes, feedback, export, keyboard, accessibility."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ def search(page: Page, data: Path) -> list[str]:
     return ranking(page)
 
 
-def test_two_boxes_find_the_picture_that_holds_both(page: Page, data: Path) -> None:
+def test_a_second_box_changes_the_results_until_removed(page: Page, data: Path) -> None:
     choose_sample(page)
     page.get_by_text("Several boxes").click()
     drag(page, sample_box(data), 640)
@@ -33,12 +33,12 @@ def test_two_boxes_find_the_picture_that_holds_both(page: Page, data: Path) -> N
     page.wait_for_timeout(1500)
     page.screenshot(path=PICTURES / "two-boxes.png")
     assert ranking(page) != alone
-    page.get_by_role("button", name="Take box 2 away").click()
-    expect(page.get_by_role("button", name="Take box 2 away")).to_have_count(0)
+    page.get_by_role("button", name="Remove box 2").click()
+    expect(page.get_by_role("button", name="Remove box 2")).to_have_count(0)
     assert ranking(page) == alone
 
 
-def test_thumbs_move_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
+def test_thumbs_change_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
     before = search(page, data)
     page.get_by_role("button", name=f"Wrong: less like this: 1  {before[0]}").click()
     expect(page.get_by_role("img", name=re.compile(rf"^Rank 1: {re.escape(before[0])}"))).to_have_count(0)
@@ -49,9 +49,9 @@ def test_thumbs_move_the_results_and_back_undoes_them(page: Page, data: Path) ->
     assert ranking(page) == before
 
 
-def test_results_can_be_taken_away_and_opened_again(page: Page, data: Path) -> None:
+def test_results_can_be_exported_and_opened_again(page: Page, data: Path) -> None:
     found = search(page, data)
-    page.get_by_role("button", name="Take away").click()
+    page.get_by_role("button", name="Export").click()
     table = taken(page, "CSV").decode("utf-8-sig")
     assert [row["image"] for row in csv.DictReader(io.StringIO(table))] == found
     assert [hit["image"] for hit in json.loads(taken(page, "JSON"))["hits"]] == found
@@ -69,7 +69,7 @@ def taken(page: Page, kind: str) -> bytes:
     return download.value.path().read_bytes()
 
 
-def test_a_saved_search_can_be_taken_up_again_after_a_build_and_on_another_visit(page: Page, data: Path) -> None:
+def test_a_saved_search_can_be_reopened_after_a_build_and_in_a_new_session(page: Page, data: Path) -> None:
     found = search(page, data)
     page.get_by_role("button", name="Save").click()
     page.get_by_label("Name of the search").fill("A cup")
@@ -78,12 +78,12 @@ def test_a_saved_search_can_be_taken_up_again_after_a_build_and_on_another_visit
     page.reload()
     page.get_by_role("button", name="Update index").click()
     page.get_by_text("Built").first.wait_for(timeout=90_000)
-    page.get_by_role("button", name="A cup", exact=True).first.click()  # a page that is drawn anew may show it twice
+    page.get_by_role("button", name="A cup", exact=True).first.click()  # a rerunning page may show it twice
     again = ranking(page)
     assert len(set(found) & set(again)) >= 8 and others_first(again)
 
 
-def test_from_open_to_result_with_the_keyboard_alone(page: Page) -> None:
+def test_a_search_works_with_the_keyboard_alone(page: Page) -> None:
     tab_to(page, page.get_by_role("radio", name="File"))
     for _ in range(3):
         page.keyboard.press("ArrowRight")
@@ -107,14 +107,14 @@ def test_from_open_to_result_with_the_keyboard_alone(page: Page) -> None:
     expect(dialog).to_have_count(0)
     page.keyboard.press("y")  # the tile that was opened has the focus again
     page.get_by_text("1 right, 0 wrong").wait_for()
-    ranking(page)  # until all of the new order stands
+    ranking(page)  # until the new order is complete
     page.keyboard.press("n")  # and keeps it while the results change
     page.get_by_text("0 right, 1 wrong").wait_for()
     expect(page.get_by_role("img", name=re.compile(rf"^Rank \d+: {re.escape(found[1])}"))).to_have_count(0)
 
 
 def tab_to(page: Page, target: Locator) -> None:
-    """Presses Tab until the focus is there or within."""
+    """Press Tab until the target or an element in it has the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if target.evaluate("target => target.matches(':focus, :focus-within')"):

@@ -1,4 +1,4 @@
-"""What the program answers to requests that no page of its own would send. Needs no browser."""
+"""Responses to requests that no Boxfind page sends. Needs no browser."""
 
 import http.client
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ def ask(address: str, method: str, path: str, headers: dict[str, str], body: byt
 
 
 def connect(address: str, **headers: str) -> int:
-    """The status of a page's connection to the server: 101 when it is let in."""
+    """The status of a page's WebSocket handshake: 101 if accepted."""
     return ask(address, "GET", "/_stcore/stream", HANDSHAKE | headers).status
 
 

@@ -1,4 +1,4 @@
-"""What people do with the program, done in a real browser."""
+"""Search, gallery and build stories in a real browser."""
 
 import io
 import re
@@ -23,7 +23,7 @@ from tests.browser.acting import (
 from tests.browser.conftest import serving
 
 
-def test_a_visitor_boxes_an_object_of_a_sample_and_sees_its_other_pictures(page: Page, data: Path) -> None:
+def test_a_box_on_a_sample_finds_the_other_pictures_of_the_object(page: Page, data: Path) -> None:
     choose_sample(page)
     page.wait_for_timeout(1500)
     page.screenshot(path=PICTURES / "search-before.png")
@@ -34,7 +34,7 @@ def test_a_visitor_boxes_an_object_of_a_sample_and_sees_its_other_pictures(page:
     page.screenshot(path=PICTURES / "search-after.png")
 
 
-def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
+def test_a_tile_explains_its_score_on_demand(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
@@ -42,13 +42,13 @@ def test_a_tile_says_on_demand_why_it_is_there(page: Page, data: Path) -> None:
     expect(first).to_have_attribute("alt", re.compile(r", likely match, details agree$"))
     first.click()
     expect(page.get_by_role("dialog").get_by_role("cell", name=re.compile("^Verification: "))).to_be_visible()
-    page.get_by_text(re.compile(r"Show the \d+ details that agree")).click()
-    expect(page.get_by_role("img", name=re.compile("joined to the same details"))).to_be_visible()
+    page.get_by_text(re.compile(r"Show \d+ matching details?")).click()
+    expect(page.get_by_role("img", name=re.compile("of your box connected to the picture"))).to_be_visible()
     page.wait_for_timeout(500)
     page.screenshot(path=PICTURES / "closer.png")
 
 
-def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(page: Page, data: Path) -> None:
+def test_the_fast_ranking_is_used_until_changed_back(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     agreeing = page.get_by_role("img", name=re.compile(r"details agree$"))
@@ -56,12 +56,12 @@ def test_the_fast_ranking_does_without_the_second_look_until_it_is_changed_back(
     page.get_by_role("radio", name="Fast").click()
     expect(agreeing).to_have_count(0)
     assert others_first(ranking(page))
-    page.get_by_role("button", name="Search from this place").nth(1).click()
+    page.get_by_role("button", name="Search with this region").nth(1).click()
     page.get_by_text("coffee-cup-").first.wait_for()
     expect(page.get_by_role("radio", name="Fast")).to_be_checked()
 
 
-def test_a_thing_that_is_in_no_picture_is_told_and_the_nearest_are_shown(page: Page) -> None:
+def test_without_a_confident_match_the_nearest_look_alikes_are_shown(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "rings.png", "mimeType": "image/png", "buffer": rings(640, 480)}
     )
@@ -78,12 +78,12 @@ def test_a_thing_that_is_in_no_picture_is_told_and_the_nearest_are_shown(page: P
     page.screenshot(path=PICTURES / "no-match-phone.png")
 
 
-def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page, data: Path) -> None:
+def test_the_canvas_fits_a_phone_screen(page: Page, data: Path) -> None:
     page.set_viewport_size(PHONE)
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
-    page.get_by_text(re.compile("pictures, found in")).scroll_into_view_if_needed()
+    page.get_by_text(re.compile(r"^Searched [\d,]+ pictures in")).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     page.screenshot(path=PICTURES / "search-phone.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
@@ -91,7 +91,7 @@ def test_the_whole_picture_can_be_drawn_on_where_there_is_little_room(page: Page
     assert place is not None and place["x"] >= 0 and place["x"] + place["width"] <= PHONE["width"]
 
 
-def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> None:
+def test_a_second_box_replaces_the_first(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, (20, 20, 120, 90), 640)
     first = ranking(page)
@@ -100,7 +100,7 @@ def test_a_second_box_takes_the_place_of_the_first(page: Page, data: Path) -> No
     assert others_first(ranking(page)) and ranking(page) != first
 
 
-def test_another_picture_starts_without_the_box_of_the_one_before(page: Page, data: Path) -> None:
+def test_a_new_picture_starts_without_a_box(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     ranking(page)
@@ -110,7 +110,7 @@ def test_another_picture_starts_without_the_box_of_the_one_before(page: Page, da
     )
     page.get_by_text("rings.png, 640 x 480 pixels").wait_for()
     page.wait_for_timeout(1500)
-    expect(page.get_by_text("Draw a box round an object")).to_be_visible()
+    expect(page.get_by_text("Drag a box around an object")).to_be_visible()
 
 
 def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_border(page: Page) -> None:
@@ -118,17 +118,17 @@ def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_bo
     drag(page, (637, 477, -297, -197), 640)
     numbers(page, near=(340, 280, 300, 200))
     page.get_by_role("button", name="Clear Shortcut X").click()
-    page.get_by_text("Draw a box round an object").wait_for()
+    page.get_by_text("Drag a box around an object").wait_for()
     drag(page, (400, 300, 300, 60), 640, steps=60)
-    numbers(page, near=(400, 300, 240, 48))  # as far down as the mouse was when it left
+    numbers(page, near=(400, 300, 240, 48))  # down to where the mouse left the canvas
 
 
 def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
-    """The box in numbers is that one: to the width of the line, and exactly at a border."""
+    """Check the box coordinates: within the line width, and exact at a border."""
     if not page.get_by_label("Left (pixels)").first.is_visible():
-        page.get_by_text("Set the box by numbers").click()
+        page.get_by_text("Enter coordinates").click()
     for name, wanted in zip(("Left", "Top", "Width", "Height"), near, strict=True):
-        field = page.get_by_label(f"{name} (pixels)").first  # the one before it stays until the page is done
+        field = page.get_by_label(f"{name} (pixels)").first  # an old field stays until the rerun is complete
         expect(field).to_have_value(re.compile("|".join(f"^{value}$" for value in range(wanted - 6, wanted + 7))))
     left, top, width, height = (
         int(page.get_by_label(f"{name} (pixels)").first.input_value()) for name in ("Left", "Top", "Width", "Height")
@@ -163,13 +163,13 @@ def test_searching_on_from_a_result(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     best = ranking(page)[0]
-    page.get_by_role("button", name="Search from this place").first.click()
+    page.get_by_role("button", name="Search with this region").first.click()
     page.get_by_text(re.compile(rf"^{best}, \d+ x \d+ pixels")).wait_for()
     assert best in ranking(page)[:SEEN_PER_OBJECT]
     assert others_first(ranking(page))
 
 
-def test_a_gallery_picture_becomes_the_query_without_a_mouse_on_the_canvas(page: Page) -> None:
+def test_a_gallery_picture_becomes_the_query(page: Page) -> None:
     page.get_by_role("link", name="Gallery").click()
     page.get_by_role("heading", name="Gallery").last.wait_for()
     page.get_by_role("img", name="badge-1.jpg").wait_for()
@@ -183,7 +183,7 @@ def test_a_gallery_picture_becomes_the_query_without_a_mouse_on_the_canvas(page:
 def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
     browser: Browser, address: str, page: Page, data: Path
 ) -> None:
-    """`page` is here so that there is an index."""
+    """The `page` fixture builds the index."""
     with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1"}, data) as another:
         visitor = browser.new_page()
         visitor.goto(f"{another}/gallery?gallery+page=2")
@@ -195,7 +195,7 @@ def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
 
 
 def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: Page, data: Path) -> None:
-    before = build_anew(page, data)
+    before = start_full_build(page, data)
     looking(page)
     choose_sample(page)
     drag(page, sample_box(data), 640)
@@ -213,7 +213,7 @@ def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: 
 
 
 def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Page, data: Path) -> None:
-    before = build_anew(page, data)
+    before = start_full_build(page, data)
     looking(page)
     page.screenshot(path=PICTURES / "building.png")
     page.get_by_role("button", name="Cancel").click()
@@ -224,9 +224,9 @@ def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Pa
     assert others_first(ranking(page))
 
 
-def build_anew(page: Page, data: Path) -> str:
-    """Starts a build; the name of the generation that was served before."""
-    button = page.get_by_role("button", name="Build everything anew")
+def start_full_build(page: Page, data: Path) -> str:
+    """Start a full build. Returns the name of the generation served before."""
+    button = page.get_by_role("button", name="Rebuild index")
     button.wait_for(timeout=120_000)
     before = served(data)
     button.click()
@@ -234,7 +234,7 @@ def build_anew(page: Page, data: Path) -> str:
 
 
 def served(data: Path) -> str:
-    """The name of the generation that is served."""
+    """The name of the served generation."""
     (index,) = (data / "indexes").iterdir()
     return (index / "CURRENT").read_text()
 

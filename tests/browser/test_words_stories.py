@@ -1,4 +1,4 @@
-"""What people do with words, done in a real browser."""
+"""Text query stories in a real browser."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, ranking, sample_box
 
 
-def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path) -> None:
-    words = page.get_by_role("textbox", name="In words")
+def test_a_sentence_finds_matching_pictures(page: Page, data: Path) -> None:
+    words = page.get_by_role("textbox", name="Description")
     words.fill("a cup of coffee")
     words.press("Enter")
     first = page.get_by_role("img", name=re.compile(r"^Rank 1: (coffee-cup|striped-mug)-\d.jpg, possible match"))
@@ -26,11 +26,11 @@ def test_a_sentence_finds_what_it_says_and_a_box_joins_it(page: Page, data: Path
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_words_choose_among_what_a_box_has_found(page: Page, data: Path) -> None:
+def test_words_rerank_the_results_of_a_box(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     before = ranking(page)
-    words = page.get_by_role("textbox", name="In words")
+    words = page.get_by_role("textbox", name="Description")
     words.fill("blue")
     words.press("Enter")
     for _ in range(60):

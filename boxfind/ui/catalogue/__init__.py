@@ -1,1 +1,1 @@
-"""The catalogue page: groups of pictures that show the same thing."""
+"""Components of the Catalogue page."""

@@ -1,4 +1,4 @@
-"""The names of groups: read by everyone, given by administrators."""
+"""Group names: visible to everyone, edited by administrators."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from retrieval.errors import BoxfindError
 
 
 def names_of(groups: Sequence[Group]) -> list[GroupName | None]:
-    """The label of each group as it is now; a sentence on the page where they cannot be read."""
+    """The current label of each group. Shows a warning if the labels cannot be read."""
     try:
         given = labels_of([_places(group) for group in groups], _labels().all())
     except BoxfindError as problem:
@@ -24,7 +24,7 @@ def names_of(groups: Sequence[Group]) -> list[GroupName | None]:
 
 
 def name_field(group: Group, number: int, label: GroupName | None) -> None:
-    """A field to name the group in; for visitors who may not, the name it has."""
+    """An editable group name for administrators, plain text for other visitors."""
     name = label.name if label else ""
     if not is_admin():
         st.markdown(f"**{plain(name)}**" if name else f"Group {number}")
@@ -36,14 +36,14 @@ def name_field(group: Group, number: int, label: GroupName | None) -> None:
         name,
         max_chars=LONGEST_NAME,
         key=key,
-        placeholder="Name it",
+        placeholder="Add a name",
         label_visibility="collapsed",
-        on_change=_give,
+        on_change=_save_name,
         args=[field, key, group, label],
     )
 
 
-def _give(field: str, key: str, group: Group, label: GroupName | None) -> None:
+def _save_name(field: str, key: str, group: Group, label: GroupName | None) -> None:
     name = str(st.session_state[key]).strip()
     if not was_set(field, key, name):
         return

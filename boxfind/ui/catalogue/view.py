@@ -1,4 +1,4 @@
-"""Groups of look-alikes as cards to name, one of them opened, and the pictures that are in none."""
+"""Groups of similar pictures as cards, the pictures of an open group, and ungrouped pictures."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +13,7 @@ from boxfind.ui.gallery.browse import ACTIONS, picture_grid
 from boxfind.ui.gallery.picture_dialog import PICTURE
 from boxfind.ui.gallery.send_to_search import send_to_search
 from boxfind.ui.served_gallery import failure
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Tile, tile_grid
@@ -25,50 +26,50 @@ from retrieval.images.decode import decode_image
 from retrieval.images.resize import resize_image, thumbnail
 from retrieval.types import Box
 
-LIKENESSES = {"Very alike": 0.7, "Alike": LIKENESS, "Loosely alike": 0.3}
+LIKENESSES = {"Strict": 0.7, "Medium": LIKENESS, "Loose": 0.3}
 CARDS_PER_PAGE = 24
 TILES_PER_PAGE = 40
 CARD_WIDTH = 160
-"""Pixels; two stand side by side on a phone."""
+"""Pixels; two cards fit side by side on a phone."""
 CROP_SIDE = 280
 HELP = (
-    "How like one another the pictures of a group must be. The more alike, the more groups one object falls into; "
-    "the less, the more strangers are among them."
+    "How similar the pictures of a group must be. Strict grouping may split an object into several groups. "
+    "Loose grouping may include pictures of other objects."
 )
 
 
 def catalogue(gallery: Gallery) -> list[str]:
-    """Shows the groups, or the one that was opened; the ids of the pictures that can be looked at closely."""
-    counted = st.container()
+    """Show the groups or the open group. Returns the ids of the pictures the dialog can step through."""
+    summary = st.container()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox(
-            "Together when", list(LIKENESSES), 1, key="likeness", bind="query-params", help=HELP, width=200,
+            "Grouping", list(LIKENESSES), 1, key="likeness", bind="query-params", help=HELP, width=200,
             on_change=_to_first_page,
         )  # fmt: skip
-        take = st.container(width="content")
+        export = st.container(width="content")
     try:
         grouped = _grouped(gallery.folder.name, LIKENESSES[chosen], gallery)
     except BoxfindError as error:
         failure(error)
         return []
     labels = names_of(grouped.groups)
-    counted.caption(_summary(grouped))
+    summary.caption(_summary(grouped))
     names = [label.name if label else "" for label in labels]
-    take.download_button(
-        "Take away",
+    export.download_button(
+        "Export",
         partial(groups_csv, grouped.groups, names),
         "groups.csv",
         "text/csv",
         icon=":material/download:",
         on_click="ignore",
         disabled=not grouped.groups,
-        help="A table with every picture of every group, its place in it and the name of the group.",
+        help="A CSV table of all grouped pictures, with the box of the object and the name of the group.",
     )
-    together, alone = st.tabs(["Groups", "In no group"], key="catalogue tab", on_change="rerun")
-    if alone.open:
-        with alone:
-            return _alone(gallery, grouped.alone)
-    with together:
+    groups_tab, ungrouped_tab = st.tabs(["Groups", "Ungrouped"], key="catalogue tab", on_change="rerun")
+    if ungrouped_tab.open:
+        with ungrouped_tab:
+            return _ungrouped(gallery, grouped.alone)
+    with groups_tab:
         return _groups(gallery, grouped.groups, labels)
 
 
@@ -77,7 +78,7 @@ def _groups(gallery: Gallery, groups: Sequence[Group], labels: Sequence[GroupNam
     if place is not None:
         return _open_group(gallery, groups[place], place + 1, labels[place])
     if not groups:
-        st.info("No three pictures have anything in them that is alike enough.", icon=":material/info:")
+        st.info("No three pictures are similar enough to form a group.", icon=":material/info:")
         return []
     pages = -(-len(groups) // CARDS_PER_PAGE)
     page = st.pagination(pages, key="catalogue page", bind="query-params") if pages > 1 else 1
@@ -93,28 +94,28 @@ def _card(gallery: Gallery, group: Group, number: int, label: GroupName | None) 
         name = label.name if label else f"Group {number}"
         st.image(_crop(gallery.folder.name, group.best, gallery), width="stretch", alt=f"{name}: {group.best.image}")
         st.button(
-            f"{len(group.members)} pictures",
+            counted(len(group.members), "picture"),
             key=f"open {number}",
             type="tertiary",
             icon=":material/grid_view:",
             on_click=_open,
             args=[group],
-            help=f"Look at {plain(name)}",
+            help=f"Open {plain(name)}",
         )
         name_field(group, number, label)
 
 
 def _open_group(gallery: Gallery, group: Group, number: int, label: GroupName | None) -> list[str]:
-    """Its pictures as tiles, the odd ones last."""
+    """The pictures of a group as tiles, outliers last."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("All groups", icon=":material/arrow_back:", shortcut="B", on_click=_open, args=[None])
         st.subheader(plain(label.name) if label else f"Group {number}", anchor=False, width="content")
         with st.container(width=240):
             name_field(group, number, label)
-    odd = sum(member.odd for member in group.members)
+    outliers = sum(member.odd for member in group.members)
     st.caption(
-        f"{len(group.members)} pictures, the most typical first"
-        + (f", {odd} odd one{'s' * (odd > 1)} out at the end" if odd else "")
+        f"{counted(len(group.members), 'picture')}, most typical first"
+        + (f", {counted(outliers, 'outlier')} last" if outliers else "")
     )
     pages = -(-len(group.members) // TILES_PER_PAGE)
     page = st.pagination(pages, key=f"page of {number}") if pages > 1 else 1
@@ -131,47 +132,47 @@ def _tile(gallery: Gallery, member: Member) -> Tile:
         member.image,
         thumbnail_of(gallery, member.image),
         (entry.width, entry.height),
-        alt=f"{member.image}, odd one out" if member.odd else member.image,
+        alt=f"{member.image}, outlier" if member.odd else member.image,
         title=member.image,
         outlines=(member.region.box,),
-        badge="odd one out" if member.odd else "",
+        badge="outlier" if member.odd else "",
         tone="fair" if member.odd else "",
-        help="It is far less like the others of the group than they are like one another." if member.odd else "",
+        help="Much less similar to the group than the other pictures in it." if member.odd else "",
     )
 
 
-def _alone(gallery: Gallery, images: Sequence[str]) -> list[str]:
+def _ungrouped(gallery: Gallery, images: Sequence[str]) -> list[str]:
     if not images:
         st.text("Every picture is in a group.")
         return []
-    st.caption("Nothing in these pictures is alike enough in two others.")
+    st.caption("No region of these pictures is similar enough to regions of two others.")
     pages = -(-len(images) // TILES_PER_PAGE)
     page = st.pagination(pages, key="alone page") if pages > 1 else 1
-    picture_grid(gallery, images[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE], "alone", "Pictures in no group")
+    picture_grid(gallery, images[(page - 1) * TILES_PER_PAGE : page * TILES_PER_PAGE], "alone", "Ungrouped pictures")
     return list(images)
 
 
 def _summary(grouped: Grouped) -> str:
     pictures = {member.image for group in grouped.groups for member in group.members}
     return (
-        f"{len(grouped.groups):,} groups of {len(pictures):,} pictures, {len(grouped.alone):,} in none. "
-        "A picture can be in several: with an object, and with what it stands on."
+        f"{counted(len(grouped.groups), 'group')} of {counted(len(pictures), 'picture')}, "
+        f"{len(grouped.alone):,} ungrouped. A picture can be in several groups: one per object or background."
     )
 
 
-@st.cache_resource(max_entries=2, show_spinner="Looking for what is alike in the pictures…")
+@st.cache_resource(max_entries=2, show_spinner="Finding similar objects…")
 def _instances(generation: str, _gallery: Gallery) -> ObjectInstances:
     return gallery_object_instances(_gallery)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Putting together what is alike…")
+@st.cache_resource(max_entries=6, show_spinner="Grouping similar pictures…")
 def _grouped(generation: str, likeness: float, _gallery: Gallery) -> Grouped:
     return group_gallery(_gallery, _instances(generation, _gallery), likeness)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
 def _crop(generation: str, member: Member, _gallery: Gallery) -> bytes:
-    """A square JPEG of the middle of the region, from the thumbnail."""
+    """A square JPEG of the centre of the region, cut from the thumbnail."""
     picture = decode_image(thumbnail_of(_gallery, member.image))
     box = member.region.box
     side = min(box.width, box.height)
@@ -181,7 +182,7 @@ def _crop(generation: str, member: Member, _gallery: Gallery) -> bytes:
 
 
 def _key(group: Group) -> tuple[str, Box]:
-    """What an opened group is known by while the groups are made anew."""
+    """Identifies an open group across regrouping."""
     return group.best.image, group.best.region.box
 
 

@@ -1,1 +1,1 @@
-"""The evaluate page: how good the saved searches are."""
+"""Components of the Evaluate page."""

@@ -1,4 +1,4 @@
-"""Average precision of every saved search as a plot: a dot for each ranking, two of a search joined by a line."""
+"""Dot plot of the average precision of saved searches: one dot per ranking, joined by a line."""
 
 from collections.abc import Mapping
 
@@ -7,21 +7,22 @@ import streamlit as st
 from altair.typing import ChartType
 
 from boxfind.evaluation.ratings import Ratings
+from boxfind.ui.widgets.counted import counted
 from retrieval.printable_names import shown
 
 COLOURS = ("#e8590c", "#3b82f6")
-"""Told apart by who sees no red, and seen on white and black."""
+"""Distinguishable with red-green colour blindness, and visible on light and dark themes."""
 SHAPES = ("circle", "diamond")
 LINE = "#8b929c"
 STEP = 26
-"""Pixels a search."""
+"""Height of a row in pixels; one row per search."""
 MOST = 60
-"""Searches, the hardest, that a plot has room for."""
+"""Maximum number of searches in the plot; the hardest are kept."""
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 
 
 def average_precision_chart(ratings: Ratings, labels: Mapping[str, str]) -> None:
-    """The hardest by the first ranking, in the order of the table. `labels` says what rankings are called."""
+    """Plot the hardest searches by the first ranking, in table order. `labels` maps rankings to display names."""
     names = [labels[ranking] for ranking in ratings.by_ranking]
     first = next(iter(ratings.by_ranking.values()))
     order = [one.name for one in sorted(first, key=lambda one: (one.quality.average_precision, one.name))][:MOST]
@@ -38,7 +39,7 @@ def average_precision_chart(ratings: Ratings, labels: Mapping[str, str]) -> None
     ]
     st.altair_chart(_chart(points, names), alt=_described(ratings, labels), height=_height(len(order), len(names)))
     if ratings.count > MOST:
-        st.caption(f"The {MOST} hardest of {ratings.count} saved searches; the table has them all.")
+        st.caption(f"The {MOST} hardest of {ratings.count} saved searches. The table lists all of them.")
 
 
 def _chart(points: list[dict[str, object]], names: list[str]) -> ChartType:
@@ -57,7 +58,7 @@ def _chart(points: list[dict[str, object]], names: list[str]) -> ChartType:
         shape=alt.Shape("Ranking:N", scale=alt.Scale(domain=names, range=SHAPES), legend=_legend(names)),
         tooltip=["Search:N", "Ranking:N", alt.Tooltip("AP:Q", format=".3f")],
     )
-    if len(names) == 1:  # from nought, as a bar would
+    if len(names) == 1:  # from zero, like a bar
         line = base.mark_rule(color=COLOURS[0], strokeWidth=2).encode(x=across, x2=alt.datum(0))
     else:
         line = base.mark_line(color=LINE, strokeWidth=3).encode(x=across, detail="Search:N")
@@ -78,4 +79,5 @@ def _described(ratings: Ratings, labels: Mapping[str, str]) -> str:
         for ranking, rated in ratings.by_ranking.items()
         for aps in [[one.quality.average_precision for one in rated]]
     )
-    return f"Average precision of {ratings.count} saved searches: {figures}. The table below has every figure."
+    searches = counted(ratings.count, "saved search", "saved searches")
+    return f"Average precision of {searches}: {figures}. The table below lists every value."

@@ -1,4 +1,4 @@
-"""The saved searches asked again: the pictures they need, their ratings, and the data set they make."""
+"""Rerun saved searches to rate them, and pack them as an evaluation data set."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from retrieval.images.decode import read_file
 from retrieval.printable_names import shown
 
 SPINNER_DELAY = 0.5
-"""Seconds after which the page shows how far it is: what is remembered takes less."""
+"""Seconds before progress is shown; cached ratings take less."""
 
 
 def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str]) -> Ratings:
-    """Shows how far it is. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
+    """Rate each search with each ranking, showing progress. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
     began, slot = time.monotonic(), st.empty()
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -36,7 +36,7 @@ def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str
 
 
 def packing(gallery: Gallery, searches: Sequence[Judged]) -> Callable[[], bytes]:
-    """Makes the ZIP when it is asked for, which is outside of any page."""
+    """A function that builds the ZIP on download. It runs outside a page, so it gets engine and store up front."""
     return partial(
         dataset_zip, searches, partial(_jpeg, gallery=gallery, engine=shared_engine(), kept=saved_search_store())
     )
@@ -44,7 +44,7 @@ def packing(gallery: Gallery, searches: Sequence[Judged]) -> Callable[[], bytes]
 
 @st.cache_data(max_entries=4096, show_spinner=False)
 def _rating(generation: str, search: Judged, ranking: str, _gallery: Gallery) -> Rating:
-    """Remembered by what decides it. Raises UnreadableImage, BadBox."""
+    """Rate a search; cached per generation, search and ranking. Raises UnreadableImage, BadBox."""
     engine, images = shared_engine(), {}
     for key in {example.picture for example in search.request.examples}:
         picture = _picture(key, _gallery, saved_search_store())
@@ -54,24 +54,24 @@ def _rating(generation: str, search: Judged, ranking: str, _gallery: Gallery) ->
 
 
 def _picture(key: str, gallery: Gallery, kept: SavedSearches) -> Picture:
-    """A picture of a saved search, which the notebook has unless the gallery does. Raises UnreadableImage."""
+    """The picture of a saved search, from the saved searches or the gallery. Raises UnreadableImage."""
     data = kept.picture(key)
     if data is not None:
-        return Picture("The picture searched with", data)
+        return Picture("The query picture", data)
     image = gallery.tables.with_contents(key)
     if image is None:
-        raise UnreadableImage("gone", "The picture searched with is not in the gallery any more.")
+        raise UnreadableImage("gone", "The query picture is no longer in the gallery.")
     try:
         found = Picture(image, read_file(gallery.file(image)))
-    except UnreadableImage:  # its sentence may name the folder
-        raise UnreadableImage("gone", f"{shown(image)}, the picture searched with, cannot be opened now.") from None
+    except UnreadableImage:  # its message may name the folder
+        raise UnreadableImage("gone", f"The query picture {shown(image)} cannot be opened.") from None
     if found.key != key:
-        raise UnreadableImage("changed", f"{shown(image)}, the picture searched with, has changed since.")
+        raise UnreadableImage("changed", f"The query picture {shown(image)} has changed since the search was saved.")
     return found
 
 
 def _jpeg(key: str, gallery: Gallery, engine: Engine, kept: SavedSearches) -> bytes:
-    """Upright and without metadata, as the notebook keeps pictures. Raises UnreadableImage."""
+    """The query picture as an upright JPEG without metadata. Raises UnreadableImage."""
     data = kept.picture(key)
     if data is not None:
         return data

@@ -1,1 +1,1 @@
-"""The gallery page: browse, open, add and compare pictures."""
+"""Components of the Gallery page."""

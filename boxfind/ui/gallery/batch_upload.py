@@ -1,4 +1,4 @@
-"""Pictures that administrators put into the gallery from the page: many files at once, and the index follows."""
+"""Batch upload: administrators add picture files to the gallery, then the index is updated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,35 +12,36 @@ from boxfind.ui.authorization import require_admin
 from boxfind.ui.build_panel import start_build
 from boxfind.ui.search.query_source import TYPES
 from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
 from retrieval.errors import BoxfindError, UnreadableImage
 
 BATCH, WAITING, REPORT = "upload batch", "uploads waiting", "upload report"
-"""In the session: how often the field was emptied, what was in it, and what became of that."""
+"""Session keys: the version of the upload field, the files to add, and the report of the last upload."""
 MOST = 20
-"""Files that are named, of those that were left out."""
+"""Maximum number of rejected files listed by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of some uploads: how many were added, and a sentence for each that was not."""
+    """The result of an upload: the number of added files, and a message for each rejected file."""
 
     added: int
     left_out: tuple[str, ...]
     late: bool
-    """A build was already running, and may have passed them by."""
+    """Whether a build was already running, which may have missed the files."""
 
 
 def batch_upload(gallery: Gallery) -> None:
-    """Offers administrators to add files, and says how the last ones fared."""
+    """Show the upload form and the report of the last upload."""
     st.markdown(
-        f"The files are kept as they are, in the folder `{ADDED}` of the gallery; what lies there already is never "
-        "overwritten. The index is brought up to date when they are in."
+        f"Files are stored unchanged in the gallery folder `{ADDED}`. Existing files are never overwritten. "
+        "The index is updated after the upload."
     )
     if shared_engine().settings.is_sample:
-        st.caption("This is the sample gallery: a later version of this program may draw it anew, without them.")
+        st.caption("This is the sample gallery. A later version of Boxfind may recreate it without your pictures.")
     uploads = st.file_uploader(
         "Pictures to add: choose files or drop them here",
         type=TYPES,
@@ -62,19 +63,19 @@ def batch_upload(gallery: Gallery) -> None:
         except BoxfindError as error:
             st.error(plain(str(error)), icon=":material/block:")
             return
-        st.rerun()  # the whole page: the sidebar follows the build
+        st.rerun()  # rerun the whole page, so that the sidebar shows the build
     if REPORT in st.session_state:
-        _told(st.session_state[REPORT])
+        _show_report(st.session_state[REPORT])
 
 
 def _hand_over(uploads: Sequence[UploadedFile]) -> None:
-    """Empties the field at once, so that nothing is added twice by a second click."""
+    """Clear the upload field at once, so that a second click adds nothing twice."""
     st.session_state[WAITING] = uploads
     st.session_state[BATCH] += 1
 
 
 def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
-    """Puts them into the gallery one after the other and has the index built. Raises NotAllowed, IndexProblem."""
+    """Add the files to the gallery one by one, then start a build. Raises NotAllowed, IndexProblem."""
     who, engine = require_admin(), shared_engine()
     adder = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
     added, left_out, bar = 0, list[str](), st.progress(0.0)
@@ -87,30 +88,28 @@ def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
                 added += 1
             except (UnreadableImage, AlreadyThere) as error:
                 left_out.append(str(error))
-            except BoxfindError as error:  # the others would fare no better
-                left_out.append(f"{error} {len(uploads) - number + 1:,} of {len(uploads):,} files were not added.")
+            except BoxfindError as error:  # the remaining files would fail too
+                left = len(uploads) - number + 1
+                left_out.append(f"{error} {left:,} of {counted(len(uploads), 'file')} not added.")
                 break
-    finally:  # also when the page is left meanwhile
-        log.info("%d of %d files put into the gallery by %s.", added, len(uploads), who)
+    finally:  # runs even if the visitor leaves the page
+        log.info("%d of %d files added to the gallery by %s.", added, len(uploads), who)
         st.session_state[REPORT] = Report(added, tuple(left_out), late=_building())
         if added:
             start_build()
 
 
-def _told(report: Report) -> None:
-    words = (
-        f"{report.added:,} pictures were" if report.added > 1 else "1 picture was" if report.added else "Nothing was"
-    )
-    words += " added"
+def _show_report(report: Report) -> None:
+    words = f"{counted(report.added, 'picture')} added" if report.added else "No pictures added"
     if report.added and report.late:
-        words += ". A build was running already and may have missed some: press Update index once it is done"
+        words += ". A build was already running and may have missed some: press Update index when it is done"
     elif report.added and _building():
-        words += "; the index is being brought up to date"
+        words += ". The index is being updated"
     left = [f"- {plain(sentence)}" for sentence in report.left_out[:MOST]]
     if len(report.left_out) > MOST:
         left.append(f"- and {len(report.left_out) - MOST:,} more")
     if left:
-        st.warning("\n".join([f"{words}. Left out:", "", *left]), icon=":material/warning:")
+        st.warning("\n".join([f"{words}. Not added:", "", *left]), icon=":material/warning:")
     else:
         st.success(f"{words}.", icon=":material/check:")
 

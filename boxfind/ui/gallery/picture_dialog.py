@@ -1,4 +1,4 @@
-"""One picture of the gallery looked at closely: large, with the regions that are compared, and what is known of it."""
+"""Dialog with one gallery picture: enlarged, with its indexed regions and file facts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ from retrieval.printable_names import shown
 from retrieval.types import Box, Image, Region
 
 ROOM = (1100, 700)
-"""Pixels across and down within which it is shown."""
+"""Maximum size (width, height) of the displayed picture, in pixels."""
 NO_REGIONS = "None"
 
 
@@ -26,7 +26,7 @@ PICTURE = DialogState("picture")
 
 
 def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
-    """The dialog, when PICTURE was asked to open; it steps through `images`."""
+    """Open the dialog if PICTURE requests it. It steps through `images`."""
     if PICTURE.is_due(images):
         _dialog(gallery, images)
 
@@ -42,7 +42,7 @@ def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     if not is_file:
         st.caption(ONLY_SMALL)
     groups = region_groups(gallery.regions(image), entry.width, entry.height)
-    chosen = st.selectbox("Regions that are compared", [NO_REGIONS, *groups], key="regions shown", width=260)
+    chosen = st.selectbox("Indexed regions", [NO_REGIONS, *groups], key="regions shown", width=260)
     st.image(
         with_outlines(picture, groups.get(chosen, []), entry.width, entry.height),
         output_format="JPEG",
@@ -72,11 +72,11 @@ def _buttons(images: Sequence[str], place: int) -> None:
 
 
 def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[str, list[Box]]:
-    """The boxes of a (width, height) picture's regions, by kind, those of the grid by level, of a detector by label."""
+    """The boxes of a (width, height) picture's regions, grouped by kind, grid level and detector label."""
     groups: dict[str, list[Box]] = {}
     for region in regions:
         kind = region.kind
-        if kind == "grid":  # the level is told by the side, see retrieval/regions/find_regions.py
+        if kind == "grid":  # the side gives the level, see retrieval/regions/find_regions.py
             kind = f"grid, level {round(2 * min(width, height) / region.box.height) - 1}"
         elif region.label:
             kind = f"{kind}: {region.label}"
@@ -85,7 +85,7 @@ def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[st
 
 
 def with_outlines(picture: Image, boxes: Sequence[Box], width: int, height: int) -> Pillow.Image:
-    """A copy that is no larger than ROOM, with thin outlines of boxes in pixels of a (width, height) original."""
+    """A copy no larger than ROOM with thin box outlines. Boxes are in pixels of the (width, height) original."""
     small = Pillow.fromarray(picture)
     small.thumbnail(ROOM, Pillow.Resampling.BICUBIC)
     across, down = small.width / width, small.height / height
@@ -99,9 +99,9 @@ def with_outlines(picture: Image, boxes: Sequence[Box], width: int, height: int)
 
 
 def facts(entry: ImageEntry) -> str:
-    """Size, file size, date and folder as they were when the picture was indexed, on one line."""
+    """Size, file size, date and folder at indexing time, on one line."""
     size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes >= 1e6 else f"{entry.bytes / 1e3:.0f} kB"
     day = datetime.fromtimestamp(entry.mtime).astimezone()
     folder = str(PurePosixPath(entry.image).parent)
-    where = "the gallery's own folder" if folder == "." else f"the folder {folder}"
-    return f"{entry.width} x {entry.height} pixels, {size}, last changed on {day:%d %B %Y}, in {where}"
+    where = "the gallery folder" if folder == "." else f"the folder {folder}"
+    return f"{entry.width} x {entry.height} pixels, {size}, modified on {day:%d %B %Y}, in {where}"

@@ -1,1 +1,1 @@
-"""The search page: the query, the box, the results."""
+"""Components of the Search page."""

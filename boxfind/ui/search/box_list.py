@@ -1,4 +1,4 @@
-"""The boxes of a search for several things, and what each of them shows."""
+"""List of the boxes of a search with several boxes, and the role of each."""
 
 from dataclasses import replace
 
@@ -13,19 +13,20 @@ from retrieval.images.resize import crop_image, thumbnail
 from retrieval.printable_names import shown
 from retrieval.request import Example, Role
 
-MEANS: dict[Role, str] = {
-    "object": "this",
-    "view": "the same thing again",
-    "also": "and this too",
-    "not": "but not this",
+ROLES: dict[Role, str] = {
+    "object": "this object",
+    "view": "another view of it",
+    "also": "and this object",
+    "not": "but not this object",
 }
 ANOTHER = (
-    "The next picture you choose joins this search: draw the same thing in it as seen from elsewhere, or another thing."
+    "The next picture you choose is added to this search. In it, draw a box around another view of the object, or "
+    "around another object."
 )
 
 
 def box_list(gallery: Gallery) -> None:
-    """Shows nothing while a single box is asked for."""
+    """Show the list; hidden while the search has a single box."""
     state = search_state()
     examples = state.request.examples
     if not state.several and len(examples) < 2:
@@ -51,16 +52,16 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
         key = key_for(f"role {number}", example)
         st.selectbox(
             f"Box {number + 1}, from {plain(shown(name))}",
-            list(MEANS),
-            index=list(MEANS).index(example.role),
-            format_func=MEANS.__getitem__,
+            list(ROLES),
+            index=list(ROLES).index(example.role),
+            format_func=ROLES.__getitem__,
             key=key,
             on_change=_change,
             args=[number, key],
             label_visibility="collapsed",
         )
         st.button(
-            f"Take box {number + 1} away",
+            f"Remove box {number + 1}",
             key=f"away {number}",
             icon=":material/delete:",
             type="tertiary",

@@ -1,4 +1,4 @@
-"""A person draws boxes on a picture; the rest of the program gets them in pixels of the upright original."""
+"""Drawing canvas for boxes, converted from canvas units to pixels of the upright original."""
 
 import base64
 import math
@@ -16,22 +16,22 @@ from retrieval.types import Box, Image
 CANVAS_WIDTH = 460
 CANVAS_HEIGHT = 520
 SNAP = 6
-"""Canvas pixels from the border within which a box was meant to reach it."""
+"""Box edges this close to the border, in canvas pixels, snap to it."""
 SPECK = 8
-"""Canvas pixels below which a box was a click or a slip."""
+"""Boxes smaller than this, in canvas pixels, are accidental clicks."""
 STROKE = 3
 FILL = "rgba(255, 90, 31, 0.08)"
 MOST_BOXES = 8
 MOST_THINGS = 50
-"""What lies on a canvas below this many others is not looked at."""
+"""Only this many of the newest canvas objects are read."""
 ORIGINS = {"left": 0.0, "top": 0.0, "center": 0.5, "right": 1.0, "bottom": 1.0}
-"""The point of a box that the canvas gives the place of, as a share of its side."""
+"""Anchor point of a canvas object, as a fraction of its side."""
 
 
 def pick_boxes(image: Image, search_state: SearchState) -> None:
-    """Shows the picture to draw on, and makes what is drawn on it what is asked for.
+    """Show the canvas and copy the drawn boxes to the search state.
 
-    Of several boxes the last one counts, unless the visitor looks for several things.
+    Only the last box counts unless "Several boxes" is on.
     """
     height, width = image.shape[:2]
     scale = min(CANVAS_WIDTH / width, CANVAS_HEIGHT / height)
@@ -39,22 +39,22 @@ def pick_boxes(image: Image, search_state: SearchState) -> None:
     drawn = drawn_boxes(things, scale, width, height)
     boxes = list(dict.fromkeys(_exact(box, search_state.preset, tolerance=(SNAP + 2) / scale) for box in drawn))
     if len(boxes) > 1 and not search_state.several:
-        search_state.put(boxes[-1:])  # a canvas with this box alone takes the place of the one with several
+        search_state.put(boxes[-1:])  # replaces the canvas by one with this box only
         st.rerun()
     if search_state.several and len(boxes) > len(search_state.preset):
-        search_state.put(boxes[:MOST_BOXES])  # a canvas on which they are numbered takes its place
+        search_state.put(boxes[:MOST_BOXES])  # replaces the canvas by one with numbered boxes
         st.rerun()
     search_state.drawn(boxes)
     if things and not boxes:
-        st.caption("That box is too small to search with; draw a larger one.")
+        st.caption("This box is too small. Draw a larger one.")
     elif len(boxes) >= MOST_BOXES:
-        st.caption(f"A search has {MOST_BOXES} boxes at most; another one will not stay.")
+        st.caption(f"A search can have at most {MOST_BOXES} boxes. Remove one to add another.")
 
 
 def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int) -> list[Box]:
-    """The boxes on the canvas that are no clicks or specks, in pixels of a (width, height) picture.
+    """The valid boxes on the canvas, in pixels of a (width, height) picture.
 
-    This is the only place that goes from canvas units to pixels. What comes from a browser is not trusted.
+    The only conversion from canvas units to pixels. Browser data is untrusted: invalid and tiny boxes are dropped.
     """
     boxes = []
     for thing in things[-MOST_THINGS:]:
@@ -72,8 +72,8 @@ def drawn_boxes(things: Sequence[object], scale: float, width: int, height: int)
 
 
 def _canvas(image: Image, scale: float, search_state: SearchState) -> Sequence[object]:
-    """The canvas with the picture below it; what lies on it, as the browser tells it."""
-    from streamlit_drawable_canvas import st_canvas  # works in a running app only
+    """Show the canvas over the picture. Returns its objects as sent by the browser."""
+    from streamlit_drawable_canvas import st_canvas  # importable in a running app only
 
     height, width = image.shape[:2]
     key = f"canvas-{search_state.shown}-{search_state.canvas}"
@@ -91,14 +91,14 @@ def _canvas(image: Image, scale: float, search_state: SearchState) -> Sequence[o
                 font_size=16,
                 key=key,
             ).json_data
-    except (AttributeError, KeyError, TypeError):  # the component takes it for granted that a browser tells the truth
+    except (AttributeError, KeyError, TypeError):  # the component does not validate browser data
         return []
     things = told.get("objects") if isinstance(told, Mapping) else None
     return things if isinstance(things, list) else []
 
 
 def _edges(thing: object) -> tuple[float, float, float, float] | None:
-    """Left, top, right and bottom of an upright box in canvas units; None for anything else that may be sent."""
+    """Left, top, right and bottom of an upright box in canvas units; None for any other object."""
     if not isinstance(thing, Mapping) or thing.get("type") != "LabeledRect":
         return None
     try:
@@ -118,7 +118,7 @@ def _snapped(start: float, end: float, length: float) -> tuple[float, float]:
 
 
 def _exact(box: Box, presets: Sequence[Box], tolerance: float) -> Box:
-    """A box that was set from elsewhere to the pixel, where the canvas can only tell it roughly."""
+    """The preset box within tolerance of this one, because the canvas rounds coordinates; else the box itself."""
     near = (preset for preset in presets if all(abs(a - b) <= tolerance for a, b in _edges_of(box, preset)))
     return next(near, box)
 
@@ -128,9 +128,10 @@ def _edges_of(one: Box, other: Box) -> tuple[tuple[int, int], ...]:
 
 
 def _drawing_of(search_state: SearchState, key: str, scale: float, across: float, down: float) -> dict[str, Any]:
-    """The preset boxes on a canvas that is so many units across and down; all four sides of each can be seen.
+    """The preset boxes as an initial drawing, shrunk so that all four sides are visible on the canvas.
 
-    The browser keeps what is drawn, also below another picture, until a drawing comes that differs: so it has the key.
+    `across` and `down` are the size of the canvas in its units. The browser keeps the old drawing, even over another
+    picture, until it gets a different one; the key makes each drawing different.
     """
     from streamlit_drawable_canvas import boxes_to_drawing
 
@@ -146,6 +147,6 @@ def _drawing_of(search_state: SearchState, key: str, scale: float, across: float
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _background(key: str, _image: Image) -> str:
-    """A data URL: the canvas would take seconds to encode the picture itself, on every run."""
+    """The picture as a cached data URL; the canvas itself would take seconds to encode it on every run."""
     jpeg = thumbnail(_image, side=2 * CANVAS_WIDTH, quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,4 +1,4 @@
-"""Ways to a box beside drawing it: suggestions, a snug fit, the whole picture, four numbers."""
+"""Box tools: suggested boxes, GrabCut fit, whole picture and coordinate entry."""
 
 import streamlit as st
 
@@ -16,9 +16,9 @@ SIDES = ("Left", "Top", "Width", "Height")
 
 
 def box_buttons(image: Image) -> None:
-    """What can be done to the box without drawing."""
+    """Show the buttons Whole picture, Fit and Clear, and the toggle for several boxes."""
     state = search_state()
-    nothing = not state.boxes
+    empty = not state.boxes
     with st.container(horizontal=True, gap="small"):
         st.button("Whole picture", icon=":material/fullscreen:", on_click=_add, args=[Box.whole(image)], shortcut="W")
         st.button(
@@ -26,11 +26,11 @@ def box_buttons(image: Image) -> None:
             icon=":material/fit_screen:",
             on_click=_fit,
             args=[image],
-            disabled=nothing,
+            disabled=empty,
             shortcut="F",
-            help="Fits the last box to the thing in it.",
+            help="Fits the last box to the object in it.",
         )
-        st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=nothing, shortcut="X")
+        st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=empty, shortcut="X")
         key = key_for("several", state.several)
         st.toggle(
             "Several boxes",
@@ -38,13 +38,13 @@ def box_buttons(image: Image) -> None:
             key=key,
             on_change=_several,
             args=[key],
-            help="Each box you draw joins the others: things that must all be there, more views of the same thing, "
-            "or things that must not be there.",
+            help="Each box you draw is added to the search: another object that must be present, another view of the "
+            "same object, or an object that must be absent.",
         )
 
 
 def suggestions(image: Image) -> None:
-    """Things in the picture that stand out, to click instead of drawing."""
+    """Offer suggested boxes of salient objects."""
     state = search_state()
     boxes = _suggested(state.shown, image)
     if not boxes:
@@ -70,10 +70,10 @@ def suggestions(image: Image) -> None:
 
 
 def box_numbers(image: Image) -> None:
-    """The last box as four numbers to read and to change."""
+    """Show the coordinates of the last box for editing."""
     state = search_state()
     height, width = image.shape[:2]
-    with st.expander("Set the box by numbers"):
+    with st.expander("Enter coordinates"):
         box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
         largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
         key = key_for("box", box.xywh)
@@ -91,7 +91,7 @@ def box_numbers(image: Image) -> None:
 
 
 def _add(box: Box) -> None:
-    """A further box where several are looked for, else the only one."""
+    """Add the box if several are allowed, else replace the current one."""
     state = search_state()
     others = [other for other in state.boxes if other != box] if state.several else []
     state.put([*others, box])

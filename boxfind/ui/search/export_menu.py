@@ -1,4 +1,4 @@
-"""Results to take away: files of several kinds, and an address that leads back to the search."""
+"""Export menu: results as files, and a link that restores the search."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +14,7 @@ from boxfind.ui.search.results import shown_of
 from boxfind.ui.search.search_history import title_of
 from boxfind.ui.search.search_state import image_of, search_state
 from boxfind.ui.session import saved_search_store
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
@@ -22,14 +23,16 @@ from retrieval.types import Box, Hit, Image
 
 
 def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    """A menu; what is chosen is made when it is asked for."""
-    menu = st.popover("Take away", icon=":material/download:", on_change="rerun", key="take away")
+    """Show the menu. Files are built on download."""
+    menu = st.popover("Export", icon=":material/download:", on_change="rerun", key="take away")
     if not menu.open:
         return
     with menu:
         request = search_state().request
         shown = [hit for _, hit in shown_of(hits)]
-        st.caption(f"The {len(shown)} results shown, with their boxes. Pictures carry no data of their cameras.")
+        st.caption(
+            f"Exports the {counted(len(shown), 'result')} shown, with boxes. Pictures contain no camera metadata."
+        )
         answer = _answer(gallery, request, shown)
         for name, kind in FORMATS.items():
             st.download_button(
@@ -47,13 +50,11 @@ def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
             st.caption("A link to this search:")
             st.code(answer.link, language=None, wrap_lines=True)
         else:
-            st.caption(
-                "There is no link to this search: its picture is not in the gallery. Save the search to get one."
-            )
+            st.caption("No link to this search: its picture is not in the gallery. Save the search to get a link.")
 
 
 def open_link(gallery: Gallery) -> None:
-    """Takes up the search that the address of the page leads to, once."""
+    """Restore the search encoded in the page address, once."""
     params = {name: st.query_params.get_all(name) for name in st.query_params}
     if not {"box", "words"} & params.keys() or st.session_state.get("followed") == params:
         return
@@ -70,7 +71,7 @@ def open_link(gallery: Gallery) -> None:
 
 
 def link_to(request: Request, gallery: Gallery) -> str:
-    """The address that restores a search; empty when nobody else could open its pictures."""
+    """The address that restores a search; empty if other visitors cannot open its pictures."""
     keys = {example.picture for example in request.examples}
     if any(not gallery.tables.with_contents(key) and saved_search_store().picture(key) is None for key in keys):
         return ""

@@ -1,4 +1,4 @@
-"""A result looked at closely: what was asked for beside what was found, and what its score is made of."""
+"""Dialog with one result: query crop beside the matched region, and the parts of the score."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,7 @@ import streamlit as st
 from boxfind.ui.original_image import ONLY_SMALL, original
 from boxfind.ui.search.result_grid import described
 from boxfind.ui.search.search_state import image_of, search_from, search_state
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.dialog_state import DialogState
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import joined, outlined
@@ -21,13 +22,13 @@ from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
 
 PARTS = {
-    "similarity": "Similarity of the outlined place to your box",
-    "expansion": "Expansion: similar to the box and to its best matches",
-    "diffusion": "Diffusion: reached by likenesses between pictures",
-    "verification": "Verification: small details in the same places",
-    "words": "Words: what the outlined place is taken for",
-    "look": "Look: similar to what suits the words best",
-    "colour": "Colour: how much of the place has it",
+    "similarity": "Similarity of the outlined region to your box",
+    "expansion": "Query expansion: similarity to the box and its best matches",
+    "diffusion": "Diffusion: reached through similar gallery pictures",
+    "verification": "Verification: details in the same arrangement",
+    "words": "Words: match of the description to the outlined region",
+    "look": "Look: similarity to the best matches of the description",
+    "colour": "Colour: share of the region with the named colour",
 }
 
 
@@ -35,7 +36,7 @@ MATCH_DIALOG = DialogState("closer")
 
 
 def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
-    """The dialog, when CLOSER was asked to open."""
+    """Open the dialog if MATCH_DIALOG requests it."""
     if MATCH_DIALOG.is_due({hit.image for hit in hits}):
         _dialog(gallery, hits, request)
 
@@ -58,7 +59,7 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
         matched = crop_image(picture, box.clipped(picture.shape[1], picture.shape[0]))
         for column, title, part in zip(
             pairs.columns(2) if len(boxes) > 1 else (pairs, pairs),
-            (f"Your box{which}", f"The place that matched{which}"),
+            (f"Your box{which}", f"Matched region{which}"),
             (crop, matched),
             strict=True,
         ):
@@ -70,10 +71,10 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
 
 
 def reasons(hit: Hit) -> str:
-    """What the confidence means and what the score is made of, in Markdown."""
-    made = "the smallest of:" if hit.others else "the sum of:"
+    """The meaning of the confidence and the parts of the score, in Markdown."""
+    made = "the minimum of:" if hit.others else "the sum of:"
     parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
-    named = f", found by the detector: {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
+    named = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     table = "\n".join([f"| Ranking score, {made} | {hit.score:.2f} |", "|:--|--:|", *parts])
     similar = f"Similarity (cosine) {hit.similarity:.2f}{named}"
     return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}\n\n{table}"
@@ -81,7 +82,7 @@ def reasons(hit: Hit) -> str:
 
 def _part(name: str) -> str:
     kind, _, number = name.partition(" ")
-    return f"Box {number}: share of the best score for it" if kind == "object" else PARTS.get(name, plain(name))
+    return f"Box {number}: score relative to its best match" if kind == "object" else PARTS.get(name, plain(name))
 
 
 def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
@@ -97,13 +98,13 @@ def _steps(gallery: Gallery, hits: Sequence[Hit], place: int) -> None:
                 on_click=MATCH_DIALOG.step,
                 args=[hits[(place + step) % len(hits)].image],
             )
-        if st.button("Search from this place", icon=":material/center_focus_strong:", key="closer search"):
+        if st.button("Search with this region", icon=":material/center_focus_strong:", key="closer search"):
             search_from(gallery, hit.image, hit.region.box)
             st.rerun()
         request = search_state().request
         for label, right, marked in (("right", True, request.positives), ("wrong", False, request.negatives)):
             icon = "thumb_up" if right else "thumb_down"
-            said = "Taken as" if hit.image in marked else "Mark as"
+            said = "Marked as" if hit.image in marked else "Mark as"
             if st.button(f"{said} {label}", icon=f":material/{icon}:", key=f"closer {label}"):
                 search_state().mark(hit.image, right)
                 MATCH_DIALOG.open(hit.image)
@@ -118,10 +119,10 @@ def _details(gallery: Gallery, hit: Hit, request: Request, crop: Image | None, p
     count = len(details.query)
     if not count:
         return
-    if st.toggle(f"Show the {count} details that agree", key="show details"):
+    if st.toggle(f"Show {counted(count, 'matching detail')}", key="show details"):
         scale = picture.shape[1] / size[0]
         drawn = joined(crop, picture, Details(details.query, details.candidate * scale), 440)
-        st.image(drawn, width="stretch", alt=f"{count} details of your box joined to the same details in the picture")
+        st.image(drawn, width="stretch", alt=f"{counted(count, 'detail')} of your box connected to the picture")
 
 
 def _scaled(box: Box, picture: Image, gallery: Gallery, image: str) -> Box:
@@ -130,7 +131,7 @@ def _scaled(box: Box, picture: Image, gallery: Gallery, image: str) -> Box:
 
 
 def _crop(gallery: Gallery, example: Example, context: float) -> Image | None:
-    """What is looked at with a box; None when its picture is not here any more."""
+    """The query crop including padding; None if its picture is no longer available."""
     try:
         image = image_of(example.picture, gallery)
         return crop_image(image, checked_box(image, example.box, context))

@@ -1,4 +1,4 @@
-"""Where the picture to search with comes from: a file, the clipboard, a camera, or the samples."""
+"""Sources of the query picture: file upload, clipboard, camera or sample."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,17 +12,17 @@ from retrieval.images.decode import read_file
 from retrieval.images.limits import SUFFIXES
 
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
-STAYS = "It stays in memory and is never stored, unless you save the search."
+STAYS = "The picture stays in memory. It is stored only if you save the search."
 
 
 def query_source() -> None:
-    """Offers the ways to choose a picture. A visit to the sample gallery begins with one of its samples."""
+    """Let the visitor choose a picture. The sample gallery starts with its first sample."""
     samples = _sample_files()
     if samples and not search_state().shown:
         _take(samples[0])
     sources = [name for name in SOURCES if name != "Sample" or samples]
     chosen = st.segmented_control(
-        "Take a picture from",
+        "Picture source",
         sources,
         default=sources[0],
         required=True,
@@ -53,11 +53,11 @@ def _clipboard() -> None:
         key="paste",
         on_submit=_take_pasted,
     )
-    st.caption("Copy a picture or a part of your screen, click into the field, and paste.")
+    st.caption("Copy a picture or a part of your screen, click the field and paste.")
 
 
 def _camera() -> None:
-    st.camera_input("Take a photograph", key="camera", on_change=_take_given, args=["camera"], help=STAYS)
+    st.camera_input("Take a photo", key="camera", on_change=_take_given, args=["camera"], help=STAYS)
 
 
 def _sample() -> None:
@@ -97,8 +97,8 @@ def _take_sample() -> None:
 def _take(sample: Path) -> None:
     try:
         search_state().show(Picture(_title(sample), read_file(sample)))
-    except UnreadableImage:  # somebody has tidied up; there are other ways
-        st.toast("This sample cannot be opened any more.", icon=":material/warning:")
+    except UnreadableImage:  # the file was deleted while the server runs
+        st.toast("This sample can no longer be opened. Choose another picture.", icon=":material/warning:")
 
 
 def _sample_files() -> list[Path]:

@@ -1,4 +1,4 @@
-"""How results are ranked and where they may come from, as the visitor chooses it."""
+"""Choices of ranking, folder and padding."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,22 +14,16 @@ from retrieval.request import Request
 
 LABELS = {"best": "Best", "fast": "Fast"}
 HELP = (
-    "**Best** looks twice: it compares small details and follows likenesses between pictures. "
-    "**Fast** is one vector search."
+    "**Best** also compares small details and follows similarities between gallery pictures. "
+    "**Fast** is a single vector search."
 )
-CONTEXTS = {
-    1.0: "as drawn",
-    1.1: "a little more",
-    1.2: "20 % more",
-    1.3: "30 % more",
-    1.4: "40 % more",
-    1.5: "half more",
-}
-CONTEXT_HELP = "Small and plain things are found more surely with some of their surroundings; crowded ones without."
+PADDINGS = {1.0: "none", 1.1: "10 %", 1.2: "20 %", 1.3: "30 %", 1.4: "40 %", 1.5: "50 %"}
+"""Display names by size of the padded box relative to the drawn one."""
+PADDING_HELP = "Padding helps to find small or plain objects. Use none in cluttered scenes."
 
 
 def ranking_choice() -> None:
-    """Best or fast; it stays for the whole visit."""
+    """Choose best or fast ranking for the rest of the session."""
     chosen = search_state().request.ranking
     key = key_for("ranking", chosen)
     st.segmented_control(
@@ -46,13 +40,13 @@ def ranking_choice() -> None:
 
 
 def folder_choice(gallery: Gallery) -> None:
-    """Everywhere, or only below one folder; nothing where all pictures lie in one."""
+    """Limit results to a folder; hidden if the gallery has no subfolders."""
     below, chosen = folders(gallery), search_state().request.folder
     if not below:
         return
     key, options = key_for("folder", chosen), ["", *sorted({*below, chosen} - {""})]
     st.selectbox(
-        "In",
+        "Folder",
         options,
         index=options.index(chosen),
         format_func=lambda folder: folder or "All folders",
@@ -64,16 +58,16 @@ def folder_choice(gallery: Gallery) -> None:
 
 
 def context_choice() -> None:
-    """How much of its surroundings is looked at with the box."""
-    chosen = min(CONTEXTS, key=lambda context: abs(context - search_state().request.context))
+    """Choose how much padding is added to the box."""
+    chosen = min(PADDINGS, key=lambda context: abs(context - search_state().request.context))
     key = key_for("context", chosen)
     st.select_slider(
-        "Surroundings of the box",
-        list(CONTEXTS),
+        "Padding",
+        list(PADDINGS),
         value=chosen,
-        format_func=CONTEXTS.__getitem__,
+        format_func=PADDINGS.__getitem__,
         key=key,
-        help=CONTEXT_HELP,
+        help=PADDING_HELP,
         on_change=_settle,
         args=["context", key, lambda request, value: replace(request, context=value)],
     )

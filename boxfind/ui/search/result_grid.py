@@ -1,4 +1,4 @@
-"""Hits as tiles: rank, name, confidence, similarity, and the picture with the place that matched outlined."""
+"""Hits as tiles: rank, name, confidence, similarity, and the picture with the matched region outlined."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -15,14 +15,14 @@ ACTIONS = (
     Action("open", "Look closer", "zoom_in", "l"),
     Action("right", "Right: more like this", "thumb_up", "y", toggle=True),
     Action("wrong", "Wrong: less like this", "thumb_down", "n", toggle=True),
-    Action("search", "Search from this place", "center_focus_strong", "s"),
+    Action("search", "Search with this region", "center_focus_strong", "s"),
 )
 
 
 def result_grid(
     gallery: Gallery, ranked: Sequence[tuple[int, Hit]], request: Request, on_pick: Callable[[str, str], None]
 ) -> None:
-    """One tile a hit, with its rank, in the order given; `on_pick` hears of an action and the image it is for."""
+    """Show (rank, hit) pairs as tiles in the given order. `on_pick` gets the chosen action and image."""
     tiles = [hit_tile(gallery, rank, hit, request) for rank, hit in ranked]
     tile_grid(tiles, ACTIONS, on_pick, key="results", min_width=140, label="Results, best first")
 
@@ -45,5 +45,5 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:
 
 
 def described(rank: int, hit: Hit) -> str:
-    """The alternative text of a tile's picture."""
+    """The alternative text of a result picture."""
     return f"Rank {rank}: {hit.image}, {hit.confidence} match" + (", details agree" if hit.verified else "")

@@ -1,4 +1,4 @@
-"""The answer to a search as the visitor wants to see it: how many, how similar, page by page."""
+"""Search results: filtered by count and similarity, in pages, with feedback controls."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ PER_PAGE = 20
 
 
 def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    """The tiles, and what the visitor may do with them."""
+    """Show one page of result tiles, and the dialog if one is open."""
     shown = shown_of(hits)
     pages = -(-len(shown) // PER_PAGE)
     slot = st.container()
@@ -35,17 +35,18 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
 
 
 def remarks(hits: Sequence[Hit]) -> None:
-    """What the visitor should know of the results before looking at them."""
+    """Say if there is no confident match, or if the similarity filter hides every result."""
     if no_match(hits[: COUNTS[0]]):
         st.info(NO_MATCH, icon=":material/search_off:")
     if hits and not shown_of(hits):
-        st.info(f"All {len(hits)} results are less similar than {_least():.2f}.", icon=":material/filter_alt:")
-        st.button("Show them all the same", on_click=_any_similarity)
+        results = "The only result is" if len(hits) == 1 else f"All {len(hits)} results are"
+        st.info(f"{results} below the minimum similarity of {_least():.2f}.", icon=":material/filter_alt:")
+        st.button("Show all results", on_click=_any_similarity)
 
 
 def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:
-    """Those that the visitor wants to see, with their ranks."""
-    least = _least()  # 0 is any, and some are less similar than that
+    """The hits to show with their ranks, after the similarity filter and the count limit."""
+    least = _least()  # 0 means no filter, since cosines can be negative
     similar = [(rank, hit) for rank, hit in enumerate(hits, start=1) if not least or hit.similarity >= least]
     return similar[: st.session_state.get("count", COUNTS[0])]
 
@@ -65,42 +66,42 @@ def _pick(gallery: Gallery, hits: Sequence[Hit]) -> Callable[[str, str], None]:
 
 
 def count_choice() -> None:
-    """How many results are shown."""
+    """Choose the number of results shown."""
     st.selectbox("Show", COUNTS, key="count", persist_state="session", width=90)
 
 
 def similarity_choice(hits: Sequence[Hit]) -> None:
-    """The least similarity, chosen on a histogram of what was found."""
+    """Choose the minimum similarity, with a histogram of the results."""
     least = _least()
     label = f"At least {least:.2f}" if least else "Any similarity"
     popover = st.popover(label, icon=":material/filter_alt:", on_change="rerun", key="similarity filter")
     if popover.open:
         with popover:
             st.altair_chart(_histogram(hits, least), width="stretch")
-            st.slider("Least similarity", 0.0, 1.0, step=0.01, key="least", persist_state="session")
+            st.slider("Minimum similarity", 0.0, 1.0, step=0.01, key="least", persist_state="session")
 
 
 def marked(gallery: Gallery) -> None:
-    """What was marked, and the ways to take it back; nothing while nothing is."""
+    """Show the feedback given and the controls to undo it; hidden without feedback."""
     state = search_state()
     request = state.request
     if not request.positives and not request.negatives:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(
-            f"The results follow your marks: {len(request.positives)} right, {len(request.negatives)} wrong.",
+            f"Ranked with your feedback: {len(request.positives)} right, {len(request.negatives)} wrong.",
             width="content",
         )
         if request.negatives:
-            with st.popover("Left out", icon=":material/thumb_down:"):
-                _left_out(gallery, request.negatives)
-        st.button("Forget all marks", icon=":material/undo:", type="tertiary", on_click=state.unmark)
+            with st.popover("Hidden", icon=":material/thumb_down:"):
+                _hidden(gallery, request.negatives)
+        st.button("Reset feedback", icon=":material/undo:", type="tertiary", on_click=state.unmark)
 
 
-def _left_out(gallery: Gallery, wrong: Sequence[str]) -> None:
+def _hidden(gallery: Gallery, wrong: Sequence[str]) -> None:
     known = [image for image in wrong if image in gallery.tables.numbers]
     tiles = [Tile(image, thumbnail_of(gallery, image), (1, 1), f"Marked as wrong: {image}", image) for image in known]
-    tile_grid(tiles, [Action("back", "Not wrong after all", "undo")], _take_back, "left out", 110, "Marked as wrong")
+    tile_grid(tiles, [Action("back", "Show again", "undo")], _take_back, "left out", 110, "Marked as wrong")
 
 
 def _take_back(action: str, image: str) -> None:
@@ -116,7 +117,7 @@ def _any_similarity() -> None:
 
 
 def _histogram(hits: Sequence[Hit], least: float) -> "alt.LayerChart":
-    import altair as alt  # a fifth of a second, which every start would wait for
+    import altair as alt  # imported here, because it takes 0.2 s
     import pandas as pd
 
     table = pd.DataFrame({"similarity": [hit.similarity for hit in hits], "match": [hit.confidence for hit in hits]})

@@ -1,4 +1,4 @@
-"""Searches with a name: kept by administrators, taken up again by anyone."""
+"""Saved searches: administrators save and delete them, anyone can open them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from retrieval.types import Hit
 
 
 def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    """Asks for a name and keeps the search at hand under it; nothing for visitors who may not."""
+    """Save the current search under a name; hidden from visitors who are not administrators."""
     if not is_admin():
         return
     menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key="save search")
@@ -28,12 +28,12 @@ def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
             st.text_input(
                 "Name of the search", title_of(search_state().request, gallery)[:80], max_chars=80, key="search name"
             )
-            st.caption("Its pictures are kept with it, without data of the camera, for everyone who uses this program.")
+            st.caption("Its pictures are stored with it, without camera metadata, and visible to every visitor.")
             st.form_submit_button("Save", type="primary", on_click=_save, args=[gallery, hits], key="save now")
 
 
 def saved_searches(gallery: Gallery) -> None:
-    """For the sidebar: every saved search, to take up again."""
+    """List the saved searches in the sidebar."""
     try:
         names = saved_search_store().names()
     except BoxfindError as problem:
@@ -54,7 +54,7 @@ def saved_searches(gallery: Gallery) -> None:
 
 
 def saved_search_state(hits: Sequence[Hit]) -> None:
-    """What is new since the search at hand was saved; marks made since then are kept with it."""
+    """Show how the results changed since the open search was saved. Stores new feedback of administrators with it."""
     saved: Saved | None = st.session_state.get("opened")
     request = search_state().request
     if saved is None or (saved.request.examples, saved.request.words) != (request.examples, request.words):
@@ -67,8 +67,8 @@ def saved_search_state(hits: Sequence[Hit]) -> None:
     if changed.new or changed.gone:
         first = ", ".join(plain(image) for image in changed.new[:3])
         st.caption(
-            f"**{plain(saved.name)}**, saved on {saved.made.astimezone():%d %B %Y}: {len(changed.new)} new among the "
-            f"best {len(hits)}{f' ({first})' if first else ''}, {len(changed.gone)} no longer there."
+            f"**{plain(saved.name)}**, saved on {saved.made.astimezone():%d %B %Y}: {len(changed.new)} new in the "
+            f"top {len(hits)}{f' ({first})' if first else ''}, {len(changed.gone)} gone."
         )
 
 

@@ -1,4 +1,4 @@
-"""The searches of this visit: the way back, and all of them to take up again."""
+"""Search history of the session: a Back button and a list of all searches."""
 
 import streamlit as st
 
@@ -17,7 +17,7 @@ LISTED = 30
 
 
 def search_history(gallery: Gallery) -> None:
-    """Back to the search this one was made from, and the list of all."""
+    """Show the Back button, and the list once there are two searches."""
     state = search_state()
     st.button(
         "Back",
@@ -25,7 +25,7 @@ def search_history(gallery: Gallery) -> None:
         shortcut="B",
         disabled=state.before is None,
         on_click=_back,
-        help="To the search before this one: marks and boxes as they were.",
+        help="Restores the previous search with its boxes and feedback.",
     )
     if len(state.steps) > 1:
         history = st.popover(
@@ -37,7 +37,7 @@ def search_history(gallery: Gallery) -> None:
 
 
 def title_of(request: Request, gallery: Gallery) -> str:
-    """A search in a few words."""
+    """A short title: picture name, words, number of boxes and number of marks."""
     pictures = [shown(name_of(example.picture, gallery)) for example in request.examples[:1]]
     name = ": ".join([*pictures, *([f"“{request.words}”"] if request.words else [])])
     more = f", {len(request.examples)} boxes" if len(request.examples) > 1 else ""
@@ -55,11 +55,11 @@ def _history(gallery: Gallery, state: SearchState) -> None:
         alt = f"Search {number + 1}: {title}"
         tiles.append(Tile(str(number), thumbnail(picture, 200), size, alt, f"{number + 1}  {title}"))
     actions = [Action("again", "Search for this again", "history")]
-    tile_grid(tiles, actions, lambda _, number: state.go_to(int(number)), "history grid", 110, "Searches of this visit")
+    tile_grid(tiles, actions, lambda _, number: state.go_to(int(number)), "history grid", 110, "Search history")
 
 
 def _crop(gallery: Gallery, request: Request) -> Image:
-    """What is in the box of the object; grey when its picture is not here any more, or there are only words."""
+    """The crop of the first wanted box; grey without boxes or if the picture is no longer available."""
     try:
         asked = request.wanted[0]
         return crop_image(image_of(asked.picture, gallery), asked.box)

@@ -1,4 +1,4 @@
-"""What one visitor asks for: the pictures, the boxes on them, and every search of the visit with the way back."""
+"""Search state of a session: the current request, its pictures and boxes, and the search history."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +16,12 @@ from retrieval.request import Example, Request, Role, arranged
 from retrieval.types import Box, Image
 
 KEPT = 12
-"""Pictures of a visit that stay in memory beside those of the search at hand."""
+"""Maximum number of pictures kept in memory besides those of the current search."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A search of this visit, and the one it was made from."""
+    """A search in the history, and the index of the search it was derived from."""
 
     request: Request
     before: int | None
@@ -29,29 +29,29 @@ class Step:
 
 @dataclass(slots=True)
 class SearchState:
-    """The search at hand. `shown` is the picture that is drawn on, by its key; empty while there is none."""
+    """The current search. `shown` is the key of the picture on the canvas; empty if there is none."""
 
     request: Request = field(default_factory=Request)
     shown: str = ""
     several: bool = False
-    """Whether a new box joins the others instead of taking their place."""
+    """Whether a new box is added to the others instead of replacing them."""
     joining: bool = False
-    """Whether the next picture joins the search instead of beginning another."""
+    """Whether the next picture is added to the search instead of starting a new one."""
     canvas: int = 0
-    """Counts up when the canvas has to show other boxes than were drawn on it, namely these:"""
+    """Version of the canvas; a new version starts with the boxes in `preset`."""
     preset: tuple[Box, ...] = ()
     pictures: dict[str, Picture] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     at: int | None = None
-    """The step that the search at hand is, or was made from."""
+    """The step of the current search, or the one it was derived from."""
 
     @property
     def boxes(self) -> list[Box]:
-        """Those on the picture that is shown."""
+        """The boxes on the shown picture."""
         return [example.box for example in self.request.examples if example.picture == self.shown]
 
     def show(self, picture: Picture, boxes: Sequence[Box] = ()) -> None:
-        """Makes a picture the one that is drawn on; what was asked for before is forgotten unless it joins that."""
+        """Put a picture on the canvas. Starts a new search unless `joining` is set."""
         self.pictures[picture.key] = picture
         others = self.request.examples if self.joining else ()
         self.joining, self.several, self.shown = False, bool(others), picture.key
@@ -61,26 +61,26 @@ class SearchState:
         self._forget_pictures()
 
     def put(self, boxes: Sequence[Box]) -> None:
-        """Sets the boxes on the shown picture from outside the canvas."""
+        """Set the boxes on the shown picture and redraw the canvas."""
         self.drawn(boxes)
         self._redraw()
 
     def keep_one(self) -> None:
-        """Leaves of several boxes the last on the shown picture."""
+        """Keep only the last box on the shown picture."""
         self.several = False
         last = Example(self.shown, self.boxes[-1]) if self.boxes else None
         self.ask(replace(self.request, examples=(last,) if last else ()))
         self._redraw()
 
     def change(self, number: int, role: Role | None) -> None:
-        """Gives an example another role, or takes it away."""
+        """Change the role of an example; None removes the example."""
         examples = list(self.request.examples)
         examples[number : number + 1] = [replace(examples[number], role=role)] if role else []
         self.ask(replace(self.request, examples=arranged(examples)))
         self._redraw()
 
     def drawn(self, boxes: Sequence[Box]) -> None:
-        """Takes over the boxes on the shown picture as the canvas has them; they keep the roles they had."""
+        """Take over the boxes drawn on the canvas. Existing boxes keep their roles."""
         if list(boxes) == self.boxes:
             return
         here = [example for example in self.request.examples if example.picture == self.shown]
@@ -91,46 +91,46 @@ class SearchState:
         self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), positives=(), negatives=()))
 
     def ask(self, request: Request) -> None:
-        """Makes this the search at hand, and a step of the visit once there is something to search for."""
+        """Make this the current search. Adds a history step if the request is searchable."""
         if request.asks and request != self.request:
             self.steps.append(Step(request, self.at))
             self.at = len(self.steps) - 1
         self.request = request
 
     def settle(self, request: Request) -> None:
-        """The same search ranked, or looked at, in another way: no step of its own."""
+        """Change options of the current search in place, without a new history step."""
         if request != self.request and self.at is not None and request.asks:
             self.steps[self.at] = replace(self.steps[self.at], request=request)
         self.request = request
 
     @property
     def before(self) -> int | None:
-        """The step that "back" leads to."""
+        """The step that Back opens; None at the start."""
         if self.at is None:
             return None
         return self.steps[self.at].before if self.request == self.steps[self.at].request else self.at
 
     def go_to(self, step: int) -> None:
-        """Takes a search of this visit up again."""
+        """Reopen a search of the history."""
         self.at, self.request = step, self.steps[step].request
         self.reopen()
 
     def reopen(self) -> None:
-        """Shows a picture of the search at hand, when another one was shown."""
+        """Show a picture of the current search if another one is on the canvas."""
         pictures = [example.picture for example in self.request.examples]
         self.shown = self.shown if self.shown in pictures or not pictures else pictures[0]
         self.several, self.joining = len(pictures) > 1, False
         self._redraw()
 
     def mark(self, image: str, positive: bool) -> None:
-        """Calls a gallery image right or wrong; said twice it is taken back."""
+        """Mark a gallery image as right or wrong; marking it twice removes the mark."""
         request = self.request
         rights = _toggled(request.positives, image) if positive else _without(request.positives, image)
         wrongs = _without(request.negatives, image) if positive else _toggled(request.negatives, image)
         self.ask(replace(request, positives=rights, negatives=wrongs))
 
     def unmark(self) -> None:
-        """Forgets what was called right or wrong."""
+        """Remove all marks."""
         self.ask(replace(self.request, positives=(), negatives=()))
 
     def _redraw(self) -> None:
@@ -145,19 +145,19 @@ class SearchState:
 
 
 def search_state() -> SearchState:
-    """What this visitor asks for; starts empty."""
+    """The search state of the session; initially empty."""
     found: SearchState = st.session_state.setdefault("asking", SearchState())
     return found
 
 
 def name_of(key: str, gallery: Gallery) -> str:
-    """What a picture is called, as far as it is known."""
+    """The display name of a picture; "a picture" if unknown."""
     picture = search_state().pictures.get(key)
     return picture.name if picture else gallery.tables.with_contents(key) or "a picture"
 
 
 def image_of(key: str, gallery: Gallery) -> Image:
-    """The pixels of a picture of this visit, of the notebook or of the gallery. Raises UnreadableImage."""
+    """The pixels of a picture from the session, the saved searches or the gallery. Raises UnreadableImage."""
     here = search_state().pictures
     if key not in here:
         here[key] = _fetched(key, gallery)
@@ -165,15 +165,15 @@ def image_of(key: str, gallery: Gallery) -> Image:
 
 
 def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
-    """Makes a gallery picture the query; keeps the one there is, and says why, when the file cannot be read now."""
+    """Search with a gallery picture. If the file is unreadable, show a toast, keep the search and return False."""
     if box is not None and min(box.width, box.height) < SMALLEST_BOX:
         entry = gallery.entry(image)
         box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
     try:
         picture = Picture(image, read_file(gallery.file(image)))
-    except UnreadableImage:  # its sentence names the folder
+    except UnreadableImage:  # its message names the folder
         st.toast(
-            plain(f"{shown(image)} cannot be opened now; it was there when the gallery was indexed."),
+            plain(f"{shown(image)} cannot be opened. It was readable when the gallery was indexed."),
             icon=":material/warning:",
         )
         return False
@@ -191,12 +191,12 @@ def _fetched(key: str, gallery: Gallery) -> Picture:
         if picture.key == key:
             return picture
     raise UnreadableImage(
-        "gone", "The picture of this search is not here any more: choose the file again and draw the box anew."
+        "gone", "The picture of this search is no longer available. Choose the file again and redraw the box."
     )
 
 
 def _roles_kept(before: Sequence[Example], boxes: Sequence[Box], new: Role) -> list[Role]:
-    """By place where one box was moved, else by box."""
+    """Roles by position if the number of boxes is unchanged (one was moved), else by equal box."""
     if len(before) == len(boxes):
         return [example.role for example in before]
     known = {example.box: example.role for example in before}

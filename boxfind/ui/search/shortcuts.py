@@ -1,4 +1,4 @@
-"""The keys that do what buttons do, listed on the page."""
+"""List of keyboard shortcuts."""
 
 import streamlit as st
 
@@ -7,21 +7,21 @@ from boxfind.ui.search.result_grid import ACTIONS
 KEYS = {
     "Anywhere on the page": {
         "W": "Search for the whole picture",
-        "F": "Fit the box to the thing in it",
+        "F": "Fit the box to the object",
         "X": "Clear the box",
-        "B": "Back to the search before",
+        "B": "Back to the previous search",
     },
-    "On a result, once Tab has led to it": {
-        "Arrows": "From result to result",
+    "On a result (reach it with Tab)": {
+        "Arrows": "Move between results",
         "Enter": ACTIONS[0].label,
         **{action.shortcut.upper(): action.label for action in ACTIONS},
     },
-    "While looking closer": {"Left, Right": "The result before, the next one", "Esc": "Close"},
+    "In the Look closer dialog": {"Left, Right": "Previous or next result", "Esc": "Close"},
 }
 
 
 def shortcuts() -> None:
-    """Folded away until somebody asks."""
+    """Show the list in a collapsed expander."""
     with st.expander("Keyboard shortcuts"):
         for where, keys in KEYS.items():
             st.markdown("\n".join([f"**{where}**", "", *(f"- `{key}` {does}" for key, does in keys.items())]))

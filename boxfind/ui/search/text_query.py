@@ -1,4 +1,4 @@
-"""What is looked for in words: alone, or to choose among what a box has found."""
+"""Text query: a search on its own, or a re-ranking of the results of a box."""
 
 from dataclasses import replace
 
@@ -9,21 +9,21 @@ from boxfind.ui.widgets.synced_widgets import key_for, was_set
 
 LONGEST = 200
 HELP = (
-    "Alone it searches the gallery: *a panda*. With a box it puts those first that it suits: *red*, *at night*. "
-    "Common things, animals and colours are understood best; names of people, places and brands are not."
+    "Without a box, a description searches the gallery: *a panda*. With a box, it ranks matching results first: *red*, "
+    "*at night*. Common objects, animals and colours work best. Names of people, places and brands do not work."
 )
 
 
 def text_query() -> None:
-    """A line to type in."""
+    """Show the text field."""
     words = search_state().request.words
     key = key_for("words", words)
     st.text_input(
-        "In words",
+        "Description",
         words,
         key=key,
         max_chars=LONGEST,
-        placeholder="such as: a panda. With a box: red",
+        placeholder="For example: a panda. With a box: red",
         icon=":material/short_text:",
         help=HELP,
         on_change=_take,

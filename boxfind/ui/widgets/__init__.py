@@ -1,1 +1,1 @@
-"""Parts of a page that every page may use."""
+"""Shared page components."""

@@ -1,4 +1,4 @@
-"""Boxes and outlines have the same colours wherever they are drawn."""
+"""Shared colours of boxes and outlines."""
 
 COLOURS = ("#ff5a1f", "#1c7ed6", "#ae3ec9")
-"""Of the object, the second one and all others."""
+"""For the first object, the second, and all others."""

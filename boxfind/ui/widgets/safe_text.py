@@ -1,4 +1,4 @@
-"""Text of unknown origin, as it may stand on a page."""
+"""Escape untrusted text for Markdown."""
 
 import re
 
@@ -6,14 +6,14 @@ from retrieval.printable_names import printable
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 ADDRESS = re.compile(r"www(?=\.)|https?(?=://)|@", re.IGNORECASE)
-"""Where Markdown sees the beginning of a link, escaped or not."""
+"""Link starts that Markdown recognises even when escaped."""
 WORD_JOINER = "\u2060"
 
 
 def plain(text: str) -> str:
-    """The text on one line, without anything that Markdown would act on: file names show as they are.
+    """The text on one line with Markdown escaped, so that file names appear unchanged.
 
-    What looks like an address gets a character into it that takes no room, so that it does not become a link.
+    A zero-width character in addresses keeps them from becoming links.
     """
     joined = ADDRESS.sub(rf"\g<0>{WORD_JOINER}", printable(text))
     return MARKDOWN.sub(r"\\\1", joined)

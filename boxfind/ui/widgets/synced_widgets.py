@@ -1,16 +1,16 @@
-"""Widgets that show a value which a link, a step back or a drawn box may change without them.
+"""Versioned keys for widgets whose value also changes from outside, by a link, Back or a drawn box.
 
-A browser that has not heard of such a change yet sends the old value with whatever else the visitor does, and that
-looks as if the visitor had changed it back. So after a change from elsewhere the key is another one, and what comes
-under an old key is passed over. The value is the default of such a widget, never put into the session state: a browser
-that is interrupted before it hears of that would send the widget's own default, as a change.
+A browser that has not received such a change yet sends the old value with its next event, which looks like an edit by
+the visitor. So each outside change gives the widget a new key, and values under an old key are ignored. The value is
+passed as the widget's default, never through the session state: a browser interrupted before it receives a session
+value would send the widget's own default as a change.
 """
 
 import streamlit as st
 
 
 def key_for(name: str, value: object) -> str:
-    """The key of the widget that shows this value now."""
+    """The current key of the widget; a new one if the value has changed from outside."""
     version, shown = st.session_state.get(_slot(name), (0, value))
     if shown != value:
         version += 1
@@ -19,7 +19,7 @@ def key_for(name: str, value: object) -> str:
 
 
 def was_set(name: str, key: str, value: object) -> bool:
-    """For the callback of the widget: whether the value counts. If so it is the widget's own, and the key stays."""
+    """Whether a callback's value came under the current key. If so, record it, so that the key stays the same."""
     version, _ = st.session_state[_slot(name)]
     if key != f"{name} {version}":
         return False

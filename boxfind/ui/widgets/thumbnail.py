@@ -1,4 +1,4 @@
-"""Small pictures: of the gallery, and of what is looked at, with outlines and lines that show why it was found."""
+"""JPEG previews: gallery thumbnails, outlined regions, and lines between matching details."""
 
 import functools
 import io
@@ -21,7 +21,7 @@ MOST_LINES = 60
 
 
 def thumbnail_of(gallery: Gallery, image: str) -> bytes:
-    """The JPEG that was made with the index; a grey one where the index has been taken away since."""
+    """The thumbnail JPEG from the index; a grey one if the index has been removed."""
     try:
         return gallery.thumbnail(image)
     except IndexProblem:
@@ -29,7 +29,7 @@ def thumbnail_of(gallery: Gallery, image: str) -> bytes:
 
 
 def outlined(image: Image, boxes: Sequence[Box], side: int) -> bytes:
-    """A JPEG whose longest side is at most `side`, with boxes, in pixels of the image, drawn on it."""
+    """A JPEG with box outlines, at most `side` pixels on its longest side. Boxes are in pixels of the image."""
     picture, scale = _fitted(image, side)
     pen = ImageDraw.Draw(picture)
     for number, box in enumerate(boxes):
@@ -40,9 +40,9 @@ def outlined(image: Image, boxes: Sequence[Box], side: int) -> bytes:
 
 
 def joined(crop: Image, picture: Image, details: Details, side: int) -> bytes:
-    """A JPEG of the crop beside the picture, each at most `side` high and wide, and lines between details that agree.
+    """A JPEG of crop and picture side by side, each at most `side` pixels wide and high, with lines between matches.
 
-    Of very many details some are drawn.
+    Draws at most MOST_LINES of the matches.
     """
     left, left_scale = _fitted(crop, side)
     right, right_scale = _fitted(picture, side)
@@ -62,12 +62,12 @@ def joined(crop: Image, picture: Image, details: Details, side: int) -> bytes:
 
 @functools.cache
 def grey() -> bytes:
-    """Stands where there is no picture any more."""
+    """A placeholder for a missing picture."""
     return _jpeg(Pillow.new("RGB", (320, 240), NEUTRAL_GREY))
 
 
 def _fitted(image: Image, side: int) -> tuple[Pillow.Image, float]:
-    """A copy not larger than that, and its scale."""
+    """A copy scaled to at most `side` pixels, enlarged at most 4 times; and its scale."""
     scale = min(side / max(image.shape[:2]), 4.0)
     size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
     return Pillow.fromarray(image).resize(size, Pillow.Resampling.BICUBIC), scale

@@ -1,8 +1,8 @@
-// Draws a grid of pictures and tells which one is picked; boxfind/ui/widgets/tile_grid.py says what the data means.
+// Render the picture grid and report the chosen action and tile. tile_grid.py documents the data.
 
-const TAIL = 9; // characters at the end of a title that always stay
+const TAIL = 9; // characters at the end of a title that are always visible
 
-// Called by Streamlit for every change of data or theme: each run brings the same elements up to date.
+// Streamlit calls this on every change of data or theme; each call updates the existing elements.
 export default function ({ data, parentElement, setTriggerValue }) {
   const list = parentElement.querySelector("ul");
   const focus = focused(list);
@@ -26,13 +26,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const action = data.actions.find(({ shortcut }) => shortcut && shortcut.toLowerCase() === event.key.toLowerCase());
     if (!next && !action) return;
     event.preventDefault();
-    event.stopPropagation(); // Streamlit has letters of its own
+    event.stopPropagation(); // Streamlit has its own letter shortcuts
     if (next) next.querySelector("button").focus();
     else if (!event.repeat) pick(tile, action.name);
   };
 }
 
-// Tiles that stay keep their element, and with it focus and the decoded picture.
+// Remaining tiles keep their element, with its focus and decoded picture.
 function arrange(list, data) {
   const known = new Map([...list.children].map((item) => [item.dataset.name, item]));
   const items = data.tiles.map((tile) => known.get(tile.name) ?? newItem(tile.name));
@@ -60,7 +60,7 @@ function newItem(name) {
   const judged = make("div", "judged");
   judged.append(make("span", "badge"), " ", make("span", "note"));
   const help = make("span", "help");
-  help.hidden = true; // it is only read out, with the picture
+  help.hidden = true; // only for screen readers, as the picture's description
   help.id = `help-${Math.random().toString(36).slice(2)}`;
   picture.setAttribute("aria-describedby", help.id);
   item.append(picture, title, judged, make("div", "actions"), help);
@@ -124,7 +124,7 @@ function newButton() {
   return button;
 }
 
-// A rectangle in its colour over a wider white one: it shows on any picture.
+// A coloured rectangle over a wider white one, visible on any picture.
 function outline([x, y, width, height], stroke) {
   const box = { x, y, width, height };
   return [
@@ -135,7 +135,7 @@ function outline([x, y, width, height], stroke) {
 
 const hint = ({ label, shortcut }) => (shortcut ? `${label} (${shortcut.toUpperCase()})` : label);
 
-// One tile at a time can be reached with the Tab key; arrow keys lead to the others.
+// Roving tabindex: Tab reaches one tile, arrow keys move between tiles.
 function makeCurrent(list, current) {
   for (const item of list.children) {
     item.classList.toggle("current", item === current);
@@ -160,14 +160,14 @@ function neighbour(list, item, key) {
   return there === undefined ? null : (items[there] ?? item);
 }
 
-// The element that has the focus, and its tile's place in the list.
+// The focused element and the index of its tile.
 function focused(list) {
   const element = list.getRootNode().activeElement;
   const item = element?.closest("li");
   return item && list.contains(item) ? { element, item, place: [...list.children].indexOf(item) } : null;
 }
 
-// A tile that was moved lost the focus on the way; that of a tile which has gone falls to the one in its place.
+// Restore the focus: a moved tile loses it, and that of a removed tile passes to the tile now at its index.
 function restore(list, focus) {
   if (!focus || list.getRootNode().activeElement === focus.element) return;
   const heir = list.children[Math.min(focus.place, list.children.length - 1)];
@@ -175,8 +175,8 @@ function restore(list, focus) {
   element?.focus({ preventScroll: true });
 }
 
-// A dialog that closes gives the focus to the element it sees from outside, which is the host of all of this. With a
-// tabIndex of -1 the host could take it, but Tab would then leave out everything inside.
+// A closing dialog returns the focus to the shadow host of this grid. A tabIndex of -1 would let the host take it, but
+// Tab would then skip everything inside.
 function takeFocusBack(list) {
   list.getRootNode().host.focus = (options) => list.querySelector(".current button")?.focus(options);
 }

@@ -1,4 +1,4 @@
-"""Pictures as a grid of tiles that is one element for the browser, however many tiles there are."""
+"""Picture grid as a single Streamlit component, independent of the number of tiles."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -22,40 +22,40 @@ GRID = st.components.v2.component(
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture in the grid. All text is plain text, whatever characters are in it."""
+    """A picture in the grid. All text is shown as plain text."""
 
     name: str
-    """What is picked, for example an image id; no two tiles of a grid have the same."""
+    """Unique name within the grid, for example an image id."""
     picture: bytes
-    """A JPEG; the browser gets it anew with every change, so a thumbnail will do."""
+    """A thumbnail JPEG. Keep it small: it is sent again with every change."""
     size: tuple[int, int]
-    """Width and height of the original, in whose pixels outlines are."""
+    """Width and height of the original in pixels; outlines use its coordinates."""
     alt: str
     title: str
-    """The line under the picture; what does not fit is left out of its middle."""
+    """The line under the picture, shortened in the middle if too long."""
     outlines: tuple[Box, ...] = ()
-    """The first in the main colour, the second and third in one of their own."""
+    """Boxes to outline, in the order of COLOURS."""
     badge: str = ""
     tone: Literal["good", "fair", "poor", ""] = ""
     """The colour of the badge."""
     note: str = ""
-    """Stands after the badge."""
+    """Text after the badge."""
     help: str = ""
-    """What badge and note mean, in a sentence."""
+    """A sentence that explains badge and note."""
     pressed: tuple[str, ...] = ()
-    """Names of the toggles that are on."""
+    """Names of the active toggle actions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What can be done with a tile. The first of a grid is what a click on the picture does."""
+    """An action on a tile. A click on the picture runs the first action of the grid."""
 
     name: str
     label: str
     icon: str
-    """A name of the Material Symbols, as in `:material/thumb_up:`."""
+    """A Material Symbols name, as in `:material/thumb_up:`."""
     shortcut: str = ""
-    """A letter that does it while the tile has the focus."""
+    """A letter key that runs the action on the focused tile."""
     toggle: bool = False
 
 
@@ -67,11 +67,10 @@ def tile_grid(
     min_width: int = 170,
     label: str = "Pictures",
 ) -> None:
-    """Shows the tiles, in columns at least `min_width` pixels wide; `label` names the grid to those who cannot see it.
+    """Show the tiles in columns at least `min_width` pixels wide. `label` is the accessible name of the grid.
 
-    `on_pick` is called with the name of an action and of a tile, before the page runs again. What comes from a browser
-    is not trusted: only names of the tiles and actions that were shown get through. `key` may hold no two underscores
-    in a row.
+    `on_pick` gets the names of the chosen action and tile before the page reruns. Browser data is untrusted: only
+    names of shown actions and tiles are accepted. `key` must not contain two consecutive underscores.
     """
     names = {tile.name for tile in tiles}
     offered = {action.name for action in actions}
@@ -87,7 +86,7 @@ def tile_grid(
         data={
             "label": label,
             "min_width": min_width,
-            "tiles": [_told(tile) for tile in tiles],
+            "tiles": [_to_json(tile) for tile in tiles],
             "actions": [asdict(action) for action in actions],
             "colours": COLOURS,
         },
@@ -96,7 +95,7 @@ def tile_grid(
 
 
 def picked_in(told: object, actions: set[str], names: set[str]) -> tuple[str, str] | None:
-    """The action and the tile that a browser tells of, None unless both are among those given."""
+    """The action and tile in the browser data; None unless both are among the given names."""
     choice = told.get("picked") if isinstance(told, Mapping) else None
     if not isinstance(choice, Mapping):
         return None
@@ -106,8 +105,7 @@ def picked_in(told: object, actions: set[str], names: set[str]) -> tuple[str, st
     return (action, name) if action in actions and name in names else None
 
 
-def _told(tile: Tile) -> dict[str, Any]:
-    """A tile as the browser gets it."""
+def _to_json(tile: Tile) -> dict[str, Any]:
     return asdict(tile) | {
         "picture": "data:image/jpeg;base64," + base64.b64encode(tile.picture).decode(),
         "outlines": [box.xywh for box in tile.outlines],

@@ -1,4 +1,4 @@
-"""Twelve pictures, their index, and the program on them."""
+"""Fixtures: twelve pictures, their index, and the app serving them."""
 
 import runpy
 import sys
@@ -22,7 +22,7 @@ from tests.boxfind.ui.reading import APP, HEIGHT, HERE, WIDTH
 
 @pytest.fixture(scope="session", autouse=True)
 def started_once(pool: DecoderPool) -> Iterator[None]:
-    """Every test has an engine of its own; networks and workers, which take a second each to start, they share."""
+    """Give every test its own engine. Networks and workers, which take a second each to start, are shared."""
     made: dict[tuple[Recipe, str], Embedder] = {}
     make = engine.embedder_for_searching
 
@@ -40,7 +40,7 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def main_module() -> Iterator[None]:
-    """AppTest leaves its script behind as the main module, which processes that start later would run again."""
+    """AppTest leaves its script as the main module, and processes started later would run it again."""
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
@@ -63,10 +63,10 @@ def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The program as a visitor finds it who may only search."""
+    """The app for a visitor who may only search."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(pictures))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
-    # AppTest forgets between runs that st.navigation has taken the place of Streamlit's own way with a pages folder.
+    # AppTest forgets between runs that st.navigation replaces Streamlit's handling of the pages folder.
     monkeypatch.setattr("streamlit.runtime.scriptrunner.script_runner._mpa_v1", runpy.run_path)
     st.cache_resource.clear()
     st.cache_data.clear()
@@ -76,14 +76,14 @@ def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the visitor one at this machine, who is an administrator because of that."""
+    """Make the visitor local, and so an administrator."""
     monkeypatch.setenv("BOXFIND_ADMIN", "local")
     monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: HERE)
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the engine was asked for instead of doing it: "build", "full build", "cancel"."""
+    """The builds requested from the engine, which are not run: "build", "full build", "cancel"."""
     heard: list[str] = []
     monkeypatch.setattr(
         Engine, "start_build", lambda engine, full=False: heard.append("full build" if full else "build")

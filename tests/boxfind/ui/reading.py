@@ -1,4 +1,4 @@
-"""What stands on a page that runs without a browser, and the ways to act on it."""
+"""Read and act on a page that runs without a browser."""
 
 import base64
 import json
@@ -16,11 +16,11 @@ from retrieval.types import Box
 APP = Path(__file__).parents[3] / "app.py"
 WIDTH, HEIGHT = 320, 240
 HERE = Visitor(server="127.0.0.1", headers={"host": ("127.0.0.1:8501",)})
-"""A visitor at the machine the program runs on."""
+"""A visitor on this machine."""
 
 
 def calm(app: AppTest) -> bool:
-    """Whether nothing went wrong that nobody foresaw."""
+    """Whether the page shows no unexpected error."""
     return not app.exception and "Something went wrong" not in texts(app, "error")
 
 
@@ -34,17 +34,17 @@ def alts(app: AppTest, grid: str = "results") -> list[str]:
 
 
 def tiles_of(app: AppTest, key: str = "") -> list[Tile]:
-    """The tiles of the grid with that key, of every grid without one, as the browser gets them."""
+    """The tiles of the grid with this key, or of all grids, as sent to the browser."""
     return [_tile(told) for grid in grids(app, key) for told in json.loads(grid.proto.json)["tiles"]]
 
 
 def pick(app: AppTest, key: str, action: str, name: str) -> None:
-    """What a browser sends when someone chooses an action of a tile; the page runs as it does then."""
+    """Choose an action of a tile, as a browser does, and rerun the page."""
     send(app, key, [{"event": "picked", "value": {"action": action, "name": name}}])
 
 
 def send(app: AppTest, key: str, told: object) -> None:
-    """As a browser would tell it, true or not."""
+    """Send a raw value, valid or not, as a browser could."""
     (grid,) = grids(app, key)
     states = app._tree.get_widget_states()
     states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{grid.proto.id}__events", json_trigger_value=json.dumps(told))
@@ -52,7 +52,7 @@ def send(app: AppTest, key: str, told: object) -> None:
 
 
 def grids(app: AppTest, key: str) -> list[Any]:
-    """The tile grids on the page, of that key if one is given."""
+    """The tile grids on the page, optionally those with this key."""
     elements = app.get("bidi_component")
     grids = [element for element in elements if element.proto.component_name == "boxfind_tile_grid"]
     return [grid for grid in grids if not key or grid.key == key]
@@ -80,7 +80,7 @@ def press(app: AppTest, label: str) -> None:
 
 
 def press_in_dialog(app: AppTest, label: str) -> None:
-    """AppTest runs all of the page, where a browser runs only the dialog, which stays open."""
+    """AppTest reruns the whole page, whereas a browser reruns only the open dialog."""
     app.session_state["picture opens"] = True
     press(app, label)
 
@@ -107,17 +107,17 @@ def draw_on_canvas(app: AppTest, key: str, *boxes: tuple[float, float, float, fl
 
 
 def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
-    """As a browser would tell it, true or not."""
+    """Send a raw value, valid or not, as a browser could."""
     app.session_state[key] = {"drawing": {"raw": raw, "data": None}, "backgroundFit": None}
 
 
 def canvas_of(app: AppTest) -> str:
-    """The key of the canvas as it is now."""
+    """The current key of the canvas."""
     state: SearchState = app.session_state["asking"]
     return f"canvas-{state.shown}-{state.canvas}"
 
 
 def shown_name(app: AppTest) -> str:
-    """The name of the picture that is drawn on."""
+    """The name of the picture on the canvas."""
     state: SearchState = app.session_state["asking"]
     return state.pictures[state.shown].name

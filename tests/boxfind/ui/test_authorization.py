@@ -16,7 +16,7 @@ def at(host: str, **more: object) -> Visitor:
     return Visitor(server="127.0.0.1", headers={"host": (host,)} | {k.replace("_", "-"): (v,) for k, v in more.items()})
 
 
-def test_nobody_is_the_default_and_admits_nobody() -> None:
+def test_the_default_method_admits_nobody() -> None:
     assert Settings.load().server.admin == "nobody"
     everything = Visitor("127.0.0.1", None, LOCAL | {"x-forwarded-email": ("ada@example.org",)}, CLAIMS)
     assert admin_name(everything, Settings.load(admins=("ada@example.org",))) is None
@@ -78,7 +78,7 @@ def test_r48_login_refuses_everyone_else(claims: dict[str, object]) -> None:
     assert admin_name(Visitor(claims=claims), settings("login")) is None
 
 
-def test_header_admits_whom_the_proxy_names() -> None:
+def test_header_admits_visitors_named_by_the_proxy() -> None:
     visitor = at("boxfind.example.org", x_forwarded_email="Grace@example.org")
     assert admin_name(visitor, settings("header")) == "grace@example.org"
     named = at("boxfind.example.org", x_auth_user="ada@example.org")
@@ -108,7 +108,7 @@ def test_an_empty_list_admits_nobody(admin: str, admins: str) -> None:
         assert admin_name(visitor, settings(admin, admins=admins)) is None
 
 
-def test_one_way_in_opens_no_other() -> None:
+def test_each_method_accepts_only_its_own_evidence() -> None:
     assert admin_name(HERE, settings("login")) is None
     assert admin_name(HERE, settings("header")) is None
     assert admin_name(Visitor(claims=CLAIMS), settings("local")) is None
@@ -124,7 +124,7 @@ def test_the_environment_names_the_administrators(monkeypatch: pytest.MonkeyPatc
     assert (found.server.admin, found.server.admin_header) == ("header", "X-Auth-User")
 
 
-def test_there_are_four_ways_and_no_other() -> None:
+def test_there_are_exactly_four_methods() -> None:
     for admin in ADMINS:
         assert settings(admin).server.admin == admin
     with pytest.raises(BadSetting):

@@ -1,4 +1,4 @@
-"""A build, its end and a missing index, as visitors and administrators see them."""
+"""Builds, cancelled and failed builds and a missing index, as visitors and administrators see them."""
 
 import contextlib
 import json
@@ -22,8 +22,8 @@ from retrieval.errors import BoxfindError, WeightsMissing
 from retrieval.types import Box
 from tests.boxfind.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
 
-UPDATE, ANEW, BUILD, REBUILD = "Update index", "Build everything anew", "Build the index", "Rebuild the index"
-EVERY_BUTTON = {UPDATE, ANEW, BUILD, REBUILD, "Cancel"}
+UPDATE, FULL, BUILD, REBUILD = "Update index", "Rebuild index", "Build the index", "Rebuild the index"
+EVERY_BUTTON = {UPDATE, FULL, BUILD, REBUILD, "Cancel"}
 ADA = {"is_logged_in": True, "email": "Ada@Example.org", "email_verified": True}
 
 
@@ -37,15 +37,15 @@ def show_build(monkeypatch: pytest.MonkeyPatch, state: BuildState | None) -> Non
 
 
 @pytest.mark.usefixtures("here")
-def test_an_administrator_has_the_index_updated_or_built_anew(app: AppTest, asked: list[str], caplog: Any) -> None:
+def test_an_administrator_can_update_or_rebuild_the_index(app: AppTest, asked: list[str], caplog: Any) -> None:
     caplog.set_level(logging.INFO, "boxfind")
     app.run()
     press(app, UPDATE)
-    press(app, ANEW)
+    press(app, FULL)
     assert calm(app) and asked == ["build", "full build"]
     assert caplog.messages == [
-        "Build, asked for by a visitor on this machine.",
-        "Full build, asked for by a visitor on this machine.",
+        "Build requested by a visitor on this machine.",
+        "Full build requested by a visitor on this machine.",
     ]
 
 
@@ -60,7 +60,7 @@ def test_r48_a_visitor_sees_no_button_that_builds(app: AppTest, monkeypatch: pyt
 def test_r48_a_click_after_logging_out_is_refused_and_logged(
     app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    """The button stood on the page when it was still allowed: the browser may send its click all the same."""
+    """A browser may send a click on a button that was shown while it was still allowed."""
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org")
     app.user = ADA
@@ -99,7 +99,7 @@ def test_r48_who_is_logged_in_decides(
     assert ("Log out" in buttons(app)) == bool(user.get("is_logged_in"))
 
 
-def test_logging_in_without_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_in_without_a_provider_shows_a_message(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {}
     app.run()
@@ -107,17 +107,17 @@ def test_logging_in_without_a_provider_is_a_sentence(app: AppTest, monkeypatch: 
     assert "no log-in provider is configured" in texts(app, "caption")
 
 
-def test_logging_in_with_half_a_provider_is_a_sentence(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logging_in_with_an_incomplete_provider_shows_a_message(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {"is_logged_in": False}
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
     app.run()
     press(app, "Log in")
-    assert calm(app) and "Logging in does not work" in texts(app, "toast")
+    assert calm(app) and "Log-in failed" in texts(app, "toast")
 
 
 @pytest.mark.parametrize("admin", [True, False])
-def test_administrators_read_beforehand_that_an_update_reads_all_pictures_again(
+def test_administrators_are_warned_before_an_update_that_reads_all_pictures(
     app: AppTest, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, admin: bool
 ) -> None:
     if admin:
@@ -125,15 +125,13 @@ def test_administrators_read_beforehand_that_an_update_reads_all_pictures_again(
     app.run()
     assert "again" not in texts(app.sidebar, "caption")
     monkeypatch.setenv("BOXFIND_KEYPOINTS", "0")
-    st.cache_resource.clear()  # the program is started again
+    st.cache_resource.clear()  # as after a restart
     app.run()
-    sentence = "An update reads all 12 pictures again: keypoints changed from 500 to 0."
+    sentence = "The next update reads all 12 pictures again: keypoints changed from 500 to 0."
     assert calm(app) and (sentence in texts(app.sidebar, "caption").replace("\\", "")) == admin
 
 
-def test_why_all_pictures_are_read_again_stands_beside_the_progress(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_reason_for_a_full_read_is_shown_with_the_progress(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     notice = "All 12 pictures are read again: keypoints changed from 0 to 500."
     show_build(monkeypatch, build_of("running", stage="Reading pictures", notice=notice))
     app.run()
@@ -153,11 +151,11 @@ def test_r36_cancel_stands_beside_the_progress_and_a_cancelled_build_is_told(
     show_build(monkeypatch, build_of("cancelled"))
     app.run()
     assert calm(app) and CANCELLED in texts(app.sidebar, "caption")
-    assert {UPDATE, ANEW} <= set(buttons(app))
+    assert {UPDATE, FULL} <= set(buttons(app))
 
 
 def test_r36_only_an_administrator_cancels(app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An administrator's page at one moment, a stranger's at the next."""
+    """The page was opened by an administrator; the click arrives after log-out."""
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org")
     show_build(monkeypatch, build_of("running"))
@@ -176,8 +174,8 @@ def test_r39_a_second_tab_sees_the_build_and_when_it_began_and_starts_none(
 ) -> None:
     show_build(monkeypatch, build_of("running"))
     app.run()
-    assert "Since " in texts(app.sidebar, "caption") and "process 41" in texts(app.sidebar, "caption")
-    assert not {UPDATE, ANEW} & set(buttons(app))
+    assert "Started " in texts(app.sidebar, "caption")
+    assert not {UPDATE, FULL} & set(buttons(app))
 
 
 @pytest.mark.usefixtures("here")
@@ -189,7 +187,7 @@ def test_an_administrator_reads_why_a_build_failed(app: AppTest, monkeypatch: py
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("name", ["CURRENT", "gen-000009-abcd"])
-def test_a_gallery_whose_index_cannot_be_used_says_so(
+def test_an_unusable_index_is_reported(
     app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     (tmp_path / "CURRENT").write_text(name)
@@ -239,7 +237,7 @@ def test_the_first_build_of_the_sample_gallery_starts_for_anyone_and_only_the_fi
     monkeypatch.setattr(Engine, "build_state", lambda engine: running if asked else None)
     app.run()
     assert calm(app) and asked == ["build"]
-    assert "One moment" in texts(app, "title") and "Cancel" not in buttons(app)
+    assert "Building the index" in texts(app, "title") and "Cancel" not in buttons(app)
     monkeypatch.setattr(Engine, "build_state", lambda engine: build_of("cancelled"))
     app.run()
     assert CANCELLED in texts(app, "info") and BUILD in buttons(app)
@@ -356,12 +354,12 @@ def test_r44_missing_weights_are_told_without_the_folder_they_are_looked_for_in(
     choose(app, pictures / "03.png")
     app.run()
     assert calm(app)
-    assert "Searching is not possible now" in texts(app, "error") and "/opt" not in texts(app, "error")
+    assert "Search is unavailable" in texts(app, "error") and "/opt" not in texts(app, "error")
     assert "/opt/weights/net.pth" in caplog.text
 
 
 def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path:
-    """An index whose manifest says something else than it did when it was built; its generation's folder."""
+    """Build an index and change its manifest. Returns the generation folder."""
     Engine(Settings.load(gallery=pictures, index=index_dir)).build(lambda *_: None)
     folder = current_folder(index_dir)
     file = folder / "manifest.json"
@@ -377,7 +375,7 @@ def changed_recipe(pictures: Path, index_dir: Path) -> None:
     file.write_text(json.dumps(manifest))
 
 
-def test_files_that_could_not_be_used_are_listed_for_everyone(
+def test_skipped_files_are_listed_for_everyone(
     app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gallery = shutil.copytree(pictures, tmp_path / "gallery")
@@ -387,7 +385,7 @@ def test_files_that_could_not_be_used_are_listed_for_everyone(
     Engine(Settings.load(gallery=gallery, index=tmp_path / "index")).build(lambda *_: None)
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
     app.run()
-    press(app, "3 files could not be used")
+    press(app, "3 files skipped")
     assert calm(app)
     (table,) = app.dataframe
     assert list(table.value["Reason"]) == ["not_an_image", "empty", "too_small"]
@@ -401,7 +399,7 @@ def test_r54_a_page_while_the_vector_engine_is_away(
 ) -> None:
     pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
     monkeypatch.setenv("BOXFIND_STORE", "milvus")
-    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # where nobody is
+    monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")  # nothing listens there
     monkeypatch.setenv("BOXFIND_MILVUS_FALLBACK", str(fallback))
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
@@ -412,4 +410,4 @@ def test_r54_a_page_while_the_vector_engine_is_away(
         assert "searched on this machine" in texts(app, "warning") and alts(app)
     else:
         assert "does not answer" in texts(app, "error") and not alts(app)
-    assert REBUILD not in buttons(app)  # that would not bring it back
+    assert REBUILD not in buttons(app)  # a rebuild would not help

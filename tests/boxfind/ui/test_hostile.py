@@ -1,4 +1,4 @@
-"""What comes from outside and is not what it should be: names, addresses, drawings, files that went away."""
+"""Hostile or broken input: file names, page addresses, canvas drawings and missing files."""
 
 import io
 import logging
@@ -163,7 +163,7 @@ def test_r26_a_click_is_answered_with_what_to_draw(app: AppTest, pictures: Path,
     draw_on_canvas(app, canvas_of(app), (100, 100, *size))
     app.run()
     assert calm(app) and not alts(app)
-    assert "draw a larger one" in texts(app, "caption")
+    assert "Draw a larger one" in texts(app, "caption")
 
 
 def test_r26_after_a_click_the_last_box_counts(app: AppTest, pictures: Path) -> None:
@@ -171,7 +171,7 @@ def test_r26_after_a_click_the_last_box_counts(app: AppTest, pictures: Path) -> 
     draw_on_canvas(app, canvas_of(app), (10, 10, 400, 300), (200, 200, 1, 1))
     app.run()
     assert calm(app) and len(alts(app)) == 10
-    assert "draw a larger one" not in texts(app, "caption")
+    assert "Draw a larger one" not in texts(app, "caption")
 
 
 def test_r20_pictures_that_went_away_are_still_shown_and_found_but_cannot_be_searched_with(
@@ -188,7 +188,7 @@ def test_r20_pictures_that_went_away_are_still_shown_and_found_but_cannot_be_sea
     assert alts(app)[0].startswith("Rank 1: 03.png, likely match")
     pick(app, "results", "search", "03.png")
     assert calm(app)
-    assert "03.png cannot be opened now" in plainly(app, "toast") and str(gone) not in plainly(app, "toast")
+    assert "03.png cannot be opened" in plainly(app, "toast") and str(gone) not in plainly(app, "toast")
     app.switch_page("pages/gallery.py").run()
     assert calm(app) and len(alts(app, "gallery")) == 12
 

@@ -1,4 +1,4 @@
-"""The catalogue page, run without a browser."""
+"""The Catalogue page, run without a browser."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ HATS = {f"hat-{number}.png" for number in range(3)}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Five pictures of one thing, three of another, eight of anything."""
+    """Five pictures of one object, three of another and eight others."""
     folder = tmp_path_factory.mktemp("pictures")
     for number in range(8):
         Pillow.fromarray(draw(100 + number, 320, 240)).save(folder / f"other-{number}.png")
@@ -47,13 +47,13 @@ def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder:
 def page(
     app: AppTest, folder: Path, index: Path, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[AppTest]:
-    """The catalogue as an administrator finds it; names are kept in a file of this test."""
+    """The catalogue page for an administrator; names go to a file of this test."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
     monkeypatch.setattr(Settings, "searches_file", property(lambda _: tmp_path / "searches.sqlite"))
     app.run()
     app.switch_page("pages/catalogue.py").run()
-    app.selectbox(key="likeness").select("Loosely alike").run()
+    app.selectbox(key="likeness").select("Loose").run()
     assert calm(app)
     yield app
     assert calm(app)
@@ -64,7 +64,7 @@ def open_buttons(app: AppTest) -> list[Any]:
 
 
 def open_group_of(app: AppTest, images: set[str]) -> None:
-    """Opens one group after the other until it is the one of these pictures and no others."""
+    """Open groups one by one until the group with exactly these pictures is open."""
     for number in range(len(open_buttons(app))):
         open_buttons(app)[number].click()
         app.run()
@@ -74,7 +74,7 @@ def open_group_of(app: AppTest, images: set[str]) -> None:
     raise AssertionError(f"no group of {images}")
 
 
-def test_groups_are_cards_with_a_picture_a_count_and_a_name_to_type_in(page: AppTest) -> None:
+def test_groups_are_cards_with_picture_count_and_name_field(page: AppTest) -> None:
     counts = [int(button.label.partition(" ")[0]) for button in open_buttons(page)]
     assert counts == sorted(counts, reverse=True) and min(counts) >= 3
     assert len(page.get("image")) == len(counts) == len(page.text_input)
@@ -84,14 +84,12 @@ def test_groups_are_cards_with_a_picture_a_count_and_a_name_to_type_in(page: App
 def test_an_opened_group_shows_its_pictures_with_outlines(page: AppTest) -> None:
     open_group_of(page, CUPS)
     tiles = tiles_of(page, "group")
-    assert all(len(tile.outlines) == 1 for tile in tiles) and "5 pictures, the most typical first" in texts(
-        page, "caption"
-    )
+    assert all(len(tile.outlines) == 1 for tile in tiles) and "5 pictures, most typical first" in texts(page, "caption")
     press(page, "All groups")
     assert not tiles_of(page, "group") and open_buttons(page)
 
 
-def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Path) -> None:
+def test_a_name_is_kept_shown_and_can_be_removed(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value(" Straw *hats* ").run()
     (label,) = GroupNames(tmp_path / "searches.sqlite").all()
@@ -103,20 +101,20 @@ def test_a_name_is_kept_shown_and_can_be_taken_away(page: AppTest, tmp_path: Pat
     assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_the_name_stays_with_its_pictures_however_alike_the_groups_are(page: AppTest) -> None:
+def test_the_name_stays_with_its_pictures_for_every_grouping(page: AppTest) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("Hats").run()
-    page.selectbox(key="likeness").select("Alike").run()
+    page.selectbox(key="likeness").select("Medium").run()
     assert "Hats" in [field.value for field in page.text_input]
 
 
-def test_a_name_that_is_refused_is_told_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
+def test_a_rejected_name_shows_a_message_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("two\u2028lines").run()
     assert "cannot be shown" in texts(page, "toast") and GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visitors_see_names_but_cannot_edit_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("Hats").run()
     press(page, "All groups")
@@ -125,9 +123,7 @@ def test_visitors_see_names_and_give_none(page: AppTest, monkeypatch: pytest.Mon
     assert not page.text_input and "**Hats**" in texts(page, "markdown")
 
 
-def test_who_may_not_name_is_refused_even_when_the_field_was_there(
-    page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_naming_checks_the_administrator_again(page: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "nobody")
     monkeypatch.setattr("boxfind.ui.catalogue.group_names.is_admin", lambda: True)
     monkeypatch.setattr(
@@ -137,7 +133,7 @@ def test_who_may_not_name_is_refused_even_when_the_field_was_there(
     assert GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
-def test_a_member_is_looked_at_and_searched_with_its_box(page: AppTest) -> None:
+def test_a_member_can_be_opened_and_searched_with_its_box(page: AppTest) -> None:
     open_group_of(page, CUPS)
     tile = tiles_of(page, "group")[1]
     pick(page, "group", "look", tile.name)
@@ -156,15 +152,15 @@ def test_the_whole_picture_of_a_member_can_be_searched_with(page: AppTest) -> No
     assert [box.xywh for box in search_state.boxes] == [(0, 0, 320, 240)]
 
 
-def test_pictures_in_no_group_are_listed(page: AppTest) -> None:
-    page.session_state["catalogue tab"] = "In no group"
+def test_ungrouped_pictures_are_listed(page: AppTest) -> None:
+    page.session_state["catalogue tab"] = "Ungrouped"
     page.run()
     alone = {tile.name for tile in tiles_of(page, "alone")}
     assert not alone & (CUPS | HATS)
-    assert f"{len(alone)} in none" in texts(page, "caption")
+    assert f"{len(alone)} ungrouped" in texts(page, "caption")
 
 
-def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_paged(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     every = [button.label for button in open_buttons(page)]
     monkeypatch.setattr("boxfind.ui.catalogue.view.CARDS_PER_PAGE", 1)
     page.run()
@@ -173,10 +169,10 @@ def test_groups_come_page_by_page(page: AppTest, monkeypatch: pytest.MonkeyPatch
     assert [button.label for button in open_buttons(page)] == every[1:2]
 
 
-def test_an_index_that_has_gone_is_told(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_index_is_reported(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
         raise IndexProblem("The index has been rebuilt since.")
 
     monkeypatch.setattr("boxfind.ui.catalogue.view.group_gallery", gone)
-    page.selectbox(key="likeness").select("Very alike").run()
-    assert "rebuilt since" in texts(page, "error") and "Take away" not in buttons(page)
+    page.selectbox(key="likeness").select("Strict").run()
+    assert "rebuilt since" in texts(page, "error") and "Export" not in buttons(page)

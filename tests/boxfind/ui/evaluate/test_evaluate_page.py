@@ -1,4 +1,4 @@
-"""The page that rates rankings by the marks on the saved searches, run without a browser."""
+"""The Evaluate page, run without a browser."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ Save = Callable[..., None]
 
 @pytest.fixture
 def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
-    """That of the program; empty."""
+    """The empty saved searches of the program."""
     file = Settings.load().searches_file
     yield SavedSearches(file)
     file.unlink(missing_ok=True)
@@ -42,7 +42,7 @@ def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
 
 @pytest.fixture
 def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., Image]) -> Save:
-    """Saves a search for the whole of a drawn picture; below 12 it is one of the gallery's."""
+    """Save a search for a whole drawn picture; numbers below 12 are gallery pictures."""
     tables = Engine(Settings.load()).gallery().tables
 
     def saved(name: str, number: int, **changes: object) -> None:
@@ -58,7 +58,7 @@ def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
-    """What the engine is asked. Best answers the whole gallery in the order of names, fast the other way round."""
+    """The requests the engine gets. Best returns the gallery sorted by name, fast in reverse order."""
     heard: list[Request] = []
     answer = Engine.answer
 
@@ -102,12 +102,12 @@ def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, saved_sea
     opened(app)
     assert "There are no saved searches yet" in texts(app, "info")
     assert "thumbs" in texts(app, "markdown")
-    assert [link.proto.label for link in app.get("page_link")] == ["To the search"]
+    assert [link.proto.label for link in app.get("page_link")] == ["Go to Search"]
     assert not app.metric and not app.get("download_button")
     assert not saved_search_store.names()
 
 
-def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save: Save) -> None:
+def test_unmarked_searches_are_listed_with_the_next_step(app: AppTest, save: Save) -> None:
     save("*bare*", 3)
     opened(app)
     assert "No saved search can be rated yet" in texts(app, "info")
@@ -115,9 +115,7 @@ def test_searches_without_marks_are_named_with_the_next_step(app: AppTest, save:
     assert app.get("page_link") and not app.metric
 
 
-def test_every_right_one_first_is_a_mean_average_precision_of_one(
-    app: AppTest, save: Save, asked: list[Request]
-) -> None:
+def test_perfect_rankings_have_a_map_of_one(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png", "01.png"), negatives=("05.png",))
     save("one of the gallery", 0, positives=("00.png", "01.png"))  # itself does not count: 01 is the first
     opened(app)
@@ -129,16 +127,14 @@ def test_every_right_one_first_is_a_mean_average_precision_of_one(
     assert "Too" not in texts(app, "error")
 
 
-def test_marks_are_no_part_of_the_question_and_the_chosen_ranking_is(
-    app: AppTest, save: Save, asked: list[Request]
-) -> None:
+def test_reruns_use_the_chosen_ranking_without_feedback(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",), negatives=("11.png",), ranking="fast", context=1.2)
     opened(app)
     (request,) = asked
     assert (request.positives, request.negatives, request.ranking, request.context) == ((), (), "best", 1.2)
 
 
-def test_a_rerun_asks_nothing_and_another_mark_only_what_it_concerns(
+def test_ratings_are_cached_until_a_mark_changes(
     app: AppTest, save: Save, asked: list[Request], saved_search_store: SavedSearches
 ) -> None:
     save("mine", 20, positives=("00.png",))
@@ -174,23 +170,22 @@ def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request
     assert list(rows) == ["late", "later", "early"]  # the hardest first
     assert [rows[name]["AP Best − Fast"] for name in ("late", "early")] == pytest.approx([-11 / 12, 11 / 12], abs=1e-4)
     assert (
-        "By average precision **Best** is better in 1 saved search, **Fast** in 2, and 0 are level. 5 searches or more"
+        "By average precision, **Best** is better in 1 saved search, **Fast** in 2; 0 tied. A significance test needs"
         in texts(app, "markdown")
     )
 
 
-def test_from_five_searches_on_there_are_intervals(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_intervals_are_shown_from_five_searches(app: AppTest, save: Save, asked: list[Request]) -> None:
     for number in range(5):
         save(f"search {number}", 20 + number, positives=("00.png",))
     both(opened(app))
-    assert (
-        "The mean difference, Best less Fast, is +0.917 (95 % interval +0.917 to +0.917), which is hardly chance."
-        in (texts(app, "markdown"))
+    assert "The mean difference, Best minus Fast, is +0.917 (95 % interval +0.917 to +0.917): significant." in (
+        texts(app, "markdown")
     )
     assert all("95 % interval over searches" in metric.help for metric in app.metric)
 
 
-def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
+def test_the_plot_has_a_point_per_search_and_ranking_and_an_alternative_text(
     app: AppTest, save: Save, asked: list[Request]
 ) -> None:
     save("early", 20, positives=("00.png",))
@@ -207,19 +202,19 @@ def test_the_plot_has_a_point_for_each_search_and_ranking_and_says_so_in_words(
     }
 
 
-def test_a_picture_that_has_gone_costs_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_a_missing_picture_affects_only_its_own_search(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",))
     save("gone", 21, positives=("00.png",), examples=(Example(GONE, WHOLE),))
     save("small", 21, positives=("00.png",), examples=(Example("0" * 64, Box(0, 0, 3, 3)),))
     opened(app)
     assert [row["Search"] for row in table(app)] == ["mine"]
     words = plainly(texts(app, "markdown"))
-    assert "gone: The picture searched with is not in the gallery any more." in words
+    assert "gone: The query picture is no longer in the gallery." in words
     assert "small: The box is" in words
 
 
 @pytest.mark.parametrize("problem", [IndexProblem("The index has gone."), SavedSearchesProblem("The file is broken.")])
-def test_what_stops_every_search_is_one_sentence(
+def test_an_error_of_all_searches_is_shown_once(
     app: AppTest, save: Save, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
     def broken(*_: object) -> None:
@@ -232,7 +227,7 @@ def test_what_stops_every_search_is_one_sentence(
     assert not app.metric
 
 
-def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[Request]) -> None:
+def test_two_downloads_are_offered(app: AppTest, save: Save, asked: list[Request]) -> None:
     save("mine", 20, positives=("00.png",))
     save("two boxes", 21, positives=("00.png",), examples=(Example("0" * 64, WHOLE), Example("0" * 64, WHOLE, "also")))
     opened(app)
@@ -241,7 +236,7 @@ def test_there_are_two_files_to_take_away(app: AppTest, save: Save, asked: list[
     assert "two boxes: It has more than one box." in plainly(texts(app, "markdown"))
 
 
-def test_the_data_set_has_kept_pictures_as_they_are_and_those_of_the_gallery_anew(
+def test_the_data_set_copies_saved_pictures_and_reencodes_gallery_pictures(
     app: AppTest, save: Save, saved_search_store: SavedSearches
 ) -> None:
     save("mine", 20, positives=("00.png",))

@@ -1,4 +1,4 @@
-"""Pictures that an administrator adds on the gallery page, and everyone else who might try."""
+"""Batch upload on the Gallery page, by administrators and by visitors who are refused."""
 
 import io
 import logging
@@ -32,14 +32,14 @@ def png(seed: int) -> bytes:
 
 @pytest.fixture
 def gallery(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the twelve pictures that is searched by the index of the others."""
+    """A writable copy of the twelve pictures, served with their index."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(tmp_path / "gallery"))
     return shutil.copytree(pictures, tmp_path / "gallery")
 
 
 @pytest.fixture
 def page(app: AppTest, gallery: Path, here: None) -> AppTest:
-    """The tab of an administrator."""
+    """The Add pictures tab of an administrator."""
     app.run()
     app.switch_page("pages/gallery.py")
     app.session_state["gallery tab"] = TAB
@@ -70,7 +70,7 @@ def state(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(Engine, "build_state", lambda engine: known)
 
 
-def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
+def test_readable_pictures_are_added_unchanged_and_indexed(
     page: AppTest, gallery: Path, asked: list[str], caplog: Any
 ) -> None:
     caplog.set_level(logging.INFO, "boxfind")
@@ -79,38 +79,36 @@ def test_readable_pictures_are_added_as_they_are_and_the_index_is_built(
     assert calm(page) and asked == ["build"]
     assert added(gallery) == {"new.png": png(90), "other.png": png(91)}
     said = told(page, "warning")
-    assert said.startswith("2 pictures were added") and said.count("\n- ") == 2
+    assert said.startswith("2 pictures added") and said.count("\n- ") == 2
     assert "notes.png is not a picture" in said and "again.png is already in the gallery, as 03.png" in said
     assert caplog.messages == [
-        "2 of 4 files put into the gallery by a visitor on this machine.",
-        "Build, asked for by a visitor on this machine.",
+        "2 of 4 files added to the gallery by a visitor on this machine.",
+        "Build requested by a visitor on this machine.",
     ]
     assert page.file_uploader[0].value == []
 
 
-def test_what_was_added_is_told_until_the_next_and_follows_the_build(
+def test_the_upload_report_stays_until_the_next_upload(
     page: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state(monkeypatch, "done")
     add(page, ("new.png", png(90)))
-    assert told(page, "success") == "1 picture was added."
+    assert told(page, "success") == "1 picture added."
     state(monkeypatch, "running")
     page.run()
-    assert told(page, "success") == "1 picture was added; the index is being brought up to date."
+    assert told(page, "success") == "1 picture added. The index is being updated."
     choose(page, ("new.png", png(90)))
     state(monkeypatch, "done")
     press(page, ADD)
-    assert not texts(page, "success") and told(page, "warning").startswith("Nothing was added")
+    assert not texts(page, "success") and told(page, "warning").startswith("No pictures added")
     assert asked == ["build"]
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_build_that_runs_already_may_miss_them_and_that_is_told(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_report_warns_if_a_running_build_may_miss_files(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     state(monkeypatch, "running")
     add(page, ("new.png", png(90)))
-    assert "press Update index once it is done" in told(page, "success")
+    assert "press Update index when it is done" in told(page, "success")
 
 
 def test_a_visitor_sees_neither_tab_nor_field(app: AppTest, gallery: Path) -> None:
@@ -130,10 +128,10 @@ def test_a_click_after_logging_out_adds_nothing_and_the_page_goes_on(
     assert ADD not in buttons(page) and [tab.label for tab in page.tabs] == ["Pictures", "Duplicates"]
 
 
-def test_adding_asks_for_itself_who_may(
+def test_adding_checks_the_administrator_again(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
-    """Whatever the page shows."""
+    """The action checks the visitor even if the page shows the button."""
     choose(page, ("new.png", png(90)))
     monkeypatch.setattr("boxfind.ui.authorization.is_admin", lambda: True)
     monkeypatch.setattr("boxfind.ui.authorization.visitor", lambda: STRANGER)
@@ -142,7 +140,7 @@ def test_adding_asks_for_itself_who_may(
     assert "Only an administrator" in texts(page, "error") and caplog.messages[-1].startswith("Refused")
 
 
-def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
+def test_a_full_disk_ends_the_upload_and_added_files_are_indexed(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = ImageAdder.take
@@ -156,10 +154,10 @@ def test_a_full_disk_ends_it_and_what_was_added_is_indexed(
     add(page, *((f"{letter}.png", png(90 + n)) for n, letter in enumerate("abcd")))
     assert calm(page) and asked == ["build"] and added(gallery) == {"a.png": png(90)}
     said = told(page, "warning")
-    assert said.startswith("1 picture was added") and "no more room for b.png. 3 of 4 files were not added." in said
+    assert said.startswith("1 picture added") and "no more room for b.png. 3 of 4 files not added." in said
 
 
-def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
+def test_leaving_the_page_during_an_upload_still_starts_the_build(
     page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = ImageAdder.take
@@ -172,10 +170,10 @@ def test_when_the_page_is_left_meanwhile_the_index_is_built_all_the_same(
     monkeypatch.setattr(ImageAdder, "take", leave)
     add(page, ("a.png", png(90)), ("b.png", png(91)))
     assert asked == ["build"] and list(added(gallery)) == ["a.png"]
-    assert told(page.run(), "success") == "1 picture was added."
+    assert told(page.run(), "success") == "1 picture added."
 
 
-def test_a_build_that_cannot_start_is_told(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_cannot_start_is_reported(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused() -> None:
         raise IndexProblem("The build cannot be started: Permission denied.")
 
@@ -205,8 +203,8 @@ def test_hostile_names_become_plain_files_in_their_folder(page: AppTest, gallery
 
 
 @pytest.mark.usefixtures("asked")
-def test_of_many_that_are_left_out_some_are_named(page: AppTest) -> None:
+def test_only_some_of_many_rejected_files_are_named(page: AppTest) -> None:
     add(page, *((f"{number}.png", b"nothing") for number in range(25)))
     said = told(page, "warning")
-    assert said.startswith("Nothing was added. Left out:") and said.endswith("- and 5 more")
+    assert said.startswith("No pictures added. Not added:") and said.endswith("- and 5 more")
     assert said.count("\n- ") == batch_upload.MOST + 1

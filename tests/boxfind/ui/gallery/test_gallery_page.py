@@ -1,4 +1,4 @@
-"""The gallery page, run without a browser."""
+"""The Gallery page, run without a browser."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ DAY = 86400
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Six pictures: the first by name is the oldest, the hall the largest; red is there twice, the yard nearly."""
+    """Six pictures: the first by name is the oldest, hall the largest, red a duplicate and yard a near-duplicate."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "cups" / "old").mkdir(parents=True)
     for number, name in enumerate(NAMES):
@@ -51,7 +51,7 @@ def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder:
 
 @pytest.fixture
 def page(app: AppTest, folder: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The gallery page as a visitor finds it."""
+    """The Gallery page of a visitor."""
     monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
     app.run()
@@ -77,7 +77,7 @@ def test_every_picture_is_there_under_its_name_with_its_thumbnail(page: AppTest)
     assert "Previous" not in buttons(page)
 
 
-def test_pages_follow_one_another_and_an_address_leads_to_one(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_can_be_opened_by_address(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 4)
     page.run()
     assert names(page) == sorted(NAMES)[:4]
@@ -99,7 +99,7 @@ def test_each_order_has_its_own_first(page: AppTest, order: str, first: str) -> 
     assert sorted(names(page)) == sorted(NAMES)
 
 
-def test_newest_first_is_the_other_way_round_than_they_were_made(page: AppTest) -> None:
+def test_newest_first_reverses_the_file_times(page: AppTest) -> None:
     page.selectbox(key="gallery order").select("Newest first").run()
     assert names(page) == NAMES[::-1]
 
@@ -112,7 +112,7 @@ def test_a_folder_holds_what_lies_below_it_and_takes_the_visitor_to_its_first_pa
     page.get("pagination")[0].set_value(3).run()
     page.selectbox(key="gallery folder").select("cups").run()
     assert names(page) == ["cups/blue.png", "cups/old/red again.png"]
-    assert "3 pictures of 6" in texts(page, "caption")
+    assert "3 of 6 pictures" in texts(page, "caption")
     page.selectbox(key="gallery folder").select("cups/old").run()
     assert names(page) == ["cups/old/red again.png", "cups/old/red.png"]
     assert page.selectbox(key="gallery folder").options == ["All folders", "cups", "cups/old"]
@@ -132,7 +132,7 @@ def test_r26_an_address_that_was_made_up_shows_the_beginning(
     assert names(page) == sorted(NAMES)[:4]
 
 
-def test_looking_closer_shows_the_picture_its_facts_and_the_way_to_its_neighbours(page: AppTest) -> None:
+def test_the_dialog_shows_the_picture_its_facts_and_its_neighbours(page: AppTest) -> None:
     pick(page, "gallery", "look", "hall.png")
     assert "4 of 6** · hall.png" in dialog_says(page)
     assert "640 x 480 pixels" in texts(page, "caption")
@@ -145,9 +145,7 @@ def test_looking_closer_shows_the_picture_its_facts_and_the_way_to_its_neighbour
     assert "3 of 6** · cups/old/red.png" in dialog_says(page)
 
 
-def test_the_neighbours_are_those_of_the_order_chosen_on_other_pages_too(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_neighbours_follow_the_chosen_order_across_pages(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 2)
     page.selectbox(key="gallery order").select("Newest first").run()
     pick(page, "gallery", "look", NAMES[-2])
@@ -155,14 +153,14 @@ def test_the_neighbours_are_those_of_the_order_chosen_on_other_pages_too(
     assert f"3 of 6** · {NAMES[-3]}" in dialog_says(page)
 
 
-def test_a_dialog_does_not_come_back_with_what_is_done_next(page: AppTest) -> None:
+def test_a_closed_dialog_does_not_reopen(page: AppTest) -> None:
     pick(page, "gallery", "look", "hall.png")
     assert "Next" in buttons(page)
-    page.run()  # as after it was closed in the browser, whether or not that was heard of
+    page.run()  # as after closing it in the browser, reported or not
     assert "Next" not in buttons(page)
 
 
-def test_there_is_nothing_before_the_first_and_after_the_last(page: AppTest) -> None:
+def test_the_first_and_last_picture_end_the_dialog(page: AppTest) -> None:
     pick(page, "gallery", "look", sorted(NAMES)[0])
     off = {button.label: button.disabled for button in page.button}
     assert off["Previous"] and not off["Next"]
@@ -171,7 +169,7 @@ def test_there_is_nothing_before_the_first_and_after_the_last(page: AppTest) -> 
     assert off["Next"] and not off["Previous"]
 
 
-def test_regions_are_drawn_kind_by_kind(page: AppTest) -> None:
+def test_regions_are_drawn_by_kind(page: AppTest) -> None:
     pick(page, "gallery", "look", "hall.png")
     choice = page.selectbox(key="regions shown")
     assert choice.options == ["None", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
@@ -183,7 +181,7 @@ def test_regions_are_drawn_kind_by_kind(page: AppTest) -> None:
 
 @pytest.mark.parametrize("from_dialog", [False, True])
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_picture_goes_over_to_the_search(page: AppTest, whole: bool, from_dialog: bool) -> None:
+def test_a_picture_can_be_sent_to_search(page: AppTest, whole: bool, from_dialog: bool) -> None:
     page.switch_page("pages/search.py").run()
     page.query_params = {"gallery order": "Largest first"}
     page.switch_page("pages/gallery.py").run()
@@ -200,16 +198,14 @@ def test_a_picture_goes_over_to_the_search(page: AppTest, whole: bool, from_dial
     assert "Next" not in buttons(page)
 
 
-def test_a_picture_whose_file_has_gone_can_still_be_looked_at_but_not_searched_with(
-    page: AppTest, folder: Path
-) -> None:
+def test_a_picture_without_its_file_can_be_viewed_but_not_searched_with(page: AppTest, folder: Path) -> None:
     (folder / "yard.png").rename(folder / "elsewhere")
     try:
         pick(page, "gallery", "look", "yard.png")
-        assert "cannot be opened now" in texts(page, "caption")
+        assert "cannot be opened" in texts(page, "caption")
         assert len(page.get("image")) == 1
         pick(page, "gallery", "object", "yard.png")
-        assert "yard.png cannot be opened now" in texts(page, "toast").replace("\\", "")
+        assert "yard.png cannot be opened" in texts(page, "toast").replace("\\", "")
         assert "Gallery" in texts(page, "header") and str(folder) not in texts(page, "toast")
     finally:
         (folder / "elsewhere").rename(folder / "yard.png")
@@ -220,19 +216,17 @@ def to_duplicates(page: AppTest) -> None:
     page.run()
 
 
-def test_duplicates_are_listed_and_can_be_looked_at(page: AppTest) -> None:
+def test_duplicates_are_listed_and_can_be_opened(page: AppTest) -> None:
     to_duplicates(page)
     assert names(page, "same 0") == ["cups/old/red again.png", "cups/old/red.png"]
     assert names(page, "near 0") == ["yard.png", "yard_dusk.png"]
     assert not names(page, "same 1") and not names(page, "near 1") and not names(page)
-    assert "2 identical files" in texts(page, "caption") and "never deletes" in texts(page, "caption")
+    assert "2 identical files" in texts(page, "caption") and "nothing is deleted" in texts(page, "caption")
     pick(page, "near 0", "look", "yard.png")
     assert "3 of 4** · yard.png" in dialog_says(page)
 
 
-def test_too_many_pictures_to_compare_are_told_and_identical_files_listed_all_the_same(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_with_too_many_pictures_only_identical_files_are_listed(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "MOST", 4)
     to_duplicates(page)
     assert names(page, "same 0") and "5 different pictures" in texts(page, "info")
@@ -242,13 +236,11 @@ def test_without_duplicates_the_page_says_so(page: AppTest, monkeypatch: pytest.
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.identical", lambda _: [])
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.near_identical", lambda _: [])
     to_duplicates(page)
-    assert "No file is in the gallery twice" in texts(page, "text")
-    assert "No two pictures are nearly the same" in texts(page, "text")
+    assert "There are no identical files" in texts(page, "text")
+    assert "There are no near-duplicates" in texts(page, "text")
 
 
-def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_duplicate_groups_are_paged_and_huge_ones_cut(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "boxfind.ui.gallery.duplicates_view.identical", lambda _: [[NAMES[0], NAMES[3], NAMES[4]], NAMES[1:3]]
     )
@@ -256,7 +248,7 @@ def test_groups_come_page_by_page_and_of_a_huge_one_some_are_shown(
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.MOST_OF_A_GROUP", 2)
     to_duplicates(page)
     assert names(page, "same 0") == [NAMES[0], NAMES[3]]
-    assert "3 identical files, of which 2 are shown" in texts(page, "caption")
+    assert "3 identical files, the first 2 shown" in texts(page, "caption")
     next(widget for widget in page.get("pagination") if widget.key == "same page").set_value(2).run()
     assert names(page, "same 0") == NAMES[1:3]
 
@@ -269,14 +261,14 @@ def test_every_region_is_in_one_group_and_a_level_has_boxes_of_one_size(size: tu
         str(region.box) for region in regions
     )
     levels = [boxes for name, boxes in groups.items() if "level" in name]
-    first = 2 if size[0] == size[1] else 1  # of a square picture the first level is the whole
+    first = 2 if size[0] == size[1] else 1  # level 1 of a square picture is the whole picture
     assert len(levels) == 5 - first and list(groups)[1].startswith(f"Grid, level {first} (")
     for boxes in levels:
         assert np.ptp([box.height for box in boxes]) <= 1
     assert [boxes[0].height for boxes in levels] == sorted((boxes[0].height for boxes in levels), reverse=True)
 
 
-def test_outlines_stand_where_the_boxes_are_on_a_copy() -> None:
+def test_outlines_are_drawn_on_a_copy() -> None:
     picture = np.full((3000, 4000, 3), 128, np.uint8)
     picture.setflags(write=False)
     drawn = np.asarray(with_outlines(picture, [Box(400, 300, 2000, 1500)], 4000, 3000))
@@ -289,6 +281,6 @@ def test_outlines_stand_where_the_boxes_are_on_a_copy() -> None:
 def test_the_facts_are_those_of_the_catalogue_and_name_no_path_of_the_machine() -> None:
     entry = ImageEntry("cups/old/red.png", b"cups/old/red.png", 320, 240, 2_345_678, 1_700_000_000.0, "0" * 64)
     day = datetime.fromtimestamp(1_700_000_000).astimezone()
-    assert facts(entry) == f"320 x 240 pixels, 2.3 MB, last changed on {day:%d %B %Y}, in the folder cups/old"
+    assert facts(entry) == f"320 x 240 pixels, 2.3 MB, modified on {day:%d %B %Y}, in the folder cups/old"
     inside = ImageEntry("red.png", b"red.png", 320, 240, 5_400, 1_700_000_000.0, "0" * 64)
-    assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery's own folder")
+    assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery folder")

@@ -14,7 +14,7 @@ def last_box(things: list[object], scale: float, width: int, height: int) -> Box
 
 
 def drawn(left: object, top: object, width: object, height: object, **more: object) -> dict[str, object]:
-    """A box as the canvas tells it."""
+    """A box as sent by the canvas."""
     return {"type": "LabeledRect", "label": "", "left": left, "top": top, "width": width, "height": height} | more
 
 
@@ -27,12 +27,12 @@ def test_a_box_goes_from_canvas_units_to_pixels_of_the_original() -> None:
     assert last_box([drawn(50, 40, 100, 60)], 0.25, 2000, 1000) == Box(200, 160, 600, 400)
 
 
-def test_the_last_box_wins_and_clicks_and_specks_are_ignored() -> None:
+def test_the_last_box_wins_and_tiny_boxes_are_ignored() -> None:
     boxes = [drawn(10, 10, 50, 50), drawn(100, 100, 60, 40), drawn(5, 5, 3, 3), drawn(7, 7, SPECK - 1, 90)]
     assert last_box(boxes, 1.0, 400, 300) == Box(100, 100, 160, 140)
 
 
-def test_edges_near_the_border_were_meant_to_reach_it() -> None:
+def test_edges_near_the_border_snap_to_it() -> None:
     assert last_box([drawn(SNAP - 1, 20, 392, 300 - 20 - SNAP + 1)], 1.0, 400, 300) == Box(0, 20, 400, 300)
 
 
@@ -81,7 +81,7 @@ def test_r26_whatever_json_lies_on_the_canvas_gives_a_box_inside_the_picture_or_
     assert box is None or box == box.clipped(400, 300)
 
 
-def test_a_box_that_was_stretched_or_is_held_by_its_middle_is_where_it_is_seen() -> None:
+def test_scaled_and_centre_anchored_boxes_are_read_correctly() -> None:
     assert last_box([drawn(100, 80, 20, 10, scaleX=3, scaleY=4)], 1.0, 400, 300) == Box(100, 80, 160, 120)
     assert last_box([drawn(100, 80, 40, 20, originX="center", originY="bottom")], 1.0, 400, 300) == Box(80, 60, 120, 80)
 
@@ -110,7 +110,7 @@ def test_r27_a_box_at_a_border_ends_there_also_when_it_was_drawn_beyond(box: Box
 
 
 def near(found: Box | None, wanted: Box) -> bool:
-    """Every edge on a border exactly, the others to the pixel."""
+    """Edges at a border are exact, the others within a pixel."""
     assert found is not None
     pairs = zip((found.x0, found.y0, found.x1, found.y1), (wanted.x0, wanted.y0, wanted.x1, wanted.y1), strict=True)
     return all(abs(a - b) <= (0 if b in (0, 300, 400) else 1) for a, b in pairs)
@@ -127,7 +127,7 @@ def near(found: Box | None, wanted: Box) -> bool:
 def test_no_edge_is_off_by_more_than_a_pixel(
     width: int, height: int, left: float, top: float, wide: float, high: float
 ) -> None:
-    """Boxes clear of the border, drawn at the scale the canvas would have, come back to the pixel."""
+    """Boxes away from the border survive the canvas scale to the pixel."""
     scale = 460 / max(width, height)
     wanted = (left * width, top * height, (left + wide) * width, (top + high) * height)
     found = last_box(

@@ -29,7 +29,7 @@ def test_every_confidence_has_a_tone_and_a_meaning() -> None:
     assert len(set(TONES.values())) == len(set(MEANINGS.values())) == 3
 
 
-def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None:
+def test_a_tile_shows_rank_confidence_and_similarity_but_no_score() -> None:
     tile = hit_tile(GALLERY, 2, hit(), Request(positives=("other.jpg",)))
     assert (tile.name, tile.title, tile.badge, tile.tone, tile.note) == (
         ("cup.jpg", "2  cup.jpg", "possible", "fair", "0.61")
@@ -38,16 +38,16 @@ def test_a_tile_tells_its_rank_confidence_and_similarity_not_the_score() -> None
     assert tile.pressed == () and tile.outlines == (Box(0, 0, 50, 40),)
 
 
-def test_a_picture_that_was_called_right_shows_it() -> None:
+def test_a_picture_marked_right_has_a_pressed_thumb() -> None:
     assert hit_tile(GALLERY, 1, hit(), Request(positives=("cup.jpg",))).pressed == ("right",)
 
 
-def test_every_object_that_was_asked_for_is_outlined() -> None:
+def test_every_queried_object_is_outlined() -> None:
     second = Region(Box(60, 60, 90, 90), "grid")
     assert hit_tile(GALLERY, 1, hit(others=(second,)), Request()).outlines == (Box(0, 0, 50, 40), second.box)
 
 
-def test_details_that_agree_are_marked_and_told() -> None:
+def test_verified_hits_are_marked() -> None:
     verified = hit("verified", "likely")
     assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
     assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"

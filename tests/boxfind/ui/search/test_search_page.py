@@ -1,4 +1,4 @@
-"""The pages, run without a browser."""
+"""The Search page, run without a browser."""
 
 import re
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_without_a_picture_the_page_says_what_to_do(app: AppTest) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("GALERY", "/pictures"), ("SIDE", "9")])
-def test_a_setting_that_cannot_be_used_is_a_sentence_in_place_of_the_page(app, monkeypatch, name, value) -> None:
+def test_an_invalid_setting_is_shown_instead_of_the_page(app, monkeypatch, name, value) -> None:
     monkeypatch.setenv(f"BOXFIND_{name}", value)
     app.run()
     assert not app.exception and not app.header
@@ -54,7 +54,7 @@ def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: 
     assert "init_main_from_path" not in get_preparation_data("a decoder")
 
 
-def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: AppTest, pictures: Path) -> None:
+def test_a_drawn_box_finds_ten_pictures_and_its_own_first(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png")
     draw_on_canvas(app, canvas_of(app), (10, 10, 430, 320))
     app.run()
@@ -64,7 +64,7 @@ def test_a_drawn_box_brings_ten_tiles_and_the_picture_itself_comes_first(app: Ap
     assert found[0].startswith("Rank 1: 03.png, likely match")
 
 
-def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pages(
+def test_the_ranking_choice_is_used_and_kept_across_pictures_and_pages(
     app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, answer = [], Engine.answer
@@ -77,7 +77,7 @@ def test_the_choice_of_ranking_reaches_the_search_and_stays_over_pictures_and_pa
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     ranking(app).select("fast").run()
-    ranking(app).select("best").run()  # remembered
+    ranking(app).select("best").run()  # cached
     assert asked == ["best", "fast"]
     ranking(app).select("fast").run()
     app.switch_page("pages/gallery.py").run()
@@ -92,7 +92,7 @@ def ranking(app: AppTest) -> Any:
     return next(choice for choice in app.segmented_control if choice.label == "Ranking")
 
 
-def test_a_browser_that_is_behind_changes_nothing_back(app: AppTest, pictures: Path) -> None:
+def test_stale_browser_values_change_nothing(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png", Box(10, 10, 200, 150))
     app.run()
     behind = app._tree.get_widget_states()
@@ -106,7 +106,7 @@ def test_a_browser_that_is_behind_changes_nothing_back(app: AppTest, pictures: P
     assert ranking(app).value == "fast" and [field.value for field in app.number_input] == [0, 0, WIDTH, HEIGHT]
 
 
-def test_every_tile_says_how_sure_it_is_and_why(app: AppTest, pictures: Path) -> None:
+def test_every_tile_shows_its_confidence_and_the_meaning(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     shown = tiles_of(app, "results")
@@ -117,9 +117,7 @@ def test_every_tile_says_how_sure_it_is_and_why(app: AppTest, pictures: Path) ->
     assert NO_MATCH not in texts(app, "info")
 
 
-def test_an_object_that_is_in_no_picture_is_told_and_the_nearest_are_shown_all_the_same(
-    app: AppTest, tmp_path: Path
-) -> None:
+def test_without_a_confident_match_the_nearest_look_alikes_are_shown(app: AppTest, tmp_path: Path) -> None:
     rings = np.hypot(*np.meshgrid(np.arange(WIDTH) - 150, np.arange(HEIGHT) - 110))
     picture = np.stack([128 + 127 * np.sin(rings / spread) for spread in (3, 5, 7)], axis=2)
     Pillow.fromarray(picture.astype(np.uint8)).save(tmp_path / "rings.png")
@@ -131,7 +129,7 @@ def test_an_object_that_is_in_no_picture_is_told_and_the_nearest_are_shown_all_t
     assert len(alts(app)) == 10 and all("unlikely match" in alt for alt in alts(app))
 
 
-def test_the_box_can_be_set_by_numbers(app: AppTest, pictures: Path) -> None:
+def test_the_box_can_be_set_by_coordinates(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "05.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     for value in (40, 50):
@@ -148,7 +146,7 @@ def test_whole_picture_and_clear(app: AppTest, pictures: Path) -> None:
     assert alts(app)[0].startswith("Rank 1: 07.png")
     press(app, "Clear")
     assert not alts(app)
-    assert "Draw a box" in texts(app, "info")
+    assert "Drag a box" in texts(app, "info")
 
 
 def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures: Path) -> None:
@@ -182,7 +180,7 @@ def test_r01_r03_r05_an_unreadable_picture_is_a_sentence(
     assert "Whole picture" not in buttons(app)
 
 
-def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, pictures: Path) -> None:
+def test_an_upload_becomes_the_query_without_a_box(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "07.png", Box(0, 0, 100, 100))
     app.run()
     app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
@@ -193,7 +191,7 @@ def test_an_upload_becomes_the_query_and_takes_no_box_over(app: AppTest, picture
     assert not alts(app)
 
 
-def test_a_box_moved_on_the_canvas_and_back_is_the_one_that_was_typed_in(app: AppTest, pictures: Path) -> None:
+def test_a_canvas_box_near_typed_coordinates_keeps_them(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "07.png")
     typed = Box(41, 61, 203, 179)
     app.session_state["asking"].put([typed])
@@ -203,7 +201,7 @@ def test_a_box_moved_on_the_canvas_and_back_is_the_one_that_was_typed_in(app: Ap
     assert app.session_state["asking"].boxes == [typed]
 
 
-def test_a_box_with_nothing_in_it_draws_no_tiles(app: AppTest, pictures: Path) -> None:
+def test_a_tiny_box_finds_nothing(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png")
     draw_on_canvas(app, canvas_of(app), (100, 100, 3, 3))
     app.run()
@@ -211,7 +209,7 @@ def test_a_box_with_nothing_in_it_draws_no_tiles(app: AppTest, pictures: Path) -
     assert not alts(app)
 
 
-def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest) -> None:
+def test_the_gallery_page_shows_all_pictures_and_sends_one_to_search(app: AppTest) -> None:
     app.run()
     app.switch_page("pages/gallery.py").run()
     assert calm(app)
@@ -220,8 +218,8 @@ def test_the_gallery_page_shows_everything_and_hands_a_picture_over(app: AppTest
     assert shown_name(app) == "04.png"
 
 
-def test_the_sidebar_tells_what_is_searched(app: AppTest) -> None:
+def test_the_sidebar_shows_the_index_facts(app: AppTest) -> None:
     app.run()
     words = texts(app.sidebar, "markdown")
     counts = Engine(Settings.load()).gallery().manifest.counts
-    assert "**12** pictures" in words and f"**{counts.regions:,}** regions" in words
+    assert "**12 pictures**" in words and f"**{counts.regions:,} regions**" in words

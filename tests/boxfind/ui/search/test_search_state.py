@@ -1,4 +1,4 @@
-"""What a visitor asks for, step by step and back."""
+"""Search state and its history."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,11 +29,11 @@ def told(state: SearchState) -> list[tuple[str, Box, str]]:
     return [(names[e.picture], e.box, e.role) for e in state.request.examples]
 
 
-def test_a_picture_without_a_box_asks_for_nothing_and_is_no_step(state: SearchState) -> None:
+def test_a_picture_without_a_box_is_no_search_and_no_step(state: SearchState) -> None:
     assert state.request.examples == () and state.steps == [] and state.before is None
 
 
-def test_boxes_drawn_on_one_picture_are_things_that_must_all_be_there(state: SearchState) -> None:
+def test_boxes_on_one_picture_are_objects_that_must_all_be_present(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE])
     state.drawn([ONE, TWO])
@@ -50,7 +50,7 @@ def test_a_box_that_is_moved_keeps_its_role_and_one_that_stays_when_another_goes
     assert told(state)[1:] == [("cup", TWO, "also"), ("cup", THREE, "not")]
 
 
-def test_a_box_on_a_picture_that_joins_is_another_view(state: SearchState) -> None:
+def test_a_box_on_an_added_picture_is_another_view(state: SearchState) -> None:
     state.drawn([ONE])
     state.joining = True
     state.show(MUG)
@@ -59,7 +59,7 @@ def test_a_box_on_a_picture_that_joins_is_another_view(state: SearchState) -> No
     assert told(state) == [("cup", ONE, "object"), ("mug", TWO, "view")]
 
 
-def test_a_picture_that_does_not_join_begins_another_search_with_the_same_wishes(state: SearchState) -> None:
+def test_a_new_picture_starts_a_search_with_the_same_options(state: SearchState) -> None:
     state.drawn([ONE])
     state.settle(state.request.__class__(state.request.examples, "fast", 1.2, "plants", ("a",), ("b",)))
     state.show(MUG, [TWO])
@@ -70,7 +70,7 @@ def test_a_picture_that_does_not_join_begins_another_search_with_the_same_wishes
     )
 
 
-def test_taking_the_object_away_makes_another_box_the_object(state: SearchState) -> None:
+def test_removing_the_object_makes_another_box_the_object(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE, TWO])
     state.change(0, None)
@@ -78,14 +78,14 @@ def test_taking_the_object_away_makes_another_box_the_object(state: SearchState)
     assert state.preset == (TWO,)
 
 
-def test_leaving_several_boxes_leaves_the_last(state: SearchState) -> None:
+def test_turning_several_boxes_off_keeps_the_last(state: SearchState) -> None:
     state.several = True
     state.drawn([ONE, TWO])
     state.keep_one()
     assert told(state) == [("cup", TWO, "object")] and not state.several
 
 
-def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: SearchState) -> None:
+def test_back_opens_the_previous_search_and_loses_nothing(state: SearchState) -> None:
     state.drawn([ONE])
     state.drawn([TWO])
     state.show(MUG, [THREE])
@@ -99,13 +99,13 @@ def test_back_leads_to_the_search_it_came_from_and_nothing_is_lost(state: Search
     assert told(state) == [("cup", ONE, "object")] and state.before is None
 
 
-def test_back_from_a_picture_without_a_box_leads_to_the_last_search(state: SearchState) -> None:
+def test_back_from_a_picture_without_a_box_opens_the_last_search(state: SearchState) -> None:
     state.drawn([ONE])
     state.show(MUG)
     assert state.before == 0
 
 
-def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: SearchState) -> None:
+def test_the_canvas_is_redrawn_only_for_boxes_set_from_outside(state: SearchState) -> None:
     before = state.canvas
     state.drawn([ONE])
     assert state.canvas == before
@@ -113,7 +113,7 @@ def test_the_canvas_is_drawn_anew_only_when_boxes_come_from_elsewhere(state: Sea
     assert state.canvas == before + 1 and state.preset == (TWO,)
 
 
-def test_marks_are_steps_that_back_undoes_and_saying_it_twice_takes_it_back(state: SearchState) -> None:
+def test_marks_are_steps_and_marking_twice_removes_the_mark(state: SearchState) -> None:
     state.drawn([ONE])
     state.mark("a.jpg", positive=True)
     state.mark("b.jpg", positive=False)
@@ -129,20 +129,20 @@ def test_marks_are_steps_that_back_undoes_and_saying_it_twice_takes_it_back(stat
     assert (state.request.positives, state.request.negatives) == ((), ())
 
 
-def test_another_box_forgets_the_marks(state: SearchState) -> None:
+def test_a_new_box_resets_the_marks(state: SearchState) -> None:
     state.drawn([ONE])
     state.mark("a.jpg", positive=True)
     state.drawn([TWO])
     assert state.request.positives == ()
 
 
-def test_ranking_and_context_change_the_step_and_make_none(state: SearchState) -> None:
+def test_ranking_and_padding_change_the_step_in_place(state: SearchState) -> None:
     state.drawn([ONE])
     state.settle(state.request.__class__(state.request.examples, "fast"))
     assert len(state.steps) == 1 and state.steps[0].request.ranking == "fast"
 
 
-def test_pictures_of_long_ago_are_forgotten_those_of_the_search_at_hand_are_not(state: SearchState) -> None:
+def test_old_pictures_are_dropped_but_not_those_of_the_current_search(state: SearchState) -> None:
     state.drawn([ONE])
     for number in range(2 * KEPT):
         state.joining = True
@@ -152,7 +152,7 @@ def test_pictures_of_long_ago_are_forgotten_those_of_the_search_at_hand_are_not(
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 3, 40), Box(98, 30, 100, 80), Box(20, 79, 30, 80)])
-def test_searching_on_from_a_sliver_takes_a_box_that_can_be_searched_for(
+def test_searching_from_a_thin_region_enlarges_the_box(
     box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Pillow.new("RGB", (100, 80)).save(tmp_path / "cup.png")

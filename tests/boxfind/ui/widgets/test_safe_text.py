@@ -19,5 +19,5 @@ def test_r17_an_address_in_a_name_is_no_link_and_looks_the_same(name: str) -> No
     assert not any(start in shown.lower() for start in ("www.", "www\\.", "http:", "http\\:", "https\\:", "@b"))
 
 
-def test_plain_words_stay_as_they_are() -> None:
+def test_plain_words_are_unchanged() -> None:
     assert plain("Übersicht Größe 12") == "Übersicht Größe 12"

@@ -17,7 +17,7 @@ from tests.boxfind.ui.reading import grids, pick, send, tiles_of
 NAMES = ["a.jpg", "<b>ü</b>.jpg", "folder/c d.jpg"]
 
 
-def page(tiles: list) -> None:  # its source alone is run
+def page(tiles: list) -> None:  # AppTest runs only the source of this function
     import streamlit as st
 
     from boxfind.ui.widgets.tile_grid import Action, tile_grid
@@ -59,7 +59,7 @@ def noted(app: AppTest) -> list[tuple[str, str]]:
     return app.session_state.get("noted", [])
 
 
-def test_the_browser_gets_every_tile_whole_and_in_order(app: AppTest) -> None:
+def test_the_browser_gets_all_tiles_in_order(app: AppTest) -> None:
     assert not app.exception
     assert tiles_of(app, "grid") == TILES
     assert len(tiles_of(app)) == len(TILES) + 1
@@ -135,8 +135,8 @@ def test_r26_whatever_json_comes_gives_a_known_pair_or_none(told: object) -> Non
     assert picked_in({"picked": {"action": "open", "name": "a", "more": told}}, {"open"}, {"a"}) == ("open", "a")
 
 
-def test_the_program_and_the_browser_use_the_same_words() -> None:
-    """What Python calls a field the script reads under that name."""
+def test_script_and_python_use_the_same_field_names() -> None:
+    """The script reads each field under its Python name."""
     from boxfind.ui.widgets.tile_grid import HERE, Action
 
     script = (HERE / "tile_grid.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Settings come from the environment; what cannot be used is a sentence that names the variable."""
+"""Settings are read from the environment; an invalid one raises a sentence that names the variable."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
     "GALERY": ("pictures", r"no setting BOXFIND_GALERY; the nearest name is BOXFIND_GALLERY\."),
-    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/setting_groups\.py lists"),
+    "XYZZY": ("1", r"no setting BOXFIND_XYZZY; boxfind/settings_schema\.py lists"),
     "MID_LAYER_WEIGHT": ("0.5", r"no setting BOXFIND_MID_LAYER_WEIGHT"),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),
     "SIDE": ("9", r"BOXFIND_SIDE cannot be '9': it must be greater than or equal to 64"),
@@ -80,6 +80,12 @@ def test_an_unknown_name_in_a_call_is_refused():
             Settings.load(**wrong)
         with pytest.raises(BadSetting, match="no setting"):
             Settings.load().changed(**wrong)
+
+
+def test_the_settings_document_lists_every_setting():
+    text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `BOXFIND_([A-Z_]+)`", text, re.MULTILINE)
+    assert sorted(name.lower() for name in listed) == sorted(VARIABLES)
 
 
 def test_documents_name_settings_that_exist():

@@ -3,7 +3,7 @@
 # make test     install missing packages; check style, types and imports; run every test
 # make check    check style, types and imports only
 # make chaos    kill builds, swap generations, feed damaged files to the decoders; about five minutes
-# make deploy-check   lint the files of deploy/ and run their commands on this machine; about two minutes, as root
+# make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours
 # make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and the files that checks leave behind

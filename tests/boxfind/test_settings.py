@@ -1,4 +1,4 @@
-"""Settings are read from the environment; an invalid one raises a sentence that names the variable."""
+"""Settings are read from the environment; errors name the variable."""
 
 import re
 from pathlib import Path

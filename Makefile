@@ -1,14 +1,14 @@
-# make app      install what is missing and start the page on http://127.0.0.1:8501; PORT=8600 for another port
-# make api      the same searches for other programs, on http://127.0.0.1:8502 (docs/api.md)
-# make test     install what is missing, check style, types and imports, run every test
-# make check    style, types and import rules only
-# make chaos    kill builds, swap generations, feed mutants to the decoders; some five minutes
-# make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd where they are installed
-# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; some two hours
-# make lock     pin the newest versions that the ranges allow in requirements/constraints.txt; installs everything once
-# make clean    remove .venv and what the checks leave
+# make app      install missing packages and start the page on http://127.0.0.1:8501; PORT=8600 for another port
+# make api      start the REST API on http://127.0.0.1:8502 (docs/api.md)
+# make test     install missing packages; check style, types and imports; run every test
+# make check    check style, types and imports only
+# make chaos    kill builds, swap generations, feed damaged files to the decoders; about five minutes
+# make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
+# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours
+# make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
+# make clean    remove .venv and the files that checks leave behind
 #
-# BOXFIND_GALLERY=~/Pictures make app    with your own pictures
+# BOXFIND_GALLERY=~/Pictures make app    searches your own pictures
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -24,7 +24,7 @@ app: .venv/app-installed
 api: .venv/api-installed
 	@$(BIN)/boxfind serve
 
-# Four workers share two cores: much of a test is waiting. Small matrix products only lose by threads of their own.
+# Four workers on two cores, because tests mostly wait. Single-threaded BLAS is faster for small matrix products.
 test: export BOXFIND_OFFLINE = 1
 test: export OPENBLAS_NUM_THREADS = 1
 test: export OMP_NUM_THREADS = 1
@@ -65,7 +65,7 @@ bench: .venv/test-installed browser
 	$(PYTHON) -m venv .venv
 
 .PHONY: python-venv browser
-python-venv:  # Debian keeps a part of Python's own venv in a package of its own
+python-venv:  # Debian ships part of the venv module in a separate package
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
@@ -83,7 +83,7 @@ python-venv:  # Debian keeps a part of Python's own venv in a package of its own
 	$(INSTALL) -e '.[dev]'
 	@touch $@
 
-# The comment at the top of the file stays. A local version such as +cpu names one build of a release: it is left out.
+# Keeps the comment at the top of the file. Removes local versions such as +cpu, which name one build of a release.
 EXTRAS := $(basename $(notdir $(filter-out $(PINS),$(wildcard requirements/*.txt))))
 comma := ,
 lock: .venv/bin/pip
@@ -99,7 +99,7 @@ browser:
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } \
-		|| echo "Chromium is not here and cannot be installed without rights: browser tests will be skipped."
+		|| echo "Chromium is missing and cannot be installed without root; browser tests will be skipped."
 
 clean:
 	rm -rf .venv boxfind.egg-info .mypy_cache .ruff_cache .pytest_cache test-results

@@ -1,1 +1,1 @@
-"""What the program is measured by. Each module prints a table and keeps it in RESULTS.md."""
+"""Benchmarks. Each module prints a table and writes it to RESULTS.md."""

@@ -1,4 +1,4 @@
-"""Keeps the tables of RESULTS.md: each benchmark replaces its own section and no other."""
+"""Write benchmark results to RESULTS.md: each benchmark replaces its own section and no other."""
 
 import platform
 import re
@@ -9,11 +9,11 @@ from retrieval.cpus import cpu_count
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "bfloat16", "amx_bf16": "AMX"}
-"""What decides how fast a processor multiplies, as Linux spells it -> as its makers do."""
+"""Vector extensions that determine the speed of matrix products: Linux flag -> vendor name."""
 
 
 def keep(section: str, body: str) -> None:
-    """Prints the body and puts it under the section's heading, in place of what stood there."""
+    """Print the body and replace the content of its section in RESULTS.md, or append the section."""
     print(body)
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
     block = f"## {section}\n\n{body}\n\n*{machine()}, {date.today():%d %B %Y}*\n"
@@ -26,13 +26,12 @@ def keep(section: str, body: str) -> None:
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def machine() -> str:
-    """The processor, as far as the system tells, what it multiplies with, and how many cores of it there are."""
+    """The processor as the system reports it, its vector extensions, the number of cores and the Python version."""
     path = Path("/proc/cpuinfo")
     facts = dict(re.findall(r"^(model name|flags)\s*: (.*)", path.read_text() if path.exists() else "", re.MULTILINE))
     flags = facts.get("flags", "").split()

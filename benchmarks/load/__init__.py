@@ -1,1 +1,1 @@
-"""How the API behaves under many clients."""
+"""The API under the load of many clients."""

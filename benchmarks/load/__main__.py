@@ -1,6 +1,6 @@
-"""Measures the API under many clients at once: python -m benchmarks.load --gallery DATASET/gallery --index DIR.
+"""Measure the API under many concurrent clients: python -m benchmarks.load --gallery DATASET/gallery --index DIR.
 
-A second time the vectors are in Milvus, which is killed in the middle. That needs the extra milvus.
+A second run keeps the vectors in Milvus, which is killed halfway. It needs the extra milvus.
 """
 
 import argparse
@@ -24,23 +24,23 @@ from boxfind.evaluation.dataset import BoxedQuery, read_queries
 from retrieval.cpus import cpu_count
 
 SEARCHES = 20
-"""How often each client asks, one search after the other."""
+"""Searches of each client, one after the other."""
 ALONE = 60
-"""Searches of one client before that, which say what a search takes when nobody waits."""
+"""Searches of a single client beforehand, which give the time without a queue."""
 REST = 3.0
-"""Seconds of quiet before memory is looked at."""
+"""Idle seconds before memory is measured."""
 SECTION = "The API under load: {} pictures"
-SECTION_AWAY = "The same while the vector engine is killed"
+SECTION_AWAY = "The API under load while Milvus is killed"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What was measured; seconds a search, bytes of the program and what it started."""
+    """Times in seconds; memory in bytes, of the program and its child processes."""
 
     alone: Alone
     together: list[Response]
     seconds: float
-    """From the first search of all clients to the last."""
+    """From the first concurrent search to the last."""
     before: int
     peak: int
     after: int
@@ -66,10 +66,10 @@ def main(gallery: Path, index: Path) -> None:
 
 
 def measure(server: Server, queries: Sequence[BoxedQuery]) -> Load:
-    """One client, then all of them at once.
+    """Measure one client, then all of them at once.
 
-    Before that each query comes once, from all of them: the network keeps some layers ready for the sizes of picture
-    that came last, and memory is compared when it has as many as it may.
+    As a warm-up, all clients send each query once. The network caches compiled layers for the latest picture sizes, and
+    memory is compared only after that cache is full.
     """
     with server.asked_by_all(queries, -(-len(queries) // CLIENTS)):
         pass
@@ -87,7 +87,7 @@ def measure(server: Server, queries: Sequence[BoxedQuery]) -> Load:
 
 @contextmanager
 def _watched(pid: int) -> Iterator[list[int]]:
-    """The bytes a program holds, many times while the body runs."""
+    """Sample the memory of a program, in bytes, while the body runs."""
     seen, ended = [held(pid)], threading.Event()
 
     def watch() -> None:
@@ -109,14 +109,14 @@ def _rows(load: Load) -> tuple[list[str], list[list[str]]]:
         ["one client", str(len(alone)), *_milliseconds(alone), f"{len(alone) / sum(alone):.1f}"],
         [f"{CLIENTS} clients", str(len(together)), *_milliseconds(together), f"{len(together) / load.seconds:.1f}"],
     ]
-    return ["", "searches", "p50 ms", "p95 ms", "slowest ms", "searches a second"], rows
+    return ["", "searches", "p50 ms", "p95 ms", "max ms", "searches/s"], rows
 
 
 def _rows_of_outage(outage: Outage) -> tuple[list[str], list[list[str]]]:
     counts = [str(len(answers)) for answers in (outage.hits, outage.refusals, outage.others)]
     times = [f"{outage.slowest:.1f}", f"{outage.longest:.1f}", f"{outage.back:.1f}"]
-    head = ["answered 200", "503 with Retry-After", "anything else", "slowest s", "it may take s", "hits again after s"]
-    return [*head, "the same hits"], [[*counts, *times, "yes" if outage.same_hits else "no"]]
+    head = ["status 200", "503 with Retry-After", "other", "max s", "bound s", "recovery s"]
+    return [*head, "same hits"], [[*counts, *times, "yes" if outage.same_hits else "no"]]
 
 
 def _milliseconds(seconds: Sequence[float]) -> list[str]:
@@ -127,12 +127,12 @@ def _note(load: Load) -> str:
     before, peak, after = (f"{value / 1e6:.0f} MB" for value in (load.before, load.peak, load.after))
     alone = load.alone
     return (
-        "Searches with a picture and a box over HTTP, ranked by `best`; each client asks again as soon as it is "
-        f"answered, and all of them run on the same cores. Errors: {load.errors}. One client alone keeps "
-        f"{alone.cores:.2f} of {cpu_count()} cores busy, so that {CLIENTS} of them wait {alone.queue:.1f} times as "
-        f"long, and the p95 may be twice that: 2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f} = "
-        f"{1000 * alone.bound:,.0f} ms. Memory of the program and its decoder: {before} before, when each query had "
-        f"come once, {peak} at most, {after} afterwards."
+        "Searches with a picture and a box over HTTP, ranked by `best`. Each client sends its next search as soon as "
+        f"it has an answer; all clients run on the same cores. Errors: {load.errors}. One client alone uses "
+        f"{alone.cores:.2f} of {cpu_count()} cores, so {CLIENTS} clients wait {alone.queue:.1f} times as long. The p95 "
+        f"may be twice that: 2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f} = "
+        f"{1000 * alone.bound:,.0f} ms. Memory of the program and its decoder: {before} after each query was sent "
+        f"once, {peak} at the peak, {after} afterwards."
     )
 
 
@@ -140,19 +140,19 @@ def _note_of_outage(outage: Outage) -> str:
     told = sorted({json.loads(answer.text)["detail"] for answer in outage.refusals})
     alone = outage.before
     return (
-        f"The same {CLIENTS} clients while the vectors are in Milvus (milvus-lite, a process of its own, "
-        f"`BOXFIND_MILVUS_TIMEOUT` {outage.timeout:g} s), which is killed when a third is done and started again "
-        f"{AWAY:g} seconds later; the API runs on. Who is told to come back does. What they are told: "
-        f"{' '.join(told) or 'nothing'} A search may take what the queue explains, as above "
-        f"(2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f}), and twice the time-out. *Hits again* is from "
-        "the start of the engine."
+        f"The same {CLIENTS} clients, with the vectors in Milvus (milvus-lite in its own process, "
+        f"`BOXFIND_MILVUS_TIMEOUT` {outage.timeout:g} s). Milvus is killed after a third of the searches and restarted "
+        f"{AWAY:g} seconds later; the API keeps running. Clients that are told to retry do so. The message of the "
+        f"refusals: {' '.join(told) or 'none.'} The bound of a search is the queue, as above "
+        f"(2 x {1000 * p95(alone.seconds):.0f} ms x {alone.queue:.1f}), plus twice the timeout. *Recovery* counts from "
+        "the restart of Milvus."
     )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--gallery", type=Path, required=True, help="of a labelled data set, whose queries lie beside it"
+        "--gallery", type=Path, required=True, help="gallery of a labelled data set, with its queries next to it"
     )
     parser.add_argument("--index", type=Path, required=True)
     given = parser.parse_args()

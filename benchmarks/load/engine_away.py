@@ -1,4 +1,4 @@
-"""The same load while the vector engine is killed and comes back: milvus-lite, a process of its own."""
+"""Load test during an outage: the vector engine (milvus-lite in its own process) is killed and restarted."""
 
 import socket
 import subprocess
@@ -15,23 +15,23 @@ from boxfind.stores import preparation, publisher_for
 from index.storage.generation import current_folder
 
 AWAY = 8.0
-"""Seconds until the engine is started again."""
+"""Seconds from the kill to the restart of the engine."""
 ALONE = 20
-"""Searches of one client before and after that."""
+"""Searches of a single client before and after the outage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """What the clients were told, from the first of their searches to the last."""
+    """All responses, from the first concurrent search to the last."""
 
     before: Alone
     answers: list[Response]
     started: float
-    """When the engine was started again, by the clock `perf_counter`."""
+    """Time of the restart of the engine, by `perf_counter`."""
     after: Alone
-    """The same searches as before."""
+    """The searches of `before`, repeated after the outage."""
     timeout: float
-    """Seconds that the engine may take to answer."""
+    """Timeout of a call to the engine, in seconds."""
 
     @property
     def hits(self) -> list[Response]:
@@ -39,12 +39,12 @@ class Outage:
 
     @property
     def refusals(self) -> list[Response]:
-        """Those that say when to come back."""
+        """Responses 503 with Retry-After."""
         return [answer for answer in self.answers if answer.status == 503 and answer.again]
 
     @property
     def others(self) -> list[Response]:
-        """There must be none."""
+        """All other responses; expected to be empty."""
         return [answer for answer in self.answers if answer not in self.hits and answer not in self.refusals]
 
     @property
@@ -53,7 +53,7 @@ class Outage:
 
     @property
     def longest(self) -> float:
-        """Seconds that a search may take: those of its queue, and one search in it may wait twice for the engine."""
+        """Upper bound of a search in seconds: its queue, in which one search may wait for two timeouts."""
         return self.before.bound + 2 * self.timeout
 
     @property
@@ -62,12 +62,12 @@ class Outage:
 
     @property
     def back(self) -> float:
-        """Seconds from the start of the engine to the first hits."""
+        """Seconds from the restart of the engine to the first hits."""
         return min(answer.at for answer in self.hits if answer.at > self.started) - self.started
 
 
 class MilvusLite:
-    """An engine that can be killed, and started again where it was."""
+    """A milvus-lite server that can be killed and restarted on the same data and port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._port = folder, free_port()
@@ -75,14 +75,14 @@ class MilvusLite:
         self.start()
 
     def start(self) -> None:
-        """Does not wait until it listens."""
+        """Start the server without waiting until it listens."""
         where = ["--data-dir", str(self._folder), "--host", "127.0.0.1", "--port", str(self._port)]
         command = [sys.executable, "-m", "milvus_lite", "server", *where]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def wait(self) -> None:
-        """Until it listens."""
-        wait_until(self._listens, "milvus-lite does not start; is the extra milvus installed?")
+        """Wait until the server listens."""
+        wait_until(self._listens, "milvus-lite did not start. Install the extra milvus if it is missing.")
 
     def kill(self) -> None:
         self._process.kill()
@@ -96,9 +96,9 @@ class MilvusLite:
 def kill_the_engine(
     gallery: Path, index: Path, scratch: Path, queries: Sequence[BoxedQuery], searches: int, timeout: float = 5.0
 ) -> Outage:
-    """All clients search, so often each; when a third of that is done the engine goes, and some seconds later it comes.
+    """All clients run `searches` searches each; after a third of them the engine is killed, and then restarted.
 
-    What is not answered is asked again when the refusal says so; the API runs all the time.
+    Clients repeat a refused search after the time that the refusal gives. The API keeps running.
     """
     engine = MilvusLite(scratch / "engine")
     try:
@@ -111,7 +111,7 @@ def kill_the_engine(
             with server.asked_by_all(queries, searches) as answers:
                 third = CLIENTS * searches // 3
                 one_by_one = third * p95(before.seconds)
-                wait_until(lambda: len(answers) > third, "The clients are not answered.", STARTING + 4 * one_by_one)
+                wait_until(lambda: len(answers) > third, "The clients get no answers.", STARTING + 4 * one_by_one)
                 engine.kill()
                 time.sleep(AWAY)
                 engine.start()
@@ -123,6 +123,6 @@ def kill_the_engine(
 
 
 def _fill(engine: MilvusLite, index: Path) -> None:
-    """As a build does that finds nothing new."""
+    """Upload the vectors as an update without changes does."""
     settings = Settings.load(index=index, store="milvus", milvus_uri=engine.uri)
     preparation(publisher_for(settings), lambda *_: None)(current_folder(settings.index_dir))

@@ -1,4 +1,4 @@
-"""The API as a process of its own, and clients who search through it and come back when they are told to."""
+"""The API in its own process, and clients that search through it and honour Retry-After."""
 
 import contextlib
 import os
@@ -21,36 +21,34 @@ from boxfind.settings import PROJECT
 from retrieval.cpus import cpu_count
 
 CLIENTS = 30
-"""How many ask at once."""
+"""Concurrent clients."""
 TRIES = 10
-"""How often a client asks for one search before it gives up."""
+"""Attempts of a client at one search before it gives up."""
 STARTING = 120.0
-"""Seconds that a program may take to be ready."""
-
-
-NOT_READY = "The API does not become ready; what it says stands above."
+"""Seconds that the API may take to become ready."""
+NOT_READY = "The API did not become ready; see its output above."
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back of a search."""
+    """The response to one search."""
 
     status: int
     text: str
     again: int
-    """Seconds after which to ask again; 0 where nothing is said of it."""
+    """Retry-After in seconds; 0 if the header is missing."""
     seconds: float
     at: float
-    """When it came, by the clock `perf_counter`."""
+    """Arrival time, by `perf_counter`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What one client was answered whom nobody kept waiting."""
+    """The searches of a single client, without a queue."""
 
     answers: list[Response]
     cores: float
-    """How many were busy meanwhile, on average: with the network, with verification, with the client itself."""
+    """Average number of busy cores: network, verification and the client itself."""
 
     @property
     def seconds(self) -> list[float]:
@@ -58,17 +56,17 @@ class Alone:
 
     @property
     def queue(self) -> float:
-        """How many times as long a search takes when all clients ask, each again as soon as it is answered.
+        """Slowdown of a search when all clients search without pause.
 
-        A search needs the cores for as long as when it was alone, so that they do cores / busy cores of them at once,
-        and each waits until it was the turn of all others: clients / at once. With two cores of which a search alone
-        keeps 1.5 busy that is 30 / 1.33, not 30 / 2.
+        A search uses as much core time as it does alone, so the machine runs (cores / busy cores) searches at a time.
+        Each search waits for those of all other clients: clients / (searches at a time). With two cores, of which a
+        single search keeps 1.5 busy, that is 30 / 1.33, not 30 / 2.
         """
         return max(CLIENTS * self.cores / cpu_count(), 1)
 
     @property
     def bound(self) -> float:
-        """Seconds that 95 % of the searches of all clients may take: twice what the queue explains."""
+        """Upper bound in seconds of the p95 under load: twice what the queue explains."""
         return 2 * p95(self.seconds) * self.queue
 
 
@@ -80,7 +78,7 @@ class Server:
     pid: int
 
     def search(self, query: BoxedQuery, client: httpx.Client) -> Response:
-        """With the ranking that the API chooses."""
+        """Search with the default ranking of the API."""
         box = {"box": ",".join(map(str, query.box.xywh))} if query.box else {}
         picture = {"picture": (query.image.name, query.image.read_bytes())}
         began = time.perf_counter()
@@ -89,7 +87,7 @@ class Server:
         return Response(came.status_code, came.text, int(came.headers.get("Retry-After", 0)), now - began, now)
 
     def ask(self, queries: Iterable[BoxedQuery], answers: list[Response]) -> None:
-        """One search after the other, each until it is answered; all answers are added, refusals too."""
+        """Run searches one after the other, retrying refused ones; append every response to `answers`."""
         with httpx.Client(timeout=60) as client:
             for query in queries:
                 for _ in range(TRIES):
@@ -108,7 +106,7 @@ class Server:
 
     @contextmanager
     def asked_by_all(self, queries: Sequence[BoxedQuery], searches: int) -> Iterator[list[Response]]:
-        """All clients search while the body runs and until they are done; the answers so far."""
+        """Run all clients during the body and until they finish; yields the growing list of responses."""
         answers: list[Response] = []
         with ThreadPoolExecutor(CLIENTS) as clients:
             visits = [
@@ -122,7 +120,7 @@ class Server:
 
 @contextmanager
 def serving(gallery: Path, index: Path, scratch: Path, settings: dict[str, str] | None = None) -> Iterator[Server]:
-    """`cli.py serve`, once it is ready to search; `settings` are environment variables for it."""
+    """Run `cli.py serve` and wait until it is ready; `settings` are additional environment variables."""
     port = free_port()
     own = {"BOXFIND_API_PORT": str(port), "BOXFIND_API_RATE": "1000000", "BOXFIND_DATA": str(scratch)}
     command = [sys.executable, str(PROJECT / "cli.py"), "serve", "--gallery", str(gallery), "--index", str(index)]
@@ -147,7 +145,7 @@ def free_port() -> int:
 
 
 def wait_until(true: Callable[[], bool], otherwise: str, seconds: float = STARTING) -> None:
-    """Ends the program with a sentence when that takes too long."""
+    """Poll until `true()`; exit with the message `otherwise` after `seconds`."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
@@ -165,7 +163,7 @@ def _is_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _worked() -> float:
-    """Seconds that cores have worked for this process and those below it, as the Linux kernel counts them."""
+    """CPU seconds of this process and its descendants, from /proc (Linux)."""
     ticks = 0
     for member in family(os.getpid()):
         with contextlib.suppress(OSError):

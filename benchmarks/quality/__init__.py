@@ -1,1 +1,1 @@
-"""How good the results are."""
+"""Quality of the results."""

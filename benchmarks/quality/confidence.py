@@ -1,4 +1,4 @@
-"""Precision of likely, possible and unlikely on a data set: python -m benchmarks.quality.confidence DATASET."""
+"""Measure the precision of likely, possible and unlikely: python -m benchmarks.quality.confidence DATASET."""
 
 import sys
 import tempfile
@@ -25,17 +25,17 @@ def main(folder: Path) -> None:
         rows = [_row(engine, dataset, ranking) for ranking in ("fast", "best")]
     header = [
         "ranking",
-        *(f"{word}: hits, of them right" for word in WORDS),
-        "object there: a likely hit",
-        "no match said",
-        "object not there: a likely hit",
-        "no match said",
+        *(f"{word}: hits, precision" for word in WORDS),
+        "object present: likely hit",
+        "object present: no match reported",
+        "object absent: likely hit",
+        "object absent: no match reported",
     ]
     keep(f"Confidence on {dataset.name}", table(header, rows))
 
 
 def _row(engine: Engine, dataset: Dataset, ranking: str) -> list[str]:
-    """Counts over all hits; then over queries, once as they are and once without the pictures that hold the object."""
+    """Counts over all hits; then over queries, with and without the pictures that show the object."""
     labels = dataset.labels[dataset.main]
     found, right = Counter[str](), Counter[str]()
     there, absent = Counter[str](), Counter[str]()

@@ -1,4 +1,4 @@
-"""Catalogue groups against labelled objects: python -m benchmarks.quality.groups DATASET [INDEX]."""
+"""Compare catalogue groups with labelled objects: python -m benchmarks.quality.groups DATASET [INDEX]."""
 
 import sys
 import tempfile
@@ -25,7 +25,7 @@ LIKENESSES = (0.3, 0.5, 0.7)
 
 
 def main(folder: Path, index: Path | None = None) -> None:
-    """`index`: of that gallery, where there is one already."""
+    """`index`: an existing index of the gallery; by default one is built."""
     dataset = read_dataset(folder)
     with tempfile.TemporaryDirectory() as scratch:
         engine = Engine(Settings.load(gallery=dataset.gallery, index=index or Path(scratch) / "index"))
@@ -43,19 +43,21 @@ def main(folder: Path, index: Path | None = None) -> None:
                 ("components", 0.5),
             ]
         ]
-    header = ["grouping", "alike by", "groups", "pictures grouped", "purity", "NMI", "NMI of all", "seconds"]
-    note = f"{len(instances.images):,} instances in {len(gallery.tables.ids):,} pictures, found in {seconds:.1f} s."
+    header = ["grouping", "threshold", "groups", "pictures grouped", "purity", "NMI", "NMI of all", "seconds"]
+    note = (
+        f"{len(instances.images):,} object instances in {len(gallery.tables.ids):,} pictures, found in {seconds:.1f} s."
+    )
     keep(f"Catalogue of {dataset.name}", f"{table(header, rows)}\n\n{note}")
 
 
 def hdbscan(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """HDBSCAN of the descriptors; what it takes for noise stays alone. Its time grows with the square."""
+    """HDBSCAN of the descriptors, in quadratic time. Noise points become groups of one."""
     found = HDBSCAN(min_cluster_size=FEWEST, min_samples=FEWEST, copy=True).fit_predict(vectors)
     return np.where(found < 0, len(found) + np.arange(len(found)), found)
 
 
 def components(instances: ObjectInstances, vectors: Vectors, likeness: float) -> Numbers:
-    """Connected components of the instances that are alike by `likeness`: one link is enough to join two groups."""
+    """Connected components: a single pair with similarity of at least `likeness` joins two groups."""
     alike = shared_neighbours(instances)
     alike.data[alike.data < likeness] = 0
     alike.eliminate_zeros()
@@ -73,13 +75,13 @@ def _row(gallery: Gallery, instances: ObjectInstances, dataset: Dataset, name: s
 
 
 def objects_of(dataset: Dataset) -> dict[str, str]:
-    """What each gallery image shows: the object of the queries that it answers."""
+    """Gallery image -> its object: that of the queries to which the image is relevant."""
     relevant = dataset.labels[dataset.main].relevant
     return {image: dataset.objects[query] for query, images in relevant.items() for image in images}
 
 
 MORE: dict[str, Grouping] = {"hdbscan": hdbscan, "components": components}
-"""Tried, and not offered by the program."""
+"""Groupings that were evaluated and rejected."""
 
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):

@@ -1,4 +1,4 @@
-"""Measures quality, build time and query time on a labelled data set: python -m benchmarks.quality.rankings DATASET."""
+"""Measure quality, build time and query time on a labelled data set: python -m benchmarks.quality.rankings DATASET."""
 
 import sys
 import tempfile
@@ -26,15 +26,15 @@ RANKED: dict[str, str] = {
     "+ expansion, diffusion": "expansion, diffusion",
     "best: all three": "best",
 }
-"""What each row of the first table ranks by; all of them on the default index."""
+"""Rows of the first table: label -> ranking, on the default index."""
 INDEXED: dict[str, dict[str, Any]] = {
     "the default": {},
-    "whole and what stands out, no grid": {"regions": ("whole", "proposals")},
+    "whole and proposals, no grid": {"regions": ("whole", "proposals")},
     "whole and a grid of 4 levels": {"regions": ("whole", "grid"), "grid_levels": 4},
     "without the finer layer": {"mid_layer_weight": 0.0},
     "side 512": {"side": 512, "query_side": 224, "query_views": (0.7, 1.25)},
 }
-"""Each row of the second table changes this much of the default; all are ranked by `fast`."""
+"""Rows of the second table: label -> changed settings, ranked by `fast`."""
 SECTION = "Quality on {}: {}"
 
 
@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
             print(indexed[-1], file=sys.stderr)
             if not changes:
                 _keep_rankings(engine, dataset, others, found)
-    header = ["index", "vectors an image", "KB an image", *FIGURES, "build s"]
+    header = ["index", "vectors per image", "KB per image", *FIGURES, "build s"]
     keep(SECTION.format(dataset.name, "indexes, ranked by fast"), table(header, indexed))
 
 
@@ -87,7 +87,7 @@ def _figures(found: Evaluation, others: set[str]) -> list[str]:
 
 
 def _size(gallery: Gallery) -> list[str]:
-    """Vectors an image, and what the generation takes on disk for each."""
+    """Vectors per image, and KB per image on disk."""
     counts, files = gallery.manifest.counts, gallery.manifest.files.values()
     return [f"{counts.regions / counts.images:.0f}", f"{sum(file.bytes for file in files) / counts.images / 1024:.0f}"]
 

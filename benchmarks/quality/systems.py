@@ -1,4 +1,4 @@
-"""The methods of five known systems on the bundled weights: python -m benchmarks.quality.systems DATASET."""
+"""Compare the methods of five other systems, on the bundled weights: python -m benchmarks.quality.systems DATASET."""
 
 import sys
 import tempfile
@@ -17,12 +17,12 @@ from retrieval.types import quiet
 
 WHOLE = {"regions": ("whole",), "mid_layer_weight": 0.0}
 SLOW = "sift"
-"""It compares every picture with every query: one query of each object is enough."""
+"""Compares every picture with every query, so it runs on one query per object only."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One way to search: what it is, the command that builds its index, and how that is asked."""
+    """A method: its label, the options and settings that build its index, and how the index is queried."""
 
     name: str
     options: str
@@ -41,46 +41,46 @@ PROPOSED = {"regions": ("whole", "proposals")}
 GRID = {"regions": ("whole", "grid"), "grid_levels": 4}
 RMAC = WHOLE | {"pooling": "rmac"}
 SYSTEMS = (
-    System("1: one vector a picture, cosine", "--regions whole --pooling gap", TUTORIAL),
+    System("1: one vector per picture, cosine", "--regions whole --pooling gap", TUTORIAL),
     System("2: the same by Euclidean distance", "", TUTORIAL, "euclidean"),
-    System("1, 4: objects found in the pixels", "--regions whole,proposals", PROPOSED),
+    System("1, 4: object proposals", "--regions whole,proposals", PROPOSED),
     System("3: R-MAC", "--regions whole --pooling rmac", RMAC),
     System("3: R-MAC, expansion, diffusion and verification", "", RMAC, "best"),
-    System("2: SIFT inliers, the rest by similarity (80 queries)", "", {}, SLOW),
-    System("5: the box sliced from the whole picture's features", "", {}, "fast", "slice"),
+    System("2: SIFT inliers, then similarity (80 queries)", "", {}, SLOW),
+    System("5: the box pooled from the features of the whole picture", "", {}, "fast", "slice"),
     System("regions on a grid of 4 levels (`BOXFIND_GRID_LEVELS=4`)", "--regions whole,grid", GRID),
     System("the same, best", "", GRID, "best"),
-    System("here: what stands out, and a grid of 2 levels", "", {}),
-    System("here, best (2: SIFT and features combined)", "", {}, "best"),
+    System("Boxfind: proposals and a grid of 2 levels", "", {}),
+    System("Boxfind, best (2: SIFT and features combined)", "", {}, "best"),
 )
 
 
 def main(folder: Path) -> None:
     dataset = read_dataset(folder)
     rows: dict[int, list[str]] = {}
-    for changes in _distinct([road.settings for road in SYSTEMS]):
+    for changes in _distinct([system.settings for system in SYSTEMS]):
         with tempfile.TemporaryDirectory() as scratch:
             settings = Settings.load(gallery=dataset.gallery, index=Path(scratch) / "index", offline=True, **changes)
             began = time.perf_counter()
             Engine(settings).build(quiet)
             built = time.perf_counter() - began
-            for number, road in enumerate(SYSTEMS):
-                if road.settings == changes:
-                    rows[number] = _row(road, settings, dataset, built)
+            for number, system in enumerate(SYSTEMS):
+                if system.settings == changes:
+                    rows[number] = _row(system, settings, dataset, built)
                     print(rows[number], file=sys.stderr)
-    header = ["system and way", "command", "mAP", "P@10", "vectors an image", "build s", "query ms p50"]
-    keep(f"The roads into {dataset.name}", table(header, [rows[number] for number in sorted(rows)]))
+    header = ["system and method", "command", "mAP", "P@10", "vectors per image", "build s", "query ms p50"]
+    keep(f"Methods of other systems on {dataset.name}", table(header, [rows[number] for number in sorted(rows)]))
 
 
-def _row(road: System, settings: Settings, dataset: Dataset, built: float) -> list[str]:
-    engine = Engine(settings.changed(query_mode=road.query_mode))
+def _row(system: System, settings: Settings, dataset: Dataset, built: float) -> list[str]:
+    engine = Engine(settings.changed(query_mode=system.query_mode))
     gallery = engine.gallery()
-    asked = replace(dataset, queries=dataset.queries[::3]) if road.rank == SLOW else dataset
-    found = evaluate(engine, gallery, asked, road.rank, quiet)
+    asked = replace(dataset, queries=dataset.queries[::3]) if system.rank == SLOW else dataset
+    found = evaluate(engine, gallery, asked, system.rank, quiet)
     counts = gallery.manifest.counts
     return [
-        road.name,
-        road.command,
+        system.name,
+        system.command,
         f"{found.quality.average_precision:.3f}",
         f"{found.quality.precision_at_10:.3f}",
         f"{counts.regions / counts.images:.0f}",

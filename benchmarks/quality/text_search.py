@@ -1,4 +1,4 @@
-"""Text search with the sentences of sentences.csv: python -m benchmarks.quality.text_search DATASET [INDEX]."""
+"""Measure text search with the sentences of sentences.csv: python -m benchmarks.quality.text_search DATASET [INDEX]."""
 
 import csv
 import sys
@@ -22,7 +22,7 @@ RANKINGS = ("fast", "best")
 
 
 def main(folder: Path, index: Path | None = None) -> None:
-    """`index`: of that gallery, where there is one already."""
+    """`index`: an existing index of the gallery; by default one is built."""
     dataset = read_dataset(folder)
     relevant = _relevant(dataset)
     with tempfile.TemporaryDirectory() as scratch:
@@ -41,17 +41,17 @@ def main(folder: Path, index: Path | None = None) -> None:
             lift = f"{(precision / chance).mean():.1f} x"
             figures = (f"{precision.mean():.3f}", lift, f"{ap.mean():.3f}", f"{1000 * np.median(seconds):.0f}")
             rows.append([ranking, *figures, f"{int((precision == 0).sum())} of {len(precision)}"])
-    header = ["ranking", "P@10", "P@10 against chance", "mAP", "ms (median)", "nothing in the first ten"]
+    header = ["ranking", "P@10", "P@10 / chance", "mAP", "ms (median)", "none in the first ten"]
     each = [
         [sentence, *(f"{precisions[ranking][number]:.1f}" for ranking in RANKINGS)]
         for number, sentence in enumerate(relevant)
     ]
     body = f"{table(header, rows)}\n\n{table(['sentence', *(f'P@10, {name}' for name in RANKINGS)], each)}"
-    keep(f"Words on {dataset.name}", body)
+    keep(f"Text search on {dataset.name}", body)
 
 
 def _relevant(dataset: Dataset) -> dict[str, set[str]]:
-    """By sentence, the gallery images of the objects it is for."""
+    """Sentence -> gallery images of the objects that it describes."""
     of_object: dict[str, set[str]] = {}
     for query, images in dataset.labels[dataset.main].relevant.items():
         of_object.setdefault(dataset.objects[query], set()).update(images)

@@ -1,1 +1,1 @@
-"""How time and memory grow with the gallery."""
+"""Growth of time and memory with the size of the gallery."""

@@ -1,6 +1,6 @@
-"""Measures how every store grows with the gallery: python -m benchmarks.scale --index DIR [--most N] [--folder DIR].
+"""Measure how each vector store scales: python -m benchmarks.scale --index DIR [--most N] [--folder DIR].
 
-The region vectors of an index are multiplied with noise, up to as many as disk, memory and --most allow.
+The region vectors of an index are replicated with noise, up to the limits of disk, memory and --most.
 """
 
 import argparse
@@ -29,23 +29,23 @@ PROJECTED = 100_000_000
 STORES = ("flat", "half", "cells")
 QUERIES = 200
 MEMORY = 16 * 1024**3
-"""Bytes that a store may take, if so many are free."""
+"""Upper limit of the memory of a store, in bytes."""
 SPARE = 1024**3
-"""Bytes of memory and of disk that are left alone."""
+"""Bytes of memory and of disk that stay free."""
 VECTORS_OF_PICTURE = (15,)
 PLOT = Path(__file__).parents[2] / "docs" / "images" / "scale.svg"
 HEADER = [
     "vectors", "store", "cells searched", "make s", f"add {ADDED:.0%} s", "open s",
     "search ms p50", "p95", f"recall@{NEAREST}",
-    "memory B a vector", "disk B a vector", *(f"disk KB a picture of {count}" for count in VECTORS_OF_PICTURE),
+    "memory B per vector", "disk B per vector", *(f"disk KB per picture of {count}" for count in VECTORS_OF_PICTURE),
     "peak memory GB",
 ]  # fmt: skip
-NOTE = f"""Vectors: unit(v + noise) for real region vectors v drawn at random, the noise normal and of length {NOISE};
-queries the same way from another seed, one at a time, the {TOP} nearest asked for, {QUERIES} of them or as many as go
-into half a minute. Recall is the share of the {NEAREST} nearest by exact search. *make* and *add* are what a store
-needs beyond the vectors themselves; flat and half are opened again instead. Memory is what a process takes for itself:
-pages of vectors.npy are the system's, which keeps as many of them as it has room for. Rows with ~ were not measured:
-they go on from the last two sizes as a straight line in the plot."""
+NOTE = f"""Vectors: unit(v + noise) for random real region vectors v and normal noise of length {NOISE}; queries are
+drawn in the same way with another seed, one at a time, the {TOP} nearest, {QUERIES} of them or as many as fit into
+half a minute. Recall is the share of the {NEAREST} nearest by exact search. *make* and *add* are the work of a store
+beyond the vectors themselves; flat and half are reopened instead. Memory is the private memory of a process: pages of
+vectors.npy belong to the system, which caches as many of them as fit. Rows with ~ are projections: the line through
+the last two sizes in the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def p95(self) -> float:
-        """Milliseconds."""
+        """95th percentile of the search time, in milliseconds."""
         return 1000 * float(np.quantile(self.searched.queries, 0.95))
 
     @property
@@ -84,15 +84,15 @@ class Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--index", type=Path, required=True, help="the index whose region vectors are multiplied")
+    parser.add_argument("--index", type=Path, required=True, help="the index whose region vectors are replicated")
     parser.add_argument("--most", type=int, default=SIZES[-1], help="vectors of the largest gallery")
-    parser.add_argument("--folder", type=Path, help="where the vectors are written; they are deleted afterwards")
+    parser.add_argument("--folder", type=Path, help="folder for the vectors, which are deleted afterwards")
     given = parser.parse_args()
     real = np.load(current_folder(given.index) / "vectors.npy", mmap_mode="r")
     with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
         sizes = _sizes(given.most, real.shape[1], Path(scratch))
         if not sizes:
-            sys.exit(f"There is room for none of the galleries; the smallest has {SIZES[0]:,} vectors.")
+            sys.exit(f"The disk is too small for any gallery; the smallest has {SIZES[0]:,} vectors. Free some space.")
         print("\n" + " | ".join(HEADER), flush=True)
         rows = list(_rows(np.asarray(real), sizes, Path(scratch) / "vectors.npy"))
     further = {store: point for store in STORES if (point := _projected(rows, store))}
@@ -102,19 +102,19 @@ def main() -> None:
     measured = {store: [(row.vectors, row.p95) for row in rows if row.store == store] for store in STORES}
     draw(
         PLOT,
-        "One search, by the number of vectors (dashed: projected)",
+        "Search time by the number of vectors (dashed: projected)",
         {store: points for store, points in measured.items() if points},
         {store: [point] for store, point in further.items()},
     )
 
 
 def _sizes(most: int, dimensions: int, folder: Path) -> list[int]:
-    """Those that fit the disk."""
+    """The sizes that fit on the disk."""
     room = (shutil.disk_usage(folder).free - SPARE) // (4 * dimensions)
     fitting = [size for size in SIZES if size <= most and size * (1 + ADDED) <= room]
     left_out = [f"{size:,}" for size in SIZES if size <= most and size not in fitting]
     if left_out:
-        print(f"No room on the disk for {', '.join(left_out)} vectors.", flush=True)
+        print(f"Skipping {', '.join(left_out)} vectors: not enough disk space.", flush=True)
     return fitting
 
 
@@ -126,7 +126,7 @@ def _rows(real: np.ndarray, sizes: list[int], path: Path) -> Iterator[Row]:
         for store in STORES:
             needed = _bytes_of(store, real.shape[1]) * size
             if needed > min(MEMORY, _free_memory()) - SPARE:
-                print(f"{size:,} | {store} | would take {needed / 1e9:.1f} GB of memory", flush=True)
+                print(f"{size:,} | {store} | skipped: needs {needed / 1e9:.1f} GB of memory", flush=True)
                 continue
             made = _apart(make, path, size) if store == "cells" else None
             searched = _apart(search, path, size, store, queries, exact)
@@ -136,7 +136,7 @@ def _rows(real: np.ndarray, sizes: list[int], path: Path) -> Iterator[Row]:
 
 
 def _apart(work: Callable[..., T], *given: object) -> T:
-    """In a process of its own, which starts with nothing in memory."""
+    """Run in a new process, so that memory is measured from a clean start."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(work, *given).result()
 
@@ -153,7 +153,7 @@ def _free_memory() -> int:
 
 
 def _projected(rows: list[Row], store: str) -> tuple[float, float] | None:
-    """Where the line through the last two sizes comes to, in the logarithms of both; None with fewer than two."""
+    """Log-log extrapolation of the last two sizes to PROJECTED vectors; None with fewer than two sizes."""
     last = [(float(row.vectors), row.p95) for row in rows if row.store == store][-2:]
     if len(last) < 2:
         return None

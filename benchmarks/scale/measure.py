@@ -1,4 +1,4 @@
-"""What one store costs on one table of vectors; each measurement has a process of its own, for the sake of memory."""
+"""Measure the cost of one store on one table of vectors. Run each measurement in its own process."""
 
 import os
 import re
@@ -22,27 +22,27 @@ T = TypeVar("T")
 
 ADDED = 0.01
 TOP = 160
-"""Regions that a search by `fast` asks for."""
+"""Nearest regions that `fast` requests."""
 NEAREST = 10
 TIME_LIMIT = 30.0
-"""Seconds after which no further query is asked."""
+"""Seconds after which no further query starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Seconds to sort a table into cells, and to sort in 1 % more; bytes of cells.npz, and of memory at most."""
+    """Seconds to cluster a table into cells and to add 1 %; size of cells.npz and peak memory in bytes."""
 
     make: float
     add: float
     disk: int
     peak: int
     probes: str
-    """How many cells of how many a search looks into."""
+    """Probed cells of all cells: "3 of 1,000"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """Seconds to open a store and of each query, the share of the ten nearest found, and bytes of memory."""
+    """Seconds to open a store and of each query, recall of the ten nearest, and memory in bytes."""
 
     open: float
     queries: tuple[float, ...]
@@ -52,7 +52,7 @@ class Searched:
 
 
 class OwnMemory:
-    """Bytes that this process takes for itself, at most; pages of mapped files are the system's, and not counted."""
+    """Peak private memory of this process in bytes; pages of mapped files are not counted."""
 
     def __init__(self) -> None:
         self.before, self.most = own_memory(), 0
@@ -73,19 +73,19 @@ class OwnMemory:
 
 
 def own_memory() -> int:
-    """0 where there is no /proc."""
+    """Private memory of this process in bytes; 0 without /proc."""
     path = Path(f"/proc/{os.getpid()}/status")
     found = re.search(r"RssAnon:\s*(\d+) kB", path.read_text()) if path.exists() else None
     return 1024 * int(found[1]) if found else 0
 
 
 def exact_answers(table: Path, rows: int, queries: Vectors) -> Rows:
-    """(Q, D) -> (Q, NEAREST)"""
+    """queries (Q, D) -> rows of the nearest vectors (Q, NEAREST)."""
     return nearest(_mapped(table), queries, NEAREST, range(rows))[0]
 
 
 def make(table: Path, rows: int) -> Made:
-    """Leaves cells.npz beside the table."""
+    """Cluster the table into cells, and write cells.npz next to it."""
     vectors = _mapped(table)
     with OwnMemory() as memory:
         made, cells = _timed(lambda: make_cells(vectors[:rows], quiet))
@@ -97,7 +97,7 @@ def make(table: Path, rows: int) -> Made:
 
 
 def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) -> Searched:
-    """Queries one at a time, as visitors ask them; `exact` (Q, NEAREST)."""
+    """Search one query at a time, as visitors do; exact (Q, NEAREST)."""
     vectors = _mapped(table)[:rows]
     seconds, shares = [], []
     with OwnMemory() as memory:
@@ -105,7 +105,7 @@ def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) ->
         opened, searched = _timed(lambda: open_store(store, Material(vectors, cells)))
         taken = own_memory() - memory.before
         began = time.perf_counter()
-        searched.search(queries[:1], TOP)  # the first finds nothing in the processor's memory
+        searched.search(queries[:1], TOP)  # warms the CPU caches
         for query, true in zip(queries, exact, strict=True):
             took, (found, _) = _timed(partial(searched.search, query[None], TOP))
             seconds.append(took)

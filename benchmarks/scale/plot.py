@@ -1,4 +1,4 @@
-"""A plot of how search time grows with the gallery, as a small SVG file."""
+"""Plot search time against the number of vectors, as a small SVG file."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -6,7 +6,7 @@ from math import log10
 from pathlib import Path
 
 Points = Sequence[tuple[float, float]]
-"""(vectors, milliseconds), in the order of vectors."""
+"""(vectors, milliseconds), sorted by vectors."""
 
 WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 130, 50, 60
@@ -15,7 +15,7 @@ COLOURS = ("#1f5fa8", "#c05a00", "#2b7a3f", "#7a3f8f")
 
 
 def draw(path: Path, title: str, measured: Mapping[str, Points], projected: Mapping[str, Points]) -> None:
-    """Both axes logarithmic; `projected` goes on from the last point that was measured, in dashes."""
+    """Write a log-log plot. A dashed line continues from the last measured point to `projected`."""
     every = [point for points in (*measured.values(), *projected.values()) for point in points]
     plane = _Plane([x for x, _ in every], [y for _, y in every])
     parts = [
@@ -25,7 +25,7 @@ def draw(path: Path, title: str, measured: Mapping[str, Points], projected: Mapp
         f'<text x="{LEFT}" y="24" font-size="15">{escape(title)}</text>',
         *plane.grid(),
     ]
-    named = list[float]()  # where names stand already
+    named = list[float]()  # heights of the labels so far
     for colour, (name, points) in zip(COLOURS, measured.items(), strict=False):
         further = [points[-1], *projected.get(name, ())]
         parts += [plane.line(points, colour), plane.line(further, colour, ' stroke-dasharray="5 5"')]
@@ -40,7 +40,7 @@ def draw(path: Path, title: str, measured: Mapping[str, Points], projected: Mapp
 
 
 class _Plane:
-    """Where values stand in the picture: whole powers of ten enclose them."""
+    """Maps values to picture coordinates, between whole powers of ten."""
 
     def __init__(self, xs: Sequence[float], ys: Sequence[float]) -> None:
         self._xs, self._ys = _decades(xs), _decades(ys)
@@ -75,13 +75,13 @@ class _Plane:
 
 
 def _number(x: float, y: float, power: int, anchor: str) -> str:
-    """10 to that power."""
+    """A label: 10 to the given power."""
     raised = f'<tspan dy="-5" font-size="9">{power}</tspan>'
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">10{raised}</text>'
 
 
 def _decades(values: Sequence[float]) -> range:
-    """The whole powers of ten from one at most the smallest to one at least the largest; two at least."""
+    """The range of exponents of ten that encloses the values; at least two exponents."""
     first, last = int(log10(min(values)) // 1), -int(-log10(max(values)) // 1)
     return range(first, max(last, first + 1) + 1)
 

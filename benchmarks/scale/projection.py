@@ -1,6 +1,6 @@
-"""Projected cost of galleries beyond this machine: python -m benchmarks.scale.projection.
+"""Project the cost of galleries too large for this machine: python -m benchmarks.scale.projection.
 
-Nothing is measured here. The slopes are those of the tables in RESULTS.md, the prices are assumptions; change either
+Nothing is measured here. The rates come from RESULTS.md and EXPERIMENTS.md, the prices are assumptions; change either
 and run it again.
 """
 
@@ -10,32 +10,32 @@ from benchmarks.results import table
 
 SIZES = (1_000_000, 100_000_000, 1_000_000_000)
 VECTORS = 15
-"""Of a picture, with the default regions."""
+"""Per picture, with the default regions."""
 DIMENSIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """Measured on two virtual cores with bfloat16, with the default of 15 vectors and 500 keypoints a picture."""
+    """Measured on two virtual cores with bfloat16, with the default of 15 vectors and 500 keypoints per picture."""
 
     pictures_a_second: float = 24.9
     quick_pictures_a_second: float = 54.3
     """In 8-bit integers and without keypoints."""
     disk: float = 96e3
-    """Bytes of a picture: vectors, keypoints, thumbnail."""
+    """Bytes per picture: vectors, keypoints, thumbnail."""
     cell: float = 266
-    """Bytes in memory of a vector in `cells`, of which a search looks into few."""
+    """Bytes of memory per vector of the store `cells`."""
     pair: float = 8.8 / 41_954**2
-    """Seconds for each pair of regions that is compared when the graph of `best` is made from nothing."""
+    """Seconds per pair of regions when the graph of `best` is built from scratch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """In dollars, roughly those of large providers; an assumption."""
+    """In dollars; assumed, roughly those of large providers."""
 
     core_hour: float = 0.05
     disk_month: float = 0.08
-    """A gigabyte of solid state for a month."""
+    """A gigabyte of SSD for a month."""
     memory_month: float = 3.5
     """A gigabyte of memory for a month."""
 
@@ -55,16 +55,16 @@ def _column(pictures: int, slopes: Slopes, prices: Prices) -> dict[str, str]:
     return {
         "vectors": f"{vectors:,}",
         "build on 2 cores": _hours(hours),
-        "on 64 cores": _hours(hours / 32),
-        "in int8 without keypoints, on 64 cores": _hours(quick / 32),
-        "cores, in dollars": f"{2 * hours * prices.core_hour:,.0f}",
+        "build on 64 cores": _hours(hours / 32),
+        "build in int8 without keypoints, on 64 cores": _hours(quick / 32),
+        "build, in dollars": f"{2 * hours * prices.core_hour:,.0f}",
         "graph of `best`, on 2 cores": _hours(graph),
-        "on disk": _gigabytes(disk),
-        "of that vectors": _gigabytes(floats),
+        "disk": _gigabytes(disk),
+        "of this, vectors": _gigabytes(floats),
         "disk, in dollars a month": f"{disk * prices.disk_month:,.0f}",
         "memory of `cells`": _gigabytes(cells),
         "memory of Milvus HNSW or IVF_FLAT, at least": _gigabytes(floats),
-        "that memory, in dollars a month": f"{floats * prices.memory_month:,.0f}",
+        "this memory, in dollars a month": f"{floats * prices.memory_month:,.0f}",
     }
 
 

@@ -1,1 +1,1 @@
-"""How fast the program is."""
+"""Speed of builds, searches and startup."""

@@ -1,6 +1,6 @@
-"""Measures how fast this machine builds, searches and starts: python -m benchmarks.speed --gallery DIR --index DIR.
+"""Measure the speed of builds, searches and startup: python -m benchmarks.speed --gallery DIR --index DIR.
 
-Everything it makes lies in a temporary folder. The extra bench installs the libraries it compares with.
+All files are written to a temporary folder. The extra bench installs the libraries that it compares with.
 """
 
 import tempfile
@@ -39,9 +39,9 @@ PARTS: dict[str, tuple[str, Callable[[Settings, int], str]]] = {
     "build": ("Speed of a build", build),
     "query": ("Speed of a query, stage by stage", query),
     "search": ("Speed of the vector search", search),
-    "start": ("Speed from start to first result, and memory", start),
+    "start": ("Startup time and memory", start),
 }
-"""Title and measurement of each part; the title also says what the networks ran on."""
+"""Part -> title and measurement; `main` adds runtime and precision to the title."""
 
 
 def main(given: Namespace) -> None:
@@ -57,11 +57,11 @@ def main(given: Namespace) -> None:
 
 def arguments() -> ArgumentParser:
     parser = ArgumentParser("python -m benchmarks.speed", description=__doc__)
-    parser.add_argument("--gallery", type=Path, help="the gallery of a data set, with queries.csv beside it")
-    parser.add_argument("--index", type=Path, help="an index of that gallery, which is only read")
-    parser.add_argument("--pictures", type=int, default=300, help="so many of the gallery are built with")
+    parser.add_argument("--gallery", type=Path, help="gallery of a data set, with queries.csv next to it")
+    parser.add_argument("--index", type=Path, help="an index of that gallery; it is not changed")
+    parser.add_argument("--pictures", type=int, default=300, help="pictures of the gallery to build with")
     parser.add_argument("--runtime", default="auto", help="auto, or one of retrieval/networks/runtimes.py")
-    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be given several times")
+    parser.add_argument("--only", choices=PARTS, action="append", help="run only this part; can be repeated")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""How many pictures a second are indexed, beside the ways of tutorials and what the machine allows at most."""
+"""Measure the rate of a build, compared with tutorial code and with the limits of the machine."""
 
 import sys
 import tempfile
@@ -30,49 +30,50 @@ CONTESTS = (
     ("efficientnet-lite0", 224, "auto"),
     ("resnet50", 224, "auto"),
 )
-"""Networks, sides, and what they compute in."""
+"""Network, side and precision of each comparison."""
 IMG2VEC = "resnet50", 224, "auto"
-"""What img2vec_pytorch is measured beside: it has no other size."""
+"""The comparison that includes img2vec_pytorch, which supports this size only."""
 SLOW, SHARE = ("resnet50", 640), 4
-"""A contest that sees every fourth of the pictures only: with all of them it takes a quarter of an hour."""
+"""A comparison that uses only every fourth picture; with all of them it takes a quarter of an hour."""
 STARTING = 24
-"""The first pictures of a build, which are seen while the processes that decode are being started, do not count."""
+"""Pictures at the start of a build that do not count, because the decoder processes are still starting."""
 ROUNDS = 3
 LOOKING = "Reading pictures"
-NOTE = """{} pictures of {}, on {}. All ways take turns in {} rounds, in each of which they see the same part of the
-pictures; figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize, float32 torch with
-its own number of threads, one picture at a time, average pooling. Tutorials squash pictures to squares, side x side;
-with *our pixels* it resizes to what the build takes, which keeps the aspect and is mostly three quarters of a square.
-{} Networks are converted before; each build goes into an empty folder and counts from its 24th picture, when all
-processes have started: to the last one (looking; once more without keypoints), or to the served generation (build), for
-which it also learns the whitening and writes, a bigger share of a small gallery. Limits: the network on pixels in
-memory, by as many threads as there are workers; reading, decoding and resizing, and finding keypoints, by {} processes;
-together as 1 / (1/a + 1/b). ResNet50 has random weights; at side 640 it sees a fourth of the pictures."""
+NOTE = """{} pictures of {}, on {}. All methods run in turn in {} rounds, with the same pictures in each round;
+figures are medians of the rounds. The loop is that of tutorials: cv2.imread, cv2.resize, float32 torch with its own
+number of threads, one picture at a time, average pooling. Tutorials resize pictures to squares, side x side; *our
+pixels* resizes to the size that the build uses, which keeps the aspect ratio and has mostly three quarters of the
+pixels of a square. {} Networks are converted before. Each build writes into an empty folder and counts from its 24th
+picture, when all processes have started: to the last picture (describing; once more without keypoints), or to the
+published generation (build). The latter includes learning the whitening and writing, a larger share in a small
+gallery. Limits: the network on pixels in memory, with one thread per worker; reading, decoding and resizing, and
+finding keypoints, with {} processes; combined as 1 / (1/a + 1/b). ResNet50 has random weights; at side 640 it
+processes a fourth of the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Pictures a second; `img2vec` is NaN where it was not measured."""
+    """Pictures per second; `img2vec` is NaN if it was not measured."""
 
     square: float
-    """The loop as tutorials have it."""
+    """The tutorial loop on squares."""
     loop: float
-    """The same on the pixels that a build takes."""
+    """The tutorial loop on the pixels that a build uses."""
     img2vec: float
     build: float
     looking: float
     bare: float
-    """Looking without keypoints."""
+    """Describing without keypoints."""
     network: float
     decoding: float
     keypoints: float
     besides: float
-    """Seconds of the build after looking."""
+    """Seconds of the build after the last picture is described."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """A network and a side length, with all the ways to run it."""
+    """A network at one side length, with all methods that run it."""
 
     settings: Settings
     square: Way
@@ -81,7 +82,7 @@ class Contest:
     embedder: Embedder
 
     def round(self, part: Sequence[Path]) -> Rates:
-        """On pictures that are a gallery of their own."""
+        """Measure all methods on `part`, which is a complete gallery folder."""
         settings = self.settings.changed(gallery=part[0].parent)
         at_once = self.embedder.at_once
         threads = max(settings.build.workers, 2 * at_once) if at_once > 1 else settings.build.workers
@@ -101,7 +102,7 @@ class Contest:
 
 
 def build_report(settings: Settings, count: int) -> str:
-    """Ratios first, then pictures a second."""
+    """Two tables: ratios, then pictures per second."""
     with tempfile.TemporaryDirectory() as scratch, random_resnet50(Path(scratch) / "weights"):
         pictures = chosen(settings.gallery_dir, count)
         parts = [copied(pictures[n::ROUNDS], Path(scratch) / f"part {n}") for n in range(ROUNDS)]
@@ -109,9 +110,9 @@ def build_report(settings: Settings, count: int) -> str:
         measured = {
             contest: _measured(*contest, settings, few if contest[:2] == SLOW else parts) for contest in CONTESTS
         }
-    compared = "img2vec_pytorch squashes pictures to 224 x 224."
+    compared = "img2vec_pytorch resizes pictures to 224 x 224."
     if np.isnan(measured[IMG2VEC].img2vec):
-        compared = f"img2vec_pytorch is left out; {install('bench')}."
+        compared = f"img2vec_pytorch is not installed; {install('bench')}."
     name = settings.gallery_dir.parent.name
     note = NOTE.format(len(pictures), name, processor(settings), ROUNDS, compared, settings.build.workers)
     ratios = [[*_named(contest), *_ratios(rates)] for contest, rates in measured.items()]
@@ -121,15 +122,15 @@ def build_report(settings: Settings, count: int) -> str:
 
 
 def processor(settings: Settings) -> str:
-    """What the networks run on, in words."""
+    """Name of the device that runs the networks."""
     return torch.cuda.get_device_name() if settings.runtime == "torch-cuda" else "the CPU"
 
 
 def build_rates(settings: Settings, at_once: int) -> tuple[float, float, float]:
-    """Pictures a second of a build into an empty folder, once all is started: to its end, and to the last one.
+    """Rates of a build into an empty folder, in pictures per second after startup, and the seconds it takes to finish.
 
-    Third come the seconds between the last picture and the end. `at_once`: pictures in the first batch, of which none
-    counts.
+    Returns the rate up to the end of the build, the rate up to the last picture, and the seconds between the two.
+    `at_once`: size of the first batch, which does not count.
     """
     ticks = []
 
@@ -155,7 +156,7 @@ def _measured(name: str, side: int, precision: str, settings: Settings, parts: S
 
 
 def _contest(name: str, side: int, precision: str, settings: Settings, pictures: Sequence[Path]) -> Contest:
-    """Everything made, and tried out on a few pictures, so that nothing is prepared while it is measured."""
+    """Create all methods and warm them up on a few pictures, so that preparation is not measured."""
     settings = settings.changed(backbone=name, side=side, precision=precision)
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
     backbone = BACKBONES[name]
@@ -179,14 +180,14 @@ def _rate(way: Way, part: Sequence[Path]) -> float:
 
 
 RATIOS = [
-    "build to loop",
-    "looking to loop",
-    "without keypoints to loop",
-    "the same, to the loop with our pixels",
-    "build to img2vec",
-    "looking, of network + decoding",
-    "without keypoints, of network + decoding",
-    "looking, of network + decoding + keypoints",
+    "build / loop",
+    "describing / loop",
+    "without keypoints / loop",
+    "without keypoints / loop with our pixels",
+    "build / img2vec",
+    "describing / (network + decoding)",
+    "without keypoints / (network + decoding)",
+    "describing / (network + decoding + keypoints)",
 ]
 
 
@@ -202,8 +203,17 @@ def _ratios(rates: Rates) -> list[str]:
 
 
 FIGURES = [
-    *("loop, pictures/s", "with our pixels", "img2vec", "build", "looking", "without keypoints", "network", "decoding"),
-    *("keypoints", "network + decoding", "network + decoding + keypoints", "build after looking, s"),
+    *(
+        "loop, pictures/s",
+        "with our pixels",
+        "img2vec",
+        "build",
+        "describing",
+        "without keypoints",
+        "network",
+        "decoding",
+    ),
+    *("keypoints", "network + decoding", "network + decoding + keypoints", "build after describing, s"),
 ]
 
 

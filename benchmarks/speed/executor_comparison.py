@@ -1,6 +1,6 @@
-"""Builds by local processes against builds on Ray: python -m benchmarks.speed.executor_comparison --gallery DIR.
+"""Compare builds with local processes and on Ray: python -m benchmarks.speed.executor_comparison --gallery DIR.
 
-Both have as many workers as this machine has processors, and everything they make lies in a temporary folder.
+Both use as many workers as this machine has CPUs. All files are written to a temporary folder.
 """
 
 import tempfile
@@ -17,18 +17,18 @@ from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.gallery import Gallery
 
-EXECUTORS = {"plain processes": "local", "Ray on this machine": "ray"}
+EXECUTORS = {"local processes": "local", "Ray on this machine": "ray"}
 ROUNDS = 3
 LOOKING = "Reading pictures"
-NOTE = """{} pictures of {} with the bundled network, {} workers. Both ways take turns in {} rounds, in each of which
-they see the same part of the pictures; figures are medians of the rounds. Looking counts from the first quarter of the
-pictures on, when all processes have started; the seconds are those of everything, Ray's start and end included. Cosine:
-of the least similar vectors of one region in both indexes."""
+NOTE = """{} pictures of {} with the bundled network, {} workers. Both engines run in turn in {} rounds, with the same
+pictures in each round; figures are medians of the rounds. The rate of describing counts from the first quarter of the
+pictures on, when all processes have started; total seconds include starting and stopping Ray. Cosine: the lowest
+cosine between the two vectors of one region in both indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Pictures a second once all is started, and seconds from the command to the index."""
+    """Pictures per second after startup, and seconds from the command to the index."""
 
     rate: float
     seconds: float
@@ -50,8 +50,8 @@ def main(given: Namespace) -> None:
             for n, name in enumerate(EXECUTORS)
         ]
     note = NOTE.format(len(pictures), given.gallery.parent.name, settings.build.workers, ROUNDS)
-    header = ["engine", "looking, pictures/s", "seconds in all", "same pictures and boxes", "cosine"]
-    keep("Builds by plain processes and on Ray", "\n\n".join([note, table(header, rows)]))
+    header = ["engine", "describing, pictures/s", "total seconds", "same pictures and boxes", "cosine"]
+    keep("Builds with local processes and on Ray", "\n\n".join([note, table(header, rows)]))
 
 
 def _build(settings: Settings, engine: str, gallery: Path, index: Path) -> Build:
@@ -87,8 +87,10 @@ def _least_cosine(one: Gallery, other: Gallery) -> float:
 
 def arguments() -> ArgumentParser:
     parser = ArgumentParser("python -m benchmarks.speed.executor_comparison", description=__doc__)
-    parser.add_argument("--gallery", type=Path, required=True, help="a folder of pictures, which is only read")
-    parser.add_argument("--pictures", type=int, default=600, help="so many are built with; few say nothing of the rate")
+    parser.add_argument("--gallery", type=Path, required=True, help="a folder of pictures; it is not changed")
+    parser.add_argument(
+        "--pictures", type=int, default=600, help="pictures to build with; too few give no reliable rate"
+    )
     return parser
 
 

@@ -1,6 +1,7 @@
-"""Tells how long a fresh process takes to each step up to its first result: benchmarks/speed/start.py starts it.
+"""Measure the startup steps of a new process up to its first result. Started by benchmarks/speed/start.py.
 
-python -m benchmarks.speed.first_result BEGAN IMAGE X Y W H RANKING, with settings in the environment; prints JSON.
+Usage: python -m benchmarks.speed.first_result BEGAN IMAGE X Y W H RANKING, with settings in the environment. Prints
+the seconds since BEGAN as JSON.
 """
 
 import ast
@@ -15,8 +16,8 @@ PAGE = ("app.py", "pages/search.py")
 
 
 def import_what_the_page_imports() -> None:
-    """The import statements at the top of the page, and nothing else of it."""
-    logging.disable(logging.WARNING)  # Streamlit warns that no page is served, which is so
+    """Execute only the import statements of the page."""
+    logging.disable(logging.WARNING)  # Streamlit warns that no page is being served
     for file in PAGE:
         body = ast.parse((ROOT / file).read_text(encoding="utf-8")).body
         imports: list[ast.stmt] = [
@@ -28,7 +29,7 @@ def import_what_the_page_imports() -> None:
 def main(began: float, image: Path, box: list[int], ranking: str) -> None:
     steps = {"Python has started": time.time() - began}
     import_what_the_page_imports()
-    steps["the page's modules are imported"] = time.time() - began
+    steps["the page modules are imported"] = time.time() - began
 
     from boxfind.engine import Engine
     from boxfind.settings import Settings

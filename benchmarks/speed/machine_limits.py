@@ -1,4 +1,4 @@
-"""What the machine allows at most: the network alone, reading and decoding alone, keypoints alone."""
+"""Measure the limits of the machine: the network alone, reading and decoding alone, keypoints alone."""
 
 import multiprocessing
 import time
@@ -19,9 +19,11 @@ from retrieval.types import Image, Run
 
 
 def network_rate(run: Run, paths: Sequence[Path], side: int, threads: int) -> float:
-    """Pictures a second through the network, from pixels that are in memory already, by so many threads."""
+    """Pictures per second through the network, for pixels in memory, on `threads` threads."""
     pixels = [_resized(load_image(path), side)[None] for path in paths]
-    for first in {batch.shape: batch for batch in pixels}.values():  # a new shape is prepared when it is first seen
+    for first in {
+        batch.shape: batch for batch in pixels
+    }.values():  # the first run of a shape compiles the network for it
         run(first)
     with ThreadPoolExecutor(threads) as pool, one_blas_thread():
         list(pool.map(run, pixels[: 2 * threads]))
@@ -31,7 +33,7 @@ def network_rate(run: Run, paths: Sequence[Path], side: int, threads: int) -> fl
 
 
 def preparing_rates(paths: Sequence[Path], side: int, processes: int) -> tuple[float, float]:
-    """Pictures a second by so many processes: read, decoded and resized as a build does it; their keypoints found."""
+    """Pictures per second on `processes` processes: reading, decoding and resizing as in a build; finding keypoints."""
     context, prepare = multiprocessing.get_context("spawn"), partial(_prepare, MEMORY)
     with context.Pool(processes, prepare) as pool:
         work = partial(_seconds_apart, side=side)
@@ -42,7 +44,7 @@ def preparing_rates(paths: Sequence[Path], side: int, processes: int) -> tuple[f
 
 
 def together(*rates: float) -> float:
-    """Pictures a second when the same cores do one thing after the other."""
+    """Combined rate when the same cores perform the steps one after the other."""
     return 1 / sum(1 / rate for rate in rates)
 
 

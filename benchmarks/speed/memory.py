@@ -1,4 +1,4 @@
-"""How much memory a process and those it starts take at most, as the Linux kernel counts it."""
+"""Peak memory of a process and its descendants, from /proc (Linux)."""
 
 import contextlib
 import re
@@ -10,10 +10,10 @@ from typing import Self
 
 @dataclass(slots=True)
 class Peak:
-    """Bytes at most of a process, and of each process below it; use it in a `with` block while the process runs.
+    """Peak bytes of a process and of each descendant; use it in a `with` block while the process runs.
 
-    Pages of files that are mapped count too. All is 0 where there is no /proc. It looks many times a second: what a
-    process takes in the last moment before it ends may be missed.
+    Mapped files count. Everything is 0 without /proc. Memory is sampled many times a second, so an allocation just
+    before a process ends can be missed.
     """
 
     pid: int
@@ -27,7 +27,7 @@ class Peak:
 
     @property
     def below(self) -> int:
-        """Of the biggest process below it."""
+        """Peak of the largest descendant."""
         return max((most for pid, most in self.most.items() if pid != self.pid), default=0)
 
     def __enter__(self) -> Self:
@@ -48,22 +48,22 @@ class Peak:
 
 
 def peak_of(pid: int) -> int:
-    """Bytes that a running process has taken at most. Raises OSError when it is gone."""
+    """Peak bytes of a running process. Raises OSError if it has ended."""
     found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace"))
     return 1024 * int(found[1]) if found else 0
 
 
 def family(pid: int) -> list[int]:
-    """The process and all below it that run now."""
+    """The process and its running descendants."""
     children: list[int] = []
-    with contextlib.suppress(OSError):  # it may end meanwhile, and so may its threads
+    with contextlib.suppress(OSError):  # the process or one of its threads may end meanwhile
         for file in Path(f"/proc/{pid}/task").glob("*/children"):
             children += map(int, file.read_text(encoding="ascii").split())
     return [pid, *(below for child in children for below in family(child))]
 
 
 def held(pid: int) -> int:
-    """Bytes that a process and those below it hold now; what several of them share counts once. 0 without a /proc."""
+    """Current bytes of a process and its descendants; shared pages count once. 0 without /proc."""
     total = 0
     for member in family(pid):
         with contextlib.suppress(OSError):

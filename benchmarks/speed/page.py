@@ -1,4 +1,4 @@
-"""Measures the page in Chromium, from mouse-up to ten tiles: python -m benchmarks.speed.page DATASET [INDEX]."""
+"""Measure the page in Chromium, from mouse-up to ten tiles: python -m benchmarks.speed.page DATASET [INDEX]."""
 
 import re
 import sys
@@ -19,8 +19,8 @@ from tests.browser.conftest import CHROMIUM, FLAGS, serving
 SEARCHES = 50
 SECTION = "The page on {}: from mouse-up to ten tiles"
 NOTE = """In headless Chromium on the same cores as the program, each search on a picture that was just uploaded. The
-clock runs from the browser's mouse-up event to the first frame in which ten tiles of the new answer are there with
-their pictures decoded. 200 ms of it the canvas waits whether another box follows."""
+time runs from the browser's mouse-up event to the first frame with ten tiles of the new result whose pictures are
+decoded. It includes 200 ms during which the canvas waits for another box."""
 WATCH = """() => {
     window.took = null;
     let released = null;
@@ -61,16 +61,16 @@ def main(folder: Path, index: Path | None) -> None:
                 print(rows[-1], file=sys.stderr)
                 page.close()
         chromium.close()
-    header = ["ranking", "p50 ms", "p95 ms", "slowest ms", "of which the search, p50 ms"]
+    header = ["ranking", "p50 ms", "p95 ms", "max ms", "search alone, p50 ms"]
     keep(SECTION.format(dataset.name), f"{NOTE}\n\n{table(header, rows)}")
 
 
 def _search(page: Page, query: BoxedQuery, ranking: str) -> tuple[float, float]:
-    """Uploads a picture and draws a box; milliseconds until the tiles are there, and those of the search alone."""
+    """Upload a picture and drag a box; returns milliseconds until the tiles appear, and of the search alone."""
     assert query.box is not None
     page.locator("input[type=file]").set_input_files(query.image)
     page.get_by_text(f"{query.image.name}, ").wait_for()
-    page.wait_for_timeout(2000)  # the canvas takes the mouse once its picture has loaded
+    page.wait_for_timeout(2000)  # the canvas accepts the mouse after its picture has loaded
     page.get_by_role("radio", name=ranking).click()
     page.wait_for_timeout(500)
     canvas = page.locator("canvas").last

@@ -1,4 +1,4 @@
-"""Where the time of a query goes, from a decoded picture and a box to ten hits."""
+"""Profile a query by stage, from a decoded picture and a box to ten hits."""
 
 import sys
 from collections.abc import Sequence
@@ -40,19 +40,20 @@ HOOKS = (
     Hook("verification", search, "_verified"),
     Hook("naming the hits", search, "_hit"),
     Hook("naming the hits", search, "_hits"),
-    Hook("ranking, and waiting for the details of the query", multi_object, "search"),
+    Hook("ranking, and waiting for query keypoints", multi_object, "search"),
 )
-"""What counts for which stage; the network is added, for it is no function of a module."""
+"""Functions and their stages. `_network_watched` adds the network, which is not a module-level function."""
 RANKINGS = ("fast", "best")
 WARM = 5
-"""Queries that are answered before the clock runs."""
-NOTE = """{} queries of {} on an index of {:,} pictures ({:,} vectors), one after the other. A stage within another
-counts for itself only; what runs in threads beside the search counts for who waits for it. All is the whole query."""
+"""Warm-up queries, which are not measured."""
+NOTE = """{} queries of {} on an index of {:,} pictures ({:,} vectors), one at a time. The time of a nested stage
+counts for that stage only; work in background threads counts for the stage that waits for it. **All** is the whole
+query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Milliseconds in one stage of each query (Q,), and how often it came in a query on average."""
+    """Milliseconds of one stage in each query (Q,), and its average number of calls per query."""
 
     name: str
     milliseconds: np.ndarray
@@ -60,20 +61,20 @@ class Stage:
 
 
 def asked_queries(settings: Settings, count: int) -> list[BoxedQuery]:
-    """So many of the queries of the data set that the gallery belongs to, spread evenly. Raises BadTable."""
+    """Up to `count` evenly spaced queries of the data set of the gallery. Raises BadTable."""
     queries = read_dataset(settings.gallery_dir.parent).queries
     return [queries[i] for i in np.linspace(0, len(queries) - 1, min(count, len(queries))).round().astype(int)]
 
 
 def query_report(settings: Settings, queries: Sequence[BoxedQuery]) -> str:
-    """A table for each ranking, shares first."""
+    """One table for each ranking."""
     tables = []
     for ranking in RANKINGS:
         stages = traced_queries(settings, queries, ranking)
         total = np.sum([stage.milliseconds for stage in stages], axis=0)
         rows = [_row(stage, total) for stage in sorted(stages, key=lambda stage: -float(stage.milliseconds.sum()))]
         rows.append(_row(Stage("**all**", total, 1), total))
-        tables.append(table([f"stage of {ranking}", "share", "p50 ms", "p95 ms", "times a query"], rows))
+        tables.append(table([f"stage of {ranking}", "share", "p50 ms", "p95 ms", "calls per query"], rows))
         print(tables[-1], file=sys.stderr, flush=True)
     gallery = Engine(settings).gallery()
     note = NOTE.format(len(queries), settings.gallery_dir.parent.name, gallery.image_count, gallery.region_count)
@@ -81,7 +82,7 @@ def query_report(settings: Settings, queries: Sequence[BoxedQuery]) -> str:
 
 
 def traced_queries(settings: Settings, queries: Sequence[BoxedQuery], ranking: str) -> list[Stage]:
-    """The stages that came up, in no order."""
+    """All stages that occurred, in no particular order."""
     tracer = Tracer()
     seconds, calls = [], []
     with ExitStack() as stack:
@@ -108,7 +109,7 @@ def traced_queries(settings: Settings, queries: Sequence[BoxedQuery], ranking: s
 
 
 def _network_watched(tracer: Tracer) -> AbstractContextManager[object]:
-    """While it lasts, the networks that engines give out count their time."""
+    """Time the network of every embedder that an engine returns, while the context is active."""
     ready = Engine.embedder
 
     def watched(engine: Engine, recipe: Recipe) -> Embedder:

@@ -1,4 +1,4 @@
-"""ResNet50 with random weights, for measurements of speed, which does not depend on them."""
+"""ResNet50 with random weights, for speed measurements, which do not depend on them."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ NAME = "resnet50"
 
 @contextmanager
 def random_resnet50(folder: Path) -> Iterator[None]:
-    """While it lasts, weights are looked for in this folder, and those of resnet50 are the ones made there."""
+    """Write random ResNet50 weights to a folder and use that folder for all weights while the context is active."""
     import_torchvision()
     from torchvision.models import resnet50
 

@@ -1,4 +1,4 @@
-"""How long the program takes from its start to a first result, and how much memory it takes at most."""
+"""Measure the time from the start of the program to the first result, and its peak memory."""
 
 import json
 import os
@@ -21,13 +21,13 @@ from retrieval.types import Box
 
 REPEATS = 5
 RANKING = "fast"
-NOTE = """Each in a fresh process, its files in the page cache and the network converted; medians of {} starts.
-Seconds run from the start of the process. Memory is the most that a process held at once, mapped files included; the
-build is one of {} pictures with {} processes that decode."""
+NOTE = """Each measurement in a fresh process, with files in the page cache and the network converted; medians of {}
+starts. Seconds count from the start of the process. Memory is the peak of one process, mapped files included; the
+build is one of {} pictures with {} decoder processes."""
 
 
 def start_report(settings: Settings, query: BoxedQuery, pictures: int) -> str:
-    """Steps in a process that does what the page does, then the command line; shares of the first result first."""
+    """Two tables: startup steps of the page and the command line, and peak memory."""
     environment = os.environ | {
         "BOXFIND_INDEX": str(settings.index_dir),
         "BOXFIND_DATA": str(settings.data),
@@ -40,21 +40,21 @@ def start_report(settings: Settings, query: BoxedQuery, pictures: int) -> str:
     search = ["search", "--index", str(settings.index_dir), "--image", str(query.image), "--box", sides]
     runs = [(_steps(page, environment), _ended(search, environment)) for _ in range(REPEATS + 1)][1:]
     steps = {name: _median([steps[name] for (steps, _), _ in runs]) for name in runs[0][0][0]}
-    steps["`cli.py search` has ended"] = _median([seconds for _, (seconds, _) in runs])
+    steps["`cli.py search` has exited"] = _median([seconds for _, (seconds, _) in runs])
     first = next(seconds for name, seconds in steps.items() if name.startswith("first result"))
     rows = [[name, f"{seconds / first:.0%}", f"{seconds:.2f}"] for name, seconds in steps.items()]
     built, count = _build_peak(settings, environment, pictures)
     memory = {
-        "the page's process, after one search": _median([peak.own for (_, peak), _ in runs]),
+        "the page process, after one search": _median([peak.own for (_, peak), _ in runs]),
         "`cli.py search`": _median([peak.own for _, (_, peak) in runs]),
-        "`cli.py build`, the process with the network": built.own,
-        "`cli.py build`, the biggest process that decodes": built.below,
+        "`cli.py build`, the process that runs the network": built.own,
+        "`cli.py build`, the largest decoder process": built.below,
     }
     return "\n\n".join(
         [
             NOTE.format(REPEATS, count, settings.build.workers),
-            table(["step", "of the first result", "seconds"], rows),
-            table(["at most in memory", "MB"], [[name, f"{peak / 1e6:.0f}"] for name, peak in memory.items()]),
+            table(["step", "share of the first result", "seconds"], rows),
+            table(["peak memory", "MB"], [[name, f"{peak / 1e6:.0f}"] for name, peak in memory.items()]),
         ]
     )
 
@@ -72,7 +72,7 @@ def _ended(command: Sequence[str], environment: dict[str, str]) -> tuple[float, 
 
 
 def _build_peak(settings: Settings, environment: dict[str, str], pictures: int) -> tuple[Peak, int]:
-    """Of a build into an empty folder, whose network is converted in a first build of few pictures."""
+    """Peak memory of a build, and its number of pictures. A small build beforehand converts the network."""
     with tempfile.TemporaryDirectory() as scratch:
         few, gallery, index = (Path(scratch) / name for name in ("few", "gallery", "index"))
         paths = copied(chosen(settings.gallery_dir, pictures), gallery)
@@ -84,7 +84,7 @@ def _build_peak(settings: Settings, environment: dict[str, str], pictures: int) 
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, str, Peak]:
-    """Seconds until a Python process has ended, what it printed, and its memory. Raises CalledProcessError."""
+    """Run a Python process; returns seconds, output and peak memory. Raises CalledProcessError."""
     began = time.perf_counter()
     given = [sys.executable, *command]
     with subprocess.Popen(given, stdout=subprocess.PIPE, text=True, env=environment, cwd=PROJECT) as process:

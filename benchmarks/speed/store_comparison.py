@@ -1,6 +1,6 @@
-"""Local stores against Milvus Lite: python -m benchmarks.speed.store_comparison --index DIR [--queries N].
+"""Compare the local stores with Milvus Lite: python -m benchmarks.speed.store_comparison --index DIR [--queries N].
 
-All search the vectors of one index, each in a process of its own. Needs the extra milvus.
+All stores search the vectors of one index, each in its own process. Needs the extra milvus.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from retrieval.types import Rows, Vectors, quiet
 QUERIES = 200
 SEED = 2**32
 HEADER = ["store", "ready after s", "search ms p50", "p95", f"recall@{NEAREST}", "MB in memory", "MB on disk"]
-NOTE = """{:,} region vectors of {} dimensions ({:.0f} MB, which every store reads where they lie and which are not
-counted below); {} queries, unit(v + noise) for vectors v drawn at random and noise of length {}, one at a time, the {}
-nearest asked for. Recall is the share of the {} nearest by exact search. *Ready* is from the vectors to the first
-answer: sorted, copied, handed over, indexed and loaded. Milvus is milvus-lite in the same process, reached through gRPC
-on this machine; a server of its own is another program, and was not measured."""
+NOTE = """{:,} region vectors of {} dimensions ({:.0f} MB, which every store reads from disk and which are not counted
+below); {} queries, unit(v + noise) for random vectors v and noise of length {}, one at a time, the {} nearest. Recall
+is the share of the {} nearest by exact search. *Ready* is the time from the vectors to the first answer: clustering,
+copying, uploading, indexing and loading. Milvus is milvus-lite in the same process, reached through gRPC on this
+machine; a separate server was not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Measured:
     recall: float
     memory: int
     disk: int
-    """Bytes, both beyond the vectors themselves."""
+    """Like `memory`, bytes in addition to the vectors themselves."""
 
     @property
     def cells(self) -> list[str]:
@@ -65,11 +65,11 @@ def main() -> None:
             rows.append([name, *apart.submit(measure, name, path, queries, exact).result().cells])
         print(rows[-1], flush=True)
     note = NOTE.format(*vectors.shape, vectors.nbytes / 1e6, len(queries), NOISE, TOP, NEAREST)
-    keep("Stores of this machine and Milvus", "\n\n".join([note, table(HEADER, rows)]))
+    keep("Local stores and Milvus", "\n\n".join([note, table(HEADER, rows)]))
 
 
 def measure(name: str, path: Path, queries: Vectors, exact: Rows) -> Measured:
-    """queries (Q, D), exact (Q, NEAREST): which rows are right."""
+    """queries (Q, D), exact (Q, NEAREST): rows of the true nearest vectors."""
     vectors = np.asarray(np.load(path, mmap_mode="r"))
     make = STORES[name]
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,4 +1,4 @@
-"""Where the time of a call goes, measured from the outside: functions are wrapped while it is looked at."""
+"""Profile a call by stage, by temporarily wrapping functions."""
 
 import functools
 import threading
@@ -15,7 +15,7 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """A function that belongs to a stage, by the module or class where it is looked up."""
+    """A function of a stage, given by the module or class in which callers look it up."""
 
     stage: str
     owner: Any
@@ -23,13 +23,13 @@ class Hook:
 
 
 class Tracer:
-    """Seconds and calls of each stage, in the thread that made it. A stage within a stage counts for itself only."""
+    """Seconds and calls of each stage, in the thread that created the tracer. Nested stages count separately."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
         self._thread = threading.get_ident()
-        self._within: list[float] = []  # seconds of the stages inside each stage that is under way
+        self._within: list[float] = []  # seconds of the stages nested in each open stage
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -45,7 +45,7 @@ class Tracer:
                 self._within[-1] += took
 
     def timed(self, stage: str, function: Function) -> Function:
-        """The same function, whose calls count for a stage."""
+        """Wrap a function so that its calls count for a stage."""
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -58,7 +58,7 @@ class Tracer:
 
     @contextmanager
     def watching(self, hooks: Iterable[Hook]) -> Iterator[None]:
-        """While it lasts, calls of those functions are counted. Raises AttributeError where one is not there."""
+        """Trace these functions while the context is active. Raises AttributeError if one does not exist."""
         with ExitStack() as stack:
             for hook in hooks:
                 timed = self.timed(hook.stage, getattr(hook.owner, hook.name))
@@ -66,6 +66,6 @@ class Tracer:
             yield
 
     def forget(self) -> None:
-        """Everything so far."""
+        """Reset all counters."""
         self.seconds.clear()
         self.calls.clear()

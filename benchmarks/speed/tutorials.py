@@ -1,4 +1,4 @@
-"""How tutorials turn pictures into vectors, to compare with: one picture at a time, float32, through torch."""
+"""Baselines from tutorials: one picture at a time, float32, through torch."""
 
 import importlib
 import importlib.util
@@ -15,14 +15,14 @@ from retrieval.descriptors.embedder import network_size
 from retrieval.types import Vectors
 
 Way = Callable[[Sequence[Path]], Vectors]
-"""Picture files -> a vector each (N, C)."""
+"""N picture files -> vectors (N, C)."""
 
 
 def tutorial_loop(network: Any, side: int, device: str, square: bool = False) -> Way:
-    """OpenCV reads and resizes, torch runs the network, the last layer is averaged. `network`: as a backbone makes it.
+    """OpenCV reads and resizes, torch runs the network, the last layer is averaged. `network`: built by a backbone.
 
-    The size is that of a gallery picture in an index with that side, or `square`, as tutorials have it. Layers and
-    weights are those of the backbone; its own normalisation is done here, and the memory layout is torch's usual one.
+    Pictures get the size that an index with that side uses, or become squares, as in tutorials. Layers and weights are
+    those of the backbone. The loop normalises the pixels itself, and uses torch's default memory layout.
     """
     body, head = network.body.to(device), network.head.to(device)
     mean, std = network.mean.to(device), network.std.to(device)
@@ -30,7 +30,7 @@ def tutorial_loop(network: Any, side: int, device: str, square: bool = False) ->
     def describe(paths: Sequence[Path]) -> Vectors:
         vectors = []
         for path in paths:
-            read: Any = cv2.imread(str(path))  # None where OpenCV cannot read it
+            read: Any = cv2.imread(str(path))  # None if OpenCV cannot read it
             image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
             size = (side, side) if square else network_size(image.shape[1], image.shape[0], side)
             pixels = cv2.resize(image, size)
@@ -44,9 +44,9 @@ def tutorial_loop(network: Any, side: int, device: str, square: bool = False) ->
 
 
 def img2vec(device: str) -> Way | None:
-    """img2vec_pytorch with ResNet50, which squashes every picture to 224 x 224; None where it is not installed.
+    """img2vec_pytorch with ResNet50, which resizes every picture to 224 x 224; None if it is not installed.
 
-    It takes its weights from torch's folder, and would fetch them if they were not there.
+    It loads its weights from torch's folder, and would download missing ones.
     """
     if importlib.util.find_spec("img2vec_pytorch") is None:
         return None

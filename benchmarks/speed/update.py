@@ -1,6 +1,6 @@
-"""Measures what an update costs, and a search while a build runs, on a data set: python -m benchmarks.speed.update SET.
+"""Measure updates, and searches during a build: python -m benchmarks.speed.update DATASET.
 
-Builds run in processes of their own, as the program starts them, on a copy of the pictures.
+Builds run in separate processes, as the program starts them, on a copy of the pictures.
 """
 
 import shutil
@@ -33,18 +33,18 @@ def main(folder: Path) -> None:
         shutil.copytree(dataset.gallery, gallery)
         engine = Engine(Settings.load(gallery=gallery, index=Path(scratch) / "index"))
         rows = list(_updates(engine, gallery))
-        header = ["build", "seconds", "of a full build", "pictures in the index"]
+        header = ["build", "seconds", "share of a full build", "pictures in the index"]
         keep(f"Updates of {dataset.name}", table(header, rows))
         queries = [query for query in dataset.queries if query.box][:SEARCHES]
         rows = [_latency(engine, queries, ranking) for ranking in RANKINGS]
-        header = ["ranking", "quiet ms p50", "p95", "during a build ms p50", "p95", "p50 during to quiet"]
-        keep(f"Searching while {dataset.name} is built", table(header, rows))
+        header = ["ranking", "idle ms p50", "p95", "during a build ms p50", "p95", "p50, build / idle"]
+        keep(f"Search during a build of {dataset.name}", table(header, rows))
 
 
 def _updates(engine: Engine, gallery: Path) -> Iterator[list[str]]:
     pictures = sorted(path for path in gallery.rglob("*") if path.is_file())
     full = _built(engine)
-    yield _row("everything, the first time", full, full, engine)
+    yield _row("first full build", full, full, engine)
     count = round(ADDED * len(pictures))
     for number, path in enumerate(pictures[:: len(pictures) // count][:count]):
         _mirrored(path, gallery / f"added-{number:04d}.jpg")

@@ -1,4 +1,4 @@
-"""How fast the nearest vectors are found, beside libraries that do nothing else, on the same vectors and queries."""
+"""Compare vector search with dedicated libraries, on the same vectors and queries."""
 
 import gc
 import importlib
@@ -26,20 +26,20 @@ from retrieval.images.decode import load_image
 from retrieval.types import Box, Rows, Vectors
 
 Nearest = Callable[[Vectors, int], Rows | None]
-"""Descriptor (D,) and how many -> rows (K,), the best first; None where it only multiplies."""
+"""(descriptor (D,), K) -> rows (K,), best first; None if the method only multiplies."""
 PRODUCT = "numpy, the product alone"
 ROUNDS = 3
 SETTLING = 0.5
-"""Seconds before each turn, for the threads of the way before to stop looking for work, with which they take a core."""
-NOTE = """{:,} vectors of {} dimensions, float32 ({:.0f} MB), {} queries of {}, one at a time, the {} nearest as `fast`
-asks for. Every way has its own copy and takes its turn in {} rounds, each library with its own number of threads; the
-memory is what the process gives back when the way is dropped. Ratios are of p50 to that of the product of the same
-matrix with a vector in numpy, which finds nothing yet."""
+"""Seconds before each turn, until the threads of the previous method stop spinning and release their core."""
+NOTE = """{:,} vectors of {} dimensions, float32 ({:.0f} MB), {} queries of {}, one at a time, the {} nearest as in
+`fast`. Every method has its own copy of the vectors and runs in turn in {} rounds; each library uses its own number
+of threads. Memory is what the process releases when the method is deleted. Ratios compare p50 with that of the NumPy
+product of the same matrix with a vector, which only multiplies."""
 
 
 @dataclass(slots=True)
 class Way:
-    """A way to search: the seconds of each query, and how many of the ten nearest it found of each."""
+    """A search method, with the seconds and the recall@10 of each query."""
 
     name: str
     nearest: Nearest
@@ -69,12 +69,12 @@ def search_report(settings: Settings, queries: Sequence[BoxedQuery]) -> str:
         print(rows[-1], file=sys.stderr, flush=True)
     size, name = vectors.nbytes / 1e6, settings.gallery_dir.parent.name
     note = NOTE.format(*vectors.shape, size, len(descriptors), name, count, ROUNDS)
-    header = ["way", "to the product", "p50 ms", "p95 ms", "recall@10", "ready after s", "MB in memory"]
+    header = ["method", "relative to product", "p50 ms", "p95 ms", "recall@10", "ready after s", "MB in memory"]
     return "\n\n".join([note, table(header, rows), *left_out])
 
 
 def described(settings: Settings, queries: Sequence[BoxedQuery]) -> tuple[Vectors, Path]:
-    """The queries' descriptors (Q, D), and the folder of the generation that is served."""
+    """Descriptors of the queries (Q, D), and the folder of the current generation."""
     engine = Engine(settings)
     gallery = engine.gallery()
     embedder = engine.embedder(gallery.manifest.recipe)
@@ -84,7 +84,7 @@ def described(settings: Settings, queries: Sequence[BoxedQuery]) -> tuple[Vector
 
 
 def ask(way: Way, descriptors: Vectors, truth: Rows, count: int) -> None:
-    """One query after the other; the first is asked twice, and counts the second time."""
+    """Run the queries one after the other. The first runs twice; only the second run counts."""
     time.sleep(SETTLING)
     way.nearest(descriptors[0], count)
     for descriptor, right in zip(descriptors, truth, strict=True):
@@ -96,20 +96,20 @@ def ask(way: Way, descriptors: Vectors, truth: Rows, count: int) -> None:
 
 
 def held() -> int:
-    """Bytes of memory that belong to this process alone and to no file; 0 where the system does not tell."""
+    """Private anonymous memory of this process in bytes; 0 without /proc."""
     status = Path("/proc/self/status")
     found = re.search(r"RssAnon:\s*(\d+) kB", status.read_text(encoding="ascii")) if status.exists() else None
     return 1024 * int(found[1]) if found else 0
 
 
 def _made(vectors: Vectors, folder: Path) -> tuple[list[Way], list[str]]:
-    """Every way that can be had, and sentences about those that cannot."""
+    """All available methods, and sentences about the unavailable ones."""
     ways, left_out = [], []
     makers: dict[str, Callable[[], Nearest]] = {
         f"our store, {name}": _ours(folder, name)
         for name in STORES
         if name
-        not in ("auto", "milvus")  # the first is one of the others, the second has benchmarks.speed.store_comparison
+        not in ("auto", "milvus")  # auto is one of the others; benchmarks.speed.store_comparison measures milvus
     }
     makers |= {name: _of(make, vectors) for name, make in LIBRARIES.items()}
     for name, make in makers.items():
@@ -127,7 +127,7 @@ def _ours(folder: Path, name: str) -> Callable[[], Nearest]:
     def make() -> Nearest:
         gallery = open_gallery(folder, name)
         rest = [getattr(gallery, part.name) for part in fields(gallery) if part.name != "store"]
-        _KEPT.append(rest)  # so that dropping the way gives back the store and nothing else
+        _KEPT.append(rest)  # deleting the method must release only the store
         return lambda descriptor, count: gallery.nearest(descriptor, count)[0]
 
     return make

@@ -82,6 +82,12 @@ def test_an_unknown_name_in_a_call_is_refused():
             Settings.load().changed(**wrong)
 
 
+def test_the_settings_document_lists_every_setting():
+    text = (PROJECT / "docs" / "settings.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `BOXFIND_([A-Z_]+)`", text, re.MULTILINE)
+    assert sorted(name.lower() for name in listed) == sorted(VARIABLES)
+
+
 def test_documents_name_settings_that_exist():
     texts = [PROJECT / "README.md", *(PROJECT / "docs").glob("*.md"), *(PROJECT / "deploy").rglob("*.env")]
     for path in texts:

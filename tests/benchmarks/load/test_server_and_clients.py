@@ -1,4 +1,4 @@
-"""Clients of the API who come back when they are told to, and how long a queue may be."""
+"""API clients honour Retry-After; bounds of the queue."""
 
 import threading
 import time
@@ -14,12 +14,12 @@ HITS, AWAY, BUSY = (Response(status, "", again, 0.1, 1.0) for status, again in (
 
 
 @pytest.mark.parametrize(("busy", "queue"), [(2.0, CLIENTS), (1.0, CLIENTS / 2), (0.0, 1)])
-def test_a_queue_is_as_long_as_the_cores_explain(monkeypatch, busy, queue):
+def test_queue_length_follows_from_busy_cores(monkeypatch, busy, queue):
     monkeypatch.setattr(server_and_clients, "cpu_count", lambda: 2)
     assert Alone([], busy).queue == queue
 
 
-def test_who_works_keeps_a_core_busy_and_who_sleeps_does_not(monkeypatch, tmp_path):
+def test_busy_cores_count_work_and_not_sleep(monkeypatch, tmp_path):
     def cores(passing) -> float:
         def search(*_) -> Response:
             end = time.monotonic() + 0.3
@@ -33,10 +33,10 @@ def test_who_works_keeps_a_core_busy_and_who_sleeps_does_not(monkeypatch, tmp_pa
     assert cores(lambda: time.sleep(0.1)) < cores(lambda: None) < 1.2
 
 
-def test_a_client_asks_again_after_as_many_seconds_as_it_is_told(monkeypatch, tmp_path):
+def test_a_client_waits_for_retry_after(monkeypatch, tmp_path):
     waited, said, answers = [], iter([AWAY, AWAY, HITS, BUSY, HITS]), []
     monkeypatch.setattr(Server, "search", lambda *_: next(said))
-    here = threading.get_ident()  # other threads sleep as well
+    here = threading.get_ident()  # other threads sleep too
     monkeypatch.setattr(
         server_and_clients.time, "sleep", lambda s: waited.append(s) if threading.get_ident() == here else None
     )
@@ -44,6 +44,6 @@ def test_a_client_asks_again_after_as_many_seconds_as_it_is_told(monkeypatch, tm
     assert answers == [AWAY, AWAY, HITS, BUSY, HITS] and waited == [5, 5]
 
 
-def test_what_is_neither_hits_nor_a_refusal_with_its_time_is_told_apart():
+def test_outage_separates_hits_refusals_and_other_responses():
     outage = Outage(Alone([HITS], 1), [HITS, AWAY, BUSY], 0.0, Alone([HITS], 1), 1.0)
     assert (outage.hits, outage.refusals, outage.others) == ([HITS], [AWAY], [BUSY])

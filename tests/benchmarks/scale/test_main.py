@@ -1,4 +1,4 @@
-"""The galleries that scale is measured on resemble a real one, and a projection goes on as a straight line."""
+"""Synthetic galleries resemble real ones; projections are log-linear."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -19,7 +19,7 @@ def real() -> np.ndarray:
     return unit(np.random.default_rng(0).normal(size=(50, 64)))
 
 
-def test_each_vector_is_near_a_real_one_and_none_is_there_twice(real):
+def test_synthetic_vectors_are_near_real_ones_and_distinct(real):
     made = near(real, 500, seed=1)
     assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
     assert (made @ real.T).max(axis=1).mean() == pytest.approx(1 / np.sqrt(1 + synthetic_gallery.NOISE**2), abs=0.02)
@@ -27,7 +27,7 @@ def test_each_vector_is_near_a_real_one_and_none_is_there_twice(real):
     assert not np.isin(near(real, 500, seed=2)[:, 0], made[:, 0]).any()
 
 
-def test_a_table_is_written_a_chunk_at_a_time_and_no_two_chunks_are_alike(real, tmp_path: Path, monkeypatch):
+def test_a_table_is_written_in_distinct_chunks(real, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(synthetic_gallery, "CHUNK", 100)
     write_table(real, 1234, tmp_path / "vectors.npy")
     written = np.load(tmp_path / "vectors.npy")
@@ -40,14 +40,14 @@ def row(vectors: int, seconds: float) -> Row:
     return Row(vectors, "flat", 64, None, Searched(0.0, (seconds,) * 3, 1.0, 0, 0))
 
 
-def test_a_projection_goes_on_as_the_last_two_sizes_do():
+def test_a_projection_extrapolates_the_last_two_sizes():
     rows = [row(10_000, 0.5), row(1_000_000, 0.010), row(10_000_000, 0.100)]
     at, milliseconds = _projected(rows, "flat")
     assert at == PROJECTED and milliseconds == pytest.approx(1000)
     assert _projected(rows[:1], "flat") is None and _projected(rows, "half") is None
 
 
-def test_the_plot_has_a_line_and_a_dashed_one_for_each_store(tmp_path: Path):
+def test_the_plot_has_a_solid_and_a_dashed_line_for_each_store(tmp_path: Path):
     measured = {"flat": [(1e4, 1.0), (1e6, 100.0)], "cells <1>": [(1e4, 2.0)]}
     draw(tmp_path / "images" / "plot.svg", "A & B", measured, {"flat": [(1e8, 10_000.0)]})
     drawn = ElementTree.parse(tmp_path / "images" / "plot.svg").getroot()

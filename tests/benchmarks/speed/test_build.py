@@ -1,4 +1,4 @@
-"""The rates of a build, the tutorial's way, and the figures that come of them."""
+"""Rates of a build, tutorial baselines and the figures computed from them."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -33,19 +33,19 @@ RATES = Rates(
 )
 
 
-def test_ratios_compare_with_the_loop_and_with_what_is_allowed():
+def test_ratios_compare_with_the_loop_and_the_limits():
     assert speed_build._ratios(RATES) == ["4.0 x", "5.0 x", "6.0 x", "4.0 x", "-", "67%", "80%", "133%"]
     assert len(speed_build._ratios(RATES)) == len(speed_build.RATIOS)
 
 
-def test_every_figure_has_a_heading():
+def test_every_figure_has_a_header():
     figures = speed_build._figures(RATES)
     assert len(figures) == len(speed_build.FIGURES)
     assert figures[-3:] == ["15.0", "7.5", "3.0"]
 
 
 @pytest.mark.parametrize(("at_once", "looking", "build"), [(1, 5 / 2, 5 / 4), (6, 4 / 1.5, 4 / 3.5)])
-def test_a_build_counts_from_where_all_is_started(monkeypatch, at_once, looking, build):
+def test_a_build_counts_after_startup(monkeypatch, at_once, looking, build):
     now = iter([10.0, *np.linspace(10, 14, 9).tolist()[1:], 14.0, 16.0])
 
     class Engine:
@@ -63,7 +63,7 @@ def test_a_build_counts_from_where_all_is_started(monkeypatch, at_once, looking,
     assert build_rates(Settings.load(), at_once) == pytest.approx((build, looking, 2))
 
 
-def test_pictures_are_spread_over_the_gallery_and_copied_apart(gallery, tmp_path):
+def test_chosen_pictures_are_evenly_spaced_and_copied(gallery, tmp_path):
     paths = chosen(gallery, 3)
     assert [path.name for path in paths] in (["0.png", "4.png", "7.png"], ["0.png", "3.png", "7.png"])
     (gallery / "broken.png").write_bytes(b"no picture")
@@ -73,7 +73,7 @@ def test_pictures_are_spread_over_the_gallery_and_copied_apart(gallery, tmp_path
     assert sorted((tmp_path / "new").iterdir()) == made
 
 
-def test_the_loop_sees_what_the_backbone_sees(gallery):
+def test_the_loop_and_the_backbone_see_the_same_pixels(gallery):
     backbone = BACKBONES["efficientnet-lite0"]
     network = backbone.make(need_weights(backbone.weights))
     path = gallery / "3.png"
@@ -94,7 +94,7 @@ class Recorder(torch.nn.Module):
         return batch
 
 
-def test_tutorials_squash_pictures_to_squares(gallery):
+def test_tutorials_resize_pictures_to_squares(gallery):
     body = Recorder()
     network = SimpleNamespace(body=body, head=torch.nn.Identity(), mean=torch.zeros(1), std=torch.ones(1))
     for square in (True, False):
@@ -102,7 +102,7 @@ def test_tutorials_squash_pictures_to_squares(gallery):
     assert body.sizes == [(128, 128), (96, 128)]
 
 
-def test_random_weights_are_those_of_resnet50_only_for_a_while(tmp_path):
+def test_random_resnet50_weights_are_temporary(tmp_path):
     before = BACKBONES[NAME]
     with random_resnet50(tmp_path / "weights"):
         backbone, note = choose_backbone(NAME, offline=True)

@@ -1,4 +1,4 @@
-"""The memory of a process and of those below it."""
+"""Memory of a process and its descendants."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ HOLD = "import time; held = bytearray(b'1') * {}; time.sleep(0.6)"
 BELOW = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
 
-def test_what_a_process_and_one_below_it_hold_is_seen_apart():
+def test_peaks_of_a_process_and_its_child_are_separate():
     below = HOLD.format(150 * MEGABYTES)
     with subprocess.Popen([sys.executable, "-c", BELOW, below]) as process, Peak(process.pid) as peak:
         process.wait()
@@ -23,7 +23,7 @@ def test_what_a_process_and_one_below_it_hold_is_seen_apart():
     assert 0 < peak.own < 100 * MEGABYTES
 
 
-def test_memory_that_was_given_back_counts():
+def test_released_memory_counts_towards_the_peak():
     code = f"held = bytearray(b'1') * {150 * MEGABYTES}; del held; import time; time.sleep(0.6)"
     with subprocess.Popen([sys.executable, "-c", code]) as process, Peak(process.pid) as peak:
         process.wait()
@@ -31,12 +31,12 @@ def test_memory_that_was_given_back_counts():
     assert peak.below == 0
 
 
-def test_a_process_that_has_ended_has_nobody_below_it():
+def test_an_ended_process_has_no_descendants():
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
     assert family(ended.pid) == [ended.pid]
 
 
-def test_a_family_begins_with_its_eldest():
+def test_a_family_starts_with_its_root():
     assert family(os.getpid())[0] == os.getpid()
     assert peak_of(os.getpid()) > 0

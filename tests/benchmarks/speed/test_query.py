@@ -23,7 +23,7 @@ def queries(gallery):
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: f"{hook.owner.__name__}.{hook.name}")
-def test_every_hook_is_a_function_of_the_program(hook):
+def test_every_hook_exists(hook):
     assert callable(getattr(hook.owner, hook.name))
 
 
@@ -50,7 +50,7 @@ def test_the_report_has_a_table_for_each_ranking(settings, queries):
     assert "an index of 8 pictures" in report
 
 
-def test_afterwards_the_program_is_as_it_was(settings, queries):
+def test_tracing_restores_all_functions(settings, queries):
     before = [getattr(hook.owner, hook.name) for hook in HOOKS]
     traced_queries(settings, queries, "fast")
     assert [getattr(hook.owner, hook.name) for hook in HOOKS] == before

@@ -1,4 +1,4 @@
-"""A fresh process on its way to a first result."""
+"""Startup of a new process."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from benchmarks.speed import __main__ as speed
 from benchmarks.speed.start import PROJECT, _run
 
 
-def test_the_page_s_modules_are_imported_and_nothing_of_it_runs():
+def test_page_imports_run_without_the_page():
     code = (
         "import sys; from benchmarks.speed.first_result import import_what_the_page_imports as go; go(); "
         "wanted = ('boxfind.ui.search.box_picker', 'boxfind.engine', 'torch', 'openvino'); "
@@ -22,13 +22,13 @@ def test_the_page_s_modules_are_imported_and_nothing_of_it_runs():
     assert done.stdout.split() == ["boxfind.ui.search.box_picker", "boxfind.engine"]
 
 
-def test_a_process_is_timed_and_what_it_prints_comes_back():
+def test_a_process_is_timed_and_its_output_returned():
     seconds, out, _ = _run(["-c", "import time, json; time.sleep(0.2); print(json.dumps([1, 2]))"], dict(os.environ))
     assert seconds >= 0.2
     assert json.loads(out) == [1, 2]
 
 
-def test_a_process_that_fails_is_no_measurement():
+def test_a_failed_process_raises():
     with pytest.raises(subprocess.CalledProcessError):
         _run(["-c", "raise SystemExit(3)"], dict(os.environ))
 

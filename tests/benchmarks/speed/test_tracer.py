@@ -1,4 +1,4 @@
-"""Where the time goes: stages add up, inner ones count for themselves, and nothing stays wrapped."""
+"""Stages add up, nested stages count separately, and no function stays wrapped."""
 
 import threading
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from benchmarks.speed.tracer import Hook, Tracer
 
 
 class Clock:
-    """It stands still unless somebody works."""
+    """A clock that advances only by simulated work."""
 
     def __init__(self):
         self.now = 100.0
@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def module(clock):
-    """Its outer function works 1 second itself, and its inner one twice, 3 seconds each."""
+    """A module whose outer function works 1 second and calls the inner one twice, 3 seconds each."""
     made = SimpleNamespace(inner=lambda: clock.work(3))
 
     def outer():
@@ -44,7 +44,7 @@ def module(clock):
     return made
 
 
-def test_a_stage_within_a_stage_counts_for_itself_only(clock, module):
+def test_nested_stages_count_separately(clock, module):
     tracer = Tracer()
     with tracer.watching([Hook("outside", module, "outer"), Hook("inside", module, "inner")]), tracer.stage("all"):
         assert module.outer() == "done"
@@ -53,7 +53,7 @@ def test_a_stage_within_a_stage_counts_for_itself_only(clock, module):
     assert tracer.seconds == {"all": 5, "outside": 1, "inside": 6}
 
 
-def test_a_stage_that_fails_is_left_all_the_same(clock, module):
+def test_a_failed_stage_is_closed(clock, module):
     tracer = Tracer()
     module.inner = lambda: 1 / 0
     with tracer.stage("all"):
@@ -74,19 +74,19 @@ def test_other_threads_do_not_count(module):
     assert not tracer.calls
 
 
-def test_nothing_stays_wrapped(module):
+def test_functions_are_restored(module):
     inner = module.inner
     with Tracer().watching([Hook("inside", module, "inner")]):
         assert module.inner is not inner
     assert module.inner is inner
 
 
-def test_what_is_not_there_is_said(module):
+def test_a_missing_function_raises(module):
     with pytest.raises(AttributeError), Tracer().watching([Hook("gone", module, "gone")]):
         pass
 
 
-def test_what_was_forgotten_does_not_come_back(clock):
+def test_forget_resets_all_counters(clock):
     tracer = Tracer()
     with tracer.stage("before"):
         clock.work(1)

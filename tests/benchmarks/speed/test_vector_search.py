@@ -1,4 +1,4 @@
-"""Every way to search that is measured finds what is nearest."""
+"""Every measured search method finds the nearest vectors."""
 
 import importlib.util
 
@@ -32,7 +32,7 @@ def test_the_nearest_come_first(name, vectors):
     assert (np.diff(scores) <= 1e-6).all()
 
 
-def test_recall_is_of_the_first_ten_and_each_query_is_timed_once(vectors):
+def test_recall_counts_the_first_ten_and_each_query_is_timed_once(vectors):
     asked = []
 
     def nearest(descriptor, count):
@@ -47,7 +47,7 @@ def test_recall_is_of_the_first_ten_and_each_query_is_timed_once(vectors):
     assert asked == [50] * 4
 
 
-def test_memory_of_this_process_alone_is_told():
+def test_held_counts_memory_of_this_process_only():
     before = speed_search.held()
     if not before:
         pytest.skip("only Linux tells")

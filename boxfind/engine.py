@@ -57,16 +57,16 @@ class Engine:
         self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
         self._build: BuildProcess | None = None
 
-    def gallery(self) -> Gallery:
+    def gallery(self, newest: bool = False) -> Gallery:
         """Return the served generation, reopened when it has changed. Raises IndexProblem.
 
-        While one thread opens a new generation, the others keep using the previous one. If the new generation is
-        damaged, the last intact one is served and `warning` says so.
+        While one thread opens a new generation, the others keep using the previous one; `newest` waits for the new one.
+        If it is damaged, the last intact one is served and `warning` says so.
         """
         served, pointer = self._served, self._current()
         if served is not None and served.pointer == pointer:
             return served.gallery
-        if not self._opening.acquire(blocking=served is None):
+        if not self._opening.acquire(blocking=newest or served is None):
             assert served is not None
             return served.gallery
         try:

@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class LazyValues(Generic[K, V]):
-    """The `keep` most recently made values by key. Only threads that need a value wait for it."""
+    """The `keep` most recently used values by key. Only threads that need a value wait for it."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
@@ -23,12 +23,11 @@ class LazyValues(Generic[K, V]):
         Errors of `make` reach all waiting callers and are not cached.
         """
         with self._lock:
-            future = self._values.get(key)
+            future = self._values.pop(key, None)
             first = future is None
-            if future is None:
-                future = self._values[key] = Future()
-                for oldest in list(self._values)[: -self._keep]:
-                    del self._values[oldest]
+            future = self._values[key] = future or Future()
+            for oldest in list(self._values)[: -self._keep]:
+                del self._values[oldest]
         if first:
             try:
                 future.set_result(make())

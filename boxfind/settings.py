@@ -133,6 +133,8 @@ def _places() -> dict[str, tuple[str, ...]]:
 
 VARIABLES = _places()
 """The settings that have an environment variable."""
+REMOVED = {"query_side", "query_views", "distinct", "fine", "dimensions"}
+"""Settings of 0.3.0 that only benchmarks changed."""
 PLACES = VARIABLES | {name: ("tuning", name) for name in Tuning.__dataclass_fields__}
 
 
@@ -145,8 +147,10 @@ def _variable(name: str) -> str:
 
 
 def _unknown(name: str) -> str:
+    if name in REMOVED:
+        return f"{_variable(name)} is no longer a setting; remove it."
     near = difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.7)
-    hint = f"the closest name is {_variable(near[0])}." if near else "boxfind/settings_schema.py lists all settings."
+    hint = f"the closest name is {_variable(near[0])}." if near else "docs/settings.md lists all settings."
     return f"Unknown setting {_variable(name)}; {hint}"
 
 
@@ -156,6 +160,6 @@ def _sentence(error: ValidationError) -> str:
     place = tuple(str(part) for part in first["loc"])
     name = next((name for name, where in PLACES.items() if where == place[: len(where)]), ".".join(place))
     what = first["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
-    secret = "token" in name
+    secret = "token" in name or name == "milvus_uri"  # an address may contain a password
     shown = "" if secret else f" cannot be {str(first['input'])!r}"
     return f"{_variable(name)}{shown or ' cannot be used'}: {what[0].lower()}{what[1:]}."

@@ -20,7 +20,7 @@ BoxfindError
 ├── BadTable           a table or a labelled data set is malformed
 ├── BadHead            a fine-tuned head is damaged or made for another network
 ├── BadLink            a URL does not lead to a search (boxfind/searches/errors.py)
-└── NotebookProblem    saved searches cannot be read or written (boxfind/searches/errors.py)
+└── SavedSearchesProblem  saved searches cannot be read or written (boxfind/searches/errors.py)
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """Routes for the index: its state, and starting and cancelling builds."""
 
+import contextlib
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -34,8 +35,11 @@ def index_state(serving: Serving) -> IndexState:
 
 @routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
 def build_state(serving: Serving) -> Build | None:
-    """Return the running or last build, including the reason if it failed."""
+    """Return the running or last build, including the reason if it failed. `done` means that its result is served."""
     state = serving.engine.build_state()
+    if state and state.state == "done":
+        with contextlib.suppress(IndexProblem):
+            serving.engine.gallery(newest=True)
     return _build(state) if state else None
 
 

@@ -31,7 +31,7 @@ BoxText = Annotated[
     str, Field(max_length=100, examples=["40,30,200,150"], json_schema_extra={"pattern": r"^\d{1,5}(,\d{1,5}){3}$"})
 ]
 Boxes = Annotated[list[BoxText], Field(max_length=MOST_BOXES - 1)]
-TextScorer = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_WORDS)]
+QueryText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_WORDS)]
 Folder = Annotated[str, Field(max_length=LONGEST_PARAMETER), AfterValidator(lambda folder: folder.strip("/"))]
 ImageId = Annotated[str, Field(max_length=LONGEST_PARAMETER, examples=[CUP])]
 
@@ -60,7 +60,7 @@ class Search(Asked):
     view: Boxes = Field([], description="Further views of the same object.")
     also: Boxes = Field([], description="Other objects that results must also contain.")
     unwanted: Boxes = Field([], alias="not", description="Objects that results must not contain.")
-    words: TextScorer = Field("", description="Text to re-rank the results of the boxes by.")
+    words: QueryText = Field("", description="Text to re-rank the results of the boxes by.")
 
 
 class StoredSearch(Asked):
@@ -69,14 +69,14 @@ class StoredSearch(Asked):
     model_config = _example(image=CUP, box=[40, 30, 200, 150], top=10)
     image: ImageId
     box: BoxSides | None = Field(None, description="The object. Default: the whole picture.")
-    words: TextScorer = Field("", description="Text to re-rank the results of the box by.")
+    words: QueryText = Field("", description="Text to re-rank the results of the box by.")
 
 
 class WordsSearch(Asked):
     """A text query."""
 
     model_config = _example(words="a red cup", top=10)
-    words: Annotated[TextScorer, Field(min_length=1)]
+    words: Annotated[QueryText, Field(min_length=1)]
 
 
 class Place(BaseModel):

@@ -38,7 +38,7 @@ def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
 
 
 @routes.post("/words")
-def search_by_text(asked: WordsSearch, serving: Serving) -> SearchResponse:
+def search_words(asked: WordsSearch, serving: Serving) -> SearchResponse:
     """Find gallery pictures that match a text."""
     return _answer(serving, serving.gallery(), asked, asked.words)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from boxfind.settings import Settings
+from boxfind.settings import BadSetting, Settings
 
 IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
 Rank = Annotated[
@@ -25,8 +25,19 @@ notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def settings_with(**given: object) -> Settings:
-    """Return the settings of the environment, overridden by the options that are not None."""
-    return Settings.load(**{name: value for name, value in given.items() if value is not None})
+    """Return the settings of the environment, overridden by the options that are not None.
+
+    Raises BadSetting, which names the option if the value came from one.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings.load(**chosen)
+    except BadSetting as problem:
+        sentence = str(problem)
+        for name in chosen:
+            option = "--address" if name == "ray_address" else f"--{name.replace('_', '-')}"
+            sentence = sentence.replace(f"BOXFIND_{name.upper()} ", f"{option} ")
+        raise BadSetting(sentence) from None
 
 
 def note(sentence: str) -> None:

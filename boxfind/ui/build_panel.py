@@ -1,5 +1,6 @@
 """Build progress and result; for administrators, the buttons that start and cancel a build."""
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -117,6 +118,8 @@ def _progress(was_running: bool) -> None:
         reason = plain(state.message) if is_admin() else ""  # the message may name folders
         st.error(f"The last build failed. {reason}", icon=":material/error:")
     if was_running and state.state != "running":
+        with contextlib.suppress(IndexProblem):
+            shared_engine().gallery(newest=True)
         st.rerun()  # rerun the whole page to serve the new generation
 
 

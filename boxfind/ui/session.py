@@ -1,6 +1,7 @@
 """Resources shared by all sessions: engine, saved searches, decoded pictures and cached search results."""
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,12 +40,17 @@ def shared_engine() -> Engine:
 
 
 def require_settings() -> None:
-    """Show an error instead of the page if a setting is invalid."""
+    """Show an error instead of the page if a setting is invalid.
+
+    The message may contain paths: only `local` shows it on the page, everywhere else it is in the log.
+    """
     try:
         shared_engine()
     except BadSetting as problem:
         log.error("%s", problem)
-        st.error(f"Boxfind cannot start: {plain(str(problem))}", icon=":material/error:")
+        local = os.environ.get("BOXFIND_ADMIN") == "local"
+        shown = plain(str(problem)) if local else "a setting is invalid; the log of this program says which."
+        st.error(f"Boxfind cannot start: {shown}", icon=":material/error:")
         st.stop()
 
 

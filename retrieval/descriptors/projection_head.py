@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from retrieval.descriptors.recipe import Recipe
+from retrieval.descriptors.recipe import FIELD_NAMES, Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead
 from retrieval.optional_packages import OptionalPackage
@@ -85,7 +85,8 @@ def head_problem(facts: HeadFacts, recipe: Recipe) -> str:
     for name, has in asdict(facts).items():
         wants = getattr(needed, name)
         if has != wants:
-            return f"The head was trained for {name} {has}, but this index has {wants}; train a head for this index."
+            field = FIELD_NAMES[name]
+            return f"The head was trained for {field} {has}, but this index has {wants}; train a head for this index."
     return ""
 
 

@@ -52,6 +52,6 @@ def test_an_error_is_raised_and_the_next_who_asks_tries_again():
 
 def test_only_the_last_are_kept():
     once = LazyValues[int, int](keep=2)
-    for key in (1, 2, 3):
+    for key in (1, 2, 1, 3):
         once.get(key, lambda key=key: key)
-    assert once.get(3, lambda: 30) == 3 and once.get(2, lambda: 20) == 2 and once.get(1, lambda: 10) == 10
+    assert once.get(3, lambda: 30) == 3 and once.get(1, lambda: 10) == 1 and once.get(2, lambda: 20) == 20

@@ -9,8 +9,9 @@ from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
 
 REFUSED = {
     "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; the closest name is BOXFIND_GALLERY\."),
-    "XYZZY": ("1", r"Unknown setting BOXFIND_XYZZY; boxfind/settings_schema\.py lists all settings\."),
+    "XYZZY": ("1", r"Unknown setting BOXFIND_XYZZY; docs/settings\.md lists all settings\."),
     "MID_LAYER_WEIGHT": ("0.5", r"Unknown setting BOXFIND_MID_LAYER_WEIGHT"),
+    "FINE": ("0.5", r"BOXFIND_FINE is no longer a setting; remove it\."),
     "GALLERY": ("", r"BOXFIND_GALLERY cannot be '': it is empty"),
     "SIDE": ("9", r"BOXFIND_SIDE cannot be '9': it must be greater than or equal to 64"),
     "KEYPOINTS": ("-1", r"BOXFIND_KEYPOINTS cannot be '-1'"),
@@ -24,7 +25,7 @@ REFUSED = {
     "BACKBONE": ("resnet49", r"BOXFIND_BACKBONE cannot be 'resnet49': there is no backbone .*resnet50"),
     "RUNTIME": ("opencl", r"BOXFIND_RUNTIME cannot be 'opencl': .*openvino"),
     "REGIONS": ("whole,gird", r"BOXFIND_REGIONS cannot be 'gird': .*detector, grid"),
-    "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be 'milvus\.example': .*ending in \.db"),
+    "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be used: .*ending in \.db"),
     "MILVUS_ALIAS": ("no spaces", r"BOXFIND_MILVUS_ALIAS cannot be 'no spaces'"),
     "ADMIN_HEADER": ("a: b", r"BOXFIND_ADMIN_HEADER cannot be 'a: b'"),
 }

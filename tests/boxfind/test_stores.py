@@ -25,7 +25,7 @@ def test_nothing_of_it_for_the_stores_of_this_machine():
 def test_where_it_is_has_to_be_said():
     with pytest.raises(IndexProblem, match="set BOXFIND_MILVUS_URI"):
         publisher_for(Settings.load(store="milvus"))
-    with pytest.raises(BadSetting, match=r"MILVUS_URI .*ends in \.db"):
+    with pytest.raises(BadSetting, match=r"MILVUS_URI .*ending in \.db"):
         Settings.load(milvus_uri="milvus.example")
     with pytest.raises(BadSetting, match="BOXFIND_MILVUS_ALIAS"):
         Settings.load(milvus_alias="no spaces")

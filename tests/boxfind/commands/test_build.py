@@ -109,7 +109,5 @@ def test_a_build_that_fails_is_one_line(place, boxfind, tmp_path: Path):
         "resnet50": "not on this machine",
     }.items():
         assert boxfind(*build, place.gallery, "--backbone", backbone).failed(says)
-    assert boxfind(*build, place.gallery, "--engine", "spark").failed(
-        "BOXFIND_ENGINE cannot be 'spark'", "'local' or 'ray'"
-    )
+    assert boxfind(*build, place.gallery, "--engine", "spark").failed("--engine cannot be 'spark'", "'local' or 'ray'")
     assert boxfind("build", "--gallery", place.gallery, "--index", tmp_path / "file").failed(str(tmp_path / "file"))

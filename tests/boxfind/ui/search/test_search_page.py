@@ -46,7 +46,10 @@ def test_an_invalid_setting_is_shown_instead_of_the_page(app, monkeypatch, name,
     app.run()
     assert not app.exception and not app.header
     (error,) = app.error
-    assert error.value.startswith("Boxfind cannot start") and "BOXFIND" in error.value
+    assert error.value.startswith("Boxfind cannot start") and "BOXFIND" not in error.value
+    monkeypatch.setenv("BOXFIND_ADMIN", "local")
+    (error,) = app.run().error
+    assert "BOXFIND" in error.value
 
 
 def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: AppTest) -> None:

@@ -41,7 +41,7 @@ def test_rollback_and_forward_again(two, boxfind):
     assert (result.code, first) == (0, f"Now serving {two[0].name}.") and current_folder(index) == two[0]
     words = forward.partition(": boxfind ")[2].split()
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
-    assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("there are: ")
+    assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("choose one of ")
     (two[0] / "manifest.json").unlink()
     assert boxfind("rollback", "--index", index).failed("no earlier intact generation")
     assert current_folder(index) == two[1]

@@ -42,7 +42,7 @@ def test_without_an_index_the_state_says_so_and_how_far_the_build_is(start, stat
     now[0] = build_of("running")
     answer = start(index=tmp_path / "none").get("/v1/index")
     assert answer.status_code == 200 and answer.json()["served"] is None
-    assert "no index" in answer.json()["problem"] and str(tmp_path) not in answer.text
+    assert "no usable index" in answer.json()["problem"] and str(tmp_path) not in answer.text
     build = answer.json()["build"]
     assert (build["state"], build["done"], build["total"], build["seconds_left"]) == ("running", 40, 100, 30)
     assert build["started"] == "1970-01-01T00:16:40Z"

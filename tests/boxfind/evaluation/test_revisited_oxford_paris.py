@@ -141,7 +141,7 @@ def test_no_ground_truth(folder, changes, says):
 @pytest.mark.parametrize(
     ("part", "value", "says"),
     [
-        ("easy", [0, 6], "easy must be a list of numbers from 0 to 5"),
+        ("easy", [0, 6], "easy must be a list of indices into imlist, from 0 to 5"),
         ("easy", [-1], "easy must be"),
         ("hard", [1.5], "hard must be"),
         ("hard", [True], "hard must be"),
@@ -173,5 +173,5 @@ def test_no_ground_truth_file_or_two(folder):
         read_revisited(place)
     for file in place.glob("gnd_*"):
         file.unlink()
-    with pytest.raises(BadTable, match=r"it has 0\."):
+    with pytest.raises(BadTable, match=r"found 0\."):
         read_revisited(place)

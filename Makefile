@@ -1,6 +1,7 @@
 # make app      install missing packages and start the page on http://127.0.0.1:8501; PORT=8600 for another port
 # make api      start the REST API on http://127.0.0.1:8502 (docs/api.md)
-# make test     install missing packages; check style, types and imports; run every test
+# make test     install missing packages; check style, types and imports; run the tests
+# make test-all make test, then the slow tests: Ray, Milvus, benchmarks, more browser stories
 # make check    check style, types and imports only
 # make chaos    kill builds, swap generations, feed damaged files to the decoders; about five minutes
 # make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
@@ -16,7 +17,7 @@ BIN := .venv/bin
 PINS := requirements/constraints.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: app api test chaos check deploy-check bench lock clean
+.PHONY: app api test test-all chaos check deploy-check bench lock clean
 
 app: .venv/app-installed
 	@$(BIN)/boxfind app --port $(PORT)
@@ -25,11 +26,15 @@ api: .venv/api-installed
 	@$(BIN)/boxfind serve
 
 # Four workers on two cores, because tests mostly wait. Single-threaded BLAS is faster for small matrix products.
-test: export BOXFIND_OFFLINE = 1
-test: export OPENBLAS_NUM_THREADS = 1
-test: export OMP_NUM_THREADS = 1
+test test-all: export BOXFIND_OFFLINE = 1
+test test-all: export OPENBLAS_NUM_THREADS = 1
+test test-all: export OMP_NUM_THREADS = 1
+PYTEST := $(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
 test: .venv/test-installed browser check
-	@$(BIN)/pytest -n 4 --dist loadscope --no-loadscope-reorder
+	@$(PYTEST) -m "not slow"
+
+test-all: test
+	@$(PYTEST) -m slow
 
 chaos: export BOXFIND_OFFLINE = 1
 chaos: .venv/test-installed

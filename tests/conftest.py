@@ -53,8 +53,29 @@ def pytest_configure(config: pytest.Config) -> None:
         yield_to_others()
 
 
+SLOW = (
+    "benchmarks/",
+    "boxfind/api/test_schema.py",
+    "boxfind/commands/test_batch.py",
+    "boxfind/finetuning/test_learning.py",
+    "boxfind/samples/",
+    "browser/test_batch_upload_story.py",
+    "browser/test_catalogue_stories.py",
+    "browser/test_found_regions_story.py",
+    "browser/test_search_stories.py",
+    "browser/test_words_stories.py",
+    "index/building/test_kill.py",
+    "index/cluster/",
+    "index/milvus/",
+)
+"""Tests that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, and further browser stories."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first, so that no worker finishes long after the others."""
+    """Mark slow tests, and run the longest ones first, so that no worker finishes long after the others."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
 

@@ -54,5 +54,5 @@ def test_it_changes_nothing(tmp_path: Path):
 
 
 def test_a_runtime_nobody_has_heard_of():
-    with pytest.raises(BadSetting, match="there are"):
+    with pytest.raises(BadSetting, match="choose from"):
         examine(Settings.load(runtime="opencl"))

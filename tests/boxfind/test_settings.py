@@ -76,7 +76,7 @@ def test_a_secret_is_not_repeated(monkeypatch):
 
 
 def test_an_unknown_name_in_a_call_is_refused():
-    for wrong in ({"galery": Path()}, {"fine": 0.5}):
+    for wrong in ({"galery": Path()}, {"finer": 0.5}):
         with pytest.raises(BadSetting, match="Unknown setting"):
             Settings.load(**wrong)
         with pytest.raises(BadSetting, match="Unknown setting"):

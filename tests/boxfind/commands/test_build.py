@@ -103,7 +103,7 @@ def test_a_build_that_fails_is_one_line(place, boxfind, tmp_path: Path):
     (tmp_path / "file").touch()
     build = ("build", "--backbone", "efficientnet-lite0", "--index", tmp_path / "index", "--gallery")
     assert boxfind(*build, tmp_path / "gone").failed("does not exist")
-    assert boxfind(*build, tmp_path / "empty").failed("no picture in")
+    assert boxfind(*build, tmp_path / "empty").failed("no pictures in")
     for backbone, says in {
         "resnet51": "choose from: auto, clip-rn50, efficientnet-b0",
         "resnet50": "not on this machine",

@@ -407,7 +407,7 @@ def test_r54_a_page_while_the_vector_engine_is_away(
     if fallback:
         assert alts(app)[0].startswith("Rank 1: 03.png")
         app.run()
-        assert "searched on this machine" in texts(app, "warning") and alts(app)
+        assert "searching the vectors on this machine" in texts(app, "warning") and alts(app)
     else:
         assert "does not answer" in texts(app, "error") and not alts(app)
     assert REBUILD not in buttons(app)  # a rebuild would not help

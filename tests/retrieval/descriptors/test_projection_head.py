@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 
 from retrieval.descriptors.projection_head import HeadFacts, head_problem, read_head, write_head
+from retrieval.descriptors.recipe import FIELD_NAMES
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead, RuntimeMissing
 from retrieval.optional_packages import OptionalPackage
@@ -123,7 +124,7 @@ def test_a_head_that_could_not_be_read_is_not_written(tmp_path):
 def test_a_head_belongs_to_what_makes_its_vectors(change):
     assert head_problem(FACTS, TINY_RECIPE) == ""
     problem = head_problem(FACTS, replace(TINY_RECIPE, **change))
-    assert next(iter(change)) in problem and str(next(iter(change.values()))) in problem
+    assert FIELD_NAMES[next(iter(change))] in problem and str(next(iter(change.values()))) in problem
 
 
 def test_other_regions_and_sizes_may_use_it():

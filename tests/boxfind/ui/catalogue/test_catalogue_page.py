@@ -111,7 +111,7 @@ def test_the_name_stays_with_its_pictures_for_every_grouping(page: AppTest) -> N
 def test_a_rejected_name_shows_a_message_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value("two\u2028lines").run()
-    assert "cannot be shown" in texts(page, "toast") and GroupNames(tmp_path / "searches.sqlite").all() == []
+    assert "unprintable characters" in texts(page, "toast") and GroupNames(tmp_path / "searches.sqlite").all() == []
 
 
 def test_visitors_see_names_but_cannot_edit_them(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class Diagnosis:
 
 
 def examine(settings: Settings) -> Diagnosis:
-    """Inspect the installation. Change nothing, and report problems as text instead of raising."""
+    """Inspect the installation without changing it. Raises RuntimeMissing if the runtime of the settings is missing."""
     runtime, precision = choose_runtime(settings.runtime)
     return Diagnosis(
         python=platform.python_version(),

@@ -26,14 +26,14 @@ from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector,
 from retrieval.types import Pixels, Progress, Vectors
 
 CALIBRATED_ON = 100
-"""Number of images, spread evenly over the gallery, that int8 quantisation is calibrated on."""
+"""Number of images, every n-th of the gallery, that int8 quantisation is calibrated on."""
 
 Sources = dict[str, RegionDetector | None]
 """Region sources by name, in order; None for a source that needs only the size of the image, not a detector."""
 
 
 def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
-    """Return the embedder for a new index, and a note for users about every setting that had to be replaced.
+    """Return the embedder for a new index, and a note for users about a replaced backbone, region source or precision.
 
     Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
     """
@@ -181,7 +181,7 @@ def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tu
 
 
 def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
-    """Return calibration images from all over the gallery, as network input. Raises GalleryProblem."""
+    """Return calibration images every n-th of the gallery, as network input. Raises GalleryProblem."""
     found, _ = find_pictures(settings.gallery_dir)
     chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
     examples = []

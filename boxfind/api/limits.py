@@ -20,7 +20,7 @@ TEXT = 64_000
 UPLOADS = 40
 """Maximum concurrent uploads, each buffered on disk; a few more than the number of waiting searches."""
 UNLIMITED = ("/health", "/ready")
-"""Paths without a rate limit, for monitoring."""
+"""Paths for monitoring, exempt from all limits."""
 MOST_CLIENTS = 10_000
 """Number of clients tracked; beyond it, the least recently seen client is dropped."""
 

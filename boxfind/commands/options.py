@@ -16,7 +16,8 @@ Rank = Annotated[
 QueryMode = Annotated[
     str | None,
     typer.Option(
-        "--query-mode", help="crop (crop the box first) or slice (pool it from the whole picture's features)."
+        "--query-mode",
+        help="crop (cut the box out, then run the network) or slice (pool it from the whole picture's features).",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -27,7 +27,7 @@ QUALITY = 90
 
 
 def crops_zip(answer: SearchResult) -> bytes:
-    """Write JPEG crops without metadata, hits.csv, and notes.txt if an original could not be used.
+    """Return a ZIP: a JPEG crop per hit without metadata, hits.csv, and notes.txt if any original could not be used.
 
     An original is only used if it is unchanged since it was indexed; otherwise the preview in the index is cropped.
     Originals are decoded one at a time.

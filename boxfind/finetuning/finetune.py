@@ -87,7 +87,7 @@ def as_text(found: Finetuned) -> str:
     """Format the result for the command line."""
     split, before, after = found.split, found.before, found.after
     lines = [
-        f"{found.labelled} of {found.pictures} pictures are labelled. Trained on {len(split.train)} labels.",
+        f"Used {found.pictures} pictures, {found.labelled} of them labelled. Trained on {len(split.train)} labels.",
         f"Held out {len(split.held_out)} labels: {', '.join(printed(label) for label in split.held_out)}.",
         f"On the held-out labels: mAP {before.average_precision:.4f} -> {after.average_precision:.4f}, "
         f"P@10 {before.precision_at_10:.4f} -> {after.precision_at_10:.4f}.",

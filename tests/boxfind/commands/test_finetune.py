@@ -43,7 +43,7 @@ ROWS = [f"{number:02d}.png,object {number // 2}" for number in range(2 * OBJECTS
 def test_a_head_and_its_figures(finetune, tmp_path):
     result = finetune(ROWS)
     assert result.code == 0, result.err
-    assert "6 labels" in result.out and "16 of 17 pictures" in result.out
+    assert "6 labels" in result.out and "Used 17 pictures, 16 of them labelled" in result.out
     assert "Held out 2 labels: object " in result.out and " -> " in result.out and "P@10" in result.out
     head, facts = read_head(tmp_path / "head.safetensors")
     assert head.kind == "finetuned" and head.projection.shape[0] == CHANNELS and np.isfinite(head.projection).all()

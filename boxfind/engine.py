@@ -145,7 +145,7 @@ class Engine:
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
 
     def recipe_changes(self, gallery: Gallery) -> list[str]:
-        """Return the recipe changes because of which the next update would read all images again."""
+        """Return what the next update would change in the recipe; any change makes it read all images again."""
         return expected_changes(gallery.manifest.recipe, self.settings)
 
     def build(self, progress: Progress, full: bool = False, notify: Notify = lambda _: None) -> Path:

@@ -16,7 +16,7 @@ from retrieval.request import Example, Request, Role, arranged
 from retrieval.types import Box, Image
 
 KEPT = 12
-"""Maximum number of pictures kept in memory besides those of the current search."""
+"""Pictures kept in memory in addition to those of the current search, at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,8 @@ def test_r17_names_cannot_break_the_sentence(tmp_path: Path):
     for name in (b"line\nbreak.jpg", b"\xff\xfe.jpg", "😀.jpg".encode(), b"-rf.jpg"):
         path = tmp_path / os.fsdecode(name)
         path.touch()
-        str(refusal(path)).encode()  # printable everywhere: no lone surrogates
+        sentence = str(refusal(path))
+        assert sentence.isprintable() and sentence.encode()  # no line break and no lone surrogate
 
 
 def test_a_tiff_of_a_rare_kind_gets_a_sentence_of_its_own(draw, tmp_path: Path):

@@ -14,8 +14,8 @@ from boxfind.searches.errors import SavedSearchesProblem
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-LOCK_TIMEOUT = 2.0
-"""Seconds to wait for a lock held by another process."""
+LOCK_TIMEOUT = 10.0
+"""Seconds to wait for a lock held by another process. SQLite polls for it, so a waiting program may be overtaken."""
 SCHEMA = 1
 """Schema version, raised whenever the tables change; stored in the file as user_version."""
 TABLES = (
@@ -54,6 +54,7 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.file = file.absolute()
         self._putting_aside = threading.Lock()
+        self._writing = threading.Lock()  # the threads of this program take turns without polling
         self._notice: str | None = None
 
     def take_notice(self) -> str | None:
@@ -85,9 +86,8 @@ class Database:
             try:
                 return self._change(work)
             except sqlite3.DatabaseError as error:
-                if (
-                    _code(error) not in DAMAGED and self._identity() == file_seen
-                ):  # otherwise another thread moved it aside
+                moved_aside = self._identity() != file_seen  # by another thread
+                if _code(error) not in DAMAGED and not moved_aside:
                     raise
             self._put_aside(file_seen)
             return self._change(work)
@@ -112,7 +112,7 @@ class Database:
             raise self._problem(error) from None
 
     def _change(self, work: Work[T]) -> T:
-        with closing(self._connect("mode=rwc")) as connection:
+        with self._writing, closing(self._connect("mode=rwc")) as connection:
             self._schema(connection)  # refuse a newer schema before writing
             with suppress(sqlite3.OperationalError):  # the mode cannot change while others use the file
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -126,9 +126,8 @@ class Database:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{self.file.as_uri()}?{mode}", LOCK_TIMEOUT, isolation_level=None, uri=True)
-        connection.text_factory = lambda text: text.decode(
-            "utf-8", "replace"
-        )  # a bad byte must not make all searches unreadable
+        # A bad byte must not make all searches unreadable.
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")
         return connection
 
     def _schema(self, connection: sqlite3.Connection) -> int:

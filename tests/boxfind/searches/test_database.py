@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -153,10 +153,13 @@ def test_r51_many_threads_and_two_programs_save_at_once_and_nothing_is_lost(file
         book.save(saved(f"thread {number}"), {})
         assert f"thread {number}" in book.names()
 
-    others = [subprocess.Popen([sys.executable, "-c", SAVE_MANY, file, name], cwd=ROOT) for name in ("x", "y")]
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(8) as threads, ExitStack() as others:
+        programs = [
+            others.enter_context(subprocess.Popen([sys.executable, "-c", SAVE_MANY, file, name], cwd=ROOT))
+            for name in ("x", "y")
+        ]
         list(threads.map(save, range(50)))
-    assert [other.wait(60) for other in others] == [0, 0]
+    assert [program.returncode for program in programs] == [0, 0]
     assert len(book.all()) == len(book.names()) == 100
 
 

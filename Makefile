@@ -15,6 +15,7 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 PINS := requirements/constraints.txt
+APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c $(PINS)
 
 .PHONY: app api test test-all chaos check deploy-check bench lock clean
@@ -72,8 +73,7 @@ bench: .venv/test-installed browser
 .PHONY: python-venv browser
 python-venv:  # Debian ships part of the venv module in a separate package
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; \
+		apt-get update -qq && $(APT_INSTALL) python3-venv >/dev/null; \
 	else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi
 
 .venv/app-installed: pyproject.toml requirements.txt $(PINS) | .venv/bin/pip
@@ -101,9 +101,9 @@ lock: .venv/bin/pip
 	cp "$$folder/pins" $(PINS)
 
 browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; } \
+	@command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+		&& { $(APT_INSTALL) chromium-headless-shell >/dev/null || $(APT_INSTALL) chromium >/dev/null; }; } \
 		|| echo "Chromium is missing and cannot be installed without root; browser tests will be skipped."
 
 clean:

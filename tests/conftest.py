@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from boxfind import executors
 from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import yield_to_others
@@ -53,28 +55,44 @@ def pytest_configure(config: pytest.Config) -> None:
         yield_to_others()
 
 
+TESTS = Path(__file__).parent
 SLOW = (
-    "benchmarks/",
+    "benchmarks",
     "boxfind/api/test_schema.py",
     "boxfind/commands/test_batch.py",
+    "boxfind/commands/test_build_stopped.py",
     "boxfind/finetuning/test_learning.py",
-    "boxfind/samples/",
+    "boxfind/samples",
     "browser/test_batch_upload_story.py",
     "browser/test_catalogue_stories.py",
     "browser/test_found_regions_story.py",
     "browser/test_search_stories.py",
     "browser/test_words_stories.py",
     "index/building/test_kill.py",
-    "index/cluster/",
-    "index/milvus/",
+    "index/cluster",
+    "index/milvus",
+    "retrieval/networks/test_architectures.py",
+    "retrieval/networks/test_clip.py",
+    "retrieval/networks/test_torchvision_compat.py",
 )
-"""Tests that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, and further browser stories."""
+"""Files and folders that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, further browser stories."""
+
+
+def is_slow(path: Path) -> bool:
+    return any(path.is_relative_to(TESTS / slow) for slow in SLOW)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import files from which `-m slow` or `-m "not slow"` selects nothing."""
+    wanted = {"slow": True, "not slow": False}.get(config.option.markexpr)
+    unwanted = wanted is not None and collection_path.suffix == ".py" and is_slow(collection_path) != wanted
+    return True if unwanted and collection_path.name.startswith("test_") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests, and run the longest ones first, so that no worker finishes long after the others."""
     for item in items:
-        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+        if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
@@ -128,6 +146,12 @@ def pool() -> Iterator[DecoderPool]:
     """A decoder pool, started once per session."""
     with DecoderPool(2) as started:
         yield started
+
+
+@pytest.fixture
+def shared_pool(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let builds in this process use the session's decoder pool; starting one of their own takes a second."""
+    monkeypatch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ from retrieval.types import Box, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
+pytestmark = pytest.mark.usefixtures("shared_pool")
 SOON = 10
 LITE0 = BACKBONES["efficientnet-lite0"]
 

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -14,6 +13,7 @@ from joserfc.jwk import RSAKey
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import free_port, serving
+from tests.tiny import eight_pictures
 
 KEY = RSAKey.generate_key(2048, {"kid": "test", "use": "sig", "alg": "RS256"})
 CLIENT = "boxfind"
@@ -82,7 +82,7 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def with_login(provider: Provider, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def with_login(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("login"), free_port()
     secrets = {
         "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback",
@@ -94,7 +94,8 @@ def with_login(provider: Provider, data: Path, tmp_path_factory: pytest.TempPath
     lines = [f"{name} = {json.dumps(value)}" for name, value in secrets.items()]
     (folder / "secrets.toml").write_text("\n".join(["[auth]", *lines]))
     settings = {
-        "BOXFIND_DATA": str(data),
+        "BOXFIND_DATA": str(folder),
+        "BOXFIND_GALLERY": str(eight_pictures(folder / "gallery")),
         "BOXFIND_OFFLINE": "1",
         "BOXFIND_ADMIN": "login",
         "BOXFIND_ADMINS": "ada@example.org",

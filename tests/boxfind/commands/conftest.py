@@ -1,10 +1,12 @@
 """The command line, in this process and as a subprocess, and an index built with it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -60,7 +62,7 @@ def in_a_process(start) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def boxfind(monkeypatch, capsys) -> Callable[..., Result]:
+def boxfind(monkeypatch, capsys, shared_pool) -> Callable[..., Result]:
     """Run the command line in this process."""
     monkeypatch.setattr(jobs, "yield_to_others", lambda: None)  # lowering the priority could not be undone
 
@@ -89,3 +91,11 @@ def place(tmp_path_factory: pytest.TempPathFactory, draw, in_a_process) -> Place
         *("build", "--gallery", folder / "gallery", "--index", folder / "index", "--backbone", "efficientnet-lite0")
     )
     return Place(folder / "gallery", folder / "index", said)
+
+
+@pytest.fixture
+def other(place, tmp_path: Path) -> Any:
+    """A writable copy of the gallery and the index."""
+    shutil.copytree(place.gallery, tmp_path / "gallery")
+    shutil.copytree(place.index, tmp_path / "index")
+    return replace(place, gallery=tmp_path / "gallery", index=tmp_path / "index")

@@ -1,28 +1,12 @@
 """build and cancel."""
 
 import re
-import shutil
 import signal
-import subprocess
-import time
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
 from PIL import Image as Pillow
 
-from index.building.jobs import build_state
 from index.storage.generation import current_folder, read_manifest
-
-
-@pytest.fixture
-def other(place, tmp_path: Path) -> Any:
-    """A writable copy of the gallery and the index."""
-    shutil.copytree(place.gallery, tmp_path / "gallery")
-    shutil.copytree(place.index, tmp_path / "index")
-    return replace(place, gallery=tmp_path / "gallery", index=tmp_path / "index")
 
 
 def test_build(place):
@@ -52,44 +36,6 @@ def test_build_again_and_in_full(other, boxfind, draw):
     assert "All 13 pictures are read again: a full build was requested.\n" in full.err
     assert current_folder(other.index) != before
     assert boxfind("verify", "--index", other.index).code == 0
-
-
-def by_signal(number: int) -> Callable[..., None]:
-    return lambda process, *_: process.send_signal(number)
-
-
-def by_command(process: subprocess.Popen, index: Path, boxfind: Callable[..., Any]) -> None:
-    result = boxfind("cancel", "--index", index)
-    assert result.code == 0 and f"(process {process.pid}) will stop" in result.out
-
-
-@pytest.mark.parametrize(
-    "stop", [by_signal(signal.SIGINT), by_signal(signal.SIGTERM), by_command], ids=["ctrl-c", "kill", "cancel"]
-)
-def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, draw, stop):
-    before = current_folder(other.index)
-    for number in range(40):
-        Pillow.fromarray(draw(100 + number, 640, 480)).save(other.gallery / f"more-{number}.png")
-    build = ("build", "--gallery", other.gallery, "--index", other.index, "--backbone", "efficientnet-lite0")
-    with start(*build) as process:
-        while (state := build_state(other.index)) is None or state.pid != process.pid or state.done < 2:
-            assert process.poll() is None
-            time.sleep(0.05)
-        began = time.monotonic()
-        stop(process, other.index, boxfind)
-        out, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 30
-    notice, _, err = err.partition("\n")
-    assert notice.startswith("All 53 pictures are read again: the whitening was learned from 12 pictures")
-    assert replace(other.said, code=process.returncode, out=out, err=err).failed(
-        "Cancelled. Finished work is kept", "continues from there"
-    )
-    assert build_state(other.index).state == "cancelled" and current_folder(other.index) == before
-    assert (
-        not list(other.index.glob("tmp-*"))
-        and boxfind("search", "--index", other.index, "--image", before.parent.parent / "gallery" / "01.png").code == 0
-    )
-    assert boxfind("cancel", "--index", other.index).failed("No build is running")
 
 
 def test_signals_are_again_what_they_were(boxfind, tmp_path: Path):

@@ -3,6 +3,7 @@
 import runpy
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
-from boxfind import engine
+from boxfind import engine, executors
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building.decoder_pool import DecoderPool
@@ -35,6 +36,7 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "embedder_for_searching", kept)
         patch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
+        patch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
         yield
 
 

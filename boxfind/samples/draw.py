@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,20 +119,12 @@ def _draw_all(folder: Path, progress: Progress) -> None:
 
 
 def _write_tables(folder: Path, boxes: dict[Sample, Box]) -> None:
-    columns = ("query", "image", "x", "y", "w", "h")
     queries = [sample for sample in SAMPLES if sample.is_query]
     pairs = [(query, sample) for query in queries for sample in SAMPLES if sample.name == query.name]
-    _write(folder / "queries.csv", columns, ((q.query, q.file, *boxes[q].xywh) for q in queries))
-    _write(
-        folder / "relevant.csv",
-        columns,
-        ((query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query),
-    )
-    _write(folder / "ignore.csv", columns[:2], ())
-
-
-def _write(table: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    asked = [(query.query, query.file, *boxes[query].xywh) for query in queries]
+    relevant = [(query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query]
+    columns = ("query", "image", "x", "y", "w", "h")
+    tables = {"queries": [columns, *asked], "relevant": [columns, *relevant], "ignore": [columns[:2]]}
+    for name, rows in tables.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)

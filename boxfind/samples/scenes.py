@@ -58,13 +58,13 @@ def _random_place(
     wanted = rng.uniform(*sides) * min(480, 1.4 * extent[0])
     side = min(wanted, *(extent - 2 * MARGIN) / np.ptp(rim, axis=0))
     low, high = area[0] + MARGIN - side * rim.min(0), area[1] - MARGIN - side * rim.max(0)
-    return scale_and_move(side, rng.uniform(low, high)) @ tilt
+    return scale_and_move(side, low + rng.random(2) * (high - low)) @ tilt
 
 
 def _add_clutter(canvas: Pillow.Image, rng: Random, centre: NDArray[np.float64], side: float) -> None:
     """Add a random distractor, turned and tinted at random."""
     cutout = _clutter(str(rng.choice(CLUTTER)))
-    tint = Pillow.new("RGBA", cutout.size, tuple(rng.integers(185, 256, 3).tolist()))
+    tint = Pillow.new("RGBA", cutout.size, tuple(rng.integers(175, 256, 3).tolist()))
     place = scale_and_move(side, centre) @ tilted(rng.uniform(-180, 180))
     _paste(canvas, ImageChops.multiply(cutout, tint), place)
 

@@ -49,5 +49,5 @@ def warp(cutout: Pillow.Image, place: Homography) -> tuple[Pillow.Image, int, in
     back = to_sheet @ np.linalg.inv(scale_and_move(FINER, -FINER * np.array([x, y])) @ place)
     size = (width * FINER, height * FINER)
     coefficients = (back / back[2, 2]).ravel()[:8].tolist()
-    large = sheet.transform(size, Pillow.Transform.PERSPECTIVE, coefficients, Pillow.Resampling.BICUBIC)
+    large = sheet.transform(size, Pillow.Transform.PERSPECTIVE, coefficients, Pillow.Resampling.BILINEAR)
     return large.reduce(FINER), x, y

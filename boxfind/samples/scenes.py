@@ -21,6 +21,9 @@ MARGIN = 8
 CLUTTER = drawing_names("clutter")
 OCCLUDED = 0.4
 """Share of the images in which clutter covers a corner of the object."""
+SHADOW = [alpha // 2 for alpha in range(256)]
+"""Opacity of a shadow by the opacity of the object."""
+COVERED = [255 * (alpha >= 128) for alpha in range(256)]
 
 
 def draw_scene(
@@ -81,11 +84,11 @@ def _paste(canvas: Pillow.Image, cutout: Pillow.Image, place: Homography) -> Box
     blur = 2 + 0.022 * max(patch.size)
     pad, shift = round(3 * blur), round(1.1 * blur)
     shape = Pillow.new("L", (patch.width + 2 * pad, patch.height + 2 * pad))
-    shape.paste(alpha.point(lambda value: value * 0.5), (pad, pad))
+    shape.paste(alpha.point(SHADOW), (pad, pad))
     shadow = shape.filter(ImageFilter.GaussianBlur(blur))
     canvas.paste((28, 24, 30), (x - pad + shift, y - pad + shift), shadow)
     canvas.paste(patch, (x, y), patch)
-    left, top, right, bottom = alpha.point(lambda value: 255 * (value >= 128)).getbbox()
+    left, top, right, bottom = alpha.point(COVERED).getbbox()
     return Box(x + left, y + top, x + right, y + bottom)
 
 
@@ -101,5 +104,6 @@ def _light(rng: Random, canvas: Pillow.Image) -> Image:
     contrast = rng.uniform(0.84, 1.12)
     values = (np.asarray(canvas, np.float32) - 128) * contrast + 128
     values *= (rng.uniform(0.88, 1.14) * gain[..., None] * tint).astype(np.float32)
-    noise = rng.standard_normal(values.shape, np.float32) * np.float32(rng.uniform(3, 9) if noisy else 1.5)
-    return (values + noise).round().clip(0, 255).astype(np.uint8)
+    grain = rng.standard_normal((*gain.shape, 1), np.float32)
+    values += grain * np.float32(rng.uniform(3, 9) if noisy else 1.5)
+    return values.clip(0, 255).astype(np.uint8)

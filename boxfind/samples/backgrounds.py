@@ -11,7 +11,7 @@ from PIL import ImageColor
 from boxfind.samples.svg import PHOTOGRAPHS
 
 Random = np.random.Generator
-Surface = NDArray[np.floating]
+Surface = NDArray[np.float64]
 """(H, W, 3), values 0 to 255; values beyond are clipped later."""
 
 
@@ -22,7 +22,8 @@ def wood(rng: Random, width: int, height: int) -> Surface:
     grain = clouds(rng, width, height, 2, 70) + 0.6 * clouds(rng, width, height, 7, 260)
     grain += rng.uniform(-0.3, 0.3, boards)[rows.astype(int)][:, None]
     joint = np.clip(1 - np.minimum(rows % 1, 1 - rows % 1) * height / boards / 2, 0, 1)[:, None]
-    return one_of(rng, "#a9744a", "#c89b6c", "#7d5a44", "#b7a48c") * (1 + 0.075 * grain - 0.55 * joint)[..., None]
+    shade: Surface = (1 + 0.075 * grain - 0.55 * joint)[..., None]
+    return one_of(rng, "#a9744a", "#c89b6c", "#7d5a44", "#b7a48c") * shade
 
 
 def cloth(rng: Random, width: int, height: int) -> Surface:
@@ -43,7 +44,8 @@ def tiles(rng: Random, width: int, height: int) -> Surface:
     shades = rng.uniform(0.9, 1.06, (height // pitch + 1, width // pitch + 1))
     glaze = shades[y // pitch, x // pitch] + 0.03 * clouds(rng, width, height, 6, 6)
     tone = one_of(rng, "#d8e2dc", "#a7c4c9", "#e4d4c0", "#8fa6b2")
-    return mixed(tone * glaze[..., None], one_of(rng, "#b5b1a8"), (x % pitch < 4) | (y % pitch < 4))
+    joint = (x % pitch < 4) | (y % pitch < 4)
+    return np.where(joint[..., None], one_of(rng, "#b5b1a8"), tone * glaze[..., None])
 
 
 def paper(rng: Random, width: int, height: int) -> Surface:
@@ -83,7 +85,8 @@ def textured(file: str, colours: tuple[str, ...], rng: Random, width: int, heigh
         x, y = rng.uniform(0, texture.width - span, 2)
         side = max(width, height)
         grey = np.asarray(texture.resize((side, side), Pillow.Resampling.BICUBIC, (x, y, x + span, y + span)))
-    return one_of(rng, *colours) * (0.25 + 0.75 * grey[:height, :width, None] / grey.mean())
+    shade: Surface = 0.25 + 0.75 * grey[:height, :width, None] / grey.mean()
+    return one_of(rng, *colours) * shade
 
 
 BACKGROUNDS: dict[str, Callable[[Random, int, int], Surface]] = {
@@ -107,9 +110,9 @@ def clouds(rng: Random, width: int, height: int, across: int, down: int) -> NDAr
 
 def one_of(rng: Random, *colours: str) -> Surface:
     """Choose a colour. -> (3,)."""
-    return np.array(ImageColor.getrgb(str(rng.choice(colours))), np.float32)
+    return np.array(ImageColor.getrgb(str(rng.choice(colours))), float)
 
 
-def mixed(surface: Surface, colour: Surface, share: NDArray[np.generic]) -> Surface:
+def mixed(surface: Surface, colour: Surface, share: NDArray[np.float64]) -> Surface:
     """Blend a surface or a colour with another; `share` (H, W) of the second, 0 to 1."""
     return surface + (colour - surface) * share[..., None]

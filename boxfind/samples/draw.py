@@ -80,7 +80,7 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def draw_sample(sample: Sample, cutouts: dict[str, Pillow.Image]) -> tuple[Image, Box]:
+def draw_sample(sample: Sample) -> tuple[Image, Box]:
     """Draw one image; return it with the box of its object. Deterministic."""
     which, number = OBJECTS.index(sample.name), sample.number
     names = [sample.name]
@@ -89,7 +89,7 @@ def draw_sample(sample: Sample, cutouts: dict[str, Pillow.Image]) -> tuple[Image
     background = list(BACKGROUNDS)[(2 * which + number) % len(BACKGROUNDS)]
     sides = (GALLERY_SIDES + QUERY_SIDES)[number]
     rng = np.random.default_rng((SEED, which, number))
-    image, boxes = draw_scene(rng, background, [cutouts[name] for name in names], sides)
+    image, boxes = draw_scene(rng, background, [render(f"objects/{name}") for name in names], sides)
     return image, boxes[0]
 
 
@@ -106,11 +106,10 @@ def _draw_all(folder: Path, progress: Progress) -> None:
     """Write the images, the tables, and last samples.json, which marks the folder as complete."""
     for part in ("gallery", "queries"):
         (folder / part).mkdir(parents=True)
-    cutouts = {name: render(f"objects/{name}") for name in OBJECTS}
     boxes = {}
     for done, sample in enumerate(SAMPLES):
         progress("Creating the sample gallery", done, len(SAMPLES))
-        image, boxes[sample] = draw_sample(sample, cutouts)
+        image, boxes[sample] = draw_sample(sample)
         place = folder / ("queries" if sample.is_query else "gallery") / sample.file
         Pillow.fromarray(image).save(place, "JPEG", quality=90)
     _write_tables(folder, boxes)
@@ -124,7 +123,11 @@ def _write_tables(folder: Path, boxes: dict[Sample, Box]) -> None:
     asked = [(query.query, query.file, *boxes[query].xywh) for query in queries]
     relevant = [(query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query]
     columns = ("query", "image", "x", "y", "w", "h")
-    tables = {"queries": [columns, *asked], "relevant": [columns, *relevant], "ignore": [columns[:2]]}
+    tables: dict[str, list[tuple[object, ...]]] = {
+        "queries": [columns, *asked],
+        "relevant": [columns, *relevant],
+        "ignore": [columns[:2]],
+    }
     for name, rows in tables.items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)

@@ -1,7 +1,6 @@
 """Compose the scenes of the sample gallery: a background, clutter, tilted objects, shadows and light."""
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +22,6 @@ OCCLUDED = 0.4
 """Share of the images in which clutter covers a corner of the object."""
 SHADOW = [alpha // 2 for alpha in range(256)]
 """Opacity of a shadow by the opacity of the object."""
-COVERED = [255 * (alpha >= 128) for alpha in range(256)]
 
 
 def draw_scene(
@@ -42,13 +40,15 @@ def draw_scene(
     if rng.random() < 0.5:
         areas.reverse()
     places = [_random_place(rng, cutout, area, sides) for cutout, area in zip(cutouts, areas, strict=True)]
-    boxes = [_paste(canvas, cutout, place) for cutout, place in zip(cutouts, places, strict=True)]
+    patches = [warp(cutout, place) for cutout, place in zip(cutouts, places, strict=True)]
+    for patch in patches:
+        _paste(canvas, *patch)
     if rng.random() < OCCLUDED:
         rim = corners(places[0], cutouts[0].size)
         corner = rng.choice(rim)
         towards = corner + (rim.mean(0) - corner) * rng.uniform(0.1, 0.35)
         _add_clutter(canvas, rng, towards, 0.26 * np.ptp(rim, axis=0).max())
-    return _light(rng, canvas), [box.clipped(width, height) for box in boxes]
+    return _light(rng, canvas), [_box(*patch).clipped(width, height) for patch in patches]
 
 
 def _random_place(
@@ -66,30 +66,27 @@ def _random_place(
 
 def _add_clutter(canvas: Pillow.Image, rng: Random, centre: NDArray[np.float64], side: float) -> None:
     """Add a random distractor, turned and tinted at random."""
-    cutout = _clutter(str(rng.choice(CLUTTER)))
+    cutout = render(f"clutter/{rng.choice(CLUTTER)}")
     tint = Pillow.new("RGBA", cutout.size, tuple(rng.integers(175, 256, 3).tolist()))
     place = scale_and_move(side, centre) @ tilted(rng.uniform(-180, 180))
-    _paste(canvas, ImageChops.multiply(cutout, tint), place)
+    _paste(canvas, *warp(ImageChops.multiply(cutout, tint), place))
 
 
-@cache
-def _clutter(name: str) -> Pillow.Image:
-    return render(f"clutter/{name}")
-
-
-def _paste(canvas: Pillow.Image, cutout: Pillow.Image, place: Homography) -> Box:
-    """Paste a cutout with a soft shadow; return the bounding box of the pixels that it covers at least half."""
-    patch, x, y = warp(cutout, place)
-    alpha = patch.getchannel("A")
+def _paste(canvas: Pillow.Image, patch: Pillow.Image, x: int, y: int) -> None:
+    """Paste a patch with a soft shadow."""
     blur = 2 + 0.022 * max(patch.size)
     pad, shift = round(3 * blur), round(1.1 * blur)
     shape = Pillow.new("L", (patch.width + 2 * pad, patch.height + 2 * pad))
-    shape.paste(alpha.point(SHADOW), (pad, pad))
+    shape.paste(patch.getchannel("A").point(SHADOW), (pad, pad))
     shadow = shape.filter(ImageFilter.GaussianBlur(blur))
     canvas.paste((28, 24, 30), (x - pad + shift, y - pad + shift), shadow)
     canvas.paste(patch, (x, y), patch)
-    left, top, right, bottom = alpha.point(COVERED).getbbox()
-    return Box(x + left, y + top, x + right, y + bottom)
+
+
+def _box(patch: Pillow.Image, x: int, y: int) -> Box:
+    """Return the bounding box of the pixels that a patch covers at least half."""
+    rows, columns = np.nonzero(np.asarray(patch.getchannel("A")) >= 128)
+    return Box(x + int(columns.min()), y + int(rows.min()), x + int(columns.max()) + 1, y + int(rows.max()) + 1)
 
 
 def _light(rng: Random, canvas: Pillow.Image) -> Image:

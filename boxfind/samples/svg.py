@@ -4,6 +4,7 @@ Photographs (`<image href="coffee.png">`) come from the scikit-image package. An
 `data-bend` is wrapped around an upright cylinder. A zero-length dash with round caps draws a row of dots.
 """
 
+from functools import cache
 from pathlib import Path
 from xml.etree.ElementTree import Element, parse
 
@@ -18,11 +19,13 @@ PHOTOGRAPHS = Path(skimage.__file__).parent / "data"
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 FINER = 3
 """Supersampling factor for antialiasing."""
-ANGLES = 2 * np.pi * (np.arange(96) + 0.5) / 96
-CIRCLE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
 
 Points = NDArray[np.float64]
 """(N, 2) x, y."""
+
+ANGLES = 2 * np.pi * (np.arange(96) + 0.5) / 96
+CIRCLE: Points = np.stack([np.cos(ANGLES), np.sin(ANGLES)], axis=1)
+"""Points of the unit circle; none of them on an axis."""
 
 
 def drawing_names(folder: str) -> tuple[str, ...]:
@@ -30,8 +33,9 @@ def drawing_names(folder: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (DRAWINGS / folder).glob("*.svg")))
 
 
+@cache
 def render(name: str) -> Pillow.Image:
-    """Render a drawing, such as "objects/badge". -> RGBA, alpha 0 where nothing is drawn."""
+    """Render a drawing, such as "objects/badge". -> RGBA, alpha 0 where nothing is drawn; read-only."""
     return _enlarged(DRAWINGS / f"{name}.svg").reduce(FINER)
 
 
@@ -116,11 +120,11 @@ def _outline(element: Element) -> Points:
     """Return points on the outline of a polygon, a circle, an ellipse or a rounded rectangle."""
     if "points" in element.attrib:
         return FINER * np.array([pair.split(",") for pair in element.attrib["points"].split()], float)
-    radii = np.array(_lengths(element, "rx", "ry"))
+    radii = _lengths(element, "rx", "ry")
     if "cx" in element.attrib:
-        return np.array(_lengths(element, "cx", "cy")) + (radii + _lengths(element, "r")) * CIRCLE
-    half = np.array(_lengths(element, "width", "height")) / 2
-    return np.array(_lengths(element, "x", "y")) + half + np.sign(CIRCLE) * (half - radii[0]) + radii[0] * CIRCLE
+        return _lengths(element, "cx", "cy") + (radii + _lengths(element, "r")) * CIRCLE
+    half = _lengths(element, "width", "height") / 2
+    return _lengths(element, "x", "y") + half + np.sign(CIRCLE) * (half - radii[0]) + radii[0] * CIRCLE
 
 
 def _spaced(points: Points, spacing: float) -> Points:
@@ -130,9 +134,9 @@ def _spaced(points: Points, spacing: float) -> Points:
     return np.stack([np.interp(at, along, points[:, 0]), np.interp(at, along, points[:, 1])], axis=1)
 
 
-def _lengths(element: Element, *names: str) -> tuple[float, ...]:
+def _lengths(element: Element, *names: str) -> NDArray[np.float64]:
     """Return attributes in pixels of the enlarged sheet; 0 where one is missing."""
-    return tuple(float(element.get(name, 0)) * FINER for name in names)
+    return FINER * np.array([element.get(name, 0) for name in names], float)
 
 
 def around_cylinder(label: Pillow.Image, bend: float) -> Pillow.Image:

@@ -23,11 +23,6 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def cutouts() -> dict[str, Pillow.Image]:
-    return {name: render(f"objects/{name}") for name in OBJECTS}
-
-
-@pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str, int, int]]]:
     folder, calls = tmp_path_factory.mktemp("data") / "sample", []
     draw_samples(folder, lambda what, done, total: calls.append((what, done, total)))
@@ -75,23 +70,21 @@ def test_every_box_lies_inside_its_picture(drawn):
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_the_box_encloses_the_object_tightly(name, cutouts):
+def test_the_box_encloses_the_object_tightly(name):
     """Inverting the object's colours changes its own pixels only, and they reach the edges of the box."""
-    inverted = cutouts[name].convert("RGB")
-    inverted = ImageOps.invert(inverted)
-    inverted.putalpha(cutouts[name].getchannel("A"))
-    scenes = [
-        draw_scene(np.random.default_rng(4), "paper", [cutout], (0.5, 0.6)) for cutout in (cutouts[name], inverted)
-    ]
-    (one, (box,)), (other, _) = scenes
+    cutout = render(f"objects/{name}")
+    inverted = ImageOps.invert(cutout.convert("RGB"))
+    inverted.putalpha(cutout.getchannel("A"))
+    one, (box,) = draw_scene(np.random.default_rng(4), "paper", [cutout], (0.5, 0.6))
+    other, _ = draw_scene(np.random.default_rng(4), "paper", [inverted], (0.5, 0.6))
     changed = np.abs(one.astype(int) - other).max(-1) > 24
     columns, lines = np.flatnonzero(changed.any(0)), np.flatnonzero(changed.any(1))
     seen = (columns[0], lines[0], columns[-1] + 1, lines[-1] + 1)
     assert np.abs(np.subtract(seen, (box.x0, box.y0, box.x1, box.y1))).max() <= 2
 
 
-def test_two_objects_side_by_side_have_boxes_of_their_own(cutouts):
-    shown = [cutouts["badge"], cutouts["novel"]]
+def test_two_objects_side_by_side_have_boxes_of_their_own():
+    shown = [render("objects/badge"), render("objects/novel")]
     _, (first, second) = draw_scene(np.random.default_rng(1), "wood", shown, (0.5, 0.6))
     assert first.x1 <= second.x0 or second.x1 <= first.x0
 
@@ -112,8 +105,8 @@ def test_every_drawing_is_cut_out_of_its_surroundings(name):
 
 
 @pytest.mark.parametrize("sample", SAMPLES[::23], ids=lambda sample: sample.file)
-def test_drawing_is_deterministic(sample, drawn, cutouts, tmp_path):
-    image, _ = draw_sample(sample, cutouts)
+def test_drawing_is_deterministic(sample, drawn, tmp_path):
+    image, _ = draw_sample(sample)
     Pillow.fromarray(image).save(tmp_path / "again.jpg", "JPEG", quality=90)
     first = drawn[0] / ("queries" if sample.is_query else "gallery") / sample.file
     assert (tmp_path / "again.jpg").read_bytes() == first.read_bytes()

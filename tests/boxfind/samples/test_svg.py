@@ -20,6 +20,7 @@ def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (tmp_path / "one.svg").write_text(
             f'<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20">{elements}</svg>', encoding="utf-8"
         )
+        render.cache_clear()
         return np.asarray(render("one"))
 
     return draw

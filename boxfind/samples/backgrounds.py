@@ -33,8 +33,8 @@ def cloth(rng: Random, width: int, height: int) -> Surface:
     stripes = 0.38 * ((x // pitch % 2) + (y // pitch % 2) * rng.integers(0, 2))
     ground, stripe = one_of(rng, "#ece5d8", "#dfe6ea", "#e9dcc9"), one_of(rng, "#8fb0c4", "#c98f87", "#9db08a")
     weave = 0.035 * np.sin(x * np.pi / 2.5) * np.sin(y * np.pi / 2.5)
-    folds = 0.05 * clouds(rng, width, height, 4, 3)
-    return mixed(ground, stripe, stripes) * (1 + weave + folds)[..., None]
+    shade: Surface = (1 + weave + 0.05 * clouds(rng, width, height, 4, 3))[..., None]
+    return mixed(ground, stripe, stripes) * shade
 
 
 def tiles(rng: Random, width: int, height: int) -> Surface:

@@ -124,7 +124,8 @@ def _outline(element: Element) -> Points:
     if "cx" in element.attrib:
         return _lengths(element, "cx", "cy") + (radii + _lengths(element, "r")) * CIRCLE
     half = _lengths(element, "width", "height") / 2
-    return _lengths(element, "x", "y") + half + np.sign(CIRCLE) * (half - radii[0]) + radii[0] * CIRCLE
+    corners: Points = np.sign(CIRCLE) * (half - radii[0])
+    return _lengths(element, "x", "y") + half + corners + radii[0] * CIRCLE
 
 
 def _spaced(points: Points, spacing: float) -> Points:

@@ -120,12 +120,12 @@ def _outline(element: Element) -> Points:
     """Return points on the outline of a polygon, a circle, an ellipse or a rounded rectangle."""
     if "points" in element.attrib:
         return FINER * np.array([pair.split(",") for pair in element.attrib["points"].split()], float)
-    radii = _lengths(element, "rx", "ry")
     if "cx" in element.attrib:
-        return _lengths(element, "cx", "cy") + (radii + _lengths(element, "r")) * CIRCLE
-    half = _lengths(element, "width", "height") / 2
-    corners: Points = np.sign(CIRCLE) * (half - radii[0])
-    return _lengths(element, "x", "y") + half + corners + radii[0] * CIRCLE
+        radii = _lengths(element, "rx", "ry") + _lengths(element, "r")
+        return _lengths(element, "cx", "cy") + radii * CIRCLE
+    half, radius = _lengths(element, "width", "height") / 2, FINER * float(element.get("rx", 0))
+    corners: Points = np.sign(CIRCLE) * (half - radius)
+    return _lengths(element, "x", "y") + half + corners + radius * CIRCLE
 
 
 def _spaced(points: Points, spacing: float) -> Points:

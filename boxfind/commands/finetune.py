@@ -20,7 +20,6 @@ def finetune(
 ) -> None:
     """Train a projection head on labelled pictures and evaluate it on held-out objects; the network is frozen."""
     from boxfind.embedders import embedder_for_building
-    from boxfind.finetuning.finetune import as_text
     from boxfind.finetuning.finetune import finetune as train
     from index.building.decoder_pool import DecoderPool
 
@@ -28,7 +27,7 @@ def finetune(
     with TerminalProgress(notes) as progress:
         embedder, remark = embedder_for_building(settings, progress)
         with DecoderPool(settings.build.workers) as pool:
-            found = train(labels, settings.gallery_dir, out, embedder, pool, settings.build.workers, progress)
+            report = train(labels, settings.gallery_dir, out, embedder, pool, settings.build.workers, progress)
     if remark:
         note(remark)
-    print(as_text(found))
+    print(report)

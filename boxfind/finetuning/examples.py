@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boxfind.finetuning.features import RawRegions, best_regions
-from boxfind.finetuning.region_selection import Shown
+from boxfind.finetuning.region_selection import ObjectRegions
 from retrieval.types import Numbers, Progress, Rows, Scores, Vectors, unit
 
 ANCHORS = 6_000
@@ -32,18 +32,18 @@ class Examples:
     doubtful: Numbers  # (A, Q) images, including the anchor's own
 
 
-def labelled_examples(shown: Shown, raw: RawRegions, descriptors: Vectors) -> Examples:
+def labelled_examples(chosen: ObjectRegions, raw: RawRegions, descriptors: Vectors) -> Examples:
     """Pair each chosen region with the nearest region of each other image of its object. descriptors (N, D)."""
-    most = int(np.bincount(shown.objects).max())
-    positives = np.full((len(shown.rows), most), NONE)
-    doubtful = np.full((len(shown.rows), most), NONE)
-    for object_ in np.unique(shown.objects):
-        mine = np.flatnonzero(shown.objects == object_)
-        rows, _ = best_regions(descriptors[shown.rows[mine]], raw, descriptors, shown.images[mine])
-        other = shown.images[mine][:, None] != shown.images[mine]
+    most = int(np.bincount(chosen.objects).max())
+    positives = np.full((len(chosen.rows), most), NONE)
+    doubtful = np.full((len(chosen.rows), most), NONE)
+    for object_ in np.unique(chosen.objects):
+        mine = np.flatnonzero(chosen.objects == object_)
+        rows, _ = best_regions(descriptors[chosen.rows[mine]], raw, descriptors, chosen.images[mine])
+        other = chosen.images[mine][:, None] != chosen.images[mine]
         positives[mine, : len(mine)] = np.where(other, rows, NONE)
-        doubtful[mine, : len(mine)] = shown.images[mine]
-    return Examples(shown.rows, positives, doubtful)
+        doubtful[mine, : len(mine)] = chosen.images[mine]
+    return Examples(chosen.rows, positives, doubtful)
 
 
 def mined_examples(raw: RawRegions, descriptors: Vectors, progress: Progress, seed: int = 0) -> Examples:

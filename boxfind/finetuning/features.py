@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +19,23 @@ from retrieval.types import Box, Numbers, Progress, Rows, Scores, Vectors, unit
 BLOCK = 8_192
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RawRegions:
     """Images by number, and the regions of all images, ordered by image."""
 
     names: list[str]
     boxes: list[Box]
-    images: Numbers  # (N,) image number of each region, ascending
+    images: Numbers  # (N,) image number of each region, ascending without gaps
     vectors: NDArray[np.float16]  # (N, C) before whitening; float16 to save memory
 
-    starts: Rows  # (M,) first region of each image; every image has at least one
+    @cached_property
+    def starts(self) -> Rows:
+        """The first region of each image. -> (M,)."""
+        return np.searchsorted(self.images, np.arange(len(self.names)))
 
     def rows_of(self, image: int) -> slice:
         """Return the rows of an image's regions."""
-        end = self.starts[image + 1] if image + 1 < len(self.starts) else len(self.images)
-        return slice(int(self.starts[image]), int(end))
+        return slice(*np.searchsorted(self.images, (image, image + 1)).tolist())
 
     def projected(self, whitening: Whitening) -> Vectors:
         """Return the whitened descriptors, not normalised: (N, D)."""
@@ -43,12 +46,12 @@ class RawRegions:
         return made
 
 
-def look_at(
+def describe_pictures(
     pictures: Sequence[Found], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> RawRegions:
     """Describe every image once. Images that a build would skip are left out."""
 
-    def look(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
+    def describe(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
         try:
             seen = pool.look(found.path, embedder.recipe.side)
         except UnreadableImage:
@@ -58,24 +61,17 @@ def look_at(
         usable = np.isfinite(looked.vectors).all() and looked.vectors.any(axis=1).all()
         return ([region.box for region in looked.regions], looked.vectors.astype(np.float16)) if usable else None
 
-    names, boxes, images, vectors = list[str](), list[Box](), list[int](), []
+    names, boxes, images, vectors = list[str](), list[Box](), list[int](), [np.empty((0, 1), np.float16)]
     # One BLAS thread per worker, as in a build, so that workers do not compete for the cores.
     with ThreadPoolExecutor(workers) as threads, one_blas_thread():
-        for count, (found, made) in enumerate(zip(pictures, threads.map(look, pictures), strict=True), start=1):
+        for count, (found, made) in enumerate(zip(pictures, threads.map(describe, pictures), strict=True), start=1):
             progress("Reading pictures", count, len(pictures))
             if made is not None:
                 images += [len(names)] * len(made[0])
                 names.append(found.id)
                 boxes += made[0]
                 vectors.append(made[1])
-    return raw_regions(
-        names, boxes, np.array(images, np.int64), np.concatenate(vectors or [np.empty((0, 1), np.float16)])
-    )
-
-
-def raw_regions(names: list[str], boxes: list[Box], images: Numbers, vectors: NDArray[np.float16]) -> RawRegions:
-    """Make RawRegions with computed `starts`; `images` must ascend without gaps."""
-    return RawRegions(names, boxes, images, vectors, np.searchsorted(images, np.arange(len(names))))
+    return RawRegions(names, boxes, np.array(images, np.int64), np.concatenate(vectors[1:] or vectors))
 
 
 def best_regions(asking: Vectors, raw: RawRegions, descriptors: Vectors, images: Numbers) -> tuple[Rows, Scores]:

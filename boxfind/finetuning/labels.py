@@ -27,14 +27,6 @@ class Labelled:
     box: Box | None
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Disjoint labels for training and evaluation."""
-
-    train: tuple[str, ...]
-    held_out: tuple[str, ...]
-
-
 def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
     """Read a CSV image,label[,x,y,w,h]; images must be gallery ids. Raises BadTable, with the line."""
     rows, seen = [], set[tuple[str, str]]()
@@ -51,13 +43,13 @@ def read_labels(table: Path, gallery: Collection[str]) -> list[Labelled]:
     return rows
 
 
-def split_labels(labels: Collection[str], seed: int = 0) -> Split:
-    """Hold out a share of the labels; the choice depends only on their names and the seed."""
+def split_labels(labels: Collection[str], seed: int = 0) -> tuple[list[str], list[str]]:
+    """Split labels into those for training and those held out; the split depends only on their names and the seed."""
     names = sorted(set(labels))
     order = np.random.default_rng(seed).permutation(len(names))
     count = max(FEWEST_PICTURES, round(HELD_OUT * len(names)))
-    held = {names[place] for place in order[:count]}
-    return Split(tuple(name for name in names if name not in held), tuple(sorted(held)))
+    held_out = sorted(names[place] for place in order[:count])
+    return [name for name in names if name not in held_out], held_out
 
 
 def _refuse_too_few(rows: list[Labelled], table: Path) -> None:

@@ -1,9 +1,7 @@
 """Train a linear head on examples with the supervised contrastive loss."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +29,8 @@ def train_mixing(
 
     projected (N, D) are the whitened regions before normalisation, images (N,) their image numbers; `examples` pairs
     each kind of example with its loss weight. The map starts as the identity and is trained with the supervised
-    contrastive loss (Khosla et al., NeurIPS 2020); few small steps keep it close to the identity. Raises
-    RuntimeMissing.
+    contrastive loss (Khosla et al., NeurIPS 2020); few small steps keep it close to the identity.
     """
-    METRIC_LEARNING.check("Training a head")
     import torch
     from pytorch_metric_learning.losses import SupConLoss
 
@@ -47,7 +43,9 @@ def train_mixing(
     def embedded(wanted: Rows) -> torch.Tensor:
         return torch.nn.functional.normalize(inputs[torch.from_numpy(wanted)] @ mixing)
 
-    with _one_thread(torch):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # faster for small matrices, and up to ten times faster on a busy machine
+    try:
         for step in range(STEPS):
             progress("Training the head", step, STEPS)
             optimiser.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / STEPS)) / 2
@@ -61,7 +59,9 @@ def train_mixing(
                 part = loss(embedded(anchors), unused[0], pairs, embedded(others), unused[1])
                 (weight * part).backward()
             optimiser.step()
-        progress("Training the head", STEPS, STEPS)
+    finally:
+        torch.set_num_threads(threads)
+    progress("Training the head", STEPS, STEPS)
     return np.asarray(mixing.detach().numpy())
 
 
@@ -77,14 +77,3 @@ def _batch(kind: Examples, images: Numbers, rng: np.random.Generator) -> tuple[R
     unsure = np.zeros((len(drawn), images.max() + 2), dtype=bool)  # the last column is for NONE
     unsure[np.arange(len(drawn))[:, None], doubtful] = True
     return kind.anchors[drawn], others, same, ~unsure[:, images[others]]
-
-
-@contextmanager
-def _one_thread(torch: Any) -> Iterator[None]:
-    """Limit torch to one thread, which is faster for small matrices, and up to ten times faster on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

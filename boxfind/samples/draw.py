@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +12,15 @@ from filelock import FileLock
 from PIL import Image as Pillow
 
 from boxfind.samples.backgrounds import BACKGROUNDS
-from boxfind.samples.objects import OBJECTS
-from boxfind.samples.scenes import draw_scene, plan_scene
-from boxfind.samples.sketch import Cutout
+from boxfind.samples.scenes import draw_scene
+from boxfind.samples.svg import drawing_names, render
 from retrieval.errors import GalleryProblem
 from retrieval.types import Box, Image, Progress
 
-VERSION = 2
+VERSION = 3
 """Raise this with every change to the drawings; folders of another version are regenerated."""
 SEED = 7
+OBJECTS = drawing_names("objects")
 GALLERY_SIDES = ((0.62, 0.72), (0.52, 0.62), (0.44, 0.54), (0.36, 0.45), (0.28, 0.36))
 """Range of the object's longest side in each of its gallery images, as a share of the image's shorter side."""
 QUERY_SIDES = ((0.50, 0.64), (0.46, 0.66))
@@ -81,17 +80,16 @@ def is_complete(folder: Path) -> bool:
         return False
 
 
-def draw_sample(sample: Sample, cutouts: dict[str, Cutout]) -> tuple[Image, Box]:
+def draw_sample(sample: Sample) -> tuple[Image, Box]:
     """Draw one image; return it with the box of its object. Deterministic."""
-    names = list(OBJECTS)
-    which, number = names.index(sample.name), sample.number
-    shown = [cutouts[sample.name]]
+    which, number = OBJECTS.index(sample.name), sample.number
+    names = [sample.name]
     if number == len(GALLERY_SIDES):
-        shown.append(cutouts[names[(which + 7) % len(names)]])
+        names.append(OBJECTS[(which + 7) % len(OBJECTS)])
     background = list(BACKGROUNDS)[(2 * which + number) % len(BACKGROUNDS)]
     sides = (GALLERY_SIDES + QUERY_SIDES)[number]
-    scene = plan_scene(np.random.default_rng((SEED, which, number)), background, shown, sides)
-    image, boxes = draw_scene(scene, shown)
+    rng = np.random.default_rng((SEED, which, number))
+    image, boxes = draw_scene(rng, background, [render(f"objects/{name}") for name in names], sides)
     return image, boxes[0]
 
 
@@ -108,11 +106,10 @@ def _draw_all(folder: Path, progress: Progress) -> None:
     """Write the images, the tables, and last samples.json, which marks the folder as complete."""
     for part in ("gallery", "queries"):
         (folder / part).mkdir(parents=True)
-    cutouts = {name: make() for name, make in OBJECTS.items()}
     boxes = {}
     for done, sample in enumerate(SAMPLES):
         progress("Creating the sample gallery", done, len(SAMPLES))
-        image, boxes[sample] = draw_sample(sample, cutouts)
+        image, boxes[sample] = draw_sample(sample)
         place = folder / ("queries" if sample.is_query else "gallery") / sample.file
         Pillow.fromarray(image).save(place, "JPEG", quality=90)
     _write_tables(folder, boxes)
@@ -121,20 +118,16 @@ def _draw_all(folder: Path, progress: Progress) -> None:
 
 
 def _write_tables(folder: Path, boxes: dict[Sample, Box]) -> None:
-    columns = ("query", "image", "x", "y", "w", "h")
     queries = [sample for sample in SAMPLES if sample.is_query]
     pairs = [(query, sample) for query in queries for sample in SAMPLES if sample.name == query.name]
-    _write(folder / "queries.csv", columns, ((q.query, q.file, *boxes[q].xywh) for q in queries))
-    _write(
-        folder / "relevant.csv",
-        columns,
-        ((query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query),
-    )
-    _write(folder / "ignore.csv", columns[:2], ())
-
-
-def _write(table: Path, columns: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> None:
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
+    asked = [(query.query, query.file, *boxes[query].xywh) for query in queries]
+    relevant = [(query.query, sample.file, *boxes[sample].xywh) for query, sample in pairs if not sample.is_query]
+    columns = ("query", "image", "x", "y", "w", "h")
+    tables: dict[str, list[tuple[object, ...]]] = {
+        "queries": [columns, *asked],
+        "relevant": [columns, *relevant],
+        "ignore": [columns[:2]],
+    }
+    for name, rows in tables.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)

@@ -1,120 +1,106 @@
-"""Compose the scenes of the sample gallery: objects, background, clutter and light."""
+"""Compose the scenes of the sample gallery: a background, clutter, tilted objects, shadows and light."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageFilter
+from PIL import ImageChops, ImageFilter
 
 from boxfind.samples.backgrounds import BACKGROUNDS
-from boxfind.samples.clutter import CLUTTER
-from boxfind.samples.light import Light, lit, some_light
-from boxfind.samples.sketch import Cutout
-from boxfind.samples.warp import Patch, Place, warped
+from boxfind.samples.perspective import Homography, corners, scale_and_move, tilted, warp
+from boxfind.samples.svg import drawing_names, render
 from retrieval.types import Box, Image
 
 Random = np.random.Generator
 
 MARGIN = 8
 """Minimum distance in pixels between an object and the edge of the image."""
+CLUTTER = drawing_names("clutter")
+OCCLUDED = 0.4
+"""Share of the images in which clutter covers a corner of the object."""
+SHADOW = [alpha // 2 for alpha in range(256)]
+"""Opacity of a shadow by the opacity of the object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bit:
-    """A distractor: its name in CLUTTER, the seed of its appearance, and its place."""
+def draw_scene(
+    rng: Random, background: str, cutouts: Sequence[Pillow.Image], sides: tuple[float, float]
+) -> tuple[Image, list[Box]]:
+    """Draw one object, or several side by side; return the box of each, hidden parts included.
 
-    name: str
-    seed: int
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Everything about an image except the objects themselves."""
-
-    width: int
-    height: int
-    seed: int
-    background: str
-    places: tuple[Place, ...]
-    """The places of the objects."""
-    light: Light
-    under: tuple[Bit, ...] = ()
-    over: tuple[Bit, ...] = ()
-    """Clutter over the objects, which may hide parts of them."""
-
-
-def plan_scene(rng: Random, background: str, cutouts: Sequence[Cutout], sides: tuple[float, float]) -> Scene:
-    """Plan a scene for one object or two side by side; `sides`: range of their size relative to the shorter side."""
+    `sides` is the range of an object's longest side as a share of the shorter side of the image.
+    """
     width, height = (640, 480) if len(cutouts) > 1 or rng.random() < 0.72 else (480, 640)
-    halves = np.linspace(0, width, len(cutouts) + 1).astype(int)
-    areas = [Box(int(x0), 0, int(x1), height) for x0, x1 in pairwise(halves)]
+    canvas = Pillow.fromarray(BACKGROUNDS[background](rng, width, height).clip(0, 255).astype(np.uint8))
+    for _ in range(rng.integers(3, 7)):
+        _add_clutter(canvas, rng, rng.uniform(0, canvas.size), rng.uniform(40, 105))
+    edges = np.linspace(0, width, len(cutouts) + 1)
+    areas = [np.array([(left, 0), (right, height)]) for left, right in pairwise(edges)]
     if rng.random() < 0.5:
         areas.reverse()
-    places = [_laid(rng, cutout, area, sides) for cutout, area in zip(cutouts, areas, strict=True)]
-    under = [_bit(rng, *rng.uniform((0, 0), (width, height))) for _ in range(int(rng.integers(3, 7)))]
-    over = [_on_rim(rng, cutouts[0], places[0])] if rng.random() < 0.4 else []
-    seed, light = int(rng.integers(1 << 31)), some_light(rng)
-    return Scene(width, height, seed, background, tuple(places), light, tuple(under), tuple(over))
-
-
-def draw_scene(scene: Scene, cutouts: Sequence[Cutout]) -> tuple[Image, list[Box]]:
-    """Draw the image; return it with the box of each object (including hidden parts, clipped to the image)."""
-    ground = BACKGROUNDS[scene.background](np.random.default_rng(scene.seed), scene.width, scene.height)
-    canvas = Pillow.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
-    for bit in scene.under:
-        _put(canvas, _seen(bit))
-    patches = [warped(cutout, place) for cutout, place in zip(cutouts, scene.places, strict=True)]
+    places = [_random_place(rng, cutout, area, sides) for cutout, area in zip(cutouts, areas, strict=True)]
+    patches = [warp(cutout, place) for cutout, place in zip(cutouts, places, strict=True)]
     for patch in patches:
-        _put(canvas, patch)
-    for bit in scene.over:
-        _put(canvas, _seen(bit))
-    boxes = [patch.box.clipped(scene.width, scene.height) for patch in patches]
-    return lit(np.asarray(canvas), scene.light, scene.seed), boxes
+        _paste(canvas, *patch)
+    if rng.random() < OCCLUDED:
+        rim = corners(places[0], cutouts[0].size)
+        corner = rng.choice(rim)
+        towards = corner + (rim.mean(0) - corner) * rng.uniform(0.1, 0.35)
+        _add_clutter(canvas, rng, towards, 0.26 * np.ptp(rim, axis=0).max())
+    return _light(rng, canvas), [_box(*patch).clipped(width, height) for patch in patches]
 
 
-def _laid(rng: Random, cutout: Cutout, area: Box, sides: tuple[float, float]) -> Place:
-    """Choose a random place inside the area, shrunk if the object does not fit."""
-    side = float(rng.uniform(*sides)) * min(480, area.width * 1.4)
-    degrees = float(np.clip(rng.normal(0, 16), -40, 40))
-    lean = (float(rng.uniform(-28, 28)), float(rng.uniform(-28, 28)))
-    while True:
-        corners = Place(0, 0, side, degrees, lean).corners(cutout.shape[1], cutout.shape[0])
-        low = np.array([area.x0, area.y0]) + MARGIN - corners.min(0)
-        high = np.array([area.x1, area.y1]) - MARGIN - corners.max(0)
-        if (low <= high).all():
-            x, y = rng.uniform(low, high)
-            return Place(float(x), float(y), side, degrees, lean)
-        side *= 0.92
+def _random_place(
+    rng: Random, cutout: Pillow.Image, area: NDArray[np.float64], sides: tuple[float, float]
+) -> Homography:
+    """Choose a random tilt, size and position inside the area [(x0, y0), (x1, y1)]; shrink what does not fit."""
+    tilt = tilted(np.clip(rng.normal(0, 16), -40, 40), *rng.uniform(-28, 28, 2))
+    rim = corners(tilt, cutout.size)
+    extent = area[1] - area[0]
+    wanted = rng.uniform(*sides) * min(480, 1.4 * extent[0])
+    side = min(wanted, *(extent - 2 * MARGIN) / np.ptp(rim, axis=0))
+    low, high = area[0] + MARGIN - side * rim.min(0), area[1] - MARGIN - side * rim.max(0)
+    return scale_and_move(side, low + rng.random(2) * (high - low)) @ tilt
 
 
-def _bit(rng: Random, x: float, y: float) -> Bit:
-    name = list(CLUTTER)[int(rng.integers(len(CLUTTER)))]
-    place = Place(x, y, float(rng.uniform(40, 105)), float(rng.uniform(-180, 180)))
-    return Bit(name, int(rng.integers(1 << 31)), place)
+def _add_clutter(canvas: Pillow.Image, rng: Random, centre: NDArray[np.float64], side: float) -> None:
+    """Add a random distractor, turned and tinted at random."""
+    cutout = render(f"clutter/{rng.choice(CLUTTER)}")
+    tint = Pillow.new("RGBA", cutout.size, tuple(rng.integers(175, 256, 3).tolist()))
+    place = scale_and_move(side, centre) @ tilted(rng.uniform(-180, 180))
+    _paste(canvas, *warp(ImageChops.multiply(cutout, tint), place))
 
 
-def _on_rim(rng: Random, cutout: Cutout, place: Place) -> Bit:
-    """Choose a distractor that covers a corner of an object."""
-    corner = place.corners(cutout.shape[1], cutout.shape[0])[int(rng.integers(4))]
-    x, y = corner + (np.array([place.x, place.y]) - corner) * rng.uniform(0.1, 0.35)
-    bit = _bit(rng, float(x), float(y))
-    return Bit(bit.name, bit.seed, Place(bit.place.x, bit.place.y, place.side * 0.26, bit.place.degrees))
-
-
-def _seen(bit: Bit) -> Patch:
-    return warped(CLUTTER[bit.name](np.random.default_rng(bit.seed)), bit.place)
-
-
-def _put(canvas: Pillow.Image, patch: Patch) -> None:
+def _paste(canvas: Pillow.Image, patch: Pillow.Image, x: int, y: int) -> None:
     """Paste a patch with a soft shadow."""
-    height = 2 + 0.022 * max(patch.cutout.size)
-    pad = round(3 * height)
-    shape = Pillow.new("L", (patch.cutout.width + 2 * pad, patch.cutout.height + 2 * pad))
-    shape.paste(patch.cutout.getchannel("A").point(lambda alpha: alpha * 0.5), (pad, pad))
-    shadow = shape.filter(ImageFilter.GaussianBlur(height))
-    shift = round(height * 1.1)
-    canvas.paste((28, 24, 30), (patch.x - pad + shift, patch.y - pad + shift), shadow)
-    canvas.paste(patch.cutout, (patch.x, patch.y), patch.cutout)
+    blur = 2 + 0.022 * max(patch.size)
+    pad, shift = round(3 * blur), round(1.1 * blur)
+    shape = Pillow.new("L", (patch.width + 2 * pad, patch.height + 2 * pad))
+    shape.paste(patch.getchannel("A").point(SHADOW), (pad, pad))
+    shadow = shape.filter(ImageFilter.GaussianBlur(blur))
+    canvas.paste((28, 24, 30), (x - pad + shift, y - pad + shift), shadow)
+    canvas.paste(patch, (x, y), patch)
+
+
+def _box(patch: Pillow.Image, x: int, y: int) -> Box:
+    """Return the bounding box of the pixels that a patch covers at least half."""
+    rows, columns = np.nonzero(np.asarray(patch.getchannel("A")) >= 128)
+    return Box(x + int(columns.min()), y + int(rows.min()), x + int(columns.max()) + 1, y + int(rows.max()) + 1)
+
+
+def _light(rng: Random, canvas: Pillow.Image) -> Image:
+    """Apply random light: brightness, contrast, colour temperature, a gradient, vignetting, blur and noise."""
+    x, y = np.linspace(-1, 1, canvas.width), np.linspace(-1, 1, canvas.height)[:, None]
+    warmth, slope = rng.uniform(-0.1, 0.12), rng.uniform(-0.14, 0.14, 2)
+    gain = 1 + slope[0] * x + slope[1] * y - rng.uniform(0.05, 0.22) * (x**2 + y**2) / 2
+    tint = np.array([1 + warmth, 1, 1 - warmth])
+    blurred, noisy = rng.random(2) < 0.35
+    if blurred:
+        canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.0)))
+    contrast = rng.uniform(0.84, 1.12)
+    values = (np.asarray(canvas, np.float32) - 128) * contrast + 128
+    values *= (rng.uniform(0.88, 1.14) * gain[..., None] * tint).astype(np.float32)
+    grain = rng.standard_normal((*gain.shape, 1), np.float32)
+    values += grain * np.float32(rng.uniform(3, 9) if noisy else 1.5)
+    return values.clip(0, 255).astype(np.uint8)

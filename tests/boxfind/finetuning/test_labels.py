@@ -39,21 +39,20 @@ def test_labels_with_and_without_boxes(tmp_path):
         ([*ROWS, "b0.png,a,1,2,0,4"], "line 26: w and h must be greater than 0"),
     ],
 )
-def test_bad_labels_get_a_sentence(tmp_path, rows, words):
+def test_a_bad_row_is_refused_with_its_line(tmp_path, rows, words):
     with pytest.raises(BadTable, match=words):
         read_labels(table(tmp_path, rows, "image,label,x,y,w,h"), GALLERY)
 
 
-def test_no_table_and_no_column(tmp_path):
+def test_a_missing_table_or_column_is_refused(tmp_path):
     with pytest.raises(BadTable, match="cannot be read"):
         read_labels(tmp_path / "none.csv", GALLERY)
     with pytest.raises(BadTable, match="no column label"):
         read_labels(table(tmp_path, ROWS, "image,object"), GALLERY)
 
 
-def test_what_is_held_out_is_never_learned_from():
+def test_training_and_held_out_labels_are_disjoint():
     labels = [f"object {number}" for number in range(40)]
-    split = split_labels(labels * 2)
-    assert not set(split.train) & set(split.held_out)
-    assert sorted(split.train + split.held_out) == sorted(labels) and len(split.held_out) == 10
-    assert split == split_labels(reversed(labels)) != split_labels(labels, seed=1)
+    train, held_out = split_labels(labels * 2)
+    assert sorted(train + held_out) == sorted(labels) and len(held_out) == 10
+    assert (train, held_out) == split_labels(labels[::-1]) != split_labels(labels, seed=1)

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from boxfind.finetuning.examples import NONE, labelled_examples, mined_examples
-from boxfind.finetuning.features import RawRegions, best_regions, raw_regions
-from boxfind.finetuning.finetune import learn_and_measure
-from boxfind.finetuning.held_out import measure
+from boxfind.finetuning.features import RawRegions, best_regions
+from boxfind.finetuning.finetune import finetune, learn_and_measure, measure
 from boxfind.finetuning.labels import Labelled, split_labels
 from boxfind.finetuning.region_selection import choose_regions
 from retrieval.descriptors.whitening import Whitening
@@ -32,7 +31,7 @@ def raw() -> RawRegions:
     names = [f"{object_:02d}-{picture}.png" for object_ in range(OBJECTS) for picture in range(PICTURES)]
     boxes = [Box(20 * place, 0, 20 * place + 20, 20) for place in range(REGIONS)] * len(names)
     images = np.repeat(np.arange(len(names)), REGIONS)
-    return raw_regions(names, boxes, images, vectors.reshape(-1, CHANNELS).astype(np.float16))
+    return RawRegions(names, boxes, images, vectors.reshape(-1, CHANNELS).astype(np.float16))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +44,7 @@ def labelled(raw) -> list[Labelled]:
     return [Labelled(name, name[:2], None) for name in raw.names]
 
 
-def test_objects_that_were_never_seen_are_found_better(raw, labelled):
+def test_training_improves_results_on_held_out_objects(raw, labelled):
     head, before, after = learn_and_measure(raw, labelled, split_labels([row.label for row in labelled]), START, silent)
     assert after.average_precision > before.average_precision + 0.02
     assert head.kind == "finetuned" and np.array_equal(head.mean, START.mean)
@@ -53,7 +52,7 @@ def test_objects_that_were_never_seen_are_found_better(raw, labelled):
     assert loudness[: CHANNELS // 2].mean() > loudness[CHANNELS // 2 :].mean()
 
 
-def test_only_the_labels_that_are_not_held_out_decide(raw, labelled, monkeypatch):
+def test_held_out_labels_do_not_affect_the_head(raw, labelled, monkeypatch):
     monkeypatch.setattr("boxfind.finetuning.training.STEPS", 10)
     split = split_labels([row.label for row in labelled])
 
@@ -62,23 +61,24 @@ def test_only_the_labels_that_are_not_held_out_decide(raw, labelled, monkeypatch
         rows = [Labelled(row.image, changed[0] if row.label in changed else row.label, None) for row in labelled]
         return learn_and_measure(raw, rows, split, START, silent)[0].projection
 
-    head = learned(split.held_out[:1])
-    assert np.array_equal(head, learned(split.held_out))
-    assert not np.array_equal(head, learned(split.train[:2]))
+    train, held_out = split
+    head = learned(held_out[:1])
+    assert np.array_equal(head, learned(held_out))
+    assert not np.array_equal(head, learned(train[:2]))
 
 
-def test_the_region_that_comes_again_is_chosen(raw, labelled, descriptors):
+def test_without_a_box_the_recurring_region_is_chosen(raw, labelled, descriptors):
     shown = choose_regions(labelled, raw, descriptors)
     assert len(shown.rows) == len(raw.names) and (shown.rows // REGIONS == shown.images).all()
     assert (shown.rows % REGIONS == 1).mean() > 0.9
 
 
-def test_a_box_decides(raw, labelled, descriptors):
+def test_the_region_that_overlaps_the_labelled_box_is_chosen(raw, labelled, descriptors):
     boxed = [Labelled(row.image, row.label, Box(41, 1, 58, 19)) for row in labelled]
     assert (choose_regions(boxed, raw, descriptors).rows % REGIONS == 2).all()
 
 
-def test_the_best_regions_are_those_of_a_loop(raw, descriptors):
+def test_best_regions_agrees_with_a_loop(raw, descriptors):
     rows, scores = best_regions(descriptors[:5], raw, descriptors, np.array([3, 0]))
     for asking in range(5):
         for place, image in enumerate((3, 0)):
@@ -87,7 +87,7 @@ def test_the_best_regions_are_those_of_a_loop(raw, descriptors):
             assert scores[asking, place] == pytest.approx(similar.max(), abs=1e-6)
 
 
-def test_labelled_examples_are_of_other_pictures_of_the_object(raw, labelled, descriptors):
+def test_labelled_positives_are_other_pictures_of_the_object(raw, labelled, descriptors):
     examples = labelled_examples(choose_regions(labelled, raw, descriptors), raw, descriptors)
     for anchor, positives, doubtful in zip(examples.anchors, examples.positives, examples.doubtful, strict=True):
         pictures = raw.images[positives[positives != NONE]]
@@ -96,7 +96,7 @@ def test_labelled_examples_are_of_other_pictures_of_the_object(raw, labelled, de
         assert {picture // PICTURES for picture in doubtful} == {raw.images[anchor] // PICTURES}
 
 
-def test_mined_examples_are_of_other_pictures_and_mostly_right(raw, descriptors):
+def test_mined_positives_are_other_pictures_and_often_of_the_object(raw, descriptors):
     examples = mined_examples(raw, descriptors, silent)
     assert len(examples.anchors) > OBJECTS
     anchor, place = np.nonzero(examples.positives != NONE)
@@ -114,8 +114,8 @@ def test_perfect_descriptors_measure_perfectly(raw, labelled, descriptors):
     assert measure(shown, raw, descriptors).average_precision < 0.99
 
 
-def test_a_missing_library_is_named(monkeypatch, raw, labelled):
+def test_a_missing_library_is_named(monkeypatch, tmp_path):
     gone = OptionalPackage("pytorch-metric-learning", "no_such_module", "finetune")
-    monkeypatch.setattr("boxfind.finetuning.training.METRIC_LEARNING", gone)
+    monkeypatch.setattr("boxfind.finetuning.finetune.METRIC_LEARNING", gone)
     with pytest.raises(RuntimeMissing, match="pytorch-metric-learning"):
-        learn_and_measure(raw, labelled, split_labels([row.label for row in labelled]), START, silent)
+        finetune(tmp_path / "labels.csv", tmp_path, tmp_path / "head", None, None, 1, silent)

@@ -3,32 +3,23 @@
 import csv
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from boxfind.samples import draw
 from boxfind.samples.backgrounds import BACKGROUNDS
-from boxfind.samples.clutter import CLUTTER
-from boxfind.samples.draw import SAMPLES, draw_sample, draw_samples, is_complete
-from boxfind.samples.light import Light
-from boxfind.samples.objects import OBJECTS
-from boxfind.samples.scenes import draw_scene, plan_scene
-from boxfind.samples.sketch import Cutout
-from boxfind.samples.warp import homography
+from boxfind.samples.draw import OBJECTS, SAMPLES, draw_sample, draw_samples, is_complete
+from boxfind.samples.scenes import CLUTTER, draw_scene
+from boxfind.samples.svg import render
 from retrieval.errors import GalleryProblem
 
 
 def silent(what: str, done: int, total: int) -> None:
     pass
-
-
-@pytest.fixture(scope="module")
-def cutouts() -> dict[str, Cutout]:
-    return {name: make() for name, make in OBJECTS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +30,10 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[st
 
 
 @pytest.fixture
-def only_three(monkeypatch: pytest.MonkeyPatch, cutouts: dict[str, Cutout]) -> None:
+def only_three(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reduce the samples to two gallery pictures and a query, for speed."""
     few = (SAMPLES[0], SAMPLES[1], next(sample for sample in SAMPLES if sample.is_query))
     monkeypatch.setattr(draw, "SAMPLES", few)
-    monkeypatch.setattr(draw, "OBJECTS", {name: lambda name=name: cutouts[name] for name in OBJECTS})
 
 
 def rows(table: Path) -> list[dict[str, str]]:
@@ -51,7 +41,7 @@ def rows(table: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_there_are_five_pictures_and_two_queries_of_every_object(drawn):
+def test_every_object_has_five_gallery_pictures_and_two_queries(drawn):
     folder, _ = drawn
     gallery = {path.name for path in (folder / "gallery").iterdir()}
     queries, relevant = rows(folder / "queries.csv"), rows(folder / "relevant.csv")
@@ -63,7 +53,7 @@ def test_there_are_five_pictures_and_two_queries_of_every_object(drawn):
     assert (folder / "ignore.csv").read_text().split() == ["query,image"]
 
 
-def test_a_query_is_only_answered_by_pictures_of_its_object(drawn):
+def test_only_pictures_of_its_object_are_relevant_to_a_query(drawn):
     for row in rows(drawn[0] / "relevant.csv"):
         assert row["query"].rsplit("-", 1)[0] == row["image"].rsplit("-", 1)[0]
 
@@ -80,45 +70,43 @@ def test_every_box_lies_inside_its_picture(drawn):
 
 
 @pytest.mark.parametrize("name", OBJECTS)
-def test_the_box_is_where_the_object_is_seen(name, cutouts):
-    """Inverting the object's colours changes only its own pixels, which must extend to the edges of the box."""
-    rng = np.random.default_rng(list(OBJECTS).index(name))
-    cutout = cutouts[name]
-    inverted = cutout.copy()
-    inverted[..., :3] = 255 - inverted[..., :3]
-    scene = replace(plan_scene(rng, "paper", [cutout], (0.3, 0.6)), over=(), light=Light())
-    one, boxes = draw_scene(scene, [cutout])
-    other, _ = draw_scene(scene, [inverted])
-    changed = (np.abs(one.astype(int) - other).max(-1)) > 24
+def test_the_box_encloses_the_object_tightly(name):
+    """Inverting the object's colours changes its own pixels only, and they reach the edges of the box."""
+    cutout = render(f"objects/{name}")
+    inverted = ImageOps.invert(cutout.convert("RGB"))
+    inverted.putalpha(cutout.getchannel("A"))
+    one, (box,) = draw_scene(np.random.default_rng(4), "paper", [cutout], (0.5, 0.6))
+    other, _ = draw_scene(np.random.default_rng(4), "paper", [inverted], (0.5, 0.6))
+    changed = np.abs(one.astype(int) - other).max(-1) > 24
     columns, lines = np.flatnonzero(changed.any(0)), np.flatnonzero(changed.any(1))
     seen = (columns[0], lines[0], columns[-1] + 1, lines[-1] + 1)
-    assert np.abs(np.subtract(seen, (boxes[0].x0, boxes[0].y0, boxes[0].x1, boxes[0].y1))).max() <= 2
+    assert np.abs(np.subtract(seen, (box.x0, box.y0, box.x1, box.y1))).max() <= 2
 
 
-def test_two_objects_side_by_side_have_boxes_of_their_own(cutouts):
-    shown = [cutouts["badge"], cutouts["novel"]]
-    _, (first, second) = draw_scene(plan_scene(np.random.default_rng(1), "wood", shown, (0.5, 0.6)), shown)
+def test_two_objects_side_by_side_have_boxes_of_their_own():
+    shown = [render("objects/badge"), render("objects/novel")]
+    _, (first, second) = draw_scene(np.random.default_rng(1), "wood", shown, (0.5, 0.6))
     assert first.x1 <= second.x0 or second.x1 <= first.x0
 
 
 @pytest.mark.parametrize("background", BACKGROUNDS)
-def test_every_background_fills_the_picture_with_something(background):
+def test_every_background_fills_the_picture_with_a_texture(background):
     surface = BACKGROUNDS[background](np.random.default_rng(2), 48, 64)
     assert surface.shape == (64, 48, 3) and np.isfinite(surface).all() and surface.std() > 1
 
 
-@pytest.mark.parametrize("name", [*OBJECTS, *CLUTTER])
-def test_every_object_is_cut_out_of_its_surroundings(name):
-    cutout = OBJECTS[name]() if name in OBJECTS else CLUTTER[name](np.random.default_rng(2))
-    assert cutout.dtype == np.uint8 and cutout.ndim == 3 and cutout.shape[2] == 4
+@pytest.mark.parametrize("name", [*(f"objects/{name}" for name in OBJECTS), *(f"clutter/{name}" for name in CLUTTER)])
+def test_every_drawing_is_cut_out_of_its_surroundings(name):
+    cutout = np.asarray(render(name))
+    assert cutout.ndim == 3 and cutout.shape[2] == 4
     assert 0.08 < (cutout[..., 3] > 128).mean() <= 1
-    if name in OBJECTS:
+    if name.startswith("objects/"):
         assert 290 <= max(cutout.shape) <= 500 and cutout[..., :3][cutout[..., 3] > 128].std() > 20
 
 
 @pytest.mark.parametrize("sample", SAMPLES[::23], ids=lambda sample: sample.file)
-def test_a_picture_is_the_same_every_time(sample, drawn, cutouts, tmp_path):
-    image, _ = draw_sample(sample, cutouts)
+def test_drawing_is_deterministic(sample, drawn, tmp_path):
+    image, _ = draw_sample(sample)
     Pillow.fromarray(image).save(tmp_path / "again.jpg", "JPEG", quality=90)
     first = drawn[0] / ("queries" if sample.is_query else "gallery") / sample.file
     assert (tmp_path / "again.jpg").read_bytes() == first.read_bytes()
@@ -129,12 +117,12 @@ def test_pictures_differ_from_one_another(drawn):
     assert len(set(pictures)) == len(pictures) == len(SAMPLES)
 
 
-def test_progress_goes_up_to_the_last_picture(drawn):
+def test_progress_counts_every_picture(drawn):
     assert [done for _, done, _ in drawn[1]] == list(range(len(SAMPLES) + 1))
     assert {total for _, _, total in drawn[1]} == {len(SAMPLES)}
 
 
-def test_a_complete_folder_is_not_touched(drawn):
+def test_a_complete_folder_is_not_drawn_again(drawn):
     folder, _ = drawn
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     draw_samples(folder, lambda *_: pytest.fail("drawn again"))
@@ -142,7 +130,7 @@ def test_a_complete_folder_is_not_touched(drawn):
 
 
 @pytest.mark.parametrize("mark", [None, "", "[]", '{"version": -1}'])
-def test_a_half_drawn_or_older_folder_is_replaced(mark, tmp_path, only_three):
+def test_an_incomplete_or_outdated_folder_is_replaced(mark, tmp_path, only_three):
     folder = tmp_path / "sample"
     (folder / "gallery").mkdir(parents=True)
     (folder / "gallery" / "old.jpg").write_bytes(b"old")
@@ -153,7 +141,7 @@ def test_a_half_drawn_or_older_folder_is_replaced(mark, tmp_path, only_three):
     assert not (folder / "gallery" / "old.jpg").exists()
 
 
-def test_drawing_that_was_broken_off_leaves_nothing_and_is_begun_anew(tmp_path, only_three):
+def test_interrupted_drawing_leaves_no_folder_and_can_be_repeated(tmp_path, only_three):
     folder = tmp_path / "sample"
 
     def power_cut(what: str, done: int, total: int) -> None:
@@ -168,16 +156,7 @@ def test_drawing_that_was_broken_off_leaves_nothing_and_is_begun_anew(tmp_path, 
     assert not (tmp_path / ".sample.part").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path, only_three):
+def test_a_folder_that_is_not_writable_is_refused_with_advice(tmp_path, only_three):
     (tmp_path / "data").write_text("a file, not a folder")
     with pytest.raises(GalleryProblem, match=r"cannot be created in .*BOXFIND_DATA"):
         draw_samples(tmp_path / "data" / "sample", silent)
-
-
-def test_a_homography_moves_its_four_points():
-    origin = np.array([(0, 0), (9, 1), (7, 9), (-1, 6)], float)  # not a parallelogram, so the map is not affine
-    target = np.array([(0, 0), (5, 0), (5, 4), (0, 4)], float)
-    a, b, c, d, e, f, g, h = homography(origin, target)
-    x, y = origin.T
-    moved = np.stack([a * x + b * y + c, d * x + e * y + f]) / (g * x + h * y + 1)
-    assert np.allclose(moved.T, target)

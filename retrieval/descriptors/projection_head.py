@@ -19,8 +19,7 @@ FORMAT = "boxfind-head-1"
 """The only metadata key, holding all facts as JSON, because safetensors does not preserve the order of keys."""
 SHAPES = {"mean": 1, "projection": 2}
 """The float32 arrays in the file and their number of axes."""
-MOST_BYTES = 512 * 1024**2
-
+MAX_BYTES = 512 * 1024**2
 
 SAFETENSORS = OptionalPackage("safetensors", "safetensors", "finetune")
 
@@ -45,10 +44,7 @@ class HeadFacts:
 def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
     """Write a safetensors file, replacing it atomically. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
-    arrays = {
-        "mean": np.ascontiguousarray(whitening.mean, np.float32),
-        "projection": np.ascontiguousarray(whitening.projection, np.float32),
-    }
+    arrays = {name: np.ascontiguousarray(getattr(whitening, name), np.float32) for name in SHAPES}
     _check(arrays, path)
     metadata = {FORMAT: TypeAdapter(HeadFacts).dump_json(facts, by_alias=True).decode()}
     part = path.with_name(path.name + ".part")
@@ -64,7 +60,7 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
     """Read a head and its facts. Never executes code from the file. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise BadHead(f"{path} is too large to be a head; check the path.")
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, set(file.keys())

@@ -5,19 +5,16 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import RuntimeMissing
+from retrieval.networks.architectures import load_state
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.optional_packages import install
 from retrieval.types import Vectors
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ClassIds = NDArray[np.int16]
 """(R, T): ImageNet class numbers, 0 to 999, most likely first."""
@@ -65,9 +62,7 @@ def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | Non
     if kept is not None and kept.exists():
         with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
             return Classifier(np.asfortranarray(file["weight"]), file["bias"])
-    import torch
-
-    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
+    state = load_state(weights)
     for layer in LAYERS:
         if f"{layer}.weight" in state:
             weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))

@@ -23,7 +23,7 @@ from retrieval.optional_packages import NNCF
 from retrieval.types import Layers, Pixels, Run
 
 INT8 = "int8"
-KEPT = 1000
+CACHED_LAYERS = 1000
 """Capacity of OpenVINO's cache of compiled layers, enough for the last 40 image sizes; a cached size is a third faster.
 
 OpenVINO's default of 5,000 takes more than 500 MB when every box has a new size.
@@ -39,7 +39,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     how = {
         "INFERENCE_PRECISION_HINT": whole or "f32",
         "NUM_STREAMS": str(options.streams),
-        "CPU_RUNTIME_CACHE_CAPACITY": str(KEPT),
+        "CPU_RUNTIME_CACHE_CAPACITY": str(CACHED_LAYERS),
     }
     threads = options.threads or cpu_quota()  # OpenVINO respects CPU affinity but not quotas
     if threads:

@@ -8,15 +8,15 @@ from scipy import sparse
 
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
-NODES = 150_000
-"""Maximum graph size, because build time is quadratic. Larger galleries contribute fewer regions per image."""
+MAX_NODES = 150_000
+"""Build time is quadratic in the number of nodes. Larger galleries contribute fewer regions per image."""
 NODES_OF_IMAGE = (21, 15, 10, 7, 5, 3, 2, 1)
 """Choices for regions per image. They are few, so that adding a few images rarely changes the choice."""
 NEIGHBOURS = 10
 GAMMA = 3.0
 """Similarities are raised to this power, which suppresses weak links."""
-CONDUCTED = 0.85
-"""The share that is propagated at each step."""
+DAMPING = 0.85
+"""The share of similarity that is propagated at each step."""
 ITERATIONS = 12
 BLOCK_BYTES = 64 * 1024**2
 
@@ -25,32 +25,32 @@ BLOCK_BYTES = 64 * 1024**2
 class Neighbours:
     """For each of M regions, the best region of each of its K nearest images, in row order."""
 
-    nodes: Rows
-    """(M,) vector rows of the nodes, ascending."""
-    nearest: Rows
-    """(M, K) positions in `nodes`."""
-    similarities: Scores
-    """(M, K)"""
+    nodes: Rows  # (M,): vector rows of the nodes, ascending
+    nearest: Rows  # (M, K): positions in `nodes`
+    similarities: Scores  # (M, K)
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     """The neighbour graph of regions, across images."""
 
-    nodes: Rows
-    """(M,) vector rows of the nodes, ascending."""
-    affinity: sparse.csr_array
-    """(M, M) symmetric, D^-1/2 A D^-1/2."""
+    nodes: Rows  # (M,): vector rows of the nodes, ascending
+    affinity: sparse.csr_array  # (M, M), symmetric: D^-1/2 A D^-1/2
 
 
 def make_graph(neighbours: Neighbours) -> Graph:
     """Join two regions when either is a neighbour of the other."""
-    count, each = neighbours.nearest.shape
     weights = np.clip(neighbours.similarities, 0, None) ** GAMMA
-    starts = np.arange(0, count * each + 1, max(each, 1)) if each else np.zeros(count + 1, int)
-    directed = sparse.csr_array((weights.ravel(), neighbours.nearest.ravel(), starts), shape=(count, count))
+    return Graph(neighbours.nodes, _normalised(join_neighbours(neighbours.nearest, weights)))
+
+
+def join_neighbours(nearest: Rows, weights: Scores) -> sparse.csr_array:
+    """The weights (M, K) of neighbours (M, K) as a matrix (M, M), made symmetric by the larger of both directions."""
+    count, each = nearest.shape
+    starts = np.arange(count + 1) * each
+    directed = sparse.csr_array((weights.ravel(), nearest.ravel(), starts), shape=(count, count))
     directed.sum_duplicates()
-    return Graph(neighbours.nodes, _normalised(directed.maximum(directed.T)))
+    return sparse.csr_array(directed.maximum(directed.T))
 
 
 def find_neighbours(
@@ -117,7 +117,7 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
     for _ in range(ITERATIONS):
         if left <= enough:
             break
-        step = direction - CONDUCTED * (affinity @ direction)
+        step = direction - DAMPING * (affinity @ direction)
         length = left / float(direction @ step)
         solution += length * direction
         residual -= length * step
@@ -129,7 +129,7 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
 def _nodes(images: Numbers) -> Rows:
     """The first rows of each image, as many as fit into the graph."""
     starts, counts = np.unique(images, return_index=True, return_counts=True)[1:]
-    each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= NODES), NODES_OF_IMAGE[-1])
+    each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= MAX_NODES), NODES_OF_IMAGE[-1])
     place = np.arange(len(images)) - np.repeat(starts, counts)
     return np.flatnonzero(place < each)
 

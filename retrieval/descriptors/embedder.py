@@ -76,22 +76,18 @@ class Embedder:
 
         A box around the whole image is described at that scale only.
         """
-        crop = crop_image(image, box)
+        recipe, crop = self.recipe, crop_image(image, box)
+        sides = [recipe.side]
+        if crop.shape != image.shape:
+            side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
+            sides = [round(side * view) for view in recipe.query_views]
         size, whole = (crop.shape[1], crop.shape[0]), [Box.whole(crop)]
-        sides = self._sides_of_views(crop, image)
         return np.concatenate([self._pooled(self._layers(crop, size, side), whole, size) for side in sides])
 
     def slice(self, image: Image, box: Box) -> Vectors:
         """Pool the box from the feature map of the whole image, (1, C), which includes its surroundings."""
         size = image.shape[1], image.shape[0]
         return self._pooled(self._layers(image, size, self.recipe.side), [box], size)
-
-    def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
-        recipe = self.recipe
-        if crop.shape == image.shape:
-            return [recipe.side]
-        side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
-        return [round(side * view) for view in recipe.query_views]
 
     def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
         """Feature maps of an image of original (width, height) `size`, resized to a longest side of `side` pixels."""

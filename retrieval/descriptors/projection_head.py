@@ -1,6 +1,6 @@
 """Read and write fine-tuned projection heads, which replace the learned whitening."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,9 +36,7 @@ class HeadFacts:
 
     @classmethod
     def of(cls, recipe: Recipe) -> "HeadFacts":
-        return cls(
-            recipe.backbone, recipe.weights_sha256, recipe.preprocessing, recipe.pooling, recipe.mid_layer_weight
-        )
+        return cls(**{field.name: getattr(recipe, field.name) for field in fields(cls)})
 
 
 def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
@@ -72,17 +70,20 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
     except safetensors.SafetensorError:
         raise BadHead(f"{path} is damaged or not a safetensors file; recreate it with `boxfind finetune`.") from None
     _check(arrays, path)
-    return Whitening(KIND, arrays["mean"], arrays["projection"]), _facts(metadata[FORMAT], path)
+    try:
+        facts = TypeAdapter(HeadFacts).validate_json(metadata[FORMAT], strict=True)
+    except ValidationError:
+        raise BadHead(f"{path} does not say what it was trained for; recreate it with `boxfind finetune`.") from None
+    return Whitening(KIND, arrays["mean"], arrays["projection"]), facts
 
 
 def head_problem(facts: HeadFacts, recipe: Recipe) -> str:
     """Why a head does not fit a recipe, as a message; empty when it does."""
-    needed = HeadFacts.of(recipe)
-    for name, has in asdict(facts).items():
-        wants = getattr(needed, name)
+    for field in fields(facts):
+        has, wants = getattr(facts, field.name), getattr(recipe, field.name)
         if has != wants:
-            field = FIELD_NAMES[name]
-            return f"The head was trained for {field} {has}, but this index has {wants}; train a head for this index."
+            name = FIELD_NAMES[field.name]
+            return f"The head was trained for {name} {has}, but this index has {wants}; train a head for this index."
     return ""
 
 
@@ -93,13 +94,6 @@ def _check(arrays: dict[str, Vectors], path: Path) -> None:
             raise BadHead(f"{path} cannot be used: its {name} is not {axes}-dimensional, finite and float32.")
     if len(arrays["mean"]) != len(arrays["projection"]) or not arrays["projection"].any(axis=0).all():
         raise BadHead(f"{path} cannot be used: its mean and projection do not match.")
-
-
-def _facts(text: str, path: Path) -> HeadFacts:
-    try:
-        return TypeAdapter(HeadFacts).validate_json(text, strict=True)
-    except ValidationError:
-        raise BadHead(f"{path} does not say what it was trained for; recreate it with `boxfind finetune`.") from None
 
 
 def _safetensors() -> Any:

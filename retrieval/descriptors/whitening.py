@@ -92,10 +92,10 @@ def _mine_pairs(
     queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
     pairs = []
     for start in range(0, len(queries), BLOCK_ROWS):
-        asking = queries[start : start + BLOCK_ROWS]
-        similar = vectors[asking] @ vectors.T  # (BLOCK_ROWS, N)
+        block = queries[start : start + BLOCK_ROWS]
+        similar = vectors[block] @ vectors.T  # (BLOCK_ROWS, N)
         left, right = np.nonzero(similar > similarity)
-        elsewhere = images[asking[left]] != images[right]
+        elsewhere = images[block[left]] != images[right]
         left, right = left[elsewhere], right[elsewhere]
         best_first = np.lexsort((right, -similar[left, right], left))
         left, right = left[best_first], right[best_first]
@@ -103,7 +103,7 @@ def _mine_pairs(
         left, right = left[once_per_image], right[once_per_image]
         place = np.arange(len(left)) - np.searchsorted(left, left)
         near = place < MINED_NEIGHBOURS
-        pairs.append((asking[left[near]], right[near]))
+        pairs.append((block[left[near]], right[near]))
     left, right = map(np.concatenate, zip(*pairs, strict=True))
     return left, right
 

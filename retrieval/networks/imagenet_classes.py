@@ -54,30 +54,26 @@ class Classifier:
         )
 
 
-def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | None:
+def load_classifier(weights: Path, cached: Path | None = None) -> Classifier | None:
     """Load the classifier of a checkpoint; None when it is not a single layer on averaged features (VGG16).
 
-    `kept` is a cache file: reading a checkpoint means importing torch, which takes seconds.
+    `cached` is a cache file: reading a checkpoint means importing torch, which takes seconds.
     """
-    if kept is not None and kept.exists():
-        with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
+    if cached is not None and cached.exists():
+        with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(cached.read_bytes())) as file:
             return Classifier(np.asfortranarray(file["weight"]), file["bias"])
     state = load_state(weights)
-    for layer in LAYERS:
-        if f"{layer}.weight" in state:
-            weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
-            found = Classifier(np.asfortranarray(weight), bias)
-            if kept is not None:
-                _keep(found, kept)
-            return found
-    return None
-
-
-def _keep(classifier: Classifier, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}-{os.getpid()}.npz")
-    np.savez(part, weight=classifier.weight, bias=classifier.bias)
-    os.replace(part, path)
+    layer = next((layer for layer in LAYERS if f"{layer}.weight" in state), None)
+    if layer is None:
+        return None
+    weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
+    classifier = Classifier(np.asfortranarray(weight), bias)
+    if cached is not None:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        part = cached.with_name(f"{cached.stem}-{os.getpid()}.npz")
+        np.savez(part, weight=classifier.weight, bias=classifier.bias)
+        part.replace(cached)
+    return classifier
 
 
 def class_names() -> tuple[str, ...]:

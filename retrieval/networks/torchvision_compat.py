@@ -114,5 +114,5 @@ def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: i
     x, y = axes
     across = (-1, y.shape[1], x.shape[1])
     grid = torch.stack([x[:, None].expand(across), y[:, :, None].expand(across)], dim=-1)  # (K, h, w, 2)
-    seen = grid_sample(layer[None], grid.flatten(0, 1)[None], padding_mode="border", align_corners=True)[0]
-    return avg_pool2d(seen.reshape(len(layer), *grid.shape[:3]).transpose(0, 1), samples)
+    sampled = grid_sample(layer[None], grid.flatten(0, 1)[None], padding_mode="border", align_corners=True)[0]
+    return avg_pool2d(sampled.reshape(len(layer), *grid.shape[:3]).transpose(0, 1), samples)

@@ -51,13 +51,13 @@ def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> B
     if len(starts) < MIN_IMAGES:
         return CAUTIOUS
     rng = np.random.default_rng(seed)
-    asking = rng.permutation(len(vectors))[:SAMPLED_QUERIES]
-    asked = np.sort(rng.permutation(len(starts))[:SAMPLED_IMAGES])
+    queries = rng.permutation(len(vectors))[:SAMPLED_QUERIES]
+    sample = np.sort(rng.permutation(len(starts))[:SAMPLED_IMAGES])
     ends = np.append(starts[1:], len(vectors))
-    rows = np.concatenate([np.arange(starts[i], ends[i]) for i in asked])
+    rows = np.concatenate([np.arange(starts[i], ends[i]) for i in sample])
     first = np.unique(images[rows], return_index=True)[1]
-    best = np.maximum.reduceat(vectors[asking] @ vectors[rows].T, first, axis=1)  # (queries, images)
-    elsewhere = images[asking][:, None] != images[rows][first][None, :]
+    best = np.maximum.reduceat(vectors[queries] @ vectors[rows].T, first, axis=1)  # (queries, images)
+    elsewhere = images[queries][:, None] != images[rows][first][None, :]
     middle, high = np.quantile(best[elsewhere], [MIDDLE_QUANTILE, HIGH_QUANTILE])
     scale = float((high - middle) / (_gumbel_quantile(HIGH_QUANTILE) - _gumbel_quantile(MIDDLE_QUANTILE)))
     return BackgroundScores(float(middle) - scale * _gumbel_quantile(MIDDLE_QUANTILE), max(scale, 1e-3))

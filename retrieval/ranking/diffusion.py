@@ -40,8 +40,11 @@ class Graph:
 
 def make_graph(neighbours: Neighbours) -> Graph:
     """Join two regions when either is a neighbour of the other."""
-    weights = np.clip(neighbours.similarities, 0, None) ** GAMMA
-    return Graph(neighbours.nodes, _normalised(join_neighbours(neighbours.nearest, weights)))
+    affinity = join_neighbours(neighbours.nearest, np.clip(neighbours.similarities, 0, None) ** GAMMA)
+    degree = affinity.sum(axis=1)
+    scale = np.where(degree > 0, 1 / np.sqrt(np.where(degree > 0, degree, 1)), 0).astype(np.float32)
+    normalised = affinity.multiply(scale[:, None]).multiply(scale[None, :])
+    return Graph(neighbours.nodes, sparse.csr_array(normalised, dtype=np.float32))
 
 
 def join_neighbours(nearest: Rows, weights: Scores) -> sparse.csr_array:
@@ -83,13 +86,13 @@ def find_neighbours(
             similarities[places[whole]] = np.take_along_axis(known.similarities[whole], in_order, axis=1)
             pending[places[whole]] = False
             _insert_new_nodes(arrived, vectors, images, nearest, similarities, np.flatnonzero(~pending))
-    asking = np.flatnonzero(pending) if count else np.zeros(0, int)
+    queries = np.flatnonzero(pending) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
-    for start in range(0, len(asking), block):
-        part = asking[start : start + block]
-        nearest[part] = _nearest_elsewhere(vectors, images, starts, part, count)
+    for start in range(0, len(queries), block):
+        part = queries[start : start + block]
+        nearest[part] = _nearest_elsewhere(vectors, starts, part, count)
         similarities[part] = _similar(vectors, part, nearest[part])
-        progress(min(start + block, len(asking)), len(asking))
+        progress(min(start + block, len(queries)), len(queries))
     return Neighbours(nodes, nearest, similarities)
 
 
@@ -101,10 +104,8 @@ def diffuse(graph: Graph, rows: Rows, similarities: Scores) -> Scores:
     the rows.
     """
     source = np.zeros(len(graph.nodes), np.float32)
-    places = np.searchsorted(graph.nodes, rows)
-    known = places < len(graph.nodes)
-    known[known] = graph.nodes[places[known]] == rows[known]
-    source[places[known]] = np.clip(similarities[known], 0, None) ** GAMMA
+    places = _positions(graph.nodes, rows)
+    source[places[places >= 0]] = np.clip(similarities[places >= 0], 0, None) ** GAMMA
     reached = _conjugate_gradient(graph.affinity, source)
     most = reached.max(initial=0)
     return np.clip(reached / most, 0, None) if most > 0 else np.zeros_like(source)
@@ -144,7 +145,7 @@ def _insert_new_nodes(
     arrived: Rows, vectors: Vectors, images: Numbers, nearest: Rows, similarities: Scores, settled: Rows
 ) -> None:
     """Update the neighbours of settled nodes in place where nodes of new images are nearer."""
-    if not len(arrived) or not len(settled):
+    if not len(arrived):
         return
     starts = np.unique(images[arrived], return_index=True)[1]
     count = nearest.shape[1]
@@ -152,17 +153,15 @@ def _insert_new_nodes(
     for start in range(0, len(settled), block):
         part = settled[start : start + block]
         similar = vectors[part] @ vectors[arrived].T
-        nearer = np.flatnonzero(similar.max(axis=1) > similarities[part].min(axis=1))
-        if not len(nearer):
-            continue
+        nearer = similar.max(axis=1) > similarities[part].min(axis=1)
         part = part[nearer]
         candidates = np.hstack([nearest[part], arrived[_best_of_each(similar[nearer], starts)]])
-        worth = _similar(vectors, part, candidates)
-        kept = np.sort(np.argsort(-worth, axis=1, kind="stable")[:, :count], axis=1)
-        chosen = np.take_along_axis(candidates, kept, axis=1)
-        in_order = np.argsort(chosen, axis=1)
-        nearest[part] = np.take_along_axis(chosen, in_order, axis=1)
-        similarities[part] = np.take_along_axis(np.take_along_axis(worth, kept, axis=1), in_order, axis=1)
+        scores = _similar(vectors, part, candidates)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        row_order = np.argsort(np.take_along_axis(candidates, best, axis=1), axis=1)
+        best = np.take_along_axis(best, row_order, axis=1)
+        nearest[part] = np.take_along_axis(candidates, best, axis=1)
+        similarities[part] = np.take_along_axis(scores, best, axis=1)
 
 
 def _best_of_each(similar: Scores, starts: Rows) -> Rows:
@@ -173,11 +172,11 @@ def _best_of_each(similar: Scores, starts: Rows) -> Rows:
     )
 
 
-def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: Rows, count: int) -> Rows:
+def _nearest_elsewhere(vectors: Vectors, starts: Rows, queries: Rows, count: int) -> Rows:
     """For B nodes, the best region of each of the `count` nearest other images, (B, count), in row order."""
-    similar = vectors[asking] @ vectors.T  # (B, M)
+    similar = vectors[queries] @ vectors.T  # (B, M)
     of_image = np.maximum.reduceat(similar, starts, axis=1)  # (B, images)
-    of_image[np.arange(len(of_image)), np.searchsorted(starts, asking, side="right") - 1] = -2
+    of_image[np.arange(len(of_image)), np.searchsorted(starts, queries, side="right") - 1] = -2
     nearest = np.sort(np.argpartition(-of_image, count - 1, axis=1)[:, :count], axis=1)
     ends = np.append(starts[1:], len(vectors))
     most = int((ends - starts).max())
@@ -189,9 +188,3 @@ def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: 
 def _similar(vectors: Vectors, rows: Rows, others: Rows) -> Scores:
     """Similarities (B, K) of rows (B,) to others (B, K), pair by pair, so that results are bit-identical."""
     return np.asarray(np.einsum("bd,bkd->bk", vectors[rows], vectors[others]), np.float32)
-
-
-def _normalised(affinity: sparse.csr_array) -> sparse.csr_array:
-    degree = affinity.sum(axis=1)
-    scale = np.where(degree > 0, 1 / np.sqrt(np.where(degree > 0, degree, 1)), 0).astype(np.float32)
-    return sparse.csr_array(affinity.multiply(scale[:, None]).multiply(scale[None, :]), dtype=np.float32)

@@ -23,18 +23,13 @@ SAM_VIT_B = Weights(
     url="https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64.pth",
 )
 MAX_REGIONS = 20
-POINTS_PER_SIDE = 16
-"""The paper uses 32, which finds smaller objects in four times the time."""
+POINTS_PER_SIDE = 16  # the paper uses 32, which finds smaller objects in four times the time
 POINTS_PER_BATCH = 64
-MIN_PREDICTED_IOU = 0.88
-"""As in the paper."""
-MIN_STABILITY = 0.95
-"""Minimum IoU of the masks at two thresholds, STABILITY_OFFSET above and below 0, as in the paper."""
-STABILITY_OFFSET = 1.0
-"""In logits."""
+MIN_PREDICTED_IOU = 0.88  # as in the paper
+MIN_STABILITY = 0.95  # of the masks at two thresholds, as in the paper: minimum intersection over union
+STABILITY_OFFSET = 1.0  # logits: the distance of these thresholds from 0
 MAX_BOX_IOU = 0.7
-MIN_SIDE = 8
-"""In pixels."""
+MIN_SIDE = 8  # pixels
 
 
 class SegmentAnything:

@@ -47,10 +47,11 @@ def colour_share(pixels: Image, colour: str) -> float:
     """The share of an image (h, w, 3) with a colour of SHADES, 0 to 1. Raises UnknownName for other colours."""
     pick(SHADES, "colour", colour)
     prototypes, names = _prototypes()
-    seen, counts = np.unique(pixels.reshape(-1, 3) // 8, axis=0, return_counts=True)  # 32 steps per channel are enough
-    if not len(seen):
+    steps = pixels.reshape(-1, 3) // 8  # 32 steps per channel are enough
+    colours, counts = np.unique(steps, axis=0, return_counts=True)
+    if not len(colours):
         return 0.0
-    lab = _lab(seen.astype(np.float64) * 8 + 3.5)
+    lab = _lab(colours.astype(np.float64) * 8 + 3.5)
     nearest = ((lab[:, None] - prototypes) ** 2).sum(axis=2).argmin(axis=1)
     return float(counts[names[nearest] == colour].sum() / counts.sum())
 

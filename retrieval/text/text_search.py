@@ -24,7 +24,7 @@ COLOUR_WEIGHT = 0.3
 COLOUR_SHORTLIST = 100
 """Top images whose colours are measured."""
 OUTLIER_FACTOR = 3.0
-"""Threshold for "possible": median + OUTLIER_FACTOR x (median - lower quartile) of the scores."""
+"""A score is "possible" from median + OUTLIER_FACTOR x (median - lower quartile). Text scores are not calibrated."""
 RERANK_WEIGHT = 0.5
 """Weight of the text and of the colour when they re-rank the hits of a box."""
 
@@ -62,7 +62,8 @@ def search_by_text(
     images, rows, scores = _best_region_per_image(sentence, scorer, gallery)
     if not len(images):
         return []
-    threshold = _possible_threshold(scores)
+    quartile, median = np.quantile(scores, [0.25, 0.5])
+    threshold = float(median + OUTLIER_FACTOR * (median - quartile))
     parts = {"words": scores}
     seeds = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
     if len(seeds) and (positives or (ranking == "best" and _are_similar(gallery.vectors(seeds)))):
@@ -100,15 +101,6 @@ def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits:
             parts["colour"] = RERANK_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
         reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
     return sorted(reranked, key=lambda hit: -hit.score)
-
-
-def _possible_threshold(scores: Scores) -> float:
-    """The score for "possible": an outlier far above the median of all scores (M,).
-
-    Text scores are not calibrated, so no probability can be given.
-    """
-    quartile, median = np.quantile(scores, [0.25, 0.5])
-    return float(median + OUTLIER_FACTOR * (median - quartile))
 
 
 def _best_region_per_image(sentence: str, scorer: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:

@@ -137,8 +137,10 @@ def _nodes(images: Numbers) -> Rows:
 
 def _positions(nodes: Rows, rows: Rows) -> Rows:
     """Positions of vector rows in `nodes`; -1 for rows that are not nodes."""
-    places = np.minimum(np.searchsorted(nodes, rows), len(nodes) - 1)
-    return np.where(nodes[places] == rows, places, -1)
+    places = np.searchsorted(nodes, rows)
+    found = places < len(nodes)
+    found[found] = nodes[places[found]] == rows[found]
+    return np.where(found, places, -1)
 
 
 def _insert_new_nodes(

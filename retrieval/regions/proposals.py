@@ -52,7 +52,7 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
     contours = _boxes(_contours(small, size), size, small.shape[:2], _CONTOUR_FACTOR)
     windows = _windows(size, small.shape[:2])
-    both = _Boxes(*map(np.concatenate, zip(contours, windows, strict=True)))
+    both = _Boxes._make(map(np.concatenate, zip(contours, windows, strict=True)))
     found = _top_boxes(small, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 

@@ -4,9 +4,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from typing import Any
 
 from threadpoolctl import ThreadpoolController, get_cached_controller
+
+_lock = threading.Lock()
+_requested: list[int] = []  # thread count of each running body
+_original: dict[str, tuple[Any, int]] = {}  # process-wide libraries by path, with their count before the first body
+_applied: tuple[ThreadpoolController | None, int] = None, 0  # the count that these libraries have during bodies
 
 
 def one_blas_thread() -> AbstractContextManager[None]:
@@ -25,71 +31,53 @@ def blas_threads(count: int) -> Iterator[None]:
     So a large matrix product gets its threads even while other callers hold BLAS at one. Libraries with a thread count
     per calling thread (MKL, the OpenBLAS of FAISS) follow only the innermost body of the calling thread.
     """
-    of_thread = _libraries.enter(count)
+    with _lock:
+        per_thread = [(library, library.num_threads) for library in _blas_libraries(get_cached_controller())[0]]
+        _requested.append(count)
+        _limit_process()
     try:
-        for library, _ in of_thread:
+        for library, _ in per_thread:
             library.set_num_threads(count)
         yield
     finally:
-        for library, before in of_thread:
+        for library, before in per_thread:
             library.set_num_threads(before)
-        _libraries.leave(count)
+        with _lock:
+            _requested.remove(count)
+            _limit_process()
 
 
-class _Libraries:
-    """The loaded BLAS libraries and the thread counts currently requested."""
+@lru_cache(1)
+def _blas_libraries(controller: ThreadpoolController) -> tuple[list[Any], list[Any]]:
+    """The loaded BLAS libraries: those with a count per calling thread, and those with one for the process.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._controller: ThreadpoolController | None = None
-        self._of_process: list[Any] = []
-        self._of_thread: list[Any] = []
-        self._asked: list[int] = []  # one entry per running body
-        self._before: dict[str, tuple[Any, int]] = {}  # by path: thread count before the first body
-        self._current = 0  # count set on the process-wide libraries; 0 when not set
-
-    def enter(self, count: int) -> list[tuple[Any, int]]:
-        """Register a body. Returns the libraries with a per-thread count, each with its present count."""
-        with self._lock:
-            self._find()
-            of_thread = [(library, library.num_threads) for library in self._of_thread]
-            self._asked.append(count)
-            self._update()
-        return of_thread
-
-    def leave(self, count: int) -> None:
-        with self._lock:
-            self._asked.remove(count)
-            self._update()
-
-    def _find(self) -> None:
-        """Find the loaded libraries. threadpoolctl scans again (1 ms) only after new modules are imported."""
-        controller = get_cached_controller()
-        if controller is not self._controller:
-            found = controller.select(user_api="blas").lib_controllers
-            self._of_thread = [library for library in found if _has_number_by_thread(library)]
-            self._of_process = [library for library in found if not _has_number_by_thread(library)]
-            self._controller, self._current = controller, 0
-
-    def _update(self) -> None:
-        count = max(self._asked, default=0)
-        if not count:
-            for library, before in self._before.values():
-                _set(library, before)
-            self._before.clear()
-        elif count != self._current:
-            for library in self._of_process:
-                self._before.setdefault(library.filepath, (library, library.num_threads))
-                _set(library, count)
-        self._current = count
+    threadpoolctl makes a new controller only after new modules are imported.
+    """
+    found = controller.select(user_api="blas").lib_controllers
+    per_thread = [library for library in found if _has_count_per_thread(library)]
+    return per_thread, [library for library in found if library not in per_thread]
 
 
-_libraries = _Libraries()
-
-
-def _has_number_by_thread(library: Any) -> bool:
+def _has_count_per_thread(library: Any) -> bool:
     by_openmp = getattr(library, "threading_layer", "") == "openmp" and sys.platform != "win32"
     return library.internal_api == "mkl" or by_openmp
+
+
+def _limit_process() -> None:
+    """Set the process-wide libraries to the largest requested count, or back to the original one if there is none."""
+    global _applied
+    if not _requested:
+        for library, before in _original.values():
+            _set(library, before)
+        _original.clear()
+        _applied = None, 0
+        return
+    wanted = get_cached_controller(), max(_requested)
+    if wanted != _applied:
+        for library in _blas_libraries(wanted[0])[1]:
+            _original.setdefault(library.filepath, (library, library.num_threads))
+            _set(library, wanted[1])
+        _applied = wanted
 
 
 def _set(library: Any, count: int) -> None:

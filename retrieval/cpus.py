@@ -2,11 +2,11 @@
 
 import math
 import os
-import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-PROC = Path("/proc/self")
+PROC_CGROUP = Path("/proc/self/cgroup")
+CGROUP_MOUNT = Path("/sys/fs/cgroup")
 
 
 def cpu_count() -> int:
@@ -19,7 +19,7 @@ def cpu_quota() -> int | None:
 
     Threading libraries respect the affinity themselves, but most ignore quotas.
     """
-    quota = group_quota(PROC)
+    quota = group_quota()
     count = math.ceil(quota) if quota is not None else available_cpus()
     return max(count, 1) if count < available_cpus() else None
 
@@ -28,8 +28,7 @@ def available_cpus() -> int:
     """CPUs in the affinity mask of this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    count = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()  # new in 3.13
-    return count or 1
+    return os.cpu_count() or 1
 
 
 def limit_libraries() -> None:
@@ -42,40 +41,26 @@ def limit_libraries() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", str(quota))
 
 
-def group_quota(proc: Path) -> float | None:
-    """The tightest CPU quota among a process's cgroups and their parents; None without a limit.
+def group_quota() -> float | None:
+    """The tightest CPU quota among this process's cgroups and their parents; None without a limit.
 
-    `proc` is the process's folder in /proc. Unreadable files count as no limit.
+    Unreadable files count as no limit.
     """
-    quotas = [quota for folder in _groups(proc) if (quota := _quota_of(folder)) is not None]
+    quotas = [quota for folder in _cpu_cgroups() if (quota := _quota_of(folder)) is not None]
     return min(quotas, default=None)
 
 
-def _groups(proc: Path) -> Iterator[Path]:
-    """The folders of the process's CPU cgroups and of all their parents, for cgroup v1 and v2."""
-    paths = {}
-    for line in _text(proc / "cgroup").splitlines():
+def _cpu_cgroups() -> Iterator[Path]:
+    """The folders of this process's CPU cgroups and of all their parents, for cgroup v1 and v2.
+
+    In a container, the path may be that of the host and not exist; its parents still include the container's own group.
+    """
+    for line in _text(PROC_CGROUP).splitlines():
         _, controllers, path = line.split(":", 2)
-        if not controllers or "cpu" in controllers.split(","):
-            paths[controllers != ""] = path
-    for line in _text(proc / "mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split(" ", 2)
-        is_v1 = kind == "cgroup"
-        if (kind == "cgroup2" or (is_v1 and "cpu" in options.split(","))) and is_v1 in paths:
-            root, mount = map(_unescaped, before.split(" ")[3:5])
-            yield from _upwards(Path(mount), root, paths[is_v1])
-
-
-def _upwards(mount: Path, root: str, path: str) -> Iterator[Path]:
-    """The folder of the cgroup at `path` and its parents up to `mount`, where `root` is the cgroup mounted there."""
-    group = PurePosixPath(path)
-    below = group.relative_to(root) if group.is_relative_to(root) else PurePosixPath()
-    folder = mount / below
-    yield folder
-    while folder != mount:
-        folder = folder.parent
-        yield folder
+        is_v2 = not controllers
+        if is_v2 or "cpu" in controllers.split(","):
+            folder = (CGROUP_MOUNT if is_v2 else CGROUP_MOUNT / "cpu") / path.lstrip("/")
+            yield from (folder, *folder.parents)
 
 
 def _quota_of(folder: Path) -> float | None:
@@ -93,7 +78,3 @@ def _text(path: Path) -> str:
         return os.fsdecode(path.read_bytes())
     except OSError:
         return ""
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(\d{3})", lambda found: chr(int(found[1], 8)), text)  # a space is \040

@@ -1,27 +1,4 @@
-"""The error tree. Every message is a sentence for the user.
-
-BoxfindError
-├── UnreadableImage    a file is not a usable image; `reason` is a short code
-├── BadBox             the box does not enclose anything searchable
-├── UnknownName        a name that is not in a table of choices
-├── WeightsMissing     the weights of a network are missing or wrong
-├── RuntimeMissing     a package or runtime is not available on this machine
-├── GalleryProblem     the gallery folder is missing or has no usable picture
-│   ├── UnknownFolder  the index has no pictures below that folder
-│   └── PictureGone    a picture was removed or changed since it was indexed
-├── IndexProblem       the index is missing, damaged or made with another recipe
-│   ├── UnknownPicture the index has no picture with that id
-│   └── StoreAway      the vector engine is currently unavailable
-├── AlreadyThere       the gallery has an identical file (index/operations/add_images.py)
-├── BuildRunning       another build of the same index is running
-├── BuildCancelled     the build was cancelled
-├── ClusterProblem     the build cluster is unreachable, or a node is not set up
-├── DiskFull           the index does not fit on its disk
-├── BadTable           a table or a labelled data set is malformed
-├── BadHead            a fine-tuned head is damaged or made for another network
-├── BadLink            a URL does not lead to a search (boxfind/searches/errors.py)
-└── SavedSearchesProblem  saved searches cannot be read or written (boxfind/searches/errors.py)
-"""
+"""The error tree, except for errors of one package. Every message is a sentence for the user."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -34,6 +11,8 @@ class BoxfindError(Exception):
 
 
 class UnreadableImage(BoxfindError):
+    """A file is not a usable image; `reason` is a short code."""
+
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(reason, sentence)  # both, so that it can be unpickled in another process
         self.reason = reason
@@ -44,19 +23,22 @@ class UnreadableImage(BoxfindError):
 
 
 class BadBox(BoxfindError):
-    pass
+    """The box does not enclose anything searchable."""
 
 
 class UnknownName(BoxfindError):
-    pass
+    """A name that is not in a table of choices."""
 
 
 class RuntimeMissing(BoxfindError):
-    pass
+    """A package or runtime is not available on this machine."""
 
 
 class WeightsMissing(BoxfindError):
-    """`what` names the missing file for visitors; `remedy` tells the administrator what to do and may name folders."""
+    """The weights of a network are missing or wrong.
+
+    `what` names the file for visitors; `remedy` tells the administrator what to do and may name folders.
+    """
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what}; {remedy}." if remedy else f"{what}.")
@@ -64,51 +46,51 @@ class WeightsMissing(BoxfindError):
 
 
 class GalleryProblem(BoxfindError):
-    pass
+    """The gallery folder is missing or has no usable picture."""
 
 
 class UnknownFolder(GalleryProblem):
-    pass
+    """The index has no pictures below that folder."""
 
 
 class PictureGone(GalleryProblem):
-    pass
+    """A picture was removed or changed since it was indexed."""
 
 
 class IndexProblem(BoxfindError):
-    pass
+    """The index is missing, damaged or made with another recipe."""
 
 
 class UnknownPicture(IndexProblem):
-    pass
+    """The index has no picture with that id."""
 
 
 class StoreAway(IndexProblem):
-    pass
+    """The vector engine is currently unavailable."""
 
 
 class BuildRunning(BoxfindError):
-    pass
+    """Another build of the same index is running."""
 
 
 class BuildCancelled(BoxfindError):
-    pass
+    """The build was cancelled."""
 
 
 class ClusterProblem(BoxfindError):
-    pass
+    """The build cluster is unreachable, or a node is not set up."""
 
 
 class DiskFull(BoxfindError):
-    pass
+    """The index does not fit on its disk."""
 
 
 class BadTable(BoxfindError):
-    pass
+    """A table or a labelled data set is malformed."""
 
 
 class BadHead(BoxfindError):
-    pass
+    """A fine-tuned head is damaged or made for another network."""
 
 
 def in_short(problem: WeightsMissing | RuntimeMissing) -> str:

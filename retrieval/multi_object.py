@@ -9,10 +9,8 @@ from retrieval.ranking.region_search import Searchable, best_region_of
 from retrieval.search import SHORTLIST, search
 from retrieval.types import Confidence, Hit, Query, iou, unit
 
-SAME_PLACE = 0.5
-"""Intersection over union above which two regions count as the same place."""
-SURENESS: tuple[Confidence, ...] = ("unlikely", "possible", "likely")
-"""In ascending order."""
+SAME_REGION_IOU = 0.5
+CONFIDENCE_ORDER: tuple[Confidence, ...] = ("unlikely", "possible", "likely")
 
 
 def merge_views(views: Sequence[Query]) -> Query:
@@ -83,7 +81,7 @@ def _combined(hits: Sequence[Hit]) -> Hit:
         hits[0],
         score=min(hit.score for hit in hits),
         similarity=min(hit.similarity for hit in hits),
-        confidence=min((hit.confidence for hit in hits), key=SURENESS.index),
+        confidence=min((hit.confidence for hit in hits), key=CONFIDENCE_ORDER.index),
         parts={f"object {number}": hit.score for number, hit in enumerate(hits, start=1)},
         others=tuple(hit.region for hit in hits[1:]),
     )
@@ -97,7 +95,7 @@ def _contains_unwanted(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:
     """
     if unwanted is None:
         return False
-    same = [hit for hit in wanted if iou(unwanted.region.box, hit.region.box) > SAME_PLACE]
+    same = [hit for hit in wanted if iou(unwanted.region.box, hit.region.box) > SAME_REGION_IOU]
     if same:
         return _strength(unwanted) > max(_strength(hit) for hit in same)
     return unwanted.confidence == "likely"

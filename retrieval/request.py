@@ -38,7 +38,6 @@ class Request:
     """Ids of gallery images marked as right; the query moves towards them."""
     negatives: tuple[str, ...] = ()
     """Ids of gallery images marked as wrong; the query moves away from them, and they are dropped."""
-
     words: str = ""
     """A text query. With boxes, it re-ranks what they find."""
 

@@ -13,22 +13,23 @@ from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import Keypoints, query_keypoints
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING, Evidence, lift, verify_all
-from retrieval.types import Hit, Numbers, Query, Region, Rows, Scores, Vectors
+from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
 """The steps that `best` adds to the vector search."""
 SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
-VERIFIED = 150
+VERIFICATION_CANDIDATES = 150
 """Top images whose keypoints are compared."""
-JOINING = 40
-"""Top verified images that are used to expand the query."""
-SOURCES = 20
+EXPANSION_IMAGES = 40
+"""Maximum verified images that join the query."""
+DIFFUSION_SOURCES = 20
 """Regions that diffusion starts from."""
-NEGLIGIBLE = 1e-3
-"""Weight of similarity against one inlier: it only breaks ties between equal inlier counts."""
-FAINTEST = 1e-5
 DIFFUSION_WEIGHT = 0.1
+DIFFUSION_FLOOR = 1e-5
+"""Share of the highest diffusion score below which scores are close to 0 on the logarithmic scale."""
+TIE_BREAK_WEIGHT = 1e-3
+"""Weight of similarity against one inlier: it only breaks ties between equal inlier counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,24 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
     evidence: dict[int, Evidence] = {}
     if "verification" in methods:
-        evidence = _verified(view_keypoints.result(), gallery, ranked)
+        evidence = _verified(
+            view_keypoints.result(), gallery, ranked, VERIFICATION_CANDIDATES, verification.TIME_BUDGET
+        )
         if "expansion" in methods and evidence:
-            joined = expand_with(query.descriptor, gallery.vectors(_verified_rows(ranked.found, evidence)))
+            verified_rows = ranked.found.rows[np.isin(ranked.found.images, list(evidence)[:EXPANSION_IMAGES])]
+            joined = expand_with(query.descriptor, gallery.vectors(verified_rows))
             ranked = _ranked(joined, joined, gallery, count, methods)
-        ranked.parts["verification"] = _lifts(ranked.found, evidence)
+        lifts = [lift(evidence.get(image, NOTHING).inliers) for image in ranked.found.images[:SHORTLIST].tolist()]
+        ranked.parts["verification"] = _padded(np.array(lifts, np.float32), len(ranked.found.images))
     return _hits(query, gallery, ranked, evidence, top)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count alone, and images without inliers by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
-    ranked = _Ranked(found, {"similarity": NEGLIGIBLE * found.scores})
+    ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
     view_keypoints = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), float("inf"))
+    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), seconds=float("inf"))
     counts = [evidence.get(image, NOTHING).inliers for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _hits(query, gallery, ranked, evidence, top)
@@ -92,12 +97,11 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank by Euclidean distance. For unit vectors the order is the same as by cosine similarity."""
-    hits = fast(query, gallery, top)
-    distances = [_euclidean_distance(hit) for hit in hits]
-    return [
-        replace(hit, score=-distance, parts={"distance": -distance})
-        for hit, distance in zip(hits, distances, strict=True)
-    ]
+    hits = []
+    for hit in fast(query, gallery, top):
+        distance = float(np.sqrt(max(2 - 2 * hit.similarity, 0.0)))
+        hits.append(replace(hit, score=-distance, parts={"distance": -distance}))
+    return hits
 
 
 Ranking = Callable[[Query, Searchable, int], list[Hit]]
@@ -118,47 +122,31 @@ def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: in
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
     """Diffusion scores of these images, summed over their regions, on a logarithmic scale from 0 to 1.15."""
     graph = gallery.graph
-    rows, similarities = gallery.nearest(descriptor, min(8 * SOURCES, gallery.region_count))
-    sources = np.flatnonzero(np.isin(rows, graph.nodes))[:SOURCES]
+    rows, similarities = gallery.nearest(descriptor, min(8 * DIFFUSION_SOURCES, gallery.region_count))
+    sources = np.flatnonzero(np.isin(rows, graph.nodes))[:DIFFUSION_SOURCES]
     reached = diffuse(graph, rows[sources], similarities[sources])
     of_image = np.bincount(gallery.images_of(graph.nodes), reached, images.max(initial=-1) + 1)[images]
-    share = of_image / max(of_image.max(initial=0), FAINTEST)
-    return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / FAINTEST), dtype=np.float32)
-
-
-def _euclidean_distance(hit: Hit) -> float:
-    return float(np.sqrt(max(2 - 2 * hit.similarity, 0.0)))
+    share = of_image / max(of_image.max(initial=0), DIFFUSION_FLOOR)
+    return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
 def _verified(
     view_keypoints: Sequence[tuple[Keypoints, tuple[int, int]]],
     gallery: Searchable,
     ranked: _Ranked,
-    most: int | None = None,
-    patience: float | None = None,
+    count: int,
+    seconds: float,
 ) -> dict[int, Evidence]:
-    """The verified images, best ranked first. Of several query views, the one with the most inliers counts."""
-    most = VERIFIED if most is None else most
-    candidates = ranked.found.images[np.argsort(-ranked.total[: max(SHORTLIST, most)], kind="stable")[:most]].tolist()
-    seconds = (patience or verification.TIME_BUDGET) / len(view_keypoints)
-    views = [verify_all(*look, candidates, gallery.keypoints, seconds) for look in view_keypoints]
+    """Verify the `count` best ranked images for up to `seconds`. Returns those with enough inliers, best ranked first.
+
+    Of several query views, the one with the most inliers counts.
+    """
+    order = np.argsort(-ranked.total[: max(SHORTLIST, count)], kind="stable")
+    candidates = ranked.found.images[order[:count]].tolist()
+    views = [verify_all(*view, candidates, gallery.keypoints, seconds / len(view_keypoints)) for view in view_keypoints]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
-    return {
-        image: evidence
-        for image, evidence in zip(candidates, strongest, strict=True)
-        if evidence.inliers >= MIN_INLIERS
-    }
-
-
-def _verified_rows(found: Nearest, evidence: dict[int, Evidence]) -> Rows:
-    """The best region rows of the top verified images."""
-    return found.rows[np.isin(found.images, list(evidence)[:JOINING])]
-
-
-def _lifts(found: Nearest, evidence: dict[int, Evidence]) -> Scores:
-    """Score parts from verification; 0 outside the shortlist."""
-    lifts = [lift(evidence.get(image, NOTHING).inliers) for image in found.images[:SHORTLIST].tolist()]
-    return _padded(np.array(lifts, np.float32), len(found.images))
+    verified = zip(candidates, strongest, strict=True)
+    return {image: evidence for image, evidence in verified if evidence.inliers >= MIN_INLIERS}
 
 
 def _hits(query: Query, gallery: Searchable, ranked: _Ranked, evidence: dict[int, Evidence], top: int) -> list[Hit]:

@@ -68,11 +68,9 @@ def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
     )
 
 
-def group_gallery(
-    gallery: Gallery, instances: ObjectInstances, likeness: float = LIKENESS, grouping: str = "linkage"
-) -> Grouped:
-    """Group instances with a mean likeness of at least `likeness`, 0 to 1. Raises UnknownName."""
-    numbers = group_instances(instances, gallery.vectors(instances.rows), likeness, grouping)
+def group_gallery(gallery: Gallery, instances: ObjectInstances, likeness: float = LIKENESS) -> Grouped:
+    """Group instances with a mean likeness of at least `likeness`, 0 to 1."""
+    numbers = group_instances(instances, likeness)
     likenesses = typical(instances, numbers)
     order = np.lexsort((-likenesses, numbers))
     bounds = np.searchsorted(numbers[order], np.arange(int(numbers.max(initial=-1)) + 2))

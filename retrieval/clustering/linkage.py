@@ -24,8 +24,13 @@ def average_linkage(alike: sparse.csr_array, least: float) -> Numbers:
             return labels
         kept, joined = np.unique(np.minimum(partner, np.arange(len(partner))), return_inverse=True)
         labels, sizes = joined[labels], np.bincount(joined, sizes)
-        into = sparse.csr_array((np.ones(len(joined)), (np.arange(len(joined)), joined)), (len(joined), len(kept)))
+        into = one_hot(joined, len(kept))
         sums = between_others(sparse.csr_array(into.T @ sums @ into))
+
+
+def one_hot(labels: Numbers, count: int) -> sparse.csr_array:
+    """(M,) -> (M, count)."""
+    return sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), count))
 
 
 def between_others(matrix: sparse.csr_array) -> sparse.csr_array:

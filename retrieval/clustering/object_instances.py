@@ -7,20 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from retrieval.clustering.linkage import average_linkage, strongest
+from retrieval.clustering.linkage import average_linkage, one_hot, strongest
 from retrieval.ranking.confidence import BackgroundScores
-from retrieval.ranking.diffusion import GAMMA, Neighbours
+from retrieval.ranking.diffusion import GAMMA, Neighbours, join_neighbours
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
-STANDS_OUT, SHARE = 5.0, 0.05
-"""A link counts when fewer unrelated images than STANDS_OUT, and than SHARE of all, are expected to be as similar."""
-ALWAYS_LINKED = 0.9
-"""A link of this similarity always counts. Otherwise nothing stands out when most images show the same object."""
-LED_TO = 30
-"""Maximum images in a profile, those with the largest weights."""
-ITSELF = 0.1
+MAX_CHANCE_IMAGES, MAX_CHANCE_SHARE = 5.0, 0.05
+"""Limits on the number of unrelated images expected to be as similar as a link: in all, and as a share of all."""
+CERTAIN_SIMILARITY = 0.9
+"""A link of this similarity always counts. Otherwise no link would count when most images show the same object."""
+MAX_PROFILE_IMAGES = 30
+"""Only the images with the largest weights are kept."""
+OWN_IMAGE_SHARE = 0.1
 """Share of an instance's own image in its profile."""
-SAME_INSTANCE = 0.5
+MIN_INSTANCE_SIMILARITY = 0.5
 """Mean profile similarity above which regions of one image form one instance."""
 
 
@@ -28,12 +28,9 @@ SAME_INSTANCE = 0.5
 class ObjectInstances:
     """S instances in N images, each with a profile of similar images. Sorted by image."""
 
-    images: Numbers
-    """(S,) image numbers."""
-    rows: Rows
-    """(S,) vector row of the representative region, the one with the strongest links."""
-    strengths: Scores
-    """(S,) total link weight of all regions of the instance."""
+    images: Numbers  # (S,)
+    rows: Rows  # (S,): the vector row of the representative region, the one with the strongest links
+    strengths: Scores  # (S,): the total link weight of all regions of the instance
     profiles: sparse.csr_array
     """(S, N) square roots of the shares of link weight to each image; rows have unit length.
 
@@ -47,23 +44,24 @@ def find_object_instances(
     """Group M regions into object instances. images (M,) ascending, boxes (M, 4), vectors (M, D)."""
     total = int(images[-1]) + 1 if len(images) else 0
     links = _links(neighbours, images, background)
-    special = sparse.diags_array(1 - repeated(images, boxes, vectors))
-    links = sparse.csr_array(special @ links @ special)
-    leads = sparse.csr_array(links @ _one_hot(images, total))  # (M, N)
-    linked = np.flatnonzero(leads.sum(axis=1) > 0)
-    leads, images = leads[linked], images[linked]
-    instance = average_linkage(_same_image_similarities(_profiles(leads, images), images), SAME_INSTANCE)
+    weights = sparse.diags_array(1 - repeated(images, boxes, vectors))
+    links = sparse.csr_array(weights @ links @ weights)
+    link_weights = sparse.csr_array(links @ one_hot(images, total))  # (M, N)
+    linked = np.flatnonzero(link_weights.sum(axis=1) > 0)
+    link_weights, images = link_weights[linked], images[linked]
+    similarities = _same_image_similarities(_profiles(link_weights, images), images)
+    instance = average_linkage(similarities, MIN_INSTANCE_SIMILARITY)
     count = int(instance.max(initial=-1)) + 1
-    strengths = leads.sum(axis=1)
+    strengths = link_weights.sum(axis=1)
     order = np.lexsort((-strengths, instance))
     first = order[np.unique(instance[order], return_index=True)[1]]
-    together = sparse.csr_array(_one_hot(instance, count).T @ leads)
+    summed = sparse.csr_array(one_hot(instance, count).T @ link_weights)
     arranged = np.lexsort((-strengths[first], images[first]))
     return ObjectInstances(
         images[first][arranged],
         neighbours.nodes[linked[first]][arranged],
-        np.asarray(together.sum(axis=1)[arranged], np.float32),
-        _profiles(together[arranged], images[first][arranged]),
+        np.asarray(summed.sum(axis=1)[arranged], np.float32),
+        _profiles(summed[arranged], images[first][arranged]),
     )
 
 
@@ -86,46 +84,37 @@ def repeated(images: Numbers, boxes: NDArray[np.int32], vectors: Vectors) -> Sco
 
 def _links(neighbours: Neighbours, images: Numbers, background: BackgroundScores) -> sparse.csr_array:
     """(M, M) symmetric: similarity to the power GAMMA of regions where either is a neighbour of the other."""
-    count, each = neighbours.nearest.shape
-    pictures = len(np.unique(images))
-    enough = least_similarity(background, pictures)
-    weights = np.where(neighbours.similarities >= enough, np.clip(neighbours.similarities, 0, None) ** GAMMA, 0)
-    rows = np.repeat(np.arange(count), each)
-    directed = sparse.csr_array((weights.ravel(), (rows, neighbours.nearest.ravel())), shape=(count, count))
-    links = sparse.csr_array(directed.maximum(directed.T))
+    least = least_similarity(background, len(np.unique(images)))
+    weights = np.where(neighbours.similarities >= least, np.clip(neighbours.similarities, 0, None) ** GAMMA, 0)
+    links = join_neighbours(neighbours.nearest, weights)
     links.eliminate_zeros()
     return links
 
 
 def least_similarity(background: BackgroundScores, pictures: int) -> float:
     """Minimum similarity of a link that counts, for this number of images."""
-    grid = np.arange(-1, ALWAYS_LINKED, 0.001)
-    most = min(STANDS_OUT, SHARE * pictures)
-    return float(next((value for value in grid if background.expected(value, pictures) < most), ALWAYS_LINKED))
+    grid = np.arange(-1, CERTAIN_SIMILARITY, 0.001)
+    most = min(MAX_CHANCE_IMAGES, MAX_CHANCE_SHARE * pictures)
+    return float(next((value for value in grid if background.expected(value, pictures) < most), CERTAIN_SIMILARITY))
 
 
-def _profiles(leads: sparse.csr_array, images: Numbers) -> sparse.csr_array:
+def _profiles(link_weights: sparse.csr_array, images: Numbers) -> sparse.csr_array:
     """Compute ObjectInstances.profiles from link weights (S, N); images (S,) are the instances' own images."""
-    leads = strongest(leads, LED_TO)
-    shares = sparse.diags_array((1 - ITSELF) / leads.sum(axis=1)) @ leads
-    own = sparse.csr_array((np.full(len(images), ITSELF), (np.arange(len(images)), images)), shape=leads.shape)
+    link_weights = strongest(link_weights, MAX_PROFILE_IMAGES)
+    shares = sparse.diags_array((1 - OWN_IMAGE_SHARE) / link_weights.sum(axis=1)) @ link_weights
+    own = OWN_IMAGE_SHARE * one_hot(images, link_weights.shape[1])
     return sparse.csr_array((shares + own).sqrt(), dtype=np.float32)
 
 
 def _same_image_similarities(profiles: sparse.csr_array, images: Numbers) -> sparse.csr_array:
     """(M, M) symmetric: profile similarity of regions of the same image."""
-    ones, others, alike = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
+    ones, others, similarities = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
     most = int(np.unique(images, return_counts=True)[1].max(initial=1))
     for step in range(1, most):
         one = np.flatnonzero(images[:-step] == images[step:])
         ones.append(one)
         others.append(one + step)
-        alike.append(np.asarray(profiles[one].multiply(profiles[one + step]).sum(axis=1)))
+        similarities.append(np.asarray(profiles[one].multiply(profiles[one + step]).sum(axis=1)))
     places = np.concatenate(ones), np.concatenate(others)
-    upper = sparse.csr_array((np.concatenate(alike), places), shape=(len(images), len(images)))
+    upper = sparse.csr_array((np.concatenate(similarities), places), shape=(len(images), len(images)))
     return sparse.csr_array(upper + upper.T)
-
-
-def _one_hot(labels: Numbers, count: int) -> sparse.csr_array:
-    """One-hot labels: (M,) -> (M, count)."""
-    return sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), count))

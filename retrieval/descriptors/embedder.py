@@ -56,7 +56,10 @@ class Embedder:
         found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.detectors)
         boxes = [region.box for region in found]
         layers = self._layers(image, size, self.recipe.side)
-        return DescribedRegions(found, self._pooled(layers, boxes, size), self._class_scores(layers[0], boxes, size))
+        class_scores = ClassScores.unknown(len(boxes))
+        if self.classifier:
+            class_scores = ClassScores(*self.classifier.likely(gap(layers[0], boxes, size)))
+        return DescribedRegions(found, self._pooled(layers, boxes, size), class_scores)
 
     def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0, mode: str = "crop") -> Query:
         """Describe a box of an image in one of QUERY_MODES. A `context` of 1.2 makes each side 20 % longer.
@@ -65,32 +68,26 @@ class Embedder:
         similarity 1. Raises BadBox when less than 8 x 8 pixels of the box are inside the image.
         """
         box = checked_box(image, box, context)
-        seen = pick(QUERY_MODES, "query mode", mode)(self, image, box)
-        return Query((crop_image(image, box),), unit(whitening.apply(seen).mean(axis=0)))
+        views = pick(QUERY_MODES, "query mode", mode)(self, image, box)
+        return Query((crop_image(image, box),), unit(whitening.apply(views).mean(axis=0)))
 
     def crop(self, image: Image, box: Box) -> Vectors:
         """Crop the box and describe it at several scales around its scale in the whole image, (V, C).
 
         A box around the whole image is described at that scale only.
         """
-        crop = crop_image(image, box)
-        return np.stack([self._view(crop, side) for side in self._sides_of_views(crop, image)])
+        recipe, crop = self.recipe, crop_image(image, box)
+        sides = [recipe.side]
+        if crop.shape != image.shape:
+            side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
+            sides = [round(side * view) for view in recipe.query_views]
+        size, whole = (crop.shape[1], crop.shape[0]), [Box.whole(crop)]
+        return np.concatenate([self._pooled(self._layers(crop, size, side), whole, size) for side in sides])
 
     def slice(self, image: Image, box: Box) -> Vectors:
         """Pool the box from the feature map of the whole image, (1, C), which includes its surroundings."""
         size = image.shape[1], image.shape[0]
         return self._pooled(self._layers(image, size, self.recipe.side), [box], size)
-
-    def _sides_of_views(self, crop: Image, image: Image) -> list[int]:
-        recipe = self.recipe
-        if crop.shape == image.shape:
-            return [recipe.side]
-        side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
-        return [round(side * view) for view in recipe.query_views]
-
-    def _view(self, crop: Image, side: int) -> Vectors:
-        size = crop.shape[1], crop.shape[0]
-        return np.asarray(self._pooled(self._layers(crop, size, side), [Box.whole(crop)], size)[0])
 
     def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
         """Feature maps of an image of original (width, height) `size`, resized to a longest side of `side` pixels."""
@@ -101,11 +98,6 @@ class Embedder:
         """Pooled vectors (R, C) of boxes in pixels of an image of this (width, height)."""
         pooling = pick(POOLINGS, "pooling", self.recipe.pooling)
         return pool_layers(layers, boxes, size, pooling, self.recipe.mid_layer_weight)
-
-    def _class_scores(self, layer: FeatureMap, boxes: list[Box], size: tuple[int, int]) -> ClassScores:
-        if self.classifier is None:
-            return ClassScores.unknown(len(boxes))
-        return ClassScores(*self.classifier.likely(gap(layer, boxes, size)))
 
 
 QUERY_MODES: dict[str, Callable[[Embedder, Image, Box], Vectors]] = {"crop": Embedder.crop, "slice": Embedder.slice}

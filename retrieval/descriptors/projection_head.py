@@ -1,6 +1,6 @@
 """Read and write fine-tuned projection heads, which replace the learned whitening."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +19,7 @@ FORMAT = "boxfind-head-1"
 """The only metadata key, holding all facts as JSON, because safetensors does not preserve the order of keys."""
 SHAPES = {"mean": 1, "projection": 2}
 """The float32 arrays in the file and their number of axes."""
-MOST_BYTES = 512 * 1024**2
-
+MAX_BYTES = 512 * 1024**2
 
 SAFETENSORS = OptionalPackage("safetensors", "safetensors", "finetune")
 
@@ -37,18 +36,13 @@ class HeadFacts:
 
     @classmethod
     def of(cls, recipe: Recipe) -> "HeadFacts":
-        return cls(
-            recipe.backbone, recipe.weights_sha256, recipe.preprocessing, recipe.pooling, recipe.mid_layer_weight
-        )
+        return cls(**{field.name: getattr(recipe, field.name) for field in fields(cls)})
 
 
 def write_head(path: Path, whitening: Whitening, facts: HeadFacts) -> None:
     """Write a safetensors file, replacing it atomically. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
-    arrays = {
-        "mean": np.ascontiguousarray(whitening.mean, np.float32),
-        "projection": np.ascontiguousarray(whitening.projection, np.float32),
-    }
+    arrays = {name: np.ascontiguousarray(getattr(whitening, name), np.float32) for name in SHAPES}
     _check(arrays, path)
     metadata = {FORMAT: TypeAdapter(HeadFacts).dump_json(facts, by_alias=True).decode()}
     part = path.with_name(path.name + ".part")
@@ -64,7 +58,7 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
     """Read a head and its facts. Never executes code from the file. Raises BadHead, RuntimeMissing."""
     safetensors = _safetensors()
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise BadHead(f"{path} is too large to be a head; check the path.")
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata, names = file.metadata() or {}, set(file.keys())
@@ -76,17 +70,20 @@ def read_head(path: Path) -> tuple[Whitening, HeadFacts]:
     except safetensors.SafetensorError:
         raise BadHead(f"{path} is damaged or not a safetensors file; recreate it with `boxfind finetune`.") from None
     _check(arrays, path)
-    return Whitening(KIND, arrays["mean"], arrays["projection"]), _facts(metadata[FORMAT], path)
+    try:
+        facts = TypeAdapter(HeadFacts).validate_json(metadata[FORMAT], strict=True)
+    except ValidationError:
+        raise BadHead(f"{path} does not say what it was trained for; recreate it with `boxfind finetune`.") from None
+    return Whitening(KIND, arrays["mean"], arrays["projection"]), facts
 
 
 def head_problem(facts: HeadFacts, recipe: Recipe) -> str:
     """Why a head does not fit a recipe, as a message; empty when it does."""
-    needed = HeadFacts.of(recipe)
-    for name, has in asdict(facts).items():
-        wants = getattr(needed, name)
+    for field in fields(facts):
+        has, wants = getattr(facts, field.name), getattr(recipe, field.name)
         if has != wants:
-            field = FIELD_NAMES[name]
-            return f"The head was trained for {field} {has}, but this index has {wants}; train a head for this index."
+            name = FIELD_NAMES[field.name]
+            return f"The head was trained for {name} {has}, but this index has {wants}; train a head for this index."
     return ""
 
 
@@ -97,13 +94,6 @@ def _check(arrays: dict[str, Vectors], path: Path) -> None:
             raise BadHead(f"{path} cannot be used: its {name} is not {axes}-dimensional, finite and float32.")
     if len(arrays["mean"]) != len(arrays["projection"]) or not arrays["projection"].any(axis=0).all():
         raise BadHead(f"{path} cannot be used: its mean and projection do not match.")
-
-
-def _facts(text: str, path: Path) -> HeadFacts:
-    try:
-        return TypeAdapter(HeadFacts).validate_json(text, strict=True)
-    except ValidationError:
-        raise BadHead(f"{path} does not say what it was trained for; recreate it with `boxfind finetune`.") from None
 
 
 def _safetensors() -> Any:

@@ -1,6 +1,6 @@
 """Learn descriptor whitening from the gallery, without labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
@@ -15,21 +15,21 @@ MINED_DIMENSIONS = 128
 MINED_NEIGHBOURS = 3
 MINED_SIMILARITY = (0.5, 0.4)
 """Minimum similarity of a mined pair, first in the PCA space, then in the first learned space."""
-ENOUGH_PAIRS = 300
+MIN_PAIRS = 300
 """With fewer mined pairs their covariance is unreliable, and PCA is used instead."""
-ENOUGH_VECTORS = 2_000
+MIN_PCA_VECTORS = 2_000
 """With fewer region vectors (about 130 pictures) PCA is harmful, and vectors are only centred."""
-FEWEST_IMAGES = 3
+MIN_IMAGES = 3
 """With fewer images vectors are left unchanged, because the mean is the image itself."""
 SHRINKAGE = 1e-2
-"""Eigenvalues are raised to at least this share of the largest."""
+"""Eigenvalues are raised to at least this share of the largest one."""
 PCA_SHRINKAGE = 0.3
 """The same for PCA whitening, stronger because without mined pairs weak directions may be noise."""
-ALIKE = 1e-5
+IDENTICAL_WITHIN = 1e-5
 """Vectors that differ by less count as identical, because centring would leave nothing."""
-TINY = 1e-12
+EPSILON = 1e-12
 """Avoids division by zero for a gallery of one flat colour."""
-BLOCK = 1024
+BLOCK_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def no_whitening(channels: int) -> Whitening:
     return Whitening("none", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
 
 
-def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: int = 0) -> Whitening:
+def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int) -> Whitening:
     """Learn mined-pair whitening if the gallery has enough pairs, else PCA whitening, else only centring.
 
     vectors (N, C) are region vectors before whitening; images (N,) are their images. Mined-pair whitening is an
@@ -62,9 +62,9 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     """
     channels = vectors.shape[1]
     vectors = unit(vectors)
-    if len(np.unique(images)) < FEWEST_IMAGES or np.ptp(vectors, axis=0).max() < ALIKE:
-        return Whitening("identity", np.zeros(channels, np.float32), np.eye(channels, dtype=np.float32))
-    rng = np.random.default_rng(seed)
+    if len(np.unique(images)) < MIN_IMAGES or np.ptp(vectors, axis=0).max() < IDENTICAL_WITHIN:
+        return replace(no_whitening(channels), kind="identity")
+    rng = np.random.default_rng(0)
     mean = vectors.mean(axis=0)
     centred = vectors - mean
     part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]
@@ -73,14 +73,14 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int, seed: in
     kind = "pca"
     for similarity in MINED_SIMILARITY:
         left, right = _mine_pairs(unit(centred @ projection), images, similarity, rng)
-        if len(left) < ENOUGH_PAIRS:
+        if len(left) < MIN_PAIRS:
             break
         noise = centred[left] - centred[right]
         levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
         projection, kind = levelled @ _principal_axes(levelled @ covariance @ levelled, dimensions), "mined"
     if kind == "mined":
         return Whitening("mined", mean, projection)
-    if len(vectors) < ENOUGH_VECTORS:
+    if len(vectors) < MIN_PCA_VECTORS:
         return Whitening("centre", mean, np.eye(channels, dtype=np.float32))
     return Whitening("pca", mean, _principal_axes(covariance, dimensions, PCA_SHRINKAGE))
 
@@ -91,11 +91,11 @@ def _mine_pairs(
     """Rows (left, right) of similar regions in different images: the best region of each of the 3 nearest images."""
     queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
     pairs = []
-    for start in range(0, len(queries), BLOCK):
-        asking = queries[start : start + BLOCK]
-        similar = vectors[asking] @ vectors.T  # (BLOCK, N)
+    for start in range(0, len(queries), BLOCK_ROWS):
+        block = queries[start : start + BLOCK_ROWS]
+        similar = vectors[block] @ vectors.T  # (BLOCK_ROWS, N)
         left, right = np.nonzero(similar > similarity)
-        elsewhere = images[asking[left]] != images[right]
+        elsewhere = images[block[left]] != images[right]
         left, right = left[elsewhere], right[elsewhere]
         best_first = np.lexsort((right, -similar[left, right], left))
         left, right = left[best_first], right[best_first]
@@ -103,8 +103,9 @@ def _mine_pairs(
         left, right = left[once_per_image], right[once_per_image]
         place = np.arange(len(left)) - np.searchsorted(left, left)
         near = place < MINED_NEIGHBOURS
-        pairs.append((asking[left[near]], right[near]))
-    return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+        pairs.append((block[left[near]], right[near]))
+    left, right = map(np.concatenate, zip(*pairs, strict=True))
+    return left, right
 
 
 def _principal_axes(covariance: Vectors, count: int, shrinkage: float | None = None) -> Vectors:
@@ -114,11 +115,11 @@ def _principal_axes(covariance: Vectors, count: int, shrinkage: float | None = N
     values, axes = linalg.eigh(covariance, subset_by_index=wanted)
     values, axes = values[::-1], axes[:, ::-1]
     if shrinkage is not None:
-        axes = axes / np.sqrt(np.maximum(values, values[0] * shrinkage) + TINY)
+        axes = axes / np.sqrt(np.maximum(values, values[0] * shrinkage) + EPSILON)
     return np.asarray(axes, dtype=np.float32)
 
 
 def _inverse_root(covariance: Vectors) -> Vectors:
     values, axes = linalg.eigh(covariance)
-    values = np.maximum(values, values[-1] * SHRINKAGE) + TINY
+    values = np.maximum(values, values[-1] * SHRINKAGE) + EPSILON
     return np.asarray((axes / np.sqrt(values)) @ axes.T, dtype=np.float32)

@@ -51,10 +51,9 @@ def read_file(path: Path) -> bytes:
         raise UnreadableImage("missing", f"There is no file {shown(str(path))}.") from None
     except PermissionError:
         raise UnreadableImage("permission", f"{shown(path.name)} may not be read; change its permissions.") from None
-    except OSError as error:
-        raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # invalid file name
-        raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {error}.") from None
+    except (OSError, ValueError) as error:  # ValueError: invalid file name
+        reason = getattr(error, "strerror", error)
+        raise UnreadableImage("unreadable", f"{shown(path.name)} cannot be read: {reason}.") from None
 
 
 def decode_image(data: bytes, name: str = "The picture") -> Image:

@@ -1,4 +1,4 @@
-"""Accepted image formats and size limits, checked before any pixel is decoded."""
+"""The image formats and sizes that are accepted. They are checked before pixels are decoded."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for one image: bytes, pixels, sides in pixels, and the ratio of the longer to the shorter side."""
+    """Size limits of one image."""
 
     file_bytes: int = 50_000_000
     pixels: int = 100_000_000
-    longest_side: int = 20_000
-    shortest_side: int = 8
-    aspect: float = 50.0
+    longest_side: int = 20_000  # pixels
+    shortest_side: int = 8  # pixels
+    aspect: float = 50.0  # longer to shorter side
 
 
 LIMITS = Limits()

@@ -30,22 +30,13 @@ def make_efficientnet_lite0(weights: Path) -> "nn.Module":
 
 def make_efficientnet(name: str, weights: Path) -> "nn.Module":
     """A torchvision EfficientNet: the last convolution and the last block at stride 16."""
-    import_torchvision()
-    from torchvision.models import get_model
-
-    network = get_model(name, weights=None)
-    network.load_state_dict(load_state(weights))
+    network = _torchvision_network(name, weights)
     return from_pixels(network.features[:6], network.features[6:])
 
 
 def make_resnet(name: str, weights: Path) -> "nn.Module":
     """A torchvision ResNet: the last block and the last block at stride 16."""
-    import_torchvision()
-    from torchvision.models import get_model
-
-    network = get_model(name, weights=None)
-    network.load_state_dict(load_state(weights))
-    return _split_at_stride_16(network)
+    return _split_at_stride_16(_torchvision_network(name, weights))
 
 
 def make_fasterrcnn_resnet50(weights: Path) -> "nn.Module":
@@ -114,6 +105,15 @@ def from_pixels(
             return self.head(fine), fine
 
     return FromPixels().eval()
+
+
+def _torchvision_network(name: str, weights: Path) -> Any:
+    import_torchvision()
+    from torchvision.models import get_model
+
+    network = get_model(name, weights=None)
+    network.load_state_dict(load_state(weights))
+    return network
 
 
 def _split_at_stride_16(resnet: Any) -> "nn.Module":

@@ -22,10 +22,6 @@ from retrieval.types import Progress, Vectors
 if TYPE_CHECKING:
     from torch import nn
 
-TORCHVISION_FILES = "https://download.pytorch.org/models/"
-CLIP_FILES = "https://openaipublic.azureedge.net/clip/models/"
-CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
-
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
@@ -48,25 +44,32 @@ class Backbone:
     """Weights file -> (sentence -> unit vector in the space of the first layer); None without a text encoder."""
 
 
-def _torchvision_backbone(name: str, make: Callable[[Path], "nn.Module"], weights: Weights, *channels: int) -> Backbone:
-    coarse, fine = channels
-    return Backbone(name, make, weights, (coarse, fine), preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
-
-
-def _torchvision_file(file: str, megabytes: int, sha256: str = "") -> Weights:
+def _torchvision_weights(file: str, megabytes: int, sha256: str = "") -> Weights:
     """The file name ends with the first 8 digits of the SHA-256; torchvision publishes no more."""
     beginning = file.removesuffix(".pth").rpartition("-")[2]
-    return Weights(file, sha256 or beginning, megabytes, url=TORCHVISION_FILES + file)
+    return Weights(file, sha256 or beginning, megabytes, url=f"https://download.pytorch.org/models/{file}")
 
 
-FASTER_RCNN = Weights(
-    file="fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-    sha256="258fb6c6",
-    megabytes=168,
-    url="https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_coco-258fb6c6.pth",
-)
-BACKBONES: dict[str, Backbone] = {
-    "efficientnet-lite0": Backbone(
+def _torchvision_backbone(
+    name: str, make: Callable[[Path], "nn.Module"], weights: Weights, channels: tuple[int, int]
+) -> Backbone:
+    return Backbone(name, make, weights, channels, preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
+
+
+def _efficientnet(size: str, weights: Weights, channels: tuple[int, int]) -> Backbone:
+    make = partial(make_efficientnet, f"efficientnet_{size}")
+    return _torchvision_backbone(f"efficientnet-{size}", make, weights, channels)
+
+
+def _resnet(name: str, weights: Weights, channels: tuple[int, int]) -> Backbone:
+    return _torchvision_backbone(name, partial(make_resnet, name), weights, channels)
+
+
+RESNET50_SHA256 = "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca"
+CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
+FASTER_RCNN = _torchvision_weights("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 168)
+_BACKBONES = (
+    Backbone(
         name="efficientnet-lite0",
         make=make_efficientnet_lite0,
         weights=Weights(
@@ -79,54 +82,31 @@ BACKBONES: dict[str, Backbone] = {
         preprocessing=2,
         licence="Apache-2.0",
     ),
-    "resnet50": _torchvision_backbone(
-        "resnet50",
-        partial(make_resnet, "resnet50"),
-        _torchvision_file(
-            "resnet50-11ad3fa6.pth", 103, "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca"
-        ),
-        2048,
-        1024,
-    ),
-    "resnet18": _torchvision_backbone(
-        "resnet18", partial(make_resnet, "resnet18"), _torchvision_file("resnet18-f37072fd.pth", 47), 512, 256
-    ),
-    "vgg16": _torchvision_backbone("vgg16", make_vgg16, _torchvision_file("vgg16-397923af.pth", 553), 512, 512),
-    "efficientnet-b0": _torchvision_backbone(
-        "efficientnet-b0",
-        partial(make_efficientnet, "efficientnet_b0"),
-        _torchvision_file("efficientnet_b0_rwightman-7f5810bc.pth", 21),
-        1280,
-        112,
-    ),
-    "efficientnet-b1": _torchvision_backbone(
-        "efficientnet-b1",
-        partial(make_efficientnet, "efficientnet_b1"),
-        _torchvision_file("efficientnet_b1_rwightman-bac287d4.pth", 32),  # same training as b0 and b2
-        1280,
-        112,
-    ),
-    "efficientnet-b2": _torchvision_backbone(
-        "efficientnet-b2",
-        partial(make_efficientnet, "efficientnet_b2"),
-        _torchvision_file("efficientnet_b2_rwightman-c35c1473.pth", 37),
-        1408,
-        120,
-    ),
-    "fasterrcnn-resnet50": _torchvision_backbone(
-        "fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, 2048, 1024
-    ),
-    "clip-rn50": Backbone(
+    _resnet("resnet50", _torchvision_weights("resnet50-11ad3fa6.pth", 103, RESNET50_SHA256), (2048, 1024)),
+    _resnet("resnet18", _torchvision_weights("resnet18-f37072fd.pth", 47), (512, 256)),
+    _torchvision_backbone("vgg16", make_vgg16, _torchvision_weights("vgg16-397923af.pth", 553), (512, 512)),
+    _efficientnet("b0", _torchvision_weights("efficientnet_b0_rwightman-7f5810bc.pth", 21), (1280, 112)),
+    # the first weights of B1, trained like those of B0 and B2
+    _efficientnet("b1", _torchvision_weights("efficientnet_b1_rwightman-bac287d4.pth", 32), (1280, 112)),
+    _efficientnet("b2", _torchvision_weights("efficientnet_b2_rwightman-c35c1473.pth", 37), (1408, 120)),
+    _torchvision_backbone("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, (2048, 1024)),
+    Backbone(
         name="clip-rn50",
         make=make_clip,
-        weights=Weights("RN50.pt", CLIP_SHA256, megabytes=256, url=f"{CLIP_FILES}{CLIP_SHA256}/RN50.pt"),
+        weights=Weights(
+            file="RN50.pt",
+            sha256=CLIP_SHA256,
+            megabytes=256,
+            url=f"https://openaipublic.azureedge.net/clip/models/{CLIP_SHA256}/RN50.pt",
+        ),
         channels=(1024, 1024),
         preprocessing=2,
         licence="MIT",
         needs=OPEN_CLIP,
         text=make_text,
     ),
-}
+)
+BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in _BACKBONES}
 PREFERRED = "resnet50"
 BUNDLED = "efficientnet-lite0"
 AUTO = "auto"

@@ -54,11 +54,9 @@ def make_text(weights: Path) -> Callable[[str], Vectors]:
 def _dense_attention_pool(pool: Any) -> "nn.Module":
     """CLIP's attention pool without attention: the value and output projections of each cell, as a 1 x 1 convolution.
 
-    This is how MaskCLIP (Zhou et al., ECCV 2022) makes CLIP dense. The pool ends in a weighted mean of projected
-    cells, with no residual path or MLP after it, so nothing else is lost. CLIP adds a position embedding from a 7 x 7
-    grid, which other image sizes do not have. Because the projections are linear, position embeddings only shift the
-    mean, so their mean is added to every cell instead. A cell's vector is then independent of its position, and the
-    mean over a square image equals CLIP's own output for uniform attention.
+    This is how MaskCLIP (Zhou et al., ECCV 2022) makes CLIP dense. CLIP's position embeddings belong to a 7 x 7 grid,
+    which other image sizes do not have. The projections are linear, so the mean position embedding is added to every
+    cell instead. The mean over a square image then equals CLIP's own output for uniform attention.
     """
     import torch
     from torch import nn

@@ -5,19 +5,16 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import RuntimeMissing
+from retrieval.networks.architectures import load_state
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.optional_packages import install
 from retrieval.types import Vectors
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ClassIds = NDArray[np.int16]
 """(R, T): ImageNet class numbers, 0 to 999, most likely first."""
@@ -57,32 +54,26 @@ class Classifier:
         )
 
 
-def load_classifier(weights: Path, kept: Path | None = None) -> Classifier | None:
+def load_classifier(weights: Path, cached: Path | None = None) -> Classifier | None:
     """Load the classifier of a checkpoint; None when it is not a single layer on averaged features (VGG16).
 
-    `kept` is a cache file: reading a checkpoint means importing torch, which takes seconds.
+    `cached` is a cache file: reading a checkpoint means importing torch, which takes seconds.
     """
-    if kept is not None and kept.exists():
-        with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(kept.read_bytes())) as file:
+    if cached is not None and cached.exists():
+        with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(cached.read_bytes())) as file:
             return Classifier(np.asfortranarray(file["weight"]), file["bias"])
-    import torch
-
-    state: dict[str, Tensor] = torch.load(weights, map_location="cpu", weights_only=True)
-    for layer in LAYERS:
-        if f"{layer}.weight" in state:
-            weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
-            found = Classifier(np.asfortranarray(weight), bias)
-            if kept is not None:
-                _keep(found, kept)
-            return found
-    return None
-
-
-def _keep(classifier: Classifier, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}-{os.getpid()}.npz")
-    np.savez(part, weight=classifier.weight, bias=classifier.bias)
-    os.replace(part, path)
+    state = load_state(weights)
+    layer = next((layer for layer in LAYERS if f"{layer}.weight" in state), None)
+    if layer is None:
+        return None
+    weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
+    classifier = Classifier(np.asfortranarray(weight), bias)
+    if cached is not None:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        part = cached.with_name(f"{cached.stem}-{os.getpid()}.npz")
+        np.savez(part, weight=classifier.weight, bias=classifier.bias)
+        part.replace(cached)
+    return classifier
 
 
 def class_names() -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from retrieval.optional_packages import NNCF
 from retrieval.types import Layers, Pixels, Run
 
 INT8 = "int8"
-KEPT = 1000
+CACHED_LAYERS = 1000
 """Capacity of OpenVINO's cache of compiled layers, enough for the last 40 image sizes; a cached size is a third faster.
 
 OpenVINO's default of 5,000 takes more than 500 MB when every box has a new size.
@@ -34,25 +34,27 @@ _HINTS = {FULL: "f32", "bfloat16": "bf16"}
 def start_openvino(make: Make, options: RunOptions) -> Run:
     """Compile a network for the CPU. The result may be called from many threads."""
     openvino = _import_openvino()
-    whole = _HINTS.get(options.precision)
-    model = _converted(make, options.converted) if whole else openvino.Core().read_model(_quantised_path(options))
-    how = {
-        "INFERENCE_PRECISION_HINT": whole or "f32",
+    hint = _HINTS.get(options.precision)  # None for int8
+    model = _converted(make, options.converted) if hint else openvino.Core().read_model(_quantised_path(options))
+    properties = {
+        "INFERENCE_PRECISION_HINT": hint or "f32",
         "NUM_STREAMS": str(options.streams),
-        "CPU_RUNTIME_CACHE_CAPACITY": str(KEPT),
+        "CPU_RUNTIME_CACHE_CAPACITY": str(CACHED_LAYERS),
     }
     threads = options.threads or cpu_quota()  # OpenVINO respects CPU affinity but not quotas
     if threads:
-        how["INFERENCE_NUM_THREADS"] = str(threads)
+        properties["INFERENCE_NUM_THREADS"] = str(threads)
     if options.converted:
-        how["CACHE_DIR"] = str(options.converted.parent)  # caches the compiled model, which halves the next start
-    compiled = openvino.Core().compile_model(model, "CPU", how)
-    mine = threading.local()  # an infer request is not thread-safe
+        properties["CACHE_DIR"] = str(
+            options.converted.parent
+        )  # caches the compiled model, which halves the next start
+    compiled = openvino.Core().compile_model(model, "CPU", properties)
+    local = threading.local()  # an infer request is not thread-safe
 
     def run(pixels: Pixels) -> Layers:
-        if not hasattr(mine, "request"):
-            mine.request = compiled.create_infer_request()
-        layers = mine.request.infer({0: pixels})
+        if not hasattr(local, "request"):
+            local.request = compiled.create_infer_request()
+        layers = local.request.infer({0: pixels})
         return tuple(np.array(layers[i]) for i in range(len(layers)))  # copied: the request reuses its outputs
 
     return run
@@ -61,8 +63,8 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
 def openvino_precisions() -> tuple[str, ...]:
     if importlib.util.find_spec("openvino") is None:
         return ()
-    able = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("bfloat16", FULL) if "BF16" in able else (FULL,)
+    capabilities = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return ("bfloat16", FULL) if "BF16" in capabilities else (FULL,)
 
 
 def has_quantised(options: RunOptions) -> bool:
@@ -76,8 +78,9 @@ def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels
     The name contains the start of the file's SHA-256, because another calibration gives other vectors. An existing
     int8 network is reused. Raises RuntimeMissing.
     """
-    for kept in sorted(converted.parent.glob(f"{converted.stem}-{INT8}-*.xml")):
-        return kept.stem.removeprefix(f"{converted.stem}-")
+    existing = sorted(converted.parent.glob(f"{converted.stem}-{INT8}-*.xml"))
+    if existing:
+        return existing[0].stem.removeprefix(f"{converted.stem}-")
     NNCF.check(f"The precision {INT8}")
     openvino = _import_openvino()
     model = _converted(make, converted)  # before importing NNCF, which would import the telemetry too

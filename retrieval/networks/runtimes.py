@@ -16,7 +16,7 @@ from retrieval.networks.run_options import FULL, Make, RunOptions
 from retrieval.types import Layers, Pixels, Run
 
 OPENVINO = "openvino"
-AT_ONCE = 32
+MAX_BATCH = 32
 """Largest GPU batch, in images."""
 
 
@@ -69,24 +69,19 @@ def start_torch_cuda(make: Make, options: RunOptions) -> Run:
             layers = network(batch.cuda(non_blocking=True))
             return tuple(layer.float().cpu().numpy() for layer in layers)  # waits only for this stream
 
-    return Batches(run, AT_ONCE)
+    return Batches(run, MAX_BATCH)
 
 
 def _cuda_precisions() -> tuple[str, ...]:
-    if not _nvidia_driver_here():
-        return ()
+    if sys.platform != "win32" and not any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg")):
+        return ()  # without an NVIDIA driver; importing torch to ask it takes seconds
     import torch
 
-    return ("float16", "float32") if torch.cuda.is_available() else ()
-
-
-def _nvidia_driver_here() -> bool:
-    """Whether there may be a CUDA device. Avoids importing torch, which takes seconds."""
-    return sys.platform == "win32" or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
+    return ("float16", FULL) if torch.cuda.is_available() else ()
 
 
 RUNTIMES: dict[str, Runtime] = {
-    "torch-cuda": Runtime("torch-cuda", _cuda_precisions, start_torch_cuda, at_once=AT_ONCE),
+    "torch-cuda": Runtime("torch-cuda", _cuda_precisions, start_torch_cuda, at_once=MAX_BATCH),
     OPENVINO: Runtime(OPENVINO, openvino_precisions, start_openvino),
     "torch-cpu": Runtime("torch-cpu", lambda: (FULL,), start_torch_cpu),
 }

@@ -31,13 +31,11 @@ def torchvision_state() -> str:
     if _compiled_operators_load(Path(spec.origin).parent):
         return "healthy"
     _register_missing_operators()
-    boxes = importlib.import_module("torchvision.ops.boxes")
-    vars(boxes)["_assert_has_ops"] = lambda: None  # NMS is available now, in Python
-    aligning = vars(importlib.import_module("torchvision.ops.roi_align"))
-    aligning["_roi_align"], aligning["is_compile_supported"] = (
-        align_regions,
-        lambda _: True,
-    )
+    boxes: Any = importlib.import_module("torchvision.ops.boxes")
+    boxes._assert_has_ops = lambda: None  # NMS is available now, in Python
+    roi_align: Any = importlib.import_module("torchvision.ops.roi_align")
+    roi_align._roi_align = align_regions
+    roi_align.is_compile_supported = lambda _: True
     return "repaired"
 
 
@@ -90,15 +88,15 @@ def align_regions(
     """
     import torch
 
-    found = features.new_empty(len(regions), features.shape[1], height, width)
+    aligned_regions = features.new_empty(len(regions), features.shape[1], height, width)
     boxes = regions[:, 1:] * scale - (0.5 if aligned else 0)
     for image, layer in enumerate(features):
-        for rows in torch.split(torch.nonzero(regions[:, 0] == image)[:, 0], _AT_ONCE):
-            found[rows] = _align(layer, boxes[rows], (height, width), samples, 0 if aligned else 1)
-    return found
+        for rows in torch.split(torch.nonzero(regions[:, 0] == image)[:, 0], _BLOCK_REGIONS):
+            aligned_regions[rows] = _align(layer, boxes[rows], (height, width), samples, 0 if aligned else 1)
+    return aligned_regions
 
 
-_AT_ONCE = 128  # regions; all regions of an image at once would take a gigabyte
+_BLOCK_REGIONS = 128  # all regions of an image at once would take a gigabyte
 
 
 def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: int) -> Any:
@@ -114,5 +112,5 @@ def _align(layer: Any, boxes: Any, bins: tuple[int, int], samples: int, least: i
     x, y = axes
     across = (-1, y.shape[1], x.shape[1])
     grid = torch.stack([x[:, None].expand(across), y[:, :, None].expand(across)], dim=-1)  # (K, h, w, 2)
-    seen = grid_sample(layer[None], grid.flatten(0, 1)[None], padding_mode="border", align_corners=True)[0]
-    return avg_pool2d(seen.reshape(len(layer), *grid.shape[:3]).transpose(0, 1), samples)
+    sampled = grid_sample(layer[None], grid.flatten(0, 1)[None], padding_mode="border", align_corners=True)[0]
+    return avg_pool2d(sampled.reshape(len(layer), *grid.shape[:3]).transpose(0, 1), samples)

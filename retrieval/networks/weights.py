@@ -3,13 +3,12 @@
 import hashlib
 import importlib.util
 import os
-import queue
 import shlex
 import tempfile
 import threading
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 
@@ -96,7 +95,7 @@ def fetch_weights(weights: Weights, progress: Progress | None = None) -> Path:
         with _get(weights.url) as response:
             response.raise_for_status()
             return _save(response, weights, progress)
-    except (requests.RequestException, OSError, TimeoutError) as error:
+    except OSError as error:  # includes requests.RequestException and TimeoutError
         raise WeightsMissing(
             f"The weights {weights.described} could not be downloaded ({_reason(error)})", how_to_get(weights)
         ) from None
@@ -108,27 +107,23 @@ def file_sha256(path: Path) -> str:
 
 
 def _save(response: requests.Response, weights: Weights, progress: Progress | None) -> Path:
-    target = download_folder() / weights.file
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = download_folder()
+    folder.mkdir(parents=True, exist_ok=True)
     total, done = int(response.headers.get("Content-Length", 0)), 0
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=weights.file, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        part = Path(scratch) / weights.file
+        with part.open("wb") as file:
             for piece in response.iter_content(1 << 20):
                 file.write(piece)
                 done += len(piece)
                 if progress:
                     progress(f"Downloading {weights.file} (MB)", done // 10**6, total // 10**6)
-        if not _checksum_matches(Path(part), weights):
+        if not _checksum_matches(part, weights):
             raise WeightsMissing(
                 f"The weights {weights.described} were damaged during the download and have been deleted",
                 f"try again, or {how_to_get(weights)}",
             )
-        os.replace(part, target)
-        return target
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
+        return part.replace(folder / weights.file)
 
 
 def _checksum_matches(path: Path, weights: Weights) -> bool:
@@ -143,33 +138,28 @@ def _candidate_paths(weights: Weights) -> list[Path]:
     return [Path(folder) / "models" / weights.file for folder in folders or []]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OSError) -> str:
     """Why a download failed, in plain words."""
     match error:
         case requests.HTTPError(response=requests.Response(status_code=code)):
             return f"the server answered {code}"
         case requests.RequestException():
             return "the connection failed or was lost"
+        case TimeoutError():
+            return "the server did not respond"
         case _:
-            return getattr(error, "strerror", None) or str(error)
+            return error.strerror or str(error)
 
 
 def _get(url: str) -> requests.Response:
     """The response, headers within ANSWER_TIMEOUT. A thread waits for it, because a DNS lookup cannot be cancelled."""
-    box: queue.Queue[Any] = queue.Queue()
+    answer: Future[requests.Response] = Future()
 
     def ask() -> None:
         try:
-            box.put(requests.get(url, stream=True, timeout=CONNECT_TIMEOUT))
+            answer.set_result(requests.get(url, stream=True, timeout=CONNECT_TIMEOUT))
         except requests.RequestException as error:
-            box.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=ask, daemon=True).start()
-    try:
-        answer = box.get(timeout=ANSWER_TIMEOUT)
-    except queue.Empty:
-        raise TimeoutError("the server did not respond") from None
-    if isinstance(answer, Exception):
-        raise answer
-    response: requests.Response = answer
-    return response
+    return answer.result(timeout=ANSWER_TIMEOUT)

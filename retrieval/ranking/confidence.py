@@ -7,12 +7,13 @@ import numpy as np
 
 from retrieval.types import Confidence, Hit, Numbers, Vectors
 
-QUERIES = 400
-IMAGES = 1000
-MIDDLE, HIGH = 0.5, 0.9
-"""Quantiles at which the null distribution is fitted, low enough that true matches in the sample do not affect them."""
+SAMPLED_QUERIES = 400
+SAMPLED_IMAGES = 1000
+MIDDLE_QUANTILE, HIGH_QUANTILE = 0.5, 0.9
+"""Where the distribution is fitted; low enough that true matches in the sample do not affect it."""
 LIKELY, POSSIBLE = 0.05, 0.5
-FEWEST_IMAGES = 3
+"""Expected number of images without the object below which a match is likely, and below which it is possible."""
+MIN_IMAGES = 3
 MEANINGS: dict[Confidence, str] = {
     "likely": "Pictures without the object rarely look this similar.",
     "possible": "Pictures without the object sometimes look this similar.",
@@ -47,19 +48,19 @@ CAUTIOUS = BackgroundScores(0.6, 0.05)
 def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> BackgroundScores:
     """Fit to the gallery: sampled region vectors (N, D) query all images but their own. images (N,) is ascending."""
     starts = np.unique(images, return_index=True)[1]
-    if len(starts) < FEWEST_IMAGES:
+    if len(starts) < MIN_IMAGES:
         return CAUTIOUS
     rng = np.random.default_rng(seed)
-    asking = rng.permutation(len(vectors))[:QUERIES]
-    asked = np.sort(rng.permutation(len(starts))[:IMAGES])
+    queries = rng.permutation(len(vectors))[:SAMPLED_QUERIES]
+    sample = np.sort(rng.permutation(len(starts))[:SAMPLED_IMAGES])
     ends = np.append(starts[1:], len(vectors))
-    rows = np.concatenate([np.arange(starts[i], ends[i]) for i in asked])
+    rows = np.concatenate([np.arange(starts[i], ends[i]) for i in sample])
     first = np.unique(images[rows], return_index=True)[1]
-    best = np.maximum.reduceat(vectors[asking] @ vectors[rows].T, first, axis=1)  # (queries, images)
-    elsewhere = images[asking][:, None] != images[rows][first][None, :]
-    middle, high = np.quantile(best[elsewhere], [MIDDLE, HIGH])
-    scale = float((high - middle) / (_reduced(HIGH) - _reduced(MIDDLE)))
-    return BackgroundScores(float(middle) - scale * _reduced(MIDDLE), max(scale, 1e-3))
+    best = np.maximum.reduceat(vectors[queries] @ vectors[rows].T, first, axis=1)  # (queries, images)
+    elsewhere = images[queries][:, None] != images[rows][first][None, :]
+    middle, high = np.quantile(best[elsewhere], [MIDDLE_QUANTILE, HIGH_QUANTILE])
+    scale = float((high - middle) / (_gumbel_quantile(HIGH_QUANTILE) - _gumbel_quantile(MIDDLE_QUANTILE)))
+    return BackgroundScores(float(middle) - scale * _gumbel_quantile(MIDDLE_QUANTILE), max(scale, 1e-3))
 
 
 def meaning(hit: Hit) -> str:
@@ -74,6 +75,6 @@ def no_match(hits: Iterable[Hit]) -> bool:
     return all(hit.confidence == "unlikely" for hit in hits)
 
 
-def _reduced(probability: float) -> float:
+def _gumbel_quantile(probability: float) -> float:
     """A quantile of the standard Gumbel distribution."""
     return float(-np.log(-np.log(probability)))

@@ -8,15 +8,15 @@ from scipy import sparse
 
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
-NODES = 150_000
-"""Maximum graph size, because build time is quadratic. Larger galleries contribute fewer regions per image."""
+MAX_NODES = 150_000
+"""Build time is quadratic in the number of nodes. Larger galleries contribute fewer regions per image."""
 NODES_OF_IMAGE = (21, 15, 10, 7, 5, 3, 2, 1)
 """Choices for regions per image. They are few, so that adding a few images rarely changes the choice."""
 NEIGHBOURS = 10
 GAMMA = 3.0
 """Similarities are raised to this power, which suppresses weak links."""
-CONDUCTED = 0.85
-"""The share that is propagated at each step."""
+DAMPING = 0.85
+"""The share of similarity that is propagated at each step."""
 ITERATIONS = 12
 BLOCK_BYTES = 64 * 1024**2
 
@@ -25,32 +25,35 @@ BLOCK_BYTES = 64 * 1024**2
 class Neighbours:
     """For each of M regions, the best region of each of its K nearest images, in row order."""
 
-    nodes: Rows
-    """(M,) vector rows of the nodes, ascending."""
-    nearest: Rows
-    """(M, K) positions in `nodes`."""
-    similarities: Scores
-    """(M, K)"""
+    nodes: Rows  # (M,): vector rows of the nodes, ascending
+    nearest: Rows  # (M, K): positions in `nodes`
+    similarities: Scores  # (M, K)
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     """The neighbour graph of regions, across images."""
 
-    nodes: Rows
-    """(M,) vector rows of the nodes, ascending."""
-    affinity: sparse.csr_array
-    """(M, M) symmetric, D^-1/2 A D^-1/2."""
+    nodes: Rows  # (M,): vector rows of the nodes, ascending
+    affinity: sparse.csr_array  # (M, M), symmetric: D^-1/2 A D^-1/2
 
 
 def make_graph(neighbours: Neighbours) -> Graph:
     """Join two regions when either is a neighbour of the other."""
-    count, each = neighbours.nearest.shape
-    weights = np.clip(neighbours.similarities, 0, None) ** GAMMA
-    starts = np.arange(0, count * each + 1, max(each, 1)) if each else np.zeros(count + 1, int)
-    directed = sparse.csr_array((weights.ravel(), neighbours.nearest.ravel(), starts), shape=(count, count))
+    affinity = join_neighbours(neighbours.nearest, np.clip(neighbours.similarities, 0, None) ** GAMMA)
+    degree = affinity.sum(axis=1)
+    scale = np.where(degree > 0, 1 / np.sqrt(np.where(degree > 0, degree, 1)), 0).astype(np.float32)
+    normalised = affinity.multiply(scale[:, None]).multiply(scale[None, :])
+    return Graph(neighbours.nodes, sparse.csr_array(normalised, dtype=np.float32))
+
+
+def join_neighbours(nearest: Rows, weights: Scores) -> sparse.csr_array:
+    """The weights (M, K) of neighbours (M, K) as a matrix (M, M), made symmetric by the larger of both directions."""
+    count, each = nearest.shape
+    starts = np.arange(count + 1) * each
+    directed = sparse.csr_array((weights.ravel(), nearest.ravel(), starts), shape=(count, count))
     directed.sum_duplicates()
-    return Graph(neighbours.nodes, _normalised(directed.maximum(directed.T)))
+    return sparse.csr_array(directed.maximum(directed.T))
 
 
 def find_neighbours(
@@ -83,13 +86,13 @@ def find_neighbours(
             similarities[places[whole]] = np.take_along_axis(known.similarities[whole], in_order, axis=1)
             pending[places[whole]] = False
             _insert_new_nodes(arrived, vectors, images, nearest, similarities, np.flatnonzero(~pending))
-    asking = np.flatnonzero(pending) if count else np.zeros(0, int)
+    queries = np.flatnonzero(pending) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
-    for start in range(0, len(asking), block):
-        part = asking[start : start + block]
-        nearest[part] = _nearest_elsewhere(vectors, images, starts, part, count)
+    for start in range(0, len(queries), block):
+        part = queries[start : start + block]
+        nearest[part] = _nearest_elsewhere(vectors, starts, part, count)
         similarities[part] = _similar(vectors, part, nearest[part])
-        progress(min(start + block, len(asking)), len(asking))
+        progress(min(start + block, len(queries)), len(queries))
     return Neighbours(nodes, nearest, similarities)
 
 
@@ -101,10 +104,8 @@ def diffuse(graph: Graph, rows: Rows, similarities: Scores) -> Scores:
     the rows.
     """
     source = np.zeros(len(graph.nodes), np.float32)
-    places = np.searchsorted(graph.nodes, rows)
-    known = places < len(graph.nodes)
-    known[known] = graph.nodes[places[known]] == rows[known]
-    source[places[known]] = np.clip(similarities[known], 0, None) ** GAMMA
+    places = _positions(graph.nodes, rows)
+    source[places[places >= 0]] = np.clip(similarities[places >= 0], 0, None) ** GAMMA
     reached = _conjugate_gradient(graph.affinity, source)
     most = reached.max(initial=0)
     return np.clip(reached / most, 0, None) if most > 0 else np.zeros_like(source)
@@ -117,7 +118,7 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
     for _ in range(ITERATIONS):
         if left <= enough:
             break
-        step = direction - CONDUCTED * (affinity @ direction)
+        step = direction - DAMPING * (affinity @ direction)
         length = left / float(direction @ step)
         solution += length * direction
         residual -= length * step
@@ -129,22 +130,24 @@ def _conjugate_gradient(affinity: sparse.csr_array, source: Scores) -> Scores:
 def _nodes(images: Numbers) -> Rows:
     """The first rows of each image, as many as fit into the graph."""
     starts, counts = np.unique(images, return_index=True, return_counts=True)[1:]
-    each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= NODES), NODES_OF_IMAGE[-1])
+    each = next((each for each in NODES_OF_IMAGE if each * len(starts) <= MAX_NODES), NODES_OF_IMAGE[-1])
     place = np.arange(len(images)) - np.repeat(starts, counts)
     return np.flatnonzero(place < each)
 
 
 def _positions(nodes: Rows, rows: Rows) -> Rows:
     """Positions of vector rows in `nodes`; -1 for rows that are not nodes."""
-    places = np.minimum(np.searchsorted(nodes, rows), len(nodes) - 1)
-    return np.where(nodes[places] == rows, places, -1)
+    places = np.searchsorted(nodes, rows)
+    found = places < len(nodes)
+    found[found] = nodes[places[found]] == rows[found]
+    return np.where(found, places, -1)
 
 
 def _insert_new_nodes(
     arrived: Rows, vectors: Vectors, images: Numbers, nearest: Rows, similarities: Scores, settled: Rows
 ) -> None:
     """Update the neighbours of settled nodes in place where nodes of new images are nearer."""
-    if not len(arrived) or not len(settled):
+    if not len(arrived):
         return
     starts = np.unique(images[arrived], return_index=True)[1]
     count = nearest.shape[1]
@@ -152,17 +155,15 @@ def _insert_new_nodes(
     for start in range(0, len(settled), block):
         part = settled[start : start + block]
         similar = vectors[part] @ vectors[arrived].T
-        nearer = np.flatnonzero(similar.max(axis=1) > similarities[part].min(axis=1))
-        if not len(nearer):
-            continue
+        nearer = similar.max(axis=1) > similarities[part].min(axis=1)
         part = part[nearer]
         candidates = np.hstack([nearest[part], arrived[_best_of_each(similar[nearer], starts)]])
-        worth = _similar(vectors, part, candidates)
-        kept = np.sort(np.argsort(-worth, axis=1, kind="stable")[:, :count], axis=1)
-        chosen = np.take_along_axis(candidates, kept, axis=1)
-        in_order = np.argsort(chosen, axis=1)
-        nearest[part] = np.take_along_axis(chosen, in_order, axis=1)
-        similarities[part] = np.take_along_axis(np.take_along_axis(worth, kept, axis=1), in_order, axis=1)
+        scores = _similar(vectors, part, candidates)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+        row_order = np.argsort(np.take_along_axis(candidates, best, axis=1), axis=1)
+        best = np.take_along_axis(best, row_order, axis=1)
+        nearest[part] = np.take_along_axis(candidates, best, axis=1)
+        similarities[part] = np.take_along_axis(scores, best, axis=1)
 
 
 def _best_of_each(similar: Scores, starts: Rows) -> Rows:
@@ -173,11 +174,11 @@ def _best_of_each(similar: Scores, starts: Rows) -> Rows:
     )
 
 
-def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: Rows, count: int) -> Rows:
+def _nearest_elsewhere(vectors: Vectors, starts: Rows, queries: Rows, count: int) -> Rows:
     """For B nodes, the best region of each of the `count` nearest other images, (B, count), in row order."""
-    similar = vectors[asking] @ vectors.T  # (B, M)
+    similar = vectors[queries] @ vectors.T  # (B, M)
     of_image = np.maximum.reduceat(similar, starts, axis=1)  # (B, images)
-    of_image[np.arange(len(of_image)), np.searchsorted(starts, asking, side="right") - 1] = -2
+    of_image[np.arange(len(of_image)), np.searchsorted(starts, queries, side="right") - 1] = -2
     nearest = np.sort(np.argpartition(-of_image, count - 1, axis=1)[:, :count], axis=1)
     ends = np.append(starts[1:], len(vectors))
     most = int((ends - starts).max())
@@ -189,9 +190,3 @@ def _nearest_elsewhere(vectors: Vectors, images: Numbers, starts: Rows, asking: 
 def _similar(vectors: Vectors, rows: Rows, others: Rows) -> Scores:
     """Similarities (B, K) of rows (B,) to others (B, K), pair by pair, so that results are bit-identical."""
     return np.asarray(np.einsum("bd,bkd->bk", vectors[rows], vectors[others]), np.float32)
-
-
-def _normalised(affinity: sparse.csr_array) -> sparse.csr_array:
-    degree = affinity.sum(axis=1)
-    scale = np.where(degree > 0, 1 / np.sqrt(np.where(degree > 0, degree, 1)), 0).astype(np.float32)
-    return sparse.csr_array(affinity.multiply(scale[:, None]).multiply(scale[None, :]), dtype=np.float32)

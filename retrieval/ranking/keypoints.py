@@ -21,8 +21,7 @@ class Keypoints:
 
     points: NDArray[np.float32]
     """(K, 2) x, y in pixels of the image, in the coordinates of `Box` edges: pixel centres are at .5."""
-    descriptors: NDArray[np.uint8]
-    """(K, 128) RootSIFT, scaled so that 255 is 1."""
+    descriptors: NDArray[np.uint8]  # (K, 128): RootSIFT, scaled so that 255 is 1
 
     def __len__(self) -> int:
         return len(self.points)
@@ -38,8 +37,8 @@ def find_keypoints(image: Image, side: int = GALLERY_SIDE, limit: int = LIMIT) -
 
     Descriptors are RootSIFT (Arandjelović & Zisserman, CVPR 2012): the square root of the L1-normalised histogram. Its
     Euclidean distance is the Hellinger distance, which large bins do not dominate. One byte per value loses no accuracy
-    that matters and makes the index a quarter of the size. An image without texture has no keypoints. Deterministic,
-    whatever number of threads OpenCV uses.
+    that matters and makes the index a quarter of the size. An image without texture has no keypoints. Deterministic
+    for any number of OpenCV threads.
     """
     height, width = image.shape[:2]
     scale = min(side / max(height, width), _ENLARGED)

@@ -49,19 +49,10 @@ NOTHING = Evidence(0, None)
 class Details:
     """Matched keypoints of a query and a candidate; row i of both arrays is one match."""
 
-    query: NDArray[np.float32]
-    """(M, 2) x, y in pixels of the crop."""
-    candidate: NDArray[np.float32]
-    """(M, 2) x, y in pixels of the candidate."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Agreement:
-    """The inliers of a homography: indices of query keypoints (rows) and of candidate keypoints (columns)."""
-
-    rows: NDArray[np.intp]
-    columns: NDArray[np.intp]
-    box: Box
+    query: NDArray[np.float32]  # (M, 2): x, y in pixels of the crop
+    candidate: NDArray[np.float32]  # (M, 2): x, y in pixels of the candidate
+    box: Box | None = None
+    """The box of the query outline, mapped into the candidate."""
 
 
 def verify(
@@ -72,8 +63,8 @@ def verify(
     The homography is estimated by MAGSAC++ (Barath et al., CVPR 2020), with both images scaled to standard sides so
     that thresholds do not depend on resolution. Deterministic.
     """
-    found = _agreement(query, query_size, candidate, candidate_size)
-    return Evidence(len(found.rows), found.box) if found else NOTHING
+    found = _inliers(query, query_size, candidate, candidate_size)
+    return Evidence(len(found.query), found.box) if found else NOTHING
 
 
 def verify_all(
@@ -81,26 +72,26 @@ def verify_all(
     query_size: tuple[int, int],
     candidates: Sequence[int],
     read: Callable[[int], tuple[Keypoints, tuple[int, int]]],
-    seconds: float | None = None,
+    seconds: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Evidence]:
     """Verify the candidates in order. `read` returns the keypoints and (width, height) of one.
 
-    Candidates must be sorted best first: after `seconds` (default TIME_BUDGET) the rest get NOTHING and are not read.
+    Candidates must be sorted best first: after `seconds` the rest get NOTHING and are not read.
     `read` is called from THREADS threads at once; results do not depend on their number.
     """
-    end = clock() + (TIME_BUDGET if seconds is None else seconds)
+    end = clock() + seconds
     evidence = [NOTHING] * len(candidates)
     if len(query) < MIN_INLIERS or not candidates:
         return evidence
-    waiting, turn = iter(enumerate(candidates)), threading.Lock()
+    waiting, lock = iter(enumerate(candidates)), threading.Lock()
 
-    def take() -> tuple[int, int] | None:
-        with turn:  # check the clock and take the next one atomically, so that only the end of the list is skipped
+    def next_candidate() -> tuple[int, int] | None:
+        with lock:  # check the clock and take the next one atomically, so that only the end of the list is skipped
             return next(waiting, None) if clock() < end else None
 
     def work() -> None:
-        while taken := take():
+        while taken := next_candidate():
             place, candidate = taken
             evidence[place] = verify(query, query_size, *read(candidate))
 
@@ -112,11 +103,8 @@ def verify_all(
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
     """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NOTHING."""
-    query, size = query_keypoints(crop)
-    found = _agreement(query, size, candidate, candidate_size)
-    if found is None:
-        return Details(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
-    return Details(query.points[found.rows], candidate.points[found.columns])
+    none = np.zeros((0, 2), np.float32)
+    return _inliers(*query_keypoints(crop), candidate, candidate_size) or Details(none, none)
 
 
 def lift(inliers: int) -> float:
@@ -124,9 +112,9 @@ def lift(inliers: int) -> float:
     return 0.0 if inliers < MIN_INLIERS else min((inliers - MIN_INLIERS + 1) / 10, 1.0)
 
 
-def _agreement(
+def _inliers(
     query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
-) -> _Agreement | None:
+) -> Details | None:
     """The inliers of the estimated homography; None if they are too few or it is implausible."""
     if len(query) < MIN_INLIERS or len(candidate) < MIN_INLIERS:
         return None
@@ -149,7 +137,9 @@ def _agreement(
         return None
     x0, y0, x1, y1 = (round(float(v)) for v in np.r_[outline.min(axis=0), outline.max(axis=0)] / scale)
     box = Box(x0, y0, x1, y1).clipped(*candidate_size)
-    return _Agreement(rows[inliers], columns[inliers], box) if box.width >= 1 and box.height >= 1 else None
+    if box.width < 1 or box.height < 1:
+        return None
+    return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box)
 
 
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

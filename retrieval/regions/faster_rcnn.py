@@ -3,16 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.networks.architectures import frozen_batch_norm, load_state
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.types import Box, Image, Region
 
-COUNT = 20
-"""Maximum boxes per image."""
+MAX_REGIONS = 20
 MIN_SCORE = 0.3
-"""Minimum detection score."""
 
 
 class Detector:
@@ -25,7 +22,9 @@ class Detector:
 
         self._names = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
         body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=frozen_batch_norm())
-        self._network = FasterRCNN(body, len(self._names), box_score_thresh=MIN_SCORE, box_detections_per_img=COUNT)
+        self._network = FasterRCNN(
+            body, len(self._names), box_score_thresh=MIN_SCORE, box_detections_per_img=MAX_REGIONS
+        )
         self._network.load_state_dict(load_state(weights))
         self._network.eval()
 
@@ -36,13 +35,9 @@ class Detector:
         pixels = torch.tensor(image.transpose(2, 0, 1), dtype=torch.float32) / 255
         with torch.inference_mode():
             found = self._network([pixels])[0]
-        boxes = [_outwards(corners).clipped(image.shape[1], image.shape[0]) for corners in np.asarray(found["boxes"])]
+        corners = np.asarray(found["boxes"])
+        edges = np.hstack([np.floor(corners[:, :2]), np.ceil(corners[:, 2:])]).astype(int)
         return [
-            Region(box, "detector", float(score), self._names[label])
-            for box, score, label in zip(boxes, found["scores"], found["labels"], strict=True)
+            Region(Box(*box).clipped(image.shape[1], image.shape[0]), "detector", float(score), self._names[label])
+            for box, score, label in zip(edges.tolist(), found["scores"], found["labels"], strict=True)
         ]
-
-
-def _outwards(corners: NDArray[np.float32]) -> Box:
-    x0, y0, x1, y1 = corners.tolist()
-    return Box(int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))

@@ -25,14 +25,14 @@ def grid(width: int, height: int, levels: int) -> list[Region]:
     40 %. A 4:3 image has 20 regions at 3 levels.
     """
     short, long = sorted((width, height))
-    extra = _extra_along_the_longer_side(short, long)
+    extra = _extra_squares(short, long)
     regions = []
     for level in range(1, levels + 1):
         side = 2 * short / (level + 1)
         along_x = level + (extra if width >= height else 0)
         along_y = level + (extra if height > width else 0)
         regions += [
-            Region(_square(x, y, side), "grid")
+            Region(Box(round(x), round(y), round(x + side), round(y + side)), "grid")
             for y in _starts(height, side, along_y)
             for x in _starts(width, side, along_x)
         ]
@@ -89,8 +89,8 @@ def drop_duplicate_regions(vectors: Vectors, similarity: float) -> list[int]:
     return kept
 
 
-def _extra_along_the_longer_side(short: int, long: int) -> int:
-    """Additional squares on the longer side, 1 to 6, for an overlap closest to 40 % at level 1; 0 if square."""
+def _extra_squares(short: int, long: int) -> int:
+    """Additional grid squares on the longer side, 1 to 6, for an overlap closest to 40 % at level 1; 0 if square."""
     if short == long:
         return 0
     steps = np.arange(1, 7)
@@ -100,7 +100,3 @@ def _extra_along_the_longer_side(short: int, long: int) -> int:
 
 def _starts(length: int, side: float, count: int) -> list[float]:
     return [float(s) for s in np.linspace(0, length - side, count)] if count > 1 else [(length - side) / 2]
-
-
-def _square(x: float, y: float, side: float) -> Box:
-    return Box(round(x), round(y), round(x + side), round(y + side))

@@ -1,7 +1,7 @@
 """Propose boxes of salient objects, without a network."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,26 +16,21 @@ _ASPECTS = 2 ** np.arange(-1, 1.5, 0.5)  # width to height
 _STEP = 0.25  # sliding-window step, as a share of the box side
 _LEAST_SHARE, LEAST_PIXELS = 0.05, 8  # minimum box side: share of the image side, pixels
 _OVERLAP = 0.4  # intersection over union above which boxes are duplicates
-_CLOSE = 1.5  # score factor for contour boxes, which fit objects more closely than sliding windows
+_CONTOUR_FACTOR = 1.5  # score factor for contour boxes, which fit objects more closely than sliding windows
 _SURROUNDINGS = 1.5  # enlargement of a box for colour contrast
-_LOOKED_AT = 1200  # most salient boxes, of about 5000, whose colour contrast is computed
+_CONTRAST_CANDIDATES = 1200  # most salient boxes, of about 5000, whose colour contrast is computed
 _CENTRE = 0.3  # standard deviation of the centre prior, as a share of the image side
 _LEVELS = 3  # colour quantiles per CIELAB channel
 _PATCH = 2  # side, in pixels, of the patches in which colours are counted
 
 
-@dataclass(frozen=True, slots=True)
-class _Boxes:
-    """Candidate boxes and their weights."""
+class _Boxes(NamedTuple):
+    """Candidate boxes and their salience weights, by box size and distance from the image centre."""
 
-    edges: NDArray[np.int64]
-    """(N, 4), in pixels of the image."""
-    places: NDArray[np.float64]
-    """(N, 4), in pixels of the small copy."""
-    corners: NDArray[np.int64]
-    """(4, N): `places`, rounded."""
-    weights: NDArray[np.float64]
-    """(N,): salience weights, by box size and distance from the image centre."""
+    edges: NDArray[np.int64]  # (N, 4), in pixels of the image
+    small_edges: NDArray[np.float64]  # (N, 4), in pixels of the small copy
+    corners: NDArray[np.int64]  # (N, 4): `small_edges`, rounded and clipped
+    weights: NDArray[np.float64]  # (N,)
 
 
 def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
@@ -55,14 +50,9 @@ def propose_regions(image: Image, count: int = 10) -> list[Region]:
     has 1. Deterministic.
     """
     size, small = (image.shape[1], image.shape[0]), shrunk(image)
-    contours = _boxes(_contours(small, size), size, small.shape[:2], _CLOSE)
+    contours = _boxes(_contours(small, size), size, small.shape[:2], _CONTOUR_FACTOR)
     windows = _windows(size, small.shape[:2])
-    both = _Boxes(
-        np.concatenate([contours.edges, windows.edges]),
-        np.concatenate([contours.places, windows.places]),
-        np.hstack([contours.corners, windows.corners]),
-        np.concatenate([contours.weights, windows.weights]),
-    )
+    both = _Boxes._make(map(np.concatenate, zip(contours, windows, strict=True)))
     found = _top_boxes(small, both, count)
     return [Region(box, "proposals", score / found[0][1]) for box, score in found]
 
@@ -72,10 +62,13 @@ def _top_boxes(small: Image, boxes: _Boxes, count: int) -> list[tuple[Box, float
     smooth = cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), 0.7)
     lab = np.asarray(cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB), np.float32)
     stand_out = _sums(cv2.integral(_salience(lab))[:, :, None], boxes.corners)[:, 0] * boxes.weights
-    some = np.flatnonzero(stand_out > 0)
-    if len(some) > _LOOKED_AT:
-        some = some[np.argpartition(-stand_out[some], _LOOKED_AT)[:_LOOKED_AT]]
-    edges, scores = boxes.edges[some], stand_out[some] * np.sqrt(_contrast(lab, boxes.places[some]))
+    candidates = np.flatnonzero(stand_out > 0)
+    if len(candidates) > _CONTRAST_CANDIDATES:
+        candidates = candidates[np.argpartition(-stand_out[candidates], _CONTRAST_CANDIDATES)[:_CONTRAST_CANDIDATES]]
+    edges, scores = (
+        boxes.edges[candidates],
+        stand_out[candidates] * np.sqrt(_contrast(lab, boxes.small_edges[candidates])),
+    )
     found: list[tuple[Box, float]] = []
     waiting = np.argsort(-scores, kind="stable")
     waiting = waiting[scores[waiting] > 0]
@@ -101,15 +94,15 @@ def _windows(size: tuple[int, int], small: tuple[int, int]) -> _Boxes:
     return _boxes(np.concatenate(found), size, small)
 
 
-def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, int], worth: float = 1.0) -> _Boxes:
-    """Make _Boxes from edges (N, 4). `size` and `small` as in `_windows`; `worth` multiplies the weights."""
-    places = edges * np.tile(np.divide(small[::-1], size), 2)
-    corners = _corners(small, places)
-    x0, y0, x1, y1 = corners
-    middle = (places[:, :2] + places[:, 2:]) / 2 / small[::-1]
+def _boxes(edges: NDArray[np.int64], size: tuple[int, int], small: tuple[int, int], factor: float = 1.0) -> _Boxes:
+    """Make _Boxes from edges (N, 4). `size` and `small` as in `_windows`; `factor` multiplies the weights."""
+    small_edges = edges * np.tile(np.divide(small[::-1], size), 2)
+    corners = _corners(small, small_edges)
+    x0, y0, x1, y1 = corners.T
+    middle = (small_edges[:, :2] + small_edges[:, 2:]) / 2 / small[::-1]
     off = ((middle - 0.5) ** 2).sum(axis=1)
-    weights = worth / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2))
-    return _Boxes(edges, places, corners, weights)
+    weights = factor / np.sqrt(np.maximum((x1 - x0) * (y1 - y0), 1)) * np.exp(-off / (2 * _CENTRE**2))
+    return _Boxes(edges, small_edges, corners, weights)
 
 
 def _contours(small: Image, size: tuple[int, int]) -> NDArray[np.int64]:
@@ -186,19 +179,19 @@ def _colours(lab: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 def _level(channel: NDArray[np.float32]) -> NDArray[np.int64]:
     """The quantile number of each value, 0 to _LEVELS - 1."""
-    some = channel[::2, ::2].ravel()  # a quarter of the pixels is enough
-    places = len(some) * np.arange(1, _LEVELS) // _LEVELS
-    return np.asarray(sum(channel > step for step in np.partition(some, places)[places]), np.int64)
+    candidates = channel[::2, ::2].ravel()  # a quarter of the pixels is enough
+    places = len(candidates) * np.arange(1, _LEVELS) // _LEVELS
+    return np.asarray(sum(channel > step for step in np.partition(candidates, places)[places]), np.int64)
 
 
 def _corners(grid: tuple[int, int], boxes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Boxes (N, 4), rounded and clipped to a grid of this (h, w): x0, y0, x1, y1 as (4, N)."""
-    return np.rint(boxes).astype(np.int64).T.clip(0, np.tile(grid[::-1], 2)[:, None])
+    """Boxes (N, 4), rounded and clipped to a grid of this (h, w) -> (N, 4)."""
+    return np.rint(boxes).astype(np.int64).clip(0, np.tile(grid[::-1], 2))
 
 
 def _sums(integral: NDArray[np.generic], corners: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Sums over boxes (4, N) from an integral image (h + 1, w + 1, C) -> (N, C)."""
-    (x0, y0, x1, y1), width = corners, integral.shape[1]
+    """Sums over boxes (N, 4) from an integral image (h + 1, w + 1, C) -> (N, C)."""
+    (x0, y0, x1, y1), width = corners.T, integral.shape[1]
     flat = integral.reshape(-1, integral.shape[2])
     sums = flat[y1 * width + x1] - flat[y0 * width + x1] - flat[y1 * width + x0] + flat[y0 * width + x0]
     return np.asarray(sums, np.float32)

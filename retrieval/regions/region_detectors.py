@@ -9,12 +9,10 @@ from retrieval.networks.backbones import FASTER_RCNN
 from retrieval.networks.weights import Weights, have_weights, need_weights
 from retrieval.optional_packages import TORCHVISION, TRANSFORMERS, OptionalPackage
 from retrieval.regions.faster_rcnn import Detector
+from retrieval.regions.find_regions import Find
 from retrieval.regions.proposals import propose_regions
 from retrieval.regions.sam import SAM_VIT_B, SegmentAnything
-from retrieval.types import Image, Progress, Region
-
-Find = Callable[[Image], list[Region]]
-"""An image (H, W, 3) -> regions in its pixels, best first, with scores from 0 to 1; may be empty."""
+from retrieval.types import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +33,9 @@ class RegionDetector:
 
 
 REGION_DETECTORS: dict[str, RegionDetector] = {
-    "proposals": RegionDetector(
-        name="proposals",
-        make=lambda _: propose_regions,
-        weights=None,
-        licence="part of this program",
-    ),
-    "detector": RegionDetector(
-        name="detector",
-        make=Detector,
-        weights=FASTER_RCNN,
-        licence="BSD-3-Clause",
-        needs=TORCHVISION,
-    ),
-    "sam": RegionDetector(
-        name="sam",
-        make=SegmentAnything,
-        weights=SAM_VIT_B,
-        licence="Apache-2.0",
-        needs=TRANSFORMERS,
-    ),
+    "proposals": RegionDetector("proposals", lambda _: propose_regions, None, "part of this program"),
+    "detector": RegionDetector("detector", Detector, FASTER_RCNN, "BSD-3-Clause", TORCHVISION),
+    "sam": RegionDetector("sam", SegmentAnything, SAM_VIT_B, "Apache-2.0", TRANSFORMERS),
 }
 WITHOUT_WEIGHTS = "proposals"
 

@@ -31,18 +31,17 @@ _NAMES = (
     (r"(_mlps\.\d|_head)\.layers\.2\.", r"\1.proj_out."),
 )
 """Pattern of Meta's name and its replacement; applied in this order."""
-_POSITIONS = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 
 
 def renamed(state: State) -> State:
     """The same tensors under transformers' names."""
     found: State = {}
     for name, tensor in state.items():
-        if name == _POSITIONS:  # transformers keeps it in two places
+        if name == "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix":  # transformers keeps it in two places
             found["shared_image_embedding.positional_embedding"] = tensor
             found["prompt_encoder.shared_embedding.positional_embedding"] = tensor
             continue
-        for theirs, ours in _NAMES:
-            name = re.sub(theirs, ours, name)
+        for pattern, replacement in _NAMES:
+            name = re.sub(pattern, replacement, name)
         found[name] = tensor
     return found

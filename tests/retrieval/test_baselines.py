@@ -22,7 +22,7 @@ def drawn(numpy_gallery, seed: int, images: int = 12):
 
 
 @given(st.integers(0, 10**6))
-def test_by_distance_the_order_is_that_of_the_cosine(numpy_gallery, seed):
+def test_euclidean_ranks_like_the_cosine(numpy_gallery, seed):
     gallery, query = drawn(numpy_gallery, seed)
     by_cosine, by_distance = (search(query, gallery, ranking, 0) for ranking in ("fast", "euclidean"))
     assert [hit.image for hit in by_cosine] == [hit.image for hit in by_distance]
@@ -31,7 +31,7 @@ def test_by_distance_the_order_is_that_of_the_cosine(numpy_gallery, seed):
         assert -hit.score == pytest.approx(np.linalg.norm(vector - query.descriptor), abs=1e-3)
 
 
-def test_by_keypoints_most_inliers_come_first_and_the_rest_by_similarity(numpy_gallery, monkeypatch):
+def test_sift_ranks_by_inliers_then_similarity(numpy_gallery, monkeypatch):
     gallery, query = drawn(numpy_gallery, 4)
     inliers = {3: 30, 7: 12}
 
@@ -47,13 +47,13 @@ def test_by_keypoints_most_inliers_come_first_and_the_rest_by_similarity(numpy_g
     assert hits[0].region == Region(Box(1, 2, 30, 40), "verified") and hits[0].parts["inliers"] == 30
 
 
-def test_the_error_names_all_of_them(numpy_gallery):
+def test_unknown_ranking_lists_rankings_and_baselines(numpy_gallery):
     gallery, query = drawn(numpy_gallery, 1)
     with pytest.raises(UnknownName, match="best, euclidean, fast, sift"):
         search(query, gallery, "fats")
 
 
-def test_on_a_near_tie_the_whole_picture_is_outlined(numpy_gallery, monkeypatch):
+def test_whole_image_is_preferred_on_a_near_tie(numpy_gallery, monkeypatch):
     vectors = unit(np.array([[1, 0.2], [1, 0.0], [0, 1.0], [1, 0.1]]))
     gallery = numpy_gallery(vectors, np.array([0, 0, 1, 1]))
     monkeypatch.setattr(

@@ -24,14 +24,14 @@ def threads_before():
         assert numpy_threads() == BEFORE
 
 
-def test_one_thread_inside_and_as_before_afterwards():
+def test_one_thread_inside_and_the_original_count_afterwards():
     with one_blas_thread():
         assert numpy_threads() == 1
     assert numpy_threads() == BEFORE
 
 
 @pytest.mark.parametrize("leaves_first", [0, 1])
-def test_bodies_that_overlap_in_two_threads(leaves_first):
+def test_overlapping_bodies_in_two_threads(leaves_first):
     inside, ended = threading.Barrier(2, timeout=10), threading.Event()
     seen = []
 
@@ -68,13 +68,13 @@ def test_nested_bodies():
         assert numpy_threads() == 1
 
 
-def test_an_exception_restores_too():
+def test_exception_restores_the_count():
     with pytest.raises(ZeroDivisionError), one_blas_thread():
         raise ZeroDivisionError
     assert numpy_threads() == BEFORE
 
 
-def test_the_greatest_number_asked_for_holds():
+def test_largest_requested_count_applies():
     with one_blas_thread():
         with blas_threads(2):
             assert numpy_threads() == 2
@@ -83,7 +83,7 @@ def test_the_greatest_number_asked_for_holds():
         assert numpy_threads() == 1
 
 
-def test_many_threads_at_once():
+def test_concurrent_bodies_in_many_threads():
     def look() -> set[int]:
         seen = set()
         for _ in range(200):
@@ -95,7 +95,7 @@ def test_many_threads_at_once():
         assert set().union(*(work.result() for work in [pool.submit(look) for _ in range(4)])) == {1}
 
 
-def test_a_library_with_a_number_for_each_thread_is_limited_in_each():
+def test_library_with_a_count_per_thread_is_limited_in_each_thread():
     def limited() -> tuple[int, int]:
         faiss.omp_set_num_threads(2)
         with one_blas_thread():
@@ -106,7 +106,7 @@ def test_a_library_with_a_number_for_each_thread_is_limited_in_each():
         assert pool.submit(limited).result() == (1, 2)
 
 
-def test_a_library_that_is_loaded_later_is_limited_too():
+def test_library_loaded_later_is_limited():
     program = """
 import numpy
 from threadpoolctl import threadpool_info

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import multi_object
-from retrieval.multi_object import SURENESS, merge_views, search_multiple
+from retrieval.multi_object import CONFIDENCE_ORDER, merge_views, search_multiple
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.region_search import best_region_of
 from retrieval.search import RANKINGS, search
@@ -44,7 +44,7 @@ def names(hits: list[Hit]) -> list[str]:
     return [hit.image for hit in hits]
 
 
-def test_one_view_is_itself_and_several_are_their_mean_with_all_crops():
+def test_merged_view_is_the_mean_with_all_crops():
     one, other = asked(1, 0), Query((FLAT + 1, FLAT + 2), unit(np.array([0.6, 0.8])))
     assert merge_views([one]) is one
     both = merge_views([one, other])
@@ -55,7 +55,7 @@ def test_one_view_is_itself_and_several_are_their_mean_with_all_crops():
 
 @settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from(sorted(RANKINGS)), st.integers(0, 12))
-def test_one_object_alone_is_the_search(numpy_gallery, seed, ranking, top):
+def test_single_object_equals_search(numpy_gallery, seed, ranking, top):
     rng = np.random.default_rng(seed)
     gallery, query = (
         numpy_gallery(unit(rng.normal(size=(20, 4))), np.repeat(np.arange(10), 2)),
@@ -66,7 +66,7 @@ def test_one_object_alone_is_the_search(numpy_gallery, seed, ranking, top):
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from(sorted(RANKINGS)), st.integers(1, 3))
-def test_every_image_once_as_good_as_its_weakest_and_fewer_are_the_first_of_more(numpy_gallery, seed, ranking, objects):
+def test_image_scores_as_its_weakest_object(numpy_gallery, seed, ranking, objects):
     rng = np.random.default_rng(seed)
     gallery = numpy_gallery(unit(rng.normal(size=(40, 4)) + 0.3), np.repeat(np.arange(20), 2))
     queries = [asked(*(rng.normal(size=4) + 0.5)) for _ in range(objects)]
@@ -80,7 +80,7 @@ def test_every_image_once_as_good_as_its_weakest_and_fewer_are_the_first_of_more
     for found in everything:
         each = [hits[found.image] for hits in alone]
         assert found.similarity == min(hit.similarity for hit in each)
-        assert found.confidence == SURENESS[min(SURENESS.index(hit.confidence) for hit in each)]
+        assert found.confidence == CONFIDENCE_ORDER[min(CONFIDENCE_ORDER.index(hit.confidence) for hit in each)]
         assert [found.region, *found.others] == [hit.region for hit in each]
         shares = [hit.score / max(h.score for h in hits.values()) for hit, hits in zip(each, alone, strict=True)]
         assert found.score == pytest.approx(min(shares))
@@ -89,7 +89,7 @@ def test_every_image_once_as_good_as_its_weakest_and_fewer_are_the_first_of_more
         assert found.verified == all(hit.verified for hit in each)
 
 
-def test_what_holds_both_beats_what_holds_one_very_surely(numpy_gallery):
+def test_image_with_both_objects_beats_a_certain_match_of_one(numpy_gallery):
     a, b = np.eye(3, dtype=np.float32)[:2]
     rows = np.stack([a, [0, 0.1, 1], b, [0.1, 0, 1], [0.7, 0.1, 0.7], [0.1, 0.6, 0.7]])
     gallery = numpy_gallery(unit(rows), np.array([0, 0, 1, 1, 2, 2]))
@@ -97,7 +97,7 @@ def test_what_holds_both_beats_what_holds_one_very_surely(numpy_gallery):
     assert first.image == "00002" and [first.region.box.x0, first.others[0].box.x0] == [4, 5]
 
 
-def test_scores_count_by_what_their_objects_best_picture_has(rankings):
+def test_scores_are_relative_to_the_best_of_each_object(rankings):
     queries = rankings(
         cup=[hit("x", 0.9), hit("y", 0.5), hit("z", 0.1)], pen=[hit("y", 0.3), hit("x", 0.1), hit("z", 0)]
     )
@@ -106,7 +106,7 @@ def test_scores_count_by_what_their_objects_best_picture_has(rankings):
     assert [hit.score for hit in hits] == pytest.approx([5 / 9, 1 / 3, 0])
 
 
-def test_equal_ones_go_by_their_mean_then_by_id(rankings):
+def test_ties_are_ordered_by_sum_then_id(rankings):
     queries = rankings(
         cup=[hit("c", 1.0), hit("d", 0.8), hit("b", 0.5), hit("a", 0.5)],
         pen=[hit("d", 1.0), hit("a", 0.6), hit("b", 0.6), hit("c", 0.5)],
@@ -115,12 +115,12 @@ def test_equal_ones_go_by_their_mean_then_by_id(rankings):
 
 
 @pytest.mark.parametrize("best", [-0.2, 0.0])
-def test_an_object_unlike_everything_turns_no_order_round(rankings, best):
+def test_object_with_negative_scores_keeps_the_order(rankings, best):
     queries = rankings(cup=[hit("x", 0.9), hit("y", 0.8)], pen=[hit("y", best), hit("x", -0.5)])
     assert names(search_multiple(queries, [], None, "fast", 0)) == ["y", "x"]
 
 
-def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_gallery, monkeypatch):
+def test_image_outside_a_shortlist_gets_its_last_score(numpy_gallery, monkeypatch):
     monkeypatch.setattr(multi_object, "SHORTLIST", 3)
     rng = np.random.default_rng(1)
     gallery = numpy_gallery(
@@ -154,19 +154,19 @@ def test_a_picture_that_one_object_did_not_bring_near_counts_as_its_last(numpy_g
         (hit("elsewhere", 0.9, LEFT, "likely"), True),
     ],
 )
-def test_what_must_not_be_there(rankings, unwanted, kept):
+def test_images_with_an_unwanted_object_are_excluded(rankings, unwanted, kept):
     cup, pen = rankings(cup=[hit("w", 0.7, RIGHT), hit("x", 0.5, LEFT)], pen=[unwanted])
     hits = search_multiple([cup], [pen], None, "fast", 10)
     assert names(hits) == (["w", "x"] if kept else ["w"])
     assert hits[0] == hit("w", 0.7, RIGHT)  # otherwise nothing changes
 
 
-def test_details_that_agree_keep_a_wanted_object(rankings):
+def test_verified_wanted_object_outweighs_an_unwanted_one(rankings):
     cup, pen = rankings(cup=[hit("x", 0.5, kind="verified")], pen=[hit("x", 0.6)])
     assert names(search_multiple([cup], [pen], None, "fast", 10)) == ["x"]
 
 
-def test_of_several_wanted_the_surest_claim_to_a_place_counts_and_the_next_hits_follow(rankings):
+def test_strongest_wanted_object_decides_about_a_region(rankings):
     cup, pen, hat = rankings(
         cup=[hit("x", 0.9, LEFT), hit("y", 0.8, LEFT), hit("z", 0.3, LEFT)],
         pen=[hit("x", 0.5, LEFT), hit("y", 0.4, RIGHT), hit("z", 0.3, RIGHT)],
@@ -176,7 +176,7 @@ def test_of_several_wanted_the_surest_claim_to_a_place_counts_and_the_next_hits_
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-def test_it_is_the_same_twice_and_the_order_of_more_objects_only_names_their_regions(numpy_gallery, ranking):
+def test_results_are_deterministic_for_any_order_of_further_objects(numpy_gallery, ranking):
     rng = np.random.default_rng(3)
     gallery = numpy_gallery(unit(rng.normal(size=(60, 4)) + 0.2), np.repeat(np.arange(30), 2))
     a, b, c = (asked(*(rng.normal(size=4) + 0.5)) for _ in range(3))

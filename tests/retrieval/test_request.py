@@ -34,12 +34,12 @@ def test_every_role_is_listed() -> None:
         (["view", "object", "object"], ["view", "object", "also"]),
     ],
 )
-def test_the_object_is_the_box_that_shows_most_surely_what_is_wanted(given_: list[Role], wanted: list[Role]) -> None:
+def test_arranged_chooses_the_object_by_role(given_: list[Role], wanted: list[Role]) -> None:
     assert roles(arranged(examples(*given_))) == wanted
 
 
 @given(st.lists(st.sampled_from(ROLES), min_size=1, max_size=8))
-def test_there_is_one_object_and_nothing_else_changes(given_: list[Role]) -> None:
+def test_arranged_has_one_object_and_changes_nothing_else(given_: list[Role]) -> None:
     before = examples(*given_)
     after = arranged(before)
     assert roles(after).count("object") == 1
@@ -49,12 +49,12 @@ def test_there_is_one_object_and_nothing_else_changes(given_: list[Role]) -> Non
     assert all(new == "also" for old, new in changed if old == "object") and len(changed) <= len(given_)
 
 
-def test_a_box_in_a_text_is_rounded_to_pixels() -> None:
+def test_box_from_text_rounds_to_pixels() -> None:
     assert box_from_text("10,20,200,150") == Box(10, 20, 210, 170)
     assert box_from_text(" 0.4, -1.6 ,9.5,1e2") == Box(0, -2, 10, 98)
 
 
 @pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "nan,0,5,5", "0,0,inf,5", "1;2;3;4"])
-def test_what_is_no_box_is_told_with_an_example(text: str) -> None:
+def test_malformed_box_message_has_an_example(text: str) -> None:
     with pytest.raises(BadBox, match="10,20,200,150"):
         box_from_text(text)

@@ -84,7 +84,7 @@ def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 45))
-def test_best_ranks_every_image_once_and_fewer_are_the_first_of_more(numpy_gallery, seed, images, top):
+def test_best_ranks_every_image_once_and_fewer_are_a_prefix(numpy_gallery, seed, images, top):
     gallery, query = drawn_gallery(numpy_gallery, seed, images)
     everything = search(asked(query), gallery, "best", 0)
     assert sorted(hit.image for hit in everything) == [f"{n:05d}" for n in range(images)]
@@ -95,17 +95,17 @@ def test_best_ranks_every_image_once_and_fewer_are_the_first_of_more(numpy_galle
 
 @settings(max_examples=12)
 @given(st.integers(0, 10**6), st.integers(1, 60))
-def test_fewer_are_the_first_of_more_also_beyond_the_shortlist(numpy_gallery, seed, top):
+def test_fewer_are_a_prefix_beyond_the_shortlist(numpy_gallery, seed, top):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "SHORTLIST", 12)
-        patch.setattr(module, "VERIFIED", 5)
+        patch.setattr(module, "VERIFICATION_CANDIDATES", 5)
         gallery, query = drawn_gallery(numpy_gallery, seed, 60)
         everything = search(asked(query), gallery, "best", 0)
         assert len(everything) == 60
         assert ranked(search(asked(query), gallery, "best", top)) == ranked(everything[:top])
 
 
-def test_a_score_is_what_its_parts_add_up_to(numpy_gallery, verified):
+def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
     verified({n: n for n in range(0, 30, 3)})
     gallery, query = drawn_gallery(numpy_gallery, 1, 30)
     hits = search(asked(query), gallery, "best", 0)
@@ -118,7 +118,7 @@ def test_a_score_is_what_its_parts_add_up_to(numpy_gallery, verified):
     assert max(hit.parts["diffusion"] for hit in hits) == pytest.approx(0.1 * np.log1p(1e5), abs=1e-3)
 
 
-def test_similarity_is_the_same_whatever_the_ranking(numpy_gallery):
+def test_similarity_is_the_same_in_every_ranking(numpy_gallery):
     for seed in range(10):
         gallery, query = drawn_gallery(numpy_gallery, seed, 30)
         by_fast, by_best = (
@@ -129,7 +129,7 @@ def test_similarity_is_the_same_whatever_the_ranking(numpy_gallery):
             assert hit.confidence == gallery.background.confidence(hit.similarity, 30)
 
 
-def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch):
+def test_diffusion_reaches_indirect_neighbours(numpy_gallery, monkeypatch):
     """The query resembles one end of a chain of views. The other end is no nearer to it than unrelated images."""
     turn = np.deg2rad(np.arange(0, 91, 10))
     chain = np.stack([np.cos(turn), np.sin(turn), 0 * turn, 0 * turn], axis=1)
@@ -144,7 +144,7 @@ def test_diffusion_reaches_what_only_others_resemble(numpy_gallery, monkeypatch)
     assert place["fast"] > 20 and place["best"] < 10
 
 
-def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery, verified):
+def test_verification_raises_scores_and_lowers_none(numpy_gallery, verified):
     gallery, query = drawn_gallery(
         numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01)
     )  # similarity alone is never enough
@@ -163,8 +163,8 @@ def test_what_is_verified_is_lifted_and_nothing_is_lost_or_lowered(numpy_gallery
     assert {hit.image for hit in after} == before.keys()
 
 
-def test_what_has_evidence_joins_the_query_and_all_is_ranked_anew(numpy_gallery, verified, monkeypatch):
-    monkeypatch.setattr(module, "JOINING", 2)
+def test_verified_images_join_the_query(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "EXPANSION_IMAGES", 2)
     gallery, query = drawn_gallery(numpy_gallery, 4, 30)
     calls = verified({3: MIN_INLIERS, 11: 20, 17: CERTAIN_INLIERS, 20: MIN_INLIERS - 1})
     hits = search(asked(query), gallery, "best", 0)
@@ -184,7 +184,7 @@ def test_what_has_evidence_joins_the_query_and_all_is_ranked_anew(numpy_gallery,
     assert {h.image: h.parts["expansion"] for h in untouched} != {h.image: h.parts["expansion"] for h in hits}
 
 
-def test_a_picture_that_only_resembles_what_was_verified_is_found(numpy_gallery, verified):
+def test_image_similar_to_a_verified_one_is_found(numpy_gallery, verified):
     turn = np.deg2rad([0, 50, 95])
     views = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
     unrelated = unit(np.stack([np.full(20, 0.5), -np.ones(20), np.linspace(-1, 1, 20)], axis=1))
@@ -197,7 +197,7 @@ def test_a_picture_that_only_resembles_what_was_verified_is_found(numpy_gallery,
     assert places[1] == 2 < places[0]
 
 
-def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_gallery, monkeypatch):
+def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
     gallery, query = drawn_gallery(numpy_gallery, 5, 12, background=BackgroundScores(5, 0.01))
     views = tuple(np.zeros((20, width, 3), np.uint8) for width in (30, 40, 50))
     inliers = ({3: 7, 4: 20}, {3: 12, 5: 8}, {3: 12, 4: 9})
@@ -227,7 +227,7 @@ def test_of_several_views_the_one_that_most_details_speak_for_counts(numpy_galle
         (CERTAIN_INLIERS, "likely", "verified"),
     ],
 )
-def test_a_few_details_could_be_chance(numpy_gallery, verified, inliers, confidence, kind):
+def test_confidence_and_region_depend_on_the_inliers(numpy_gallery, verified, inliers, confidence, kind):
     gallery, query = drawn_gallery(numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01))
     verified({7: inliers})
     (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
@@ -235,13 +235,13 @@ def test_a_few_details_could_be_chance(numpy_gallery, verified, inliers, confide
 
 
 @given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, MIN_INLIERS - 1)))
-def test_a_few_details_change_nothing(numpy_gallery, seed, inliers):
+def test_too_few_inliers_change_nothing(numpy_gallery, seed, inliers):
     gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
     assert verified_scores(gallery, query, inliers) == verified_scores(gallery, query, {})
 
 
 @given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(MIN_INLIERS, 40), min_size=1))
-def test_images_with_evidence_come_nearer_and_none_is_lost(numpy_gallery, seed, inliers):
+def test_verification_raises_verified_images_and_loses_none(numpy_gallery, seed, inliers):
     gallery, query = drawn_gallery(numpy_gallery, seed % 20, 30)
     before, after = verified_scores(gallery, query, {}), verified_scores(gallery, query, inliers)
     assert before.keys() == after.keys()
@@ -261,7 +261,7 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
         return {hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)}
 
 
-def test_the_object_itself_is_found_and_outlined(numpy_gallery, monkeypatch):
+def test_object_is_found_and_outlined(numpy_gallery, monkeypatch):
     monkeypatch.setattr(verification, "TIME_BUDGET", np.inf)
     crop = blocks(1)
     looks = {n: (find_keypoints(blocks(100 + n, 640, 480)), (640, 480)) for n in range(5)}
@@ -280,8 +280,8 @@ def test_the_object_itself_is_found_and_outlined(numpy_gallery, monkeypatch):
     assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
 
 
-def test_only_the_best_so_far_are_verified_best_first(numpy_gallery, verified, monkeypatch):
-    monkeypatch.setattr(module, "VERIFIED", 6)
+def test_only_the_top_images_are_verified_best_first(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "VERIFICATION_CANDIDATES", 6)
     gallery, query = drawn_gallery(numpy_gallery, 5, 20)
     calls = verified({})
     hits = search(asked(query), gallery, "best", 0)
@@ -290,7 +290,7 @@ def test_only_the_best_so_far_are_verified_best_first(numpy_gallery, verified, m
 
 def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(numpy_gallery, verified, monkeypatch):
     monkeypatch.setattr(module, "SHORTLIST", 10)
-    monkeypatch.setattr(module, "VERIFIED", 4)
+    monkeypatch.setattr(module, "VERIFICATION_CANDIDATES", 4)
     gallery, query = drawn_gallery(numpy_gallery, 6, 40)
     verified({})
     hits = search(asked(query), gallery, "best", 0)
@@ -301,17 +301,17 @@ def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(n
     assert all(hit.parts["diffusion"] > 0 for hit in hits[:10])
 
 
-def test_a_gallery_whose_graph_leaves_regions_out(numpy_gallery, monkeypatch):
+def test_gallery_with_regions_outside_the_graph(numpy_gallery, monkeypatch):
     from retrieval.ranking import diffusion
 
-    monkeypatch.setattr(diffusion, "NODES", 30)
+    monkeypatch.setattr(diffusion, "MAX_NODES", 30)
     gallery, query = drawn_gallery(numpy_gallery, 7, 30)
     assert len(gallery.graph.nodes) == 30 < gallery.region_count
     assert len({hit.image for hit in search(asked(query), gallery, "best", 0)}) == 30
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-def test_a_query_unlike_everything_still_ranks_everything(numpy_gallery, ranking):
+def test_query_with_negative_similarities_ranks_every_image(numpy_gallery, ranking):
     gallery = numpy_gallery(unit(np.random.default_rng(0).random((12, 4)) + 0.1), np.repeat(np.arange(6), 2))
     for descriptor in (np.full(4, -0.5, np.float32), np.zeros(4, np.float32)):
         hits = search(asked(descriptor), gallery, ranking, 0)
@@ -319,18 +319,18 @@ def test_a_query_unlike_everything_still_ranks_everything(numpy_gallery, ranking
 
 
 @pytest.mark.parametrize("ranking", RANKINGS)
-def test_searching_twice_gives_the_same(numpy_gallery, ranking):
+def test_search_is_deterministic(numpy_gallery, ranking):
     gallery, query = drawn_gallery(numpy_gallery, 8, 30)
     assert search(asked(query), gallery, ranking, 0) == search(asked(query), gallery, ranking, 0)
 
 
-def test_an_unknown_ranking(numpy_gallery):
+def test_unknown_ranking_lists_the_choices(numpy_gallery):
     gallery = numpy_gallery(np.ones((1, 1), np.float32), np.zeros(1, int))
     with pytest.raises(UnknownName, match="choose from: best, euclidean, fast, sift"):
         search(asked(np.ones(1, np.float32)), gallery, "fats")
 
 
-def test_what_is_left_out_adds_nothing_and_the_others_add_the_same(numpy_gallery, verified):
+def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
     assert {"expansion", "diffusion", "verification"} == best(asked(query), gallery, 0)[0].parts.keys()

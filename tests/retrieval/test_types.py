@@ -14,7 +14,7 @@ boxes = st.builds(Box.from_xywh, edges, edges, sizes, sizes)
 
 
 @given(boxes)
-def test_a_box_is_the_same_in_both_notations(box):
+def test_box_round_trips_through_xywh(box):
     assert Box.from_xywh(*box.xywh) == box
     assert (box.width, box.height) == (box.x1 - box.x0, box.y1 - box.y0)
 
@@ -44,7 +44,7 @@ def test_unit_vectors():
     assert not unit(np.zeros((2, 3))).any()  # and no division by zero
 
 
-def test_an_unknown_name_quotes_the_table():
+def test_pick_lists_the_choices():
     assert pick({"a": 1}, "pooling", "a") == 1
     with pytest.raises(UnknownName, match=r"no pooling called 'gme'; choose from: gap, gem\.") as caught:
         pick({"gem": 1, "gap": 2}, "pooling", "gme")

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.clustering.grouping import FEWEST, GROUPINGS, group_instances, typical
+from retrieval.clustering.grouping import MIN_GROUP_PICTURES, group_instances, typical
 from retrieval.clustering.object_instances import ObjectInstances, find_object_instances, least_similarity, repeated
-from retrieval.errors import UnknownName
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import find_neighbours
 from retrieval.types import Numbers, Vectors, unit
 
-NULL = BackgroundScores(0.4, 0.05)
-THINGS, SEEN = 5, 8
+BACKGROUND = BackgroundScores(0.4, 0.05)
+OBJECTS, IMAGES_PER_OBJECT = 5, 8
 REGIONS = 5
 DIMENSIONS = 64
 
@@ -20,12 +19,12 @@ DIMENSIONS = 64
 def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[int]]:
     """40 images of 5 objects, then 4 images without a repeated object: one object region and 4 random regions each."""
     rng = np.random.default_rng(seed)
-    things = unit(rng.normal(size=(THINGS, DIMENSIONS)))
-    shown = [*np.repeat(np.arange(THINGS), SEEN).tolist(), -1, -1, -1, -1]
+    objects = unit(rng.normal(size=(OBJECTS, DIMENSIONS)))
+    shown = [*np.repeat(np.arange(OBJECTS), IMAGES_PER_OBJECT).tolist(), -1, -1, -1, -1]
     vectors = rng.normal(size=(len(shown), REGIONS, DIMENSIONS))
-    for picture, thing in enumerate(shown):
-        if thing >= 0:
-            vectors[picture, 1] = things[thing] * 8 + rng.normal(size=DIMENSIONS) * 0.4
+    for picture, object_ in enumerate(shown):
+        if object_ >= 0:
+            vectors[picture, 1] = objects[object_] * 8 + rng.normal(size=DIMENSIONS) * 0.4
     boxes = np.tile([[x, 0, x + 10, 10] for x in range(0, 20 * REGIONS, 20)], (len(shown), 1)).astype(np.int32)
     found = unit(vectors.reshape(-1, DIMENSIONS)), np.repeat(np.arange(len(shown)), REGIONS), boxes
     for array in found:
@@ -36,30 +35,17 @@ def gallery(seed: int = 0) -> tuple[Vectors, Numbers, NDArray[np.int32], list[in
 def instances_of(vectors: Vectors, images: Numbers, boxes: NDArray[np.int32]) -> ObjectInstances:
     neighbours = find_neighbours(vectors, images)
     nodes = neighbours.nodes
-    return find_object_instances(neighbours, images[nodes], boxes[nodes], vectors[nodes], NULL)
+    return find_object_instances(neighbours, images[nodes], boxes[nodes], vectors[nodes], BACKGROUND)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_each_thing_is_a_group_and_its_region_the_one_that_shows_it(seed: int) -> None:
+def test_each_object_is_one_group_of_its_regions(seed: int) -> None:
     vectors, images, boxes, shown = gallery(seed)
     instances = instances_of(vectors, images, boxes)
-    groups = group_instances(instances, vectors[instances.rows])
+    groups = group_instances(instances)
     members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
-    assert sorted(members) == [[p for p, thing in enumerate(shown) if thing == t] for t in range(THINGS)]
+    assert sorted(members) == [[p for p, object_ in enumerate(shown) if object_ == t] for t in range(OBJECTS)]
     assert (instances.rows[groups >= 0] % REGIONS == 1).all()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_k_means_leaves_out_what_is_far_from_its_centre(seed: int) -> None:
-    vectors, images, boxes, shown = gallery(seed)
-    instances = instances_of(vectors, images, boxes)
-    groups = group_instances(instances, vectors[instances.rows], 0.8, "k-means")
-    assert groups.max() >= 0 and np.array_equal(
-        groups, group_instances(instances, vectors[instances.rows], 0.8, "k-means")
-    )
-    for number in range(groups.max() + 1):
-        assert len({shown[picture] for picture in instances.images[groups == number]}) == 1
-    assert (group_instances(instances, vectors[instances.rows], 1.1, "k-means") == -1).all()
 
 
 def test_profiles_have_unit_length_and_instances_are_sorted_by_image() -> None:
@@ -70,33 +56,33 @@ def test_profiles_have_unit_length_and_instances_are_sorted_by_image() -> None:
     assert (instances.strengths > 0).all()
 
 
-def test_two_things_in_the_same_pictures_are_two_groups_of_them() -> None:
+def test_images_with_two_objects_are_in_two_groups() -> None:
     vectors, images, boxes, _ = gallery()
     other = unit(np.random.default_rng(9).normal(size=DIMENSIONS))
     vectors = vectors.copy()
     for picture in (0, 9, 17, 25):  # each with an additional object
         vectors[picture * REGIONS + 3] = unit(other * 8 + np.random.default_rng(picture).normal(size=DIMENSIONS) * 0.4)
     instances = instances_of(vectors, images, boxes)
-    groups = group_instances(instances, vectors[instances.rows])
+    groups = group_instances(instances)
     members = [instances.images[groups == number].tolist() for number in range(groups.max() + 1)]
     assert [0, 9, 17, 25] in members and list(range(8)) in members
 
 
-def test_a_picture_is_in_a_group_once_and_the_largest_group_is_first() -> None:
+def test_groups_have_distinct_images_and_are_sorted_by_size() -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors, images, boxes)
     for likeness in (0.05, 0.3, 0.9):
-        groups = group_instances(instances, vectors[instances.rows], likeness)
+        groups = group_instances(instances, likeness)
         sizes = np.bincount(groups[groups >= 0])
-        assert (np.diff(sizes) <= 0).all() and (sizes >= FEWEST).all()
+        assert (np.diff(sizes) <= 0).all() and (sizes >= MIN_GROUP_PICTURES).all()
         pairs = list(zip(groups[groups >= 0].tolist(), instances.images[groups >= 0].tolist(), strict=True))
         assert len(set(pairs)) == len(pairs)
 
 
-def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
+def test_typical_is_the_mean_similarity_within_the_group() -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors, images, boxes)
-    groups = group_instances(instances, vectors[instances.rows])
+    groups = group_instances(instances)
     likenesses = typical(instances, groups)
     alike = (instances.profiles @ instances.profiles.T).toarray()
     for instance, group in enumerate(groups):
@@ -105,7 +91,7 @@ def test_the_odd_one_of_a_group_is_the_least_typical() -> None:
         assert likenesses[instance] == pytest.approx(expected, abs=1e-5)
 
 
-def test_repeated_texture_counts_less_than_a_single_object() -> None:
+def test_repeated_is_high_for_textures_and_low_for_objects() -> None:
     rng = np.random.default_rng(1)
     grass, cup = unit(rng.normal(size=(2, 64)))
     vectors = unit(np.array([grass, grass, cup, cup]))
@@ -116,7 +102,7 @@ def test_repeated_texture_counts_less_than_a_single_object() -> None:
     assert repeated(np.array([0, 1, 2, 3]), boxes, vectors).tolist() == [0, 0, 0, 0]
 
 
-def test_unrelated_pictures_make_no_groups() -> None:
+def test_unrelated_images_are_not_grouped() -> None:
     rng = np.random.default_rng(2)
     vectors = unit(rng.normal(size=(12 * REGIONS, DIMENSIONS)))
     images = np.repeat(np.arange(12), REGIONS)
@@ -124,26 +110,18 @@ def test_unrelated_pictures_make_no_groups() -> None:
     instances = find_object_instances(
         find_neighbours(vectors, images), images, boxes, vectors, BackgroundScores(0.3, 0.05)
     )
-    assert (group_instances(instances, vectors[instances.rows]) == -1).all()
+    assert (group_instances(instances) == -1).all()
 
 
-@pytest.mark.parametrize("grouping", GROUPINGS)
-def test_a_gallery_of_one_picture_has_no_instances(grouping: str) -> None:
+def test_gallery_of_one_image_has_no_instances() -> None:
     vectors, images, boxes, _ = gallery()
     instances = instances_of(vectors[:REGIONS], images[:REGIONS], boxes[:REGIONS])
     assert len(instances.images) == 0 and instances.profiles.shape == (0, 1)
-    groups = group_instances(instances, vectors[instances.rows], 0.5, grouping)
+    groups = group_instances(instances, 0.5)
     assert groups.tolist() == [] and typical(instances, groups).tolist() == []
 
 
-def test_a_link_stands_out_when_few_unrelated_pictures_are_that_similar() -> None:
+def test_least_similarity_limits_the_expected_chance_links() -> None:
     for pictures, most in ((2000, 5), (40, 2)):
-        least = least_similarity(NULL, pictures)
-        assert NULL.expected(least, pictures) < most <= NULL.expected(least - 0.002, pictures)
-
-
-def test_an_unknown_grouping_lists_the_choices() -> None:
-    vectors, images, boxes, _ = gallery()
-    instances = instances_of(vectors, images, boxes)
-    with pytest.raises(UnknownName, match="k-means, linkage"):
-        group_instances(instances, vectors[instances.rows], 0.5, "magic")
+        least = least_similarity(BACKGROUND, pictures)
+        assert BACKGROUND.expected(least, pictures) < most <= BACKGROUND.expected(least - 0.002, pictures)

@@ -22,13 +22,13 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 40), st.floats(0.05, 1), st.sampled_from([0.05, 0.2, 0.4, 0.7]))
-def test_as_scipy_does_it_one_pair_after_the_other(seed: int, count: int, share: float, least: float) -> None:
+def test_clusters_equal_those_of_scipy(seed: int, count: int, share: float, least: float) -> None:
     alike = table(seed, count, share)
     tree = linkage(squareform(1 - alike - np.eye(count), checks=False), "average")
     assert same(average_linkage(sparse.csr_array(alike), least), fcluster(tree, 1 - least + 1e-12, "distance"))
 
 
-def test_one_link_does_not_join_two_clusters_and_equal_ones_come_to_an_end() -> None:
+def test_one_link_does_not_merge_clusters_and_ties_terminate() -> None:
     alike = np.zeros((6, 6))
     alike[:3, :3] = alike[3:, 3:] = 1
     alike[2, 3] = alike[3, 2] = 1
@@ -40,13 +40,13 @@ def test_one_link_does_not_join_two_clusters_and_equal_ones_come_to_an_end() -> 
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])
-def test_the_strongest_of_each_row_stay(count: int) -> None:
+def test_strongest_keeps_the_largest_entries_of_each_row(count: int) -> None:
     full = table(3, 20, 0.6)
     kept = strongest(sparse.csr_array(full), count).toarray()
     for row, of_row in zip(full, kept, strict=True):
         assert sorted(of_row[of_row > 0]) == sorted(row[row > 0])[-count:]
 
 
-def test_the_diagonal_goes_and_the_rest_stays() -> None:
+def test_between_others_removes_only_the_diagonal() -> None:
     full = table(4, 6, 0.7)
     assert np.array_equal(between_others(sparse.csr_array(full + np.eye(6))).toarray(), full)

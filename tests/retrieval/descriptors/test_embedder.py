@@ -21,7 +21,7 @@ edges = st.integers(-500, 900)
 
 
 @given(edges, edges, st.integers(-50, 900), st.integers(-50, 900), st.floats(1, 2))
-def test_a_checked_box_lies_in_the_picture_and_is_large_enough(x, y, w, h, context):
+def test_checked_box_lies_in_the_image_and_is_large_enough(x, y, w, h, context):
     box = Box.from_xywh(x, y, w, h)
     inside_w, inside_h = min(x + w, 400) - max(x, 0), min(y + h, 300) - max(y, 0)
     if min(inside_w, inside_h) < 8:
@@ -35,20 +35,20 @@ def test_a_checked_box_lies_in_the_picture_and_is_large_enough(x, y, w, h, conte
         assert found == box.clipped(400, 300)
 
 
-def test_the_sentences_say_what_to_draw():
+def test_messages_of_bad_boxes_say_what_to_draw():
     with pytest.raises(BadBox, match="outside the picture, which is 400 x 300"):
         checked_box(PICTURE, Box.from_xywh(400, 0, 50, 50))
     with pytest.raises(BadBox, match="is 3 x 200 pixels; draw one of at least 8 x 8"):
         checked_box(PICTURE, Box.from_xywh(397, 0, 50, 200))
 
 
-def test_context_takes_in_a_tenth_on_each_side():
+def test_context_of_1_2_adds_a_tenth_on_each_side():
     assert checked_box(PICTURE, Box.from_xywh(100, 100, 100, 50), 1.2) == Box(90, 95, 210, 155)
     assert checked_box(PICTURE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
 
 
 @given(st.integers(8, 20_000), st.integers(8, 20_000), st.sampled_from([224, 256, 512, 640]))
-def test_the_network_sees_whole_cells(width, height, side):
+def test_network_size_is_a_multiple_of_the_stride(width, height, side):
     w, h = network_size(width, height, side)
     assert w % 32 == h % 32 == 0 and min(w, h) >= 32
     assert max(w, h) == round(side / 32) * 32
@@ -56,7 +56,7 @@ def test_the_network_sees_whole_cells(width, height, side):
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_box_round_everything_asks_for_the_whole_region(draw, make_embedder, pooling):
+def test_query_of_the_whole_image_equals_its_whole_region(draw, make_embedder, pooling):
     embedder = make_embedder(pooling=pooling, query_side=32)
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
         image = draw(seed, *size)
@@ -76,7 +76,7 @@ def watching(embedder: Embedder, seen: list) -> Embedder:
     return Embedder(embedder.recipe, run)
 
 
-def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make_embedder):
+def test_crop_has_the_scale_of_the_gallery_and_a_minimum_side(draw, make_embedder):
     seen = []
 
     embedder = watching(make_embedder(side=512, query_side=128), seen)
@@ -87,7 +87,7 @@ def test_a_crop_is_seen_at_the_scale_of_the_gallery_but_not_too_small(draw, make
     assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
 
 
-def test_a_crop_is_seen_at_every_scale_and_the_whole_at_that_of_the_gallery(draw, make_embedder):
+def test_crop_is_described_at_every_scale_and_the_whole_image_at_one(draw, make_embedder):
     seen = []
     embedder = watching(make_embedder(side=512, query_side=128, query_views=(0.5, 1.0, 1.5)), seen)
     image = draw(1, 1024, 768)
@@ -96,7 +96,7 @@ def test_a_crop_is_seen_at_every_scale_and_the_whole_at_that_of_the_gallery(draw
     assert seen == [(128, 128), (256, 256), (384, 384), (64, 64), (128, 128), (192, 192), (384, 512), (384, 512)]
 
 
-def test_the_descriptor_is_the_mean_of_its_views(draw, make_embedder):
+def test_descriptor_is_the_mean_of_its_views(draw, make_embedder):
     image, box = draw(4, 512, 384), Box(30, 20, 290, 220)
     mean = np.full(16, 0.1, np.float32)
     white = Whitening("pca", mean, np.linalg.qr(np.random.default_rng(0).normal(size=(16, 16)))[0].astype(np.float32))
@@ -121,7 +121,7 @@ def two_layers(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("views", [(1.0,), (0.56, 0.8, 1.12)])
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_gallery_picture_finds_itself_with_similarity_1(draw, make_embedder, pooling, views):
+def test_gallery_image_finds_itself_with_similarity_1(draw, make_embedder, pooling, views):
     recipe = make_embedder(pooling=pooling, query_views=views, query_side=64).recipe
     embedder = Embedder(recipe, two_layers)
     rng = np.random.default_rng(0)
@@ -135,7 +135,7 @@ def test_a_gallery_picture_finds_itself_with_similarity_1(draw, make_embedder, p
         assert query @ stored == pytest.approx(1, abs=1e-6)
 
 
-def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_embedder):
+def test_regions_follow_the_recipe_and_vectors_have_unit_length(draw, make_embedder):
     image = draw(1, 200, 150)
     looked = make_embedder(grid_levels=3).look(image)
     regions, vectors = looked.regions, looked.vectors
@@ -144,7 +144,7 @@ def test_the_regions_are_those_of_the_recipe_and_their_vectors_unit(draw, make_e
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_query_sees_only_its_box(draw, tiny_embedder):
+def test_crop_query_ignores_pixels_outside_the_box(draw, tiny_embedder):
     image = draw(2, 300, 200)
     box = Box(60, 40, 200, 160)
     elsewhere = image.copy()
@@ -159,7 +159,7 @@ def test_a_query_sees_only_its_box(draw, tiny_embedder):
     assert np.array_equal(descriptor(image, Box(-50, 40, 200, 160)), descriptor(image, Box(0, 40, 200, 160)))
 
 
-def test_the_crop_goes_with_the_query(draw, tiny_embedder):
+def test_query_holds_the_crop(draw, tiny_embedder):
     image = draw(2, 300, 200)
     assert np.array_equal(tiny_embedder.query(image, Box(60, 40, 200, 160), PLAIN).crops[0], image[40:160, 60:200])
     assert np.array_equal(tiny_embedder.query(image, Box(-9, 100, 100, 999), PLAIN).crops[0], image[100:, :100])
@@ -168,7 +168,7 @@ def test_the_crop_goes_with_the_query(draw, tiny_embedder):
     assert np.array_equal(tiny_embedder.query(image, Box.whole(image), PLAIN).crops[0], image)
 
 
-def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder):
+def test_query_is_whitened(draw, tiny_embedder):
     image = draw(3)
     plain = tiny_embedder.query(image, Box.whole(image), PLAIN).descriptor
     mean = np.full(16, 0.1, np.float32)
@@ -178,12 +178,12 @@ def test_the_query_goes_through_the_whitening_of_its_gallery(draw, tiny_embedder
     assert white == pytest.approx(unit((plain - mean) @ axes), abs=1e-5)
 
 
-def test_an_unknown_pooling(draw, make_embedder):
+def test_unknown_pooling_lists_the_choices(draw, make_embedder):
     with pytest.raises(UnknownName, match="choose from: gap, gem, mac, rmac"):
         make_embedder(pooling="gme").look(draw(1))
 
 
-def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedder):
+def test_slice_query_equals_the_region_of_the_gallery(draw, tiny_embedder):
     image = draw(3, 300, 200)
     looked = tiny_embedder.look(image)
     for region, vector in zip(looked.regions, looked.vectors, strict=True):
@@ -195,12 +195,12 @@ def test_a_sliced_box_is_what_the_gallery_keeps_of_that_region(draw, tiny_embedd
     ).descriptor == pytest.approx(0.9, abs=0.0999)  # its cells come from the whole image
 
 
-def test_an_unknown_query_mode(draw, tiny_embedder):
+def test_unknown_query_mode_lists_the_choices(draw, tiny_embedder):
     with pytest.raises(UnknownName, match="choose from: crop, slice"):
         tiny_embedder.query(draw(1), Box(0, 0, 64, 64), PLAIN, mode="cut")
 
 
-def test_regions_found_in_the_pixels_are_described_with_the_others(draw, make_embedder):
+def test_detected_regions_are_described(draw, make_embedder):
     image = draw(5, 300, 200)
     thing = Region(Box(50, 40, 150, 140), "detector", 0.8, "cup")
     embedder = replace(make_embedder(regions=("whole", "detector")), detectors={"detector": lambda _: [thing]})
@@ -210,7 +210,7 @@ def test_regions_found_in_the_pixels_are_described_with_the_others(draw, make_em
     assert looked.vectors.shape == (2, 16) and looked.class_scores.classes.shape == (2, 0)
 
 
-def test_a_classifier_says_what_each_region_is_taken_for(draw, tiny_embedder):
+def test_classifier_gives_class_scores_for_each_region(draw, tiny_embedder):
     weight = np.random.default_rng(0).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(tiny_embedder, classifier=Classifier(weight, np.zeros(1000, np.float32)))
     looked = embedder.look(draw(5, 300, 200))

@@ -28,19 +28,19 @@ def written(tmp_path: Path) -> Path:
     return tmp_path / "head.safetensors"
 
 
-def test_what_is_written_is_read_back(written):
+def test_written_head_is_read_back(written):
     head, facts = read_head(written)
     assert (head.kind, facts) == ("finetuned", FACTS)
     assert np.array_equal(head.mean, some_head().mean) and np.array_equal(head.projection, some_head().projection)
     assert [file.name for file in written.parent.iterdir()] == ["head.safetensors"]
 
 
-def test_the_same_head_is_the_same_file(written, tmp_path):
+def test_equal_heads_give_equal_files(written, tmp_path):
     write_head(tmp_path / "again", some_head(), FACTS)
     assert (tmp_path / "again").read_bytes() == written.read_bytes()
 
 
-def test_a_head_in_columns_order_is_written_right(tmp_path):
+def test_column_major_head_is_written_correctly(tmp_path):
     head = some_head()
     write_head(tmp_path / "head", replace(head, projection=np.asfortranarray(head.projection)), FACTS)
     assert np.array_equal(read_head(tmp_path / "head")[0].projection, head.projection)
@@ -60,7 +60,7 @@ def test_a_head_in_columns_order_is_written_right(tmp_path):
     ],
     ids=str,
 )
-def test_other_arrays_are_refused(written, change):
+def test_unexpected_arrays_are_refused(written, change):
     with safetensors.safe_open(written, framework="numpy") as file:
         metadata = file.metadata()
     arrays = safetensors.numpy.load_file(written) | change
@@ -81,21 +81,21 @@ def test_other_arrays_are_refused(written, change):
     ],
     ids=str,
 )
-def test_other_metadata_is_refused(written, metadata):
+def test_unexpected_metadata_is_refused(written, metadata):
     written.write_bytes(safetensors.numpy.save(safetensors.numpy.load_file(written), metadata))
     with pytest.raises(BadHead, match="finetune"):
         read_head(written)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.99])
-def test_a_file_that_is_cut_off_is_refused(written, share):
+def test_truncated_file_is_refused(written, share):
     data = written.read_bytes()
     written.write_bytes(data[: int(share * len(data))])
     with pytest.raises(BadHead, match="damaged"):
         read_head(written)
 
 
-def test_files_that_are_not_there(tmp_path):
+def test_missing_files_are_reported(tmp_path):
     with pytest.raises(BadHead, match="cannot be read"):
         read_head(tmp_path / "none")
     with pytest.raises(BadHead, match="cannot be read"):
@@ -104,7 +104,7 @@ def test_files_that_are_not_there(tmp_path):
         write_head(tmp_path / "no folder" / "head", some_head(), FACTS)
 
 
-def test_a_head_that_could_not_be_read_is_not_written(tmp_path):
+def test_invalid_head_is_not_written(tmp_path):
     with pytest.raises(BadHead):
         write_head(tmp_path / "head", replace(some_head(), mean=np.full(16, np.nan, np.float32)), FACTS)
     assert not list(tmp_path.iterdir())
@@ -121,17 +121,17 @@ def test_a_head_that_could_not_be_read_is_not_written(tmp_path):
     ],
     ids=str,
 )
-def test_a_head_belongs_to_what_makes_its_vectors(change):
+def test_head_does_not_fit_a_recipe_with_other_vectors(change):
     assert head_problem(FACTS, TINY_RECIPE) == ""
     problem = head_problem(FACTS, replace(TINY_RECIPE, **change))
     assert FIELD_NAMES[next(iter(change))] in problem and str(next(iter(change.values()))) in problem
 
 
-def test_other_regions_and_sizes_may_use_it():
+def test_head_fits_recipes_with_other_regions_and_sizes():
     assert head_problem(FACTS, replace(TINY_RECIPE, side=320, grid_levels=4, dimensions=4)) == ""
 
 
-def test_a_missing_library_is_named(written, monkeypatch):
+def test_missing_package_is_named(written, monkeypatch):
     monkeypatch.setattr(
         "retrieval.descriptors.projection_head.SAFETENSORS",
         OptionalPackage("safetensors", "no_such_module", "finetune"),

@@ -24,7 +24,7 @@ def test_equal_recipes_have_no_changes():
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
-def test_every_field_that_changes_is_named_once(name: str):
+def test_each_changed_field_is_named_once(name: str):
     value = OTHER.get(name) or getattr(TINY_RECIPE, name) / 2
     (change,) = recipe_changes(TINY_RECIPE, replace(TINY_RECIPE, **{name: value}))
     words, values = change.split(" changed from ")
@@ -45,10 +45,10 @@ def test_every_field_that_changes_is_named_once(name: str):
         ({"detectors": ("", "ef" * 32)}, ["grid weights changed from none to efefefef"]),
     ],
 )
-def test_old_and_new_values_are_said(changes: dict[str, object], words: list[str]):
+def test_changes_state_old_and_new_values(changes: dict[str, object], words: list[str]):
     assert recipe_changes(TINY_RECIPE, replace(TINY_RECIPE, **changes)) == words
 
 
-def test_an_index_of_an_earlier_version_does_not_say_how_many_keypoints_it_keeps():
+def test_keypoint_limit_of_an_old_index_is_unknown():
     (change,) = recipe_changes(replace(TINY_RECIPE, keypoints=None), TINY_RECIPE)
     assert change == "keypoints changed from an unknown number (index from an earlier version) to 500"

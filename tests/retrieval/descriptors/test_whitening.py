@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from retrieval.descriptors.whitening import ENOUGH_PAIRS, learn_whitening
+from retrieval.descriptors.whitening import MIN_PAIRS, learn_whitening
 from retrieval.types import Vectors, unit
 
 CHANNELS = 64
@@ -43,7 +43,7 @@ def repeated() -> Gallery:
     return made_up(objects=220, views=10)
 
 
-def test_mined_pairs_level_what_does_not_matter(repeated):
+def test_mined_whitening_suppresses_nuisance_directions(repeated):
     whitening = learn_whitening(repeated.vectors, repeated.images, 32)
     assert whitening.kind == "mined" and whitening.projection.shape == (CHANNELS, 32)
     raw = precision_of_the_nearest(unit(repeated.vectors), repeated.objects)
@@ -51,7 +51,7 @@ def test_mined_pairs_level_what_does_not_matter(repeated):
     assert white > raw + 0.2 and white > 0.9
 
 
-def test_what_was_learned_holds_for_objects_never_seen(repeated):
+def test_whitening_generalises_to_unseen_objects(repeated):
     whitening = learn_whitening(repeated.vectors, repeated.images, 32)
     rng = np.random.default_rng(9)
     views = 5
@@ -66,14 +66,14 @@ def test_what_was_learned_holds_for_objects_never_seen(repeated):
     assert precision_of_the_nearest(whitening.apply(vectors), objects, views - 1) > raw + 0.2
 
 
-def test_without_pairs_it_is_pca():
+def test_without_mined_pairs_whitening_is_pca():
     vectors = np.random.default_rng(1).normal(size=(2200, 200)).astype(np.float32)
     whitening = learn_whitening(vectors, np.arange(2200), 32)
     assert whitening.kind == "pca" and whitening.projection.shape == (200, 32)
     assert whitening.mean == pytest.approx(unit(vectors).mean(axis=0), abs=1e-6)
 
 
-def test_pairs_within_one_picture_do_not_count():
+def test_pairs_within_one_image_are_not_mined():
     """Sixty unrelated objects, forty views of each."""
     things = np.repeat(np.arange(60), 40)
     views = np.eye(60, 100)[things] + np.random.default_rng(3).normal(size=(2400, 100)) * 0.05
@@ -82,15 +82,15 @@ def test_pairs_within_one_picture_do_not_count():
     assert learn_whitening(views, np.arange(2400), 32).kind == "mined"
 
 
-def test_a_small_gallery_only_loses_its_mean():
+def test_small_gallery_is_only_centred():
     small = made_up(objects=10, views=5)
     whitening = learn_whitening(small.vectors, small.images, 32)
-    assert whitening.kind == "centre" and len(small.vectors) < ENOUGH_PAIRS
+    assert whitening.kind == "centre" and len(small.vectors) < MIN_PAIRS
     expected = unit(unit(small.vectors) - unit(small.vectors).mean(axis=0))
     assert whitening.apply(small.vectors) == pytest.approx(expected, abs=1e-5)
 
 
-def test_one_or_two_pictures_are_left_as_they_are():
+def test_one_or_two_images_are_left_unchanged():
     vectors = made_up(2, 10).vectors
     for images in (np.zeros(20, int), np.repeat([0, 1], 10)):
         whitening = learn_whitening(vectors, images, 32)
@@ -98,7 +98,7 @@ def test_one_or_two_pictures_are_left_as_they_are():
         assert whitening.apply(vectors) == pytest.approx(unit(vectors), abs=1e-6)
 
 
-def test_the_result_has_unit_length_and_ignores_the_length_that_comes_in(repeated):
+def test_output_has_unit_length_for_any_input_length(repeated):
     for count in (20, len(repeated.vectors)):
         whitening = learn_whitening(repeated.vectors[:count], repeated.images[:count], 16)
         out = whitening.apply(repeated.vectors)
@@ -108,20 +108,20 @@ def test_the_result_has_unit_length_and_ignores_the_length_that_comes_in(repeate
         assert whitening.apply(repeated.vectors[0]) == pytest.approx(out[0], abs=1e-4)
 
 
-def test_learning_twice_gives_the_same(repeated):
+def test_learning_is_deterministic(repeated):
     one, two = (learn_whitening(repeated.vectors, repeated.images, 32) for _ in range(2))
     assert np.array_equal(one.projection, two.projection) and np.array_equal(one.mean, two.mean)
 
 
 @pytest.mark.parametrize("count", [10, 2500])
-def test_pictures_that_are_all_the_same_keep_their_vector(count):
+def test_identical_images_keep_their_vectors(count):
     for vector in (np.ones(8, np.float32), np.eye(8, dtype=np.float32)[0]):
         whitening = learn_whitening(np.tile(vector, (count, 1)), np.arange(count), 4)
         assert whitening.kind == "identity"
         assert np.linalg.norm(whitening.apply(vector)) == pytest.approx(1)
 
 
-def test_no_variation_in_some_directions_divides_by_nothing():
+def test_constant_directions_cause_no_division_by_zero():
     vectors = np.random.default_rng(0).normal(size=(2500, 8)).astype(np.float32)
     vectors[:, 3:] = 1
     out = learn_whitening(vectors, np.arange(2500), 8).apply(vectors)

@@ -154,7 +154,7 @@ def test_r13_too_small_and_too_thin(tmp_path: Path):
         assert refusal(tmp_path / "a.png").reason == reason, size
 
 
-def test_a_file_too_large_is_not_even_read(draw, tmp_path: Path, monkeypatch):
+def test_too_large_file_is_not_read(draw, tmp_path: Path, monkeypatch):
     path = tmp_path / "a.bmp"
     Pillow.fromarray(draw(2)).save(path)
     size = path.stat().st_size
@@ -189,7 +189,7 @@ def test_r17_names_cannot_break_the_sentence(tmp_path: Path):
         assert sentence.isprintable() and sentence.encode()  # no line break and no lone surrogate
 
 
-def test_a_tiff_of_a_rare_kind_gets_a_sentence_of_its_own(draw, tmp_path: Path):
+def test_unsupported_tiff_has_its_own_message(draw, tmp_path: Path):
     tifffile.imwrite(tmp_path / "a.tif", draw(1).astype(np.float32), photometric="rgb")
     assert refusal(tmp_path / "a.tif").reason == "unknown_tiff"
 
@@ -251,7 +251,7 @@ def test_r14_the_largest_legal_pictures_need_little_memory(kind, mode, enough, m
         ZeroDivisionError,
     ],
 )
-def test_whatever_a_decoder_raises_becomes_a_sentence(draw, monkeypatch, error):
+def test_every_decoder_error_becomes_unreadable_image(draw, monkeypatch, error):
     data = encoded(Pillow.fromarray(draw(1)), "PNG")
 
     def stumble(*_: object) -> None:

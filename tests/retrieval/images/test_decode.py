@@ -70,7 +70,7 @@ def distance(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "AVIF", "JPEG"])
-def test_what_was_saved_comes_back(draw, kind):
+def test_lossless_files_decode_to_the_saved_pixels(draw, kind):
     image = draw(1)
     options = {"lossless": True} if kind == "WEBP" else {} if kind in ("PNG", "BMP", "TIFF") else {"quality": 95}
     back = decode_image(encoded(Pillow.fromarray(image), kind, **options))
@@ -276,7 +276,7 @@ def test_r11_an_orientation_counts_though_the_rest_of_its_block_is_broken(draw):
     assert np.array_equal(decode_image(encoded(Pillow.fromarray(image), exif=block)), image[::-1, ::-1])
 
 
-def test_a_colour_profile_is_obeyed():
+def test_colour_profile_is_applied():
     red = Pillow.new("RGB", (16, 16), (255, 0, 0))
     assert np.abs(decode_image(encoded(red, icc_profile=srgb_profile())).astype(int) - (255, 0, 0)).max() <= 2
     swapped = profile_with_red_and_blue_swapped()
@@ -298,7 +298,7 @@ def smooth(draw: Callable[..., np.ndarray], width: int, height: int) -> np.ndarr
     [(1600, 800, 800, 2), (1600, 800, 801, 1), (800, 1600, 400, 4), (1599, 800, 100, 8), (1605, 803, 1, 8)],
 )
 @pytest.mark.parametrize("orientation", [1, 3, 6])
-def test_a_jpeg_is_decoded_no_larger_than_needed(draw, width, height, enough, expected, orientation):
+def test_jpeg_is_decoded_no_larger_than_needed(draw, width, height, enough, expected, orientation):
     image = smooth(draw, width, height)
     data = held(Pillow.fromarray(image), orientation, "JPEG", quality=95)
     back = decode_picture(data, enough=enough)
@@ -316,7 +316,7 @@ def test_other_formats_are_always_decoded_in_full(draw, kind):
     assert back.image.shape == (480, 640, 3) and (back.width, back.height) == (640, 480)
 
 
-def test_what_is_decoded_may_be_shared(draw):
+def test_decoded_images_are_read_only(draw):
     assert not decode_image(encoded(Pillow.fromarray(draw(1)))).flags.writeable
 
 
@@ -336,7 +336,7 @@ def test_crop_and_resize(draw):
     assert resize_image(image, 128, 96) is image
 
 
-def test_names_in_sentences_stay_on_one_line():
+def test_names_in_messages_stay_on_one_line():
     assert shown("beach.jpg") == "beach.jpg"
     assert shown("😀.jpg") == "😀.jpg"
     assert "\n" not in shown("a\nb\udcff.jpg") and shown("a\nb.jpg") == "a\N{REPLACEMENT CHARACTER}b.jpg"

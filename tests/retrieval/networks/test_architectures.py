@@ -53,7 +53,7 @@ def normalised(pixels: np.ndarray) -> torch.Tensor:
     return torch.tensor(values.transpose(0, 3, 1, 2), dtype=torch.float32)
 
 
-def test_both_layers_are_torchvisions_own(published, draw):
+def test_layers_equal_those_of_torchvision(published, draw):
     """The first layer is the input of the pooling; the second is the input of the last stride-2 stage."""
     backbone, network, path = published
     pixels = draw(1, 128, 96)[None]
@@ -70,7 +70,7 @@ def test_both_layers_are_torchvisions_own(published, draw):
         assert layer == pytest.approx(expected.numpy(), rel=1e-2, abs=1e-3 * float(expected.abs().max()))
 
 
-def test_a_weights_file_that_lacks_a_layer_is_refused(published, tmp_path: Path):
+def test_weights_file_without_a_layer_is_refused(published, tmp_path: Path):
     backbone, network, _ = published
     state = network.state_dict()
     state.popitem()
@@ -96,7 +96,7 @@ def vgg16(tmp_path_factory: pytest.TempPathFactory):
     return layers, path
 
 
-def test_vgg16_needs_its_convolutions_only(vgg16, draw):
+def test_vgg16_loads_without_the_classifier(vgg16, draw):
     layers, path = vgg16
     pixels = draw(1, 96, 64)[None]
     coarse, fine = run(BACKBONES["vgg16"], path, pixels)
@@ -106,7 +106,7 @@ def test_vgg16_needs_its_convolutions_only(vgg16, draw):
     assert (coarse == fine.reshape(1, 512, 2, 2, 3, 2).max(axis=(3, 5))).all() and coarse.any()
 
 
-def test_vgg16_misses_a_convolution(vgg16, tmp_path: Path):
+def test_vgg16_without_a_convolution_is_refused(vgg16, tmp_path: Path):
     state = torch.load(vgg16[1], weights_only=True)
     del state["features.28.weight"]
     torch.save(state, tmp_path / "part.pth")
@@ -114,7 +114,7 @@ def test_vgg16_misses_a_convolution(vgg16, tmp_path: Path):
         BACKBONES["vgg16"].make(tmp_path / "part.pth")
 
 
-def test_efficientnet_lite0_gives_the_maps_it_promises(draw):
+def test_efficientnet_lite0_has_the_declared_channels(draw):
     backbone = BACKBONES[BUNDLED]
     layers = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
     assert [layer.shape for layer in layers] == [(2, 1280, 3, 4), (2, 112, 6, 8)] and backbone.channels == (1280, 112)
@@ -122,7 +122,7 @@ def test_efficientnet_lite0_gives_the_maps_it_promises(draw):
     assert layers[0].min() >= 0 > layers[1].min()  # the finer layer has signed values
 
 
-def test_normalisation_is_the_networks_first_layer(published):
+def test_network_normalises_its_pixels(published):
     """The ImageNet mean colour reaches the network as zeros, and one standard deviation above it as ones."""
     backbone, _, path = published
     network = backbone.make(path)
@@ -137,7 +137,7 @@ def test_normalisation_is_the_networks_first_layer(published):
     assert reached[1].numpy() == pytest.approx(1, abs=1e-5)
 
 
-def test_weights_are_read_as_numbers_and_never_as_code(tmp_path: Path):
+def test_weights_file_cannot_execute_code(tmp_path: Path):
     path = tmp_path / "bad.pth"
     torch.save({"conv1.weight": re.compile("code")}, path)
     with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):

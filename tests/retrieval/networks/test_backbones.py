@@ -31,7 +31,7 @@ def nothing_fetched(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
-def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
+def test_auto_falls_back_to_the_bundled_backbone_offline(tmp_path: Path):
     backbone, sentence = choose_backbone("auto", offline=True)
     assert backbone.name == BUNDLED == "efficientnet-lite0"
     assert sentence.startswith("Using the bundled backbone efficientnet-lite0. ")
@@ -40,17 +40,17 @@ def test_offline_auto_takes_the_bundled_network_and_says_so(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if name != BUNDLED])
-def test_offline_a_network_asked_for_by_name_is_not_replaced(name, monkeypatch):
+def test_named_backbone_is_not_replaced_offline(name, monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", True)
     with pytest.raises(WeightsMissing, match=BACKBONES[name].weights.file):
         choose_backbone(name, offline=True)
 
 
-def test_the_bundled_network_is_always_there():
+def test_bundled_backbone_is_always_available():
     assert choose_backbone(BUNDLED, offline=True) == (BACKBONES[BUNDLED], "")
 
 
-def test_online_weights_that_cannot_be_fetched_are_as_good_as_offline(monkeypatch):
+def test_failed_download_falls_back_only_for_auto(monkeypatch):
     def fail(*_: object) -> None:
         raise WeightsMissing("The network is away")
 
@@ -61,7 +61,7 @@ def test_online_weights_that_cannot_be_fetched_are_as_good_as_offline(monkeypatc
         choose_backbone("resnet50", offline=False)
 
 
-def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
+def test_missing_package_is_reported_before_a_download(monkeypatch):
     def fail(*_: object) -> None:
         raise AssertionError("fetched for nothing")
 
@@ -71,24 +71,24 @@ def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
         choose_backbone("clip-rn50", offline=False)
 
 
-def test_without_torchvision_auto_falls_back_too(monkeypatch):
+def test_auto_falls_back_without_torchvision(monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", False)
     backbone, sentence = choose_backbone("auto", offline=False)
     assert backbone.name == BUNDLED and "resnet50 needs the package torchvision" in sentence
 
 
-def test_weights_on_disk_are_taken_without_a_word(monkeypatch, tmp_path: Path):
+def test_weights_on_disk_give_no_message(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(backbones, "have_weights", lambda *_: tmp_path / "there")
     assert choose_backbone("auto", offline=True) == (BACKBONES["resnet50"], "")
 
 
-def test_an_unknown_name():
+def test_unknown_name_lists_the_choices():
     with pytest.raises(UnknownName, match=r"choose from: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
         choose_backbone("resnet51", offline=True)
 
 
 @pytest.mark.parametrize(("name", "published"), PUBLISHED.items(), ids=PUBLISHED)
-def test_weights_are_torchvisions_by_address_hash_and_size(name, published):
+def test_weights_match_url_hash_and_size_of_torchvision(name, published):
     import_torchvision()
     from torchvision.models import get_weight
 
@@ -99,7 +99,7 @@ def test_weights_are_torchvisions_by_address_hash_and_size(name, published):
     assert entry.megabytes == round(theirs.meta["_file_size"] * 2**20 / 10**6)
 
 
-def test_the_table_calls_each_by_its_name_and_pins_its_weights():
+def test_table_is_consistent_and_pins_weights():
     for name, backbone in BACKBONES.items():
         assert backbone.name == name and len(backbone.weights.sha256) in (8, 64)
         assert backbone.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
@@ -114,7 +114,7 @@ def test_the_table_calls_each_by_its_name_and_pins_its_weights():
         need_weights(replace(bundled, sha256="0" * 64))
 
 
-def test_the_page_about_models_names_every_file_with_its_size_and_licence():
+def test_models_document_lists_every_file_with_size_and_licence():
     lines = [line for line in MODELS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     entries = {name: (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
     entries |= {

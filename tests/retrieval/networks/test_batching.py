@@ -31,7 +31,7 @@ def waiting(run):
         return sum(len(queue) for queue in run._waiting.values())
 
 
-def test_each_gets_its_own_back_and_what_waits_goes_in_together():
+def test_waiting_images_are_batched_and_each_gets_its_own_result():
     slow = Slow()
     run = Batches(slow, most=8, threads=1)
     with ThreadPoolExecutor(21) as pool:
@@ -47,14 +47,14 @@ def test_each_gets_its_own_back_and_what_waits_goes_in_together():
     assert len(slow.sizes) <= 7  # two shapes, eight at a time, and possibly some single ones at the start
 
 
-def test_more_than_one_picture_may_come_at_once():
+def test_call_with_several_images():
     slow = Slow()
     slow.gate.set()
     coarse, _ = Batches(slow, most=8)(np.concatenate([picture(1), picture(2)]))
     assert coarse[:, 0, 0, 0].tolist() == [2, 4]
 
 
-def test_a_failure_reaches_those_it_concerns_and_the_next_are_served():
+def test_failure_reaches_only_its_batch():
     def fails_on_zero(pixels):
         if not pixels.all():
             raise ValueError("black")

@@ -86,13 +86,13 @@ def normalised(pixels: np.ndarray) -> torch.Tensor:
     return torch.tensor(values.transpose(0, 3, 1, 2), dtype=torch.float32)
 
 
-def test_the_archive_is_one(weights: Path):
+def test_checkpoint_fixture_is_a_torchscript_archive(weights: Path):
     with pytest.raises(Exception, match=r"TorchScript|torch\.jit"):
         torch.load(weights, weights_only=True)
 
 
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (96, 160)])
-def test_pictures_of_any_size_become_two_layers(weights, draw, height, width):
+def test_images_of_any_size_give_two_layers(weights, draw, height, width):
     coarse, fine = layers(make_clip(weights), np.stack([draw(1, width, height), draw(2, width, height)]))
     assert coarse.dtype == fine.dtype == np.float32
     assert coarse.shape == (2, CHANNELS, height // 32, width // 32)
@@ -101,7 +101,7 @@ def test_pictures_of_any_size_become_two_layers(weights, draw, height, width):
     assert BACKBONES["clip-rn50"].channels == (1024, 1024)  # width 64: 64 * 16, and the joint space
 
 
-def test_the_finer_layer_is_the_networks_own_third(model, weights, draw):
+def test_finer_layer_is_the_third_stage(model, weights, draw):
     pixels = draw(3, 128, 96)[None]
     visual = small_clip().float().visual
     with torch.inference_mode():
@@ -110,7 +110,7 @@ def test_the_finer_layer_is_the_networks_own_third(model, weights, draw):
     assert layers(make_clip(weights), pixels)[1] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
-def test_with_even_attention_the_mean_over_a_picture_is_clips_own_description_of_it(tmp_path: Path, draw):
+def test_mean_of_the_dense_layer_equals_clip_for_uniform_attention(tmp_path: Path, draw):
     even = small_clip()
     nn.init.zeros_(even.visual.attnpool.q_proj.weight)
     nn.init.zeros_(even.visual.attnpool.q_proj.bias)
@@ -122,7 +122,7 @@ def test_with_even_attention_the_mean_over_a_picture_is_clips_own_description_of
     assert found == pytest.approx(own, rel=1e-3, abs=1e-4 * float(np.abs(own).max()))
 
 
-def test_a_sentence_becomes_a_unit_vector_of_the_same_space(model, weights):
+def test_sentence_is_a_unit_vector_of_the_image_space(model, weights):
     from open_clip import get_tokenizer
 
     describe = make_text(weights)
@@ -135,13 +135,13 @@ def test_a_sentence_becomes_a_unit_vector_of_the_same_space(model, weights):
     assert (describe("A  PANDA ") == panda).all()
 
 
-def test_a_very_long_sentence_is_cut_and_an_empty_one_is_none_the_less_a_vector(weights):
+def test_long_and_empty_sentences_have_vectors(weights):
     describe = make_text(weights)
     assert (describe("panda " * 100) == describe("panda " * 500)).all()
     assert np.linalg.norm(describe("")) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_tokens_are_clips_and_need_no_network(monkeypatch):
+def test_tokenizer_needs_no_network(monkeypatch):
     """CLIP's token ids: start, `hello`, `world`, `!`, end."""
     import socket
 
@@ -154,7 +154,7 @@ def test_the_tokens_are_clips_and_need_no_network(monkeypatch):
     assert SimpleTokenizer()("hello world!")[0, :6].tolist() == [49406, 3306, 1002, 256, 49407, 0]
 
 
-def test_the_entry_of_the_table_has_both_halves(weights):
+def test_table_entry_has_image_and_text_encoder(weights):
     entry = BACKBONES["clip-rn50"]
     assert entry.make is make_clip and entry.text is make_text and entry.licence == "MIT"
     assert entry.weights.sha256 in entry.weights.url and len(entry.weights.sha256) == 64

@@ -43,7 +43,7 @@ def calibrated(tmp_path_factory, draw) -> tuple[Path, str]:
     return converted, quantise(small, converted, lambda: pictures(draw))
 
 
-def test_it_sees_nearly_the_same(calibrated, draw):
+def test_int8_vectors_are_close_to_float32(calibrated, draw):
     converted, precision = calibrated
     exact = start_openvino(small, RunOptions("float32", converted=converted))
     quick = start_openvino(small, RunOptions(precision, converted=converted))
@@ -55,7 +55,7 @@ def test_it_sees_nearly_the_same(calibrated, draw):
             assert cosine > 0.98
 
 
-def test_it_is_calibrated_once_and_has_a_name_of_its_own(calibrated):
+def test_int8_network_is_calibrated_once_and_named_by_its_hash(calibrated):
     converted, precision = calibrated
     assert quantise(small, converted, lambda: pytest.fail("calibrated again")) == precision
     assert precision.startswith("int8-") and len(precision) == len("int8-") + 12
@@ -66,12 +66,12 @@ def test_it_is_calibrated_once_and_has_a_name_of_its_own(calibrated):
 
 
 @pytest.mark.usefixtures("calibrated")
-def test_nothing_else_that_logs_is_quietened(caplog):
+def test_quantising_does_not_silence_other_loggers(caplog):
     logging.getLogger("boxfind").warning("still heard")
     assert caplog.messages == ["still heard"]
 
 
-def test_without_its_library_it_says_which_line_installs_it(tmp_path, monkeypatch):
+def test_missing_nncf_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("retrieval.networks.openvino_runtime.NNCF", OptionalPackage("nncf", "no_such_module", "int8"))
     with pytest.raises(RuntimeMissing, match=r"int8 needs the package nncf.*\[int8\]"):
         quantise(small, tmp_path / "small.xml", list)

@@ -59,14 +59,14 @@ def test_r43_the_same_as_torch_on_the_cpu(runs, pictures, name):
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_the_coarse_layer_comes_first(runs, name):
+def test_last_layer_comes_first(runs, name):
     layers = runs[name](np.zeros((2, 96, 160, 3), np.uint8))
     channels = BACKBONES[BUNDLED].channels
     assert [layer.shape for layer in layers] == [(2, channels[0], 3, 5), (2, channels[1], 6, 10)]
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_results_are_the_callers_to_keep(runs, pictures, name):
+def test_results_are_not_overwritten_by_later_calls(runs, pictures, name):
     first = runs[name](pictures[0])
     kept = [layer.copy() for layer in first]
     runs[name](255 - pictures[0])
@@ -82,7 +82,7 @@ def test_r43_many_threads_get_each_their_own(runs, pictures, name):
         assert_equal(layers, alone[number % len(pictures)])
 
 
-def test_the_converted_network_is_kept_and_read_again(runs, pictures, offline: Path):
+def test_converted_network_is_cached(runs, pictures, offline: Path):
     kept = offline / "runtimes" / "net.xml"
     assert kept.exists() and kept.with_suffix(".bin").exists()
     assert sorted(path.suffix for path in kept.parent.iterdir()) == [".bin", ".blob", ".xml"]
@@ -90,7 +90,7 @@ def test_the_converted_network_is_kept_and_read_again(runs, pictures, offline: P
     assert_equal(again(pictures[0]), runs["openvino"](pictures[0]))
 
 
-def test_a_damaged_converted_network_is_made_anew(pictures, tmp_path: Path):
+def test_damaged_converted_network_is_replaced(pictures, tmp_path: Path):
     import torch
 
     made = threading.Event()
@@ -115,7 +115,7 @@ def test_a_damaged_converted_network_is_made_anew(pictures, tmp_path: Path):
     assert not made.is_set()  # the damaged file was replaced
 
 
-def test_a_damaged_compiled_network_is_compiled_anew(runs, pictures, offline: Path):
+def test_damaged_compiled_network_is_replaced(runs, pictures, offline: Path):
     kept = offline / "runtimes" / "net.xml"
     for blob in kept.parent.glob("*.blob"):
         blob.write_bytes(blob.read_bytes()[:100_000])
@@ -123,7 +123,7 @@ def test_a_damaged_compiled_network_is_compiled_anew(runs, pictures, offline: Pa
     assert_equal(again(pictures[0]), runs["openvino"](pictures[0]))
 
 
-def test_the_first_that_can_is_chosen():
+def test_first_available_runtime_is_chosen():
     assert choose_runtime()[0].name == HERE[0]
     assert choose_runtime()[1] == choose_runtime()[0].precisions()[0]
     assert choose_runtime("torch-cpu", "float32") == (RUNTIMES["torch-cpu"], "float32")
@@ -132,12 +132,12 @@ def test_the_first_that_can_is_chosen():
 
 
 @pytest.mark.parametrize("name", ["auto", "torch-cpu"])
-def test_what_was_computed_in_another_precision_elsewhere_is_compared_in_float32(name):
+def test_unavailable_precision_falls_back_to_float32(name):
     runtime, precision = choose_runtime(name, "float8")
     assert precision == "float32" and runtime.name in (HERE if name == "auto" else [name])
 
 
-def test_a_precision_decides_between_runtimes(monkeypatch):
+def test_runtime_is_chosen_by_precision(monkeypatch):
     able = {"torch-cuda": ("float16", "float32"), "openvino": ("bfloat16", "float32")}
     for name in able:
         monkeypatch.setitem(RUNTIMES, name, replace(RUNTIMES[name], precisions=partial(able.get, name)))
@@ -146,13 +146,13 @@ def test_a_precision_decides_between_runtimes(monkeypatch):
     assert choose_runtime("openvino", "float16") == (RUNTIMES["openvino"], "float32")
 
 
-def test_a_runtime_that_cannot_run_here_says_so(monkeypatch):
+def test_unavailable_runtime_is_reported(monkeypatch):
     monkeypatch.setitem(RUNTIMES, "torch-cuda", replace(RUNTIMES["torch-cuda"], precisions=lambda: ()))
     with pytest.raises(RuntimeMissing, match="torch-cuda is not available on this machine; choose auto"):
         choose_runtime("torch-cuda")
 
 
-def test_the_first_pictures_of_a_process_may_come_at_the_same_time():
+def test_first_calls_of_a_process_may_be_concurrent():
     """In a separate process: the first two threads to access a tensor would otherwise deadlock."""
     script = """
 import faulthandler, sys, threading

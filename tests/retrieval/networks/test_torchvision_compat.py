@@ -123,7 +123,7 @@ def plain_nms(boxes: list[list[float]], scores: list[float], threshold: float) -
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_suppression_is_that_of_a_plain_loop(seed):
+def test_nms_equals_a_plain_loop(seed):
     generator = torch.Generator().manual_seed(seed)
     corners = torch.randint(0, 40, (seed * 5, 2), generator=generator).double()
     sizes = torch.randint(1, 30, (seed * 5, 2), generator=generator).double()
@@ -135,7 +135,7 @@ def test_suppression_is_that_of_a_plain_loop(seed):
         assert kept.tolist() == plain_nms(boxes.tolist(), scores.tolist(), threshold)
 
 
-def test_suppression_by_hand():
+def test_nms_on_an_example():
     square, half, far = [0.0, 0, 10, 10], [0.0, 0, 10, 5], [50.0, 50, 60, 60]
     boxes, scores = torch.tensor([half, square, far]), torch.tensor([0.9, 0.5, 0.7])
     assert non_maximum_suppression(boxes, scores, 0.5).tolist() == [0, 2, 1]  # an overlap of exactly 0.5 is allowed
@@ -145,7 +145,7 @@ def test_suppression_by_hand():
 
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize(("samples", "bins"), [(2, (7, 7)), (1, (2, 5)), (3, (4, 3))])
-def test_alignment_is_that_of_torchvisions_slow_stand_in(samples, bins, aligned):
+def test_roi_align_equals_the_python_implementation_of_torchvision(samples, bins, aligned):
     """For maps of any shape and for boxes inside, outside, empty, or more than one block."""
     generator = torch.Generator().manual_seed(samples)
     features = torch.randn(2, 3, 9, 13, generator=generator)

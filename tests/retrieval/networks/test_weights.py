@@ -85,7 +85,7 @@ def files() -> list[str]:
     return sorted(path.name for path in download_folder().glob("*"))
 
 
-def test_a_download(server):
+def test_download_is_checked_and_reports_progress(server):
     wanted = weights_at(f"{server}/net.pth")
     assert find_weights(wanted) is None
     told = []
@@ -125,13 +125,13 @@ def test_r44_a_download_that_fails_is_one_sentence_and_leaves_nothing_and_the_ne
     assert fetch_weights(wanted).read_bytes() == CONTENT and files() == ["net.pth"]
 
 
-def test_a_slow_download_is_waited_for(server, monkeypatch):
+def test_slow_download_succeeds(server, monkeypatch):
     monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.6)  # less than the whole download, more than any pause
     assert fetch_weights(weights_at(f"{server}/slow")).read_bytes() == CONTENT
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_the_command_of_the_sentence_puts_the_file_where_it_is_found(server, monkeypatch, tmp_path: Path):
+def test_command_in_the_message_installs_the_file(server, monkeypatch, tmp_path: Path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "a folder"))
     wanted = weights_at(f"{server}/net.pth")
     with pytest.raises(WeightsMissing, match="not on this machine, and offline mode is on; ") as told:
@@ -141,7 +141,7 @@ def test_the_command_of_the_sentence_puts_the_file_where_it_is_found(server, mon
     assert have_weights(wanted, offline=True) == find_weights(wanted) == download_folder() / "net.pth"
 
 
-def test_what_is_here_is_not_fetched_and_what_is_not_is(server):
+def test_only_missing_weights_are_downloaded(server):
     wanted = weights_at(f"{server}/half-once")
     with pytest.raises(WeightsMissing, match="could not be downloaded"):
         have_weights(wanted, offline=False)
@@ -149,7 +149,7 @@ def test_what_is_here_is_not_fetched_and_what_is_not_is(server):
     assert have_weights(weights_at(f"{server}/gone"), offline=False) == path
 
 
-def test_the_beginning_of_a_hash_will_do_but_not_any(server):
+def test_checksum_may_be_a_prefix(server):
     url = f"{server}/net.pth"
     assert fetch_weights(Weights("net.pth", SHA256[:8], 3, url=url)).read_bytes() == CONTENT
     assert find_weights(Weights("net.pth", SHA256[:8], 3, url=url)) and not find_weights(
@@ -160,7 +160,7 @@ def test_the_beginning_of_a_hash_will_do_but_not_any(server):
     assert files() == ["net.pth"]
 
 
-def test_a_download_that_fails_leaves_the_old_file_alone(server):
+def test_failed_download_keeps_the_existing_file(server):
     good = fetch_weights(weights_at(f"{server}/net.pth"))
     with pytest.raises(WeightsMissing):
         fetch_weights(weights_at(f"{server}/half"))
@@ -186,7 +186,7 @@ def test_r44_a_damaged_file_on_disk_is_not_used_but_reported(server):
     assert fetch_weights(wanted).read_bytes() == CONTENT  # and a download repairs it
 
 
-def test_weights_of_a_package(tmp_path: Path, monkeypatch):
+def test_weights_in_a_package_are_found(tmp_path: Path, monkeypatch):
     wanted = Weights("net.pth", SHA256, 3, package="boxfind_made_up_weights")
     with pytest.raises(
         WeightsMissing,

@@ -34,7 +34,7 @@ def test_expected_is_the_tail_of_the_gumbel_distribution(similarity, location, s
     )
 
 
-def test_words_by_hand():
+def test_confidence_on_examples():
     background = BackgroundScores(0.3, 0.05)
     for images in (1, 100, 10_000):
         for limit, below, above in ((LIKELY, "likely", "possible"), (POSSIBLE, "possible", "unlikely")):
@@ -44,7 +44,7 @@ def test_words_by_hand():
 
 
 @given(similarities, similarities, st.floats(0, 0.8), st.floats(0.02, 0.2), st.integers(1, 10**6), st.integers(1, 100))
-def test_more_similar_is_never_less_sure_and_a_larger_gallery_never_surer(a, b, location, scale, images, times):
+def test_confidence_is_monotonic_in_similarity_and_gallery_size(a, b, location, scale, images, times):
     background = BackgroundScores(location, scale)
     low, high = sorted((a, b))
     assert background.expected(high, images) <= background.expected(low, images) <= images
@@ -53,20 +53,20 @@ def test_more_similar_is_never_less_sure_and_a_larger_gallery_never_surer(a, b, 
 
 
 @pytest.mark.parametrize("location", [0, 1])
-def test_a_sharp_null_far_from_what_is_asked(location):
+def test_similarity_far_outside_a_narrow_distribution(location):
     background = BackgroundScores(location, 1e-3)  # as for a gallery of one flat colour
     assert background.expected(-1, 5) == pytest.approx(5)
     assert background.confidence(-1, 5) == "unlikely"
 
 
-def test_the_fit_goes_through_the_middle_and_the_high_quantile():
+def test_fit_passes_through_both_quantiles():
     vectors, images = unrelated(20)  # 400 regions: all are queries
     background, best = fit_background_scores(vectors, images), best_elsewhere(vectors, images)
     assert background.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=1e-3)
     assert background.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=1e-3)
 
 
-def test_the_fit_recovers_what_the_pictures_were_drawn_from():
+def test_fit_recovers_the_true_distribution():
     vectors, images = unrelated(300)
     background = fit_background_scores(vectors, images)
     expected = norm.isf(1 / REGIONS) / np.sqrt(DIMENSIONS)  # location of the maximum of 20
@@ -76,7 +76,7 @@ def test_the_fit_recovers_what_the_pictures_were_drawn_from():
     assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is not heavier than predicted
 
 
-def test_true_matches_in_the_gallery_do_not_move_it():
+def test_fit_ignores_true_matches():
     vectors, images = unrelated(200)
     alone = fit_background_scores(vectors, images)
     with_matches = vectors.copy()
@@ -90,7 +90,7 @@ def test_true_matches_in_the_gallery_do_not_move_it():
     assert fitted.confidence(1, 200) == "likely"
 
 
-def test_fitting_twice_gives_the_same_and_a_part_of_the_gallery_is_enough():
+def test_fit_is_deterministic_and_stable_under_sampling():
     vectors, images = unrelated(1200)
     background = fit_background_scores(vectors, images)
     assert fit_background_scores(vectors, images) == background
@@ -100,13 +100,13 @@ def test_fitting_twice_gives_the_same_and_a_part_of_the_gallery_is_enough():
 
 
 @pytest.mark.parametrize("images", [0, 1, 2])
-def test_a_gallery_too_small_to_tell(images):
+def test_small_gallery_gets_the_cautious_distribution(images):
     vectors, of_row = unrelated(images)
     assert fit_background_scores(vectors, of_row) == CAUTIOUS
     assert CAUTIOUS.confidence(1, 2) == "likely" and CAUTIOUS.confidence(0.6, 2) == "unlikely"
 
 
-def test_a_gallery_of_one_picture_again_and_again():
+def test_fit_of_identical_images_is_finite():
     background = fit_background_scores(np.tile(np.eye(4, dtype=np.float32)[:1], (60, 1)), np.repeat(np.arange(3), 20))
     assert background.location == pytest.approx(1, abs=1e-3) and background.scale > 0
     assert background.confidence(1, 3) == "unlikely"  # every picture scores as much

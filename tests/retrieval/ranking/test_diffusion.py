@@ -8,7 +8,7 @@ from scipy import sparse
 
 from retrieval.ranking import diffusion
 from retrieval.ranking.diffusion import (
-    CONDUCTED,
+    DAMPING,
     GAMMA,
     NEIGHBOURS,
     Graph,
@@ -47,7 +47,7 @@ def plain_loops(vectors: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 25), st.integers(1, 5))
-def test_it_is_the_plain_loops(seed, images, most_regions):
+def test_graph_equals_a_plain_loop(seed, images, most_regions):
     vectors, of_row = random_regions(seed, images, most_regions)
     graph = make_graph(find_neighbours(vectors, of_row))
     assert graph.nodes.tolist() == list(range(len(vectors)))
@@ -57,7 +57,7 @@ def test_it_is_the_plain_loops(seed, images, most_regions):
 
 @settings(max_examples=30)
 @given(st.integers(0, 10**6))
-def test_regions_of_one_image_are_never_joined_and_joining_is_mutual(seed):
+def test_graph_is_symmetric_and_joins_only_different_images(seed):
     vectors, images = random_regions(seed, 14, 6)
     graph = make_graph(find_neighbours(vectors, images))
     dense = graph.affinity.toarray()
@@ -66,7 +66,7 @@ def test_regions_of_one_image_are_never_joined_and_joining_is_mutual(seed):
     assert np.abs(np.linalg.eigvalsh(dense)).max() < 1 + 1e-5  # so that (I - aS) can be solved for every a < 1
 
 
-def test_one_neighbour_an_image_and_ten_at_most():
+def test_neighbours_are_in_ten_different_images():
     vectors = unit(np.array([[1, 0], [1, 0.01], [1, 0.02], [1, 0.03]]))
     joined = make_graph(find_neighbours(vectors, np.array([0, 1, 1, 1]))).affinity.toarray() > 0
     assert joined[0].tolist() == [False, True, True, True]  # each other node chose the first,
@@ -77,7 +77,7 @@ def test_one_neighbour_an_image_and_ten_at_most():
     assert np.flatnonzero(first).tolist() == list(range(1, 11))  # 11 and 12 have ten nearer neighbours
 
 
-def test_blocks_do_not_change_it(monkeypatch):
+def test_block_size_does_not_change_the_graph(monkeypatch):
     vectors, images = random_regions(3, 17, 4)
     told = []
     at_once = make_graph(find_neighbours(vectors, images))
@@ -87,14 +87,14 @@ def test_blocks_do_not_change_it(monkeypatch):
     assert told == [(min(start + 7, len(vectors)), len(vectors)) for start in range(0, len(vectors), 7)]
 
 
-def test_a_large_gallery_gives_the_first_regions_of_each_image(monkeypatch):
+def test_large_gallery_uses_the_first_regions_of_each_image(monkeypatch):
     vectors, images = random_regions(4, 10, 6)
-    monkeypatch.setattr(diffusion, "NODES", 25)  # two an image
+    monkeypatch.setattr(diffusion, "MAX_NODES", 25)  # two an image
     graph = make_graph(find_neighbours(vectors, images))
     expected = [row for n in range(10) for row in np.flatnonzero(images == n)[:2]]
     assert graph.nodes.tolist() == expected and graph.affinity.shape == (len(expected), len(expected))
     assert graph.affinity.toarray() == pytest.approx(plain_loops(vectors[expected], images[expected]), abs=1e-5)
-    monkeypatch.setattr(diffusion, "NODES", 3)  # never none
+    monkeypatch.setattr(diffusion, "MAX_NODES", 3)  # never none
     assert make_graph(find_neighbours(vectors, images)).nodes.tolist() == [
         np.flatnonzero(images == n)[0] for n in range(10)
     ]
@@ -118,7 +118,7 @@ def test_very_small_galleries(counts, joined):
 
 
 @pytest.mark.parametrize("vector", [[1, 0], [0, 0]])
-def test_vectors_that_are_all_the_same(vector):
+def test_graph_of_identical_vectors(vector):
     vectors = np.tile(np.array(vector, np.float32), (40, 1))
     graph = make_graph(find_neighbours(vectors, np.repeat(np.arange(20), 2)))
     assert np.isfinite(graph.affinity.data).all()
@@ -137,7 +137,7 @@ def test_diffusion_solves_its_equation(seed, images):
     similarities = rng.uniform(0.3, 1, len(rows)).astype(np.float32)
     source = np.zeros(len(vectors))
     source[rows] = similarities**GAMMA
-    expected = np.linalg.solve(np.eye(len(vectors)) - CONDUCTED * plain_loops(vectors, of_row), source)
+    expected = np.linalg.solve(np.eye(len(vectors)) - DAMPING * plain_loops(vectors, of_row), source)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(diffusion, "ITERATIONS", 200)
         reached = diffuse(graph, rows, similarities)
@@ -148,32 +148,32 @@ def test_diffusion_solves_its_equation(seed, images):
 CHAIN = unit(np.array([[1, 0], [1, 1], [0, 1]]))  # the ends have nothing in common
 
 
-def test_it_reaches_what_only_others_resemble():
+def test_diffusion_reaches_indirect_neighbours():
     graph = make_graph(find_neighbours(CHAIN, np.arange(3)))
     reached = diffuse(graph, np.array([0]), np.ones(1, np.float32))
     half = np.sqrt(0.5)
     affinity = np.array([[0, half, 0], [half, 0, half], [0, half, 0]])  # two equal joints; the middle has degree two
     assert graph.affinity.toarray() == pytest.approx(affinity, abs=1e-6)
-    expected = np.linalg.solve(np.eye(3) - CONDUCTED * affinity, [1, 0, 0])
+    expected = np.linalg.solve(np.eye(3) - DAMPING * affinity, [1, 0, 0])
     assert reached == pytest.approx(expected / expected.max(), abs=1e-5)
     assert reached[2] > 0.3 and CHAIN[0] @ CHAIN[2] == 0
 
 
-def test_negative_similarities_send_nothing():
+def test_negative_similarities_are_ignored():
     graph = make_graph(find_neighbours(CHAIN, np.arange(3)))
     both = diffuse(graph, np.array([0, 2]), np.array([0.8, -0.8], np.float32))
     assert np.array_equal(both, diffuse(graph, np.array([0]), np.array([0.8], np.float32)))
     assert not diffuse(graph, np.array([0, 2]), np.array([-0.8, -0.1], np.float32)).any()
 
 
-def test_rows_that_are_no_nodes_are_passed_over():
+def test_rows_outside_the_graph_are_ignored():
     graph = Graph(np.array([2, 5, 9]), make_graph(find_neighbours(CHAIN, np.arange(3))).affinity)
     alone = diffuse(graph, np.array([5]), np.array([0.8], np.float32))
     with_others = diffuse(graph, np.array([0, 5, 3, 10, 99]), np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32))
     assert np.array_equal(with_others, alone) and alone.argmax() == 1
 
 
-def test_without_a_source_nothing_flows():
+def test_diffusion_without_a_source_is_zero():
     graph = make_graph(find_neighbours(CHAIN, np.arange(3)))
     for rows in ([], [7]):
         reached = diffuse(graph, np.array(rows, int), np.ones(len(rows), np.float32))
@@ -191,7 +191,7 @@ def rows_in(vectors, images, kept):
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(3, 30), st.integers(1, 5), st.integers(0, 4), st.integers(0, 4))
-def test_what_is_known_changes_nothing_but_the_work(seed, images, most_regions, removed, added):
+def test_update_equals_a_full_search(seed, images, most_regions, removed, added):
     """After images are removed and inserted, the neighbours equal those of a full search."""
     vectors, of_row = random_regions(seed, images + added, most_regions)
     rng = np.random.default_rng(seed)
@@ -210,9 +210,9 @@ def test_what_is_known_changes_nothing_but_the_work(seed, images, most_regions, 
         assert told == []  # nothing to search
 
 
-def test_images_that_take_part_with_more_regions_are_looked_at_anew(monkeypatch):
+def test_more_regions_per_image_force_a_full_search(monkeypatch):
     vectors, images = random_regions(4, 10, 6)
-    monkeypatch.setattr(diffusion, "NODES", 25)  # two an image
+    monkeypatch.setattr(diffusion, "MAX_NODES", 25)  # two an image
     few = find_neighbours(vectors, images)
     monkeypatch.undo()
     known = Neighbours(few.nodes, few.nodes[few.nearest], few.similarities)

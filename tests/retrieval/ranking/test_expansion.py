@@ -17,14 +17,14 @@ def at(similarity: float, axis: int = 1) -> np.ndarray:
     return vector
 
 
-def test_one_round_by_hand(numpy_gallery, monkeypatch):
+def test_first_round_on_an_example(numpy_gallery, monkeypatch):
     monkeypatch.setattr(expansion, "ROUNDS", 1)
     gallery = numpy_gallery(np.stack([at(0.8, 1), at(0.5, 2), at(0.1, 1)]), np.arange(3))
     expected = QUERY + 0.8**3 * at(0.8, 1) + 0.5**3 * at(0.5, 2) + 0.1**3 * at(0.1, 1)
     assert expand(QUERY, gallery) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
-def test_the_second_round_asks_with_the_first_and_starts_again_from_the_query(numpy_gallery):
+def test_second_round_searches_with_the_first_result(numpy_gallery):
     vectors = np.stack([at(0.9, 1), at(0.4, 1), at(0.3, 2)])
     gallery = numpy_gallery(vectors, np.arange(3))
     expected = QUERY
@@ -34,25 +34,25 @@ def test_the_second_round_asks_with_the_first_and_starts_again_from_the_query(nu
     assert ROUNDS > 1 and np.linalg.norm(expected - unit(QUERY + (vectors @ QUERY) ** ALPHA @ vectors)) > 0.01
 
 
-def test_it_moves_towards_what_matches(numpy_gallery):
+def test_expansion_moves_towards_the_matches(numpy_gallery):
     match = at(0.7)
     expanded = expand(QUERY, numpy_gallery(np.stack([match, at(-0.7, 2)]), np.arange(2)))
     assert expanded @ match > QUERY @ match + 0.1 and expanded[2] == 0
     assert expanded @ QUERY > expanded @ match  # and stays nearer to where it came from
 
 
-def test_only_the_region_that_matched_counts(numpy_gallery):
+def test_only_the_matched_region_is_added(numpy_gallery):
     alone = expand(QUERY, numpy_gallery(np.stack([at(0.8, 1)]), np.array([0])))
     with_more = expand(QUERY, numpy_gallery(np.stack([at(0.7, 2), at(0.8, 1), at(0.6, 2)]), np.array([0, 0, 0])))
     assert np.array_equal(with_more, alone)
 
 
-def test_what_is_unlike_weighs_nothing(numpy_gallery):
+def test_negative_similarities_have_no_weight(numpy_gallery):
     vectors = np.stack([at(-0.2, 1), at(-0.9, 2), at(0, 1)])
     assert np.array_equal(expand(QUERY, numpy_gallery(vectors, np.arange(3))), QUERY)
 
 
-def test_only_the_nearest_images_are_asked(numpy_gallery, monkeypatch):
+def test_only_the_nearest_images_are_used(numpy_gallery, monkeypatch):
     monkeypatch.setattr(expansion, "IMAGES", 2)
     vectors = np.stack([at(0.9, 1), at(0.8, 1), at(0.7, 2)])
     assert np.array_equal(
@@ -60,7 +60,7 @@ def test_only_the_nearest_images_are_asked(numpy_gallery, monkeypatch):
     )
 
 
-def test_the_result_has_unit_length_also_in_a_gallery_of_one_image(numpy_gallery):
+def test_result_has_unit_length_for_one_image(numpy_gallery):
     rng = np.random.default_rng(0)
     for images in (1, 2, 50):
         vectors = unit(rng.normal(size=(3 * images, 8)))
@@ -71,7 +71,7 @@ def test_the_result_has_unit_length_also_in_a_gallery_of_one_image(numpy_gallery
         assert np.linalg.norm(expanded) == pytest.approx(1, abs=1e-6)
 
 
-def test_what_is_certain_counts_as_much_as_the_query():
+def test_verified_regions_have_the_weight_of_the_query():
     certain = np.stack([at(0.9, 1), at(0.1, 2)])
     expected = QUERY + certain[0] + certain[1]
     assert expand_with(QUERY, certain) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)

@@ -26,19 +26,17 @@ def query() -> Query:
         ([0, 2], [1], TOWARDS * (VECTORS[0] + VECTORS[3]) / 2 - AWAY * VECTORS[2]),
     ],
 )
-def test_rocchio_by_hand_with_the_region_of_each_image_that_is_most_similar(
-    numpy_gallery, query, positives, negatives, moved
-):
+def test_rocchio_uses_the_most_similar_region_of_each_image(numpy_gallery, query, positives, negatives, moved):
     refined = refine(query, positives, negatives, numpy_gallery(VECTORS, IMAGES))
     assert refined.descriptor == pytest.approx(unit(QUERY + moved), abs=1e-6)
     assert refined.descriptor.dtype == np.float32 and refined.crops is query.crops
 
 
-def test_without_a_mark_the_query_is_the_very_same(numpy_gallery, query):
+def test_query_without_feedback_is_unchanged(numpy_gallery, query):
     assert refine(query, [], [], numpy_gallery(VECTORS, IMAGES)) is query
 
 
-def test_the_order_of_marks_and_a_mark_said_for_all_of_several_alike_do_not_matter(numpy_gallery, query):
+def test_order_and_repetition_of_feedback_do_not_matter(numpy_gallery, query):
     gallery = numpy_gallery(VECTORS, IMAGES)
     one, other = refine(query, [0, 1], [2], gallery), refine(query, [1, 0], [2], gallery)
     assert one.descriptor == pytest.approx(other.descriptor, abs=1e-6)
@@ -46,7 +44,7 @@ def test_the_order_of_marks_and_a_mark_said_for_all_of_several_alike_do_not_matt
     assert refine(query, [0, 1, 2], [], alike).descriptor == pytest.approx(refine(query, [0], [], alike).descriptor)
 
 
-def test_what_resembles_the_right_rises_and_what_resembles_the_wrong_falls(numpy_gallery, query):
+def test_feedback_raises_positives_and_lowers_negatives(numpy_gallery, query):
     rng = np.random.default_rng(0)
     centres = unit(np.array([[0.7, 0.7, 0], [0.7, 0, 0.7]]))
     vectors = unit(np.repeat(centres, 10, axis=0) + rng.normal(scale=0.1, size=(20, 3)))

@@ -26,13 +26,13 @@ def found(query, gallery, top):
 
 @settings(max_examples=150)
 @given(st.integers(0, 10**6), st.integers(1, 120), st.integers(1, 60), st.integers(1, 150))
-def test_it_is_the_plain_loop(random_gallery, seed, images, most_regions, top):
+def test_search_equals_a_plain_loop(random_gallery, seed, images, most_regions, top):
     gallery, query = random_gallery(seed, images, most_regions)
     assert found(query, gallery, top) == plain_loop(query, gallery)[:top]
 
 
 @given(st.integers(0, 10**6))
-def test_fewer_results_are_the_first_of_more(random_gallery, seed):
+def test_fewer_results_are_a_prefix_of_more(random_gallery, seed):
     gallery, query = random_gallery(seed, 60, 30)
     everything = found(query, gallery, 0)
     assert len(everything) == 60 and everything == plain_loop(query, gallery)
@@ -40,19 +40,19 @@ def test_fewer_results_are_the_first_of_more(random_gallery, seed):
     assert found(query, gallery, 5) == everything[:5]
 
 
-def test_one_image_with_very_many_good_regions_does_not_crowd_the_others_out(numpy_gallery, random_gallery):
+def test_image_with_many_good_regions_does_not_hide_others(numpy_gallery, random_gallery):
     vectors = np.concatenate([np.full((5000, 1), 1, np.float32), np.array([[0.5], [0.25], [0.75]], np.float32)])
     no_graph = random_gallery(0, 1, 1)[0].graph
     gallery = numpy_gallery(vectors, np.array([0] * 5000 + [1, 2, 3]), graph=no_graph)
     assert [image for image, _, _ in found(np.ones(1, np.float32), gallery, 3)] == [0, 3, 1]
 
 
-def test_equal_scores_go_by_image_then_by_row(numpy_gallery):
+def test_ties_are_ordered_by_image_then_row(numpy_gallery):
     gallery = numpy_gallery(np.ones((400, 1), np.float32), np.repeat(np.arange(200), 2))
     assert found(np.ones(1, np.float32), gallery, 4) == [(n, 2 * n, 1.0) for n in range(4)]
 
 
-def test_a_large_gallery_is_not_fetched_whole(numpy_gallery, random_gallery):
+def test_large_gallery_is_not_fetched_completely(numpy_gallery, random_gallery):
     vectors = np.random.default_rng(0).normal(size=(20_000, 8)).astype(np.float32)
     no_graph = random_gallery(0, 1, 1)[0].graph
     gallery = numpy_gallery(vectors, np.repeat(np.arange(1000), 20), graph=no_graph)
@@ -60,7 +60,7 @@ def test_a_large_gallery_is_not_fetched_whole(numpy_gallery, random_gallery):
     assert gallery.fetched < 2000
 
 
-def test_nothing_to_find(numpy_gallery):
+def test_empty_gallery(numpy_gallery):
     gallery = numpy_gallery(np.zeros((0, 3), np.float32), np.zeros(0, int))
     for top in (0, 10):
         assert found(np.ones(3, np.float32), gallery, top) == []
@@ -72,7 +72,7 @@ def test_best_region_per_image():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 30))
-def test_the_best_region_of_one_image_is_that_of_the_search(random_gallery, seed, images):
+def test_best_region_of_equals_that_of_the_search(random_gallery, seed, images):
     gallery, query = random_gallery(seed, images, 9)
     for image, row, score in plain_loop(query, gallery):
         assert best_region_of(image, query, gallery) == (row, score)

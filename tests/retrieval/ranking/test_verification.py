@@ -91,18 +91,18 @@ LAYINGS = {
 
 
 @pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
-def test_a_card_is_found_however_it_lies(corners):
+def test_card_is_found_in_any_pose(corners):
     evidence = compared(CARD, scene(CARD, corners))
     assert evidence.inliers >= 3 * MIN_INLIERS
     assert iou(evidence.box, around(corners)) > 0.9
 
 
 @pytest.mark.parametrize("seed", range(2, 6))
-def test_a_card_is_not_found_where_another_lies(seed):
+def test_other_card_is_not_found(seed):
     assert compared(CARD, scene(texture(seed), LAYINGS["turned"], seed + 50)) == NOTHING
 
 
-def test_a_mirrored_arrangement_is_refused():
+def test_mirrored_points_are_rejected():
     points = np.random.default_rng(3).uniform(0, 300, (40, 2))
     mirrored = points * (-1, 1) + (300, 0)
     query = made(points)
@@ -111,13 +111,13 @@ def test_a_mirrored_arrangement_is_refused():
 
 
 @pytest.mark.parametrize(("factor", "found"), [(1, True), (0.12, True), (0.05, False)])
-def test_an_outline_must_have_a_believable_size(factor, found):
+def test_outline_of_implausible_size_is_rejected(factor, found):
     points = np.random.default_rng(3).uniform(0, 300, (60, 2))
     evidence = verify(made(points), (300, 300), made(points * factor + 100), (500, 500))
     assert (evidence != NOTHING) == found
 
 
-def test_a_mapping_whose_horizon_cuts_the_query_is_refused():
+def test_homography_with_a_horizon_in_the_query_is_rejected():
     points = np.random.default_rng(4).uniform((10, 10), (390, 150), (60, 2)).astype(np.float32)
     for vanishing, found in ((0.0, True), (-0.004, False)):  # depth 0 at y = 250, inside a query 400 high
         mapping = np.array([[1, 0, 100], [0, 1, 100], [0, vanishing, 1]])
@@ -125,12 +125,12 @@ def test_a_mapping_whose_horizon_cuts_the_query_is_refused():
         assert (verify(made(points), (400, 400), made(seen), (640, 640)) != NOTHING) == found
 
 
-def test_an_outline_beside_the_candidate_is_no_evidence():
+def test_outline_outside_the_candidate_is_rejected():
     points = np.random.default_rng(5).uniform(0, 300, (40, 2))
     assert verify(made(points), (300, 300), made(points + 700), (640, 640)) == NOTHING
 
 
-def test_places_are_counted_not_matches():
+def test_each_position_counts_once():
     rng = np.random.default_rng(6)
     points = rng.uniform(0, 300, (12, 2))
     apart = verify(made(points), (300, 300), made(points), (300, 300))
@@ -138,7 +138,7 @@ def test_places_are_counted_not_matches():
     assert apart.inliers == verify(made(twice), (300, 300), made(twice), (300, 300)).inliers == 12
 
 
-def test_a_pattern_that_falls_into_one_place_neither_counts_nor_hides_the_rest():
+def test_matches_at_one_position_do_not_hide_the_others():
     points = np.random.default_rng(7).uniform(0, 300, (60, 2))
     one_place = points.copy()
     one_place[20:] = (150, 150)
@@ -147,7 +147,7 @@ def test_a_pattern_that_falls_into_one_place_neither_counts_nor_hides_the_rest()
 
 
 @pytest.mark.parametrize("beside", [0, 1])
-def test_details_on_one_line_are_refused(beside):
+def test_collinear_points_are_rejected(beside):
     along = np.stack([np.linspace(10, 290, 30), np.linspace(50, 200, 30)], axis=1)
     points = np.concatenate([along, np.full((beside, 2), (60, 250))])
     assert verify(made(points), (300, 300), made(points), (300, 300)) == NOTHING
@@ -155,7 +155,7 @@ def test_details_on_one_line_are_refused(beside):
     assert verify(made(spread), (300, 300), made(spread), (300, 300)).inliers >= len(points)
 
 
-def test_a_detail_that_occurs_twice_in_the_candidate_says_nothing():
+def test_ambiguous_matches_fail_the_ratio_test():
     points = np.random.default_rng(13).uniform(0, 300, (40, 2))
     once = made(points)
     alike = once.descriptors + np.uint8(1)
@@ -164,7 +164,7 @@ def test_a_detail_that_occurs_twice_in_the_candidate_says_nothing():
     assert verify(once, (300, 300), twice, (640, 640)) == NOTHING
 
 
-def test_of_details_that_match_one_place_the_most_alike_counts():
+def test_best_of_several_matches_at_one_position_counts():
     rng = np.random.default_rng(14)
     right = made(rng.uniform(0, 300, (20, 2)))
     astray = rng.uniform(0, 300, (40, 2)).astype(np.float32)
@@ -188,7 +188,7 @@ def test_of_details_that_match_one_place_the_most_alike_counts():
         (np.eye(3), "on a line but two", True),
     ],
 )
-def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, monkeypatch):
+def test_implausible_homographies_are_rejected(mapping, points, found, monkeypatch):
     """MAGSAC rejects most of these itself; here it is made to return them."""
     monkeypatch.setattr(cv2, "findHomography", lambda source, *_: (mapping, np.ones((len(source), 1), np.uint8)))
     places = np.random.default_rng(15).uniform(0, 300, (30, 2))
@@ -200,14 +200,14 @@ def test_no_mapping_is_believed_that_no_camera_makes(mapping, points, found, mon
 
 
 @pytest.mark.parametrize("agreeing", [MIN_INLIERS - 1, MIN_INLIERS])
-def test_enough_is_enough(agreeing):
+def test_minimum_number_of_inliers(agreeing):
     points = np.array([(10, 10), (290, 20), (280, 280), (20, 260), (150, 60), (90, 170)][:agreeing])
     evidence = verify(made(points), (300, 300), made(points), (300, 300))
     assert evidence.inliers == (agreeing if agreeing >= MIN_INLIERS else 0)
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1), (1, 700), (300, 2), (200, 300)])
-def test_a_picture_without_texture_has_no_keypoints(shape):
+def test_image_without_texture_has_no_keypoints(shape):
     flat = np.full((*shape, 3), 127, np.uint8)
     found = find_keypoints(flat)
     assert len(found) == 0 and found.points.shape == (0, 2) and found.descriptors.shape == (0, 128)
@@ -215,7 +215,7 @@ def test_a_picture_without_texture_has_no_keypoints(shape):
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1), (2, 3), (1, 700), (700, 1), (5, 900)])
-def test_tiny_and_thin_pictures_are_no_error(shape):
+def test_tiny_and_thin_images_are_valid(shape):
     noise = np.random.default_rng(8).integers(0, 256, (*shape, 3), dtype=np.uint8)
     found = find_keypoints(noise)
     assert len(found) == len(found.descriptors) <= LIMIT
@@ -225,7 +225,7 @@ def test_tiny_and_thin_pictures_are_no_error(shape):
 @pytest.mark.parametrize(
     ("shape", "size"), [((336, 448), (448, 336)), ((630, 896), (448, 315)), ((8, 10), (40, 32)), ((1, 2000), (448, 1))]
 )
-def test_pictures_are_resized_to_the_side_but_not_blown_up(shape, size, monkeypatch):
+def test_images_are_resized_but_enlarged_at_most_4_times(shape, size, monkeypatch):
     seen, resize = [], cv2.resize
     monkeypatch.setattr(cv2, "resize", lambda image, size, **how: seen.append(size) or resize(image, size, **how))
     find_keypoints(np.zeros((*shape, 3), np.uint8))
@@ -244,7 +244,7 @@ def test_the_strongest_keypoints_are_kept():
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
-def test_a_keypoint_lies_where_its_detail_is(factor):
+def test_keypoint_is_at_the_position_of_its_blob(factor):
     spot = np.zeros((240, 320, 3), np.uint8)
     spot[100:110, 150:160] = 255  # its middle is (155, 105), edges counted from 0
     points = find_keypoints(np.kron(spot, np.ones((factor, factor, 1), np.uint8))).points
@@ -257,7 +257,7 @@ def test_descriptors_are_root_sift():
     assert (descriptors / 255).max() < 0.75  # plain SIFT clips a bin at 0.2 of its length 1: the root is far flatter
 
 
-def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
+def test_verification_does_not_depend_on_earlier_calls():
     rng = np.random.default_rng(16)
     points = rng.uniform(0, 400, (120, 2))
     seen = points + rng.normal(0, 3, points.shape)
@@ -274,7 +274,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
     assert np.array_equal(once.points, again.points) and np.array_equal(once.descriptors, again.descriptors)
 
 
-def test_the_resolution_of_either_picture_changes_nothing_but_the_unit():
+def test_verification_does_not_depend_on_resolution():
     candidate = scene(CARD, LAYINGS["turned"])
     plain = compared(CARD, candidate)
     enlarged = compared(CARD, cv2.resize(candidate, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC))
@@ -291,7 +291,7 @@ def test_the_resolution_of_either_picture_changes_nothing_but_the_unit():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypatch):
+def test_candidates_are_verified_in_order_until_the_time_limit(threads, monkeypatch):
     monkeypatch.setattr(module, "THREADS", threads)
     shown, other = (find_keypoints(scene(card, LAYINGS["turned"])) for card in (CARD, texture(2)))
     candidates = {11: shown, 5: other, 7: shown, 8: shown}
@@ -312,11 +312,11 @@ def test_the_list_is_checked_in_order_until_the_time_is_spent(threads, monkeypat
     assert sorted(reads) == [5, 7, 8, 11]
     reads.clear()
     assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
-    assert verify_all(*query_keypoints(CARD), [], read) == []
+    assert verify_all(*query_keypoints(CARD), [], read, 0.7) == []
 
 
-def test_nothing_is_read_for_a_box_without_details():
-    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0) == [
+def test_no_candidate_is_read_for_a_query_without_keypoints():
+    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0, 0.7) == [
         NOTHING,
         NOTHING,
     ]
@@ -330,7 +330,7 @@ def looks():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 20])
-def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch):
+def test_results_do_not_depend_on_the_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr(module, "THREADS", threads)
     query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
     alone = [verify(query, size_of(CARD), *look) for look in looks()]
@@ -338,7 +338,7 @@ def test_the_answers_are_the_same_for_any_number_of_threads(threads, monkeypatch
     assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
 
 
-def test_searches_at_the_same_time_do_not_meet(monkeypatch):
+def test_concurrent_searches_do_not_interfere(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 3)
     crops = [CARD, texture(21), texture(22), texture(24)]
     expected = [verify_all(*query_keypoints(crop), range(8), looks().__getitem__, np.inf) for crop in crops]
@@ -356,7 +356,7 @@ def test_searches_at_the_same_time_do_not_meet(monkeypatch):
     assert len({tuple(places) for places in expected}) == len(crops)
 
 
-def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch):
+def test_candidates_are_read_by_all_threads_at_once(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 3)
     together = threading.Barrier(3, timeout=20)
 
@@ -367,7 +367,7 @@ def test_as_many_candidates_are_read_at_a_time_as_there_are_threads(monkeypatch)
     assert len(verify_all(*query_keypoints(CARD), range(6), read, np.inf)) == 6
 
 
-def test_what_goes_wrong_in_a_thread_is_not_lost(monkeypatch):
+def test_error_in_a_thread_is_raised(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 2)
     with pytest.raises(ZeroDivisionError):
         verify_all(
@@ -376,7 +376,7 @@ def test_what_goes_wrong_in_a_thread_is_not_lost(monkeypatch):
 
 
 @pytest.mark.parametrize("corners", LAYINGS.values(), ids=LAYINGS.keys())
-def test_details_lie_where_the_card_was_laid(corners):
+def test_matched_details_agree_with_the_pose(corners):
     candidate = find_keypoints(scene(CARD, corners))
     details = matched_details(CARD, candidate, SIZE)
     assert len(details.query) == len(details.candidate) == compared(CARD, scene(CARD, corners)).inliers
@@ -388,7 +388,7 @@ def test_details_lie_where_the_card_was_laid(corners):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2])
-def test_details_are_in_pixels_of_the_pictures_that_were_given(factor):
+def test_matched_details_are_in_pixels_of_the_given_images(factor):
     candidate = scene(CARD, LAYINGS["upright"])
     crop = cv2.resize(CARD, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     details = matched_details(crop, find_keypoints(candidate), SIZE)
@@ -400,7 +400,7 @@ def test_details_are_in_pixels_of_the_pictures_that_were_given(factor):
     assert min(len(details.query), len(doubled.query)) > 3 * MIN_INLIERS
 
 
-def test_where_there_is_no_evidence_there_are_no_details():
+def test_no_matched_details_without_evidence():
     flat = np.full((50, 60, 3), 127, np.uint8)
     elsewhere = find_keypoints(scene(texture(3), LAYINGS["turned"], 52))
     for crop, candidate in ((CARD, elsewhere), (flat, elsewhere), (CARD, find_keypoints(flat))):
@@ -408,7 +408,7 @@ def test_where_there_is_no_evidence_there_are_no_details():
         assert details.query.shape == details.candidate.shape == (0, 2)
 
 
-def test_the_lift_starts_at_enough_and_ends_at_one():
+def test_lift_rises_from_the_minimum_to_one():
     assert [lift(n) for n in (0, 4, 5, 6, 10, 15, 16, 500)] == [0, 0, 0, 0.1, 0.5, 1, 1, 1]
     lifts = [lift(n) for n in range(40)]
     assert lifts == sorted(lifts)
@@ -416,7 +416,7 @@ def test_the_lift_starts_at_enough_and_ends_at_one():
 
 @settings(max_examples=150, deadline=None)
 @given(st.data())
-def test_whatever_the_keypoints_the_box_lies_in_the_candidate(data):
+def test_box_lies_in_the_candidate_for_any_keypoints(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     width, height = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 3000))
     count = data.draw(st.integers(0, 40))

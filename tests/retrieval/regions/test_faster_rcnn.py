@@ -12,7 +12,6 @@ from retrieval.networks.backbones import BACKBONES, FASTER_RCNN
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.regions.faster_rcnn import Detector
 from retrieval.regions.region_detectors import REGION_DETECTORS
-from retrieval.types import Box
 
 CAT = 17
 """COCO category number."""
@@ -65,7 +64,7 @@ def detector(weights: Path) -> Detector:
     return find
 
 
-def test_boxes_with_names_surest_first(network, weights, draw):
+def test_regions_are_labelled_sorted_by_score_and_rounded_outwards(network, weights, draw):
     image = draw(1, 200, 120)
     found = detector(weights)(image)
     assert 0 < len(found) <= 20
@@ -79,18 +78,19 @@ def test_boxes_with_names_surest_first(network, weights, draw):
     with torch.inference_mode():
         own = network([torch.tensor(image.transpose(2, 0, 1) / 255, dtype=torch.float32)])[0]
     best = own["boxes"][0].numpy()
-    assert (np.abs(np.array([found[0].box.x0, found[0].box.y0, found[0].box.x1, found[0].box.y1]) - best) < 1.01).all()
+    rounded_outwards = np.array([found[0].box.x0, found[0].box.y0, found[0].box.x1, found[0].box.y1]) - best
+    assert (rounded_outwards * (-1, -1, 1, 1) > -0.01).all() and (np.abs(rounded_outwards) < 1.01).all()
     assert scores[:5] == pytest.approx(own["scores"][:5].tolist(), abs=1e-4)
 
 
-def test_what_it_is_not_sure_of_is_no_region(network, weights, tmp_path: Path, draw):
+def test_detections_with_low_scores_are_dropped(network, weights, tmp_path: Path, draw):
     state = torch.load(weights, weights_only=True)
     state["roi_heads.box_predictor.cls_score.bias"][CAT] = 0
     torch.save(state, tmp_path / "unsure.pth")
     assert detector(tmp_path / "unsure.pth")(draw(1, 64, 64)) == []
 
 
-def test_its_body_as_a_backbone(network, weights, draw):
+def test_backbone_has_the_layers_of_the_detector(network, weights, draw):
     backbone = BACKBONES["fasterrcnn-resnet50"]
     pixels = draw(2, 160, 96)
     with torch.inference_mode():
@@ -103,11 +103,5 @@ def test_its_body_as_a_backbone(network, weights, draw):
         assert layer.numpy() == pytest.approx(expected.numpy(), rel=1e-3, abs=1e-4 * float(expected.max()))
 
 
-def test_the_finder_and_the_backbone_share_one_file():
+def test_detector_and_backbone_share_one_weights_file():
     assert REGION_DETECTORS["detector"].weights is BACKBONES["fasterrcnn-resnet50"].weights is FASTER_RCNN
-
-
-def test_a_box_of_a_fraction_of_a_pixel_is_rounded_outwards():
-    from retrieval.regions.faster_rcnn import _outwards
-
-    assert _outwards(np.array([1.4, 2.0, 2.1, 2.9])) == Box(1, 2, 3, 3)

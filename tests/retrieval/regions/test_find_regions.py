@@ -22,13 +22,13 @@ levels = st.integers(1, 5)
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (1024, 768)])
-def test_a_4_to_3_picture_has_21_regions_at_3_levels(width, height):
+def test_4_to_3_image_has_21_regions_at_3_levels(width, height):
     regions = laid_out(("whole", "grid"), width, height, 3)
     assert [region.kind for region in regions] == ["whole"] + ["grid"] * 20
     assert regions[0].box == Box(0, 0, width, height)
 
 
-def test_a_square_picture():
+def test_grid_of_a_square_image():
     regions = laid_out(("grid",), 100, 100, 2)
     assert [region.box for region in regions] == [
         Box(0, 0, 100, 100),
@@ -38,7 +38,7 @@ def test_a_square_picture():
 
 
 @given(sides, sides, levels)
-def test_all_lie_inside_none_twice_and_together_they_cover_all(width, height, levels):
+def test_regions_are_distinct_lie_inside_and_cover_the_image(width, height, levels):
     boxes = [region.box for region in laid_out(("whole", "grid"), width, height, levels)]
     assert len(set(boxes)) == len(boxes)
     assert all(0 <= b.x0 < b.x1 <= width and 0 <= b.y0 < b.y1 <= height for b in boxes)
@@ -47,7 +47,7 @@ def test_all_lie_inside_none_twice_and_together_they_cover_all(width, height, le
 
 
 @given(sides, sides, levels)
-def test_a_portrait_mirrors_its_landscape(width, height, levels):
+def test_grid_of_a_transposed_image_is_transposed(width, height, levels):
     one = {region.box for region in laid_out(("grid",), width, height, levels)}
     other = {region.box for region in laid_out(("grid",), height, width, levels)}
     assert one == {Box(b.y0, b.x0, b.y1, b.x1) for b in other}
@@ -60,7 +60,7 @@ def test_neighbours_on_the_first_level_overlap(short, ratio):
     assert min(overlaps) > 0.2 and np.ptp(overlaps) < 0.05
 
 
-def test_an_unknown_kind():
+def test_unknown_region_source_lists_the_choices():
     with pytest.raises(UnknownName, match="choose from: grid, whole"):
         laid_out(("gird",), 64, 64, 1)
 
@@ -69,7 +69,7 @@ def at(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))], axis=1).astype(np.float32)
 
 
-def test_what_a_kept_region_repeats_is_dropped():
+def test_duplicate_of_a_kept_region_is_dropped():
     ten = float(np.cos(np.deg2rad(10.01)))
     assert drop_duplicate_regions(at(0, 5, 90, 95, 0, 180), ten) == [0, 2, 5]
     assert drop_duplicate_regions(at(0, 9, 18, 27, 36), ten) == [0, 2, 4]  # 9 was dropped, so it suppresses nothing
@@ -79,7 +79,7 @@ def test_what_a_kept_region_repeats_is_dropped():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 25), st.floats(-1, 1))
-def test_the_kept_ones_differ_and_every_other_resembles_one_before_it(seed, count, similarity):
+def test_kept_regions_differ_and_dropped_ones_resemble_an_earlier_one(seed, count, similarity):
     vectors = unit(np.random.default_rng(seed).normal(size=(count, 3)))
     vectors.setflags(write=False)
     kept = drop_duplicate_regions(vectors, similarity)
@@ -90,7 +90,7 @@ def test_the_kept_ones_differ_and_every_other_resembles_one_before_it(seed, coun
         assert (similar[region, before].max() > similarity) == (region not in kept)
 
 
-def test_what_is_found_in_the_pixels_of_a_smaller_copy_is_in_pixels_of_the_original():
+def test_regions_of_a_smaller_copy_are_scaled_to_the_original():
     copy, seen = np.zeros((50, 100, 3), np.uint8), []
 
     def find(image):

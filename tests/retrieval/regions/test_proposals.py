@@ -49,29 +49,29 @@ def holds(outer, inner):
 
 @pytest.mark.parametrize("place", [*PLACES, Box(20, 20, 120, 120), Box(480, 330, 600, 440)])
 @pytest.mark.parametrize("colour", COLOURS)
-def test_the_only_thing_in_a_picture_is_suggested_first(place, colour):
+def test_single_object_is_suggested_first(place, colour):
     assert iou(suggest_boxes(picture((colour, place)))[0], place) > 0.55
 
 
 @pytest.mark.parametrize("second", [Box(400, 80, 560, 220), Box(360, 250, 560, 400)])
-def test_both_of_two_things_are_suggested(second):
+def test_two_objects_are_both_suggested(second):
     things = Box(100, 90, 260, 250), second
     found = suggest_boxes(picture(("red", things[0]), ("blue", second)))
     assert all(max(iou(box, thing) for box in found) > 0.6 for thing in things)
 
 
-def test_a_picture_in_which_nothing_stands_out_has_no_suggestion():
+def test_uniform_image_has_no_suggestion():
     assert suggest_boxes(np.full((300, 400, 3), 90, np.uint8)) == []
 
 
-def test_asking_for_fewer_gives_the_best_of_them():
+def test_fewer_suggestions_are_a_prefix_of_more():
     image = noise(300, 400)
     six = suggest_boxes(image)
     assert len(six) == 6
     assert [suggest_boxes(image, count) for count in (0, 1, 4)] == [[], six[:1], six[:4]]
 
 
-def test_suggestions_grow_with_the_picture():
+def test_suggestions_scale_with_the_image():
     image = picture(("red", PLACES[0]))
     large = cv2.resize(image, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
     first, larger = suggest_boxes(image)[0], suggest_boxes(large)[0]
@@ -80,7 +80,7 @@ def test_suggestions_grow_with_the_picture():
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 9))
-def test_whatever_the_picture_suggestions_lie_in_it_and_differ(width, height, seed):
+def test_suggestions_lie_in_any_image_and_differ(width, height, seed):
     image = noise(height, width, seed)
     found = suggest_boxes(image)
     for n, box in enumerate(found):
@@ -92,14 +92,14 @@ def test_whatever_the_picture_suggestions_lie_in_it_and_differ(width, height, se
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_contour_fits_a_thing_closer_than_any_window(place):
+def test_contour_box_fits_closer_than_a_window(place):
     image = picture(("red", place))
     assert iou(propose_regions(image)[0].box, place) > max(0.84, max(iou(box, place) for box in suggest_boxes(image)))
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 9))
-def test_whatever_the_picture_regions_lie_in_it_and_differ(width, height, seed):
+def test_proposals_lie_in_any_image_and_differ(width, height, seed):
     image = noise(height, width, seed)
     found = propose_regions(image)
     assert len(found) <= 10 and found == propose_regions(image)
@@ -110,7 +110,7 @@ def test_whatever_the_picture_regions_lie_in_it_and_differ(width, height, seed):
     assert [region.score for region in found[:1]] in ([], [1.0])
 
 
-def test_a_picture_in_which_nothing_stands_out_has_no_region():
+def test_uniform_image_has_no_proposal():
     assert propose_regions(np.full((300, 400, 3), 90, np.uint8)) == []
 
 
@@ -122,25 +122,25 @@ def drawn_round(box, share, width=640, height=480):
 @pytest.mark.parametrize("share", [0.1, 0.25])
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("colour", COLOURS)
-def test_a_generous_box_is_drawn_in_to_its_thing(place, colour, share):
+def test_generous_box_shrinks_to_its_object(place, colour, share):
     given_box = drawn_round(place, share)
     assert iou(given_box, place) < 0.75
     assert iou(fit_box(picture((colour, place)), given_box), place) > 0.9
 
 
-def test_a_box_fits_its_own_thing_not_the_one_beside_it():
+def test_box_fits_its_object_and_not_a_neighbour():
     beside = Box(420, 170, 520, 270)
     image = picture(("red", PLACES[0]), ("blue", beside))
     assert iou(fit_box(image, Box(180, 120, 430, 330)), PLACES[0]) > 0.85
 
 
-def test_a_thing_of_a_large_picture_is_fitted_in_its_pixels():
+def test_fitted_box_of_a_large_image_is_in_its_pixels():
     place = Box(2000, 1400, 2600, 1900)
     box = drawn_round(place, 0.2, 4000, 3000)
     assert iou(fit_box(picture(("blue", place), width=4000, height=3000), box), place) > 0.9
 
 
-def test_a_box_where_nothing_can_be_told_stays():
+def test_box_without_an_object_is_unchanged():
     flat, image = np.full((300, 400, 3), 90, np.uint8), picture(("red", PLACES[0]))
     assert fit_box(flat, Box(50, 60, 200, 220)) == Box(50, 60, 200, 220)
     assert fit_box(image, Box.whole(image)) == Box.whole(image)
@@ -150,7 +150,7 @@ def test_a_box_where_nothing_can_be_told_stays():
     assert fit_box(tiny, Box(0, 0, 8, 8)) == Box(0, 0, 8, 8)
 
 
-def test_a_failure_of_the_cut_leaves_the_box(monkeypatch):
+def test_box_is_unchanged_when_grabcut_fails(monkeypatch):
     def fail(*_):
         raise cv2.error("no clusters")
 
@@ -162,7 +162,7 @@ def test_a_failure_of_the_cut_leaves_the_box(monkeypatch):
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_whatever_is_drawn_the_fitted_box_lies_in_it_and_holds_its_middle(data):
+def test_fitted_box_lies_in_any_drawn_box_and_contains_its_centre(data):
     width, height = data.draw(st.integers(8, 300)), data.draw(st.integers(8, 300))
     image = noise(height // 7 + 1, width // 7 + 1, data.draw(st.integers(0, 9)))
     image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -177,7 +177,7 @@ def test_whatever_is_drawn_the_fitted_box_lies_in_it_and_holds_its_middle(data):
     )
 
 
-def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
+def test_results_do_not_depend_on_earlier_calls():
     # without an object, the result depends on GrabCut's initial clusters
     image = cv2.resize(noise(8, 12, 4), (600, 400), interpolation=cv2.INTER_CUBIC)
     box = Box(100, 80, 420, 330)
@@ -193,7 +193,7 @@ def test_the_same_question_has_the_same_answer_whatever_was_asked_before():
     assert elsewhere == [first]
 
 
-def test_the_picture_is_left_alone():
+def test_image_is_not_modified():
     image = picture(("red", PLACES[0]))
     assert not image.flags.writeable
     suggest_boxes(image)

@@ -14,12 +14,12 @@ def nothing_fetched(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
 
 
-def test_the_one_without_weights_is_taken_without_a_word():
+def test_proposals_need_no_weights_and_give_no_message():
     assert choose_region_detector("proposals", offline=True) == (REGION_DETECTORS["proposals"], "")
 
 
 @pytest.mark.parametrize("name", ["detector", "sam"])
-def test_offline_the_others_give_way_and_say_what_is_missing(name, tmp_path, monkeypatch):
+def test_detector_without_weights_falls_back_offline(name, tmp_path, monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", True)
     detector, sentence = choose_region_detector(name, offline=True)
     weights = REGION_DETECTORS[name].weights
@@ -33,7 +33,7 @@ def test_offline_the_others_give_way_and_say_what_is_missing(name, tmp_path, mon
         REGION_DETECTORS[name].start()
 
 
-def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
+def test_missing_package_is_reported_before_a_download(monkeypatch):
     def fail(*_: object) -> None:
         raise AssertionError("fetched for nothing")
 
@@ -47,7 +47,7 @@ def test_a_missing_library_is_named_before_anything_is_fetched(monkeypatch):
         REGION_DETECTORS["sam"].start()
 
 
-def test_online_what_cannot_be_fetched_is_as_good_as_offline(monkeypatch):
+def test_failed_download_falls_back(monkeypatch):
     def fail(*_: object) -> None:
         raise WeightsMissing("The network is away")
 
@@ -56,22 +56,22 @@ def test_online_what_cannot_be_fetched_is_as_good_as_offline(monkeypatch):
     assert detector is REGION_DETECTORS["proposals"] and ". The network is away" in sentence
 
 
-def test_with_its_weights_the_one_asked_for_is_taken(monkeypatch, tmp_path):
+def test_requested_detector_with_weights_is_chosen(monkeypatch, tmp_path):
     monkeypatch.setattr(detectors, "have_weights", lambda *_: tmp_path / "there")
     assert choose_region_detector("detector", offline=True) == (REGION_DETECTORS["detector"], "")
 
 
-def test_an_unknown_name():
+def test_unknown_name_lists_the_choices():
     with pytest.raises(UnknownName, match="called 'yolo'; choose from: detector, proposals, sam"):
         choose_region_detector("yolo", offline=True)
 
 
-def test_the_table_calls_each_by_its_name():
+def test_table_keys_are_the_names():
     assert all(detector.name == name for name, detector in REGION_DETECTORS.items())
     assert [name for name, detector in REGION_DETECTORS.items() if detector.weights is None] == ["proposals"]
 
 
-def test_proposals_find_the_thing_in_a_picture(draw):
+def test_proposals_detector_finds_regions(draw):
     image = draw(1, 320, 240)
     found = REGION_DETECTORS["proposals"].start()(image)
     assert 0 < len(found) <= 10 and found[0].score == 1

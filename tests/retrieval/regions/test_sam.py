@@ -118,7 +118,7 @@ def overlap(a: Box, b: Box) -> float:
 
 
 @needs_transformers
-def test_every_tensor_finds_its_place():
+def test_checkpoint_fits_the_network():
     """Strict loading: no missing and no unexpected tensors."""
     import_torchvision()  # which transformers imports
     from transformers import SamModel
@@ -130,7 +130,7 @@ def test_every_tensor_finds_its_place():
 
 
 @needs_transformers
-def test_without_a_config_the_network_is_vit_b():
+def test_default_network_is_vit_b():
     """The numbers of build_sam_vit_b in Meta's repository."""
     import_torchvision()
     from transformers import SamConfig
@@ -145,8 +145,8 @@ def test_without_a_config_the_network_is_vit_b():
 
 @needs_transformers
 @pytest.mark.parametrize(("height", "width"), [(96, 64), (200, 300), (64, 64), (30, 300)])
-def test_a_picture_becomes_a_few_boxes_best_first(weights, draw, monkeypatch, height, width):
-    monkeypatch.setattr(sam, "STABLE", 0.0)  # random masks have ragged edges
+def test_image_gives_regions_best_first(weights, draw, monkeypatch, height, width):
+    monkeypatch.setattr(sam, "MIN_STABILITY", 0.0)  # random masks have ragged edges
     found = SegmentAnything(weights, small_config())(draw(1, width, height))
     assert 0 < len(found) <= 20
     for region in found:
@@ -158,7 +158,7 @@ def test_a_picture_becomes_a_few_boxes_best_first(weights, draw, monkeypatch, he
 
 
 @needs_transformers
-def test_the_picture_is_embedded_once(weights, draw, monkeypatch):
+def test_image_is_embedded_once(weights, draw, monkeypatch):
     find, seen = SegmentAnything(weights, small_config()), []
     find._network.vision_encoder.register_forward_hook(lambda *_: seen.append(1))
     find(draw(1, 64, 64))
@@ -166,7 +166,7 @@ def test_the_picture_is_embedded_once(weights, draw, monkeypatch):
 
 
 @needs_transformers
-def test_masks_it_is_not_sure_of_give_no_box(tmp_path: Path, draw):
+def test_masks_with_low_predicted_iou_are_dropped(tmp_path: Path, draw):
     torch.save(checkpoint(sure=0.5), tmp_path / "sam.pth")
     assert SegmentAnything(tmp_path / "sam.pth", small_config())(draw(1, 64, 64)) == []
 
@@ -178,20 +178,20 @@ def masks(*boxes: tuple[int, int, int, int]) -> torch.Tensor:
     return drawn
 
 
-def test_boxes_are_in_pixels_of_the_picture():
+def test_regions_are_in_pixels_of_the_image():
     """A 320 x 160 image fills the upper half of the square network input: 20 pixels per mask pixel."""
     found = as_regions(masks((2, 1, 6, 4), (0, 0, 16, 16)), torch.tensor([0.9, 0.95]), (320, 160), 20.0)
     assert [region.box for region in found] == [Box(0, 0, 320, 160), Box(40, 20, 120, 80)]
     assert [region.score for region in found] == pytest.approx([0.95, 0.9])
 
 
-def test_the_better_of_two_that_are_much_alike_stays():
+def test_better_of_two_similar_masks_is_kept():
     alike = masks((2, 2, 10, 10), (2, 2, 10, 11), (11, 11, 15, 15))
     found = as_regions(alike, torch.tensor([0.9, 0.99, 0.91]), (64, 64), 4.0)
     assert [region.box for region in found] == [Box(8, 8, 40, 44), Box(44, 44, 60, 60)]
 
 
-def test_a_score_above_one_is_one():
+def test_score_above_one_is_clipped():
     assert as_regions(masks((2, 2, 10, 10)), torch.tensor([1.02]), (64, 64), 4.0)[0].score == 1
 
 

@@ -31,43 +31,43 @@ def patch(rgb: tuple[float, float, float], height: int = 12, width: int = 12, no
 
 
 @pytest.mark.parametrize("colour", THINGS)
-def test_a_patch_has_its_colour_and_no_other(colour):
+def test_patch_has_its_colour_and_no_other(colour):
     shares = {name: colour_share(patch(THINGS[colour]), name) for name in SHADES}
     assert shares.pop(colour) == 1 and set(shares.values()) == {0}
 
 
 @pytest.mark.parametrize("light", [0.55, 0.7, 0.85, 1.0])
 @pytest.mark.parametrize("colour", ["red", "green", "blue", "purple"])
-def test_in_shade_it_is_still_that_colour(colour, light):
+def test_darkened_patch_keeps_its_colour(colour, light):
     assert colour_share(patch(tuple(light * value for value in THINGS[colour]), noise=4), colour) > 0.9
 
 
 @pytest.mark.parametrize("towards_white", [0.1, 0.2, 0.3])
 @pytest.mark.parametrize("colour", ["yellow", "green", "blue", "purple", "pink"])
-def test_in_haze_it_is_still_that_colour(colour, towards_white):
+def test_faded_patch_keeps_its_colour(colour, towards_white):
     hazy = tuple((1 - towards_white) * value + towards_white * 255 for value in THINGS[colour])
     assert colour_share(patch(hazy, noise=3), colour) > 0.8
 
 
-def test_dark_orange_is_called_brown_and_pale_red_pink():
+def test_dark_orange_is_brown_and_pale_red_is_pink():
     assert colour_share(patch(tuple(0.45 * value for value in THINGS["orange"])), "brown") == 1
     assert colour_share(patch((255, 182, 190)), "pink") == 1
 
 
 @pytest.mark.parametrize("lamp", [(1.0, 0.94, 0.84), (0.9, 0.96, 1.0)], ids=["warm", "cold"])
-def test_white_and_black_stay_what_they_are_in_tinted_light(lamp):
+def test_white_and_black_keep_their_colour_in_tinted_light(lamp):
     for colour in ("white", "black"):
         tinted = tuple(value * factor for value, factor in zip(THINGS[colour], lamp, strict=True))
         assert colour_share(patch(tinted), colour) == 1
 
 
-def test_the_share_is_that_of_the_area():
+def test_share_equals_the_area():
     picture = np.concatenate([patch(THINGS["red"], 10, 30), patch(THINGS["white"], 30, 30)])
     assert colour_share(picture, "red") == 0.25 and colour_share(picture, "white") == 0.75
 
 
 @given(st.integers(0, 10**6), st.integers(0, 9), st.integers(0, 9))
-def test_every_pixel_has_exactly_one_colour_wherever_it_lies(seed, height, width):
+def test_shares_of_all_colours_sum_to_one(seed, height, width):
     rng = np.random.default_rng(seed)
     picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     shares = {colour: colour_share(picture, colour) for colour in SHADES}
@@ -76,7 +76,7 @@ def test_every_pixel_has_exactly_one_colour_wherever_it_lies(seed, height, width
     assert {colour: colour_share(turned, colour) for colour in SHADES} == shares
 
 
-def test_a_colour_we_do_not_know_is_answered_with_those_we_do():
+def test_unknown_colour_lists_the_choices():
     with pytest.raises(UnknownName, match=r"no colour called 'mauve'.*black.*yellow"):
         colour_share(patch((0, 0, 0)), "mauve")
 
@@ -99,6 +99,6 @@ def test_colours_in_a_sentence(sentence, colours):
     assert colours_in(sentence) == colours
 
 
-def test_every_word_leads_to_a_colour_that_can_be_looked_for():
+def test_every_colour_word_means_a_measurable_colour():
     assert set(WORDS.values()) == set(SHADES) == set(THINGS)
     assert all(colours_in(word) == (colour,) for word, colour in WORDS.items())

@@ -23,7 +23,7 @@ def drawn(regions: int = 60, top: int = 4, classes: int = 30, length: int = 8) -
     return arrays
 
 
-def test_a_score_is_the_cosine_with_the_mean_of_class_embeddings():
+def test_score_is_the_cosine_with_the_mean_of_class_embeddings():
     of, shares, embeddings, sentence = drawn()
     scores = make_text_index(of, shares, embeddings).scores(sentence)
     means = [sum(share * embeddings[k] for k, share in zip(*row, strict=True)) for row in zip(of, shares, strict=True)]
@@ -31,27 +31,27 @@ def test_a_score_is_the_cosine_with_the_mean_of_class_embeddings():
     assert scores == pytest.approx(unit(np.array(means, np.float32)) @ sentence, abs=1e-4)
 
 
-def test_the_size_of_a_block_decides_nothing(monkeypatch):
+def test_block_size_does_not_change_scores(monkeypatch):
     of, shares, embeddings, sentence = drawn()
     at_once = make_text_index(of, shares, embeddings).scores(sentence)
     monkeypatch.setattr(conse, "BLOCK", 7)
     assert make_text_index(of, shares, embeddings).scores(sentence) == pytest.approx(at_once, abs=1e-6)
 
 
-def test_only_the_mixture_counts_not_how_sure_the_classifier_is():
+def test_scores_do_not_depend_on_the_scale_of_probabilities():
     of, shares, embeddings, sentence = drawn()
     unsure = make_text_index(of, shares / np.float16(2), embeddings).scores(sentence)
     assert unsure == pytest.approx(make_text_index(of, shares, embeddings).scores(sentence), abs=2e-3)
 
 
-def test_a_class_by_its_own_name_comes_first_with_a_cosine_of_1():
+def test_class_name_has_cosine_1_with_its_own_class():
     _, _, embeddings, _ = drawn()
     of, shares = np.arange(30, dtype=np.int16)[:, None], np.full((30, 1), 0.3, np.float16)
     scores = make_text_index(of, shares, embeddings).scores(embeddings[17])
     assert scores.argmax() == 17 and scores[17] == pytest.approx(1, abs=1e-5)
 
 
-def test_a_region_without_classes_and_a_gallery_without_regions():
+def test_regions_without_classes_score_0():
     of, shares, embeddings, sentence = drawn(regions=2)
     none = np.where([[True], [False]], np.float16(0), shares)
     scores = make_text_index(of, none, embeddings).scores(sentence)
@@ -59,7 +59,7 @@ def test_a_region_without_classes_and_a_gallery_without_regions():
     assert make_text_index(of[:0], shares[:0], embeddings).scores(sentence).shape == (0,)
 
 
-def test_little_is_kept_for_each_region():
+def test_memory_per_region_is_small():
     index = make_text_index(*drawn(top=10)[:3])
     kept = index.classes.nbytes + index.shares.nbytes + index.lengths.nbytes
     assert isinstance(index, TextIndex) and kept == 44 * len(index.classes)
@@ -71,7 +71,7 @@ def graph_of(nearest: list[list[int]]) -> Graph:
     return make_graph(Neighbours(np.arange(len(nearest)), np.array(nearest), similarities))
 
 
-def test_look_alikes_have_a_say_each_as_much_as_the_region_itself():
+def test_agreed_averages_a_node_with_its_neighbours():
     scores = np.array([0.9, 0.3, 0.0, 0.6], np.float32)
     scores.setflags(write=False)
     mean = agreed(scores, graph_of([[1], [0], [1], [2]]))  # 0-1, 1-2 and 2-3 are joined, either way
@@ -79,20 +79,20 @@ def test_look_alikes_have_a_say_each_as_much_as_the_region_itself():
     assert mean == pytest.approx([(0.9 + 0.3) / 2, (0.9 + 0.3 + 0.0) / 3, (0.3 + 0.0 + 0.6) / 3, (0.0 + 0.6) / 2])
 
 
-def test_one_mistake_among_look_alikes_no_longer_wins():
+def test_agreed_corrects_a_single_wrong_score():
     scores = np.array([0.5, 0.5, 0.5, 0.8, 0.1, 0.1], np.float32)  # region 3 is an error; its neighbours are not
     among_themselves = graph_of([[1, 2], [0, 2], [0, 1], [4, 5], [3, 5], [3, 4]])
     assert scores.argmax() == 3
     assert set(np.argsort(-agreed(scores, among_themselves))[:3]) == {0, 1, 2}
 
 
-def test_agreement_changes_nothing_where_all_agree_or_nothing_is_joined():
+def test_agreed_keeps_equal_and_isolated_scores():
     assert agreed(np.full(3, 0.4, np.float32), graph_of([[1], [2], [0]])) == pytest.approx(0.4)
     alone = make_graph(Neighbours(np.arange(2), np.zeros((2, 0), int), np.zeros((2, 0), np.float32)))
     assert agreed(np.array([0.2, 0.7], np.float32), alone) == pytest.approx([0.2, 0.7])
 
 
-def test_agreement_leaves_the_graph_as_it_was():
+def test_agreed_does_not_modify_the_graph():
     graph = graph_of([[1], [0], [1]])
     before = graph.affinity.toarray()
     agreed(np.ones(3, np.float32), graph)
@@ -103,7 +103,7 @@ def test_agreement_leaves_the_graph_as_it_was():
     not all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers")),
     reason="the extra text is not installed",
 )
-def test_words_reach_classes_that_are_called_otherwise():
+def test_synonyms_match_classes():
     embeddings = class_embeddings()
     assert embeddings.shape == (1000, 384) and not embeddings.flags.writeable
     asked = embed_sentences(["a panda", "a sofa", "a mug of coffee", "a pair of binoculars"])

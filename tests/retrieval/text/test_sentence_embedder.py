@@ -11,7 +11,7 @@ import pytest
 
 from retrieval.errors import RuntimeMissing
 from retrieval.text import sentence_embedder as module
-from retrieval.text.sentence_embedder import BATCH, LENGTH, PACKAGE, embed_sentences
+from retrieval.text.sentence_embedder import BATCH, DIMENSIONS, PACKAGE, embed_sentences
 
 INSTALLED = all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers"))
 needs_model = pytest.mark.skipif(not INSTALLED, reason="the extra text is not installed")
@@ -25,25 +25,25 @@ def not_loaded() -> Iterator[None]:
 
 
 @needs_model
-def test_the_model_loads_and_answers_without_a_network(not_loaded, monkeypatch):
+def test_model_needs_no_network(not_loaded, monkeypatch):
     def no_network(*_: object) -> None:
         raise AssertionError("the network was tried")
 
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, no_network)
     monkeypatch.setattr(socket, "getaddrinfo", no_network)
-    assert embed_sentences(["a clock tower"]).shape == (1, LENGTH)
+    assert embed_sentences(["a clock tower"]).shape == (1, DIMENSIONS)
 
 
 @needs_model
-def test_what_means_nearly_the_same_lies_close():
+def test_similar_meanings_have_similar_vectors():
     bear, giant, car, automobile = embed_sentences(["a panda", "the giant panda bear", "a car", "an automobile"])
     assert bear @ giant > 0.7 and car @ automobile > 0.7
     assert max(one @ other for one in (bear, giant) for other in (car, automobile)) < 0.4
 
 
 @needs_model
-def test_a_sentence_has_the_same_vector_in_any_company():
+def test_vector_does_not_depend_on_the_batch():
     mixed = ["a cup", "a statue of a woman who holds a torch over the sea", "tea"] * (BATCH // 2)  # more than one batch
     vectors = embed_sentences(mixed)
     assert vectors.dtype == np.float32 and np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
@@ -52,13 +52,13 @@ def test_a_sentence_has_the_same_vector_in_any_company():
 
 
 @needs_model
-def test_no_sentence_none_too_long_and_an_empty_one():
-    assert embed_sentences([]).shape == (0, LENGTH)
+def test_empty_list_empty_sentence_and_long_sentence():
+    assert embed_sentences([]).shape == (0, DIMENSIONS)
     assert np.isfinite(embed_sentences(["word " * 5000, ""])).all()
 
 
 @needs_model
-def test_many_threads_get_what_one_gets(not_loaded):
+def test_concurrent_calls_give_the_same_vectors(not_loaded):
     asked = [[f"{count} cups"] * (1 + count % 3) for count in range(12)]
     with ThreadPoolExecutor(6) as threads:
         together = list(threads.map(embed_sentences, asked))
@@ -67,7 +67,7 @@ def test_many_threads_get_what_one_gets(not_loaded):
 
 
 @pytest.mark.parametrize("missing", [PACKAGE, "transformers"])
-def test_a_missing_package_is_one_sentence_with_its_install_line(not_loaded, monkeypatch, missing):
+def test_missing_package_message_says_what_to_install(not_loaded, monkeypatch, missing):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == PACKAGE else find(name, *rest))
     if missing != PACKAGE:

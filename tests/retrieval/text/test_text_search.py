@@ -46,7 +46,7 @@ def found(hits: list[Hit]) -> list[str]:
 
 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
-def test_what_is_taken_for_a_cup_is_found_by_the_word(gallery, meanings, ranking):
+def test_predicted_class_is_found_by_its_name(gallery, meanings, ranking):
     words = class_text_scorer(gallery)
     hits = search_by_text("3", words, gallery, ranking, 15)
     assert set(found(hits[:10])) == {f"{image:05d}" for image in CUPS}
@@ -57,20 +57,20 @@ def test_what_is_taken_for_a_cup_is_found_by_the_word(gallery, meanings, ranking
     assert ("look" in hits[0].parts) == (ranking == "best")
 
 
-def test_where_the_first_are_not_one_thing_their_look_does_not_count(gallery):
+def test_dissimilar_seeds_add_no_visual_similarity(gallery):
     scores = np.zeros(2 * IMAGES, np.float32)
     scores[[0, 4, 8, 12, 16]] = 0.5, 0.4, 0.3, 0.2, 0.1  # regions drawn at random
     hits = search_by_text("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "best", 5)
     assert found(hits) == ["00000", "00002", "00004", "00006", "00008"] and "look" not in hits[0].parts
 
 
-def test_a_thing_that_is_there_only_once_is_found(gallery, meanings):
+def test_object_in_one_image_is_found(gallery, meanings):
     gallery.class_scores.classes[40] = 600, 601  # the whole of image 20
     hits = search_by_text("600", class_text_scorer(gallery), gallery, "fast", 1)
     assert found(hits) == ["00020"]
 
 
-def test_what_suits_far_better_than_most_is_possible_and_never_more(gallery):
+def test_outlying_scores_are_possible_and_never_likely(gallery):
     scores = np.random.default_rng(2).normal(0.3, 0.02, 2 * IMAGES).astype(np.float32)
     scores[7] = 0.6
     hits = search_by_text("x", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 0)
@@ -79,7 +79,7 @@ def test_what_suits_far_better_than_most_is_possible_and_never_more(gallery):
     assert meaning(hits[0]) == WORDS != meaning(hits[-1])
 
 
-def test_what_was_called_right_leads_to_what_looks_like_it(gallery, meanings):
+def test_positives_add_visual_similarity(gallery, meanings):
     words = class_text_scorer(gallery)
     assert "look" not in search_by_text("3", words, gallery, "fast", 3)[0].parts
     hits = search_by_text("3", words, gallery, "fast", 0, positives=[CUPS[4]])
@@ -88,7 +88,7 @@ def test_what_was_called_right_leads_to_what_looks_like_it(gallery, meanings):
     assert min(looks[image] for image in cups) > max(looks[image] for image in looks.keys() - cups)
 
 
-def test_colours_named_in_the_sentence_count(gallery, meanings):
+def test_colours_in_the_sentence_are_measured(gallery, meanings):
     gallery.colours |= {CUPS[1]: (210, 20, 30)}
     scores = np.full(2 * IMAGES, 0.5, np.float32)
     hits = search_by_text("something red", lambda _: (np.arange(2 * IMAGES), scores), gallery, "fast", 3)
@@ -99,7 +99,7 @@ def test_colours_named_in_the_sentence_count(gallery, meanings):
     )
 
 
-def test_beside_a_box_words_reorder_and_lose_nothing(gallery, meanings):
+def test_reranking_by_text_keeps_every_hit(gallery, meanings):
     words = class_text_scorer(gallery)
     hits = [
         Hit(f"{image:05d}", Region(Box(0, 0, 4, 4), "grid"), 1.0, 0.8, "likely", {"similarity": 1.0})
@@ -113,7 +113,7 @@ def test_beside_a_box_words_reorder_and_lose_nothing(gallery, meanings):
     }
 
 
-def test_a_network_that_knows_sentences_is_asked_by_its_own_vectors(gallery):
+def test_backbone_with_a_text_encoder_searches_its_own_vectors(gallery):
     words = tower_text_scorer(gallery, lambda sentence: gallery.vectors(np.array([int(sentence)]))[0])
     hits = search_by_text("11", words, gallery, "fast", 0)
     assert hits[0].image == "00005" and hits[0].similarity == pytest.approx(1, abs=1e-6)

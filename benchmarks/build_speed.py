@@ -71,7 +71,7 @@ def tutorial_loop(paths: list[Path], settings: Settings, square: bool) -> float:
     """
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
     backbone, side = BACKBONES[settings.build.backbone], settings.build.side
-    network = backbone.make(need_weights(backbone.weights)).to(device)
+    network: Any = backbone.make(need_weights(backbone.weights)).to(device)
     mean, std = network.mean.to(device), network.std.to(device)
 
     def describe(path: Path) -> None:

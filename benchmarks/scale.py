@@ -102,4 +102,5 @@ def plot(measured: Mapping[str, Sequence[Point]], projected: Mapping[str, Point]
         curves.append({"name": name, "colour": colour, "measured": points, "dashed": [points[-1], end], "label": label})
     columns = [(at(10**power, 10 ** up[0])[0], power) for power in across]
     rows = [(at(10 ** across[0], 10**power)[1], power) for power in up]
-    return Template(TEMPLATE.read_text(encoding="utf-8")).render(columns=columns, rows=rows, curves=curves) + "\n"
+    template = Template(TEMPLATE.read_text(encoding="utf-8"))
+    return str(template.render(columns=columns, rows=rows, curves=curves)) + "\n"

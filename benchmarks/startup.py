@@ -24,13 +24,13 @@ def measure(bench: Bench) -> None:
     def run(*arguments: str) -> str:
         """Run Python in the project folder and return its output."""
         command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, cwd=PROJECT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     rounds = []
     for _ in range(1 + REPEATS):
         steps = json.loads(run("-m", "benchmarks.first_result", repr(time.time()), image, *box))
         began = time.perf_counter()
-        run("cli.py", "search", "--image", image, "--box", ",".join(box))
+        run("cli.py", "search", "--index", str(bench.settings.index_dir), "--image", image, "--box", ",".join(box))
         rounds.append(steps | {"`cli.py search` has exited": time.perf_counter() - began})
         print(rounds[-1], file=sys.stderr, flush=True)
     seconds = {name: np.median([steps[name] for steps in rounds[1:]]) for name in rounds[0]}

@@ -43,8 +43,8 @@ def _relevant(dataset: Dataset) -> dict[str, set[str]]:
         of_object[dataset.objects[query]] |= images
     with SENTENCES.open(encoding="utf-8", newline="") as file:
         objects = {row["sentence"]: row["objects"].split() for row in csv.DictReader(file)}
-    images = {sentence: set[str]().union(*(of_object[name] for name in names)) for sentence, names in objects.items()}
-    return {sentence: found for sentence, found in images.items() if found}
+    relevant = {sentence: set[str]().union(*(of_object[name] for name in names)) for sentence, names in objects.items()}
+    return {sentence: found for sentence, found in relevant.items() if found}
 
 
 def _rate(engine: Engine, ranking: str, sentence: str, relevant: set[str]) -> tuple[float, float, float]:

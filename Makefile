@@ -5,7 +5,7 @@
 # make check    check style, types and imports only
 # make chaos    kill builds, swap generations, feed damaged files to the decoders; about five minutes
 # make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
-# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours
+# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours, 21 GB of disk
 # make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and the files that checks leave behind
 #
@@ -52,17 +52,7 @@ deploy-check: .venv/test-installed
 	@$(BIN)/python -m deploy.check
 
 bench: .venv/test-installed browser
-	@$(BIN)/python -m benchmarks.quality.rankings $(BENCH)
-	@$(BIN)/python -m benchmarks.quality.confidence $(BENCH)
-	@$(BIN)/python -m benchmarks.speed.update $(BENCH)
-	@$(BIN)/python -m benchmarks.quality.systems $(BENCH)
-	@$(BIN)/python -m benchmarks.quality.text_search $(BENCH)
-	@$(BIN)/python -m benchmarks.quality.groups $(BENCH)
-	@$(BIN)/python -m benchmarks.speed.page $(BENCH)
-	@$(INSTALL) -e '.[bench]'
-	@$(BIN)/boxfind build --gallery $(BENCH)/gallery --index data/bench
-	@$(BIN)/python -m benchmarks.speed --gallery $(BENCH)/gallery --index data/bench
-	@$(BIN)/python -m benchmarks.scale --index data/bench
+	@$(BIN)/python -m benchmarks all $(BENCH)
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

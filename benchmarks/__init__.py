@@ -1,1 +1,1 @@
-"""Benchmarks. Each module prints a table and writes it to RESULTS.md."""
+"""Measurements of quality, speed and scale, the source of RESULTS.md."""

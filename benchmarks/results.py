@@ -1,33 +1,48 @@
-"""Write benchmark results to RESULTS.md: each benchmark replaces its own section and no other."""
+"""Tables of results, and RESULTS.md: each benchmark replaces its own tables and no others."""
 
 import platform
 import re
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
+
+import numpy as np
 
 from retrieval.cpus import cpu_count
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-UNITS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_vnni": "VNNI", "avx512_bf16": "bfloat16", "amx_bf16": "AMX"}
-"""Vector extensions that determine the speed of matrix products: Linux flag -> vendor name."""
+VECTOR_EXTENSIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "VNNI",
+    "avx512_bf16": "bfloat16",
+    "amx_bf16": "AMX",
+}
+"""Extensions that determine the speed of matrix products: Linux flag -> vendor name."""
 
 
-def keep(section: str, body: str) -> None:
-    """Print the body and replace the content of its section in RESULTS.md, or append the section."""
-    print(body)
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Results\n"
-    block = f"## {section}\n\n{body}\n\n*{machine()}, {date.today():%d %B %Y}*\n"
-    pattern = rf"## {re.escape(section)}\n.*?(?=\n## |\Z)"
-    if re.search(pattern, text, flags=re.DOTALL):
-        text = re.sub(pattern, lambda _: block, text, flags=re.DOTALL)
-    else:
-        text = f"{text.rstrip()}\n\n{block}"
-    RESULTS.write_text(text, encoding="utf-8")
+def keep(section: str, *tables: str) -> None:
+    """Print the tables, and write them to their section of RESULTS.md, below its text, with machine and date.
+
+    Creates the section if it does not exist.
+    """
+    print(section, *tables, sep="\n\n", flush=True)
+    before, _, after = RESULTS.read_text(encoding="utf-8").partition(f"\n## {section}\n")
+    old, following, rest = after.partition("\n## ")
+    text = [part for part in old.strip().split("\n\n") if part and part[0] not in "|*"]
+    parts = [before.rstrip(), f"## {section}", *text, *tables, f"*{machine()}, {date.today():%d %B %Y}*"]
+    RESULTS.write_text("\n\n".join(parts) + "\n" + following + rest, encoding="utf-8")
 
 
-def table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def milliseconds(seconds: Sequence[float], digits: int = 0, shares: Sequence[float] = (0.5, 0.95)) -> list[str]:
+    """Quantiles of durations in milliseconds, by default the median and the 95th percentile."""
+    return [f"{1000 * value:.{digits}f}" for value in np.quantile(seconds, shares)]
 
 
 def machine() -> str:
@@ -35,6 +50,6 @@ def machine() -> str:
     path = Path("/proc/cpuinfo")
     facts = dict(re.findall(r"^(model name|flags)\s*: (.*)", path.read_text() if path.exists() else "", re.MULTILINE))
     flags = facts.get("flags", "").split()
-    units = ", ".join(unit for flag, unit in UNITS.items() if flag in flags)
-    name = facts.get("model name", platform.machine())
-    return f"{name}{units and f' ({units})'}, {cpu_count()} cores, Python {platform.python_version()}"
+    extensions = ", ".join(name for flag, name in VECTOR_EXTENSIONS.items() if flag in flags)
+    processor = facts.get("model name", platform.machine())
+    return f"{processor}{extensions and f' ({extensions})'}, {cpu_count()} cores, Python {platform.python_version()}"

@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _passes(*command: str) -> bool:
-    """True also where the program is not installed, which is printed."""
+    """Run a command in deploy/ and print the result. A program that is not installed counts as passed."""
     line = " ".join(command)
     if shutil.which(command[0], path=PATH) is None:
         print(f"skipped, {command[0]} is not installed: {line}", flush=True)
@@ -41,7 +41,7 @@ def _passes(*command: str) -> bool:
 
 
 def _check_nginx(folder: Path) -> bool:
-    """`nginx -t` as any user and without a certificate: sockets in the folder stand in for the ports."""
+    """`nginx -t` without root and without a certificate: sockets in the folder replace the ports."""
     server = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
     server = re.sub(r"\blisten (\d+).*;", rf"listen unix:{folder}/\1.sock;", server)
     server = re.sub(r"\bssl_certificate.*;", "", server)
@@ -59,7 +59,7 @@ def _check_units(folder: Path) -> bool:
     shutil.copytree(DEPLOY / "systemd", units)
     for unit in units.glob("*.service"):
         unit.write_text(unit.read_text(encoding="utf-8").replace("/opt/boxfind/.venv/bin", str(BIN)), encoding="utf-8")
-    os.environ["SYSTEMD_UNIT_PATH"] = f"{units}:"  # those, and the system's own
+    os.environ["SYSTEMD_UNIT_PATH"] = f"{units}:"  # these units, then those of the system
     security = ("security", "--offline=yes", "--no-pager", f"--threshold={EXPOSURE}")
     passed = [_passes("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", name) for name in UNITS]
     passed += [_passes("systemd-analyze", *security, str(units / name)) for name in UNITS if name.endswith(".service")]

@@ -17,20 +17,20 @@ COMPOSE = ROOT / "deploy" / "compose.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One of the Dockerfile: its name in capitals, and what follows it on one line."""
+    """An instruction of the Dockerfile: its name in capitals, and its arguments on one line."""
 
     name: str
     text: str
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The list of words in square brackets, of CMD or HEALTHCHECK for instance."""
+        """The command in square brackets, for example of CMD or HEALTHCHECK."""
         return tuple(json.loads(self.text[self.text.index("[") :]))
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One of the compose file; what it does not say itself is empty."""
+    """A service of the compose file; missing values are empty."""
 
     image: str
     command: tuple[str, ...]
@@ -39,7 +39,7 @@ class Service:
 
 
 def instructions() -> tuple[Instruction, ...]:
-    """Those of the Dockerfile, in order."""
+    """All instructions of the Dockerfile, in order."""
     lines = [line for line in DOCKERFILE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
     return tuple(Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line.strip())
@@ -50,32 +50,32 @@ def named(name: str) -> tuple[Instruction, ...]:
 
 
 def services(given: Mapping[str, str]) -> dict[str, Service]:
-    """Those of the compose file by name, with what the environment says in place of ${…}. Raises KeyError."""
-    told = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), given))
-    return {name: _service(said) for name, said in told["services"].items()}
+    """The services of the compose file by name, with ${…} replaced from the environment `given`. Raises KeyError."""
+    compose = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), given))
+    return {name: _service(entry) for name, entry in compose["services"].items()}
 
 
 def filled(text: str, given: Mapping[str, str]) -> str:
-    """${NAME:-otherwise} and ${NAME:?why} as compose reads them. Raises KeyError for the second without a value."""
+    """Replace ${NAME:-default} and ${NAME:?message} as compose does. Raises KeyError for the second without a value."""
 
     def value(found: re.Match[str]) -> str:
-        name, rule, otherwise = found.groups()
-        return given.get(name) or (otherwise if rule == ":-" else given[name])
+        name, rule, default = found.groups()
+        return given.get(name) or (default if rule == ":-" else given[name])
 
     return re.sub(r"\$\{(\w+)(:-|:\?)([^}]*)\}", value, text)
 
 
-def comes_in(path: str) -> bool:
-    """Whether .dockerignore lets a file of the project into the image: the last line that speaks of it decides."""
-    let_in = True
+def in_image(path: str) -> bool:
+    """Whether .dockerignore includes a file of the project in the image: the last matching line decides."""
+    included = True
     for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#") and _speaks_of(path, line.removeprefix("!")):
-            let_in = line.startswith("!")
-    return let_in
+        if line and not line.startswith("#") and _matches(path, line.removeprefix("!")):
+            included = line.startswith("!")
+    return included
 
 
-def _speaks_of(path: str, pattern: str) -> bool:
-    """Also of what lies below a folder that is meant; a star stands for nothing with a slash in it."""
+def _matches(path: str, pattern: str) -> bool:
+    """Whether a pattern matches the path or one of its parent folders; a star matches no slash."""
     parts = Path(path).parts
     if pattern.startswith("**/"):
         return any(fnmatch(part, pattern.removeprefix("**/")) for part in parts)
@@ -83,10 +83,10 @@ def _speaks_of(path: str, pattern: str) -> bool:
     return len(parts) >= len(wanted) and all(fnmatch(part, want) for part, want in zip(parts, wanted, strict=False))
 
 
-def _service(said: Mapping[str, Any]) -> Service:
+def _service(entry: Mapping[str, Any]) -> Service:
     return Service(
-        image=said["image"],
-        command=tuple(said.get("command", ())),
-        health=tuple(said.get("healthcheck", {}).get("test", ())[1:]),
-        ports=tuple(said.get("ports", ())),
+        image=entry["image"],
+        command=tuple(entry.get("command", ())),
+        health=tuple(entry.get("healthcheck", {}).get("test", ())[1:]),
+        ports=tuple(entry.get("ports", ())),
     )

@@ -1,4 +1,4 @@
-"""What deploy/ says agrees with the program, and one file of it with another. `make deploy-check` lints them."""
+"""The files of deploy/ agree with the program and with each other. `make deploy-check` lints them."""
 
 import re
 import subprocess
@@ -9,7 +9,7 @@ import yaml
 
 from boxfind.commands.app import streamlit_arguments
 from boxfind.settings import VARIABLES, Settings
-from tests.deploy.config_files import DOCKERFILE, ROOT, comes_in, filled, named, services
+from tests.deploy.config_files import DOCKERFILE, ROOT, filled, in_image, named, services
 
 GIVEN = {"GALLERY": "/pictures"}
 DEPLOY = sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
@@ -20,7 +20,7 @@ IMAGE_COMMANDS = {"app": named("CMD")[0].command} | {
 
 
 def makefile_command(target: str) -> list[str]:
-    """The words that `make` runs last for a target, as they would stand where the package is not installed."""
+    """The last command of a make target, with `python cli.py` for the installed command."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     port = re.search(r"^PORT \?= (\d+)$", makefile, re.M)[1]
     recipe = re.search(rf"^{target}: \.venv/\S+\n((?:\t.+\n)+)", makefile, re.M)[1]
@@ -34,12 +34,12 @@ def unit_command(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", DEPLOY, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_setting_that_is_named_exists(path):
+def test_every_named_setting_exists(path):
     names = set(re.findall(r"\bBOXFIND_([A-Z_]+)", path.read_text(encoding="utf-8")))
     assert {name.lower() for name in names} <= VARIABLES.keys()
 
 
-def test_containers_units_and_make_start_the_same():
+def test_containers_units_and_make_start_the_same_commands():
     page = list(IMAGE_COMMANDS["app"])
     assert page == unit_command("boxfind-page@.service")
     assert page == ["streamlit", *streamlit_arguments(8501)][: len(page)]
@@ -56,7 +56,7 @@ def test_ports_agree():
     assert set(re.findall(r"^ +(?:server|proxy_pass)\b.*127\.0\.0\.1:(\d+)", NGINX, re.M)) == {page, api, "4180"}
 
 
-def test_only_this_machine_reaches_a_container():
+def test_containers_listen_on_loopback_only():
     ports = {port for service in services(GIVEN).values() for port in service.ports}
     assert ports == {"127.0.0.1:8501:8501", "127.0.0.1:8502:8502"}
 
@@ -73,25 +73,25 @@ def test_images_and_packages_are_pinned():
     assert all((ROOT / name).is_file() for name in re.findall(r"-[rc] (\S+)", installed))
 
 
-def test_what_is_copied_exists_and_comes_in():
+def test_copied_files_exist_and_are_in_the_image():
     names = [name for line in named("COPY") for name in line.text.split()[:-1] if name != "."]
-    assert names and all((ROOT / name).exists() and comes_in(name) for name in names)
+    assert names and all((ROOT / name).exists() and in_image(name) for name in names)
 
 
-def test_the_whole_program_comes_into_the_image_and_nothing_else():
+def test_the_image_contains_the_program_and_nothing_else():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )
-    apart = ("tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
-    program = {name for name in listed if name.endswith((".py", ".css", ".html")) and not name.startswith(apart)}
-    assert program and not {name for name in program if not comes_in(name)}
-    assert comes_in(".streamlit/config.toml")
+    excluded = ("tests/", "benchmarks/", "docs/", "deploy/", ".ci/")
+    program = {name for name in listed if name.endswith((".py", ".css", ".html")) and not name.startswith(excluded)}
+    assert program and not {name for name in program if not in_image(name)}
+    assert in_image(".streamlit/config.toml")
     for name in (".streamlit/secrets.toml", "deploy/.env", "data/index/x.npy", ".git/config", ".venv/bin/python"):
-        assert not comes_in(name)
-    assert not comes_in("boxfind/ui/__pycache__/session.cpython-311.pyc") and not comes_in("tests/conftest.py")
+        assert not in_image(name)
+    assert not in_image("boxfind/ui/__pycache__/session.cpython-311.pyc") and not in_image("tests/conftest.py")
 
 
-def test_examples_name_what_the_compose_file_asks_for():
+def test_example_environment_agrees_with_the_compose_file():
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8")))
     example = (ROOT / "deploy" / "example.env").read_text(encoding="utf-8")
     assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) <= asked | {"COMPOSE_PROFILES"}
@@ -99,13 +99,13 @@ def test_examples_name_what_the_compose_file_asks_for():
     assert set(on_top) == set(IMAGE_COMMANDS)
 
 
-def test_a_missing_folder_of_pictures_is_told_and_defaults_are_taken():
+def test_a_missing_variable_raises_and_defaults_apply():
     assert filled("${A:-1} ${B:-2} ${C:?why}", {"B": "3", "C": "4"}) == "1 3 4"
     with pytest.raises(KeyError):
         services({})
 
 
-def test_the_header_of_the_proxy_is_the_one_that_is_believed():
+def test_the_proxy_sets_the_header_that_the_program_trusts():
     header = Settings.load().server.admin_header
     assert f"proxy_set_header {header} $email;" in NGINX
     limit = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]["maxUploadSize"]

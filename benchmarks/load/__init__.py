@@ -1,1 +1,0 @@
-"""The API under the load of many clients."""

@@ -1,0 +1,131 @@
+"""Every benchmark runs on a small data set and writes its tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from benchmarks import build_speed, executors, load, projection, results, scale, startup, updates
+from benchmarks.__main__ import NAMES, main
+from benchmarks.results import keep, table
+from benchmarks.stores import NOISE, near
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from retrieval.networks.backbones import BACKBONES, choose_backbone
+from retrieval.networks.weights import need_weights
+from retrieval.types import unit
+from tests.browser.conftest import CHROMIUM
+from tests.tiny import draw_picture
+
+OBJECTS = ("big-ben", "eiffel-tower", "notre-dame")
+REQUIRED = {"executors": ["ray"], "load": ["fastapi", "pymilvus", "milvus_lite"], "stores": ["pymilvus", "milvus_lite"]}
+"""Optional packages of a benchmark; without them its test is skipped."""
+TABLES = {"text_search": 2, "catalogue": 2, "updates": 2, "quality": 2, "load": 3, "scale": 2}
+"""Number of tables, 1 for all others."""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 drawn pictures of three objects that sentences.csv names, and a query for each object."""
+    folder = tmp_path_factory.mktemp("bench") / "drawn"
+    queries, relevant = ["query,image,x,y,w,h,object"], ["query,image"]
+    for name in ("gallery", "queries"):
+        (folder / name).mkdir(parents=True)
+    for number in range(24):
+        picture, name = Pillow.fromarray(draw_picture(number)).resize((320, 240)), OBJECTS[number // 8]
+        picture.save(folder / "gallery" / f"{number:02d}.jpg")
+        relevant.append(f"{name},{number:02d}.jpg")
+        if number % 8 == 0:
+            picture.save(folder / "queries" / f"{name}.jpg")
+            queries.append(f"{name},{name}.jpg,20,20,200,180,{name}")
+    (folder / "queries.csv").write_text("\n".join(queries))
+    (folder / "relevant.csv").write_text("\n".join(relevant))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(dataset: Path) -> Path:
+    folder = dataset.parent / "index"
+    Engine(Settings.load(gallery=dataset / "gallery", index=folder)).build(lambda *_: None)
+    return folder
+
+
+@pytest.fixture
+def results_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new RESULTS.md; benchmarks write nothing into the project."""
+    file = tmp_path / "RESULTS.md"
+    file.write_text("# Results\n\nAn introduction.\n")
+    monkeypatch.setattr(results, "RESULTS", file)
+    monkeypatch.setattr(scale, "PLOT", tmp_path / "scale.svg")
+    return file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeypatch):
+    for package in REQUIRED.get(name, []):
+        pytest.importorskip(package)
+    if name == "page" and CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    for variable in ("GALLERY", "INDEX", "DATA", "RUNTIME", "OFFLINE"):
+        monkeypatch.setenv(f"BOXFIND_{variable}", "")  # restored after the test
+    for module, constants in {
+        build_speed: {"CASES": build_speed.CASES[:1], "ROUNDS": 1},
+        executors: {"ROUNDS": 1},
+        load: {"SEARCHES": 2, "ALONE": 3, "REST": 0, "AWAY": 2},
+        scale: {"SIZES": (1_000, 2_000, 1_000_000)},
+        startup: {"REPEATS": 1},
+        updates: {"STARTED": 1},
+    }.items():
+        for constant, value in constants.items():
+            monkeypatch.setattr(module, constant, value)
+    main([name, str(dataset), "--index", str(index), "--pictures", "12", "--vectors", "3000"])
+    text = results_file.read_text()
+    assert text.count("\n| ---") == TABLES.get(name, 1)
+    assert "nan" not in text
+    assert (results_file.parent / "scale.svg").exists() == (name == "scale")
+
+
+def test_a_section_keeps_its_text_and_its_place(results_file):
+    keep("First", table(["a"], [[1]]))
+    keep("Second", table(["b"], [[2]]))
+    results_file.write_text(results_file.read_text().replace("## First\n", "## First\n\nSome text.\n"))
+    before = results_file.read_text()
+    keep("First", table(["a"], [[3]]), table(["c"], [[4]]))
+    expected = before.replace("| 1 |", "| 3 |\n\n| c |\n| --- |\n| 4 |")
+    assert results_file.read_text() == expected
+    assert before != expected
+
+
+def test_synthetic_vectors_are_near_real_ones_and_distinct():
+    real = unit(np.random.default_rng(0).normal(size=(50, 64)))
+    made = near(real, 500, seed=1)
+    assert np.linalg.norm(made, axis=1) == pytest.approx(1, abs=1e-5)
+    assert (made @ real.T).max(axis=1).mean() == pytest.approx(1 / np.sqrt(1 + NOISE**2), abs=0.02)
+    assert len(np.unique(made, axis=0)) == 500
+
+
+def test_synthetic_vectors_are_written_in_distinct_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(scale, "CHUNK", 100)
+    real = unit(np.random.default_rng(0).normal(size=(50, 64)))
+    scale.write_vectors(real, 1234, tmp_path / "vectors.npy")
+    written = np.load(tmp_path / "vectors.npy")
+    assert written.shape == (1234, 64) and written.dtype == np.float32 and len(np.unique(written, axis=0)) == 1234
+    assert np.array_equal(written[1200:], near(real, 34, seed=12))
+
+
+def test_search_time_is_extrapolated_on_logarithmic_scales():
+    assert scale.extrapolated([(1e4, 0.5), (1e6, 10.0), (1e7, 100.0)], 1e8) == pytest.approx(1000)
+
+
+def test_random_resnet50_weights_are_temporary(tmp_path):
+    before = BACKBONES["resnet50"]
+    with build_speed.random_resnet50(tmp_path / "weights"):
+        backbone, _ = choose_backbone("resnet50", offline=True)
+        assert need_weights(backbone.weights).is_relative_to(tmp_path)
+    assert BACKBONES["resnet50"] is before
+
+
+def test_the_projection_agrees_with_the_document(capsys):
+    projection.main()
+    assert capsys.readouterr().out in (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")

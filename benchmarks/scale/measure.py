@@ -15,7 +15,7 @@ import numpy as np
 from index.storage.arrays import read_cells, write_cells
 from index.stores.flat_store import nearest
 from index.stores.ivf import make_cells, update_cells
-from index.stores.store import Material, open_store
+from index.stores.store import open_store
 from retrieval.types import Rows, Vectors, quiet
 
 T = TypeVar("T")
@@ -102,14 +102,14 @@ def search(table: Path, rows: int, store: str, queries: Vectors, exact: Rows) ->
     seconds, shares = [], []
     with OwnMemory() as memory:
         cells = read_cells(table.parent, rows, vectors.shape[1]) if store == "cells" else None
-        opened, searched = _timed(lambda: open_store(store, Material(vectors, cells)))
+        opened, searched = _timed(lambda: open_store(store, vectors, cells))
         taken = own_memory() - memory.before
         began = time.perf_counter()
-        searched.search(queries[:1], TOP)  # warms the CPU caches
+        searched.search(queries[0], TOP, range(rows))  # warms the CPU caches
         for query, true in zip(queries, exact, strict=True):
-            took, (found, _) = _timed(partial(searched.search, query[None], TOP))
+            took, (found, _) = _timed(partial(searched.search, query, TOP, range(rows)))
             seconds.append(took)
-            shares.append(len(set(found[0, :NEAREST].tolist()) & set(true.tolist())) / NEAREST)
+            shares.append(len(set(found[:NEAREST].tolist()) & set(true.tolist())) / NEAREST)
             if time.perf_counter() - began > TIME_LIMIT:
                 break
     return Searched(opened, tuple(seconds), float(np.mean(shares)), max(taken, 0), memory.most)

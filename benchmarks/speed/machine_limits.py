@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.building.decoder_pool import ENOUGH, MEMORY, _prepare
+from index.building.decoder_pool import ENOUGH, MEMORY, prepare_worker
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import network_size
 from retrieval.images.decode import decode_picture, load_image, read_file
@@ -34,7 +34,7 @@ def network_rate(run: Run, paths: Sequence[Path], side: int, threads: int) -> fl
 
 def preparing_rates(paths: Sequence[Path], side: int, processes: int) -> tuple[float, float]:
     """Pictures per second on `processes` processes: reading, decoding and resizing as in a build; finding keypoints."""
-    context, prepare = multiprocessing.get_context("spawn"), partial(_prepare, MEMORY)
+    context, prepare = multiprocessing.get_context("spawn"), partial(prepare_worker, MEMORY)
     with context.Pool(processes, prepare) as pool:
         work = partial(_seconds_apart, side=side)
         pool.map(work, paths[: 2 * processes], chunksize=1)

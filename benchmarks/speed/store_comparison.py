@@ -20,7 +20,7 @@ from benchmarks.scale.synthetic_gallery import NOISE, near
 from index.storage.arrays import write_cells
 from index.storage.generation import current_folder
 from index.stores.ivf import make_cells
-from index.stores.store import Material, Store, open_store
+from index.stores.store import Store, open_store
 from retrieval.types import Rows, Vectors, quiet
 
 QUERIES = 200
@@ -75,14 +75,14 @@ def measure(name: str, path: Path, queries: Vectors, exact: Rows) -> Measured:
     with tempfile.TemporaryDirectory() as scratch:
         before, began = own_memory(), time.perf_counter()
         store = make(vectors, Path(scratch))
-        store.search(queries[:1], TOP)
+        store.search(queries[0], TOP, range(len(vectors)))
         ready, memory = time.perf_counter() - began, own_memory() - before
         seconds, shares = [], []
         for query, right in zip(queries, exact, strict=True):
             began = time.perf_counter()
-            found, _ = store.search(query[None], TOP)
+            found, _ = store.search(query, TOP, range(len(vectors)))
             seconds.append(time.perf_counter() - began)
-            shares.append(np.isin(right, found[0, :NEAREST]).mean())
+            shares.append(np.isin(right, found[:NEAREST]).mean())
         disk = sum(file.stat().st_size for file in Path(scratch).rglob("*") if file.is_file())
         return Measured(ready, tuple(seconds), float(np.mean(shares)), max(memory, 0), disk)
 
@@ -90,7 +90,7 @@ def measure(name: str, path: Path, queries: Vectors, exact: Rows) -> Measured:
 def _cells(vectors: Vectors, folder: Path) -> Store:
     cells = make_cells(vectors, quiet)
     write_cells(folder, cells)
-    return open_store("cells", Material(vectors, cells))
+    return open_store("cells", vectors, cells)
 
 
 def _milvus(index: str) -> Callable[[Vectors, Path], Store]:
@@ -100,14 +100,14 @@ def _milvus(index: str) -> Callable[[Vectors, Path], Store]:
 
         collection = Collection(Milvus(Access(str(folder / "vectors.db"), index=index, timeout=60.0)), "all", vectors)
         collection.fill({}, quiet)
-        return open_store("milvus", Material(vectors, collection=collection))
+        return open_store("milvus", vectors, collection=collection)
 
     return make
 
 
 STORES: dict[str, Callable[[Vectors, Path], Store]] = {
-    "flat": lambda vectors, _: open_store("flat", Material(vectors)),
-    "half": lambda vectors, _: open_store("half", Material(vectors)),
+    "flat": lambda vectors, _: open_store("flat", vectors),
+    "half": lambda vectors, _: open_store("half", vectors),
     "cells": _cells,
     "Milvus, FLAT": _milvus("FLAT"),
     "Milvus, IVF_FLAT": _milvus("IVF_FLAT"),

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image as Pillow
 
 from index.building.jobs import build_state
-from index.storage.generation import current_folder, read_manifest
+from index.storage.generation import current_folder
+from index.storage.manifest import read_manifest
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from retrieval.errors import GalleryProblem
 from retrieval.images.decode import load_image
 from retrieval.networks.imagenet_classes import Classifier
 from retrieval.search import RANKINGS, search
-from retrieval.types import Box, Region
+from retrieval.types import Box, Region, quiet
 from tests.same import assert_same_index
 
 
@@ -307,6 +307,25 @@ def test_r42_the_same_after_the_whitening_was_learned(
         module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool, 2), interrupted)
     resumed = open_gallery(build_index(many))
     assert 0 < resumed.manifest.learned < 30
+    assert_same_index(resumed, whole)
+
+
+def test_a_build_interrupted_while_it_whitens_images_resumes(
+    many: Path, build_index, counting: Counting, monkeypatch, tmp_path: Path, pool
+):
+    whole = open_gallery(build_index(many, into="whole"))
+    calls, drop_duplicate_regions = iter(range(40)), journal.drop_duplicate_regions
+
+    def interrupted(*given):
+        if next(calls) == 20:
+            raise KeyboardInterrupt
+        return drop_duplicate_regions(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(journal, "drop_duplicate_regions", interrupted)
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), quiet)
+    resumed = open_gallery(build_index(many, embedder=counting.embedder))
+    assert counting.seen == 40
     assert_same_index(resumed, whole)
 
 

@@ -121,13 +121,13 @@ def _extract(archive: Path, scratch: Path, progress: Progress) -> None:
     total = archive.stat().st_size
     with tarfile.open(archive, "r:") as tar:  # uncompressed only, so no archive unpacks to more than its size
         for number, member in enumerate(tar):
-            if number >= MOST_FILES or member.issparse() or not (member.isreg() and _has_place(member.name)):
+            if number >= MOST_FILES or member.issparse() or not (member.isreg() and _is_expected(member.name)):
                 raise ValueError(f"it must not contain {member.name!r}")
             progress("Unpacking (MB)", member.offset // MEGABYTE, total // MEGABYTE)
             tar.extract(member, scratch, filter="data")
 
 
-def _has_place(name: str) -> bool:
+def _is_expected(name: str) -> bool:
     folder, _, file = name.partition("/")
     return name == "CURRENT" or bool(NAME.fullmatch(folder) and (file == "manifest.json" or FILE.fullmatch(file)))
 

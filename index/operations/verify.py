@@ -32,7 +32,10 @@ def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
     """Like `verify`, for any generation."""
     try:
         damaged = file_faults(folder, read_manifest(folder).files, progress=progress)
-        return [f"{fault}." for fault in damaged.values()] or _broken_rules(open_generation(folder))
+        if damaged:
+            return [f"{fault}." for fault in damaged.values()]
+        generation = open_generation(folder)
+        return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
     except IndexProblem as problem:
         return [str(problem)]
 
@@ -52,10 +55,6 @@ def remarks(index_dir: Path) -> list[str]:
     return said + [
         f"{name} in {folder.name} is not part of the index and is ignored." for name in names if name not in ours
     ]
-
-
-def _broken_rules(generation: Generation) -> list[str]:
-    return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
 
 
 def _vectors(generation: Generation) -> Iterator[str]:

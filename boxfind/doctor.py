@@ -5,7 +5,8 @@ import platform
 from dataclasses import dataclass
 
 from boxfind.settings import Settings
-from index.storage.generation import current_folder, read_manifest
+from index.storage.generation import current_folder
+from index.storage.manifest import read_manifest
 from retrieval.errors import BoxfindError
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime

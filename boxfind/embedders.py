@@ -189,7 +189,7 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
         for count, picture in enumerate(chosen, start=1):
             progress("Reading pictures for int8 calibration", count, len(chosen))
             with contextlib.suppress(UnreadableImage):
-                seen = pool.look(picture.path, settings.build.side)
+                seen = pool.decode_file(picture.path, settings.build.side)
                 assert not isinstance(seen, Unchanged)  # no known files were passed
                 examples.append(seen.pixels[None])
     progress("Calibrating int8 (about a minute)", 0, 0)

@@ -12,7 +12,7 @@ from boxfind.executors import EXECUTORS
 from boxfind.lazy_values import LazyValues
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
-from index.building.build import build
+from index.building.build import BuildOptions, build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildProcess, BuildState, build_state, building, request_cancel
 from index.gallery import Gallery, make_gallery
@@ -176,17 +176,8 @@ class Engine:
                 draw_samples(settings.sample_folder, both)
             embedder, note = embedder_for_building(settings, both)
             with start(settings, embedder) as executor:
-                folder = build(
-                    settings.gallery_dir,
-                    settings.index_dir,
-                    executor,
-                    both,
-                    note,
-                    full,
-                    settings.search.store,
-                    prepare,
-                    tell,
-                )
+                options = BuildOptions(note, full, settings.search.store, prepare, tell)
+                folder = build(settings.gallery_dir, settings.index_dir, executor, both, options)
             if publisher:
                 publisher.drop_others(settings.index_dir)
             return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boxfind.settings import Settings
-from index.storage.generation import Prepare, no_preparation
+from index.storage.publishing import Prepare, no_preparation
 from retrieval.errors import IndexProblem, RuntimeMissing
 from retrieval.optional_packages import MILVUS, MILVUS_LITE
 from retrieval.types import Progress

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from index.storage.blobs import read_slice
-from index.storage.generation import Generation, Manifest, open_generation
+from index.storage.generation import Generation, open_generation
 from index.storage.keypoint_codec import unpack_keypoints
+from index.storage.manifest import Manifest
 from index.storage.tables import ImageEntry, Tables
-from index.stores.store import Material, Store, open_store
+from index.stores.store import Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
 from retrieval.images.decode import decode_image
@@ -35,6 +36,8 @@ class Gallery:
     manifest: Manifest
     tables: Tables
     whitening: Whitening
+    descriptors: Vectors
+    """(N, D), memory-mapped."""
     graph: Graph
     store: Store
     images: range
@@ -62,11 +65,10 @@ class Gallery:
         return self.manifest.background
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        rows, scores = self.store.search(descriptor[None], count, self.rows)
-        return rows[0], scores[0]
+        return self.store.search(descriptor, count, self.rows)
 
     def vectors(self, rows: Rows) -> Vectors:
-        return self.store.vectors(rows)
+        return self.descriptors[rows]
 
     def images_of(self, rows: Rows) -> Numbers:
         return np.asarray(self.tables.image_of_row[rows])
@@ -171,8 +173,9 @@ def make_gallery(
         generation.manifest,
         generation.tables,
         generation.whitening,
+        generation.vectors,
         make_graph(generation.neighbours),
-        open_store(store, Material(generation.vectors, generation.cells, collection)),
+        open_store(store, generation.vectors, generation.cells, collection),
         range(len(generation.tables.ids)),
         generation.class_scores,
         fetch,

@@ -13,7 +13,7 @@ from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import building
 from index.building.thread_executor import ThreadExecutor
-from index.storage import generation
+from index.storage import publishing
 from tests.tiny import TINY_EMBEDDER
 
 
@@ -33,11 +33,11 @@ STEPS = {
     "before the vectors": (assemble, "new_vectors", lambda _: die),
     "after the vectors": (assemble, "write_tables", lambda _: die),
     "after the tables": (assemble, "write_neighbours", die_after),
-    "before the manifest": (generation, "_measured", lambda _: die),
-    "after the manifest": (generation, "sync", lambda _: die),
-    "before the folder is renamed": (generation, "_next_number", lambda _: die),
-    "after the folder was renamed": (generation, "point_current_at", lambda _: die),
-    "after CURRENT was replaced": (generation, "point_current_at", die_after),
+    "before the manifest": (publishing, "_measured", lambda _: die),
+    "after the manifest": (publishing, "sync_tree", lambda _: die),
+    "before the folder is renamed": (publishing, "next_folder", lambda _: die),
+    "after the folder was renamed": (publishing, "point_current_at", lambda _: die),
+    "after CURRENT was replaced": (publishing, "point_current_at", die_after),
 }
 """Steps at which a build can be killed, in order."""
 

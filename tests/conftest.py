@@ -13,14 +13,14 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from boxfind import executors
-from index.building.build import build
+from index.building.build import BuildOptions, build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import yield_to_others
 from index.building.thread_executor import ThreadExecutor
-from index.storage.generation import Prepare, no_preparation
+from index.storage.publishing import Prepare, no_preparation
 from retrieval.descriptors.embedder import Embedder
 from retrieval.ranking import verification
-from retrieval.types import Image, Notify
+from retrieval.types import Image, Notify, quiet
 from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
 
@@ -176,7 +176,8 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> B
         prepare: Prepare = no_preparation,
         notify: Notify = lambda _: None,
     ) -> Path:
-        look = ThreadExecutor(embedder, pool, workers)
-        return build(folder, tmp_path / into, look, lambda *_: None, full=full, prepare=prepare, notify=notify)
+        executor = ThreadExecutor(embedder, pool, workers)
+        options = BuildOptions(full=full, prepare=prepare, notify=notify)
+        return build(folder, tmp_path / into, executor, quiet, options)
 
     return built

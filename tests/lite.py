@@ -27,7 +27,7 @@ def lite_file(file: Path) -> "Iterator[Milvus]":
         server_manager_instance.release_server(str(file))
 
 
-def handed_over(milvus: "Milvus", vectors: np.ndarray) -> "Collection":
+def filled_collection(milvus: "Milvus", vectors: np.ndarray) -> "Collection":
     """Create a new collection with these vectors."""
     from index.milvus.collection import Collection
 

@@ -47,7 +47,7 @@ def build(
     with _cancelled_by_signals():
         from boxfind.engine import Engine
         from index.building import jobs
-        from index.operations.history import served_name
+        from index.storage.generation import served_name
 
         settings = settings_with(
             gallery=gallery,
@@ -81,7 +81,8 @@ def cancel(index: IndexDir) -> None:
 
 def _report(folder: Path, seconds: float, is_new: bool) -> None:
     from index.storage.arrays import read_whitening
-    from index.storage.generation import read_manifest, read_skipped
+    from index.storage.manifest import read_manifest
+    from index.storage.skipped_files import read_skipped
     from retrieval.printable_names import printable
 
     manifest = read_manifest(folder)

@@ -53,8 +53,9 @@ def skipped(
     table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write: file,reason,sentence,bytes.")] = None,
 ) -> None:
     """List the files that the build skipped, and why."""
-    from index.storage.generation import current_folder, read_manifest, read_skipped
-    from index.storage.skipped_files import skipped_csv
+    from index.storage.generation import current_folder
+    from index.storage.manifest import read_manifest
+    from index.storage.skipped_files import read_skipped, skipped_csv
     from retrieval.printable_names import printable
 
     folder = current_folder(index)

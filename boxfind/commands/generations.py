@@ -46,7 +46,8 @@ def rollback(
 ) -> None:
     """Serve an earlier generation again."""
     from boxfind.stores import preparation, publisher_for
-    from index.operations.history import roll_back, served_name
+    from index.operations.history import roll_back
+    from index.storage.generation import served_name
 
     before = served_name(index)
     with TerminalProgress(notes) as report:

@@ -53,7 +53,7 @@ def describe_pictures(
 
     def describe(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
         try:
-            seen = pool.look(found.path, embedder.recipe.side)
+            seen = pool.decode_file(found.path, embedder.recipe.side)
         except UnreadableImage:
             return None
         assert not isinstance(seen, Unchanged)  # no known files were passed

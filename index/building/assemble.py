@@ -1,5 +1,6 @@
 """Write the files of a new generation from reused and newly described images."""
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from index.building.journal import Journal
 from index.building.update_plan import Plan
 from index.storage.arrays import new_class_scores, new_vectors, write_cells, write_neighbours, write_whitening
 from index.storage.blobs import BlobWriter, read_slice, share, worth_sharing
-from index.storage.generation import FileFacts, write_skipped
+from index.storage.manifest import FileFacts
+from index.storage.skipped_files import write_skipped
 from index.storage.tables import ImageEntry, write_tables
 from index.stores.ivf import make_cells, update_cells, wants_cells
 from retrieval.ranking.confidence import BackgroundScores, fit_background_scores
@@ -37,14 +39,16 @@ def assemble(
     `classes` is the number of classes stored per region, `store` the vector store the index must support.
     """
     progress("Writing the index", 0, 0)
-    ids = sorted(plan.taken.keys() | plan.made)
-    shared = _share(plan, folder)
-    counts = journal.counts()
-    sizes = [_row_count(plan, image) if image in plan.taken else counts[image] for image in ids]
     whitening = journal.whitening
     assert whitening is not None
-    write_whitening(folder, whitening[0])
-    vectors = new_vectors(folder, sum(sizes), whitening[0].projection.shape[1])
+    ids = sorted(plan.reused.keys() | plan.described)
+    counts = journal.counts()
+    if plan.base:
+        counts |= {image: plan.base.row_count(reused.number) for image, reused in plan.reused.items()}
+    sizes = [counts[image] for image in ids]
+    shared = _share_blobs(plan, folder)
+    write_whitening(folder, whitening)
+    vectors = new_vectors(folder, sum(sizes), whitening.projection.shape[1])
     class_scores = new_class_scores(folder, len(vectors), classes)
     blobs = BlobWriter(folder, shared)
     entries, regions, start = [], [], 0
@@ -57,7 +61,7 @@ def assemble(
         start += size
         progress("Writing the index", len(entries), len(ids))
     write_tables(folder, entries, regions)
-    write_skipped(folder, sorted(plan.skipped, key=lambda s: s.file))
+    write_skipped(folder, sorted(plan.skipped, key=lambda skipped: skipped.file))
     images = np.repeat(np.arange(len(ids)), sizes)
     here = _new_rows(plan, ids, sizes)
     known = plan.base.neighbours(here) if plan.base else None
@@ -67,51 +71,37 @@ def assemble(
     if wants_cells(store, len(vectors)):
         before = plan.base.generation.cells if plan.base else None
         write_cells(folder, update_cells(before, here, vectors, progress) if before else make_cells(vectors, progress))
-    return Assembled(
-        {entry.image: entry.sha256 for entry in entries}, len(vectors), fit_background_scores(vectors, images), shared
-    )
+    hashes = {entry.image: entry.sha256 for entry in entries}
+    return Assembled(hashes, len(vectors), fit_background_scores(vectors, images), shared)
 
 
 def _image_data(
-    plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: dict[str, FileFacts]
+    plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: Container[str]
 ) -> tuple[ImageEntry, list[Region], Vectors, ClassScores]:
-    if image not in plan.taken:
+    if image not in plan.reused:
         made = journal.picture(image)
-        entry = ImageEntry(
-            image=image,
-            path=made.path,
-            width=made.width,
-            height=made.height,
-            bytes=made.bytes,
-            mtime=made.mtime,
-            sha256=made.sha256,
-        )
-        return blobs.add(entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.class_scores
-    assert plan.base is not None
-    taken, before = plan.taken[image], plan.base.generation.folder
-    entry = replace(plan.base.entries[taken.number], image=image, path=taken.path, mtime=taken.mtime)
+        return blobs.add(made.entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.class_scores
+    base, reused = plan.base, plan.reused[image]
+    assert base is not None
+    entry = replace(base.entries[reused.number], image=image, path=reused.path, mtime=reused.mtime)
     if entry.thumb_file not in shared:
-        thumbnail = read_slice(before, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
-        keypoints = read_slice(before, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
+        folder = base.generation.folder
+        thumbnail = read_slice(folder, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
+        keypoints = read_slice(folder, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
         entry = blobs.add(entry, thumbnail, keypoints)
-    number = taken.number
-    return entry, plan.base.regions(number), plan.base.vectors(number), plan.base.class_scores(number)
+    rows = base.rows(reused.number)
+    return entry, base.regions(reused.number), base.generation.vectors[rows], base.generation.class_scores[rows]
 
 
-def _share(plan: Plan, folder: Path) -> dict[str, FileFacts]:
+def _share_blobs(plan: Plan, folder: Path) -> dict[str, FileFacts]:
+    """Link the blob files of the previous generation that are worth sharing."""
     if plan.base is None:
         return {}
-    needed = {plan.base.entries[taken.number].image: plan.base.entries[taken.number] for taken in plan.taken.values()}
-    shared = worth_sharing(plan.base.generation, needed.values())
+    numbers = {reused.number for reused in plan.reused.values()}
+    shared = worth_sharing(plan.base.generation, [plan.base.entries[number] for number in numbers])
     for name in shared:
         share(name, plan.base.generation.folder, folder)
     return shared
-
-
-def _row_count(plan: Plan, image: str) -> int:
-    assert plan.base is not None
-    rows = plan.base.rows(plan.taken[image].number)
-    return int(rows.stop - rows.start)
 
 
 def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:
@@ -120,7 +110,8 @@ def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:
         return np.zeros(0, np.int64)
     here = np.full(len(plan.base.generation.vectors), -1)
     for image, start, size in zip(ids, np.cumsum([0, *sizes]), sizes, strict=False):
-        taken = plan.taken.get(image)
-        if taken is not None and here[plan.base.rows(taken.number)][0] == -1:  # of several copies, the first
-            here[plan.base.rows(taken.number)] = np.arange(start, start + size)
+        if image in plan.reused:
+            rows = plan.base.rows(plan.reused[image].number)
+            if here[rows][0] == -1:  # of several copies, the first
+                here[rows] = np.arange(start, start + size)
     return here

@@ -81,7 +81,7 @@ class DecoderPool:
         self._pool = ProcessPool(
             max_workers=workers,
             max_tasks=PICTURES_PER_WORKER,
-            initializer=_prepare,
+            initializer=prepare_worker,
             initargs=(memory,),
             context=_WidePipes(),  # spawn, not fork: locks of other threads are not copied
         )
@@ -97,15 +97,15 @@ class DecoderPool:
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
-    def look(
+    def decode_file(
         self, path: Path, side: int, keypoints: int = 0, known: frozenset[str] = frozenset()
     ) -> DecodedImage | Unchanged:
         """Read and decode an image file; Unchanged if its SHA-256 is in `known`. Raises UnreadableImage.
 
         `side` and `keypoints` are fields of the recipe. Keypoint detection takes most of the time.
         """
-        found: DecodedImage | Unchanged = self._run(path.name, _look, path, side, keypoints, known)
-        return found
+        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, side, keypoints, known)
+        return decoded
 
     def decode(self, data: bytes, name: str) -> Image:
         """`decode_image` in a worker. Raises UnreadableImage."""
@@ -121,10 +121,10 @@ class DecoderPool:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it again.") from None
 
 
-def _look(path: Path, side: int, keypoints: int, known: frozenset[str]) -> DecodedImage | Unchanged:
-    before = _facts(path)
+def _decode_file(path: Path, side: int, keypoints: int, known: frozenset[str]) -> DecodedImage | Unchanged:
+    before = _size_and_mtime(path)
     data = read_file(path)
-    if before != _facts(path) or before[0] != len(data):
+    if before != _size_and_mtime(path) or before[0] != len(data):
         raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 in known:
@@ -142,15 +142,16 @@ def _look(path: Path, side: int, keypoints: int, known: frozenset[str]) -> Decod
     )
 
 
-def _facts(path: Path) -> tuple[int, float]:
+def _size_and_mtime(path: Path) -> tuple[int, float]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0.0  # read_file reports the error
-    return found.st_size, found.st_mtime
+    return status.st_size, status.st_mtime
 
 
-def _prepare(memory: int) -> None:
+def prepare_worker(memory: int) -> None:
+    """Run at the start of a worker: limit its threads and memory, and end it with its parent process."""
     use_one_thread()
     _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()

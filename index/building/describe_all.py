@@ -16,7 +16,7 @@ from retrieval.types import Progress
 
 def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Progress) -> None:
     """Execute the plan. The whitening is learned once SAMPLE regions are available, or at the end."""
-    waiting = journal.waiting() if journal.whitening is None else 0  # regions
+    unwhitened = 0 if journal.whitening else sum(journal.counts().values())  # regions
     # Close the executor before the decoder pool: a thread that waits for a stopped pool would wait forever.
     with closing(executor(plan.tasks())) as results:
         for count, (picture, result) in enumerate(results, start=1):
@@ -26,23 +26,22 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
                 journal.add_skipped(result)
             elif isinstance(result, Unchanged):
                 assert plan.base is not None
-                plan.take(picture, plan.base.of_hash(result.sha256, picture.id), result.mtime)
+                plan.reuse(picture, plan.base.of_hash(result.sha256, picture.id), result.mtime)
             else:
-                plan.made.add(result.image)
+                plan.described.add(picture.id)
                 journal.add(result)
-                waiting += len(result.vectors)
-            if journal.whitening is None and waiting >= SAMPLE:
+                unwhitened += len(result.vectors)
+            if journal.whitening is None and unwhitened >= SAMPLE:
                 _learn(journal, executor, progress)
-    if journal.whitening is None and plan.made:
+    if journal.whitening is None and plan.described:
         _learn(journal, executor, progress)
-    plan.to_do.clear()
     journal.save()
 
 
 def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Analysing your gallery", 0, 0)
-    pictures = journal.raw()
-    images = np.repeat(np.arange(len(pictures)), [len(vectors) for vectors in pictures])
+    vectors = journal.vectors()
+    images = np.repeat(np.arange(len(vectors)), [len(of_image) for of_image in vectors])
     with blas_threads(executor.workers):  # overrides the executor's limit of one BLAS thread
-        whitening = learn_whitening(np.concatenate(pictures), images, executor.embedder.recipe.dimensions)
-    journal.learn(whitening, len(pictures))
+        whitening = learn_whitening(np.concatenate(vectors), images, executor.embedder.recipe.dimensions)
+    journal.learn(whitening, len(vectors))

@@ -9,6 +9,7 @@ import numpy as np
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.journal import DescribedImage
 from index.storage.folder_scan import Found, Skipped
+from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import UnreadableImage
@@ -19,8 +20,6 @@ class Task:
     """An image to describe."""
 
     found: Found
-    below: bytes
-    """Path relative to the gallery, as raw file system bytes."""
     known: frozenset[str]
     """SHA-256 of indexed files of the same size. A match means the file was renamed or touched: Unchanged."""
 
@@ -51,31 +50,25 @@ def decode_task(task: Task, pool: DecoderPool, recipe: Recipe) -> DecodedImage |
     found = task.found
     assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     try:
-        return pool.look(found.path, recipe.side, recipe.keypoints, task.known)
+        return pool.decode_file(found.path, recipe.side, recipe.keypoints, task.known)
     except UnreadableImage as error:
         return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
 
 
-def describe_image(task: Task, seen: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
+def describe_image(task: Task, decoded: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
     """Step 2: run the network on a decoded image. Skipped and unchanged files pass through."""
-    if not isinstance(seen, DecodedImage):
-        return seen
-    found = task.found
-    looked = embedder.look(seen.pixels, (seen.width, seen.height))
-    if not np.isfinite(looked.vectors).all() or not looked.vectors.any(axis=1).all():
+    if not isinstance(decoded, DecodedImage):
+        return decoded
+    found, width, height = task.found, decoded.width, decoded.height
+    described = embedder.look(decoded.pixels, (width, height))
+    if not np.isfinite(described.vectors).all() or not described.vectors.any(axis=1).all():
         sentence = "The network computes no usable descriptor for this picture."
         return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
     return DescribedImage(
-        image=found.id,
-        path=task.below,
-        thumbnail=seen.thumbnail,
-        keypoints=seen.keypoints,
-        width=seen.width,
-        height=seen.height,
-        bytes=seen.bytes,
-        mtime=seen.mtime,
-        sha256=seen.sha256,
-        regions=looked.regions,
-        vectors=looked.vectors,
-        class_scores=looked.class_scores,
+        ImageEntry(found.id, found.relative, width, height, decoded.bytes, decoded.mtime, decoded.sha256),
+        decoded.thumbnail,
+        decoded.keypoints,
+        described.regions,
+        described.vectors,
+        described.class_scores,
     )

@@ -64,12 +64,12 @@ def build_state(index_dir: Path) -> BuildState | None:
     A build whose process died without reporting counts as failed.
     """
     state = _read(index_dir)
-    if state is None or state.state != "running" or _locked(index_dir):
-        return state
-    state = _read(index_dir)  # it may have finished between the first read and the lock check
-    if state is None or state.state != "running":
-        return state
-    return state.model_copy(update={"state": "failed", "message": "The build stopped unexpectedly; see build.log."})
+    if state is not None and state.state == "running" and not _locked(index_dir):
+        state = _read(index_dir)  # it may have ended between the first read and the lock check
+        if state is not None and state.state == "running":
+            message = "The build stopped unexpectedly; see build.log."
+            return state.model_copy(update={"state": "failed", "message": message})
+    return state
 
 
 @contextmanager
@@ -79,8 +79,26 @@ def building(index_dir: Path) -> Iterator["BuildReport"]:
     Progress is written to build.json. The operating system releases the lock if the process dies. Raises
     BuildRunning; the progress function raises BuildCancelled after a cancel request.
     """
-    with locked(index_dir), _reported(index_dir) as progress:
-        yield progress
+    with locked(index_dir):
+        report, ended = BuildReport(index_dir), threading.Event()
+        watcher = threading.Thread(target=_watch, args=[index_dir, report, ended], daemon=True)
+        watcher.start()
+        outcome: dict[str, str] = {}
+        try:
+            yield report
+            outcome = {"state": "done"}
+        except BuildCancelled as cancelled:
+            outcome = {"state": "cancelled", "message": str(cancelled)}
+            raise
+        except BaseException as error:
+            message = str(error) if isinstance(error, BoxfindError) else f"{type(error).__name__}: {error}"
+            outcome = {"state": "failed", "message": message}
+            raise
+        finally:
+            ended.set()
+            watcher.join()
+            with contextlib.suppress(OSError):  # disk full: a "running" state without the lock reads as failed
+                report.update(**outcome, now=time.time())
 
 
 @contextmanager
@@ -129,70 +147,49 @@ def _already_running_message(index_dir: Path) -> str:
     return f"This index is already being built (started {since}, process {state.pid}{where}); wait until it is done."
 
 
-@contextmanager
-def _reported(index_dir: Path) -> Iterator["BuildReport"]:
-    asked, ended = threading.Event(), threading.Event()
-    report = BuildReport(index_dir, asked)
-    watcher = threading.Thread(target=_watch, args=[index_dir, asked, ended], daemon=True)
-    watcher.start()
-    outcome: dict[str, str] = {}
-    try:
-        yield report
-        outcome = {"state": "done"}
-    except BuildCancelled as cancelled:
-        outcome = {"state": "cancelled", "message": str(cancelled)}
-        raise
-    except BaseException as error:
-        message = str(error) if isinstance(error, BoxfindError) else f"{type(error).__name__}: {error}"
-        outcome = {"state": "failed", "message": message}
-        raise
-    finally:
-        ended.set()
-        watcher.join()
-        with contextlib.suppress(OSError):  # disk full: a "running" state without the lock reads as failed
-            report.update(**outcome, now=time.time())
-
-
 class BuildReport:
     """A progress function that updates build.json and raises BuildCancelled after a cancel request."""
 
-    def __init__(self, index_dir: Path, cancel: threading.Event) -> None:
-        self._index_dir, self._cancel, self._written = index_dir, cancel, 0.0
+    def __init__(self, index_dir: Path) -> None:
+        self.cancel_requested = False
+        self._index_dir, self._written = index_dir, 0.0
         now = time.time()
         self._state = BuildState(
             state="running", pid=os.getpid(), host=socket.gethostname(), started=now, stage_started=now, now=now
         )
-        _write(index_dir, self._state)
+        self.update()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if self._cancel.is_set():
+        if self.cancel_requested:
             cancel_this_build()
-        now, before = time.time(), self._state
-        new_stage = stage != before.stage
-        begun = now if new_stage else before.stage_started
-        known = {"stage": stage, "done": done, "total": total, "now": now, "stage_started": begun}
-        self._state = before.model_copy(update=known)
-        if new_stage or now - self._written > WRITE_EVERY:
-            _write(self._index_dir, self._state)
-            self._written = now
+        now = time.time()
+        facts = {"done": done, "total": total, "now": now}
+        if stage != self._state.stage:
+            self.update(stage=stage, stage_started=now, **facts)
+        elif now - self._written > WRITE_EVERY:
+            self.update(**facts)
+        else:
+            self._state = self._state.model_copy(update=facts)
 
     def notify(self, sentence: str) -> None:
         """Show a notice with the build's progress."""
         self.update(notice=sentence)
 
     def update(self, **facts: object) -> None:
+        """Change the state and write it to build.json."""
         self._state = self._state.model_copy(update=facts)
-        _write(self._index_dir, self._state)
+        _replace(self._index_dir / "build.json", self._state.model_dump_json())
+        self._written = time.time()
 
 
-def _watch(index_dir: Path, asked: threading.Event, ended: threading.Event) -> None:
+def _watch(index_dir: Path, report: BuildReport, ended: threading.Event) -> None:
     """Watch for a cancel request, also while the build reports no progress."""
-    flag = index_dir / "build.cancel"
+    request = index_dir / "build.cancel"
     while not ended.wait(WRITE_EVERY):
         with contextlib.suppress(OSError):
-            if flag.read_text(encoding="ascii") == str(os.getpid()):
-                flag.unlink()
-                asked.set()
+            if request.read_text(encoding="ascii") == str(os.getpid()):
+                request.unlink()
+                report.cancel_requested = True
                 if callable(signal.getsignal(signal.SIGTERM)):  # the process has a SIGTERM handler
                     _interrupt_this_process()
                 return
@@ -229,18 +226,18 @@ class BuildProcess:
         state = build_state(self._index_dir)
         if state is not None and state.started >= self._started:
             return state
+        message = ""
+        if ended is not None:
+            log = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip()
+            message = log.splitlines()[-1] if log else "The build could not be started; see build.log."
         return BuildState(
             state="running" if ended is None else "failed",
             pid=self._process.pid,
             started=self._started,
             stage_started=self._started,
             now=time.time(),
-            message="" if ended is None else self._last_log_line(),
+            message=message,
         )
-
-    def _last_log_line(self) -> str:
-        lines = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1] if lines else "The build could not be started; see build.log."
 
 
 def _locked(index_dir: Path) -> bool:
@@ -258,10 +255,6 @@ def _read(index_dir: Path) -> BuildState | None:
         return BuildState.model_validate_json((index_dir / "build.json").read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-def _write(index_dir: Path, state: BuildState) -> None:
-    _replace(index_dir / "build.json", state.model_dump_json())
 
 
 def _replace(path: Path, text: str) -> None:

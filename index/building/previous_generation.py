@@ -5,16 +5,18 @@ from collections import defaultdict
 import numpy as np
 
 from index.storage.folder_scan import Found, Skipped
-from index.storage.generation import Generation, damaged_files, read_skipped
+from index.storage.generation import Generation
+from index.storage.manifest import file_faults
+from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry
 from retrieval.ranking.diffusion import Neighbours
-from retrieval.types import ClassScores, Region, Rows, Vectors
+from retrieval.types import Region, Rows
 
 MTIME_MARGIN = 2.0
 """Files modified less than this many seconds before the last build are read again: coarse timestamps may hide edits."""
 ALIKE_FILES = 1000
 """With more indexed files of the same size than this, a new file is described without comparing hashes."""
-OF_THE_FILE = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special")
+RETRIED_REASONS = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special")
 """Skip reasons that do not depend on the file's contents; every build tries these files again."""
 
 
@@ -28,7 +30,8 @@ class PreviousGeneration:
         self._rows = np.searchsorted(tables.image_of_row, np.arange(len(self.entries) + 1))
         self.skipped = read_skipped(generation.folder)
         self._skipped = {skipped.file: skipped for skipped in self.skipped}
-        self._whole = set(generation.manifest.files) - set(damaged_files(generation.folder, generation.manifest))
+        files = generation.manifest.files
+        self._intact = files.keys() - file_faults(generation.folder, files)
         self._of_size: defaultdict[int, list[str]] = defaultdict(list)
         self._of_hash: dict[str, int] = {}
         for number, entry in enumerate(self.entries):
@@ -61,7 +64,7 @@ class PreviousGeneration:
     def still_skipped(self, found: Found) -> Skipped | None:
         """The earlier skip record, if the file is unchanged and the reason depends on its contents."""
         before = self._skipped.get(found.id)
-        if before is None or before.reason in OF_THE_FILE:
+        if before is None or before.reason in RETRIED_REASONS:
             return None
         return before if (before.bytes, before.mtime) == (found.bytes, found.mtime) else None
 
@@ -72,11 +75,8 @@ class PreviousGeneration:
         rows = self.rows(number)
         return [self.generation.tables.region(row) for row in range(rows.start, rows.stop)]
 
-    def vectors(self, number: int) -> Vectors:
-        return self.generation.vectors[self.rows(number)]
-
-    def class_scores(self, number: int) -> ClassScores:
-        return self.generation.class_scores[self.rows(number)]
+    def row_count(self, number: int) -> int:
+        return int(self._rows[number + 1] - self._rows[number])
 
     def neighbours(self, here: Rows) -> Neighbours:
         """Known neighbours as rows of the new generation. `here` (N,) maps each old row to its new row, or -1."""
@@ -84,4 +84,4 @@ class PreviousGeneration:
         return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
 
     def _usable(self, entry: ImageEntry) -> bool:
-        return {entry.thumb_file, entry.keypoints_file} <= self._whole
+        return {entry.thumb_file, entry.keypoints_file} <= self._intact

@@ -8,8 +8,9 @@ from pathlib import Path
 from index.building.describe_image import Task
 from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration
-from index.storage.folder_scan import Found, Skipped, path_bytes
-from index.storage.generation import Changes, Generation
+from index.storage.folder_scan import Found, Skipped
+from index.storage.generation import Generation
+from index.storage.manifest import Changes
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
@@ -27,23 +28,22 @@ OVERRIDE = "If this is intended, build with --full. The served index is unchange
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A reused image: its number in the previous generation, and the current facts of its file."""
+    """A reused image: its number in the previous generation, and the current path and mtime of its file."""
 
     number: int
     path: bytes
     """Relative to the gallery, as raw file system bytes."""
-    bytes: int
     mtime: float
 
 
 @dataclass(slots=True)
 class Plan:
-    """Where each image of the new generation comes from. Described images move out of `to_do`."""
+    """Where each image of the new generation comes from."""
 
     gallery: Path
     base: PreviousGeneration | None
-    taken: dict[str, Reused] = field(default_factory=dict)
-    made: set[str] = field(default_factory=set)
+    reused: dict[str, Reused] = field(default_factory=dict)
+    described: set[str] = field(default_factory=set)
     """Images in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
     to_do: list[Found] = field(default_factory=list)
@@ -51,25 +51,21 @@ class Plan:
     def tasks(self) -> Iterator[Task]:
         """The images still to describe, as tasks for the executor."""
         for found in self.to_do:
-            yield Task(found, self._below(found), self.base.hashes(found) if self.base else frozenset())
+            yield Task(found, self.base.hashes(found) if self.base else frozenset())
 
-    def take(self, found: Found, number: int, mtime: float) -> None:
-        self.taken[found.id] = Reused(number, self._below(found), found.bytes, mtime)
+    def reuse(self, found: Found, number: int, mtime: float) -> None:
+        self.reused[found.id] = Reused(number, found.relative, mtime)
 
     def changes_nothing(self) -> bool:
         """Whether the new generation would equal the previous one."""
-        if self.base is None or self.made or len(self.taken) != len(self.base.entries):
+        if self.base is None or self.described or len(self.reused) != len(self.base.entries):
             return False
-        entries = self.base.entries
+        entries = [self.base.entries[reused.number] for reused in self.reused.values()]
         same = all(
-            (image, taken.path, taken.mtime) == (entry.image, entry.path, entry.mtime)
-            for image, taken in self.taken.items()
-            for entry in [entries[taken.number]]
+            (image, reused.path, reused.mtime) == (entry.image, entry.path, entry.mtime)
+            for (image, reused), entry in zip(self.reused.items(), entries, strict=True)
         )
         return same and sorted(self.skipped, key=lambda s: s.file) == self.base.skipped
-
-    def _below(self, found: Found) -> bytes:
-        return path_bytes(found.path.relative_to(self.gallery))
 
 
 def make_plan(
@@ -80,15 +76,15 @@ def make_plan(
     The tasks are shuffled with a fixed seed, because the whitening is learned from the first ones.
     """
     plan = Plan(gallery, base, skipped=list(skipped))
-    made, left_out = journal.known(), journal.skipped()
+    described, skipped_before = journal.known(), journal.skipped()
     for picture in random.Random(0).sample(found, len(found)):
         facts = picture.bytes, picture.mtime
         number = base.unchanged(picture) if base else None
-        before = left_out.get(picture.id) or (base.still_skipped(picture) if base else None)
+        before = skipped_before.get(picture.id) or (base.still_skipped(picture) if base else None)
         if number is not None:
-            plan.take(picture, number, picture.mtime)
-        elif made.get(picture.id) == facts:
-            plan.made.add(picture.id)
+            plan.reuse(picture, number, picture.mtime)
+        elif described.get(picture.id) == facts:
+            plan.described.add(picture.id)
         elif before and (before.bytes, before.mtime) == facts:
             plan.skipped.append(before)
         else:
@@ -130,8 +126,17 @@ def refuse_when_gone(gallery: Path, served: Generation | None, found: int, full:
         raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {OVERRIDE}")
 
 
-def refuse_when_unreadable(gallery: Path, served: Generation | None, skipped: list[Skipped], full: bool) -> None:
-    """Raise GalleryProblem if so many pictures became unreadable that the disk is probably failing."""
+def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) -> None:
+    """Raise GalleryProblem if no picture is usable, or so many became unreadable that the disk is probably failing."""
+    gallery, skipped = plan.gallery, plan.skipped
+    if not plan.reused and not plan.described:
+        if not skipped:
+            raise GalleryProblem(
+                f"There are no pictures in {gallery}; add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files."
+            )
+        raise GalleryProblem(
+            f"No picture in {gallery} can be used (files skipped: {len(skipped):,}). The first: {skipped[0].sentence}"
+        )
     before = len(served.tables.ids) if served else 0
     lost = [file for file in skipped if served and file.file in served.tables.numbers]
     if before >= FEW and len(lost) > UNREADABLE * before and not full:
@@ -141,16 +146,12 @@ def refuse_when_unreadable(gallery: Path, served: Generation | None, skipped: li
         )
 
 
-def changes(served: Generation | None, hashes: dict[str, str]) -> Changes:
+def count_changes(served: Generation | None, hashes: dict[str, str]) -> Changes:
     """Count the changes between the served generation and `hashes` (image id -> SHA-256)."""
     before: dict[str, str] = {}
     if served:
         before = dict(zip(served.tables.ids, served.tables.images["sha256"].to_pylist(), strict=True))
     kept = sum(before.get(image) == sha256 for image, sha256 in hashes.items())
     added = len(hashes.keys() - before.keys())
-    return Changes(
-        added=added,
-        changed=len(hashes) - added - kept,
-        removed=len(before.keys() - hashes.keys()),
-        kept=kept,
-    )
+    removed = len(before.keys() - hashes.keys())
+    return Changes(added=added, changed=len(hashes) - added - kept, removed=removed, kept=kept)

@@ -88,15 +88,13 @@ def _need_answer(address: str) -> None:
 
 @contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Restore the SIGTERM handler, which Ray replaces: a cancelled build could not clean up."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Restore the SIGTERM handler, which Ray replaces in the main thread: a cancelled build could not clean up."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

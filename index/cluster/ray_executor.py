@@ -25,12 +25,12 @@ BLOCKS = 10_000
 """Blocks submitted per dataset. Ray keeps metadata of each until the dataset is done."""
 RETRIES = 1
 """Retries of a block whose process died, before its images are tried one by one."""
-OF_THE_PLACE = ("missing", "permission", "unreadable")
+MACHINE_REASONS = ("missing", "permission", "unreadable")
 """Skip reasons that may be the fault of one machine: others may be able to read the file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class ActorPools:
     """Number of actors per step, the Ray resources of each, and images per block."""
 
     decoders: int
@@ -55,28 +55,31 @@ class RayExecutor:
     """Whether the network can run on GPUs. Without GPUs it runs on CPUs."""
 
     def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
-        rest, crew = iter(tasks), find_crew(self.gpus)
-        while part := list(islice(rest, BLOCKS * crew.block)):
-            lost = yield from self._described(part, crew, crew.block)
-            crashed = yield from self._described(lost, crew, 1)
+        rest, pools = iter(tasks), size_actor_pools(self.gpus)
+        while part := list(islice(rest, BLOCKS * pools.block)):
+            lost = yield from self._described(part, pools, pools.block)
+            crashed = yield from self._described(lost, pools, 1)
             if len(crashed) == len(part) > 1:
                 raise ClusterProblem("Every process on the Ray cluster dies before it has read a picture.")
-            for task in crashed:
-                yield task.found, _crash_record(task.found)
+            for found in (task.found for task in crashed):
+                sentence = f"{shown(found.path.name)} crashes the process that reads it; save it again."
+                yield found, Skipped(found.id, "decoder_crash", sentence, found.bytes, found.mtime)
 
-    def _described(self, tasks: list[Task], crew: Crew, size: int) -> Generator[tuple[Found, Result], None, list[Task]]:
+    def _described(
+        self, tasks: list[Task], pools: ActorPools, size: int
+    ) -> Generator[tuple[Found, Result], None, list[Task]]:
         """Yield the results; return the tasks lost with their processes."""
         waiting = dict(enumerate(tasks))
         if not waiting:
             return []
-        with closing(self._stream(tasks, crew, size)) as blocks:
+        with closing(self._stream(tasks, pools, size)) as blocks:
             for number, answer in (row for block in blocks for row in rows_of(block)):
                 task = waiting.pop(number, None)
                 if task is not None:  # a machine believed dead may still answer
                     yield task.found, _checked_result(answer, task.found)
         return list(waiting.values())
 
-    def _stream(self, tasks: list[Task], crew: Crew, size: int) -> "Generator[pa.Table]":
+    def _stream(self, tasks: list[Task], pools: ActorPools, size: int) -> "Generator[pa.Table]":
         """Yield result blocks in order, without lost ones."""
         import ray.data
 
@@ -91,13 +94,13 @@ class RayExecutor:
         blocks = []
         while rows := list(islice(numbered, size)):
             blocks.append(block_of(rows))
-        first, second = min(crew.decoders, len(blocks)), min(crew.networks, len(blocks))
+        first, second = min(pools.decoders, len(blocks)), min(pools.networks, len(blocks))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # deprecation of max_task_retries, which has no replacement yet
             data = (
                 ray.data.from_arrow(blocks)
-                .map_batches(Decode, fn_constructor_args=(self.embedder.recipe,), **pool(first, crew.decoder))
-                .map_batches(Describe, fn_constructor_args=(self.make,), **pool(second, crew.network))
+                .map_batches(Decode, fn_constructor_args=(self.embedder.recipe,), **pool(first, pools.decoder))
+                .map_batches(Describe, fn_constructor_args=(self.make,), **pool(second, pools.network))
             )
         try:
             with closing(iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))) as answers:
@@ -106,7 +109,7 @@ class RayExecutor:
             raise ClusterProblem(f"Ray failed: {first_line(error)}") from None
 
 
-def find_crew(gpus: bool) -> Crew:
+def size_actor_pools(gpus: bool) -> ActorPools:
     """Size the actor pools by the cluster's free CPUs and GPUs. Raises ClusterProblem if no CPU is free."""
     import ray
 
@@ -115,15 +118,15 @@ def find_crew(gpus: bool) -> Crew:
     if not cpus:
         raise ClusterProblem("All CPUs of the Ray cluster are busy; try again later.")
     if cards:
-        return Crew(cpus, cards, {"num_cpus": 1}, {"num_cpus": 0, "num_gpus": 1}, GPU_BLOCK)
-    return Crew(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # both steps take about the same time
+        return ActorPools(cpus, cards, {"num_cpus": 1}, {"num_cpus": 0, "num_gpus": 1}, GPU_BLOCK)
+    return ActorPools(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # both steps take about the same time
 
 
 def _checked_result(answer: TaskResult, found: Found) -> Result:
     """The result of an answer. Raises ClusterProblem if the machine failed, not the image."""
     if answer.result is None:
         raise ClusterProblem(f"{answer.host} cannot process pictures: {answer.problem}")
-    if isinstance(answer.result, Skipped) and answer.result.reason in OF_THE_PLACE and _readable(found):
+    if isinstance(answer.result, Skipped) and answer.result.reason in MACHINE_REASONS and _readable(found):
         raise ClusterProblem(
             f"{answer.host} cannot read {shown(found.path.name)}, but this machine can. Mount the gallery at the same "
             f"path on every machine of the cluster: {found.path.parent}."
@@ -137,8 +140,3 @@ def _readable(found: Found) -> bool:
     except UnreadableImage:
         return False
     return True
-
-
-def _crash_record(found: Found) -> Skipped:
-    sentence = f"{shown(found.path.name)} crashes the process that reads it; save it again."
-    return Skipped(found.id, "decoder_crash", sentence, found.bytes, found.mtime)

@@ -28,7 +28,7 @@ class DecodedTask:
     """Output of the decode step, with the host name of the machine."""
 
     task: Task
-    seen: DecodedImage | Unchanged | Skipped
+    decoded: DecodedImage | Unchanged | Skipped
     host: str
 
 
@@ -96,11 +96,11 @@ class Describe:
         return self._embedder
 
 
-def _answer(decoded: DecodedTask | TaskResult, embedder: Embedder) -> TaskResult:
-    if isinstance(decoded, TaskResult):
-        return decoded
+def _answer(step: DecodedTask | TaskResult, embedder: Embedder) -> TaskResult:
+    if isinstance(step, TaskResult):
+        return step
     try:
-        return TaskResult(decoded.host, describe_image(decoded.task, decoded.seen, embedder))
+        return TaskResult(step.host, describe_image(step.task, step.decoded, embedder))
     except Exception as error:
         return _problem(error)
 

@@ -52,7 +52,8 @@ def near_identical(gallery: Gallery, at_least: float = NEAR) -> list[list[str]]:
             f"so it is limited to {MOST:,} pictures."
         )
     ids = [gallery.name(int(image)) for image in images]
-    groups = linked(_tiny_copies(gallery, ids), at_least, _whole(gallery, images), ALIKE)
+    descriptors = gallery.vectors(np.searchsorted(gallery.tables.image_of_row, images))  # of the whole images
+    groups = linked(_tiny_copies(gallery, ids), at_least, descriptors, ALIKE)
     return _largest_first([[ids[place] for place in group] for group in groups])
 
 
@@ -96,11 +97,6 @@ def _tiny_copies(gallery: Gallery, ids: list[str]) -> Vectors:
             continue
         copies[row] = resize_image(thumbnail, TINY, TINY).ravel()
     return unit(copies - copies.mean(axis=1, keepdims=True))
-
-
-def _whole(gallery: Gallery, images: Numbers) -> Vectors:
-    """Whole-image descriptors, the first row of each image. (M,) -> (M, D)."""
-    return gallery.vectors(np.searchsorted(gallery.tables.image_of_row, images))
 
 
 def _largest_first(groups: list[list[str]]) -> list[list[str]]:

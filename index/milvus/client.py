@@ -4,17 +4,15 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
 from retrieval.errors import StoreAway
-
-T = TypeVar("T")
 
 PAUSE = 5.0
 """Seconds before a retry after a failed call; calls meanwhile fail at once."""
@@ -71,12 +69,13 @@ class Milvus:
         self._lock = threading.Lock()
         self._deadline = threading.local()
 
-    def ask(self, work: Callable[[MilvusClient], T]) -> T:
-        """Call `work` with the client. Raises StoreAway, immediately during the pause after a failure."""
+    @contextmanager
+    def client(self) -> Iterator[MilvusClient]:
+        """The client, for one call. Raises StoreAway if the call fails, and during the pause after a failure."""
         client = self.reach()
         self._deadline.until = time.monotonic() + self.access.timeout
         try:
-            return work(client)
+            yield client
         except (MilvusException, grpc.RpcError, StoreAway) as error:
             raise self._unavailable(error) from None
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import isqrt
 
 import numpy as np
@@ -47,47 +46,70 @@ class Collection:
 
     def __init__(self, milvus: Milvus, name: str, vectors: Vectors) -> None:
         self.name, self.fallback = name, milvus.access.fallback
-        self._milvus, self._vectors, self._kind = (
-            milvus,
-            vectors,
-            pick(INDEX_TYPES, "index of Milvus", milvus.access.index),
-        )
+        self._milvus, self._vectors, self._timeout = milvus, vectors, milvus.access.timeout
+        self._kind = pick(INDEX_TYPES, "index of Milvus", milvus.access.index)
         self._loaded = -1
 
-    def search(self, queries: Vectors, count: int, among: range) -> list[Rows]:
-        """queries (Q, D) -> for each query its nearest rows (K,) according to Milvus, K <= count."""
-        return self._milvus.ask(lambda client: self._search(client, queries, count, among))
+    def search(self, query: Vectors, count: int, among: range) -> Rows:
+        """The nearest rows (K,) to query (D,) according to Milvus, K <= count."""
+        with self._milvus.client() as client:
+            return self._search(client, query[None], count, among)[0]
 
     def is_complete(self, properties: Mapping[str, str]) -> bool:
         """Whether the collection has these properties and all vectors, and finds sample vectors."""
-        return self._milvus.ask(lambda client: self._is_complete(client, properties))
+        with self._milvus.client() as client:
+            if not client.has_collection(self.name, timeout=self._timeout):
+                return False
+            stored = client.describe_collection(self.name, timeout=self._timeout)["properties"]
+            if any(stored.get(name) != value for name, value in properties.items()):
+                return False
+            if not client.list_indexes(self.name, timeout=self._timeout):
+                return False  # filling was interrupted
+            client.load_collection(self.name, timeout=LOAD_TIMEOUT)
+            return self._count(client) == len(self._vectors) and self._finds_samples(client)
 
     def fill(self, properties: Mapping[str, str], progress: Progress) -> None:
         """Create the collection, insert all vectors and build the index. The collection must not exist."""
         total = len(self._vectors)
         progress("Copying vectors to Milvus", 0, total)
-        self._milvus.ask(lambda client: self._create(client, properties))
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field(ROW, DataType.INT64, is_primary=True)
+        schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=self._vectors.shape[1])
+        with self._milvus.client() as client:
+            client.create_collection(self.name, schema=schema, properties=dict(properties), timeout=self._timeout)
         size = max(1, BATCH_BYTES // self._vectors[:1].nbytes)
         for start in range(0, total, size):
             rows = range(start, min(start + size, total))
-            self._milvus.ask(partial(self._insert, rows))
+            self._insert(rows)
             progress("Copying vectors to Milvus", rows.stop, total)
         progress("Building the Milvus index", 0, 0)
-        self._milvus.ask(self._finish)
+        index = MilvusClient.prepare_index_params()
+        parameters = {"params": self._kind.build(total)}  # milvus-lite only reads them nested
+        index.add_index(VECTOR, index_type=self._milvus.access.index, metric_type="IP", params=parameters)
+        with self._milvus.client() as client:
+            client.flush(self.name, timeout=LOAD_TIMEOUT)
+            client.create_index(self.name, index, timeout=LOAD_TIMEOUT)
 
     def drop(self) -> None:
         """Drop the collection if it exists."""
-        self._milvus.ask(lambda client: drop(client, self.name, self._timeout))
+        with self._milvus.client() as client:
+            drop(client, self.name, self._timeout)
 
     def serve_as(self, alias: str) -> None:
         """Point the alias at this collection, atomically."""
-        self._milvus.ask(partial(self._serve_as, alias))
+        with self._milvus.client() as client:
+            try:
+                client.alter_alias(self.name, alias, timeout=self._timeout)
+            except MilvusException:  # the alias does not exist yet
+                client.create_alias(self.name, alias, timeout=self._timeout)
 
-    @property
-    def _timeout(self) -> float:
-        return self._milvus.access.timeout
+    def _insert(self, rows: range) -> None:
+        data = [{ROW: row, VECTOR: self._vectors[row]} for row in rows]
+        with self._milvus.client() as client:
+            client.insert(self.name, data, timeout=self._timeout)
 
     def _search(self, client: MilvusClient, queries: Vectors, count: int, among: range) -> list[Rows]:
+        """queries (Q, D) -> the nearest rows of each."""
         self._load(client)
         some = len(among) < len(self._vectors)
         found = client.search(
@@ -117,51 +139,18 @@ class Collection:
         counted = client.query(self.name, output_fields=["count(*)"], consistency_level="Strong", timeout=self._timeout)
         return int(counted[0]["count(*)"])
 
-    def _is_complete(self, client: MilvusClient, properties: Mapping[str, str]) -> bool:
-        if not client.has_collection(self.name, timeout=self._timeout):
-            return False
-        kept = client.describe_collection(self.name, timeout=self._timeout)["properties"]
-        if any(kept.get(name) != value for name, value in properties.items()):
-            return False
-        if not client.list_indexes(self.name, timeout=self._timeout):
-            return False  # filling was interrupted
-        client.load_collection(self.name, timeout=LOAD_TIMEOUT)
-        return self._count(client) == len(self._vectors) and self._finds_samples(client)
-
     def _finds_samples(self, client: MilvusClient) -> bool:
-        rows = np.linspace(0, len(self._vectors) - 1, SAMPLES).astype(int)
-        kept = client.get(self.name, ids=rows.tolist(), output_fields=[ROW, VECTOR], timeout=self._timeout)
-        if any(not np.array_equal(np.array(one[VECTOR], np.float32), self._vectors[one[ROW]]) for one in kept):
+        rows = np.unique(np.linspace(0, len(self._vectors) - 1, SAMPLES).astype(int))
+        stored = client.get(self.name, ids=rows.tolist(), output_fields=[ROW, VECTOR], timeout=self._timeout)
+        vectors = {entity[ROW]: np.array(entity[VECTOR], np.float32) for entity in stored}
+        if not all(row in vectors and np.array_equal(vectors[row], self._vectors[row]) for row in rows.tolist()):
             return False
         found = self._search(client, self._vectors[rows], 1, range(len(self._vectors)))
-        alike = [
-            len(first) and float(self._vectors[row] @ self._vectors[first[0]]) > ALIKE
+        similar = [
+            len(first) > 0 and float(self._vectors[row] @ self._vectors[first[0]]) > ALIKE
             for row, first in zip(rows, found, strict=True)
         ]
-        return len({one[ROW] for one in kept}) == len(set(rows.tolist())) and sum(alike) > SAMPLES / 2
-
-    def _create(self, client: MilvusClient, properties: Mapping[str, str]) -> None:
-        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field(ROW, DataType.INT64, is_primary=True)
-        schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=self._vectors.shape[1])
-        client.create_collection(self.name, schema=schema, properties=dict(properties), timeout=self._timeout)
-
-    def _insert(self, rows: range, client: MilvusClient) -> None:
-        data = [{ROW: row, VECTOR: self._vectors[row]} for row in rows]
-        client.insert(self.name, data, timeout=self._timeout)
-
-    def _finish(self, client: MilvusClient) -> None:
-        client.flush(self.name, timeout=LOAD_TIMEOUT)
-        how = MilvusClient.prepare_index_params()
-        parameters = {"params": self._kind.build(len(self._vectors))}  # milvus-lite only reads them nested
-        how.add_index(VECTOR, index_type=self._milvus.access.index, metric_type="IP", params=parameters)
-        client.create_index(self.name, how, timeout=LOAD_TIMEOUT)
-
-    def _serve_as(self, alias: str, client: MilvusClient) -> None:
-        try:
-            client.alter_alias(self.name, alias, timeout=self._timeout)
-        except MilvusException:  # the alias does not exist yet
-            client.create_alias(self.name, alias, timeout=self._timeout)
+        return sum(similar) > len(rows) / 2
 
 
 def drop(client: MilvusClient, name: str, timeout: float) -> None:

@@ -3,17 +3,14 @@
 import contextlib
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-
-from pymilvus import MilvusClient
 
 from index.milvus.client import Milvus
 from index.milvus.collection import Collection, drop
 from index.storage.arrays import read_vectors
-from index.storage.generation import Generation, Manifest, generations, read_manifest
+from index.storage.generation import Generation, generations
+from index.storage.manifest import Manifest, read_manifest
 from retrieval.errors import IndexProblem, StoreAway
 from retrieval.types import Progress
 
@@ -36,27 +33,29 @@ class Publisher:
         collection = Collection(self.milvus, self._name(folder.name), read_vectors(folder, manifest.counts.regions))
         properties = _properties(folder.name, manifest)
         if not collection.is_complete(properties):
-            with _dropped_unless_complete(collection):
+            try:
                 collection.drop()
                 collection.fill(properties, progress)
                 if not collection.is_complete(properties):
                     raise IndexProblem("Milvus did not store the vectors correctly. Nothing was changed; build again.")
+            except BaseException:
+                with contextlib.suppress(StoreAway):  # the next build drops it
+                    collection.drop()
+                raise
         collection.serve_as(self._alias)
 
     def drop_others(self, index_dir: Path) -> None:
         """Drop the collections of deleted generations. Does nothing if Milvus is unavailable; later calls catch up."""
         keep = {self._name(folder.name) for folder in generations(index_dir)}
-        with contextlib.suppress(StoreAway):
-            self.milvus.ask(lambda client: self._drop_all_but(client, keep))
+        ours = re.compile(rf"{re.escape(self._alias)}_gen_\d{{6,}}_[0-9a-f]{{4}}_[a-z_]+")
+        timeout = self.milvus.access.timeout
+        with contextlib.suppress(StoreAway), self.milvus.client() as client:
+            for name in client.list_collections(timeout=timeout):
+                if ours.fullmatch(name) and name not in keep:
+                    drop(client, name, timeout)
 
     def _name(self, generation: str) -> str:
         return f"{self._alias}_{generation.replace('-', '_')}_{self.milvus.access.index.lower()}"
-
-    def _drop_all_but(self, client: MilvusClient, keep: set[str]) -> None:
-        ours = re.compile(rf"{re.escape(self._alias)}_gen_\d{{6,}}_[0-9a-f]{{4}}_[a-z_]+")
-        for name in client.list_collections(timeout=self.milvus.access.timeout):
-            if ours.fullmatch(name) and name not in keep:
-                drop(client, name, self.milvus.access.timeout)
 
 
 def _properties(generation: str, manifest: Manifest) -> dict[str, str]:
@@ -67,13 +66,3 @@ def _properties(generation: str, manifest: Manifest) -> dict[str, str]:
         "boxfind.regions": str(manifest.counts.regions),
         "boxfind.vectors": manifest.files["vectors.npy"].sha256,
     }
-
-
-@contextmanager
-def _dropped_unless_complete(collection: Collection) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(StoreAway):  # the next build drops it
-            collection.drop()
-        raise

@@ -4,12 +4,12 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from index.gallery import Gallery
 from index.storage.disk_space import FULL
+from index.storage.file_system import sync
 from retrieval.errors import BoxfindError, DiskFull, GalleryProblem, UnreadableImage
 from retrieval.images.limits import SUFFIXES
 from retrieval.printable_names import shown
@@ -46,12 +46,21 @@ class ImageAdder:
         if not _is_plain(name):
             raise UnreadableImage("name", f"{shown(name)} is not a valid name for a picture in the gallery; rename it.")
         contents = hashlib.sha256(data).hexdigest()
-        with _refusals(name):
+        try:
             known = self._added.get(contents) or self._indexed(contents)
             if known:
                 raise AlreadyThere(f"{shown(name)} is already in the gallery, as {shown(known)}.")
             self._read(data, name)
             self._added[contents] = _put(_folder(self._root), name, data)
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFull(
+                    f"The disk of the gallery is full; free some space and add {shown(name)} again."
+                ) from None
+            raise GalleryProblem(
+                f"The gallery folder is not writable: {error.strerror}. Allow this program to write there, and try "
+                "again."
+            ) from None
         return self._added[contents]
 
     def _indexed(self, contents: str) -> str | None:
@@ -68,18 +77,6 @@ def _is_plain(name: str) -> bool:
     if sys.platform == "win32" and set(name) & FORBIDDEN:
         return False
     return plain and name.lower().endswith(SUFFIXES) and len(name.encode()) <= LONGEST
-
-
-@contextmanager
-def _refusals(name: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise DiskFull(f"The disk of the gallery is full; free some space and add {shown(name)} again.") from None
-        raise GalleryProblem(
-            f"The gallery folder is not writable: {error.strerror}. Allow this program to write there, and try again."
-        ) from None
 
 
 def _folder(root: Path) -> Path:
@@ -99,7 +96,8 @@ def _put(folder: Path, name: str, data: bytes) -> str:
     stem, dot, suffix = name.rpartition(".")
     target, number = folder / name, 1
     try:
-        _write(part, data)
+        part.write_bytes(data)
+        sync(part)
         while not _moved(part, target):
             if _has_contents(target, data):  # added before, but not indexed yet
                 raise AlreadyThere(f"{shown(name)} is already in the gallery, as {ADDED}/{shown(target.name)}.")
@@ -108,13 +106,6 @@ def _put(folder: Path, name: str, data: bytes) -> str:
     finally:
         part.unlink(missing_ok=True)
     return f"{ADDED}/{target.name}"
-
-
-def _write(file: Path, data: bytes) -> None:
-    with file.open("xb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def _moved(part: Path, target: Path) -> bool:

@@ -5,27 +5,17 @@ The file is a plain tar archive. Unpacked by hand into an empty folder, it is a 
 
 import io
 import os
-import secrets
-import shutil
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from index.building.jobs import locked
 from index.operations.verify import verify_generation
 from index.storage.disk_space import need_space
-from index.storage.file_system import sync
-from index.storage.generation import (
-    FILE,
-    NAME,
-    Prepare,
-    current_folder,
-    generations,
-    no_preparation,
-    point_current_at,
-    read_manifest,
-)
+from index.storage.file_system import sync_tree
+from index.storage.generation import NAME, current_folder
+from index.storage.manifest import FILE, read_manifest
+from index.storage.publishing import Prepare, next_folder, no_preparation, point_current_at
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
 
@@ -60,14 +50,15 @@ def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare:
     """
     if not archive.is_file():
         raise IndexProblem(f"The file {archive} does not exist.")
-    with locked(index_dir), _scratch(index_dir) as scratch:
+    # A build removes the temporary folder by its prefix if this process is killed.
+    with locked(index_dir), TemporaryDirectory("", "tmp-", index_dir, ignore_cleanup_errors=True) as scratch:
         need_space(index_dir, archive.stat().st_size)
-        folder = _unpacked(archive, scratch, progress)
+        folder = _unpacked(archive, Path(scratch), progress)
         faults = verify_generation(folder, progress)
         if faults:
             raise _refusal(archive, faults[0])
-        final = index_dir / _next_name(index_dir)
-        _to_disk(folder)
+        final = next_folder(index_dir)
+        sync_tree(folder)
         folder.rename(final)
         prepare(final)
         point_current_at(index_dir, final.name)
@@ -110,17 +101,6 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return member
 
 
-@contextmanager
-def _scratch(index_dir: Path) -> Iterator[Path]:
-    """A temporary folder in the index. If this process is killed, the next build removes it."""
-    folder = index_dir / f"tmp-{os.getpid()}-{secrets.token_hex(4)}"
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _unpacked(archive: Path, scratch: Path, progress: Progress) -> Path:
     """Unpack an archive and check its file names; the generation's folder below `scratch`, not verified yet."""
     try:
@@ -141,26 +121,16 @@ def _extract(archive: Path, scratch: Path, progress: Progress) -> None:
     total = archive.stat().st_size
     with tarfile.open(archive, "r:") as tar:  # uncompressed only, so no archive unpacks to more than its size
         for number, member in enumerate(tar):
-            if number >= MOST_FILES or member.issparse() or not (member.isreg() and _has_place(member.name)):
+            if number >= MOST_FILES or member.issparse() or not (member.isreg() and _is_expected(member.name)):
                 raise ValueError(f"it must not contain {member.name!r}")
             progress("Unpacking (MB)", member.offset // MEGABYTE, total // MEGABYTE)
             tar.extract(member, scratch, filter="data")
 
 
-def _has_place(name: str) -> bool:
+def _is_expected(name: str) -> bool:
     folder, _, file = name.partition("/")
     return name == "CURRENT" or bool(NAME.fullmatch(folder) and (file == "manifest.json" or FILE.fullmatch(file)))
 
 
 def _refusal(archive: Path, reason: str) -> IndexProblem:
     return IndexProblem(f"{archive} is not a complete backup: {reason.rstrip('.')}. Nothing was changed.")
-
-
-def _next_name(index_dir: Path) -> str:
-    numbers = [int(folder.name.split("-")[1]) for folder in generations(index_dir)]
-    return f"gen-{max(numbers, default=0) + 1:06d}-{secrets.token_hex(2)}"
-
-
-def _to_disk(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        sync(path)

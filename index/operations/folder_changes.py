@@ -5,8 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from index.building.previous_generation import MTIME_MARGIN
-from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
-from index.storage.generation import current_folder, read_manifest, read_skipped
+from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.generation import current_folder
+from index.storage.manifest import read_manifest
+from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry, read_tables
 from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.errors import GalleryProblem
@@ -30,14 +32,13 @@ class FolderChanges:
 def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChanges:
     """Compare the gallery with an intact generation. Touched files are read. Raises GalleryProblem."""
     manifest = read_manifest(folder)
-    root = Path(manifest.gallery).resolve()
     indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
     skipped = {file.file: file for file in read_skipped(folder)}
     new, changed = [], []
-    found, _ = find_pictures(root)
+    found, _ = find_pictures(Path(manifest.gallery))
     for number, picture in enumerate(found, start=1):
         progress("Comparing the folder", number, len(found))
-        entry = indexed.pop(path_bytes(picture.path.relative_to(root)), None)
+        entry = indexed.pop(picture.relative, None)
         if entry is not None:
             changed += [picture.id] * has_changed(picture, entry, manifest.created)
         elif picture.id not in skipped:

@@ -5,15 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from index.building.jobs import locked
-from index.operations.verify import file_faults, verify_generation
-from index.storage.generation import (
-    Prepare,
-    current_folder,
-    generations,
-    no_preparation,
-    point_current_at,
-    read_manifest,
-)
+from index.operations.verify import verify_generation
+from index.storage.generation import current_folder, generations, served_name
+from index.storage.manifest import file_faults, read_manifest
+from index.storage.publishing import Prepare, no_preparation, point_current_at
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
 
@@ -40,14 +35,6 @@ def stored_generations(index_dir: Path, thorough: bool = False, progress: Progre
     return [_stored(folder, folder.name == served, thorough, progress) for folder in folders]
 
 
-def served_name(index_dir: Path) -> str:
-    """Name of the generation in CURRENT, or ""."""
-    try:
-        return current_folder(index_dir).name
-    except IndexProblem:
-        return ""
-
-
 def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare: Prepare = no_preparation) -> Path:
     """Serve the generation called `to`, or the newest intact one before the served one; returns its folder.
 
@@ -56,7 +43,7 @@ def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare
     if not generations(index_dir):
         raise IndexProblem(f"There is no generation in {index_dir} to roll back to.")
     with locked(index_dir):
-        folder = _named(index_dir, to, progress) if to else _last_whole(_before(index_dir), index_dir, progress)
+        folder = _named(index_dir, to, progress) if to else _last_intact(index_dir, progress)
         prepare(folder)
         point_current_at(index_dir, folder.name)
         return folder
@@ -69,35 +56,20 @@ def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> S
     except IndexProblem as problem:
         return StoredGeneration(folder.name, served, size, problem=str(problem))
     counts = manifest.counts
-    faults = file_faults(folder, manifest, progress) if thorough else _wrong_sizes(folder)
-    return StoredGeneration(
-        folder.name, served, size, manifest.created, counts.images, counts.regions, "; ".join(faults)
-    )
+    faults = "; ".join(file_faults(folder, manifest.files, not thorough, progress).values())
+    return StoredGeneration(folder.name, served, size, manifest.created, counts.images, counts.regions, faults)
 
 
-def _wrong_sizes(folder: Path) -> list[str]:
-    faults = []
-    for name, facts in read_manifest(folder).files.items():
-        path = folder / name
-        if not path.is_file():
-            faults.append(f"{name} is missing")
-        elif path.stat().st_size != facts.bytes:
-            faults.append(f"{name} differs from what was written")
-    return faults
-
-
-def _before(index_dir: Path) -> list[Path]:
-    """The generations before the served one; all if none is served."""
-    folders, served = generations(index_dir), served_name(index_dir)
+def _last_intact(index_dir: Path, progress: Progress) -> Path:
+    """The newest intact generation before the served one, or of all if none is served."""
+    folders = generations(index_dir)
     names = [folder.name for folder in folders]
-    return folders[: names.index(served)] if served in names else folders
-
-
-def _last_whole(folders: list[Path], index_dir: Path, progress: Progress) -> Path:
-    for folder in reversed(folders):
+    served = served_name(index_dir)
+    earlier = folders[: names.index(served)] if served in names else folders
+    for folder in reversed(earlier):
         if not verify_generation(folder, progress):
             return folder
-    kind = "intact generation" if folders else "generation"
+    kind = "intact generation" if earlier else "generation"
     raise IndexProblem(f"There is no earlier {kind} in {index_dir} to roll back to. Nothing was changed.")
 
 

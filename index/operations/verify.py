@@ -6,22 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from index.building.jobs import build_state
-from index.storage.generation import (
-    Generation,
-    Manifest,
-    check_files,
-    current_folder,
-    open_generation,
-    read_manifest,
-    read_skipped,
-)
-from index.storage.tables import Tables
+from index.storage.generation import Generation, current_folder, open_generation
+from index.storage.manifest import file_faults, read_manifest
+from index.storage.skipped_files import read_skipped
 from index.stores.ivf import nearest_cells
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
 
 UNIT_TOLERANCE = 1e-3
-SORTED = 10_000
+CHECKED = 10_000
 """Number of vectors whose cell is checked."""
 SLICES = (("thumbnail", "thumb"), ("keypoints", "keypoints"))
 """Kinds of blobs, and the prefix of their columns in images.parquet."""
@@ -38,19 +31,13 @@ def verify(index_dir: Path, progress: Progress = quiet) -> list[str]:
 def verify_generation(folder: Path, progress: Progress = quiet) -> list[str]:
     """Like `verify`, for any generation."""
     try:
-        damaged = file_faults(folder, read_manifest(folder), progress)
-        return [f"{fault}." for fault in damaged] or _broken_rules(open_generation(folder))
+        damaged = file_faults(folder, read_manifest(folder).files, progress=progress)
+        if damaged:
+            return [f"{fault}." for fault in damaged.values()]
+        generation = open_generation(folder)
+        return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
     except IndexProblem as problem:
         return [str(problem)]
-
-
-def file_faults(folder: Path, manifest: Manifest, progress: Progress = quiet) -> list[str]:
-    """One line per file that is missing or differs from the manifest. Reads every byte."""
-    faults = []
-    for number, (name, facts) in enumerate(manifest.files.items(), start=1):
-        faults += check_files(folder, manifest.model_copy(update={"files": {name: facts}}))
-        progress(f"Checking the files of {folder.name}", number, len(manifest.files))
-    return faults
 
 
 def remarks(index_dir: Path) -> list[str]:
@@ -70,23 +57,20 @@ def remarks(index_dir: Path) -> list[str]:
     ]
 
 
-def _broken_rules(generation: Generation) -> list[str]:
-    return [fault for check in (_vectors, _cells, _pictures, _slices, _skipped) for fault in check(generation)]
-
-
 def _vectors(generation: Generation) -> Iterator[str]:
     lengths = np.linalg.norm(generation.vectors, axis=1)
+    wrong = np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)
     if not np.isfinite(lengths).all():
         yield "Some vectors contain NaN or infinite values."
-    elif np.any(np.abs(lengths - 1) > UNIT_TOLERANCE):
-        yield f"Vectors that do not have length 1: {np.count_nonzero(np.abs(lengths - 1) > UNIT_TOLERANCE)}."
+    elif wrong:
+        yield f"Vectors that do not have length 1: {wrong}."
 
 
 def _cells(generation: Generation) -> Iterator[str]:
     cells, vectors = generation.cells, generation.vectors
     if cells is None:
         return
-    rows = np.arange(0, len(vectors), -(-len(vectors) // SORTED))
+    rows = np.arange(0, len(vectors), -(-len(vectors) // CHECKED))
     nearest = cells.centroids[nearest_cells(vectors[rows], cells.centroids)]
     further = np.einsum("nd,nd->n", vectors[rows], nearest - cells.centroids[cells.of_row[rows]])
     wrong = np.count_nonzero(further > UNIT_TOLERANCE)
@@ -95,19 +79,15 @@ def _cells(generation: Generation) -> Iterator[str]:
 
 
 def _pictures(generation: Generation) -> Iterator[str]:
-    outside = _boxes_outside(generation.tables)
-    if outside:
-        yield f"Regions that are not inside their picture: {outside}."
-    without = len(generation.tables.ids) - len(np.unique(generation.tables.image_of_row))
+    tables = generation.tables
+    width, height = (tables.images[side].to_numpy()[tables.image_of_row] for side in ("width", "height"))
+    x0, y0, x1, y1 = tables.boxes.T
+    inside = (x0 >= 0) & (y0 >= 0) & (x0 < x1) & (y0 < y1) & (x1 <= width) & (y1 <= height)
+    if not inside.all():
+        yield f"Regions that are not inside their picture: {np.count_nonzero(~inside)}."
+    without = len(tables.ids) - len(np.unique(tables.image_of_row))
     if without:
         yield f"Pictures without a region, which searches never find: {without}."
-
-
-def _boxes_outside(tables: Tables) -> int:
-    sides = [tables.images[side].to_numpy()[tables.image_of_row] for side in ("width", "height")]
-    x0, y0, x1, y1 = tables.boxes.T
-    inside = (x0 >= 0) & (y0 >= 0) & (x0 < x1) & (y0 < y1) & (x1 <= sides[0]) & (y1 <= sides[1])
-    return int(np.count_nonzero(~inside))
 
 
 def _slices(generation: Generation) -> Iterator[str]:

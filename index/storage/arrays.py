@@ -35,18 +35,11 @@ class Cells:
 
 def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
     """Create vectors.npy, memory-mapped and writable -> (rows, dimensions) float32."""
-    if rows == 0:
-        raise ValueError("a generation has at least one vector")
     return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
 
 
 def new_class_scores(folder: Path, rows: int, top: int) -> ClassScores:
     """Create classes.npy and shares.npy, memory-mapped and writable -> (rows, top) each."""
-    if top == 0:  # an empty file cannot be mapped
-        class_scores = ClassScores.unknown(rows)
-        np.save(folder / "classes.npy", class_scores.classes)
-        np.save(folder / "shares.npy", class_scores.shares)
-        return class_scores
     return ClassScores(
         np.lib.format.open_memmap(folder / "classes.npy", "w+", np.int16, (rows, top)),
         np.lib.format.open_memmap(folder / "shares.npy", "w+", np.float16, (rows, top)),
@@ -68,12 +61,8 @@ def read_class_scores(folder: Path, rows: int) -> ClassScores:
 
 
 def write_whitening(folder: Path, whitening: Whitening) -> None:
-    np.savez(
-        folder / "whitening.npz",
-        kind=np.array(whitening.kind),
-        mean=whitening.mean,
-        projection=np.ascontiguousarray(whitening.projection),
-    )
+    kind, projection = np.array(whitening.kind), np.ascontiguousarray(whitening.projection)
+    np.savez(folder / "whitening.npz", kind=kind, mean=whitening.mean, projection=projection)
 
 
 def read_whitening(folder: Path) -> Whitening:
@@ -86,26 +75,21 @@ def read_whitening(folder: Path) -> Whitening:
 
 
 def write_neighbours(folder: Path, neighbours: Neighbours) -> None:
-    np.savez(
-        folder / "neighbours.npz",
-        nodes=neighbours.nodes,
-        nearest=neighbours.nearest.astype(np.int32),
-        similarities=neighbours.similarities,
-    )
+    nearest = neighbours.nearest.astype(np.int32)
+    np.savez(folder / "neighbours.npz", nodes=neighbours.nodes, nearest=nearest, similarities=neighbours.similarities)
 
 
 def read_neighbours(folder: Path, rows: int) -> Neighbours:
     """Raises ValueError if the arrays do not match `rows` vectors: a wrong row number would read foreign memory."""
     arrays = _read_npz(folder / "neighbours.npz")
-    found = Neighbours(arrays["nodes"], arrays["nearest"].astype(np.int64), arrays["similarities"])
-    fits = arrays["nearest"].dtype == np.int32 and found.nodes.dtype == np.int64 and found.nodes.ndim == 1
-    nodes, nearest, similarities = found.nodes, found.nearest, found.similarities
-    fits = fits and nearest.ndim == 2 and len(nearest) == len(nodes) and similarities.shape == nearest.shape
-    if not fits or similarities.dtype != np.float32 or not (np.abs(similarities) < MOST_SIMILAR).all():
+    nodes, nearest, similarities = (arrays[name] for name in ("nodes", "nearest", "similarities"))
+    fits = [array.dtype for array in (nodes, nearest, similarities)] == [np.int64, np.int32, np.float32]
+    fits = fits and nodes.ndim == 1 and nearest.ndim == 2 and len(nearest) == len(nodes)
+    if not fits or similarities.shape != nearest.shape or not (np.abs(similarities) < MOST_SIMILAR).all():
         raise ValueError("neighbours.npz is inconsistent")
     if np.any(np.diff(nodes, prepend=-1, append=rows) <= 0) or not ((nearest >= 0) & (nearest < len(nodes))).all():
         raise ValueError("neighbours.npz does not match the vectors")
-    return found
+    return Neighbours(nodes, nearest.astype(np.int64), similarities)
 
 
 def write_cells(folder: Path, cells: Cells) -> None:
@@ -140,8 +124,6 @@ def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:
     size = start + dtype.itemsize * math.prod(shape)
     if dtype != wanted or len(shape) != 2 or shape[0] != rows or path.stat().st_size != size:
         raise ValueError(f"{path.name} does not match the manifest")
-    if not math.prod(shape):
-        return np.zeros(shape, dtype)
     return np.asarray(np.memmap(path, dtype, "r", start, shape))
 
 

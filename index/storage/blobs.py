@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from index.storage.generation import SLICED, FileFacts, Generation
+from index.storage.generation import Generation
+from index.storage.manifest import FileFacts
 from index.storage.tables import ImageEntry
 
 PICTURES_PER_FILE = 1000
@@ -61,7 +62,7 @@ def worth_sharing(generation: Generation, needed: Iterable[ImageEntry]) -> dict[
         number = Path(entry.thumb_file).stem
         pictures[number] += 1
         size[number] += entry.thumb_bytes + entry.keypoints_bytes
-    files = {name: facts for name, facts in generation.manifest.files.items() if name.startswith(SLICED)}
+    files = generation.manifest.blob_files
     whole: defaultdict[str, int] = defaultdict(int)
     for name, facts in files.items():
         whole[Path(name).stem] += facts.bytes

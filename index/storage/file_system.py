@@ -23,6 +23,12 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sync_tree(folder: Path) -> None:
+    """Flush a folder and everything below it to disk."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
 def replace_file(part: Path, target: Path) -> None:
     """Replace `target` with `part` atomically. Retries on Windows while a reader has `target` open."""
     for _ in range(TRIES if sys.platform == "win32" else 0):

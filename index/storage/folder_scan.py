@@ -18,6 +18,8 @@ class Found:
 
     id: str
     path: Path
+    relative: bytes
+    """Path relative to the gallery, as raw file system bytes."""
     bytes: int
     """Size and mtime at the time of the scan; for links those of the target."""
     mtime: float
@@ -48,12 +50,17 @@ def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
             f"The gallery folder {gallery} does not exist; check the path, and that its disk is connected."
         )
     root = gallery.resolve()
+    entries = []
+    for path, error in _walk(root):
+        relative = path_bytes(path.relative_to(root))
+        image_id = unicodedata.normalize("NFC", relative.decode("utf-8", "replace"))
+        entries.append((image_id, image_id.encode() != relative, path, relative, error))
     found, skipped, taken = [], [], set[str]()
-    for image_id, _, path, error in sorted(_entries_with_ids(root), key=lambda entry: entry[:3]):
-        while image_id in taken:  # distinct file names with the same NFC form
+    for image_id, _, path, relative, error in sorted(entries, key=lambda entry: entry[:3]):
+        while image_id in taken:  # distinct file names with the same NFC form; the one in NFC keeps the id
             image_id += "~"
         taken.add(image_id)
-        entry = _classify(image_id, path, root) if error is None else _unreadable(image_id, path, error)
+        entry = _unreadable(image_id, path, error) if error else _classify(image_id, path, relative, root)
         if isinstance(entry, Found):
             found.append(entry)
         else:
@@ -64,14 +71,6 @@ def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
 def path_bytes(path: PurePath) -> bytes:
     """A path as raw file system bytes, with / as the separator on every system."""
     return os.fsencode(path.as_posix())
-
-
-def _entries_with_ids(root: Path) -> Iterator[tuple[str, bool, Path, OSError | None]]:
-    """Yield (id, whether the file name differs from its NFC form, path, error if it could not be opened)."""
-    for path, error in _walk(root):
-        spelled = path_bytes(path.relative_to(root))
-        image_id = unicodedata.normalize("NFC", spelled.decode("utf-8", "replace"))
-        yield image_id, image_id.encode() != spelled, path, error
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
@@ -89,7 +88,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
         yield Path(error.filename), error
 
 
-def _classify(image_id: str, path: Path, root: Path) -> Found | Skipped:
+def _classify(image_id: str, path: Path, relative: bytes, root: Path) -> Found | Skipped:
     name = shown(path.name)
     try:
         outside = path.is_symlink() and not path.resolve(strict=True).is_relative_to(root)
@@ -105,7 +104,7 @@ def _classify(image_id: str, path: Path, root: Path) -> Found | Skipped:
         return Skipped(image_id, "outside", f"{name} is a link to a file outside the gallery.")
     if not stat.S_ISREG(status.st_mode):
         return Skipped(image_id, "special", f"{name} is not a regular file.", status.st_size, status.st_mtime)
-    return Found(image_id, path, status.st_size, status.st_mtime)
+    return Found(image_id, path, relative, status.st_size, status.st_mtime)
 
 
 def _unreadable(image_id: str, path: Path, error: OSError) -> Skipped:

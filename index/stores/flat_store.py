@@ -19,9 +19,11 @@ THREADS = min(cpu_count(), 8)
 ROWS_OF_THREAD = 8192
 """Minimum rows per thread. Scanning fewer takes about as long as waking a thread (0.1 ms or more)."""
 MANY_QUERIES = 20
-"""Number of queries from which FAISS uses matrix multiplication, which is slower for fewer queries."""
+"""Number of queries from which FAISS uses matrix multiplication, which is slower for fewer queries.
 
-# FAISS compares this with queries x dimensions; 256 is the usual number of dimensions.
+FAISS compares the threshold with queries x dimensions; 256 is the usual number of dimensions.
+"""
+
 faiss.cvar.distance_compute_blas_threshold = 256 * MANY_QUERIES
 # One FAISS thread per worker: FAISS parallelises over queries, but most searches have a single query.
 _threads = ThreadPoolExecutor(THREADS, "search", initializer=faiss.omp_set_num_threads, initargs=(1,))
@@ -33,18 +35,18 @@ class FlatStore:
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
 
-    def __len__(self) -> int:
-        return len(self._vectors)
+    def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+        return scan(self._vectors, query, count, among)
 
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        return nearest(self._vectors, queries, count, range(len(self)) if among is None else among)
 
-    def vectors(self, rows: Rows) -> Vectors:
-        return self._vectors[rows]
+def scan(vectors: Vectors, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+    """Exact nearest rows of vectors (N, D) for a query (D,), with the contract of Store.search."""
+    rows, scores = nearest(vectors, query[None], count, among)
+    return rows[0], scores[0]
 
 
 def nearest(vectors: Vectors, queries: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
-    """Exact nearest rows of vectors (N, D) for queries (Q, D), with the contract of Store.search."""
+    """Like `scan`, for queries (Q, D) -> rows (Q, K), scores (Q, K)."""
     count = min(count, len(among))
     if count == 0:
         return np.zeros((len(queries), 0), np.int64), np.zeros((len(queries), 0), np.float32)

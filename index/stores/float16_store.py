@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import faiss
 import numpy as np
 
-from index.stores.flat_store import MANY_QUERIES, best, equal_parts, nearest, rescored, side_by_side
+from index.stores.flat_store import best, equal_parts, rescored, scan, side_by_side
 from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
@@ -33,21 +33,11 @@ class Float16Store:
         self._parts = side_by_side(lambda rows: _float16_copy(vectors, rows), equal_parts(range(len(vectors))))
         self._max_error = _error_bound(vectors.shape[1], max((part.longest for part in self._parts), default=0.0))
 
-    def __len__(self) -> int:
-        return len(self._vectors)
-
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        among = range(len(self)) if among is None else among
+    def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
         count = min(count, len(among))
-        if count == 0 or count > LARGE_SHARE * len(among) or len(queries) >= MANY_QUERIES:
-            return nearest(self._vectors, queries, count, among)
-        found = [self._search(query, count, among) for query in np.ascontiguousarray(queries, np.float32)]
-        return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
-
-    def vectors(self, rows: Rows) -> Vectors:
-        return self._vectors[rows]
-
-    def _search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+        if count == 0 or count > LARGE_SHARE * len(among):
+            return scan(self._vectors, query, count, among)
+        query = np.ascontiguousarray(query, np.float32)
         max_error, fetch = self._max_error * float(np.linalg.norm(query)), count + SPARE
         while True:
             fetch = min(fetch, len(among))

@@ -97,8 +97,8 @@ def _probes(vectors: Vectors, centroids: Vectors, of_row: NDArray[np.uint16], rn
     found, _ = nearest(vectors, queries, NEAREST + 1, range(len(vectors)))
     others = found != rows[:, None]
     others &= others.cumsum(axis=1) <= NEAREST
-    turns = np.argsort(np.argsort(-(queries @ centroids.T), axis=1), axis=1)  # rank of each cell, (Q, C)
-    needed = np.take_along_axis(turns, of_row[found].astype(np.int64), axis=1)[others]
+    ranks = np.argsort(np.argsort(-(queries @ centroids.T), axis=1), axis=1)  # of each cell, (Q, C)
+    needed = np.take_along_axis(ranks, of_row[found].astype(np.int64), axis=1)[others]
     return int(np.quantile(needed, RECALL, method="higher")) + 1 if len(needed) else 1
 
 

@@ -7,7 +7,7 @@ import faiss
 import numpy as np
 
 from index.storage.arrays import Cells
-from index.stores.flat_store import THREADS, nearest, rescored, side_by_side
+from index.stores.flat_store import THREADS, rescored, scan, side_by_side
 from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
@@ -33,25 +33,12 @@ class IvfStore:
         self._vectors, self._prefetch = vectors, Prefetch(vectors)
         self._cells, self._index = cells, _inverted_file(vectors, cells)
 
-    def __len__(self) -> int:
-        return len(self._vectors)
-
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        among = range(len(self)) if among is None else among
+    def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
         count = min(count, len(among))
         probes = self._probes(count, among) if count else 0
         if count == 0 or probes >= TOO_MANY * len(self._cells.centroids):
-            return nearest(self._vectors, queries, count, among)
-        found = [self._search(query, count, among, probes) for query in np.ascontiguousarray(queries, np.float32)]
-        return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
-
-    def vectors(self, rows: Rows) -> Vectors:
-        return self._vectors[rows]
-
-    def _probes(self, count: int, among: range) -> int:
-        return ceil(self._cells.probes * max(count / USUAL, 1) * len(self) / len(among))
-
-    def _search(self, query: Vectors, count: int, among: range, probes: int) -> tuple[Rows, Scores]:
+            return scan(self._vectors, query, count, among)
+        query = np.ascontiguousarray(query, np.float32)
         cells = np.argpartition(-(self._cells.centroids @ query), probes - 1)[:probes]
         fetch = min(2 * count + SPARE, len(among))
         parts = [cells[part::THREADS] for part in range(min(THREADS, probes))]
@@ -61,14 +48,16 @@ class IvfStore:
         rows = rows[np.argsort(-scores)[:fetch]]
         rows = rows[rows >= 0]  # FAISS pads with -1 and the lowest score
         if len(rows) < count:
-            rows, scores = nearest(self._vectors, query[None], count, among)
-            return rows[0], scores[0]
+            return scan(self._vectors, query, count, among)
         self._prefetch(rows)
         return rescored(self._vectors, query, rows, count)
 
+    def _probes(self, count: int, among: range) -> int:
+        return ceil(self._cells.probes * max(count / USUAL, 1) * len(self._vectors) / len(among))
+
     def _rough(self, query: Vectors, count: int, among: range, cells: Rows) -> tuple[Rows, Scores]:
         """The best rows (count,) of cells (P,) by quantised score, and these scores; padded with row -1."""
-        only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self) else None
+        only = faiss.IDSelectorRange(among.start, among.stop) if len(among) < len(self._vectors) else None
         how = faiss.SearchParametersIVF(sel=only, nprobe=len(cells))  # type: ignore[call-arg]
         cells, nothing = np.ascontiguousarray(cells, np.int64), np.zeros(len(cells), np.float32)
         scores, rows = np.empty(count, np.float32), np.empty(count, np.int64)

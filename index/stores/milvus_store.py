@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from index.stores.flat_store import nearest, rescored
+from index.stores.flat_store import rescored, scan
 from retrieval.errors import StoreAway
 from retrieval.types import Rows, Scores, Vectors
 
@@ -26,30 +26,17 @@ class MilvusStore:
     def __init__(self, vectors: Vectors, collection: "Collection") -> None:
         self._vectors, self._collection = vectors, collection
 
-    def __len__(self) -> int:
-        return len(self._vectors)
-
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        among = range(len(self)) if among is None else among
+    def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
         count = min(count, len(among))
         fetch = min(count + SPARE, len(among))
         if count == 0 or fetch > MOST:
-            return nearest(self._vectors, queries, count, among)
-        queries = np.ascontiguousarray(queries, np.float32)
+            return scan(self._vectors, query, count, among)
         try:
-            near = self._collection.search(queries, fetch, among)
+            rows = self._collection.search(query, fetch, among)
         except StoreAway:
             if not self._collection.fallback:
                 raise
-            return nearest(self._vectors, queries, count, among)
-        found = [self._rescored(query, rows, count, among) for query, rows in zip(queries, near, strict=True)]
-        return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
-
-    def vectors(self, rows: Rows) -> Vectors:
-        return self._vectors[rows]
-
-    def _rescored(self, query: Vectors, rows: Rows, count: int, among: range) -> tuple[Rows, Scores]:
+            return scan(self._vectors, query, count, among)
         if len(rows) < count:  # an approximate index may return fewer rows than requested
-            best_rows, best_scores = nearest(self._vectors, query[None], count, among)
-            return best_rows[0], best_scores[0]
-        return rescored(self._vectors, query, rows, count)
+            return scan(self._vectors, query, count, among)
+        return rescored(self._vectors, np.ascontiguousarray(query, np.float32), rows, count)

@@ -1,7 +1,6 @@
 """The Store protocol and the available vector stores."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from index.storage.arrays import Cells
@@ -20,64 +19,49 @@ FLAT_ROWS = 250_000
 
 
 class Store(Protocol):
-    """Inner-product search over vectors by row."""
+    """Inner-product search over vectors (N, D) by row. Stores search the vectors in place, so they must not change."""
 
-    def __len__(self) -> int: ...
+    def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
+        """The rows in `among` nearest to query (D,) -> rows (K,), scores (K,), best first, equal scores by row.
 
-    def search(self, queries: Vectors, count: int, among: range | None = None) -> tuple[Rows, Scores]:
-        """queries (Q, D) -> rows (Q, K), scores (Q, K), best first, equal scores by row; K = min(count, len).
-
-        `among` restricts the search to these rows, and K to their number. If several rows tie for the last place, any
-        of them may be returned. Scores are exact; each store documents whether it always finds the nearest rows.
-        Raises StoreAway if a remote store is unavailable.
+        K = min(count, len(among)). If several rows tie for the last place, any of them may be returned. Scores are
+        exact; each store documents whether it always finds the nearest rows. Raises StoreAway if a remote store is
+        unavailable.
         """
 
-    def vectors(self, rows: Rows) -> Vectors:
-        """rows (R,) -> (R, D), as stored."""
 
+def open_store(
+    name: str, vectors: Vectors, cells: Cells | None = None, collection: "Collection | None" = None
+) -> Store:
+    """Open the store called `name`, a key of STORES. `collection` holds the same vectors in Milvus.
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """Inputs for opening a store."""
-
-    vectors: Vectors
-    """(N, D). Stores search them in place, so they must not change."""
-    cells: Cells | None = None
-    collection: "Collection | None" = None
-    """The same vectors in Milvus."""
-
-
-def open_store(name: str, material: Material) -> Store:
-    """Open the store called `name`, a key of STORES.
-
-    Raises UnknownName, and IndexProblem if the store needs cells or a Milvus collection and `material` has none.
+    Raises UnknownName, and IndexProblem if the store needs cells or a Milvus collection and there is none.
     """
-    return pick(STORES, "store", name)(material)
+    return pick(STORES, "store", name)(vectors, cells, collection)
 
 
-def _auto(material: Material) -> Store:
-    if material.cells:
-        return IvfStore(material.vectors, material.cells)
-    large = len(material.vectors) > FLAT_ROWS
-    return Float16Store(material.vectors) if large else FlatStore(material.vectors)
+def _auto(vectors: Vectors, cells: Cells | None, _: object) -> Store:
+    if cells:
+        return IvfStore(vectors, cells)
+    return Float16Store(vectors) if len(vectors) > FLAT_ROWS else FlatStore(vectors)
 
 
-def _cells(material: Material) -> Store:
-    if material.cells is None:
+def _cells(vectors: Vectors, cells: Cells | None, _: object) -> Store:
+    if cells is None:
         raise IndexProblem("The index has no cells; rebuild it with BOXFIND_STORE=cells.")
-    return IvfStore(material.vectors, material.cells)
+    return IvfStore(vectors, cells)
 
 
-def _milvus(material: Material) -> Store:
-    if material.collection is None:
+def _milvus(vectors: Vectors, _: object, collection: "Collection | None") -> Store:
+    if collection is None:
         raise IndexProblem("BOXFIND_STORE=milvus needs the address of Milvus; set BOXFIND_MILVUS_URI (docs/milvus.md).")
-    return MilvusStore(material.vectors, material.collection)
+    return MilvusStore(vectors, collection)
 
 
-STORES: dict[str, Callable[[Material], Store]] = {
+STORES: dict[str, Callable[[Vectors, Cells | None, "Collection | None"], Store]] = {
     "auto": _auto,
-    "flat": lambda material: FlatStore(material.vectors),
-    "half": lambda material: Float16Store(material.vectors),
+    "flat": lambda vectors, *_: FlatStore(vectors),
+    "half": lambda vectors, *_: Float16Store(vectors),
     "cells": _cells,
     "milvus": _milvus,
 }

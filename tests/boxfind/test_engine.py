@@ -14,7 +14,8 @@ from boxfind.embedders import make_recipe, region_sources
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.storage import generation
-from index.storage.generation import open_generation, point_current_at
+from index.storage.generation import open_generation
+from index.storage.publishing import point_current_at
 from retrieval import answer as answering
 from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images.decode import load_image

@@ -134,6 +134,6 @@ def test_r14_a_worker_can_take_the_largest_legal_picture_of_every_format(tmp_pat
     path = tmp_path / "large"
     Pillow.new(mode, (11_500, 8690)).save(path, kind, **options)
     with DecoderPool() as pool:
-        seen = pool.look(path, 640)
-    assert isinstance(seen, DecodedImage) and (seen.width, seen.height) == (11_500, 8690)
-    assert max(seen.pixels.shape) <= 640
+        decoded = pool.decode_file(path, 640)
+    assert isinstance(decoded, DecodedImage) and (decoded.width, decoded.height) == (11_500, 8690)
+    assert max(decoded.pixels.shape) <= 640

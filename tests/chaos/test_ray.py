@@ -9,7 +9,7 @@ from index.building.build import build
 from index.cluster.ray_cluster import joined
 from index.cluster.ray_executor import RayExecutor
 from index.gallery import open_gallery
-from index.storage.generation import read_skipped
+from index.storage.skipped_files import read_skipped
 from retrieval.optional_packages import RAY
 from tests.ray_networks import dies_of
 from tests.tiny import TINY_EMBEDDER, draw_picture

@@ -47,7 +47,7 @@ def test_a_reopened_index_answers_the_same(gallery: Path, build_index, tiny_embe
         assert len(one) == 5 and one == other
 
 
-def test_facts_of_an_image(gallery: Path, build_index):
+def test_entry_of_an_image(gallery: Path, build_index):
     built = open_gallery(build_index(gallery))
     entry = built.entry("below/6.png")
     assert (entry.width, entry.height) == (128, 96)
@@ -205,7 +205,7 @@ def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):
             in_folders.below(folder)
 
 
-def test_ids_and_numbers(in_folders):
+def test_numbers_of_ids(in_folders):
     for number, name in enumerate(in_folders.tables.ids):
         assert in_folders.number(name) == number and in_folders.name(number) == name
         assert [in_folders.region(row) for row in in_folders.rows_of(number)] == in_folders.regions(name)

@@ -4,8 +4,7 @@ import streamlit as st
 
 from boxfind.ui.widgets.counted import counted
 from index.gallery import Gallery
-from index.storage.generation import read_skipped
-from index.storage.skipped_files import skipped_csv
+from index.storage.skipped_files import read_skipped, skipped_csv
 from retrieval.printable_names import printable
 
 

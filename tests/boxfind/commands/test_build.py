@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from index.storage.generation import current_folder, read_manifest
+from index.storage.generation import current_folder
+from index.storage.manifest import read_manifest
 
 
 def test_build(place):

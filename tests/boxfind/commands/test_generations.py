@@ -65,7 +65,8 @@ def test_rollback_switches_the_alias_in_milvus_too(two, boxfind, lite, monkeypat
     for name, value in (("STORE", "milvus"), ("MILVUS_URI", lite.access.uri), ("MILVUS_ALIAS", "of_a_command")):
         monkeypatch.setenv(f"BOXFIND_{name}", value)
     assert boxfind("rollback", "--index", two[0].parent).code == 0
-    named = lite.ask(lambda client: client.describe_alias("of_a_command"))["collection_name"]
+    with lite.client() as client:
+        named = client.describe_alias("of_a_command")["collection_name"]
     assert named == f"of_a_command_{two[0].name.replace('-', '_')}_flat"
     monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")
     assert boxfind("rollback", "--index", two[0].parent, "--to", two[1].name).failed("does not answer")

@@ -16,9 +16,11 @@ from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
 from index.storage import blobs as blobs
-from index.storage import generation
+from index.storage import publishing
 from index.storage.folder_scan import find_pictures
-from index.storage.generation import current_folder, read_manifest, read_skipped
+from index.storage.generation import current_folder
+from index.storage.manifest import read_manifest
+from index.storage.skipped_files import read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
 from retrieval.images.decode import load_image
@@ -105,7 +107,7 @@ def test_a_build_without_usable_images_leaves_the_served_index_unchanged(gallery
         (assemble, "find_neighbours"),
         (assemble, "write_neighbours"),
         (describe, "learn_whitening"),
-        (generation, "point_current_at"),
+        (publishing, "point_current_at"),
     ],
 )
 def test_r37_a_full_disk_at_any_step_leaves_what_is_served_alone(gallery: Path, build_index, monkeypatch, where, step):
@@ -220,15 +222,15 @@ def test_duplicate_regions_are_dropped(tmp_path: Path, build_index, make_embedde
 
 def test_a_cancelled_build_leaves_no_thread_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):
     """The executor must stop first: a thread waiting for a stopped pool would wait forever."""
-    looking: list[Path] = []
+    decoding: list[Path] = []
 
     class Slow:
-        def look(self, path: Path, *more: object) -> object:
-            looking.append(path)
+        def decode_file(self, path: Path, *more: object) -> object:
+            decoding.append(path)
             time.sleep(0.2)
-            seen = pool.look(path, *more)
-            looking.remove(path)
-            return seen
+            decoded = pool.decode_file(path, *more)
+            decoding.remove(path)
+            return decoded
 
     def cancelled(stage: str, done: int, total: int) -> None:
         if done:
@@ -236,4 +238,4 @@ def test_a_cancelled_build_leaves_no_thread_waiting_for_the_pool(gallery: Path, 
 
     with pytest.raises(BuildCancelled) as caught:
         module.build(gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, Slow(), 2), cancelled)
-    assert caught.tb and not looking
+    assert caught.tb and not decoding

@@ -18,8 +18,8 @@ from index.building.build import build
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
-from index.storage.generation import read_skipped
 from index.storage.keypoint_codec import RECORD
+from index.storage.skipped_files import read_skipped
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image, load_image, read_file
 from tests.tiny import TINY_EMBEDDER
@@ -43,28 +43,28 @@ def workers() -> set[int]:
     return {child.pid for child in multiprocessing.active_children() if child.pid}
 
 
-def kill_workers_at(stage_file: threading.Event, before: set[int]) -> None:
-    stage_file.wait(30)
+def kill_workers_at(started: threading.Event, before: set[int]) -> None:
+    started.wait(30)
     time.sleep(0.3)
     for pid in workers() - before:
         os.kill(pid, signal.SIGKILL)
 
 
 def test_a_decoded_image_has_everything_a_build_needs(gallery: Path, pool: DecoderPool):
-    seen = pool.look(gallery / "3.png", 128)
-    assert isinstance(seen, DecodedImage)
+    decoded = pool.decode_file(gallery / "3.png", 128)
+    assert isinstance(decoded, DecodedImage)
     picture = load_image(gallery / "3.png")
-    assert np.array_equal(seen.pixels, picture)  # 128 x 96 is the network's input size
-    assert (seen.width, seen.height, seen.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
-    same = pool.look(gallery / "3.png", 128, known=frozenset([seen.sha256]))
-    assert same == Unchanged(seen.bytes, seen.mtime, seen.sha256)
+    assert np.array_equal(decoded.pixels, picture)  # 128 x 96 is the network's input size
+    assert (decoded.width, decoded.height, decoded.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
+    same = pool.decode_file(gallery / "3.png", 128, known=frozenset([decoded.sha256]))
+    assert same == Unchanged(decoded.bytes, decoded.mtime, decoded.sha256)
 
 
 def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
-    found = pool.look(gallery / "3.png", 128, keypoints=500)
+    found = pool.decode_file(gallery / "3.png", 128, keypoints=500)
     assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
     for most in (4, 0):
-        fewer = pool.look(gallery / "3.png", 128, keypoints=most)
+        fewer = pool.decode_file(gallery / "3.png", 128, keypoints=most)
         assert isinstance(fewer, DecodedImage) and len(fewer.keypoints) == most * RECORD.itemsize
 
 
@@ -78,16 +78,16 @@ def test_decoding_uploaded_bytes(gallery: Path, pool: DecoderPool):
 
 def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
     """Kill the worker from outside, as the OOM killer does."""
-    before, looked_at = workers(), threading.Event()
-    look = DecoderPool.look
+    before, started = workers(), threading.Event()
+    decode_file = DecoderPool.decode_file
 
     def noticed(pool: DecoderPool, path: Path, *rest):
         if path.name == "slow.png":
-            looked_at.set()
-        return look(pool, path, *rest)
+            started.set()
+        return decode_file(pool, path, *rest)
 
-    monkeypatch.setattr(DecoderPool, "look", noticed)
-    killer = threading.Thread(target=kill_workers_at, args=[looked_at, before])
+    monkeypatch.setattr(DecoderPool, "decode_file", noticed)
+    killer = threading.Thread(target=kill_workers_at, args=[started, before])
     killer.start()
     with DecoderPool(1) as pool:
         built = build(slow_gallery, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
@@ -107,7 +107,7 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
 
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
     with DecoderPool(1, seconds=0.7) as pool:
-        pool.look(slow_gallery / "1.png", 128)  # start the worker
+        pool.decode_file(slow_gallery / "1.png", 128)  # start the worker
         built = build(slow_gallery, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool), lambda *_: None)
     (skipped,) = read_skipped(built)
     assert (skipped.file, skipped.reason) == ("slow.png", "decoder_hang") and "too long" in skipped.sentence
@@ -116,11 +116,11 @@ def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path
 
 def test_r16_a_picture_that_takes_too_much_memory_costs_only_itself(slow: Path, gallery: Path):
     with DecoderPool(1, memory=200 * 1024**2) as pool:
-        assert isinstance(pool.look(gallery / "1.png", 128), DecodedImage)
+        assert isinstance(pool.decode_file(gallery / "1.png", 128), DecodedImage)
         with pytest.raises(UnreadableImage) as caught:
-            pool.look(slow, 128)
+            pool.decode_file(slow, 128)
         assert caught.value.reason in ("too_large", "decoder_crash")
-        assert isinstance(pool.look(gallery / "2.png", 128), DecodedImage)
+        assert isinstance(pool.decode_file(gallery / "2.png", 128), DecodedImage)
 
 
 def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool, monkeypatch):
@@ -133,7 +133,7 @@ def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool
 
     monkeypatch.setattr(module, "read_file", growing)
     with pytest.raises(UnreadableImage, match="still being written") as caught:
-        module._look(gallery / "1.png", 128, frozenset(), 0)
+        module._decode_file(gallery / "1.png", 128, frozenset(), 0)
     assert caught.value.reason == "changed"
 
 
@@ -145,7 +145,7 @@ def test_workers_end_with_their_process(tmp_path: Path):
         "from index.building.decoder_pool import DecoderPool\n"
         "if __name__ == '__main__':\n"
         "    pool = DecoderPool(2)\n"
-        "    try: pool.look(Path('nothing'), 64)\n"
+        "    try: pool.decode_file(Path('nothing'), 64)\n"
         "    except Exception: pass\n"
         "    print(*[c.pid for c in multiprocessing.active_children()], flush=True)\n"
         "    time.sleep(60)\n"

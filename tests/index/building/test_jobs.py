@@ -36,14 +36,14 @@ def other_process(tmp_path: Path):
     process.communicate()
 
 
-def test_never_built(tmp_path: Path):
+def test_an_index_that_was_never_built_has_no_state(tmp_path: Path):
     assert build_state(tmp_path) is None
     assert build_state(tmp_path / "gone") is None
     (tmp_path / "build.json").write_text("{")
     assert build_state(tmp_path) is None
 
 
-def test_running_then_done(tmp_path: Path):
+def test_state_of_a_build_that_succeeds(tmp_path: Path):
     with building(tmp_path) as progress:
         progress("Reading pictures", 2, 8)
         during = build_state(tmp_path)
@@ -73,7 +73,7 @@ def test_a_notice_is_visible_while_the_build_runs(tmp_path: Path):
     ("error", "message"),
     [(GalleryProblem("There is no picture."), "There is no picture."), (OSError("disk full"), "OSError: disk full")],
 )
-def test_running_then_failed(tmp_path: Path, error, message):
+def test_state_of_a_build_that_fails(tmp_path: Path, error, message):
     with pytest.raises(type(error)), building(tmp_path) as progress:
         progress("Reading pictures", 2, 8)
         raise error
@@ -112,8 +112,8 @@ def test_a_build_that_ends_between_two_reads_has_not_failed(tmp_path: Path, monk
     with building(tmp_path) as progress:
         progress("Looking", 0, 0)
         running = build_state(tmp_path)
-    looks = iter([running, build_state(tmp_path)])
-    monkeypatch.setattr(jobs, "_read", lambda _: next(looks))
+    states = iter([running, build_state(tmp_path)])
+    monkeypatch.setattr(jobs, "_read", lambda _: next(states))
     assert build_state(tmp_path).state == "done"
 
 
@@ -147,7 +147,7 @@ def test_the_state_comes_from_the_process_once_it_runs(tmp_path: Path):
 @pytest.mark.parametrize("system", ["linux", "win32"])
 def test_a_cancel_request_calls_the_sigterm_handler(monkeypatch: pytest.MonkeyPatch, system: str):
     if system == "win32":  # os.kill would end the process without its handler
-        monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("ended on the spot"))
+        monkeypatch.setattr(jobs.os, "kill", lambda *_: pytest.fail("os.kill was called"))
     monkeypatch.setattr(jobs.sys, "platform", system)
     heard = []
     before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))

@@ -14,17 +14,20 @@ from PIL import Image as Pillow
 from index.building import build as module
 from index.building import describe_all as describe
 from index.building import journal
+from index.building.build import BuildOptions
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations.verify import verify
 from index.storage import blobs as blobs
-from index.storage.generation import RENAMED_SINCE_4, current_folder, generations, read_manifest, read_skipped
+from index.storage.generation import current_folder, generations
+from index.storage.manifest import RENAMED_SINCE_4, read_manifest
+from index.storage.skipped_files import read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import GalleryProblem
 from retrieval.images.decode import load_image
 from retrieval.networks.imagenet_classes import Classifier
 from retrieval.search import RANKINGS, search
-from retrieval.types import Box, Region
+from retrieval.types import Box, Region, quiet
 from tests.same import assert_same_index
 
 
@@ -136,14 +139,16 @@ def test_skipped_files_are_not_retried_until_they_change(many: Path, build_index
     (many / "bad.jpg").write_bytes(b"no picture")
     age(many)
     build_index(many)
-    looked = []
-    look = pool.look
-    monkeypatch.setattr(pool, "look", lambda path, *rest: (looked.append(path.name), look(path, *rest))[1])
+    decoded = []
+    decode_file = pool.decode_file
+    monkeypatch.setattr(
+        pool, "decode_file", lambda path, *rest: (decoded.append(path.name), decode_file(path, *rest))[1]
+    )
     Pillow.fromarray(draw(100, 64, 48)).save(many / "new.png")
     folder = build_index(many)
-    assert looked == ["new.png"] and [s.file for s in read_skipped(folder)] == ["bad.jpg"]
+    assert decoded == ["new.png"] and [s.file for s in read_skipped(folder)] == ["bad.jpg"]
     Pillow.fromarray(draw(101, 64, 48)).save(many / "bad.jpg", "JPEG")
-    assert read_skipped(build_index(many)) == [] and looked[-1] == "bad.jpg"
+    assert read_skipped(build_index(many)) == [] and decoded[-1] == "bad.jpg"
 
 
 def test_a_doubled_gallery_learns_a_new_whitening(many: Path, build_index, counting: Counting, draw):
@@ -305,8 +310,27 @@ def test_r42_the_same_after_the_whitening_was_learned(
     assert_same_index(resumed, whole)
 
 
+def test_a_build_interrupted_while_it_whitens_images_resumes(
+    many: Path, build_index, counting: Counting, monkeypatch, tmp_path: Path, pool
+):
+    whole = open_gallery(build_index(many, into="whole"))
+    calls, drop_duplicate_regions = iter(range(40)), journal.drop_duplicate_regions
+
+    def interrupted(*given):
+        if next(calls) == 20:
+            raise KeyboardInterrupt
+        return drop_duplicate_regions(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(journal, "drop_duplicate_regions", interrupted)
+        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), quiet)
+    resumed = open_gallery(build_index(many, embedder=counting.embedder))
+    assert counting.seen == 40
+    assert_same_index(resumed, whole)
+
+
 @pytest.mark.parametrize("change", [{"grid_levels": 3}, {"keypoints": 0}])
-def test_a_journal_with_other_terms_is_discarded(many: Path, build_index, counting: Counting, tmp_path, pool, change):
+def test_a_journal_with_another_key_is_discarded(many: Path, build_index, counting: Counting, tmp_path, pool, change):
     def interrupted(stage: str, done: int, total: int) -> None:
         if (stage, done) == ("Reading pictures", 24):
             raise KeyboardInterrupt
@@ -331,7 +355,9 @@ def test_the_notice_of_a_resumed_full_build_counts_finished_images(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        module.build(many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted, full=True)
+        module.build(
+            many, tmp_path / "index", ThreadExecutor(counting.embedder, pool), interrupted, BuildOptions(full=True)
+        )
     said = []
     build_index(many, full=True, notify=said.append)
     assert said == [

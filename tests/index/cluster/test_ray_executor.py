@@ -20,11 +20,11 @@ from index.building.describe_image import Task
 from index.building.thread_executor import ThreadExecutor
 from index.cluster import ray_cluster, ray_executor
 from index.cluster.ray_cluster import joined
-from index.cluster.ray_executor import Crew, RayExecutor
+from index.cluster.ray_executor import ActorPools, RayExecutor
 from index.cluster.ray_stages import Describe, TaskResult, block_of, rows_of
 from index.gallery import Gallery, open_gallery
 from index.storage.folder_scan import Skipped, find_pictures
-from index.storage.generation import read_skipped
+from index.storage.skipped_files import read_skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import BuildCancelled, ClusterProblem, RuntimeMissing, UnreadableImage, WeightsMissing
 from retrieval.optional_packages import RAY, OptionalPackage
@@ -76,7 +76,9 @@ def build_on_ray(two_workers, many: Path, tmp_path: Path) -> Callable[..., Galle
 @pytest.fixture
 def one_each(monkeypatch) -> None:
     """One decoder and one network process, because each takes seconds to start."""
-    monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4))
+    monkeypatch.setattr(
+        ray_executor, "size_actor_pools", lambda _: ActorPools(1, 1, {"num_cpus": 1}, {"num_cpus": 1}, 4)
+    )
 
 
 def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this_machine(
@@ -88,8 +90,8 @@ def test_r16_a_worker_of_ray_is_killed_and_the_index_is_bit_for_bit_that_of_this
     assert_same_index(built, local)
     assert read_skipped(built.folder) == read_skipped(local.folder)
     assert {s.reason for s in read_skipped(built.folder)} == {"truncated", "empty"}
-    looked = [(done, total) for stage, done, total in told if stage == "Reading pictures"]
-    assert looked == [(n, COUNT + 3) for n in range(1, COUNT + 4)]
+    counted = [(done, total) for stage, done, total in told if stage == "Reading pictures"]
+    assert counted == [(n, COUNT + 3) for n in range(1, COUNT + 4)]
 
 
 def test_r36_r42_begun_on_ray_cancelled_and_ended_on_this_machine(
@@ -146,9 +148,9 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
 
     def ask(answer: object) -> list[object]:
         monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
-        monkeypatch.setattr(ray_executor, "find_crew", lambda _: Crew(1, 1, {}, {}, 4))
+        monkeypatch.setattr(ray_executor, "size_actor_pools", lambda _: ActorPools(1, 1, {}, {}, 4))
         found = next(found for found in find_pictures(gallery)[0] if found.id == "3.png")
-        return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([Task(found, b"3.png", frozenset())])]
+        return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([Task(found, frozenset())])]
 
     return ask
 

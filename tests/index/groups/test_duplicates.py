@@ -92,7 +92,7 @@ def by_hand(links: np.ndarray) -> list[list[int]]:
     return sorted(groups)
 
 
-def test_a_chain_is_one_group() -> None:
+def test_a_chain_of_pairs_is_one_group() -> None:
     angles = np.deg2rad([0, 20, 40, 60, 200])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     groups = linked(vectors, float(np.cos(np.deg2rad(21))), vectors, -1.0)

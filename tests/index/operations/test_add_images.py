@@ -188,7 +188,7 @@ def test_an_unmounted_gallery_is_refused(indexed: Gallery, tmp_path: Path):
     assert not list((tmp_path / "empty").iterdir()) and not (tmp_path / "gone").exists()
 
 
-@pytest.mark.parametrize("where", ["_write", "_moved", "_folder"])
+@pytest.mark.parametrize("where", ["sync", "_moved", "_folder"])
 @pytest.mark.parametrize(
     ("number", "error", "words"),
     [

@@ -77,7 +77,7 @@ def test_r53_with_the_pictures_in_another_place_a_build_looks_at_none_again(
     moved = gallery.rename(tmp_path / "moved")
     restored = restore(archive, tmp_path / "other")
     golden = answers(open_gallery(restored), tiny_embedder, sorted(moved.rglob("*.png")))
-    monkeypatch.setattr(type(tiny_embedder), "look", lambda *_: pytest.fail("it was looked at again"))
+    monkeypatch.setattr(type(tiny_embedder), "look", lambda *_: pytest.fail("described again"))
     built = open_gallery(build_index(moved, into="other"))
     assert built.file("1.png") == moved / "1.png" and built.manifest.changes.kept == 8
     assert answers(built, tiny_embedder, sorted(moved.rglob("*.png"))) == golden
@@ -148,7 +148,7 @@ def test_builds_during_a_backup(gallery: Path, build_index, draw, tmp_path: Path
     assert len(open_gallery(restore(tmp_path / "b.tar", tmp_path / "other")).tables.ids) == 10
 
 
-def test_no_restore_during_a_build(archive: Path, tmp_path: Path):
+def test_restore_is_refused_during_a_build(archive: Path, tmp_path: Path):
     before = contents(tmp_path / "index")
     with building(tmp_path / "index"), pytest.raises(BuildRunning, match="already being built"):
         restore(archive, tmp_path / "index")
@@ -248,7 +248,7 @@ def test_a_flipped_byte_is_detected_or_harmless(archive: Path, tmp_path: Path, p
         assert not generations(tmp_path / "other")
 
 
-def test_an_archive_that_claims_to_be_huge(archive: Path, tmp_path: Path):
+def test_an_archive_with_a_huge_declared_size_is_refused(archive: Path, tmp_path: Path):
     info = tarfile.TarInfo("gen-000001-aaaa/vectors.npy")
     info.size = 10**13
     archive.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2000))
@@ -257,7 +257,7 @@ def test_an_archive_that_claims_to_be_huge(archive: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00" + bytes(600), bytes(10240)])
-def test_not_an_archive(archive: Path, tmp_path: Path, content):
+def test_a_file_that_is_not_an_archive_is_refused(archive: Path, tmp_path: Path, content):
     archive.write_bytes(content)
     with pytest.raises(IndexProblem, match="is not a complete backup"):
         restore(archive, tmp_path / "index")
@@ -265,7 +265,7 @@ def test_not_an_archive(archive: Path, tmp_path: Path, content):
         restore(tmp_path / "gone.tar", tmp_path / "index")
 
 
-def test_names_are_those_of_generations(archive: Path, tmp_path: Path):
+def test_restored_generations_are_numbered_in_order(archive: Path, tmp_path: Path):
     restored = [restore(archive, tmp_path / "index") for _ in range(3)]
     assert all(NAME.fullmatch(folder.name) for folder in restored)
     assert generations(tmp_path / "index")[1:] == restored

@@ -50,7 +50,7 @@ def test_indexed_by_id_and_by_path(index: Path, gallery: Path, tmp_path: Path, m
         assert explain(index, str(asked)).image == "é.png"
 
 
-def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
+def test_a_changed_or_deleted_file(index: Path, gallery: Path, draw, tmp_path: Path):
     os.utime(gallery / "2.png", (1e9, 1e9))
     assert said(index, "2.png")[0] == "indexed"
     Pillow.fromarray(draw(90)).save(gallery / "2.png")
@@ -64,7 +64,7 @@ def test_changed_and_gone(index: Path, gallery: Path, draw, tmp_path: Path):
     assert verdict == "gone" and f"{gallery} does not exist" in text
 
 
-def test_skipped(index: Path, gallery: Path):
+def test_a_skipped_file(index: Path, gallery: Path):
     verdict, text = said(index, "empty.jpg")
     assert verdict == "skipped" and "empty (0 bytes)" in text and "not changed since" in text
     (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
@@ -83,14 +83,14 @@ def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
     assert said(index, "new.fifo.png")[0] == "skipped"
 
 
-def test_never_indexed(index: Path, gallery: Path):
+def test_files_that_are_never_indexed(index: Path, gallery: Path):
     assert said(index, ".hidden/a.png")[0] == "hidden"
     verdict, text = said(index, "notes.txt")
     assert verdict == "no picture" and ".jpeg" in text
     assert said(index, "below")[0] == "folder"
 
 
-def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
+def test_a_file_outside_the_gallery(index: Path, gallery: Path, tmp_path: Path, draw):
     verdict, text = said(index, tmp_path / "elsewhere" / "a.png")
     assert verdict == "outside" and str(gallery) in text and "same picture" not in text
     (tmp_path / "copy.png").write_bytes((gallery / "below" / "7.png").read_bytes())
@@ -98,7 +98,7 @@ def test_outside(index: Path, gallery: Path, tmp_path: Path, draw):
     assert said(index, tmp_path)[0] == "outside"
 
 
-def test_missing(index: Path):
+def test_a_missing_file(index: Path):
     verdict, text = said(index, "holiday/7.PNG")
     assert verdict == "missing" and text.endswith("Similar names in the index: below/7.png.")
     verdict, text = said(index, "belo/6.pgn")
@@ -108,6 +108,6 @@ def test_missing(index: Path):
         assert verdict in ("missing", "outside", "folder"), asked
 
 
-def test_no_index_to_ask(tmp_path: Path):
+def test_explain_without_an_index(tmp_path: Path):
     with pytest.raises(IndexProblem, match="no index"):
         explain(tmp_path, "a.png")

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from index.operations import folder_changes as module
 from index.operations.folder_changes import FolderChanges, find_folder_changes, folder_change_sentences
-from index.storage.generation import read_manifest
+from index.storage.manifest import read_manifest
 from retrieval.errors import GalleryProblem
 
 
@@ -19,7 +19,7 @@ def known_recipe(monkeypatch) -> None:
     monkeypatch.setattr(module, "recipe_problem", lambda recipe: "")
 
 
-def test_none(gallery: Path, build_index):
+def test_an_unchanged_folder_has_no_changes(gallery: Path, build_index):
     (gallery / "empty.jpg").touch()
     (gallery / "nowhere.png").symlink_to("gone.png")
     folder = build_index(gallery)
@@ -65,7 +65,7 @@ def test_a_change_during_the_build_is_noticed(gallery: Path, build_index):
     assert find_folder_changes(folder).changed == ["4.png"]
 
 
-def test_three_examples_on_one_line(gallery: Path, build_index, draw):
+def test_sentences_name_three_examples(gallery: Path, build_index, draw):
     folder = build_index(gallery)
     for number in range(5):
         Pillow.fromarray(draw(60)).save(gallery / f"new\n{number}.png")
@@ -73,7 +73,7 @@ def test_three_examples_on_one_line(gallery: Path, build_index, draw):
     assert said.startswith("5 pictures are not in the index yet: new\ufffd0.png, new\ufffd1.png, new\ufffd2.png, …. ")
 
 
-def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
+def test_a_missing_folder_is_reported(gallery: Path, build_index, tmp_path: Path):
     folder = build_index(gallery)
     gallery.rename(tmp_path / "away")
     with pytest.raises(GalleryProblem):
@@ -83,13 +83,13 @@ def test_the_folder_is_not_there(gallery: Path, build_index, tmp_path: Path):
     ]
 
 
-def test_another_recipe_is_said_first(gallery: Path, build_index, monkeypatch):
+def test_a_changed_recipe_is_reported_first(gallery: Path, build_index, monkeypatch):
     folder = build_index(gallery)
     monkeypatch.setattr(module, "recipe_problem", lambda recipe: f"Not {recipe.backbone}.")
     assert folder_change_sentences(folder.parent) == [f"Not {read_manifest(folder).recipe.backbone}."]
 
 
-def test_progress(gallery: Path, build_index):
+def test_progress_counts_pictures(gallery: Path, build_index):
     told = []
     find_folder_changes(build_index(gallery), lambda *step: told.append(step))
     assert told == [("Comparing the folder", number, 8) for number in range(1, 9)]

@@ -7,8 +7,9 @@ from PIL import Image as Pillow
 
 from index.building.jobs import building
 from index.gallery import open_gallery
-from index.operations.history import roll_back, served_name, stored_generations
-from index.storage.generation import current_folder, generations, read_manifest
+from index.operations.history import roll_back, stored_generations
+from index.storage.generation import current_folder, generations, served_name
+from index.storage.manifest import read_manifest
 from retrieval.errors import BuildRunning, IndexProblem
 
 
@@ -28,7 +29,7 @@ def damage(generation: Path, name: str = "keypoints/0000.bin") -> None:
     (generation / name).write_bytes(data)
 
 
-def test_the_list(two):
+def test_stored_generations(two):
     first, second = stored_generations(two[0].parent)
     assert (first.name, first.served, first.images, first.problem) == (two[0].name, False, 8, "")
     assert (second.name, second.served, second.images, second.problem) == (two[1].name, True, 9, "")
@@ -39,7 +40,7 @@ def test_the_list(two):
     )
 
 
-def test_the_list_names_the_damage(two):
+def test_stored_generations_names_the_damage(two):
     damage(two[0])
     (two[1] / "vectors.npy").unlink()
     (two[1] / "whitening.npz").write_bytes(b"")
@@ -54,7 +55,7 @@ def test_the_list_names_the_damage(two):
     assert served_name(two[0].parent) == ""
 
 
-def test_no_list(tmp_path: Path):
+def test_stored_generations_without_an_index(tmp_path: Path):
     with pytest.raises(IndexProblem, match="no index in"):
         stored_generations(tmp_path / "gone")
     (tmp_path / "CURRENT").write_text("gen-000001-0000")
@@ -62,7 +63,7 @@ def test_no_list(tmp_path: Path):
         stored_generations(tmp_path)
 
 
-def test_back_and_forward(two, gallery: Path, build_index):
+def test_roll_back_and_forward(two, gallery: Path, build_index):
     index = two[0].parent
     assert roll_back(index) == two[0] == current_folder(index)
     assert len(open_gallery(current_folder(index)).tables.ids) == 8
@@ -74,7 +75,7 @@ def test_back_and_forward(two, gallery: Path, build_index):
     assert open_gallery(third).tables.ids == sorted([*open_gallery(two[0]).tables.ids, "new.png"])
 
 
-def test_nothing_to_go_back_to(gallery: Path, build_index, tmp_path: Path):
+def test_roll_back_without_an_earlier_generation_is_refused(gallery: Path, build_index, tmp_path: Path):
     only = build_index(gallery)
     with pytest.raises(IndexProblem, match="no earlier generation"):
         roll_back(only.parent)
@@ -106,7 +107,7 @@ def test_without_current_rollback_serves_the_newest_intact_generation(two, point
     assert roll_back(index) == two[0] == current_folder(index)
 
 
-def test_not_while_a_build_runs(two):
+def test_roll_back_is_refused_during_a_build(two):
     with building(two[0].parent), pytest.raises(BuildRunning, match="already being built"):
         roll_back(two[0].parent)
     assert current_folder(two[0].parent) == two[1]

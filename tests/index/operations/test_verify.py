@@ -28,7 +28,7 @@ def vouch(generation: Path, name: str) -> None:
     (generation / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_a_good_index(gallery: Path, build_index):
+def test_an_intact_index_has_no_faults(gallery: Path, build_index):
     assert verify(build_index(gallery).parent) == []
 
 
@@ -50,7 +50,7 @@ def test_vectors_that_are_not_numbers(gallery: Path, build_index, value):
     assert verify(generation.parent) == ["Some vectors contain NaN or infinite values."]
 
 
-def test_a_byte_of_a_thumbnail(gallery: Path, build_index):
+def test_a_flipped_byte_of_a_thumbnail_is_reported(gallery: Path, build_index):
     generation = build_index(gallery)
     thumbs = generation / "thumbs" / "0000.jpgs"
     data = bytearray(thumbs.read_bytes())
@@ -66,7 +66,7 @@ def test_every_damaged_file_is_named(gallery: Path, build_index):
     assert verify(generation.parent) == ["images.parquet is missing.", "whitening.npz differs from what was written."]
 
 
-def test_no_manifest_and_no_index(gallery: Path, build_index, tmp_path: Path):
+def test_a_missing_manifest_is_a_fault_and_a_missing_index_an_error(gallery: Path, build_index, tmp_path: Path):
     generation = build_index(gallery)
     (generation / "manifest.json").unlink()
     assert len(verify(generation.parent)) == 1
@@ -106,7 +106,7 @@ def test_slices_outside_their_files(gallery: Path, build_index, column, value, w
     assert verify(generation.parent) == [f"Pictures with a wrong {what} location: 3."]
 
 
-def test_a_list_of_skipped_files_of_another_length(gallery: Path, build_index):
+def test_a_wrong_number_of_skipped_files_is_reported(gallery: Path, build_index):
     (gallery / "empty.jpg").touch()
     generation = build_index(gallery)
     manifest = json.loads((generation / "manifest.json").read_bytes())
@@ -132,7 +132,7 @@ def test_any_generation_can_be_verified(gallery: Path, build_index):
     assert verify_generation(first) == ["vectors.npy differs from what was written."]
 
 
-def test_progress(gallery: Path, build_index):
+def test_progress_counts_files(gallery: Path, build_index):
     told = []
     generation = build_index(gallery)
     verify(generation.parent, lambda *step: told.append(step))

@@ -26,14 +26,8 @@ from index.gallery import open_gallery
 from index.operations.folder_changes import folder_change_sentences
 from index.operations.history import roll_back, stored_generations
 from index.operations.verify import verify
-from index.storage.generation import (
-    FORMAT,
-    current_folder,
-    generations,
-    open_generation,
-    read_manifest,
-    served_generation,
-)
+from index.storage.generation import current_folder, generations, open_generation, served_generation
+from index.storage.manifest import FORMAT, read_manifest
 from retrieval.errors import IndexProblem
 from retrieval.images.decode import load_image
 from retrieval.networks.backbones import BACKBONES
@@ -315,7 +309,7 @@ from index.operations.verify import remarks, verify
 from index.operations.explain import explain
 index = Path(sys.argv[1])
 gallery = open_gallery(current_folder(index))
-gallery.nearest(np.zeros(gallery.store.vectors(np.array([0])).shape[1], np.float32), 5)
+gallery.nearest(gallery.descriptors[0], 5)
 gallery.thumbnail("1.png"), gallery.keypoints(1), served_generation(index), build_state(index)
 assert verify(index) == [], verify(index)
 stored_generations(index, thorough=True)

@@ -77,7 +77,7 @@ def test_windows_gives_up_after_all_tries(part, refusals):
         replace_file(part, part.with_name("target"))
 
 
-def test_elsewhere_a_refusal_is_final(part, refusals):
+def test_replacing_a_file_is_not_retried_on_posix(part, refusals):
     with pytest.raises(PermissionError):
         replace_file(part, part.with_name("target"))
     assert refusals == [1]

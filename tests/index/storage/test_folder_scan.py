@@ -70,7 +70,7 @@ def test_size_and_mtime_are_those_of_the_link_target(tmp_path: Path):
     os.utime(tmp_path / "a.jpg", (5, 1_700_000_000.25))
     (tmp_path / "b.jpg").symlink_to("a.jpg")
     assert find_pictures(tmp_path)[0] == [
-        Found(name, tmp_path / name, 123, 1_700_000_000.25) for name in ("a.jpg", "b.jpg")
+        Found(name, tmp_path / name, name.encode(), 123, 1_700_000_000.25) for name in ("a.jpg", "b.jpg")
     ]
 
 
@@ -208,7 +208,7 @@ def test_a_gallery_may_itself_be_a_link(tmp_path: Path):
     assert ids(tmp_path / "link") == ["a.jpg"]
 
 
-def test_no_folder(tmp_path: Path):
+def test_a_missing_gallery_folder_is_refused(tmp_path: Path):
     touch(tmp_path, "file.jpg")
     for path in (tmp_path / "gone", tmp_path / "file.jpg"):
         with pytest.raises(GalleryProblem, match=r"The gallery folder .* does not exist"):

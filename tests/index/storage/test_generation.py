@@ -13,15 +13,10 @@ from PIL import Image as Pillow
 from index.building.build import build
 from index.building.thread_executor import ThreadExecutor
 from index.operations.verify import verify
-from index.storage.generation import (
-    FORMAT,
-    SLICED,
-    current_folder,
-    open_generation,
-    read_manifest,
-    read_skipped,
-    scratch_folder,
-)
+from index.storage.generation import current_folder, open_generation
+from index.storage.manifest import BLOB_FOLDERS, FORMAT, read_manifest
+from index.storage.publishing import scratch_folder
+from index.storage.skipped_files import read_skipped
 from retrieval.errors import IndexProblem
 from retrieval.networks.weights import file_sha256
 from retrieval.ranking.confidence import fit_background_scores
@@ -83,7 +78,7 @@ def as_npy(array: np.ndarray, pickled: bool = False) -> bytes:
     return out.getvalue()
 
 
-def test_what_was_published_opens(generation: Path, built_once: Path, tiny_embedder):
+def test_a_published_generation_opens(generation: Path, built_once: Path, tiny_embedder):
     opened = open_generation(current_folder(generation.parent))
     assert opened.folder == generation
     assert sorted(opened.manifest.files) == sorted(set(FILES) - {"manifest.json"})
@@ -98,26 +93,26 @@ def test_what_was_published_opens(generation: Path, built_once: Path, tiny_embed
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
-def test_a_flipped_byte(generation: Path, name):
+def test_a_flipped_byte_is_detected(generation: Path, name):
     data = bytearray((generation / name).read_bytes())
     for place in (0, len(data) // 2, len(data) - 1):
         flipped = data.copy()
         flipped[place] ^= 0x10
         (generation / name).write_bytes(flipped)
-        if not name.startswith(SLICED):
+        if not name.startswith(BLOB_FOLDERS):
             refused(generation, name, generation.name)
         assert any(name in fault for fault in verify(generation.parent))
 
 
 @pytest.mark.parametrize("name", [name for name in FILES if name != "manifest.json"])
-def test_a_truncated_extended_or_missing_file(generation: Path, name):
+def test_a_truncated_extended_or_missing_file_is_detected(generation: Path, name):
     data = (generation / name).read_bytes()
     for damage in (data[: len(data) // 2], data + b"x", b"", None):
         if damage is None:
             (generation / name).unlink()
         else:
             (generation / name).write_bytes(damage)
-        if not name.startswith(SLICED):
+        if not name.startswith(BLOB_FOLDERS):
             refused(generation, name)
         assert any(name in fault for fault in verify(generation.parent))
 
@@ -125,7 +120,7 @@ def test_a_truncated_extended_or_missing_file(generation: Path, name):
 @pytest.mark.parametrize(
     "content", [None, b"", b"{}", b"not json", b'{"format": 4}', b'{"format": "?"}', b"[2]", b"\xff\xfe"]
 )
-def test_an_empty_manifest(generation: Path, content):
+def test_an_empty_or_damaged_manifest_is_refused(generation: Path, content):
     (generation / "manifest.json").unlink()
     if content is not None:
         (generation / "manifest.json").write_bytes(content)
@@ -196,7 +191,7 @@ def test_vectors_of_another_shape(generation: Path):
     "pointer",
     [b"", b"gen-", b"../gen-1", b"/etc", b"gen-1/../../x", b"\xff\xfe\x00", b"gen-000001-0000\nmore", b"gen-\x00"],
 )
-def test_a_damaged_current(generation: Path, pointer):
+def test_a_damaged_current_is_refused(generation: Path, pointer):
     (generation.parent / "CURRENT").write_bytes(pointer)
     with pytest.raises(IndexProblem) as caught:
         open_generation(current_folder(generation.parent))
@@ -212,7 +207,7 @@ def test_no_index_yet(tmp_path: Path):
         current_folder(tmp_path / "file")
 
 
-def test_the_last_two_are_kept_and_the_newest_is_served(gallery: Path, build_index):
+def test_the_last_two_generations_are_kept_and_the_newest_is_served(gallery: Path, build_index):
     built = [build_index(gallery, full=True) for _ in range(4)]
     index_dir = built[0].parent
     assert [folder.exists() for folder in built] == [False, False, True, True]
@@ -235,14 +230,14 @@ def test_leftovers_of_a_killed_build_are_removed(generation: Path, gallery: Path
     assert build_index(gallery) and not left.exists()
 
 
-def test_a_scratch_folder_goes_away_when_the_build_fails(tmp_path: Path):
+def test_the_scratch_folder_is_removed_when_the_build_fails(tmp_path: Path):
     with pytest.raises(RuntimeError), scratch_folder(tmp_path) as folder:
         (folder / "thumbs" / "0000.jpgs").touch()
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_manifest_is_a_promise_about_unit_vectors(generation: Path):
+def test_stored_vectors_have_unit_length(generation: Path):
     vectors = np.load(generation / "vectors.npy")
     assert vectors.dtype == np.float32 and vectors == pytest.approx(unit(vectors), abs=1e-5)
     assert read_manifest(generation).note == ""
@@ -300,7 +295,7 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
-def test_invalid_neighbours(generation: Path, change):
+def test_invalid_neighbours_are_refused(generation: Path, change):
     """With a matching hash the array checks must catch it: a wrong row number reads foreign memory."""
     with np.load(generation / "neighbours.npz") as arrays:
         swap(generation, "neighbours.npz", as_npz(**change(dict(arrays))))
@@ -308,7 +303,7 @@ def test_invalid_neighbours(generation: Path, change):
 
 
 @pytest.mark.parametrize("name", ["neighbours.npz", "whitening.npz", "vectors.npy"])
-def test_truncated_or_invalid_arrays(generation: Path, name):
+def test_truncated_or_invalid_arrays_are_refused(generation: Path, name):
     data = (generation / name).read_bytes()
     for damage in (data[: len(data) // 2], data[:5], b"", b"no arrays"):
         swap(generation, name, damage)

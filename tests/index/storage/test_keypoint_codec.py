@@ -19,7 +19,7 @@ def random_keypoints(seed: int, count: int, width: int, height: int) -> Keypoint
 
 
 @given(st.integers(0, 10**6), st.integers(0, 60), sides, sides)
-def test_round_trip(seed, count, width, height):
+def test_keypoints_are_decoded_as_encoded(seed, count, width, height):
     keypoints = random_keypoints(seed, count, width, height)
     data = pack_keypoints(keypoints, width, height)
     assert len(data) == 132 * count

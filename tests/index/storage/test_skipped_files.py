@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.storage.folder_scan import Skipped
-from index.storage.skipped_files import COLUMNS, harmless, skipped_csv
+from index.storage.skipped_files import EXPORTED, harmless, skipped_csv
 
 NAMES = [
     "plain.jpg",
@@ -33,7 +33,7 @@ def read(text: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_r50_odd_names_and_formulas(name):
     (row,) = read(skipped_csv([Skipped(name, "empty", f"{name} is empty.", 7, 1.5)]))
-    assert tuple(row) == COLUMNS and row["bytes"] == "7"
+    assert tuple(row) == EXPORTED and row["bytes"] == "7"
     assert row["file"].removeprefix("'") == name and row["file"][0] not in "=+-@\t\r\n"
     assert row["sentence"][0] not in "=+-@\t\r\n"
 
@@ -44,7 +44,7 @@ def test_r50_pandas_reads_it():
 
 
 def test_r50_nothing_and_ten_thousand():
-    assert read(skipped_csv([])) == [] and skipped_csv([]).strip() == ",".join(COLUMNS)
+    assert read(skipped_csv([])) == [] and skipped_csv([]).strip() == ",".join(EXPORTED)
     assert len(read(skipped_csv(Skipped(f"{n}.jpg", "empty", "Empty.") for n in range(10_000)))) == 10_000
 
 

@@ -40,7 +40,7 @@ REGIONS = [
 ]
 
 
-def test_round_trip(tmp_path: Path):
+def test_tables_are_read_as_written(tmp_path: Path):
     write_tables(tmp_path, ENTRIES, REGIONS)
     read = read_tables(tmp_path)
     assert read.ids == [e.image for e in ENTRIES]

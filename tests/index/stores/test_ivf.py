@@ -10,10 +10,11 @@ from index.building import assemble
 from index.gallery import make_gallery
 from index.operations.verify import verify
 from index.storage.arrays import Cells, read_cells, write_cells
-from index.storage.generation import current_folder, open_generation, read_manifest
+from index.storage.generation import current_folder, open_generation
+from index.storage.manifest import read_manifest
 from index.stores import ivf
 from index.stores import ivf_store as cell_store
-from index.stores.flat_store import nearest
+from index.stores.flat_store import nearest, scan
 from index.stores.ivf import make_cells, nearest_cells, update_cells, wants_cells
 from index.stores.ivf_store import IvfStore
 from retrieval.errors import IndexProblem
@@ -52,15 +53,21 @@ def scanned(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Record the number of vectors in each exact scan."""
     sizes: list[int] = []
 
-    def counting(vectors, queries, count, among):
+    def counting(vectors, query, count, among):
         sizes.append(len(among))
-        return nearest(vectors, queries, count, among)
+        return scan(vectors, query, count, among)
 
-    monkeypatch.setattr(cell_store, "nearest", counting)
+    monkeypatch.setattr(cell_store, "scan", counting)
     return sizes
 
 
-def test_every_vector_lies_in_the_cell_nearest_to_it(table, sorted_in):
+def search_all(store: IvfStore, queries: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Search the whole table -> rows (Q, K), scores (Q, K)."""
+    found = [store.search(query, count, range(len(store._vectors))) for query in queries]
+    return np.stack([rows for rows, _ in found]), np.stack([scores for _, scores in found])
+
+
+def test_every_vector_is_in_its_nearest_cell(table, sorted_in):
     assert sorted_in.centroids.shape == (141, DIMENSIONS)
     assert np.linalg.norm(sorted_in.centroids, axis=1) == pytest.approx(1, abs=1e-5)
     similar = table @ sorted_in.centroids.T
@@ -69,10 +76,10 @@ def test_every_vector_lies_in_the_cell_nearest_to_it(table, sorted_in):
     assert 1 <= sorted_in.probes < 141 * cell_store.TOO_MANY
 
 
-def test_nearly_all_of_the_nearest_are_found_with_exact_scores_in_order(table, store, scanned):
+def test_recall_of_the_nearest_rows_and_exact_scores_in_order(table, store, scanned):
     queries = unit(clustered(300, seed=1) + np.random.default_rng(2).normal(0, 0.05, (300, DIMENSIONS)))
     exact, _ = nearest(table, queries, 10, range(len(table)))
-    rows, scores = store.search(queries, 10)
+    rows, scores = search_all(store, queries, 10)
     found = [len(set(its) & set(true)) for its, true in zip(rows.tolist(), exact.tolist(), strict=True)]
     assert np.mean(found) / 10 >= 0.98
     assert scores == pytest.approx(np.einsum("qd,qkd->qk", queries, table[rows]), abs=1e-6)
@@ -89,50 +96,46 @@ def test_the_number_of_probes_is_just_sufficient(monkeypatch):
     tuned = make_cells(vectors, quiet)
 
     def recall(probes: int) -> float:
-        rows, _ = IvfStore(vectors, replace(tuned, probes=probes)).search(queries, 10)
+        rows, _ = search_all(IvfStore(vectors, replace(tuned, probes=probes)), queries, 10)
         return float(np.mean([len(set(its) & set(true)) / 10 for its, true in zip(rows, exact, strict=True)]))
 
     assert recall(tuned.probes) >= 0.975 > 0.96 > recall(tuned.probes * 2 // 3)
 
 
 def test_a_stored_vector_finds_itself(table, store):
-    rows, scores = store.search(table[::1000], 1)
+    rows, scores = search_all(store, table[::1000], 1)
     assert rows[:, 0].tolist() == list(range(0, 20_000, 1000)) and scores == pytest.approx(1, abs=1e-5)
 
 
-def test_only_some_rows(table, store, scanned):
+def test_a_restricted_search_probes_more_cells_or_scans(table, store, scanned):
     query, among = table[12_345], range(10_000, 20_000)
-    rows, _ = store.search(query[None], 10, among)
-    exact, _ = nearest(table, query[None], 10, among)
-    assert len(set(rows[0]) & set(exact[0])) >= 9 and rows.min() >= 10_000
+    rows, _ = store.search(query, 10, among)
+    exact, _ = scan(table, query, 10, among)
+    assert len(set(rows) & set(exact)) >= 9 and rows.min() >= 10_000
     assert scanned == []
     few = range(40, 60)
-    rows, scores = store.search(query[None], 30, few)
-    assert sorted(rows[0]) == list(few) and scores[0, 0] == pytest.approx((table[40:60] @ query).max(), abs=1e-6)
+    rows, scores = store.search(query, 30, few)
+    assert sorted(rows) == list(few) and scores[0] == pytest.approx((table[40:60] @ query).max(), abs=1e-6)
     assert scanned == [20]
 
 
 def test_a_search_for_many_results_scans_all_vectors(table, store, scanned):
-    rows, _ = store.search(table[:2], 5000)
-    assert np.array_equal(rows, nearest(table, table[:2], 5000, range(20_000))[0]) and scanned == [20_000]
+    rows, _ = store.search(table[0], 5000, range(20_000))
+    assert np.array_equal(rows, scan(table, table[0], 5000, range(20_000))[0]) and scanned == [20_000]
 
 
 def test_a_search_falls_back_to_a_scan_if_the_cells_hold_too_few_rows(table, sorted_in, monkeypatch):
     monkeypatch.setattr(IvfStore, "_probes", lambda *_: 1)
-    rows, _ = IvfStore(table, sorted_in).search(table[:1], 1000)
-    assert rows.tolist() == nearest(table, table[:1], 1000, range(20_000))[0].tolist()
+    rows, _ = IvfStore(table, sorted_in).search(table[0], 1000, range(20_000))
+    assert rows.tolist() == scan(table, table[0], 1000, range(20_000))[0].tolist()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 40])
-def test_small_tables(count, monkeypatch):
+def test_cells_of_very_few_vectors(count, monkeypatch):
     monkeypatch.setattr(ivf, "NEAREST", 3)
     vectors = clustered(count)
-    rows, scores = IvfStore(vectors, make_cells(vectors, quiet)).search(vectors, 2)
+    rows, scores = search_all(IvfStore(vectors, make_cells(vectors, quiet)), vectors, 2)
     assert rows[:, 0].tolist() == list(range(count)) and scores[:, 0] == pytest.approx(1, abs=1e-5)
-
-
-def test_vectors_are_returned_unchanged(table, store):
-    assert len(store) == 20_000 and np.array_equal(store.vectors(np.array([5, 19_999])), table[[5, 19_999]])
 
 
 def test_the_same_vectors_make_the_same_cells(table, sorted_in):
@@ -174,7 +177,7 @@ def test_cells_are_used_for_large_indexes_or_on_request(monkeypatch):
     assert wants_cells("cells", 1) and not wants_cells("flat", 10**9) and not wants_cells("half", 10**9)
 
 
-def test_round_trip(sorted_in, tmp_path: Path):
+def test_cells_are_read_as_written(sorted_in, tmp_path: Path):
     write_cells(tmp_path, sorted_in)
     back = read_cells(tmp_path, 20_000, DIMENSIONS)
     assert np.array_equal(back.centroids, sorted_in.centroids) and np.array_equal(back.of_row, sorted_in.of_row)

@@ -1,0 +1,85 @@
+"""Publish a generation: complete its folder, and make CURRENT name it."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.storage.file_system import replace_file, sync, sync_tree
+from index.storage.generation import generation_number, generations, served_name
+from index.storage.manifest import BLOB_FOLDERS, FileFacts, Manifest
+from retrieval.networks.weights import file_sha256
+
+Prepare = Callable[[Path], None]
+"""Called with a complete generation before it is served; raises to prevent that."""
+
+
+@contextmanager
+def scratch_folder(index_dir: Path) -> Iterator[Path]:
+    """A temporary folder on the index's disk, removed afterwards unless it was published.
+
+    Call it only while holding the build lock: it removes the folders of killed builds.
+    """
+    index_dir.mkdir(parents=True, exist_ok=True)
+    for left in index_dir.glob("tmp-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = index_dir / f"tmp-{os.getpid()}-{secrets.token_hex(4)}"
+    for name in BLOB_FOLDERS:
+        (folder / name).mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def no_preparation(folder: Path) -> None:
+    """Prepare nothing: the generation is searched locally."""
+
+
+def publish(
+    folder: Path, index_dir: Path, manifest: Manifest, before: Path | None = None, prepare: Prepare = no_preparation
+) -> Path:
+    """Write the manifest of a finished folder, prepare it, serve it, and return its final path.
+
+    `manifest.files` has the facts of files with a known hash; the others are hashed here. All earlier generations are
+    deleted but one: `before`, or else the current one.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = {name: manifest.files.get(name) or _measured(folder / name) for name in names}
+    manifest = manifest.model_copy(update={"files": files})
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    sync_tree(folder)
+    kept = before.name if before else served_name(index_dir)
+    final = next_folder(index_dir)
+    folder.rename(final)
+    try:
+        prepare(final)
+        point_current_at(index_dir, final.name)
+    except BaseException:
+        shutil.rmtree(final, ignore_errors=True)
+        raise
+    for old in generations(index_dir):
+        if old.name not in (kept, final.name):
+            shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def next_folder(index_dir: Path) -> Path:
+    """The folder for a new generation, numbered after all others."""
+    number = max(map(generation_number, generations(index_dir)), default=0) + 1
+    return index_dir / f"gen-{number:06d}-{secrets.token_hex(2)}"
+
+
+def point_current_at(index_dir: Path, name: str) -> None:
+    """Serve another generation: replace CURRENT atomically and sync it. Call it only while holding the build lock."""
+    pointer = index_dir / "CURRENT.tmp"
+    pointer.write_text(name + "\n", encoding="utf-8")
+    sync(pointer)
+    replace_file(pointer, index_dir / "CURRENT")
+    sync(index_dir)
+
+
+def _measured(path: Path) -> FileFacts:
+    return FileFacts(bytes=path.stat().st_size, sha256=file_sha256(path))

@@ -3,11 +3,10 @@
 import contextlib
 from datetime import UTC, datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from boxfind.api.authorization import Admin
 from boxfind.api.dependencies import Dependencies, Serving
-from boxfind.api.problems import NothingRuns
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
 from boxfind.logs import log
 from index.building.jobs import BuildState
@@ -57,7 +56,7 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
 def cancel_build(serving: Serving) -> Build:
     """Cancel the running build. It stops within seconds, and the next build resumes from there."""
     if not _running(serving):
-        raise NothingRuns("No build is running.")
+        raise HTTPException(409, "No build is running.")
     log.info("Build cancelled through the API.")
     serving.engine.cancel_build()
     return _build(serving.engine.build_state())

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import Dependencies, InTurn, Serving
+from boxfind.api.dependencies import Dependencies, SearchSlot, Serving
 from boxfind.api.original_image import stored_picture
 from boxfind.api.schemas import Asked, FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
 from boxfind.searches.link import MOST_BOXES
@@ -15,7 +15,7 @@ from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
 from retrieval.types import Box, Hit, Image, Region
 
-routes = APIRouter(prefix="/search", tags=["search"], dependencies=[InTurn], responses=answers(404, 501))
+routes = APIRouter(prefix="/search", tags=["search"], dependencies=[SearchSlot], responses=answers(404, 501))
 QUERY = ""
 """The key of the only query image of a search."""
 

@@ -13,9 +13,10 @@ from tests.boxfind.api.conftest import jpeg
 from tests.tiny import draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
+from fastapi import HTTPException
+
 from boxfind.api import limits
 from boxfind.api.limits import Rate, SearchSlots
-from boxfind.api.problems import Busy
 
 SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
 
@@ -98,18 +99,18 @@ def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
 
 def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
     async def visits() -> tuple[int, int, int]:
-        turns, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
+        slots, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
 
         async def visit() -> None:
             nonlocal most, done, busy, inside
             try:
-                async with turns.turn():
+                async with slots.hold():
                     inside += 1
                     most = max(most, inside)
                     await anyio.sleep(0.01)
                     inside -= 1
                     done += 1
-            except Busy:
+            except HTTPException:
                 busy += 1
 
         for _ in range(3):  # slots are released
@@ -123,12 +124,12 @@ def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
 
 def test_nobody_waits_for_ever():
     async def visit() -> None:
-        turns = SearchSlots(1, waiting=3, seconds=0.01)
-        async with turns.turn():
-            with pytest.raises(Busy, match="No search slot"):
-                async with turns.turn():
+        slots = SearchSlots(1, waiting=3, seconds=0.01)
+        async with slots.hold():
+            with pytest.raises(HTTPException, match="No search slot"):
+                async with slots.hold():
                     pass
-        async with turns.turn():
+        async with slots.hold():
             pass
 
     in_a_loop(visit)
@@ -137,7 +138,7 @@ def test_nobody_waits_for_ever():
 def test_a_busy_program_says_so_and_still_lives(start, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     client = start(api_searches=1)
-    client.app.state.dependencies.turns._room = 1
+    client.app.state.dependencies.slots._waiting = 0
     answer = Engine.answer
 
     def slow(*given):

@@ -1,6 +1,8 @@
 """Every error has a status and a message; unexpected errors have a number."""
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,7 +12,7 @@ from index.operations.add_images import AlreadyThere
 from retrieval import errors
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
-from boxfind.api.problems import refusal
+from boxfind.api.problems import boxfind_error
 
 STATUS = {
     errors.UnreadableImage: 422,
@@ -39,7 +41,8 @@ class StoreElsewhere(errors.IndexProblem):
 @pytest.mark.parametrize("kind", [*STATUS, StoreElsewhere], ids=lambda kind: kind.__name__)
 def test_every_problem_has_its_status(kind):
     problem = kind("code", "A sentence.") if kind is errors.UnreadableImage else kind("A sentence")
-    answer = refusal(problem)
+    with ThreadPoolExecutor(1) as thread:  # browser tests leave an event loop running in this one
+        answer = thread.submit(asyncio.run, boxfind_error(None, problem)).result()
     assert answer.status_code == STATUS.get(kind, 503)
     assert ("retry-after" in answer.headers) == (answer.status_code == 503)
     assert b"A sentence" in answer.body or (kind is BadLink and b"a sentence" in answer.body.lower())

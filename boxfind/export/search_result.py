@@ -1,11 +1,15 @@
 """A search result with everything that the export formats need."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 
+from PIL import Image as Pillow
+
 from index.gallery import Gallery
+from retrieval.errors import IndexProblem
 from retrieval.ranking.confidence import no_match
 from retrieval.types import Box, Hit, Image
 
@@ -33,5 +37,14 @@ class SearchResult:
 
 
 def heading(hits: Sequence[Hit]) -> str:
-    """The heading above the hits, of which there is at least one."""
+    """Return the heading above the hits, which must not be empty."""
     return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"
+
+
+def load_preview(gallery: Gallery, image: str) -> Pillow.Image | None:
+    """Load the preview of an image from the index; None if the index is no longer readable."""
+    try:
+        with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
+            return preview.convert("RGB")
+    except (IndexProblem, OSError):
+        return None

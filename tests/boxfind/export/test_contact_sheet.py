@@ -162,7 +162,7 @@ def test_where_the_previews_have_gone(odd_answer):
         odd.gallery.thumbnail = preview
         page = Page(contact_sheet(odd))
         harmless(page)
-        assert "No preview any more" in page.text and len(page.all("img")) == 2
+        assert "No preview available" in page.text and len(page.all("img")) == 2
 
 
 def test_when_nothing_is_likely_the_page_says_so(answer: SearchResult):

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from sklearn.cluster import HDBSCAN
 
+from benchmarks.quality.clustering_metrics import agreement
 from benchmarks.results import keep, table
 from boxfind.engine import Engine
-from boxfind.evaluation.clustering_metrics import agreement
 from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings

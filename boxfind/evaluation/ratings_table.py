@@ -20,9 +20,9 @@ class Table:
 
 
 def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
-    """Make the table: search, AP and P@10 by ranking, marked and unmarked counts; AP difference for two rankings.
+    """Tabulate average precision, precision at 10 and counts of marked and unmarked images of each search.
 
-    `labels`: ranking -> display name.
+    With two rankings, a column has the difference of their average precisions. `labels`: ranking -> display name.
     """
     names = [labels[ranking] for ranking in ratings.by_ranking]
     first, *others = ratings.by_ranking.values()
@@ -42,12 +42,12 @@ def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
 
 
 def _header(names: list[str]) -> tuple[str, ...]:
-    ends = [f" {name}" for name in names] if len(names) > 1 else [""]
+    suffixes = [f" {name}" for name in names] if len(names) > 1 else [""]
     return (
         SEARCH,
-        *(f"AP{end}" for end in ends),
+        *(f"AP{suffix}" for suffix in suffixes),
         *([f"AP {MINUS.join(names)}"] if len(names) == 2 else []),
-        *(f"P@10{end}" for end in ends),
+        *(f"P@10{suffix}" for suffix in suffixes),
         "Marked right",
-        *(f"{UNMARKED}{end}" for end in ends),
+        *(f"{UNMARKED}{suffix}" for suffix in suffixes),
     )

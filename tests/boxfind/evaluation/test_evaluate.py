@@ -197,18 +197,12 @@ def row(name: str, of: str, **shares: float) -> Row:
     return Row(name, of, {labels: Quality(*[share] * 6) for labels, share in shares.items()}, None, 0.1)
 
 
-def test_means_over_some_queries():
+def test_means_by_label_set():
     rows = [row("a", "x", easy=1, hard=0.5), row("b", "x", easy=0.5), row("c", "y", easy=0, hard=0.25), row("d", "z")]
     found = Evaluation("made up", "rectangular", ("easy", "hard"), "easy", rows, 0)
     assert found.queries == 3 and found.quality == found.mean() == found.mean("easy") == Quality(*[0.5] * 6)
     assert found.mean("hard") == Quality(*[0.375] * 6)
-    assert found.mean(objects={"x"}) == Quality(*[0.75] * 6)
-    assert found.mean("hard", {"y", "z"}) == Quality(*[0.25] * 6)
     assert [r.query for r in found.rated("hard")] == ["a", "c"]
-    assert [r.query for r in found.rated(objects=["y", "x"])] == ["a", "b", "c"]
-    for objects in ({"z"}, set()):
-        with pytest.raises(BadTable, match="No query of made up"):
-            found.mean(objects=objects)
 
 
 def test_times_and_localisation_over_all_queries():

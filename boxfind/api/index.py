@@ -1,7 +1,6 @@
 """Routes for the index: its state, and starting and cancelling builds."""
 
 import contextlib
-from datetime import UTC, datetime
 
 from fastapi import APIRouter, HTTPException
 
@@ -83,12 +82,5 @@ def _served(serving: Dependencies) -> Served:
 
 def _build(state: BuildState | None) -> Build:
     assert state is not None, "there is a build"
-    return Build(
-        state=state.state,
-        started=datetime.fromtimestamp(state.started, UTC),
-        stage=state.stage,
-        done=state.done,
-        total=state.total,
-        seconds_left=state.seconds_left if state.state == "running" else None,
-        message=state.message,
-    )
+    left = state.seconds_left if state.state == "running" else None
+    return Build.model_validate({**state.model_dump(), "seconds_left": left})

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from index.gallery import Gallery
     from retrieval.types import Progress
 
-app = typer.Typer()
 
-
-@app.command()
 def batch(
     index: IndexDir,
     queries: Annotated[

@@ -13,10 +13,7 @@ from boxfind.progress_bar import TerminalProgress
 if TYPE_CHECKING:
     from index.operations.history import StoredGeneration
 
-app = typer.Typer()
 
-
-@app.command()
 def generations(
     index: IndexDir,
     check: Annotated[bool, typer.Option("--check", help="Verify file contents, not only sizes.")] = False,
@@ -39,7 +36,6 @@ def generations(
         )
 
 
-@app.command()
 def rollback(
     index: IndexDir,
     to: Annotated[str, typer.Option(help="Name of a generation. Default: the last intact one before.")] = "",
@@ -57,7 +53,6 @@ def rollback(
         print(f"To undo: boxfind rollback --index {index} --to {before}")
 
 
-@app.command()
 def backup(
     index: IndexDir,
     out: Annotated[Path, typer.Option(help="Tar file to write; it must not exist yet.")],
@@ -70,7 +65,6 @@ def backup(
     print(f"Wrote {name} to {out} ({out.stat().st_size / 1e6:.1f} MB). Gallery pictures are not included.")
 
 
-@app.command()
 def restore(
     archive: Annotated[Path, typer.Argument(help="Tar file written by `boxfind backup`.")],
     index: IndexDir,

@@ -8,6 +8,8 @@ from rich.console import Console
 
 from boxfind.settings import BadSetting, Settings
 
+GalleryOption = Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")]
+IndexOption = Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")]
 IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
 Rank = Annotated[
     str,

@@ -153,7 +153,7 @@ class Engine:
 
         `full` describes every image and learns the whitening again. `notify` receives the reason when all images must
         be read again. Without a configured gallery, the sample gallery is drawn first. Raises BuildRunning,
-        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName.
+        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, BadHead.
         Raises StoreAway before any work when Milvus is configured but unreachable.
         """
         settings = self.settings

@@ -83,4 +83,4 @@ def _served(serving: Dependencies) -> Served:
 def _build(state: BuildState | None) -> Build:
     assert state is not None, "there is a build"
     left = state.seconds_left if state.state == "running" else None
-    return Build.model_validate({**state.model_dump(), "seconds_left": left})
+    return Build.model_validate({**state.model_dump(include=set(Build.model_fields)), "seconds_left": left})

@@ -1,4 +1,4 @@
-"""Limits on request size, requests per minute and client, and concurrent searches and uploads."""
+"""Request limits: body size, requests per minute of each client, and concurrent searches and uploads."""
 
 import math
 import time
@@ -27,9 +27,9 @@ MOST_CLIENTS = 10_000
 
 
 class SearchSlots:
-    """Allow `at_once` concurrent searches; up to `waiting` more wait for a slot, the rest are refused.
+    """Limit concurrent searches to `at_once`. Up to `waiting` more wait for a slot; others are refused.
 
-    Waiting ends after `seconds`, so that a slow search still finishes within the common timeout of one minute.
+    A search waits at most `seconds`, which leaves time to answer before clients time out, usually after one minute.
     """
 
     def __init__(self, at_once: int, waiting: int = 32, seconds: float = 45.0) -> None:

@@ -42,7 +42,7 @@ def build(
 ) -> None:
     """Build the index, or update it to match its picture folder; searches use the old one until the build is done.
 
-    Networks with a text encoder (clip-rn50) use average pooling without whitening; they ignore --pooling and --head.
+    clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
     """
     with _cancelled_by_signals():
         from boxfind.engine import Engine

@@ -13,7 +13,11 @@ IndexOption = Annotated[Path | None, typer.Option(help="Index folder. Default: a
 IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
 Rank = Annotated[
     str,
-    typer.Option("--rank", help="fast (one vector search) or best; for comparison: sift (keypoints only), euclidean."),
+    typer.Option(
+        "--rank",
+        help="fast (one vector search) or best (slower; adds query expansion and geometric verification). "
+        "For comparison: sift (keypoints only), euclidean.",
+    ),
 ]
 QueryMode = Annotated[
     str | None,

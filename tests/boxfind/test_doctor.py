@@ -23,7 +23,7 @@ def test_r45_what_is_installed_here():
     assert found.offline and found.gallery == "sample gallery"
     assert found.device and found.precision == choose_runtime()[1]
     assert Path(found.weights["efficientnet-lite0"]).is_file()
-    assert found.weights["resnet50"] == "not on this machine"
+    assert found.weights["resnet50"] == "missing or damaged"
 
 
 def test_the_index(gallery: Path, build_index, tmp_path: Path):
@@ -41,7 +41,7 @@ def test_a_damaged_download_is_not_taken_for_weights():
     half = download_folder() / "resnet50-11ad3fa6.pth"
     half.write_bytes(b"half")
     try:
-        assert examine(Settings.load()).weights["resnet50"] == "not on this machine"
+        assert examine(Settings.load()).weights["resnet50"] == "missing or damaged"
     finally:
         half.unlink()
 

@@ -15,7 +15,7 @@ Rank = Annotated[
     str,
     typer.Option(
         "--rank",
-        help="fast (one vector search) or best (slower; adds query expansion and geometric verification). "
+        help="fast (one vector search) or best (slower; adds geometric verification). "
         "For comparison: sift (keypoints only), euclidean.",
     ),
 ]

@@ -1,7 +1,9 @@
 """The recipe of a new index follows from the settings and is stored completely."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,6 +124,34 @@ def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_
     embedder, _ = embedder_for_building(settings, quiet)
     assert embedder.recipe.precision == "int8-0123456789ab"
     assert 5 < len(seen) <= 100 and all(pixels.shape == (1, 96, 128, 3) for pixels in seen)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
+    read = []
+
+    def look(pool, path, side):
+        read.append(int(path.stem))
+        return SimpleNamespace(pixels=np.zeros((2, 2, 3), np.uint8))
+
+    found = [SimpleNamespace(path=Path(f"{number}.jpg")) for number in range(150)]
+    monkeypatch.setattr(embedders, "find_pictures", lambda _: (found, []))
+    monkeypatch.setattr(embedders.DecoderPool, "look", look)
+    monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: f"int8-{len(examples())}")
+    settings = Settings.load(data=tmp_path, precision="int8", backbone=LITE0.name)
+    assert embedder_for_building(settings, quiet)[0].recipe.precision == "int8-100"
+    assert {second - first for first, second in pairwise(read)} == {1, 2} and read[0] < 2 and read[-1] > 147
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("changes", "ignored"),
+    [({}, ""), ({"pooling": "gap"}, ""), ({"pooling": "mac", "head": Path("x")}, "ignored settings: pooling, head.")],
+)
+def test_a_backbone_with_a_text_encoder_notes_the_settings_it_ignores(monkeypatch, changes, ignored):
+    monkeypatch.setattr(embedders, "choose_backbone", lambda *_: (BACKBONES["clip-rn50"], ""))
+    _, note = embedder_for_building(Settings.load(**changes), quiet)
+    assert note.endswith(ignored) and bool(note) == bool(ignored)
 
 
 @pytest.mark.usefixtures("no_network")

@@ -1,7 +1,6 @@
 """The command `batch`: answer all queries of a CSV table or of a folder of pictures with box files."""
 
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +46,7 @@ def batch(
     from boxfind.engine import Engine
     from boxfind.evaluation.batch import answer_all
     from boxfind.evaluation.dataset import write_hits
+    from boxfind.export.rank_list import rank_list
 
     asked, problems = _read(queries, images)
     settings = settings_with(index=index, query_mode=query_mode)
@@ -56,7 +56,8 @@ def batch(
         answers = answer_all(engine, gallery, asked, top, rank, report, settings.build.workers)
         write_hits(out, [(answer.query, answer.hits) for answer in answers])
         if ranks:
-            _write_ranks(ranks, answers)
+            answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
+            ranks.write_text(rank_list(answered), encoding="utf-8")
         if sheets:
             _draw_sheets(sheets, gallery, asked, answers, report)
     _warn_of_formulas(out, answers)
@@ -80,13 +81,6 @@ def _read(queries: Path, images: Path | None) -> "tuple[list[BoxedQuery], list[s
     return read_queries(queries, images), []
 
 
-def _write_ranks(file: Path, answers: "Sequence[BatchResult]") -> None:
-    from boxfind.export.rank_list import rank_list
-
-    answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
-    file.write_text(rank_list(answered), encoding="utf-8")
-
-
 def _draw_sheets(
     folder: Path,
     gallery: "Gallery",
@@ -94,31 +88,18 @@ def _draw_sheets(
     answers: "Sequence[BatchResult]",
     report: "Progress",
 ) -> None:
+    from boxfind.export.file_names import file_name, unique_names
     from boxfind.export.result_sheet import result_sheet
     from boxfind.export.search_result import SearchResult
     from retrieval.images.decode import load_image
 
     folder.mkdir(parents=True, exist_ok=True)
-    files = _file_names([query.name for query in asked])
-    for done, (query, answer, file) in enumerate(zip(asked, answers, files, strict=True), start=1):
+    stems = unique_names(file_name(query.name, ".jpg").removesuffix(".jpg") for query in asked)
+    for done, (query, answer, stem) in enumerate(zip(asked, answers, stems, strict=True), start=1):
         if not answer.problem:
             found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
-            (folder / file).write_bytes(result_sheet(found))
+            (folder / f"{stem}.jpg").write_bytes(result_sheet(found))
         report("Drawing sheets", done, len(asked))
-
-
-def _file_names(queries: Sequence[str]) -> list[str]:
-    """Return a JPEG file name for each query, unique on case-insensitive file systems too."""
-    from boxfind.export.file_names import file_name
-
-    taken: set[str] = set()
-    names = []
-    for query in queries:
-        stem = file_name(query, ".jpg").removesuffix(".jpg")
-        ways = (f"{stem}-{number}.jpg" if number > 1 else f"{stem}.jpg" for number in count(1))
-        names.append(next(way for way in ways if way.casefold() not in taken))
-        taken.add(names[-1].casefold())
-    return names
 
 
 def _warn_of_formulas(out: Path, answers: "Sequence[BatchResult]") -> None:

@@ -3,12 +3,13 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from PIL import Image as Pillow
 
 from boxfind.evaluation.dataset import SIDES, csv_text
 from boxfind.evaluation.ratings import Judged
+from boxfind.export.file_names import unique_names
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
 from retrieval.printable_names import printable
@@ -64,7 +65,8 @@ def upright_jpeg(image: Image) -> bytes:
 
 
 def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
-    names = _query_names([search.name for search in searches])
+    stems = (re.sub(r"[\W_]+", "-", search.name.casefold())[:40].strip("-") for search in searches)
+    names = unique_names(stem or "search" for stem in stems)
     queries, relevant, ignored = [], [], []
     for name, search in zip(names, searches, strict=True):
         example = search.request.examples[0]
@@ -77,19 +79,6 @@ def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
         "relevant.csv": csv_text(("query", "image"), relevant).encode(),
         "ignore.csv": csv_text(("query", "image"), ignored).encode(),
     }
-
-
-def _query_names(names: Iterable[str]) -> list[str]:
-    """Return unique names of letters, digits and dashes: red-mug, red-mug-2."""
-    found: list[str] = []
-    for name in names:
-        stem = re.sub(r"[\W_]+", "-", name.casefold())[:40].strip("-") or "search"
-        number, candidate = 1, stem
-        while candidate in found:
-            number += 1
-            candidate = f"{stem}-{number}"
-        found.append(candidate)
-    return found
 
 
 def _readme(left_out: dict[str, str]) -> str:

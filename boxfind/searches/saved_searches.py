@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +36,16 @@ class Saved:
     """The index generation that answered."""
     answer: tuple[str, ...]
     """Image ids of the first 100 hits, best first."""
+
+    def changes(self, now: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the images that are hits only now, and those that were hits only when the search was saved.
+
+        `now`: ids of the current hits, best first, as many as were requested then.
+        """
+        now = now[:MOST_HITS]
+        return [image for image in now if image not in self.answer], [
+            image for image in self.answer if image not in now
+        ]
 
 
 class SavedSearches:

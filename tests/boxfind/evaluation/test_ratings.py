@@ -193,20 +193,21 @@ def test_too_few_searches_have_no_interval():
 def test_the_table_has_the_hardest_search_first_and_one_difference_a_row():
     ratings = Ratings({"best": [rated("a", 0.9), rated("b", 0.2)], "fast": [rated("a", 0.4), rated("b", 0.3)]}, {})
     table = judged_table(ratings, LABELS)
-    assert table.header == (
+    assert tuple(table.columns) == (
         *("Search", "AP Best", "AP Fast", "AP Best − Fast", "P@10 Best", "P@10 Fast"),
         *("Marked right", "Unmarked Best", "Unmarked Fast"),
     )
-    assert table.rows == [("b", 0.2, 0.3, -0.1, 0.1, 0.15, 3, 4, 4), ("a", 0.9, 0.4, 0.5, 0.45, 0.2, 3, 4, 4)]
+    rows = [["b", 0.2, 0.3, -0.1, 0.1, 0.15, 3, 4, 4], ["a", 0.9, 0.4, 0.5, 0.45, 0.2, 3, 4, 4]]
+    assert table.to_numpy().tolist() == rows
 
 
 def test_the_table_of_one_ranking():
     table = judged_table(Ratings({"fast": [rated("a", 1)]}, {}), LABELS)
-    assert table.header == ("Search", "AP", "P@10", "Marked right", "Unmarked")
-    assert table.rows == [("a", 1, 0.5, 3, 4)]
+    assert list(table.columns) == ["Search", "AP", "P@10", "Marked right", "Unmarked"]
+    assert table.to_numpy().tolist() == [["a", 1, 0.5, 3, 4]]
 
 
 def test_the_csv_hands_no_formula_to_a_spreadsheet():
     names = ['=HYPERLINK("x")', "@a", "plain, with comma"]
     table = judged_table(Ratings({"best": [rated(name, 0.5) for name in names]}, {}), LABELS)
-    assert {row[0] for row in table.rows} == {"'" + names[0], "'@a", names[2]}
+    assert set(table["Search"]) == {"'" + names[0], "'@a", names[2]}

@@ -221,3 +221,17 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(book: SavedSearches, f
     with pytest.raises(SavedSearchesProblem, match="'cup' is unreadable; delete it"):
         book.get("cup")
     assert book.delete("cup") is None and book.names() == ["hat"]
+
+
+def answered(answer: list[str]) -> Saved:
+    return Saved("cups", Request(), datetime(2026, 5, 1, tzinfo=UTC), "gen-1", tuple(answer))
+
+
+def test_changes_are_new_and_missing_hits_best_first():
+    assert answered(["a", "b", "c", "d"]).changes(["e", "c", "a", "f"]) == (["e", "f"], ["b", "d"])
+    assert answered(["a", "b"]).changes(["b", "a"]) == ([], [])
+
+
+def test_changes_compare_only_the_stored_number_of_hits():
+    everything = [str(number) for number in range(150)]
+    assert answered(everything[:100]).changes(everything) == ([], [])

@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from boxfind.api.limits import SearchSlots
-from boxfind.api.problems import public_message, unavailable
 from boxfind.engine import Engine
 from boxfind.logs import log
 from index.gallery import Gallery
@@ -40,18 +39,6 @@ class Dependencies:
         except IndexProblem as problem:
             log.error("The index cannot be searched: %s", problem)
             raise IndexProblem(NO_INDEX) from None
-
-    def check(self) -> None:
-        """Raise HTTPException 503 unless searches can be answered now."""
-        if self.loading.is_alive():
-            raise unavailable("The index and the network are loading; try again in a few seconds.")
-        try:
-            self.engine.embedder(self.gallery().manifest.recipe)
-        except BoxfindError as problem:
-            raise unavailable(public_message(problem)) from None
-        away = self.engine.store_away()
-        if away and not self.engine.settings.milvus.fallback:
-            raise unavailable(away)
 
 
 async def dependencies(request: Request) -> Dependencies:

@@ -43,9 +43,9 @@ class Saved:
         `now`: ids of the current hits, best first, as many as were requested then.
         """
         now = now[:MOST_HITS]
-        return [image for image in now if image not in self.answer], [
-            image for image in self.answer if image not in now
-        ]
+        new = [image for image in now if image not in self.answer]
+        gone = [image for image in self.answer if image not in now]
+        return new, gone
 
 
 class SavedSearches:

@@ -99,9 +99,7 @@ def downloads(found: pd.DataFrame, searches: Sequence[Judged], packed: Callable[
     with st.container(horizontal=True):
         st.download_button(
             "Table as CSV",
-            found.to_csv(index=False, lineterminator="\r\n").encode(
-                "utf-8-sig"
-            ),  # spreadsheets expect a byte order mark
+            found.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig"),  # for spreadsheets
             "evaluation.csv",
             "text/csv",
             icon=":material/download:",

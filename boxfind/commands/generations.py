@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from boxfind.commands.options import AsJson, IndexDir, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
-
-if TYPE_CHECKING:
-    from index.operations.history import StoredGeneration
 
 
 def generations(
@@ -25,7 +23,7 @@ def generations(
     with TerminalProgress(notes) as report:
         stored = stored_generations(index, check, report)
     if as_json:
-        print(json.dumps([{**asdict(one), "created": _time(one)} for one in stored], indent=1))
+        print(json.dumps([asdict(one) for one in stored], default=datetime.isoformat, indent=1))
         return
     print(f"  {'name':16s}  {'built (UTC)':16s}  {'pictures':>8s}  {'regions':>8s}  {'MB':>7s}  state")
     for one in stored:
@@ -77,7 +75,3 @@ def restore(
         prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = read_archive(archive, index, report, prepare)
     print(f"Restored {folder.name} from {archive}; it is now served.")
-
-
-def _time(one: "StoredGeneration") -> str | None:
-    return one.created.isoformat() if one.created else None

@@ -5,15 +5,12 @@ import re
 import zipfile
 from collections.abc import Callable, Sequence
 
-from PIL import Image as Pillow
-
 from boxfind.evaluation.dataset import SIDES, csv_text
 from boxfind.evaluation.ratings import Judged
 from boxfind.export.file_names import unique_names
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
 from retrieval.printable_names import printable
-from retrieval.types import Image
 
 FOLDER = "boxfind-marks"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -55,13 +52,6 @@ def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> byt
         except UnreadableImage as error:
             left_out[search.name] = str(error)
     return _packed({"README.txt": _readme(left_out).encode(), **_tables(fitting)}, pictures)
-
-
-def upright_jpeg(image: Image) -> bytes:
-    """Encode an image as JPEG without metadata, in full size and without chroma subsampling."""
-    out = io.BytesIO()
-    Pillow.fromarray(image).save(out, "JPEG", quality=95, subsampling="4:4:4")
-    return out.getvalue()
 
 
 def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:

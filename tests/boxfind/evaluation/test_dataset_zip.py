@@ -12,10 +12,11 @@ from PIL import Image as Pillow
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import read_csv_folder
 from boxfind.evaluation.dataset_formats import layout_of
-from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit, upright_jpeg
+from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit
 from boxfind.evaluation.evaluate import evaluate
 from boxfind.evaluation.ratings import Judged, judged, rating
 from boxfind.evaluation.report import remarks
+from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.settings import Settings
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image
@@ -149,12 +150,12 @@ def test_a_picture_that_is_gone_costs_only_its_own_searches(tmp_path, jpeg):
 def test_the_same_searches_make_the_same_file(jpeg):
     searches = [search("a"), search("b", negatives=("1.png",))]
     assert dataset_zip(searches, jpeg) == dataset_zip(searches, jpeg)
-    turned = [replace(one, request=replace(one.request, positives=one.request.positives[::-1])) for one in searches]
-    assert dataset_zip(turned, jpeg) == dataset_zip(searches, jpeg)
+    reordered = [replace(one, request=replace(one.request, positives=one.request.positives[::-1])) for one in searches]
+    assert dataset_zip(reordered, jpeg) == dataset_zip(searches, jpeg)
 
 
-def test_a_picture_written_anew_keeps_its_size_and_nearly_its_pixels(draw):
+def test_a_reencoded_picture_keeps_its_size_and_nearly_its_pixels(draw):
     image = draw(3)
-    again = decode_image(upright_jpeg(image))
+    again = decode_image(jpeg_in_full_size(image))
     assert again.shape == image.shape
     assert np.abs(again.astype(int) - image).mean() < 2

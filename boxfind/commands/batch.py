@@ -12,9 +12,6 @@ from retrieval.errors import BoxfindError
 
 if TYPE_CHECKING:
     from boxfind.evaluation.batch import BatchResult
-    from boxfind.evaluation.dataset import BoxedQuery
-    from index.gallery import Gallery
-    from retrieval.types import Progress
 
 
 def batch(
@@ -44,11 +41,17 @@ def batch(
 ) -> None:
     """Answer all queries of a table or a folder."""
     from boxfind.engine import Engine
-    from boxfind.evaluation.batch import answer_all
-    from boxfind.evaluation.dataset import write_hits
+    from boxfind.evaluation.batch import answer_all, draw_sheets
+    from boxfind.evaluation.dataset import read_queries, write_hits
+    from boxfind.evaluation.query_folder import read_query_folder
     from boxfind.export.rank_list import rank_list
 
-    asked, problems = _read(queries, images)
+    if queries.is_dir():
+        asked, problems = read_query_folder(queries)
+    elif images is not None:
+        asked, problems = read_queries(queries, images), []
+    else:
+        raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
     settings = settings_with(index=index, query_mode=query_mode)
     engine = Engine(settings)
     gallery = engine.gallery()
@@ -59,7 +62,7 @@ def batch(
             answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
             ranks.write_text(rank_list(answered), encoding="utf-8")
         if sheets:
-            _draw_sheets(sheets, gallery, asked, answers, report)
+            draw_sheets(sheets, gallery, asked, answers, report)
     _warn_of_formulas(out, answers)
     total = len(asked) + len(problems)
     problems += [answer.problem for answer in answers if answer.problem]
@@ -67,39 +70,6 @@ def batch(
         note(problem)
     if problems:
         raise BoxfindError(f"{len(problems)} of {total} queries failed; the results of the others are in {out}.")
-
-
-def _read(queries: Path, images: Path | None) -> "tuple[list[BoxedQuery], list[str]]":
-    """Return the valid queries, and a message for each invalid one."""
-    from boxfind.evaluation.dataset import read_queries
-    from boxfind.evaluation.query_folder import read_query_folder
-
-    if queries.is_dir():
-        return read_query_folder(queries)
-    if images is None:
-        raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
-    return read_queries(queries, images), []
-
-
-def _draw_sheets(
-    folder: Path,
-    gallery: "Gallery",
-    asked: "Sequence[BoxedQuery]",
-    answers: "Sequence[BatchResult]",
-    report: "Progress",
-) -> None:
-    from boxfind.export.file_names import file_name, unique_names
-    from boxfind.export.result_sheet import result_sheet
-    from boxfind.export.search_result import SearchResult
-    from retrieval.images.decode import load_image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    stems = unique_names(file_name(query.name, ".jpg").removesuffix(".jpg") for query in asked)
-    for done, (query, answer, stem) in enumerate(zip(asked, answers, stems, strict=True), start=1):
-        if not answer.problem:
-            found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
-            (folder / f"{stem}.jpg").write_bytes(result_sheet(found))
-        report("Drawing sheets", done, len(asked))
 
 
 def _warn_of_formulas(out: Path, answers: "Sequence[BatchResult]") -> None:

@@ -103,8 +103,8 @@ def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
 def test_one_box_is_the_special_case(built, pictures, ranking):
     box, gallery = Box(10, 10, 70, 60), built.gallery()
-    request = Request((Example("1.png", box),), ranking, 1.2)
-    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking, 1.2)
+    request = Request((Example("1.png", box),), ranking)
+    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking)
 
 
 def test_a_request_without_an_object_says_what_to_do(built, pictures):

@@ -64,10 +64,9 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
         ]
     }
     searches = judged(requests, served.tables)
-    image = decode_image(jpeg(KEY))
+    query, image = Request((Example(KEY, BOX),), "best", context), decode_image(jpeg(KEY))
     shown = {
-        one.name: rating(one, [hit.image for hit in engine.search(served, image, BOX, 0, "best", context)])
-        for one in searches
+        one.name: rating(one, [hit.image for hit in engine.answer(served, query, {KEY: image}, 0)]) for one in searches
     }
 
     folder = unpacked(dataset_zip(searches, jpeg), tmp_path)

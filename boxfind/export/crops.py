@@ -1,6 +1,5 @@
 """Export the matched regions as a ZIP of JPEG crops with a table of hits."""
 
-import hashlib
 import io
 from datetime import UTC
 from math import ceil, floor
@@ -10,14 +9,13 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 
 from boxfind.export.file_names import file_name
-from boxfind.export.search_result import SearchResult, load_preview
+from boxfind.export.search_result import SearchResult, load_preview, read_original
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
 from index.storage.tables import ImageEntry
-from retrieval.errors import UnreadableImage
-from retrieval.images.decode import decode_picture, read_file
+from retrieval.errors import PictureGone, UnreadableImage
+from retrieval.images.decode import decode_picture
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable_names import shown
 from retrieval.types import Box, Hit, Image
 
 LONGEST = 2048
@@ -57,10 +55,14 @@ def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
     """
     entry, box = gallery.entry(hit.image), hit.region.box
     try:
-        return thumbnail(cut(_original(gallery, entry, box), box, entry), LONGEST, QUALITY), ""
-    except UnreadableImage as error:  # its message for a missing file contains the folder
-        missing = f"{shown(hit.image)} is no longer in the gallery folder."
-        why = missing if error.reason == "missing" else str(error)
+        data = read_original(gallery, hit.image)
+        # A larger crop would be downscaled anyway, so the decoder may stop at this size.
+        enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
+
+        original = decode_picture(data, hit.image, enough).image
+        return thumbnail(cut(original, box, entry), LONGEST, QUALITY), ""
+    except (PictureGone, UnreadableImage) as error:
+        why = str(error)
     preview = load_preview(gallery, hit.image)
     if preview is None:
         return b"", f"left out, because its preview in the index cannot be read either. {why}"
@@ -75,15 +77,3 @@ def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
     x0, y0 = min(floor(box.x0 * across), width - 1), min(floor(box.y0 * down), height - 1)
     x1, y1 = max(ceil(box.x1 * across), x0 + 1), max(ceil(box.y1 * down), y0 + 1)
     return crop_image(image, Box(x0, y0, x1, y1).clipped(width, height))
-
-
-def _original(gallery: Gallery, entry: ImageEntry, box: Box) -> Image:
-    """Decode the original. Raises UnreadableImage.
-
-    A decoder that can downscale does so when the crop would be larger than LONGEST anyway.
-    """
-    data = read_file(gallery.file(entry.image))
-    if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise UnreadableImage("changed", f"{shown(entry.image)} has changed since it was indexed.")
-    enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
-    return decode_picture(data, entry.image, enough).image

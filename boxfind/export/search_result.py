@@ -1,5 +1,6 @@
 """A search result with everything that the export formats need."""
 
+import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,9 @@ from pathlib import PureWindowsPath
 from PIL import Image as Pillow
 
 from index.gallery import Gallery
-from retrieval.errors import IndexProblem
+from retrieval.errors import IndexProblem, PictureGone, UnreadableImage
+from retrieval.images.decode import read_file
+from retrieval.printable_names import shown
 from retrieval.ranking.confidence import no_match
 from retrieval.types import Box, Hit, Image
 
@@ -39,6 +42,21 @@ class SearchResult:
 def heading(hits: Sequence[Hit]) -> str:
     """Return the heading above the hits, which must not be empty."""
     return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"
+
+
+def read_original(gallery: Gallery, image: str) -> bytes:
+    """Read the file of a gallery image.
+
+    Raises PictureGone when it is missing or has changed since it was indexed, because boxes no longer apply to it.
+    """
+    entry = gallery.entry(image)
+    try:
+        data = read_file(gallery.file(image))
+    except UnreadableImage:  # its message contains the folder
+        raise PictureGone(f"{shown(image)} cannot be opened any more; restore the file or update the index.") from None
+    if hashlib.sha256(data).hexdigest() != entry.sha256:
+        raise PictureGone(f"{shown(image)} has changed since it was indexed; update the index.")
+    return data
 
 
 def load_preview(gallery: Gallery, image: str) -> Pillow.Image | None:

@@ -77,7 +77,7 @@ def test_an_original_is_upright_and_says_nothing_of_camera_and_place(own, tmp_pa
     exif[0x0112], exif[0x010F] = 6, "a camera"
     Pillow.fromarray(draw_picture(3, 320, 240)).save(folder / "03.png", exif=exif)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("boxfind.api.original_image.hashlib", _believing(client, "03.png"))
+        patch.setattr("boxfind.export.search_result.hashlib", _believing(client, "03.png"))
         shown = client.get("/v1/images/03.png/original")
     with Pillow.open(io.BytesIO(shown.content)) as picture:
         assert picture.size == (240, 320) and not picture.getexif()

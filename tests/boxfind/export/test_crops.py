@@ -89,7 +89,7 @@ def test_what_has_changed_or_gone_comes_from_the_preview_and_is_noted(answer: Se
     before, files = opened(answer), opened(changed)
     notes = files["notes.txt"].decode("utf-8-sig")
     assert len(notes.splitlines()) == 3 and str(tmp_path) not in notes
-    assert "plain.jpg is no longer in the gallery folder." in notes and "has changed since it was indexed." in notes
+    assert "plain.jpg cannot be opened any more" in notes and "has changed since it was indexed." in notes
     for name, hit in zip(before, answer.hits, strict=False):
         if hit.image in NAMES[:3]:
             assert name in notes

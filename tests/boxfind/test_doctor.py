@@ -36,7 +36,7 @@ def test_the_index(gallery: Path, build_index, tmp_path: Path):
     assert "no index" in examine(Settings.load(index=tmp_path / "gone")).index
 
 
-def test_a_damaged_download_is_not_taken_for_weights():
+def test_damaged_weights_are_reported():
     download_folder().mkdir(parents=True, exist_ok=True)
     half = download_folder() / "resnet50-11ad3fa6.pth"
     half.write_bytes(b"half")
@@ -46,13 +46,13 @@ def test_a_damaged_download_is_not_taken_for_weights():
         half.unlink()
 
 
-def test_it_changes_nothing(tmp_path: Path):
+def test_examining_changes_nothing(tmp_path: Path):
     before = set(tmp_path.rglob("*"))
     settings = Settings.load(data=tmp_path / "data", index=tmp_path / "index")
     assert asdict(examine(settings)) == asdict(examine(settings))
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_a_runtime_nobody_has_heard_of():
+def test_an_unknown_runtime_is_refused():
     with pytest.raises(BadSetting, match="choose from"):
         examine(Settings.load(runtime="opencl"))

@@ -92,7 +92,7 @@ def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, 
     assert boxfind("cancel", "--index", other.index).failed("No build is running")
 
 
-def test_signals_are_again_what_they_were(boxfind, tmp_path: Path):
+def test_signal_handlers_are_restored(boxfind, tmp_path: Path):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert boxfind("build", "--gallery", tmp_path / "gone", "--index", tmp_path / "index").code == 1
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -42,7 +42,7 @@ def rated(name: str, ap: float) -> Rating:
     return Rating(name, Quality(ap, 0, 0, ap / 2, 0, 0), 3, 4)
 
 
-def test_marks_do_not_leak_into_the_question_and_nothing_else_is_lost():
+def test_the_rated_request_has_no_marks():
     request = Request(EXAMPLES, "best", 1.2, "below", ("a.jpg",), ("b.jpg",))
     asked = question(Judged("mug", request), "fast")
     assert asked == Request(EXAMPLES, "fast", 1.2, "below")
@@ -56,7 +56,7 @@ def test_a_ranking_with_all_right_ones_first_is_perfect():
 
 
 @given(st.permutations(IMAGES), st.sets(st.sampled_from(IMAGES), min_size=1))
-def test_figures_are_those_of_the_metrics_over_the_places_of_the_right_ones(answer, right):
+def test_figures_equal_the_metrics_of_the_relevant_ranks(answer, right):
     found = rating(search(positives=tuple(right)), answer)
     at = [place for place, image in enumerate(answer, start=1) if image in right]
     assert found.quality.average_precision == pytest.approx(average_precision(at, len(right)))
@@ -68,13 +68,13 @@ def test_one_that_is_not_found_adds_nothing():
     assert rating(search(positives=("00.jpg", "gone.jpg")), IMAGES).quality.average_precision == 0.5
 
 
-def test_the_picture_searched_with_takes_no_place_and_is_not_found_either():
+def test_the_query_picture_is_removed_from_the_ranking():
     found = rating(search(own=("00.jpg", "01.jpg"), positives=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
     assert found.quality.average_precision == 1 and found.positives == 2
     assert found.unmarked == 8  # of ten pictures that are not query pictures
 
 
-def test_only_what_nobody_marked_is_unmarked():
+def test_unmarked_counts_images_without_a_mark():
     found = rating(search(negatives=tuple(IMAGES[5:9])), IMAGES)
     assert found.unmarked == 3  # 03, 04 and 09; 20 more rank below the first ten
     assert rating(search(), IMAGES[:4]).unmarked == 1
@@ -95,7 +95,7 @@ def test_a_search_that_cannot_be_rated_says_why(changes, why):
     assert why in problem and bool(problem) == bool(why)
 
 
-def test_own_pictures_are_found_by_their_contents_every_copy_of_every_example(gallery, build_index):
+def test_gallery_copies_of_all_query_images_are_found(gallery, build_index):
     (gallery / "below" / "copy.png").write_bytes((gallery / "2.png").read_bytes())
     tables = open_gallery(build_index(gallery)).tables
     sha256 = {image: tables.entry(number).sha256 for image, number in tables.numbers.items()}

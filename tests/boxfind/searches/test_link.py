@@ -148,7 +148,7 @@ values = st.one_of(st.text(max_size=30), st.sampled_from([OBJECT, "best", "1.2",
 
 
 @given(st.dictionaries(known_names, st.lists(values, max_size=4)))
-def test_r25_any_link_is_refused_or_is_a_search_that_can_be_encoded_again(params):
+def test_r25_a_link_of_anything_is_refused_or_is_a_search_that_can_be_sent_again(params):
     try:
         request = from_params(params)
     except BadLink:
@@ -157,7 +157,7 @@ def test_r25_any_link_is_refused_or_is_a_search_that_can_be_encoded_again(params
     assert 1 <= request.context <= LARGEST_CONTEXT and not math.isnan(request.context)
 
 
-def test_r25_a_link_at_its_limits_is_accepted():
+def test_r25_as_much_as_is_allowed_is_taken():
     params = {"box": [OBJECT], "not": [OBJECT] * 7, "right": [f"{n}.jpg" for n in range(MOST_MARKS)]}
     request = from_params(params | {"rank": ["fast"], "context": ["1.5"], "folder": ["x" * 4096]})
     assert len(request.examples) == MOST_BOXES and len(request.positives) == MOST_MARKS

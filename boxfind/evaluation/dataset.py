@@ -6,13 +6,13 @@ optional columns x,y,w,h with the position of the object) and optionally ignore.
 """
 
 import csv
-import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from boxfind.export.table import csv_text
 from retrieval.errors import BadTable
 from retrieval.types import Box, Hit
 
@@ -126,12 +126,6 @@ def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object
         out.write_text(csv_text(header, rows), encoding="utf-8", newline="")
     except OSError as error:
         raise BadTable(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([header, *rows])
-    return out.getvalue()
 
 
 def _box(row: dict[str, str], table: Path, line: int) -> Box:

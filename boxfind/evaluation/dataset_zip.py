@@ -5,9 +5,10 @@ import re
 import zipfile
 from collections.abc import Callable, Sequence
 
-from boxfind.evaluation.dataset import SIDES, csv_text
+from boxfind.evaluation.dataset import SIDES
 from boxfind.evaluation.ratings import Judged
 from boxfind.export.file_names import unique_names
+from boxfind.export.table import csv_text
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
 from retrieval.printable_names import printable

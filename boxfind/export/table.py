@@ -35,9 +35,13 @@ def csv_table(answer: SearchResult) -> bytes:
 
 def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
     """Encode CSV in UTF-8 with a byte order mark, which spreadsheets expect."""
+    return csv_text(header, rows).encode("utf-8-sig", "replace")
+
+
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO(newline="")
     csv.writer(out).writerows([header, *rows])
-    return out.getvalue().encode("utf-8-sig", "replace")
+    return out.getvalue()
 
 
 def json_document(answer: SearchResult) -> bytes:

@@ -75,10 +75,7 @@ def _build_embedder(recipe: Recipe, settings: Settings, streams: int, threads: i
 
 
 def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
-    """Return an embedder for queries.
-
-    Raises WeightsMissing, RuntimeMissing, and IndexProblem when this version cannot make compatible vectors.
-    """
+    """Return an embedder for queries. Raises WeightsMissing, RuntimeMissing, IndexProblem for an unsupported recipe."""
     problem = recipe_problem(recipe)
     if problem:
         raise IndexProblem(problem)
@@ -89,10 +86,7 @@ def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1,
 
 
 def _runtime_and_options(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
-    """Choose the runtime for a recipe's network, in its precision if possible, else in float32.
-
-    The returned options include the precision and the path of the converted network. Raises RuntimeMissing.
-    """
+    """Choose the runtime for a recipe's network, in its precision if possible, else float32. Raises RuntimeMissing."""
     converted = _cache_file(BACKBONES[recipe.backbone], settings, "xml")
     options = replace(options, precision=recipe.precision, converted=converted)
     if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
@@ -135,11 +129,8 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
 
 
 def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precision: str) -> Recipe:
-    """Return the recipe of a new index.
-
-    A backbone with a text encoder uses average pooling and no whitening, to stay in the space it shares with text.
-    """
-    has_text = backbone.text is not None
+    """Return the recipe of a new index."""
+    has_text = backbone.text is not None  # such a backbone stays in the space that it shares with text
     return Recipe(
         backbone=backbone.name,
         weights_sha256=backbone.weights.sha256,

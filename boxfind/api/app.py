@@ -43,8 +43,7 @@ def make_api(engine: Engine) -> FastAPI:
         ],
         exception_handlers={BoxfindError: boxfind_error, RequestValidationError: validation_error},
     )
-    loading = threading.Thread(target=load, args=(engine,), daemon=True)
-    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), loading)
+    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), threading.Event())
     api.include_router(health.routes)
     for family in (searching, gallery, index):
         api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
@@ -55,6 +54,6 @@ def make_api(engine: Engine) -> FastAPI:
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
     """Start loading the index and the network on startup; stop the decoder processes on shutdown."""
     found: Dependencies = api.state.dependencies
-    found.loading.start()
+    threading.Thread(target=load, args=(found.engine, found.load_finished), daemon=True).start()
     yield
     await run_in_threadpool(found.engine.close)

@@ -16,12 +16,14 @@ from retrieval.errors import BoxfindError, IndexProblem
 NO_INDEX = "The server has no usable index; see its log for the reason."
 
 
-def load(engine: Engine) -> None:
-    """Open the index and load its network before the first search."""
+def load(engine: Engine, finished: threading.Event) -> None:
+    """Open the index and load its network before the first search, then set `finished`."""
     try:
         engine.embedder(engine.gallery().manifest.recipe)
     except BoxfindError as problem:
         log.warning("The index cannot be searched yet: %s", problem)
+    finally:
+        finished.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Dependencies:
 
     engine: Engine
     slots: SearchSlots
-    loading: threading.Thread
+    load_finished: threading.Event
 
     def gallery(self) -> Gallery:
         """Return the served gallery. Raises IndexProblem with a public message; the details are logged."""

@@ -19,7 +19,7 @@ async def health() -> HealthStatus:
 @routes.get("/ready", responses=answers(503))
 def ready(serving: Serving) -> HealthStatus:
     """Check that searches can be answered: the index is open and the network is loaded."""
-    if serving.loading.is_alive():
+    if not serving.load_finished.is_set():
         raise unavailable("The index and the network are loading; try again in a few seconds.")
     try:
         serving.engine.embedder(serving.gallery().manifest.recipe)

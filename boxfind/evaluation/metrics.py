@@ -70,15 +70,16 @@ def rate(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[
     """Rate one ranking with rectangular average precision; `relevant` must not be empty."""
     at, total = places(ranking, relevant, ignored), len(relevant)
     precisions = [precision_at(k, at, total) for k in (1, 5, 10)]
-    return Quality(average_precision(at, total), *precisions, recall_at(10, at, total), recall_at(100, at, total))
+    recalls = [recall_at(k, at, total) for k in (10, 100)]
+    return Quality(average_precision(at, total), *precisions, *recalls)
 
 
 def rate_revisited(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
     """Rate one ranking by the protocol of revisited Oxford and Paris (trapezoidal AP, capped precision at k)."""
     at, total = places(ranking, relevant, ignored), len(relevant)
-    precision = trapezoidal_average_precision(at, total)
     precisions = [revisited_precision_at(k, at) for k in (1, 5, 10)]
-    return Quality(precision, *precisions, recall_at(10, at, total), recall_at(100, at, total))
+    recalls = [recall_at(k, at, total) for k in (10, 100)]
+    return Quality(trapezoidal_average_precision(at, total), *precisions, *recalls)
 
 
 PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited}

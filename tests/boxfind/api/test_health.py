@@ -31,7 +31,7 @@ def test_ready_waits_for_the_network(settings, monkeypatch):
         assert early.status_code == 503 and int(early.headers["Retry-After"]) > 0
         assert "are loading" in early.json()["detail"]
         loaded.set()
-        api.state.dependencies.loading.join()
+        api.state.dependencies.load_finished.wait()
         assert client.get("/ready").json() == {"status": "ok"}
 
 

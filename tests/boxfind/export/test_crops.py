@@ -89,7 +89,7 @@ def test_changed_or_missing_originals_are_cropped_from_the_preview_with_a_note(a
     before, files = opened(answer), opened(changed)
     notes = files["notes.txt"].decode("utf-8-sig")
     assert len(notes.splitlines()) == 3 and str(tmp_path) not in notes
-    assert "plain.jpg cannot be opened any more" in notes and "has changed since it was indexed." in notes
+    assert "plain.jpg cannot be opened any more" in notes and "has changed since it was indexed;" in notes
     for name, hit in zip(before, answer.hits, strict=False):
         if hit.image in NAMES[:3]:
             assert name in notes

@@ -47,7 +47,7 @@ def test_the_query_box_is_outlined(grey: SearchResult):
 
 
 def test_the_matched_region_is_outlined_in_its_tile(grey: SearchResult, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_preview", lambda *_: Pillow.new("RGB", (320, 240), (90, 90, 90)))
+    monkeypatch.setattr(module, "load_preview", lambda *_: Pillow.new("RGB", (320, 240), (90, 90, 90)))
     box = Box(200, 150, 600, 450)  # of 800 x 600
     hit = replace(grey.hits[0], region=replace(grey.hits[0].region, box=box), others=())
     top = sheet(replace(grey, hits=())).shape[0] - EDGE

@@ -151,7 +151,7 @@ def test_mark_changes_only_the_marks(book: SavedSearches):
     assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
     with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
         book.mark("hat", Request())
-    with pytest.raises(SavedSearchesProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
+    with pytest.raises(SavedSearchesProblem, match="cannot be saved: it marks a picture as right or wrong more than once"):
         book.mark("cup", Request(positives=("a",), negatives=("a",)))
 
 

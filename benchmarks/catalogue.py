@@ -3,8 +3,8 @@
 import time
 
 from benchmarks.bench import Bench
+from benchmarks.clustering_metrics import agreement
 from benchmarks.results import keep, table
-from boxfind.evaluation.clustering_metrics import agreement
 from index.groups.groups import gallery_object_instances, group_gallery
 
 LIKENESSES = (0.3, 0.5, 0.7)

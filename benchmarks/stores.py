@@ -19,7 +19,7 @@ from benchmarks.results import keep, milliseconds, table
 from index.storage.arrays import read_cells, write_cells
 from index.stores.flat_store import nearest
 from index.stores.ivf import make_cells, update_cells
-from index.stores.store import Material, Store, open_store
+from index.stores.store import Store, open_store
 from retrieval.types import Rows, Vectors, quiet, unit
 
 if TYPE_CHECKING:  # requires pymilvus
@@ -123,12 +123,12 @@ def search(
     before = _private_memory()
     opened, store = _timed(lambda: _open(name, vectors, folder))
     memory = max(_private_memory() - before, 0)
-    store.search(queries[:1], TOP)  # warms the CPU caches
+    store.search(queries[0], TOP, range(count))  # warms the CPU caches
     seconds, shares = list[float](), []
     for query, correct in zip(queries, exact, strict=True):
-        took, (found, _) = _timed(partial(store.search, query[None], TOP))
+        took, (found, _) = _timed(partial(store.search, query, TOP, range(count)))
         seconds.append(took)
-        shares.append(np.isin(correct, found[0, :NEAREST]).mean())
+        shares.append(np.isin(correct, found[:NEAREST]).mean())
         if sum(seconds) > TIME_LIMIT:
             break
     return opened, seconds, float(np.mean(shares)), memory
@@ -149,11 +149,11 @@ def mapped(path: Path) -> Vectors:
 
 def _open(name: str, vectors: Vectors, folder: Path) -> Store:
     if name in MILVUS:
-        store = open_store("milvus", Material(vectors, collection=_collection(name, vectors, folder)))
-        store.search(vectors[:1], TOP)  # loads the collection
+        store = open_store("milvus", vectors, collection=_collection(name, vectors, folder))
+        store.search(vectors[0], TOP, range(len(vectors)))  # loads the collection
         return store
     cells = read_cells(folder, *vectors.shape) if name == "cells" else None
-    return open_store(name, Material(vectors, cells))
+    return open_store(name, vectors, cells)
 
 
 def _collection(name: str, vectors: Vectors, folder: Path) -> "Collection":

@@ -28,7 +28,7 @@ PACKAGES = (
 TORCHVISION_SENTENCES = {
     "healthy": "healthy (compiled operators load)",
     "repaired": "repaired (compiled operators do not load with this torch version; using NMS in PyTorch instead)",
-    "missing": "missing (resnet50 cannot be used)",
+    "missing": "missing (efficientnet-lite0 is the only network that can be used)",
 }
 
 
@@ -56,7 +56,7 @@ def examine(settings: Settings) -> Diagnosis:
         runtime=runtime.name,
         precision=precision,
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
-        weights={name: str(find_weights(b.weights) or "not on this machine") for name, b in BACKBONES.items()},
+        weights={name: str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()},
         gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
         index=_index(settings),
         offline=settings.offline,

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from boxfind.settings import Settings
+from boxfind.settings_schema import BuildSettings
 from index.building.decoder_pool import DecoderPool, Unchanged
 from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.compatibility import recipe_problem
@@ -26,68 +27,67 @@ from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector,
 from retrieval.types import Pixels, Progress, Vectors
 
 CALIBRATED_ON = 100
-"""Number of images, every n-th of the gallery, that int8 quantisation is calibrated on."""
+"""Maximum number of images for int8 calibration, evenly spread over the gallery."""
 
 Sources = dict[str, RegionDetector | None]
 """Region sources by name, in order; None for a source that needs only the size of the image, not a detector."""
 
 
 def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
-    """Return the embedder for a new index, and a note for users about a replaced backbone, region source or precision.
+    """Return the embedder for a new index, and a note for users about choices and settings that were replaced.
 
-    Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead.
+    Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead. Raises GalleryProblem when the gallery has no picture
+    for int8 calibration.
     """
     backbone, note = choose_backbone(settings.build.backbone, settings.offline, progress)
     sources, notes = region_sources(settings, progress)
-    precision, said = _precision(backbone, settings, progress)
+    precision, precision_note = _precision(backbone, settings, progress)
     recipe = make_recipe(backbone, settings, sources, precision)
-    embedder = _for_looking(recipe, settings, settings.build.workers)
+    embedder = _build_embedder(recipe, settings, settings.build.workers)
     embedder = replace(embedder, whitening=_given_whitening(recipe, backbone, settings))
-    return embedder, " ".join(filter(None, [note, *notes, said]))
+    return embedder, " ".join(filter(None, [note, *notes, precision_note, _ignored_settings(backbone, settings)]))
 
 
 def embedder_in_a_cluster(recipe: Recipe, settings: Settings) -> Embedder:
     """Return a single-threaded embedder for one worker process of a cluster, in exactly the recipe's precision.
 
-    Raises WeightsMissing, RuntimeMissing.
+    Raises WeightsMissing, RuntimeMissing, and IndexProblem when this version cannot make compatible vectors.
     """
-    _, options = _way_to_run(recipe, settings, RunOptions())
+    _, options = _runtime_and_options(recipe, settings, RunOptions())
     if options.precision != recipe.precision:
         raise RuntimeMissing(
             f"This machine cannot compute in {recipe.precision}, the precision of the index. Choose another precision "
             "with BOXFIND_PRECISION; for int8, share one data folder between all machines (BOXFIND_DATA)."
         )
-    return _for_looking(recipe, settings, streams=1, threads=1)
+    return _build_embedder(recipe, settings, streams=1, threads=1)
 
 
-def _for_looking(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
+def _build_embedder(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
+    """Return an embedder that also finds regions and classifies them, unless the backbone has a text encoder."""
     backbone = BACKBONES[recipe.backbone]
     return replace(
         embedder_for_searching(recipe, settings, streams, threads),
         classifier=None
         if backbone.text
-        else load_classifier(need_weights(backbone.weights), _kept(backbone, settings, "npz")),
+        else load_classifier(need_weights(backbone.weights), _cache_file(backbone, settings, "npz")),
         detectors={name: REGION_DETECTORS[name].start() for name in recipe.regions if name in REGION_DETECTORS},
     )
 
 
 def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
-    """Return an embedder for queries. Raises IndexProblem when this version cannot make compatible vectors."""
+    """Return an embedder for queries. Raises WeightsMissing, RuntimeMissing, IndexProblem for an unsupported recipe."""
     problem = recipe_problem(recipe)
     if problem:
         raise IndexProblem(problem)
     backbone = BACKBONES[recipe.backbone]
     weights = need_weights(backbone.weights)
-    runtime, options = _way_to_run(recipe, settings, RunOptions(streams=streams, threads=threads))
+    runtime, options = _runtime_and_options(recipe, settings, RunOptions(streams=streams, threads=threads))
     return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
 
 
-def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
-    """Choose the runtime for a recipe's network, in its precision if possible, else in float32.
-
-    The returned options include the precision and the path of the converted network. Raises RuntimeMissing.
-    """
-    converted = _kept(BACKBONES[recipe.backbone], settings, "xml")
+def _runtime_and_options(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
+    """Choose the runtime for a recipe's network, in its precision if possible, else float32. Raises RuntimeMissing."""
+    converted = _cache_file(BACKBONES[recipe.backbone], settings, "xml")
     options = replace(options, precision=recipe.precision, converted=converted)
     if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
         return RUNTIMES[OPENVINO], options
@@ -95,7 +95,7 @@ def _way_to_run(recipe: Recipe, settings: Settings, options: RunOptions) -> tupl
     return runtime, replace(options, precision=precision)
 
 
-def _kept(backbone: Backbone, settings: Settings, suffix: str) -> Path:
+def _cache_file(backbone: Backbone, settings: Settings, suffix: str) -> Path:
     """Return the cache path for a file derived from a checkpoint."""
     name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
     return settings.data / "networks" / name
@@ -129,11 +129,8 @@ def region_sources(settings: Settings, progress: Progress | None = None) -> tupl
 
 
 def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precision: str) -> Recipe:
-    """Return the recipe of a new index.
-
-    A backbone with a text encoder uses average pooling and no whitening, to stay in the space it shares with text.
-    """
-    speaks = backbone.text is not None
+    """Return the recipe of a new index."""
+    has_text = backbone.text is not None  # such a backbone stays in the space that it shares with text
     return Recipe(
         backbone=backbone.name,
         weights_sha256=backbone.weights.sha256,
@@ -147,9 +144,9 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         ),
         grid_levels=settings.build.grid_levels,
         dedup_similarity=settings.tuning.dedup_similarity,
-        pooling="gap" if speaks else settings.build.pooling,
-        mid_layer_weight=0.0 if speaks else settings.tuning.mid_layer_weight,
-        whitening="none" if speaks else _head_id(settings) or settings.build.whitening,
+        pooling="gap" if has_text else settings.build.pooling,
+        mid_layer_weight=0.0 if has_text else settings.tuning.mid_layer_weight,
+        whitening="none" if has_text else _head_id(settings) or settings.build.whitening,
         dimensions=settings.tuning.dimensions,
         precision=precision,
         keypoints=settings.build.keypoints,
@@ -173,21 +170,33 @@ def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tu
     """Return the precision of a new index, and a note if it is not the requested one. Raises RuntimeMissing."""
     wanted = settings.build.precision
     if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
-        weights, converted = need_weights(backbone.weights), _kept(backbone, settings, "xml")
+        weights, converted = need_weights(backbone.weights), _cache_file(backbone, settings, "xml")
         return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
     _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)
     unmet = wanted not in ("auto", precision)
     return precision, f"This machine cannot compute in {wanted}; the index uses {precision}." if unmet else ""
 
 
+def _ignored_settings(backbone: Backbone, settings: Settings) -> str:
+    """Return a note if settings were changed that a backbone with a text encoder ignores."""
+    given = settings.build
+    changed = {"pooling": given.pooling == "gap", "whitening": given.whitening == "none", "head": given.head is None}
+    defaults = BuildSettings.model_fields
+    ignored = [name for name, used in changed.items() if not used and getattr(given, name) != defaults[name].default]
+    if backbone.text is None or not ignored:
+        return ""
+    return f"{backbone.name} uses average pooling without whitening; ignored settings: {', '.join(ignored)}."
+
+
 def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
-    """Return calibration images every n-th of the gallery, as network input. Raises GalleryProblem."""
+    """Return calibration images as network input. Raises GalleryProblem."""
     found, _ = find_pictures(settings.gallery_dir)
-    chosen = found[:: max(len(found) // CALIBRATED_ON, 1)][:CALIBRATED_ON]
+    count = min(len(found), CALIBRATED_ON)
+    chosen = [found[position * len(found) // count] for position in range(count)]
     examples = []
     with DecoderPool(1) as pool:
-        for count, picture in enumerate(chosen, start=1):
-            progress("Reading pictures for int8 calibration", count, len(chosen))
+        for done, picture in enumerate(chosen, start=1):
+            progress("Reading pictures for int8 calibration", done, count)
             with contextlib.suppress(UnreadableImage):
                 seen = pool.decode_file(picture.path, settings.build.side)
                 assert not isinstance(seen, Unchanged)  # no known files were passed

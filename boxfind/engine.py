@@ -97,14 +97,12 @@ class Engine:
                 self._pool = DecoderPool()
         return self._pool.decode(data, name)
 
-    def search(
-        self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast", context: float = 1.0
-    ) -> list[Hit]:
+    def search(self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast") -> list[Hit]:
         """Return the gallery images that contain the object in the box, best first.
 
         Raises BadBox, IndexProblem (StoreAway while Milvus is unreachable), WeightsMissing, UnknownName.
         """
-        return self.answer(gallery, Request((Example("", box),), ranking, context), {"": image}, top)
+        return self.answer(gallery, Request((Example("", box),), ranking), {"": image}, top)
 
     def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
         """Answer a request with gallery images, best first; `top` 0 returns all. `images`: query images by SHA-256.
@@ -153,7 +151,7 @@ class Engine:
 
         `full` describes every image and learns the whitening again. `notify` receives the reason when all images must
         be read again. Without a configured gallery, the sample gallery is drawn first. Raises BuildRunning,
-        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName.
+        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, BadHead.
         Raises StoreAway before any work when Milvus is configured but unreachable.
         """
         settings = self.settings

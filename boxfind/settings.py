@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -72,7 +73,7 @@ class Settings(Group):
 
     def flat(self) -> dict[str, object]:
         """Return all values by the names that `load` accepts: "side", "milvus_uri"."""
-        return {name: getattr(_holder(self, place), place[-1]) for name, place in PLACES.items()}
+        return {name: reduce(getattr, place, self) for name, place in PLACES.items()}
 
     @classmethod
     def _made(cls, values: Mapping[str, object]) -> Self:
@@ -136,10 +137,6 @@ VARIABLES = _places()
 REMOVED = {"query_side", "query_views", "distinct", "fine", "dimensions"}
 """Settings of 0.3.0 that only benchmarks changed."""
 PLACES = VARIABLES | {name: ("tuning", name) for name in Tuning.__dataclass_fields__}
-
-
-def _holder(settings: Settings, place: tuple[str, ...]) -> object:
-    return getattr(settings, place[0]) if len(place) > 1 else settings
 
 
 def _variable(name: str) -> str:

@@ -1,5 +1,6 @@
 """Assemble the FastAPI application: routes, middleware and error handlers."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,9 +12,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from boxfind.api import gallery, health, index
 from boxfind.api import search as searching
-from boxfind.api.dependencies import Dependencies, Loading
+from boxfind.api.dependencies import Dependencies, load
 from boxfind.api.limits import Limits, Rate, SearchSlots
-from boxfind.api.problems import Faults, tell, tell_invalid
+from boxfind.api.problems import Faults, boxfind_error, validation_error
 from boxfind.api.schemas import answers
 from boxfind.engine import Engine
 from retrieval.errors import BoxfindError
@@ -40,9 +41,9 @@ def make_api(engine: Engine) -> FastAPI:
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.api.hosts, www_redirect=False),
             Middleware(Limits, rate=Rate(settings.api.rate)),
         ],
-        exception_handlers={BoxfindError: tell, RequestValidationError: tell_invalid},
+        exception_handlers={BoxfindError: boxfind_error, RequestValidationError: validation_error},
     )
-    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), Loading(engine))
+    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), threading.Event())
     api.include_router(health.routes)
     for family in (searching, gallery, index):
         api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
@@ -53,6 +54,6 @@ def make_api(engine: Engine) -> FastAPI:
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
     """Start loading the index and the network on startup; stop the decoder processes on shutdown."""
     found: Dependencies = api.state.dependencies
-    found.loading.begin()
+    threading.Thread(target=load, args=(found.engine, found.load_finished), daemon=True).start()
     yield
     await run_in_threadpool(found.engine.close)

@@ -3,11 +3,10 @@
 import hmac
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from boxfind.api.dependencies import Serving
-from boxfind.api.problems import NobodyMay, NoToken
 from boxfind.logs import log
 
 BEARER = HTTPBearer(auto_error=False, description="The value of BOXFIND_API_TOKEN.")
@@ -20,9 +19,11 @@ async def _require_admin(request: Request, serving: Serving, shown: Credentials)
         return
     log.warning("Refused %s %s: the token is missing or wrong.", request.method, request.scope["route"].path)
     if not token:
-        raise NobodyMay("This request needs a token, but the server has none; set BOXFIND_API_TOKEN (docs/api.md).")
-    raise NoToken("This request needs the administrator token; send the header Authorization: Bearer TOKEN.")
+        detail = "This request needs a token, but the server has none; set BOXFIND_API_TOKEN (docs/api.md)."
+        raise HTTPException(403, detail)
+    detail = "This request needs the administrator token; send the header Authorization: Bearer TOKEN."
+    raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 
 
 Admin = Depends(_require_admin)
-"""Dependency for administrator routes. Raises and logs NoToken, NobodyMay."""
+"""Dependency for administrator routes. Refuses and logs requests without the token."""

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Response, UploadFile
 
 from boxfind.api.authorization import Admin
-from boxfind.api.dependencies import InTurn, Serving
-from boxfind.api.original_image import stored_picture
+from boxfind.api.dependencies import SearchSlot, Serving
 from boxfind.api.schemas import (
     CUP,
     MOST_PICTURES,
@@ -21,6 +20,7 @@ from boxfind.api.schemas import (
     answers,
 )
 from boxfind.api.search import place
+from boxfind.export.search_result import read_original
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
 from index.operations.remove_images import remove_from_gallery
@@ -65,10 +65,10 @@ def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
     return _jpeg(serving.gallery().thumbnail(image))
 
 
-@routes.get("/{id:path}/original", response_class=Response, dependencies=[InTurn], responses=JPEG)
+@routes.get("/{id:path}/original", response_class=Response, dependencies=[SearchSlot], responses=JPEG)
 def image_original(image: ImagePath, serving: Serving) -> Response:
     """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
-    pixels = stored_picture(serving.engine, serving.gallery(), image)
+    pixels = serving.engine.read_picture(read_original(serving.gallery(), image), image)
     return _jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95))
 
 
@@ -80,7 +80,7 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
     return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
 
 
-@routes.post("", status_code=201, dependencies=[Admin, InTurn], responses=answers(401, 403, 409, 507))
+@routes.post("", status_code=201, dependencies=[Admin, SearchSlot], responses=answers(401, 403, 409, 507))
 def add_image(picture: UploadFile, serving: Serving) -> Added:
     """Save a picture, unchanged, in the folder `added` of the gallery. Existing files are never overwritten."""
     engine = serving.engine

@@ -3,7 +3,9 @@
 from fastapi import APIRouter
 
 from boxfind.api.dependencies import Serving
+from boxfind.api.problems import public_message, unavailable
 from boxfind.api.schemas import HealthStatus, answers
+from retrieval.errors import BoxfindError
 
 routes = APIRouter(tags=["health"])
 
@@ -17,5 +19,13 @@ async def health() -> HealthStatus:
 @routes.get("/ready", responses=answers(503))
 def ready(serving: Serving) -> HealthStatus:
     """Check that searches can be answered: the index is open and the network is loaded."""
-    serving.check()
+    if not serving.load_finished.is_set():
+        raise unavailable("The index and the network are loading; try again in a few seconds.")
+    try:
+        serving.engine.embedder(serving.gallery().manifest.recipe)
+    except BoxfindError as problem:
+        raise unavailable(public_message(problem)) from None
+    away = serving.engine.store_away()
+    if away and not serving.engine.settings.milvus.fallback:
+        raise unavailable(away)
     return HealthStatus()

@@ -1,13 +1,11 @@
 """Routes for the index: its state, and starting and cancelling builds."""
 
 import contextlib
-from datetime import UTC, datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 
 from boxfind.api.authorization import Admin
 from boxfind.api.dependencies import Dependencies, Serving
-from boxfind.api.problems import NothingRuns
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
 from boxfind.logs import log
 from index.building.jobs import BuildState
@@ -57,7 +55,7 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
 def cancel_build(serving: Serving) -> Build:
     """Cancel the running build. It stops within seconds, and the next build resumes from there."""
     if not _running(serving):
-        raise NothingRuns("No build is running.")
+        raise HTTPException(409, "No build is running.")
     log.info("Build cancelled through the API.")
     serving.engine.cancel_build()
     return _build(serving.engine.build_state())
@@ -84,12 +82,5 @@ def _served(serving: Dependencies) -> Served:
 
 def _build(state: BuildState | None) -> Build:
     assert state is not None, "there is a build"
-    return Build(
-        state=state.state,
-        started=datetime.fromtimestamp(state.started, UTC),
-        stage=state.stage,
-        done=state.done,
-        total=state.total,
-        seconds_left=state.seconds_left if state.state == "running" else None,
-        message=state.message,
-    )
+    left = state.seconds_left if state.state == "running" else None
+    return Build.model_validate({**state.model_dump(include=set(Build.model_fields)), "seconds_left": left})

@@ -1,5 +1,6 @@
-"""Limits on request size, requests per minute and client, and concurrent searches and uploads."""
+"""Request limits: body size, requests per minute of each client, and concurrent searches and uploads."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from boxfind.api.problems import Busy, NotUtf8, TooLarge, TooOften, refusal
+from boxfind.api.problems import refusal, unavailable
 from retrieval.images.limits import LIMITS
 
 UPLOAD = LIMITS.file_bytes + 1_000_000
@@ -26,34 +27,29 @@ MOST_CLIENTS = 10_000
 
 
 class SearchSlots:
-    """Allow `at_once` concurrent searches; up to `waiting` more wait for a slot, the rest are refused.
+    """Limit concurrent searches to `at_once`. Up to `waiting` more wait for a slot; others are refused.
 
-    Waiting ends after `seconds`, so that a slow search still finishes within the common timeout of one minute.
+    A search waits at most `seconds`, which leaves time to answer before clients time out, usually after one minute.
     """
 
     def __init__(self, at_once: int, waiting: int = 32, seconds: float = 45.0) -> None:
-        self._room = at_once + waiting
         self._free = anyio.Semaphore(at_once)
+        self._waiting = waiting
         self._seconds = seconds
-        self._inside = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Hold a slot for the duration of the body. Raises Busy."""
-        if self._inside >= self._room:
-            raise Busy("The server is busy with other searches; try again in a moment.")
-        self._inside += 1
+    async def hold(self) -> AsyncIterator[None]:
+        """Hold a slot for the duration of the body. Raises HTTPException 503."""
+        if self._free.value == 0 and self._free.statistics().tasks_waiting >= self._waiting:
+            raise unavailable("The server is busy with other searches; try again in a moment.")
+        with anyio.move_on_after(self._seconds) as waited:
+            await self._free.acquire()
+        if waited.cancelled_caught:
+            raise unavailable("No search slot became free in time; try again in a moment.")
         try:
-            with anyio.move_on_after(self._seconds) as waited:
-                await self._free.acquire()
-            if waited.cancelled_caught:
-                raise Busy("No search slot became free in time; try again in a moment.")
-            try:
-                yield
-            finally:
-                self._free.release()
+            yield
         finally:
-            self._inside -= 1
+            self._free.release()
 
 
 class Rate:
@@ -94,35 +90,38 @@ class Limits:
         most = UPLOAD if upload else TEXT
         announced = headers.get("content-length", "0")
         if wait:
-            await refusal(TooOften(wait))(scope, receive, send)
+            seconds = math.ceil(wait)
+            refused = refusal(429, f"Too many requests; try again in {seconds} s.", seconds)
         elif announced.isdecimal() and int(announced) > most:
-            await refusal(_too_large(most))(scope, receive, send)
+            refused = refusal(413, _too_large(most))
         elif options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
-            await refusal(NotUtf8("The request is not in UTF-8; send it in UTF-8."))(scope, receive, send)
+            refused = refusal(422, "The request is not in UTF-8; send it in UTF-8.")
         elif upload and self._uploads >= UPLOADS:
-            await refusal(Busy("The server is busy with other uploads; try again in a moment."))(scope, receive, send)
+            refused = refusal(503, "The server is busy with other uploads; try again in a moment.")
         else:
             self._uploads += upload
             try:
                 await self._app(scope, _counted(receive, most), send)
             finally:
                 self._uploads -= upload
+            return
+        await refused(scope, receive, send)
 
 
 def _counted(receive: Receive, most: int) -> Receive:
     """Pass messages through; fail with 413 as soon as the body exceeds `most` bytes."""
-    came = 0
+    received = 0
 
     async def receiving() -> Message:
-        nonlocal came
+        nonlocal received
         message = await receive()
-        came += len(message.get("body", b""))
-        if came > most:
-            raise HTTPException(413, str(_too_large(most)))  # body parsers let an HTTPException propagate
+        received += len(message.get("body", b""))
+        if received > most:
+            raise HTTPException(413, _too_large(most))  # body parsers let an HTTPException propagate
         return message
 
     return receiving
 
 
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"The request is larger than {most / 1e6:.2g} MB; send a smaller one.")
+def _too_large(most: int) -> str:
+    return f"The request is larger than {most / 1e6:.2g} MB; send a smaller one."

@@ -1,9 +1,8 @@
-"""API errors: exceptions, their HTTP status codes and the responses made from them."""
+"""Error responses of the API and their HTTP status codes."""
 
-import math
 import secrets
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,59 +26,16 @@ from retrieval.errors import (
 )
 from retrieval.printable_names import shown
 
-
-class NoToken(BoxfindError):
-    """The administrator token is missing or wrong."""
-
-
-class NobodyMay(BoxfindError):
-    """The server has no administrator token, so all administrator requests are refused."""
-
-
-class NothingRuns(BoxfindError):
-    """No build is running that could be cancelled."""
-
-
-class TooLarge(BoxfindError):
-    """The request exceeds the size limit."""
-
-
-class NotUtf8(BoxfindError):
-    """The request declares another character set; decoding some of them is far more expensive than sending."""
-
-
-class TooOften(BoxfindError):
-    """The client exceeds its request rate; it may retry after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = math.ceil(seconds)
-        super().__init__(f"Too many requests; try again in {self.seconds} s.")
-
-
-class Busy(BoxfindError):
-    """All slots and waiting places are taken."""
-
-
-class NotReady(BoxfindError):
-    """Searches cannot be answered yet, or at the moment."""
-
-
 STATUS: dict[type[BoxfindError], int] = {
-    NoToken: 401,
-    NobodyMay: 403,
     UnknownPicture: 404,
     UnknownFolder: 404,
     PictureGone: 404,
     AlreadyThere: 409,
     BuildRunning: 409,
-    NothingRuns: 409,
-    TooLarge: 413,
-    NotUtf8: 422,
     UnreadableImage: 422,
     BadBox: 422,
     BadLink: 422,
     UnknownName: 422,
-    TooOften: 429,
     RuntimeMissing: 501,
     BoxfindError: 503,  # all others are faults of the server and may be temporary
     DiskFull: 507,
@@ -90,34 +46,32 @@ RETRY_AFTER = 5
 """Default of the Retry-After header, in seconds."""
 
 
-def refusal(problem: BoxfindError) -> JSONResponse:
-    """Make the error response for an exception."""
-    status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
-    headers = {}
-    if status in (429, 503):
-        headers["Retry-After"] = str(problem.seconds if isinstance(problem, TooOften) else RETRY_AFTER)
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse({"detail": sentence_for(problem)}, status, headers)
+def refusal(status: int, detail: str, retry_after: int = RETRY_AFTER) -> JSONResponse:
+    """Make an error response. With status 429 or 503 it says when to retry, in seconds."""
+    return JSONResponse({"detail": detail}, status, {"Retry-After": str(retry_after)} if status in (429, 503) else {})
 
 
-async def tell(request: Request, problem: Exception) -> JSONResponse:
+def unavailable(detail: str) -> HTTPException:
+    """Make the exception that a route raises when it cannot answer now."""
+    return HTTPException(503, detail, {"Retry-After": str(RETRY_AFTER)})
+
+
+async def boxfind_error(request: Request, problem: Exception) -> JSONResponse:
     """Exception handler for BoxfindError."""
     assert isinstance(problem, BoxfindError)
-    return refusal(problem)
+    status = next(STATUS[kind] for kind in type(problem).__mro__ if kind in STATUS)
+    return refusal(status, public_message(problem))
 
 
-async def tell_invalid(request: Request, problem: Exception) -> JSONResponse:
-    """Exception handler for validation errors; describes the first one."""
+async def validation_error(request: Request, problem: Exception) -> JSONResponse:
+    """Exception handler for validation errors; the response describes the first one."""
     assert isinstance(problem, RequestValidationError)
     wrong = problem.errors()[0]
-    if (
-        wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2
-    ):  # about the body as a whole; the second element is an offset
-        detail = "The body is not valid JSON; send JSON with Content-Type: application/json."
-        return JSONResponse({"detail": detail}, 422)
+    # Errors about the whole body have the location ("body",) or ("body", offset).
+    if wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2:
+        return refusal(422, "The body is not valid JSON; send JSON with Content-Type: application/json.")
     where = ".".join(str(part) for part in wrong["loc"][1:]) or "The request"
-    return JSONResponse({"detail": f"{shown(where)}: {wrong['msg']}."}, 422)
+    return refusal(422, f"{shown(where)}: {wrong['msg']}.")
 
 
 class Faults:
@@ -127,11 +81,11 @@ class Faults:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        response_started = False
 
         async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
+            nonlocal response_started
+            response_started = True
             await send(message)
 
         try:
@@ -139,15 +93,13 @@ class Faults:
         except Exception:
             number = secrets.token_hex(4)
             log.exception("Error %s", number)
-            if begun or scope["type"] != "http":
+            if response_started or scope["type"] != "http":
                 raise
-            sentence = (
-                f"Internal error {number}; report this number to the administrator, who finds the details in the log."
-            )
-            await JSONResponse({"detail": sentence}, 500)(scope, receive, send)
+            detail = f"Internal error {number}; report this number to the administrator, who finds it in the log."
+            await refusal(500, detail)(scope, receive, send)
 
 
-def sentence_for(problem: BoxfindError) -> str:
+def public_message(problem: BoxfindError) -> str:
     """Return the public message of an error. Details about missing weights files are only logged."""
     if not isinstance(problem, WeightsMissing):
         return str(problem)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import Dependencies, InTurn, Serving
-from boxfind.api.original_image import stored_picture
+from boxfind.api.dependencies import Dependencies, SearchSlot, Serving
 from boxfind.api.schemas import Asked, FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
+from boxfind.export.search_result import read_original
 from boxfind.searches.link import MOST_BOXES
 from index.gallery import Gallery
 from retrieval.errors import BadBox
@@ -15,7 +15,7 @@ from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
 from retrieval.types import Box, Hit, Image, Region
 
-routes = APIRouter(prefix="/search", tags=["search"], dependencies=[InTurn], responses=answers(404, 501))
+routes = APIRouter(prefix="/search", tags=["search"], dependencies=[SearchSlot], responses=answers(404, 501))
 QUERY = ""
 """The key of the only query image of a search."""
 
@@ -32,7 +32,7 @@ def search(asked: Annotated[Search, File()], serving: Serving) -> SearchResponse
 def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
     gallery = serving.gallery()
-    image = stored_picture(serving.engine, gallery, asked.image)
+    image = serving.engine.read_picture(read_original(gallery, asked.image), asked.image)
     box = Box.from_xywh(*asked.box) if asked.box else Box.whole(image)
     return _answer(serving, gallery, asked, asked.words, {QUERY: image}, (Example(QUERY, box),))
 

@@ -1,7 +1,6 @@
 """The command `app`: start the web page on this machine and open it in the browser."""
 
 import errno
-import http.client
 import os
 import socket
 import sys
@@ -13,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import note, settings_with
+from boxfind.commands.options import GalleryOption, IndexOption, note, settings_with
 from boxfind.settings import PROJECT, Settings
 from retrieval.errors import BoxfindError
 
@@ -25,13 +24,10 @@ OPTIONS = {
 }
 """Streamlit options that the environment must not override; the others are in .streamlit/config.toml."""
 
-app = typer.Typer()
 
-
-@app.command("app")
 def start(
-    gallery: Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")] = None,
-    index: Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")] = None,
+    gallery: GalleryOption = None,
+    index: IndexOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open the browser.")] = False,
 ) -> None:
@@ -84,14 +80,12 @@ def open_when_ready(port: int) -> None:
 
 def answers(port: int) -> bool:
     """Whether the web server responds on the port. Bypasses any HTTP proxy."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    import httpx
+
     try:
-        connection.request("GET", "/_stcore/health")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
+        return httpx.get(f"http://{HOST}:{port}/_stcore/health", trust_env=False).is_success
+    except httpx.HTTPError:
         return False
-    finally:
-        connection.close()
 
 
 def run_streamlit(arguments: list[str]) -> None:

@@ -1,7 +1,6 @@
 """The command `batch`: answer all queries of a CSV table or of a folder of pictures with box files."""
 
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,14 +12,8 @@ from retrieval.errors import BoxfindError
 
 if TYPE_CHECKING:
     from boxfind.evaluation.batch import BatchResult
-    from boxfind.evaluation.dataset import BoxedQuery
-    from index.gallery import Gallery
-    from retrieval.types import Progress
-
-app = typer.Typer()
 
 
-@app.command()
 def batch(
     index: IndexDir,
     queries: Annotated[
@@ -48,10 +41,17 @@ def batch(
 ) -> None:
     """Answer all queries of a table or a folder."""
     from boxfind.engine import Engine
-    from boxfind.evaluation.batch import answer_all
-    from boxfind.evaluation.dataset import write_hits
+    from boxfind.evaluation.batch import answer_all, draw_sheets
+    from boxfind.evaluation.dataset import read_queries, write_hits
+    from boxfind.evaluation.query_folder import read_query_folder
+    from boxfind.export.rank_list import rank_list
 
-    asked, problems = _read(queries, images)
+    if queries.is_dir():
+        asked, problems = read_query_folder(queries)
+    elif images is not None:
+        asked, problems = read_queries(queries, images), []
+    else:
+        raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
     settings = settings_with(index=index, query_mode=query_mode)
     engine = Engine(settings)
     gallery = engine.gallery()
@@ -59,9 +59,10 @@ def batch(
         answers = answer_all(engine, gallery, asked, top, rank, report, settings.build.workers)
         write_hits(out, [(answer.query, answer.hits) for answer in answers])
         if ranks:
-            _write_ranks(ranks, answers)
+            answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
+            ranks.write_text(rank_list(answered), encoding="utf-8")
         if sheets:
-            _draw_sheets(sheets, gallery, asked, answers, report)
+            draw_sheets(sheets, gallery, asked, answers, report)
     _warn_of_formulas(out, answers)
     total = len(asked) + len(problems)
     problems += [answer.problem for answer in answers if answer.problem]
@@ -69,59 +70,6 @@ def batch(
         note(problem)
     if problems:
         raise BoxfindError(f"{len(problems)} of {total} queries failed; the results of the others are in {out}.")
-
-
-def _read(queries: Path, images: Path | None) -> "tuple[list[BoxedQuery], list[str]]":
-    """Return the valid queries, and a message for each invalid one."""
-    from boxfind.evaluation.dataset import read_queries
-    from boxfind.evaluation.query_folder import read_query_folder
-
-    if queries.is_dir():
-        return read_query_folder(queries)
-    if images is None:
-        raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
-    return read_queries(queries, images), []
-
-
-def _write_ranks(file: Path, answers: "Sequence[BatchResult]") -> None:
-    from boxfind.export.rank_list import rank_list
-
-    answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]
-    file.write_text(rank_list(answered), encoding="utf-8")
-
-
-def _draw_sheets(
-    folder: Path,
-    gallery: "Gallery",
-    asked: "Sequence[BoxedQuery]",
-    answers: "Sequence[BatchResult]",
-    report: "Progress",
-) -> None:
-    from boxfind.export.result_sheet import result_sheet
-    from boxfind.export.search_result import SearchResult
-    from retrieval.images.decode import load_image
-
-    folder.mkdir(parents=True, exist_ok=True)
-    files = _file_names([query.name for query in asked])
-    for done, (query, answer, file) in enumerate(zip(asked, answers, files, strict=True), start=1):
-        if not answer.problem:
-            found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
-            (folder / file).write_bytes(result_sheet(found))
-        report("Drawing sheets", done, len(asked))
-
-
-def _file_names(queries: Sequence[str]) -> list[str]:
-    """Return a JPEG file name for each query, unique on case-insensitive file systems too."""
-    from boxfind.export.file_names import file_name
-
-    taken: set[str] = set()
-    names = []
-    for query in queries:
-        stem = file_name(query, ".jpg").removesuffix(".jpg")
-        ways = (f"{stem}-{number}.jpg" if number > 1 else f"{stem}.jpg" for number in count(1))
-        names.append(next(way for way in ways if way.casefold() not in taken))
-        taken.add(names[-1].casefold())
-    return names
 
 
 def _warn_of_formulas(out: Path, answers: "Sequence[BatchResult]") -> None:

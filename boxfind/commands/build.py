@@ -9,17 +9,14 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import IndexDir, note, notes, settings_with
+from boxfind.commands.options import GalleryOption, IndexDir, IndexOption, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
-app = typer.Typer()
 
-
-@app.command()
 def build(
-    gallery: Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")] = None,
-    index: Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")] = None,
+    gallery: GalleryOption = None,
+    index: IndexOption = None,
     backbone: Annotated[
         str | None,
         typer.Option(help="auto, or a network from docs/models.md: resnet50, efficientnet-lite0, …"),
@@ -43,7 +40,10 @@ def build(
         typer.Option(help="Head node of a Ray cluster as host:port. Without it, --engine ray uses this machine only."),
     ] = None,
 ) -> None:
-    """Build the index, or update it to match its picture folder; searches use the old one until the build is done."""
+    """Build the index, or update it to match its picture folder; searches use the old one until the build is done.
+
+    clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
+    """
     with _cancelled_by_signals():
         from boxfind.engine import Engine
         from index.building import jobs
@@ -67,7 +67,6 @@ def build(
     _report(folder, time.perf_counter() - began, folder.name != before)
 
 
-@app.command()
 def cancel(index: IndexDir) -> None:
     """Stop the running build; the next build resumes from there."""
     from index.building.jobs import build_state, request_cancel

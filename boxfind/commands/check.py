@@ -11,10 +11,7 @@ from boxfind.commands.options import AsJson, IndexDir, note, notes, settings_wit
 from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
-app = typer.Typer()
 
-
-@app.command()
 def verify(index: IndexDir) -> None:
     """Check all files of an index, and compare it with its picture folder."""
     from index.operations.folder_changes import folder_change_sentences
@@ -30,7 +27,6 @@ def verify(index: IndexDir) -> None:
     print("No problems found.")
 
 
-@app.command()
 def why(
     image: Annotated[str, typer.Argument(help="The name of a picture in the index, or the path of a file.")],
     index: IndexDir,
@@ -47,7 +43,6 @@ def why(
     print("\n".join(explanation.sentences))
 
 
-@app.command()
 def skipped(
     index: IndexDir,
     table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write: file,reason,sentence,bytes.")] = None,
@@ -69,7 +64,6 @@ def skipped(
         print("No files were skipped.")
 
 
-@app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Print versions, device, weights and the state of the index."""
     from boxfind.doctor import examine

@@ -9,10 +9,7 @@ import typer
 from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 
-app = typer.Typer()
 
-
-@app.command()
 def evaluate(
     index: IndexDir,
     dataset: Annotated[

@@ -8,10 +8,7 @@ import typer
 from boxfind.commands.options import note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 
-app = typer.Typer()
 
-
-@app.command()
 def finetune(
     labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h] that says which object each picture shows.")],
     gallery: Annotated[Path, typer.Option(help="Picture folder; image paths in the CSV are relative to it.")],

@@ -2,21 +2,16 @@
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from boxfind.commands.options import AsJson, IndexDir, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 
-if TYPE_CHECKING:
-    from index.operations.history import StoredGeneration
 
-app = typer.Typer()
-
-
-@app.command()
 def generations(
     index: IndexDir,
     check: Annotated[bool, typer.Option("--check", help="Verify file contents, not only sizes.")] = False,
@@ -28,7 +23,7 @@ def generations(
     with TerminalProgress(notes) as report:
         stored = stored_generations(index, check, report)
     if as_json:
-        print(json.dumps([{**asdict(one), "created": _time(one)} for one in stored], indent=1))
+        print(json.dumps([asdict(one) for one in stored], default=datetime.isoformat, indent=1))
         return
     print(f"  {'name':16s}  {'built (UTC)':16s}  {'pictures':>8s}  {'regions':>8s}  {'MB':>7s}  state")
     for one in stored:
@@ -39,7 +34,6 @@ def generations(
         )
 
 
-@app.command()
 def rollback(
     index: IndexDir,
     to: Annotated[str, typer.Option(help="Name of a generation. Default: the last intact one before.")] = "",
@@ -58,7 +52,6 @@ def rollback(
         print(f"To undo: boxfind rollback --index {index} --to {before}")
 
 
-@app.command()
 def backup(
     index: IndexDir,
     out: Annotated[Path, typer.Option(help="Tar file to write; it must not exist yet.")],
@@ -71,7 +64,6 @@ def backup(
     print(f"Wrote {name} to {out} ({out.stat().st_size / 1e6:.1f} MB). Gallery pictures are not included.")
 
 
-@app.command()
 def restore(
     archive: Annotated[Path, typer.Argument(help="Tar file written by `boxfind backup`.")],
     index: IndexDir,
@@ -84,7 +76,3 @@ def restore(
         prepare = preparation(publisher_for(settings_with(index=index)), report)
         folder = read_archive(archive, index, report, prepare)
     print(f"Restored {folder.name} from {archive}; it is now served.")
-
-
-def _time(one: "StoredGeneration") -> str | None:
-    return one.created.isoformat() if one.created else None

@@ -5,12 +5,23 @@ import sys
 import typer
 
 from boxfind.commands import app as page
-from boxfind.commands import batch, build, check, evaluate, finetune, generations, search, serve
+from boxfind.commands.batch import batch
+from boxfind.commands.build import build, cancel
+from boxfind.commands.check import doctor, skipped, verify, why
+from boxfind.commands.evaluate import evaluate
+from boxfind.commands.finetune import finetune
+from boxfind.commands.generations import backup, generations, restore, rollback
+from boxfind.commands.search import search
+from boxfind.commands.serve import serve
 from retrieval.errors import BoxfindError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-for family in (page, build, search, batch, serve, evaluate, finetune, check, generations):
-    app.add_typer(family.app)
+app.command("app")(page.start)
+for command in (
+    *(build, cancel, search, batch, serve, evaluate, finetune),
+    *(verify, why, skipped, doctor, generations, rollback, backup, restore),
+):
+    app.command()(command)
 
 
 def main() -> None:

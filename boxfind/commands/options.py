@@ -8,10 +8,16 @@ from rich.console import Console
 
 from boxfind.settings import BadSetting, Settings
 
+GalleryOption = Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")]
+IndexOption = Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")]
 IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
 Rank = Annotated[
     str,
-    typer.Option("--rank", help="fast (one vector search) or best; for comparison: sift (keypoints only), euclidean."),
+    typer.Option(
+        "--rank",
+        help="fast (one vector search) or best (slower; adds geometric verification). "
+        "For comparison: sift (keypoints only), euclidean.",
+    ),
 ]
 QueryMode = Annotated[
     str | None,

@@ -12,10 +12,7 @@ from retrieval.errors import BadBox
 if TYPE_CHECKING:
     from retrieval.types import Hit
 
-app = typer.Typer()
 
-
-@app.command()
 def search(
     index: IndexDir,
     image: Annotated[Path | None, typer.Option(help="Query picture.")] = None,

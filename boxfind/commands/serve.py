@@ -8,10 +8,7 @@ import typer
 from boxfind.commands.options import note, settings_with
 from retrieval.optional_packages import FASTAPI
 
-app = typer.Typer()
 
-
-@app.command()
 def serve(
     gallery: Annotated[Path | None, typer.Option(help="Picture folder.")] = None,
     index: Annotated[Path | None, typer.Option(help="Index folder.")] = None,

@@ -4,10 +4,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import BoxedQuery
+from boxfind.export.file_names import file_name, unique_names
+from boxfind.export.result_sheet import result_sheet
+from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import BadBox, UnreadableImage
 from retrieval.images.decode import load_image
@@ -37,6 +41,19 @@ def answer_all(
 ) -> list[BatchResult]:
     """Return a result for each query, in the same order."""
     return for_each(queries, answerer(engine, gallery, top, ranking), progress, workers)
+
+
+def draw_sheets(
+    folder: Path, gallery: Gallery, queries: Sequence[BoxedQuery], answers: Sequence[BatchResult], progress: Progress
+) -> None:
+    """Write a JPEG for each answered query, with the boxed query and its ten best matches. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stems = unique_names(file_name(query.name, ".jpg").removesuffix(".jpg") for query in queries)
+    for done, (query, answer, stem) in enumerate(zip(queries, answers, stems, strict=True), start=1):
+        if not answer.problem:
+            found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
+            (folder / f"{stem}.jpg").write_bytes(result_sheet(found))
+        progress("Drawing sheets", done, len(queries))
 
 
 def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:

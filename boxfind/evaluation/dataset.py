@@ -6,13 +6,13 @@ optional columns x,y,w,h with the position of the object) and optionally ignore.
 """
 
 import csv
-import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from boxfind.export.table import csv_text
 from retrieval.errors import BadTable
 from retrieval.types import Box, Hit
 
@@ -57,11 +57,11 @@ class Dataset:
 def read_csv_folder(folder: Path) -> Dataset:
     """Read a CSV data set. Raises BadTable, with the file and, if possible, the line."""
     queries = read_queries(folder / "queries.csv", folder / "queries")
-    relevant = read_pairs(folder / "relevant.csv")
+    relevant, boxes = read_labels(folder / "relevant.csv")
     unlabelled = [query.name for query in queries if query.name not in relevant]
     if unlabelled:
         raise BadTable(f"{folder / 'relevant.csv'} has no row for the query {unlabelled[0]}; add one.")
-    ignored = read_pairs(folder / "ignore.csv") if (folder / "ignore.csv").exists() else {}
+    ignored = read_labels(folder / "ignore.csv")[0] if (folder / "ignore.csv").exists() else {}
     objects = {row["query"]: row["object"] for _, row in read_rows(folder / "queries.csv", ("query",), ("object",))}
     return Dataset(
         folder.resolve().name,
@@ -69,7 +69,7 @@ def read_csv_folder(folder: Path) -> Dataset:
         queries,
         {"all": Labels(relevant, ignored)},
         {query.name: objects[query.name] or object_of(query.name) for query in queries},
-        read_places(folder / "relevant.csv"),
+        boxes,
     )
 
 
@@ -80,9 +80,10 @@ def object_of(query: str) -> str:
 
 def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
     """Read queries from a CSV file. Raises BadTable, with the line, for a missing column or an invalid number."""
-    queries = []
-    for line, row in read_rows(table, ("query", "image", *SIDES)):
-        queries.append(BoxedQuery(row["query"], images / row["image"], _box(row, table, line)))
+    queries = [
+        BoxedQuery(row["query"], images / row["image"], _box(row, table, line))
+        for line, row in read_rows(table, ("query", "image", *SIDES))
+    ]
     if not queries:
         raise BadTable(f"{table} has no rows; add one for each query.")
     if len({query.name for query in queries}) < len(queries):
@@ -90,26 +91,23 @@ def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
     return queries
 
 
-def read_pairs(table: Path) -> dict[str, set[str]]:
-    """Read query -> image ids from a CSV with the columns query and image. Raises BadTable."""
-    pairs: dict[str, set[str]] = defaultdict(set)
-    for line, row in read_rows(table, ("query", "image")):
+def read_labels(table: Path) -> tuple[dict[str, set[str]], dict[tuple[str, str], list[Box]]]:
+    """Read a CSV with the columns query and image, and optionally x, y, w, h. Raises BadTable, with the line.
+
+    Returns query -> image ids, and (query, image) -> boxes for the rows that have one.
+    """
+    images: dict[str, set[str]] = defaultdict(set)
+    boxes: dict[tuple[str, str], list[Box]] = defaultdict(list)
+    for line, row in read_rows(table, ("query", "image"), SIDES):
         if not row["query"] or not row["image"]:
             raise BadTable(f"{table}, line {line}: query and image must not be empty.")
-        pairs[row["query"]].add(row["image"])
-    return dict(pairs)
-
-
-def read_places(table: Path) -> dict[tuple[str, str], list[Box]]:
-    """Read (query, image) -> boxes from the CSV rows that have x, y, w and h. Raises BadTable."""
-    places: dict[tuple[str, str], list[Box]] = defaultdict(list)
-    for line, row in read_rows(table, ("query", "image"), SIDES):
+        images[row["query"]].add(row["image"])
         if any(row[side] for side in SIDES):
             box = _box(row, table, line)
             if box.width <= 0 or box.height <= 0:
                 raise BadTable(f"{table}, line {line}: w and h must be greater than 0.")
-            places[row["query"], row["image"]].append(box)
-    return dict(places)
+            boxes[row["query"], row["image"]].append(box)
+    return dict(images), dict(boxes)
 
 
 def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
@@ -125,18 +123,9 @@ def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
 def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Write a CSV file. Raises BadTable."""
     try:
-        with out.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(header)
-            table.writerows(rows)
+        out.write_text(csv_text(header, rows), encoding="utf-8", newline="")
     except OSError as error:
         raise BadTable(f"{out} cannot be written: {error.strerror}.") from None
-
-
-def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    out = io.StringIO(newline="")
-    csv.writer(out).writerows([header, *rows])
-    return out.getvalue()
 
 
 def _box(row: dict[str, str], table: Path, line: int) -> Box:

@@ -16,10 +16,7 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
 
 
 def read_dataset(folder: Path, layout: str | None = None) -> Dataset:
-    """Read the data set in a folder; its format is detected if `layout` is None.
-
-    Raises BadTable, UnknownName.
-    """
+    """Read the data set in a folder; its format is detected if `layout` is None. Raises BadTable, UnknownName."""
     if not folder.is_dir():
         raise BadTable(f"The data set folder {folder} does not exist.")
     return pick(READERS, "data set format", layout or layout_of(folder))(folder)

@@ -3,16 +3,15 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from PIL import Image as Pillow
-
-from boxfind.evaluation.dataset import SIDES, csv_text
+from boxfind.evaluation.dataset import SIDES
 from boxfind.evaluation.ratings import Judged
+from boxfind.export.file_names import unique_names
+from boxfind.export.table import csv_text
 from index.storage.skipped_files import harmless
 from retrieval.errors import UnreadableImage
 from retrieval.printable_names import printable
-from retrieval.types import Image
 
 FOLDER = "boxfind-marks"
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -56,15 +55,9 @@ def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> byt
     return _packed({"README.txt": _readme(left_out).encode(), **_tables(fitting)}, pictures)
 
 
-def upright_jpeg(image: Image) -> bytes:
-    """Encode an image as JPEG without metadata, in full size and without chroma subsampling."""
-    out = io.BytesIO()
-    Pillow.fromarray(image).save(out, "JPEG", quality=95, subsampling="4:4:4")
-    return out.getvalue()
-
-
 def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
-    names = _query_names([search.name for search in searches])
+    stems = (re.sub(r"[\W_]+", "-", search.name.casefold())[:40].strip("-") for search in searches)
+    names = unique_names(stem or "search" for stem in stems)
     queries, relevant, ignored = [], [], []
     for name, search in zip(names, searches, strict=True):
         example = search.request.examples[0]
@@ -77,19 +70,6 @@ def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
         "relevant.csv": csv_text(("query", "image"), relevant).encode(),
         "ignore.csv": csv_text(("query", "image"), ignored).encode(),
     }
-
-
-def _query_names(names: Iterable[str]) -> list[str]:
-    """Return unique names of letters, digits and dashes: red-mug, red-mug-2."""
-    found: list[str] = []
-    for name in names:
-        stem = re.sub(r"[\W_]+", "-", name.casefold())[:40].strip("-") or "search"
-        number, candidate = 1, stem
-        while candidate in found:
-            number += 1
-            candidate = f"{stem}-{number}"
-        found.append(candidate)
-    return found
 
 
 def _readme(left_out: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Evaluate an index on a labelled data set: retrieval quality, localisation and query time."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -64,18 +64,13 @@ class Evaluation:
     def seconds_p95(self) -> float:
         return float(np.percentile([row.seconds for row in self.rows], 95))
 
-    def rated(self, labels: str | None = None, objects: Collection[str] | None = None) -> list[Row]:
-        """Return the queries that a label set (default: the main one) rates, optionally of some objects only."""
-        name = self.main if labels is None else labels
-        return [row for row in self.rows if name in row.quality and (objects is None or row.object in objects)]
+    def rated(self, labels: str | None = None) -> list[Row]:
+        """Return the queries that a label set (default: the main one) rates."""
+        return [row for row in self.rows if (labels or self.main) in row.quality]
 
-    def mean(self, labels: str | None = None, objects: Collection[str] | None = None) -> Quality:
-        """Return the mean quality over `rated`. Raises BadTable if there are no such queries."""
-        name = self.main if labels is None else labels
-        rows = self.rated(name, objects)
-        if not rows:
-            raise BadTable(f"No query of {self.dataset} shows one of these objects.")
-        return mean_quality([row.quality[name] for row in rows])
+    def mean(self, labels: str | None = None) -> Quality:
+        """Return the mean quality over `rated`, which must not be empty."""
+        return mean_quality([row.quality[labels or self.main] for row in self.rated(labels)])
 
 
 def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, progress: Progress) -> Evaluation:
@@ -87,29 +82,22 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
     rater = pick(PROTOCOLS, "protocol", dataset.protocol)
     answer = answerer(engine, gallery, 0, ranking)
 
-    def judge(query: BoxedQuery) -> "_Judged":
+    def judge(query: BoxedQuery) -> Row | str:
+        """Return the row without its time, or the problem."""
         answered = answer(query)
-        return _Judged(
-            _qualities(query.name, answered.hits, dataset, rater),
-            _localisation(query.name, answered.hits, dataset),
-            answered.problem,
-        )
+        quality = _qualities(query.name, answered.hits, dataset, rater)
+        localisation = _localisation(query.name, answered.hits, dataset)
+        return answered.problem or Row(query.name, dataset.objects[query.name], quality, localisation, 0.0)
 
     judged = for_each(dataset.queries, judge, progress, engine.settings.build.workers)
-    _refuse_problems(judged)
+    problems = [found for found in judged if isinstance(found, str)]
+    if problems:
+        raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")
     timed = answer_all(engine, gallery, dataset.queries, 10, ranking, progress)
     rows = [
-        Row(answer.query, dataset.objects[answer.query], found.quality, found.localisation, answer.seconds)
-        for answer, found in zip(timed, judged, strict=True)
+        replace(row, seconds=answer.seconds) for row, answer in zip(judged, timed, strict=True) if isinstance(row, Row)
     ]
     return Evaluation(dataset.name, dataset.protocol, tuple(dataset.labels), dataset.main, rows, absent)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    quality: dict[str, Quality]
-    localisation: float | None
-    problem: str
 
 
 def _absent(dataset: Dataset, gallery: Gallery) -> int:
@@ -140,9 +128,3 @@ def _localisation(query: str, hits: Sequence[Hit], dataset: Dataset) -> float | 
         if (query, hit.image) in dataset.boxes
     ]
     return sum(fits) / len(fits) if fits else None
-
-
-def _refuse_problems(judged: Sequence[_Judged]) -> None:
-    problems = [found.problem for found in judged if found.problem]
-    if problems:
-        raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")

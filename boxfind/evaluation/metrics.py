@@ -5,7 +5,7 @@ ascending, as `places` returns them.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 Rater = Callable[[Sequence[str], Collection[str], Collection[str]], "Quality"]
 
@@ -69,27 +69,17 @@ def recall_at(k: int, at: Sequence[int], total: int) -> float:
 def rate(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
     """Rate one ranking with rectangular average precision; `relevant` must not be empty."""
     at, total = places(ranking, relevant, ignored), len(relevant)
-    return Quality(
-        average_precision(at, total),
-        precision_at(1, at, total),
-        precision_at(5, at, total),
-        precision_at(10, at, total),
-        recall_at(10, at, total),
-        recall_at(100, at, total),
-    )
+    precisions = [precision_at(k, at, total) for k in (1, 5, 10)]
+    recalls = [recall_at(k, at, total) for k in (10, 100)]
+    return Quality(average_precision(at, total), *precisions, *recalls)
 
 
 def rate_revisited(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
     """Rate one ranking by the protocol of revisited Oxford and Paris (trapezoidal AP, capped precision at k)."""
     at, total = places(ranking, relevant, ignored), len(relevant)
-    return Quality(
-        trapezoidal_average_precision(at, total),
-        revisited_precision_at(1, at),
-        revisited_precision_at(5, at),
-        revisited_precision_at(10, at),
-        recall_at(10, at, total),
-        recall_at(100, at, total),
-    )
+    precisions = [revisited_precision_at(k, at) for k in (1, 5, 10)]
+    recalls = [recall_at(k, at, total) for k in (10, 100)]
+    return Quality(trapezoidal_average_precision(at, total), *precisions, *recalls)
 
 
 PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited}
@@ -98,15 +88,7 @@ PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited}
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
     """Return the mean of each metric; the mean average precision is mAP. `qualities` must not be empty."""
-    count = len(qualities)
-    return Quality(
-        sum(q.average_precision for q in qualities) / count,
-        sum(q.precision_at_1 for q in qualities) / count,
-        sum(q.precision_at_5 for q in qualities) / count,
-        sum(q.precision_at_10 for q in qualities) / count,
-        sum(q.recall_at_10 for q in qualities) / count,
-        sum(q.recall_at_100 for q in qualities) / count,
-    )
+    return Quality(*(sum(metric) / len(qualities) for metric in zip(*map(astuple, qualities), strict=True)))
 
 
 def _within(k: int, at: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from retrieval.errors import BadTable
 QUERIES_PER_OBJECT = 3
 
 
-def read_object_folders(folder: Path, queries_per_object: int = QUERIES_PER_OBJECT) -> Dataset:
+def read_object_folders(folder: Path) -> Dataset:
     """Use the first images of each object as whole-image queries; its other images are relevant.
 
     The index must be built from this folder. Objects with a single image, and images outside subfolders, serve as
@@ -23,7 +23,7 @@ def read_object_folders(folder: Path, queries_per_object: int = QUERIES_PER_OBJE
     asked = [
         (name, query, pictures)
         for name, pictures in objects.items()
-        for query in pictures[:queries_per_object]
+        for query in pictures[:QUERIES_PER_OBJECT]
         if len(pictures) > 1
     ]
     if not asked:

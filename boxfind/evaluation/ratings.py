@@ -39,10 +39,6 @@ class Judged:
         return set(self.request.positives).difference(self.own)
 
     @property
-    def marked(self) -> set[str]:
-        return set(self.request.positives + self.request.negatives)
-
-    @property
     def problem(self) -> str:
         """Why this search cannot be used for rating; empty if it can."""
         if not self.request.examples:
@@ -86,22 +82,12 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Average precision of one ranking minus that of another: by search name, and the mean."""
+    """Number of searches that the first ranking wins, loses and ties by average precision, and the mean difference."""
 
-    differences: dict[str, float]
+    wins: int
+    losses: int
+    ties: int
     mean: Mean
-
-    @property
-    def wins(self) -> int:
-        return sum(difference > SAME for difference in self.differences.values())
-
-    @property
-    def losses(self) -> int:
-        return sum(difference < -SAME for difference in self.differences.values())
-
-    @property
-    def ties(self) -> int:
-        return len(self.differences) - self.wins - self.losses
 
 
 def judged(requests: Mapping[str, Request], tables: Tables) -> list[Judged]:
@@ -125,7 +111,8 @@ def question(search: Judged, ranking: str) -> Request:
 def rating(search: Judged, answer: Sequence[str]) -> Rating:
     """Rate result images, best first; the search must have no `problem`. Missing relevant images contribute 0."""
     kept = [image for image in answer if image not in search.own]
-    unmarked = sum(image not in search.marked for image in kept[:FIRST])
+    marked = search.request.positives + search.request.negatives
+    unmarked = sum(image not in marked for image in kept[:FIRST])
     return Rating(search.name, rate(kept, search.positives), len(search.positives), unmarked)
 
 
@@ -162,10 +149,12 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def compare(first: Sequence[Rating], second: Sequence[Rating]) -> Comparison:
-    """Compare the average precision of two rankings over their common searches, of which there must be at least one.
+    """Compare the average precision of two rankings of the same searches, in the same order; at least one search.
 
     The interval is from a paired bootstrap: both rankings are resampled together.
     """
-    others = {other.name: other.quality.average_precision for other in second}
-    differences = {one.name: one.quality.average_precision - others[one.name] for one in first if one.name in others}
-    return Comparison(differences, mean(list(differences.values())))
+    pairs = zip(first, second, strict=True)
+    differences = [one.quality.average_precision - other.quality.average_precision for one, other in pairs]
+    wins = sum(difference > SAME for difference in differences)
+    losses = sum(difference < -SAME for difference in differences)
+    return Comparison(wins, losses, len(differences) - wins - losses, mean(differences))

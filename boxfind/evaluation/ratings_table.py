@@ -1,53 +1,34 @@
 """Tabulate the ratings of saved searches, one row per search, hardest first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from boxfind.evaluation.ratings import Ratings, compare
+import pandas as pd
+
+from boxfind.evaluation.ratings import Ratings
 from index.storage.skipped_files import harmless
 from retrieval.printable_names import printable
 
-Cell = str | float | int
 SEARCH, UNMARKED, MINUS = "Search", "Unmarked", " − "
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table whose cells are safe for spreadsheets (no formulas)."""
+def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> pd.DataFrame:
+    """Tabulate average precision, precision at 10 and counts of marked and unmarked images of each search.
 
-    header: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
-
-
-def judged_table(ratings: Ratings, labels: Mapping[str, str]) -> Table:
-    """Make the table: search, AP and P@10 by ranking, marked and unmarked counts; AP difference for two rankings.
-
-    `labels`: ranking -> display name.
+    With two rankings, a column has the difference of their average precisions. Names are safe for spreadsheets (no
+    formulas). `labels`: ranking -> display name.
     """
     names = [labels[ranking] for ranking in ratings.by_ranking]
-    first, *others = ratings.by_ranking.values()
-    differences = compare(first, others[0]).differences if len(others) == 1 and first else {}
-    rows = [
-        (
-            harmless(printable(of_search[0].name)),
-            *(round(one.quality.average_precision, 4) for one in of_search),
-            *([round(differences[of_search[0].name], 4)] if differences else []),
-            *(round(one.quality.precision_at_10, 4) for one in of_search),
-            of_search[0].positives,
-            *(one.unmarked for one in of_search),
-        )
-        for of_search in zip(first, *others, strict=True)
-    ]
-    return Table(_header(names), sorted(rows, key=lambda row: (row[1], row[0])))
-
-
-def _header(names: list[str]) -> tuple[str, ...]:
-    ends = [f" {name}" for name in names] if len(names) > 1 else [""]
-    return (
-        SEARCH,
-        *(f"AP{end}" for end in ends),
-        *([f"AP {MINUS.join(names)}"] if len(names) == 2 else []),
-        *(f"P@10{end}" for end in ends),
-        "Marked right",
-        *(f"{UNMARKED}{end}" for end in ends),
-    )
+    suffixes = [f" {name}" for name in names] if len(names) > 1 else [""]
+    rankings = list(ratings.by_ranking.values())
+    table = pd.DataFrame({SEARCH: [harmless(printable(one.name)) for one in rankings[0]]})
+    precision = [f"AP{suffix}" for suffix in suffixes]
+    for column, rated in zip(precision, rankings, strict=True):
+        table[column] = [one.quality.average_precision for one in rated]
+    if len(names) == 2:
+        table[f"AP {MINUS.join(names)}"] = table[precision[0]] - table[precision[1]]
+    for suffix, rated in zip(suffixes, rankings, strict=True):
+        table[f"P@10{suffix}"] = [one.quality.precision_at_10 for one in rated]
+    table["Marked right"] = [one.positives for one in rankings[0]]
+    for suffix, rated in zip(suffixes, rankings, strict=True):
+        table[f"{UNMARKED}{suffix}"] = [one.unmarked for one in rated]
+    return table.round(4).sort_values([precision[0], SEARCH])

@@ -1,5 +1,6 @@
 """Format an evaluation as text, as a dict for JSON, or as a CSV with one row per query."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from boxfind.evaluation.dataset import write_table
 from boxfind.evaluation.evaluate import Evaluation, Row
 from boxfind.evaluation.metrics import Quality
-from boxfind.evaluation.summary import by_object, hardest
 from retrieval.printable_names import printable
 
 FIGURES = {
@@ -43,11 +43,12 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
         "absent": found.absent,
         "labels": {name: {"queries": len(found.rated(name)), **_figures(found.mean(name))} for name in found.labels},
         "objects": [
-            {"object": one.name, "queries": one.queries, "AP": round(one.average_precision, 4)}
-            for one in by_object(found)
+            {"object": name, "queries": queries, "AP": round(precision, 4)}
+            for precision, name, queries in weakest_objects(found)
         ],
         "hardest": [
-            {"query": row.query, "object": row.object, "AP": round(_ap(found, row), 4)} for row in hardest(found)
+            {"query": row.query, "object": row.object, "AP": round(_ap(found, row), 4)}
+            for row in hardest_queries(found)
         ],
         "per_query": [_query(found, row) for row in found.rows],
     }
@@ -57,16 +58,17 @@ def as_text(found: Evaluation) -> str:
     """Format the means, then the hardest queries and weakest objects."""
     means = [["labels", "queries", *FIGURES]]
     for name in found.labels:
-        means.append([name, str(len(found.rated(name))), *_shares(found.mean(name))])
-    queries = [[f"{row.query}", row.object, f"{_ap(found, row):.3f}"] for row in hardest(found, SHOWN)]
-    objects = [[one.name, str(one.queries), f"{one.average_precision:.3f}"] for one in by_object(found)[:SHOWN]]
+        shares = [f"{value:.4f}" for value in _figures(found.mean(name)).values()]
+        means.append([name, str(len(found.rated(name))), *shares])
+    hardest = [[row.query, row.object, f"{_ap(found, row):.3f}"] for row in hardest_queries(found)]
+    weakest = [[name, str(queries), f"{precision:.3f}"] for precision, name, queries in weakest_objects(found)[:SHOWN]]
     place = "" if found.localisation is None else f"Localisation: mean IoU {found.localisation:.3f}\n"
     return (
         f"{_aligned(means)}\n\n"
         f"Protocol: {found.protocol}\n"
         f"Query time: p50 {_ms(found.seconds_p50)} ms, p95 {_ms(found.seconds_p95)} ms\n{place}\n"
-        f"{_aligned([['hardest queries', 'object', 'AP'], *queries])}\n\n"
-        f"{_aligned([['weakest objects', 'queries', 'AP'], *objects])}"
+        f"{_aligned([['hardest queries', 'object', 'AP'], *hardest])}\n\n"
+        f"{_aligned([['weakest objects', 'queries', 'AP'], *weakest])}"
     )
 
 
@@ -74,6 +76,19 @@ def write_csv(found: Evaluation, out: Path) -> None:
     """Write one row per query; with several label sets, their names prefix the columns. Raises BadTable."""
     rows = [_query(found, row) for row in found.rows]
     write_table(out, rows[0], ([("" if value is None else value) for value in row.values()] for row in rows))
+
+
+def hardest_queries(found: Evaluation) -> list[Row]:
+    """Return the ten queries with the lowest average precision by the main label set, lowest first."""
+    return sorted(found.rated(), key=lambda row: (_ap(found, row), row.query))[:SHOWN]
+
+
+def weakest_objects(found: Evaluation) -> list[tuple[float, str, int]]:
+    """Return (mean average precision, object, number of queries) by the main label set, lowest first."""
+    precisions: dict[str, list[float]] = defaultdict(list)
+    for row in found.rated():
+        precisions[row.object].append(_ap(found, row))
+    return sorted((sum(values) / len(values), name, len(values)) for name, values in precisions.items())
 
 
 def _query(found: Evaluation, row: Row) -> dict[str, Any]:
@@ -95,10 +110,6 @@ def _query(found: Evaluation, row: Row) -> dict[str, Any]:
 
 def _figures(quality: Quality) -> dict[str, float]:
     return {name: round(getattr(quality, field), 4) for name, field in FIGURES.items()}
-
-
-def _shares(quality: Quality) -> list[str]:
-    return [f"{value:.4f}" for value in _figures(quality).values()]
 
 
 def _ap(found: Evaluation, row: Row) -> float:

@@ -26,7 +26,10 @@ FARTHEST = 1e9
 
 def read_revisited(folder: Path) -> Dataset:
     """Read the data set. The query images, which are also in the gallery jpg/, are ignored. Raises BadTable."""
-    path = _ground_truth_file(folder)
+    files = sorted(folder.glob("gnd_*.pkl"))
+    if len(files) != 1:
+        raise BadTable(f"{folder} must contain exactly one ground truth file gnd_….pkl; found {len(files)}.")
+    path = files[0]
     images, queries, entries = _parts(read_plain_pickle(path), path)
     names = [f"{name}.jpg" for name in images]
     lists = [
@@ -49,13 +52,6 @@ def read_revisited(folder: Path) -> Dataset:
         main="medium",
         protocol="revisited",
     )
-
-
-def _ground_truth_file(folder: Path) -> Path:
-    files = sorted(folder.glob("gnd_*.pkl"))
-    if len(files) != 1:
-        raise BadTable(f"{folder} must contain exactly one ground truth file gnd_….pkl; found {len(files)}.")
-    return files[0]
 
 
 def _parts(truth: Any, path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
@@ -85,13 +81,13 @@ def _box(entry: dict[str, Any], where: str) -> Box:
     edges: Any = entry.get("bbx")
     if isinstance(edges, list) and len(edges) == 1 and isinstance(edges[0], list):
         edges = edges[0]  # a 1 x 4 matrix
-    if not isinstance(edges, list) or len(edges) != 4 or not all(_is_edge(edge) for edge in edges):
+    if (
+        not isinstance(edges, list)
+        or len(edges) != 4
+        or not all(isinstance(edge, (int, float)) and -FARTHEST < edge < FARTHEST for edge in edges)
+    ):
         raise BadTable(f"{where}: bbx must be four numbers, x0, y0, x1, y1.")
     return Box(*(round(edge) for edge in edges))
-
-
-def _is_edge(value: object) -> bool:
-    return isinstance(value, (int, float)) and -FARTHEST < value < FARTHEST
 
 
 def _labels(

@@ -2,7 +2,7 @@
 
 from boxfind.export.search_result import SearchResult
 from boxfind.export.table import json_bytes, utc
-from retrieval.types import Box, Hit
+from retrieval.types import Hit
 
 UNNAMED = "object"
 
@@ -10,51 +10,43 @@ UNNAMED = "object"
 def coco_file(answer: SearchResult) -> bytes:
     """Write one image per hit and one annotation per region; `others` of a hit get categories of their own."""
     numbers = {image: number for number, image in enumerate(dict.fromkeys(hit.image for hit in answer.hits), start=1)}
-    places = [place for hit in answer.hits for place in _places(numbers[hit.image], hit)]
+    entries = {image: answer.gallery.entry(image) for image in numbers}
+    annotations = [annotation for hit in answer.hits for annotation in _annotations(numbers[hit.image], hit)]
+    name = answer.title.strip() or UNNAMED
+    objects = 1 + max((len(hit.others) for hit in answer.hits), default=0)
+    categories = [name, *(f"{name} {number}" for number in range(2, objects + 1))]
     document = {
-        "info": _info(answer),
+        "info": {
+            "description": answer.title,
+            "url": answer.link,
+            "version": answer.gallery.folder.name,
+            "year": answer.made.year,
+            "contributor": "Boxfind",
+            "date_created": utc(answer),
+        },
         "licenses": [],
-        "images": [_image(answer, number, image) for image, number in numbers.items()],
-        "annotations": [{"id": number, **place} for number, place in enumerate(places, start=1)],
-        "categories": _categories(answer),
+        "images": [
+            {"id": number, "file_name": image, "width": entries[image].width, "height": entries[image].height}
+            for image, number in numbers.items()
+        ],
+        "annotations": [{"id": number, **annotation} for number, annotation in enumerate(annotations, start=1)],
+        "categories": [
+            {"id": number, "name": category, "supercategory": ""} for number, category in enumerate(categories, start=1)
+        ],
     }
     return json_bytes(document)
 
 
-def _info(answer: SearchResult) -> dict[str, object]:
-    return {
-        "description": answer.title,
-        "url": answer.link,
-        "version": answer.gallery.folder.name,
-        "year": answer.made.year,
-        "contributor": "Boxfind",
-        "date_created": utc(answer),
-    }
-
-
-def _image(answer: SearchResult, number: int, image: str) -> dict[str, object]:
-    entry = answer.gallery.entry(image)
-    return {"id": number, "file_name": image, "width": entry.width, "height": entry.height}
-
-
-def _places(image: int, hit: Hit) -> list[dict[str, object]]:
-    boxes: list[Box] = [hit.region.box, *(other.box for other in hit.others)]
+def _annotations(image: int, hit: Hit) -> list[dict[str, object]]:
     return [
         {
             "image_id": image,
             "category_id": category,
-            "bbox": box.xywh,
-            "area": box.width * box.height,
+            "bbox": region.box.xywh,
+            "area": region.box.width * region.box.height,
             "segmentation": [],  # COCO readers require the key
             "iscrowd": 0,
             "score": round(float(hit.score), 6),
         }
-        for category, box in enumerate(boxes, start=1)
+        for category, region in enumerate((hit.region, *hit.others), start=1)
     ]
-
-
-def _categories(answer: SearchResult) -> list[dict[str, object]]:
-    name = answer.title.strip() or UNNAMED
-    count = 1 + max((len(hit.others) for hit in answer.hits), default=0)
-    names = [name, *(f"{name} {number}" for number in range(2, count + 1))]
-    return [{"id": number, "name": named, "supercategory": ""} for number, named in enumerate(names, start=1)]

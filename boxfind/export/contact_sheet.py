@@ -1,4 +1,4 @@
-"""The answer as one HTML page to send or print: it needs no network, runs no script and opens in any browser."""
+"""Export a search result as one HTML page to send or print; it contains its pictures and runs no script."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ TEMPLATES = Environment(
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""The page may fetch and run nothing."""
-UNNAMED = "What was found"
+"""Content security policy: the page loads nothing and runs no script."""
+UNNAMED = "Search result"
 QUERY_SIDE = 1024
 QUALITY = 85
 JPEG_START = b"\xff\xd8"
@@ -30,7 +30,7 @@ JPEG_START = b"\xff\xd8"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG, and boxes to outline on it in pixels of the original; no JPEG where there is no preview."""
+    """A JPEG with boxes to outline, in pixels of the original. The JPEG is empty if the preview is unreadable."""
 
     jpeg: bytes
     text: str
@@ -44,7 +44,7 @@ class Picture:
 
 
 def contact_sheet(answer: SearchResult) -> bytes:
-    """An HTML document that holds its pictures and its style. Raises IndexProblem when a hit is not in the gallery."""
+    """Return a self-contained HTML document. Raises IndexProblem when a hit is not in the gallery."""
     made, web = answer.made.astimezone(UTC), answer.link.lower().startswith(("https://", "http://"))
     page = TEMPLATES.get_template("contact_sheet.html").render(
         policy=POLICY,
@@ -64,18 +64,16 @@ def contact_sheet(answer: SearchResult) -> bytes:
 
 
 def _query(query: Image, box: Box | None) -> list[Picture]:
-    """The query picture and what is in its box."""
+    """Return the query picture and, if the box overlaps it, the crop of the box."""
     height, width = query.shape[:2]
     box = box.clipped(width, height) if box else None
     boxes = [box] if box and box.width > 0 and box.height > 0 else []
-    return [
-        _shrunk(query, "The query picture", boxes),
-        *(_shrunk(crop_image(query, box), "What is in its box") for box in boxes),
-    ]
+    crops = [Picture(_query_jpeg(crop_image(query, box)), "The object in the box", *box.xywh[2:]) for box in boxes]
+    return [Picture(_query_jpeg(query), "The query picture", width, height, boxes), *crops]
 
 
-def _shrunk(image: Image, text: str, boxes: Sequence[Box] = ()) -> Picture:
-    return Picture(thumbnail(image, QUERY_SIDE, QUALITY), text, image.shape[1], image.shape[0], boxes)
+def _query_jpeg(image: Image) -> bytes:
+    return thumbnail(image, QUERY_SIDE, QUALITY)
 
 
 def _hit(gallery: Gallery, rank: int, hit: Hit) -> Picture:
@@ -86,7 +84,7 @@ def _hit(gallery: Gallery, rank: int, hit: Hit) -> Picture:
 
 
 def _preview(gallery: Gallery, image: str) -> bytes:
-    """The JPEG from the index; nothing where the index has been taken away since."""
+    """Return the JPEG from the index; empty if the index is no longer readable."""
     try:
         data = gallery.thumbnail(image)
     except IndexProblem:

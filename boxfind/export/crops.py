@@ -1,6 +1,5 @@
 """Export the matched regions as a ZIP of JPEG crops with a table of hits."""
 
-import hashlib
 import io
 from datetime import UTC
 from math import ceil, floor
@@ -8,17 +7,15 @@ from pathlib import PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
-from PIL import Image as Pillow
 
 from boxfind.export.file_names import file_name
-from boxfind.export.search_result import SearchResult
+from boxfind.export.search_result import SearchResult, load_preview, read_original
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
 from index.storage.tables import ImageEntry
-from retrieval.errors import IndexProblem, UnreadableImage
-from retrieval.images.decode import decode_picture, read_file
+from retrieval.errors import PictureGone, UnreadableImage
+from retrieval.images.decode import decode_picture
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.printable_names import shown
 from retrieval.types import Box, Hit, Image
 
 LONGEST = 2048
@@ -52,43 +49,30 @@ def crops_zip(answer: SearchResult) -> bytes:
 
 
 def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
-    """Return a JPEG, empty if no image is readable, and a note if it is not from the original, or ""."""
+    """Return the crop as JPEG and a note.
+
+    The note is empty for a crop of the original. The crop is empty when neither original nor preview can be read.
+    """
     entry, box = gallery.entry(hit.image), hit.region.box
     try:
-        return thumbnail(cut(_original(gallery, entry, box), box, entry), LONGEST, QUALITY), ""
-    except UnreadableImage as error:
-        why = _why(error, hit.image)
-    try:
-        crop = thumbnail(cut(_preview(gallery, hit.image), box, entry), LONGEST, QUALITY)
-        return crop, f"cropped from the small preview in the index, so it has little detail. {why}"
-    except (IndexProblem, OSError):
+        data = read_original(gallery, hit.image)
+        # A larger crop would be downscaled anyway, so the decoder may stop at this size.
+        enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
+        original = decode_picture(data, hit.image, enough).image
+        return thumbnail(cut(original, box, entry), LONGEST, QUALITY), ""
+    except (PictureGone, UnreadableImage) as error:
+        why = str(error)
+    preview = load_preview(gallery, hit.image)
+    if preview is None:
         return b"", f"left out, because its preview in the index cannot be read either. {why}"
+    crop = thumbnail(cut(np.asarray(preview), box, entry), LONGEST, QUALITY)
+    return crop, f"cropped from the small preview in the index, so it has little detail. {why}"
 
 
 def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
-    """Crop a box given in pixels of the original from an image that may be smaller; at least 1 x 1 pixel."""
+    """Crop a box, in pixels of the original, from a possibly downscaled image. The crop has at least one pixel."""
     height, width = image.shape[:2]
     across, down = width / entry.width, height / entry.height
     x0, y0 = min(floor(box.x0 * across), width - 1), min(floor(box.y0 * down), height - 1)
     x1, y1 = max(ceil(box.x1 * across), x0 + 1), max(ceil(box.y1 * down), y0 + 1)
     return crop_image(image, Box(x0, y0, x1, y1).clipped(width, height))
-
-
-def _original(gallery: Gallery, entry: ImageEntry, box: Box) -> Image:
-    """Decode the original, at reduced size if the crop allows and the decoder can. Raises UnreadableImage."""
-    data = read_file(gallery.file(entry.image))
-    if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise UnreadableImage("changed", f"{shown(entry.image)} has changed since it was indexed.")
-    enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
-    return decode_picture(data, entry.image, enough).image
-
-
-def _preview(gallery: Gallery, image: str) -> Image:
-    """Decode the thumbnail in the index. Raises IndexProblem, OSError."""
-    with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
-        return np.asarray(preview.convert("RGB"))
-
-
-def _why(error: UnreadableImage, image: str) -> str:
-    """Return the error message without file system paths."""
-    return f"{shown(image)} is no longer in the gallery folder." if error.reason == "missing" else str(error)

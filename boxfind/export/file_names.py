@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import count
 
 LONGEST = 80
 MOST_BYTES = 200
@@ -13,6 +15,16 @@ RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"} | {
 """Names that Windows reserves for devices, with any extension."""
 FORBIDDEN = re.compile(r'[<>:"/\\|?*]+')
 EDGES = " .-"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Append -2, -3, … to names that are taken; the result is unique on case-insensitive file systems too."""
+    taken: dict[str, str] = {}
+    for name in names:
+        candidates = (f"{name}-{number}" if number > 1 else name for number in count(1))
+        free = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+        taken[free.casefold()] = free
+    return list(taken.values())
 
 
 def file_name(title: str, suffix: str) -> str:

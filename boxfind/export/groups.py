@@ -1,9 +1,8 @@
 """Export the catalogue as CSV: group, group name, picture and box of every member."""
 
-import csv
-import io
 from collections.abc import Sequence
 
+from boxfind.export.table import csv_bytes
 from index.groups.groups import Group
 from index.storage.skipped_files import harmless
 
@@ -11,15 +10,17 @@ COLUMNS = ("group", "label", "image", "x", "y", "w", "h", "likeness", "odd")
 
 
 def groups_csv(groups: Sequence[Group], names: Sequence[str]) -> bytes:
-    """Write one row per member. `names`: the name of each group, "" for an unnamed one.
-
-    UTF-8 with a byte order mark for spreadsheets; formulas are neutralised.
-    """
-    out = io.StringIO(newline="")
-    table = csv.writer(out)
-    table.writerow(COLUMNS)
-    for number, (group, name) in enumerate(zip(groups, names, strict=True), start=1):
-        for member in group.members:
-            place = (harmless(name), harmless(member.image), *member.region.box.xywh)
-            table.writerow([number, *place, f"{member.likeness:.3f}", "yes" if member.odd else ""])
-    return out.getvalue().encode("utf-8-sig", "replace")
+    """Write one row per member; formulas are neutralised. `names`: the name of each group, "" for an unnamed one."""
+    rows = (
+        (
+            number,
+            harmless(name),
+            harmless(member.image),
+            *member.region.box.xywh,
+            f"{member.likeness:.3f}",
+            "yes" if member.odd else "",
+        )
+        for number, (group, name) in enumerate(zip(groups, names, strict=True), start=1)
+        for member in group.members
+    )
+    return csv_bytes(COLUMNS, rows)

@@ -7,9 +7,8 @@ from functools import cache
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from boxfind.export.search_result import SearchResult, heading
+from boxfind.export.search_result import SearchResult, heading, load_preview
 from index.gallery import Gallery
-from retrieval.errors import IndexProblem
 from retrieval.printable_names import shown
 from retrieval.ranking.confidence import NO_MATCH, no_match
 from retrieval.types import Box, Hit
@@ -32,8 +31,10 @@ def result_sheet(answer: SearchResult) -> bytes:
     top = EDGE + QUERY[1] + GAP
     rows = -(-len(hits) // A_ROW)
     sheet = Pillow.new("RGB", (WIDTH, top + rows * (TILE + CAPTION) + EDGE), PAPER)
-    _query(sheet, answer)
-    _words(sheet, answer)
+    if answer.query is not None:
+        picture = Pillow.fromarray(answer.query)
+        _place(sheet, picture, picture.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
+    _describe(sheet, answer)
     for place, hit in enumerate(hits):
         x, y = EDGE + place % A_ROW * (TILE + GAP), top + place // A_ROW * (TILE + CAPTION)
         _tile(sheet, answer.gallery, place + 1, hit, (x, y))
@@ -42,13 +43,7 @@ def result_sheet(answer: SearchResult) -> bytes:
     return out.getvalue()
 
 
-def _query(sheet: Pillow.Image, answer: SearchResult) -> None:
-    if answer.query is not None:
-        picture = Pillow.fromarray(answer.query)
-        _place(sheet, picture, picture.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
-
-
-def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
+def _describe(sheet: Pillow.Image, answer: SearchResult) -> None:
     """Write the title, the box and the heading beside the query picture."""
     box = "x {}, y {}, {} x {} pixels".format(*answer.box.xywh) if answer.box else "The whole picture"
     best = heading(answer.hits[:TEN]) if answer.hits else "None"
@@ -64,7 +59,7 @@ def _words(sheet: Pillow.Image, answer: SearchResult) -> None:
 
 def _tile(sheet: Pillow.Image, gallery: Gallery, rank: int, hit: Hit, corner: tuple[int, int]) -> None:
     x, y = corner
-    entry, preview = gallery.entry(hit.image), _preview(gallery, hit.image)
+    entry, preview = gallery.entry(hit.image), load_preview(gallery, hit.image)
     boxes = [region.box for region in (hit.region, *hit.others)]
     _place(sheet, preview, (entry.width, entry.height), boxes, (x, y, TILE, TILE))
     pen = ImageDraw.Draw(sheet)
@@ -95,15 +90,6 @@ def _place(
         bottom = max(y + round(box.y1 * scale) - 1, top)
         pen.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="white", width=5)
         pen.rectangle((left, top, right, bottom), outline=OUTLINE, width=3)
-
-
-def _preview(gallery: Gallery, image: str) -> Pillow.Image | None:
-    """Load the preview from the index; None if the index is no longer readable."""
-    try:
-        with Pillow.open(io.BytesIO(gallery.thumbnail(image)), formats=("JPEG",)) as preview:
-            return preview.convert("RGB")
-    except (IndexProblem, OSError):
-        return None
 
 
 def _fitted(text: str, size: int, room: int) -> str:

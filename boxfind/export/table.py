@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterable
 from datetime import UTC
 
 from boxfind.export.search_result import SearchResult
@@ -15,21 +16,39 @@ VERSION = 1
 
 
 def csv_table(answer: SearchResult) -> bytes:
-    """Write one row per hit, in UTF-8 with a byte order mark for spreadsheets; formulas are neutralised."""
+    """Write one row per hit; formulas are neutralised."""
     parts = list(dict.fromkeys(name for hit in answer.hits for name in hit.parts))
+    rows = (
+        (
+            rank,
+            harmless(hit.image),
+            _number(hit.score),
+            _number(hit.similarity),
+            hit.confidence,
+            *hit.region.box.xywh,
+            *(_number(hit.parts[name]) if name in hit.parts else "" for name in parts),
+        )
+        for rank, hit in enumerate(answer.hits, start=1)
+    )
+    return csv_bytes([*COLUMNS, *(harmless(f"part_{name}") for name in parts)], rows)
+
+
+def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+    """Encode CSV in UTF-8 with a byte order mark, which spreadsheets expect."""
+    return csv_text(header, rows).encode("utf-8-sig", "replace")
+
+
+def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO(newline="")
-    table = csv.writer(out)
-    table.writerow([*COLUMNS, *(harmless(f"part_{name}") for name in parts)])
-    for rank, hit in enumerate(answer.hits, start=1):
-        judged = (_number(hit.score), _number(hit.similarity), hit.confidence)
-        added = (_number(hit.parts[name]) if name in hit.parts else "" for name in parts)
-        table.writerow([rank, harmless(hit.image), *judged, *hit.region.box.xywh, *added])
-    return out.getvalue().encode("utf-8-sig", "replace")
+    csv.writer(out).writerows([header, *rows])
+    return out.getvalue()
 
 
 def json_document(answer: SearchResult) -> bytes:
     """Write the query, the gallery and all hits, with keys in a fixed order."""
     height, width = answer.query.shape[:2] if answer.query is not None else (None, None)
+    manifest = answer.gallery.manifest
+    recipe = ("backbone", "weights_sha256", "side", "pooling", "dimensions")
     return json_bytes(
         {
             "version": VERSION,
@@ -37,7 +56,12 @@ def json_document(answer: SearchResult) -> bytes:
             "made": utc(answer),
             "link": answer.link,
             "query": {"width": width, "height": height, "box": _sides(answer.box) if answer.box else None},
-            "gallery": _gallery(answer),
+            "gallery": {
+                "name": answer.gallery_name,
+                "images": manifest.counts.images,
+                "generation": answer.gallery.folder.name,
+                "recipe": {name: getattr(manifest.recipe, name) for name in recipe},
+            },
             "hits": [_hit(answer, rank, hit) for rank, hit in enumerate(answer.hits, start=1)],
         }
     )
@@ -51,22 +75,6 @@ def json_bytes(value: object) -> bytes:
 def utc(answer: SearchResult) -> str:
     """Return the time of the search as 2025-03-09T14:05:00Z."""
     return f"{answer.made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _gallery(answer: SearchResult) -> dict[str, object]:
-    manifest = answer.gallery.manifest
-    return {
-        "name": answer.gallery_name,
-        "images": manifest.counts.images,
-        "generation": answer.gallery.folder.name,
-        "recipe": {
-            "backbone": manifest.recipe.backbone,
-            "weights_sha256": manifest.recipe.weights_sha256,
-            "side": manifest.recipe.side,
-            "pooling": manifest.recipe.pooling,
-            "dimensions": manifest.recipe.dimensions,
-        },
-    }
 
 
 def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:

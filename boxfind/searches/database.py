@@ -27,13 +27,6 @@ TABLES = (
     f"PRAGMA user_version = {SCHEMA}",
 )
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-UNWRITABLE = (
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-)
 IN_USE = "is being used by another program; try again in a moment"
 NOT_ALLOWED = "cannot be opened or written; check that its folder exists and is writable"
 DISK = "cannot be used because the disk is full or failing; free some space and try again"
@@ -69,13 +62,13 @@ class Database:
             return nothing
         file_seen = self._identity()
         try:
-            return self._look("mode=rw", work, nothing)
+            return self._run("mode=rw", work, nothing)
         except sqlite3.Error as error:
             if _code(error) in DAMAGED:
                 self._put_aside(file_seen)
                 return nothing
-            if _code(error) in UNWRITABLE and not self._is_half_written():
-                return self._look_only(work, nothing)
+            if REASONS.get(_code(error)) in (NOT_ALLOWED, DISK) and not self._is_half_written():
+                return self._run_read_only(work, nothing)
             raise self._problem(error) from None
 
     def write(self, work: Work[T]) -> T:
@@ -100,14 +93,14 @@ class Database:
                 "Check that it is a folder and is writable."
             ) from None
 
-    def _look(self, mode: str, work: Work[T], nothing: T) -> T:
+    def _run(self, mode: str, work: Work[T], nothing: T) -> T:
         with closing(self._connect(mode)) as connection:
             return work(connection) if self._schema(connection) else nothing
 
-    def _look_only(self, work: Work[T], nothing: T) -> T:
+    def _run_read_only(self, work: Work[T], nothing: T) -> T:
         """Read without SQLite's -wal and -shm files, for a location that is not writable."""
         try:
-            return self._look("mode=ro&immutable=1", work, nothing)
+            return self._run("mode=ro&immutable=1", work, nothing)
         except sqlite3.Error as error:
             raise self._problem(error) from None
 

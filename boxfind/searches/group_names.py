@@ -1,21 +1,20 @@
 """Store user-given names of catalogue groups, and match them to the groups of a new index."""
 
+import itertools
 import json
 import sqlite3
-import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from boxfind.searches.database import Database
 from boxfind.searches.errors import SavedSearchesProblem
-from retrieval.types import Box
+from boxfind.searches.saved_searches import valid_name
+from retrieval.types import Box, iou
 
-LONGEST_NAME = 80
 MOST_LABELS = 10_000
 TABLE = "CREATE TABLE IF NOT EXISTS labels (id INTEGER PRIMARY KEY, name TEXT NOT NULL, members TEXT NOT NULL)"
-STILL_THE_SAME = 0.3
+MIN_JACCARD = 0.3
 """Minimum Jaccard index between the old and the new images of a group for it to keep its name."""
 
 Places = Mapping[str, Box]
@@ -45,20 +44,18 @@ class GroupNames:
             return connection.execute("SELECT id, name, members FROM labels ORDER BY id").fetchall() if known else []
 
         rows: list[tuple[int, str, str]] = self._database.read(work, [])
-        found = [_label(*row) for row in rows]
-        return [label for label in found if label is not None]
+        return [label for label in itertools.starmap(_label, rows) if label is not None]
 
     def give(self, name: str, places: Places, instead: int | None = None) -> None:
         """Name a group. `instead` is the key of its previous name; an empty `name` only removes that one."""
-        name = _checked(name)
+        name = valid_name(name)
         members = json.dumps([[image, *box.xywh] for image, box in places.items()])
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(TABLE)
             connection.execute("DELETE FROM labels WHERE id IS ?", (instead,))
-            with closing(connection.execute("SELECT count(*) FROM labels")) as counted:
-                if name and counted.fetchone()[0] >= MOST_LABELS:
-                    raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
+            if name and connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= MOST_LABELS:
+                raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
             if name:
                 connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", (name, members))
 
@@ -79,7 +76,7 @@ def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int
     for label in labels:
         for place in {place for image in label.places for place in groups_with.get(image, ())}:
             kept, overlap = _in_common(label.places, groups[place])
-            if kept >= STILL_THE_SAME:
+            if kept >= MIN_JACCARD:
                 pairs.append((-kept - overlap, -label.key, place, label))
     found: dict[int, GroupName] = {}
     given: set[int] = set()
@@ -93,16 +90,8 @@ def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int
 def _in_common(one: Places, other: Places) -> tuple[float, float]:
     """Return the Jaccard index of the images, and the mean IoU of the boxes in common images; both 0 to 1."""
     both = one.keys() & other.keys()
-    overlap = sum(_overlap(one[image], other[image]) for image in both) / max(len(both), 1)
+    overlap = sum(iou(one[image], other[image]) for image in both) / max(len(both), 1)
     return len(both) / max(len(one.keys() | other.keys()), 1), overlap
-
-
-def _overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    width = min(one.x1, other.x1) - max(one.x0, other.x0)
-    height = min(one.y1, other.y1) - max(one.y0, other.y0)
-    both = max(width, 0) * max(height, 0)
-    return both / max(one.width * one.height + other.width * other.height - both, 1)
 
 
 def _label(key: int, name: str, members: str) -> GroupName | None:
@@ -112,12 +101,3 @@ def _label(key: int, name: str, members: str) -> GroupName | None:
     except (ValueError, TypeError):
         return None
     return GroupName(key, name, places)
-
-
-def _checked(name: str) -> str:
-    name = unicodedata.normalize("NFC", name.strip())
-    if len(name) > LONGEST_NAME:
-        raise SavedSearchesProblem(f"The name has {len(name)} characters; use at most {LONGEST_NAME}.")
-    if not name.isprintable():
-        raise SavedSearchesProblem("The name has unprintable characters; use letters, digits and spaces.")
-    return name

@@ -1,4 +1,4 @@
-"""A search as the query part of an address, which may have come from anybody, and back."""
+"""Encode a search as URL parameters, and validate the parameters of a link, which are untrusted."""
 
 import re
 from collections import Counter
@@ -12,14 +12,14 @@ from retrieval.search import RANKINGS
 from retrieval.types import Box
 
 Params = Mapping[str, Sequence[str]]
-"""The values of each parameter of an address, in order, as they are after decoding."""
+"""The decoded values of each URL parameter, in order."""
 
 NAMES: dict[Role, str] = {"object": "box", "view": "view", "also": "also", "not": "not"}
-"""The parameter that holds boxes of a role; examples stand in this order of roles unless `order` says otherwise."""
+"""Role -> parameter of its boxes. Examples are in this order of roles unless the parameter `order` differs."""
 MOST_PARAMETERS = 300
-"""Of all names together; those that are none of ours are counted too, and else ignored."""
+"""Maximum number of values of all parameters, including unknown ones, which are otherwise ignored."""
 LONGEST_PARAMETER = 4096
-"""Characters; the id of an image is a path, and no longer path can be opened."""
+"""Maximum length of a value in characters. Image ids are paths, and longer paths cannot be opened."""
 MOST_BOXES = 8
 MOST_MARKS = 200
 LONGEST_WORDS = 300
@@ -30,12 +30,13 @@ DEFAULT = Request()
 
 
 def to_params(request: Request) -> dict[str, list[str]]:
-    """The values of each parameter that is needed; none of them is encoded for an address yet."""
+    """Return the parameters of a search, not yet percent-encoded. Default values are left out."""
     params: dict[str, list[str]] = {name: [] for name in NAMES.values()}
     for example in request.examples:
-        params[NAMES[example.role]].append(_box_text(example))
+        box = ",".join(map(str, example.box.xywh))
+        params[NAMES[example.role]].append(f"{example.picture}:{box}")
     order = [NAMES[example.role] for example in request.examples]
-    params["order"] = [",".join(order)] if order != _usual_order(params) else []
+    params["order"] = [",".join(order)] if order != _default_order(params) else []
     params["rank"] = [request.ranking] if request.ranking != DEFAULT.ranking else []
     params["context"] = [repr(request.context)] if request.context != DEFAULT.context else []
     params["words"] = [request.words] if request.words else []
@@ -45,54 +46,56 @@ def to_params(request: Request) -> dict[str, list[str]]:
 
 
 def from_params(params: Params) -> Request:
-    """The search a link leads to, and the same that `to_params` was given. Raises BadLink."""
+    """Return the search that `to_params` encoded. Raises BadLink."""
     if sum(map(len, params.values())) > MOST_PARAMETERS:
-        raise BadLink(f"it has more than {MOST_PARAMETERS} parts")
+        raise BadLink(f"it has more than {MOST_PARAMETERS} parameters")
     if any(len(value) > LONGEST_PARAMETER for values in params.values() for value in values):
-        raise BadLink(f"one of its parts has more than {LONGEST_PARAMETER} characters")
+        raise BadLink(f"one of its parameters has more than {LONGEST_PARAMETER} characters")
+    ranking = _single(params, "rank", DEFAULT.ranking)
+    if ranking not in RANKINGS:
+        raise BadLink(f"there is no ranking {shown(ranking)!r}, only {' and '.join(sorted(RANKINGS))}")
+    context = _single(params, "context", repr(DEFAULT.context))
+    if not CONTEXT.fullmatch(context) or not 1 <= float(context) <= LARGEST_CONTEXT:
+        raise BadLink(f"the context must be a number from 1 to {LARGEST_CONTEXT}, not {shown(context)!r}")
+    folder = _single(params, "folder", DEFAULT.folder)
+    if not _is_relative(folder):
+        raise BadLink(f"{shown(folder)!r} is not a folder of a gallery")
+    words = _single(params, "words", DEFAULT.words)
+    if len(words) > LONGEST_WORDS:
+        raise BadLink(f"its text has {len(words)} characters; the maximum is {LONGEST_WORDS}")
     positives, negatives = tuple(params.get("right", ())), tuple(params.get("wrong", ()))
-    return Request(
-        _examples(params),
-        _ranking(_only(params, "rank", DEFAULT.ranking)),
-        _context(_only(params, "context", repr(DEFAULT.context))),
-        _place(_only(params, "folder", DEFAULT.folder), "a folder"),
-        *_marks(positives, negatives),
-        _words(_only(params, "words", DEFAULT.words)),
-    )
+    _check_marks(positives + negatives)
+    return Request(_examples(params), ranking, float(context), folder, positives, negatives, words.strip())
 
 
-def _box_text(example: Example) -> str:
-    return f"{example.picture}:{','.join(map(str, example.box.xywh))}"
-
-
-def _usual_order(params: Params) -> list[str]:
+def _default_order(params: Params) -> list[str]:
     return [name for name in NAMES.values() for _ in params.get(name, ())]
 
 
-def _only(params: Params, name: str, default: str) -> str:
+def _single(params: Params, name: str, default: str) -> str:
     values = params.get(name) or [default]
     if len(values) > 1:
-        raise BadLink(f"it has {len(values)} parts called {name!r}, and can have only one")
+        raise BadLink(f"it has {len(values)} parameters {name!r}; only one is allowed")
     return values[0]
 
 
 def _examples(params: Params) -> tuple[Example, ...]:
-    usual = _usual_order(params)
-    if len(usual) > MOST_BOXES:
-        raise BadLink(f"it has {len(usual)} boxes, and can have up to {MOST_BOXES}")
-    if usual and usual.count(NAMES["object"]) != 1:
-        raise BadLink("just one box must show the object that is looked for")
-    order = _only(params, "order", ",".join(usual)).split(",") if usual else []
-    if Counter(order) != Counter(usual):
-        raise BadLink("its boxes are not all in order")
-    of_name = {name: iter([_example(text, role) for text in params.get(name, ())]) for role, name in NAMES.items()}
-    return tuple(next(of_name[name]) for name in order)
+    names = _default_order(params)
+    if len(names) > MOST_BOXES:
+        raise BadLink(f"it has {len(names)} boxes; the maximum is {MOST_BOXES}")
+    if names and names.count(NAMES["object"]) != 1:
+        raise BadLink("exactly one box must be the query object")
+    order = _single(params, "order", ",".join(names)).split(",") if names else []
+    if Counter(order) != Counter(names):
+        raise BadLink("the order does not list all boxes")
+    examples = {name: iter([_example(text, role) for text in params.get(name, ())]) for role, name in NAMES.items()}
+    return tuple(next(examples[name]) for name in order)
 
 
 def _example(text: str, role: Role) -> Example:
     parts = BOX.fullmatch(text)
     if parts is None:
-        raise BadLink(f"{shown(text)!r} does not describe a box on a picture")
+        raise BadLink(f"{shown(text)!r} is not a box on a picture")
     x, y, w, h = map(int, parts.groups()[1:])
     if not (w and h):
         raise BadLink("one of its boxes is empty")
@@ -101,39 +104,16 @@ def _example(text: str, role: Role) -> Example:
     return Example(parts[1], Box.from_xywh(x, y, w, h), role)
 
 
-def _ranking(name: str) -> str:
-    if name not in RANKINGS:
-        raise BadLink(f"there is no ranking called {shown(name)!r}, only {' and '.join(sorted(RANKINGS))}")
-    return name
-
-
-def _context(text: str) -> float:
-    context = float(text) if CONTEXT.fullmatch(text) else 0.0
-    if not 1 <= context <= LARGEST_CONTEXT:
-        raise BadLink(f"the context of a box is a number from 1 to {LARGEST_CONTEXT}, not {shown(text)!r}")
-    return context
-
-
-def _words(text: str) -> str:
-    if len(text) > LONGEST_WORDS:
-        raise BadLink(f"it has {len(text)} characters of words to search for, and can have up to {LONGEST_WORDS}")
-    return text.strip()
-
-
-def _marks(positives: tuple[str, ...], negatives: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    marks = positives + negatives
+def _check_marks(marks: Sequence[str]) -> None:
     if len(marks) > MOST_MARKS:
-        raise BadLink(f"it calls {len(marks)} pictures right or wrong, and can do so with up to {MOST_MARKS}")
+        raise BadLink(f"it marks {len(marks)} pictures as right or wrong; the maximum is {MOST_MARKS}")
     if len(set(marks)) < len(marks):
-        raise BadLink("it calls a picture right or wrong more than once")
-    if "" in marks:
-        raise BadLink("a picture that it calls right or wrong has no name")
-    for mark in marks:
-        _place(mark, "a picture")
-    return positives, negatives
+        raise BadLink("it marks a picture as right or wrong more than once")
+    invalid = [mark for mark in marks if not mark or not _is_relative(mark)]
+    if invalid:
+        raise BadLink(f"{shown(invalid[0])!r} is not a picture of a gallery")
 
 
-def _place(text: str, what: str) -> str:
-    if "\0" in text or text.startswith("/") or ".." in text.split("/"):
-        raise BadLink(f"{shown(text)!r} cannot be {what} of a gallery")
-    return text
+def _is_relative(path: str) -> bool:
+    """Whether a path cannot lead out of the gallery."""
+    return "\0" not in path and not path.startswith("/") and ".." not in path.split("/")

@@ -16,10 +16,14 @@ QUALITY = 95
 
 
 def keepable(image: Image) -> bytes:
-    """Encode an image as JPEG without metadata or chroma subsampling, at most 2048 pixels on its longest side."""
-    small = Pillow.fromarray(resize_image(image, *_kept_size(image)))
+    """Encode an image as JPEG without metadata, at most 2048 pixels on its longest side."""
+    return jpeg_in_full_size(resize_image(image, *_kept_size(image)))
+
+
+def jpeg_in_full_size(image: Image) -> bytes:
+    """Encode an image as JPEG without metadata or chroma subsampling."""
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=QUALITY, subsampling="4:4:4")
+    Pillow.fromarray(image).save(out, "JPEG", quality=QUALITY, subsampling="4:4:4")
     return out.getvalue()
 
 

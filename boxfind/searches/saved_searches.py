@@ -4,7 +4,7 @@ import hashlib
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -36,6 +36,16 @@ class Saved:
     """The index generation that answered."""
     answer: tuple[str, ...]
     """Image ids of the first 100 hits, best first."""
+
+    def changes(self, now: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the images that are hits only now, and those that were hits only when the search was saved.
+
+        `now`: ids of the current hits, best first, as many as were requested then.
+        """
+        now = now[:MOST_HITS]
+        new = [image for image in now if image not in self.answer]
+        gone = [image for image in self.answer if image not in now]
+        return new, gone
 
 
 class SavedSearches:
@@ -69,7 +79,7 @@ class SavedSearches:
         return found
 
     def get(self, name: str) -> Saved | None:
-        if not _tidy(name).isprintable():  # such names are never saved
+        if not normalised(name).isprintable():  # such names are never saved
             return None
         row = self._database.read(lambda connection: _row(connection, name), None)
         return _saved(row) if row else None
@@ -79,15 +89,18 @@ class SavedSearches:
 
         Stored pictures need not be passed again. Pictures that no search uses are deleted.
         """
-        name, request = _checked_name(saved.name), _request_text(saved.request)
+        name, request = _search_name(saved.name), _request_text(saved.request)
         for sha256, jpeg in pictures.items():
-            _check_picture(sha256, jpeg)
+            if len(jpeg) > MOST_PICTURE_BYTES:
+                size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
+                raise SavedSearchesProblem(f"A picture of this search is {size:.1f} MB; the limit is {most:.0f} MB.")
+            assert hashlib.sha256(jpeg).hexdigest() == sha256
         made = saved.made.astimezone(UTC).isoformat(timespec="microseconds")
         facts = name, request, made, saved.generation, json.dumps(saved.answer[:MOST_HITS])
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM searches WHERE name = ?", (name,))
-            if _count(connection) >= MOST_SEARCHES:
+            if connection.execute("SELECT count(*) FROM searches").fetchone()[0] >= MOST_SEARCHES:
                 raise SavedSearchesProblem(f"There are already {MOST_SEARCHES} saved searches; delete one first.")
             row = connection.execute(f"INSERT INTO searches ({FACTS}) VALUES (?, ?, ?, ?, ?)", facts).lastrowid
             uses = {(row, example.picture) for example in saved.request.examples}
@@ -104,13 +117,13 @@ class SavedSearches:
         return row[0] if row and hashlib.sha256(row[0]).hexdigest() == sha256 else None
 
     def rename(self, name: str, new: str) -> None:
-        new = _checked_name(new)
+        new = _search_name(new)
 
         def work(connection: sqlite3.Connection) -> None:
             taken = _row(connection, new) is not None
-            if taken and new != _tidy(name):
+            if taken and new != normalised(name):
                 raise SavedSearchesProblem(f"A saved search named {new!r} already exists; choose another name.")
-            connection.execute("UPDATE searches SET name = ? WHERE name = ?", (new, _tidy(name)))
+            connection.execute("UPDATE searches SET name = ? WHERE name = ?", (new, normalised(name)))
 
         self._must_have(name)
         self._database.write(work)
@@ -123,10 +136,10 @@ class SavedSearches:
 
         def work(connection: sqlite3.Connection) -> Row | None:
             row = _row(connection, name)
-            connection.execute("DELETE FROM searches WHERE name = ?", (_tidy(name),))
+            connection.execute("DELETE FROM searches WHERE name = ?", (normalised(name),))
             return row
 
-        row = self._database.write(work) if _tidy(name) in self.names() else None
+        row = self._database.write(work) if normalised(name) in self.names() else None
         with suppress(SavedSearchesProblem):
             return _saved(row) if row else None
         return None
@@ -139,24 +152,23 @@ class SavedSearches:
             if row is not None:  # otherwise it has just been deleted
                 marked = replace(_saved(row).request, positives=request.positives, negatives=request.negatives)
                 text = _request_text(marked)
-                connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, _tidy(name)))
+                connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, normalised(name)))
 
         self._must_have(name)
         self._database.write(work)
 
     def _must_have(self, name: str) -> None:
-        if _tidy(name) not in self.names():
-            raise SavedSearchesProblem(f"The saved search {_tidy(name)[:LONGEST_NAME]!r} no longer exists.")
+        if normalised(name) not in self.names():
+            raise SavedSearchesProblem(f"The saved search {normalised(name)[:LONGEST_NAME]!r} no longer exists.")
 
 
-def _tidy(name: str) -> str:
+def normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip())
 
 
-def _checked_name(name: str) -> str:
-    name = _tidy(name)
-    if not name:
-        raise SavedSearchesProblem("Enter a name for the search.")
+def valid_name(name: str) -> str:
+    """Return the normalised name, which may be empty. Raises SavedSearchesProblem if it is unprintable or too long."""
+    name = normalised(name)
     if len(name) > LONGEST_NAME:
         raise SavedSearchesProblem(f"The name has {len(name)} characters; use at most {LONGEST_NAME}.")
     if not name.isprintable():
@@ -164,20 +176,16 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _check_picture(sha256: str, jpeg: bytes) -> None:
-    if len(jpeg) > MOST_PICTURE_BYTES:
-        size, most = len(jpeg) / 1e6, MOST_PICTURE_BYTES / 1e6
-        raise SavedSearchesProblem(f"A picture of this search is {size:.1f} MB; the limit is {most:.0f} MB.")
-    assert hashlib.sha256(jpeg).hexdigest() == sha256
-
-
-def _count(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT count(*) FROM searches").fetchone()[0])
+def _search_name(name: str) -> str:
+    name = valid_name(name)
+    if not name:
+        raise SavedSearchesProblem("Enter a name for the search.")
+    return name
 
 
 def _row(connection: sqlite3.Connection, name: str) -> Row | None:
     query = f"SELECT {FACTS} FROM searches WHERE name = ?"
-    row: Row | None = connection.execute(query, (_tidy(name),)).fetchone()
+    row: Row | None = connection.execute(query, (normalised(name),)).fetchone()
     return row
 
 

@@ -23,7 +23,7 @@ def test_r45_what_is_installed_here():
     assert found.offline and found.gallery == "sample gallery"
     assert found.device and found.precision == choose_runtime()[1]
     assert Path(found.weights["efficientnet-lite0"]).is_file()
-    assert found.weights["resnet50"] == "not on this machine"
+    assert found.weights["resnet50"] == "missing or damaged"
 
 
 def test_the_index(gallery: Path, build_index, tmp_path: Path):
@@ -36,23 +36,23 @@ def test_the_index(gallery: Path, build_index, tmp_path: Path):
     assert "no index" in examine(Settings.load(index=tmp_path / "gone")).index
 
 
-def test_a_damaged_download_is_not_taken_for_weights():
+def test_damaged_weights_are_reported():
     download_folder().mkdir(parents=True, exist_ok=True)
     half = download_folder() / "resnet50-11ad3fa6.pth"
     half.write_bytes(b"half")
     try:
-        assert examine(Settings.load()).weights["resnet50"] == "not on this machine"
+        assert examine(Settings.load()).weights["resnet50"] == "missing or damaged"
     finally:
         half.unlink()
 
 
-def test_it_changes_nothing(tmp_path: Path):
+def test_examining_changes_nothing(tmp_path: Path):
     before = set(tmp_path.rglob("*"))
     settings = Settings.load(data=tmp_path / "data", index=tmp_path / "index")
     assert asdict(examine(settings)) == asdict(examine(settings))
     assert set(tmp_path.rglob("*")) == before
 
 
-def test_a_runtime_nobody_has_heard_of():
+def test_an_unknown_runtime_is_refused():
     with pytest.raises(BadSetting, match="choose from"):
         examine(Settings.load(runtime="opencl"))

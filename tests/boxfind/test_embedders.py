@@ -1,7 +1,9 @@
 """The recipe of a new index follows from the settings and is stored completely."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ def recipe_of(settings: Settings, backbone=LITE0):
     return make_recipe(backbone, settings, region_sources(settings)[0], "float32")
 
 
-def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
+def test_a_detector_without_weights_is_replaced_with_a_note():
     settings = Settings.load(regions=("whole", "detector", "sam", "grid"), offline=True)
     sources, notes = region_sources(settings)
     assert list(sources) == ["whole", "proposals", "grid"]
@@ -47,21 +49,21 @@ def test_a_detector_without_its_weights_is_replaced_and_the_users_are_told():
     assert recipe_of(settings).detectors == ("", "", "")
 
 
-def test_an_unknown_source_of_regions_quotes_all_there_are():
+def test_an_unknown_region_source_lists_all_sources():
     with pytest.raises(BadSetting, match="detector, grid, proposals, sam, whole"):
         Settings.load(regions=("gird",))
 
 
-def test_regions_are_listed_with_commas(monkeypatch):
+def test_region_sources_are_separated_by_commas(monkeypatch):
     monkeypatch.setenv("BOXFIND_REGIONS", "whole, proposals,grid")
     assert Settings.load().build.regions == ("whole", "proposals", "grid")
 
 
-def test_keypoints_of_the_recipe_are_those_of_the_settings():
+def test_the_recipe_has_the_keypoints_of_the_settings():
     assert [recipe_of(Settings.load(keypoints=count)).keypoints for count in (0, 500)] == [0, 500]
 
 
-def test_what_an_update_would_change_is_known_from_the_settings(tmp_path: Path):
+def test_expected_changes_follow_from_the_settings(tmp_path: Path):
     recipe = recipe_of(Settings.load())
     assert expected_changes(recipe, Settings.load()) == []
     assert expected_changes(recipe, Settings.load(keypoints=0)) == ["keypoints changed from 500 to 0"]
@@ -72,13 +74,13 @@ def test_what_an_update_would_change_is_known_from_the_settings(tmp_path: Path):
     assert expected_changes(replace(recipe, backbone="gone"), Settings.load()) == []
 
 
-def test_a_network_that_knows_sentences_keeps_its_own_space():
+def test_a_network_with_a_text_encoder_has_no_whitening():
     recipe = recipe_of(Settings.load(), BACKBONES["clip-rn50"])
     assert (recipe.pooling, recipe.mid_layer_weight, recipe.whitening) == ("gap", 0.0, "none")
 
 
 @pytest.mark.usefixtures("no_network")
-def test_what_builds_knows_classes_and_finders():
+def test_a_build_embedder_has_a_classifier_and_detectors():
     embedder, _ = embedder_for_building(Settings.load(regions=("whole", "proposals"), offline=True), quiet)
     assert embedder.classifier is not None and embedder.classifier.weight.shape == (1000, LITE0.channels[0])
     assert list(embedder.detectors) == ["proposals"] and embedder.whitening is None
@@ -86,7 +88,7 @@ def test_what_builds_knows_classes_and_finders():
 
 
 @pytest.mark.usefixtures("no_network")
-def test_without_whitening_vectors_stay_as_they_are():
+def test_without_whitening_vectors_are_unchanged():
     embedder, _ = embedder_for_building(Settings.load(whitening="none", offline=True), quiet)
     vectors = np.abs(np.random.default_rng(0).normal(size=(3, CHANNELS))).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -95,7 +97,7 @@ def test_without_whitening_vectors_stay_as_they_are():
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_path: Path):
+def test_a_head_replaces_the_whitening_and_is_part_of_the_recipe(tmp_path: Path):
     plain, given = Settings.load(offline=True), Settings.load(offline=True, head=tmp_path / "head.safetensors")
     with pytest.raises(BadHead, match="does not exist; create one with `boxfind finetune`"):
         embedder_for_building(given, quiet)
@@ -110,7 +112,7 @@ def test_a_head_takes_the_place_of_the_whitening_and_is_part_of_the_recipe(tmp_p
 
 
 @pytest.mark.usefixtures("no_network")
-def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_path, monkeypatch):
+def test_int8_is_calibrated_on_the_gallery(gallery, tmp_path, monkeypatch):
     seen = []
 
     def quantise(make, converted, examples):
@@ -125,7 +127,35 @@ def test_int8_is_calibrated_on_the_gallery_and_named_in_the_recipe(gallery, tmp_
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatch):
+def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
+    read = []
+
+    def look(pool, path, side):
+        read.append(int(path.stem))
+        return SimpleNamespace(pixels=np.zeros((2, 2, 3), np.uint8))
+
+    found = [SimpleNamespace(path=Path(f"{number}.jpg")) for number in range(150)]
+    monkeypatch.setattr(embedders, "find_pictures", lambda _: (found, []))
+    monkeypatch.setattr(embedders.DecoderPool, "look", look)
+    monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: f"int8-{len(examples())}")
+    settings = Settings.load(data=tmp_path, precision="int8", backbone=LITE0.name)
+    assert embedder_for_building(settings, quiet)[0].recipe.precision == "int8-100"
+    assert {second - first for first, second in pairwise(read)} == {1, 2} and read[0] < 2 and read[-1] > 147
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("changes", "ignored"),
+    [({}, ""), ({"pooling": "gap"}, ""), ({"pooling": "mac", "head": Path("x")}, "ignored settings: pooling, head.")],
+)
+def test_a_backbone_with_a_text_encoder_notes_the_settings_it_ignores(monkeypatch, changes, ignored):
+    monkeypatch.setattr(embedders, "choose_backbone", lambda *_: (BACKBONES["clip-rn50"], ""))
+    _, note = embedder_for_building(Settings.load(**changes), quiet)
+    assert note.endswith(ignored) and bool(note) == bool(ignored)
+
+
+@pytest.mark.usefixtures("no_network")
+def test_a_runtime_without_int8_falls_back_to_float32(monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda *_: pytest.fail("torch would run in float32"))
     settings = Settings.load(precision="int8", runtime="torch-cpu", backbone=LITE0.name)
     embedder, note = embedder_for_building(settings, quiet)
@@ -133,14 +163,14 @@ def test_a_recipe_never_says_int8_where_another_runtime_was_asked_for(monkeypatc
 
 
 @pytest.mark.usefixtures("no_network")
-def test_an_empty_gallery_calibrates_nothing(tmp_path, monkeypatch):
+def test_int8_calibration_needs_a_readable_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: examples())
     with pytest.raises(GalleryProblem, match="no readable pictures for int8 calibration"):
         embedder_for_building(Settings.load(gallery=tmp_path, precision="int8", backbone=LITE0.name), quiet)
 
 
 @pytest.mark.usefixtures("no_network")
-def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
+def test_an_unavailable_precision_is_replaced_with_a_note():
     embedder, note = embedder_for_building(
         Settings.load(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
     )
@@ -148,7 +178,7 @@ def test_a_precision_that_cannot_be_had_is_replaced_and_the_users_are_told():
     assert "cannot compute in float16; the index uses float32" in note
 
 
-def test_a_machine_of_a_cluster_computes_as_the_recipe_says_or_not_at_all(tmp_path: Path, no_network):
+def test_a_cluster_worker_needs_the_precision_of_the_recipe(tmp_path: Path, no_network):
     settings = Settings.load(backbone=LITE0.name, offline=True, data=tmp_path)
     recipe = embedder_for_building(settings, quiet)[0].recipe
     assert embedder_in_a_cluster(recipe, settings).recipe == recipe

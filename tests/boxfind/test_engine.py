@@ -103,19 +103,19 @@ def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> 
 
 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
-def test_one_box_is_the_special_case(built, pictures, ranking):
+def test_search_equals_answer_with_one_box(built, pictures, ranking):
     box, gallery = Box(10, 10, 70, 60), built.gallery()
-    request = Request((Example("1.png", box),), ranking, 1.2)
-    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking, 1.2)
+    request = Request((Example("1.png", box),), ranking)
+    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking)
 
 
-def test_a_request_without_an_object_says_what_to_do(built, pictures):
+def test_an_empty_request_is_refused(built, pictures):
     for examples in ((), (Example("1.png", WHOLE, "view"), Example("0.png", WHOLE, "not"))):
         with pytest.raises(BadBox, match="drag a box around"):
             built.answer(built.gallery(), Request(examples), pictures)
 
 
-def test_searches_that_overlap_leave_the_threads_as_they_were(built, pictures, monkeypatch):
+def test_overlapping_searches_restore_the_thread_counts(built, pictures, monkeypatch):
     """The first thread to start is the first to finish; threads stay alive, like those of a server."""
     gallery, seen = built.gallery(), []
     begun = {name: threading.Event() for name in ("first", "second")}
@@ -164,7 +164,7 @@ def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
     assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for hits that are dropped
 
 
-def test_another_view_brings_its_picture_near_and_not_takes_its_picture_out(built, pictures):
+def test_views_attract_and_exclusions_remove_their_pictures(built, pictures):
     one, other = Example("0.png", WHOLE), Example("below/6.png", WHOLE, "view")
     places = [answered(built, Request(both, "fast"), pictures).index("below/6.png") for both in ((one,), (one, other))]
     assert places[1] < places[0]
@@ -173,7 +173,7 @@ def test_another_view_brings_its_picture_near_and_not_takes_its_picture_out(buil
     assert without[0] == "0.png" and "below/6.png" not in without
 
 
-def test_only_below_a_folder(built, pictures):
+def test_a_folder_limits_the_search(built, pictures):
     request = Request((Example("0.png", WHOLE),), "best", folder="below")
     assert sorted(answered(built, request, pictures)) == ["below/6.png", "below/7.png"]
     with pytest.raises(GalleryProblem, match="no pictures below the folder gone"):
@@ -181,7 +181,7 @@ def test_only_below_a_folder(built, pictures):
 
 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
-def test_what_was_called_wrong_is_left_out_and_others_follow(built, pictures, ranking):
+def test_negatives_are_left_out_of_the_hits(built, pictures, ranking):
     examples = (Example("0.png", Box(5, 5, 90, 80)),)
     before = answered(built, Request(examples, ranking), pictures)
     assert (
@@ -192,7 +192,7 @@ def test_what_was_called_wrong_is_left_out_and_others_follow(built, pictures, ra
     assert len(after) == 5 and not set(after) & set(before[1:3])
 
 
-def test_what_was_called_right_pulls_the_query_also_from_outside_the_folder(built, pictures):
+def test_positives_move_the_query_also_from_outside_the_folder(built, pictures):
     request = Request((Example("0.png", Box(5, 5, 90, 80)),), "fast", folder="below")
     gallery = built.gallery()
     before, after = (
@@ -224,7 +224,7 @@ def test_the_recipe_is_that_of_the_settings():
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_the_gallery_moves_on_after_a_second_build(settings, draw):
+def test_the_gallery_is_reopened_after_a_second_build(settings, draw):
     engine = Engine(settings)
     first = engine.build(quiet)
     before = engine.gallery()
@@ -237,7 +237,7 @@ def test_the_gallery_moves_on_after_a_second_build(settings, draw):
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_a_failed_build_says_why_and_leaves_the_gallery(settings, tmp_path: Path):
+def test_a_failed_build_keeps_the_served_gallery(settings, tmp_path: Path):
     engine = Engine(settings)
     folder = engine.build(quiet)
     with pytest.raises(GalleryProblem):
@@ -328,7 +328,7 @@ def test_r40_searches_while_generations_are_swapped(settings, tmp_path: Path, dr
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_a_generation_that_is_swept_away_while_it_is_opened(settings, monkeypatch):
+def test_a_generation_removed_while_it_is_opened(settings, monkeypatch):
     engine = Engine(settings)
     engine.build(quiet)
     real, swept = generation.open_generation, []
@@ -344,7 +344,7 @@ def test_a_generation_that_is_swept_away_while_it_is_opened(settings, monkeypatc
     assert engine.gallery().folder != swept[0] and not swept[0].exists()
 
 
-def test_a_damaged_index_is_an_error_each_time_and_a_rebuild_mends_it(settings, build_index):
+def test_a_damaged_index_is_an_error_until_a_rebuild(settings, build_index):
     folder = build_index(settings.gallery_dir)
     (folder / "vectors.npy").write_bytes(b"")
     engine = Engine(settings)
@@ -366,7 +366,7 @@ def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
     assert state.state == "failed" and "The gallery folder" in state.message
 
 
-def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkeypatch):
+def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeypatch):
     request = Request((Example("0.png", WHOLE),), "fast")
     every = built.answer(built.gallery(), request, pictures, 0)
     least = every[2].similarity
@@ -376,13 +376,13 @@ def test_what_is_less_similar_than_asked_for_is_left_out(built, pictures, monkey
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
 
 
-def test_words_need_a_network_that_knows_kinds_of_things(built):
+def test_text_search_needs_class_scores_or_a_text_encoder(built):
     with pytest.raises(IndexProblem, match="cannot be searched by text"):
         built.answer(built.gallery(), Request(words="a cup"), {})
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_while_a_new_generation_is_opened_others_search_the_one_before(settings, monkeypatch):
+def test_searches_use_the_previous_generation_while_a_new_one_opens(settings, monkeypatch):
     engine = Engine(settings)
     engine.build(quiet)
     before = engine.gallery()
@@ -404,7 +404,7 @@ def test_while_a_new_generation_is_opened_others_search_the_one_before(settings,
 
 
 @pytest.mark.usefixtures("tiny_network")
-def test_while_a_network_is_loaded_others_go_on(settings, monkeypatch):
+def test_other_threads_continue_while_a_network_loads(settings, monkeypatch):
     engine = Engine(settings)
     engine.build(quiet)
     recipe = engine.gallery().manifest.recipe

@@ -10,7 +10,7 @@ from boxfind.lazy_values import LazyValues
 SOON = 10
 
 
-def test_it_is_made_once_for_all_who_ask_at_the_same_time():
+def test_concurrent_callers_share_one_value():
     once, made, together = LazyValues[str, int](keep=4), [], threading.Barrier(8)
 
     def make() -> int:
@@ -42,7 +42,7 @@ def test_another_key_does_not_wait():
         assert waiting.result(SOON) == "slow"
 
 
-def test_an_error_is_raised_and_the_next_who_asks_tries_again():
+def test_errors_are_not_cached():
     once = LazyValues[str, int](keep=4)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
@@ -50,7 +50,7 @@ def test_an_error_is_raised_and_the_next_who_asks_tries_again():
     assert once.get("a", lambda: 3) == 3
 
 
-def test_only_the_last_are_kept():
+def test_only_the_most_recently_used_values_are_kept():
     once = LazyValues[int, int](keep=2)
     for key in (1, 2, 1, 3):
         once.get(key, lambda key=key: key)

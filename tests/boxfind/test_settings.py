@@ -32,7 +32,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_used_is_a_sentence(name, monkeypatch):
+def test_an_invalid_value_is_one_sentence(name, monkeypatch):
     value, sentence = REFUSED[name]
     monkeypatch.setenv(f"BOXFIND_{name}", value)
     with pytest.raises(BadSetting, match=sentence):
@@ -60,7 +60,7 @@ def test_each_setting_is_read_from_its_variable_into_its_group(monkeypatch):
     assert "secret" not in repr(found)
 
 
-def test_what_is_given_wins_over_the_environment_and_changed_keeps_the_rest(monkeypatch):
+def test_overrides_win_over_the_environment_and_changed_keeps_the_rest(monkeypatch):
     monkeypatch.setenv("BOXFIND_SIDE", "320")
     monkeypatch.setenv("BOXFIND_API_TOKEN", "secret")
     found = Settings.load(side=128, query_side=64).changed(keypoints=0)
@@ -69,7 +69,7 @@ def test_what_is_given_wins_over_the_environment_and_changed_keeps_the_rest(monk
     assert found.changed(side=96).build.keypoints == 0
 
 
-def test_a_secret_is_not_repeated(monkeypatch):
+def test_secrets_are_not_repeated_in_messages(monkeypatch):
     with pytest.raises(BadSetting) as caught:
         Settings.load(api_token=b"\xff")
     assert "API_TOKEN" in str(caught.value) and "xff" not in str(caught.value)

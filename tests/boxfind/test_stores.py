@@ -18,11 +18,11 @@ from tests.lite import LiteServer
 ANYWHERE = "http://127.0.0.1:1"
 
 
-def test_nothing_of_it_for_the_stores_of_this_machine():
+def test_local_stores_have_no_publisher():
     assert publisher_for(Settings.load(store="auto", milvus_uri=ANYWHERE)) is None
 
 
-def test_where_it_is_has_to_be_said():
+def test_milvus_needs_a_uri():
     with pytest.raises(IndexProblem, match="set BOXFIND_MILVUS_URI"):
         publisher_for(Settings.load(store="milvus"))
     with pytest.raises(BadSetting, match=r"MILVUS_URI .*ending in \.db"):
@@ -31,13 +31,13 @@ def test_where_it_is_has_to_be_said():
         Settings.load(milvus_alias="no spaces")
 
 
-def test_without_the_library_a_sentence(monkeypatch):
+def test_without_pymilvus_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", False)
     with pytest.raises(IndexProblem, match=r"needs the package pymilvus.*\[milvus\]"):
         publisher_for(Settings.load(store="milvus", milvus_uri=ANYWHERE))
 
 
-def test_an_index_has_a_name_of_its_own_or_the_one_it_is_given(tmp_path: Path):
+def test_the_alias_is_unique_or_configured(tmp_path: Path):
     pytest.importorskip("pymilvus", reason='pymilvus is not installed: pip install -e ".[milvus]"')
     settings = [Settings.load(store="milvus", milvus_uri=ANYWHERE, index=tmp_path / name) for name in "aab"]
     one, same, other = (publisher_for(each)._alias for each in settings)
@@ -85,7 +85,7 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
         assert engine.gallery().nearest(query, 5)[0].tolist() == expected
 
 
-def test_nothing_of_it_is_imported_where_this_machine_searches():
+def test_local_searches_do_not_import_pymilvus():
     """Run in a subprocess, since other tests import it in this one."""
     said = subprocess.run(
         [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from boxfind.searches.group_names import LONGEST_NAME, GroupName, GroupNames, Places, labels_of
+from boxfind.searches.group_names import GroupName, GroupNames, Places, labels_of
+from boxfind.searches.saved_searches import LONGEST_NAME
 from boxfind.ui.authorization import is_admin, require_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain

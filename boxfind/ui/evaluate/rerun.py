@@ -7,8 +7,9 @@ from functools import partial
 import streamlit as st
 
 from boxfind.engine import Engine
-from boxfind.evaluation.dataset_zip import dataset_zip, upright_jpeg
+from boxfind.evaluation.dataset_zip import dataset_zip
 from boxfind.evaluation.ratings import Judged, Rating, Ratings, question, rate_all, rating
+from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.searches.saved_searches import SavedSearches
 from boxfind.ui.session import Picture, saved_search_store, shared_engine
 from index.gallery import Gallery
@@ -76,4 +77,4 @@ def _jpeg(key: str, gallery: Gallery, engine: Engine, kept: SavedSearches) -> by
     if data is not None:
         return data
     picture = _picture(key, gallery, kept)
-    return upright_jpeg(engine.read_picture(picture.data, picture.name))
+    return jpeg_in_full_size(engine.read_picture(picture.data, picture.name))

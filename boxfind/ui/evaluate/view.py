@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from boxfind.evaluation.dataset import csv_text
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
 from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Mean, Ratings, compare, mean
-from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED, Table
+from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED
 from boxfind.ui.search.ranking_choice import LABELS
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
@@ -84,22 +84,22 @@ def difference(ratings: Ratings) -> None:
     )
 
 
-def table(found: Table) -> None:
+def table(found: pd.DataFrame) -> None:
     """Show one row per search."""
     st.dataframe(
-        {name: [row[column] for row in found.rows] for column, name in enumerate(found.header)},
+        found,
         hide_index=True,
-        column_config={name: _column(name) for name in found.header},
+        column_config={name: _column(name) for name in found.columns},
         alt="Ratings of every saved search, hardest first",
     )
 
 
-def downloads(found: Table, searches: Sequence[Judged], packed: Callable[[], bytes]) -> None:
+def downloads(found: pd.DataFrame, searches: Sequence[Judged], packed: Callable[[], bytes]) -> None:
     """Offer the table and a data set for `boxfind evaluate`. Lists searches that the data set cannot hold."""
     with st.container(horizontal=True):
         st.download_button(
             "Table as CSV",
-            csv_text(found.header, found.rows).encode("utf-8-sig"),  # spreadsheets expect a byte order mark
+            found.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig"),  # for spreadsheets
             "evaluation.csv",
             "text/csv",
             icon=":material/download:",

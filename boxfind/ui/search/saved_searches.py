@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from boxfind.searches.answer_diff import answer_diff
 from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved
 from boxfind.ui.authorization import NotAllowed, is_admin, require_admin
@@ -63,12 +62,12 @@ def saved_search_state(hits: Sequence[Hit]) -> None:
         if is_admin():
             _keep_marks(saved)
         return
-    changed = answer_diff(saved, [hit.image for hit in hits])
-    if changed.new or changed.gone:
-        first = ", ".join(plain(image) for image in changed.new[:3])
+    new, gone = saved.changes([hit.image for hit in hits])
+    if new or gone:
+        first = ", ".join(plain(image) for image in new[:3])
         st.caption(
-            f"**{plain(saved.name)}**, saved on {saved.made.astimezone():%d %B %Y}: {len(changed.new)} new in the "
-            f"top {len(hits)}{f' ({first})' if first else ''}, {len(changed.gone)} gone."
+            f"**{plain(saved.name)}**, saved on {saved.made.astimezone():%d %B %Y}: {len(new)} new in the "
+            f"top {len(hits)}{f' ({first})' if first else ''}, {len(gone)} gone."
         )
 
 

@@ -77,7 +77,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Any]]:
         client = TestClient(api, base_url=SERVER)
         client.__enter__()
         begun.append(client)
-        api.state.dependencies.loading.wait()
+        api.state.dependencies.load_finished.wait()
         return client
 
     yield started

@@ -37,7 +37,7 @@ def until(address: str, status: int, words: bytes = b"") -> bytes:
     pytest.fail(f"{address} does not answer {status}")
 
 
-def test_page_and_api_answer_from_one_process_and_end_together(pictures, index, tmp_path):
+def test_page_and_api_share_one_process(pictures, index, tmp_path):
     port = free_port()
     environment = os.environ | {"BOXFIND_GALLERY": str(pictures), "BOXFIND_INDEX": str(index)}
     command = [sys.executable, "-m", "streamlit", "run", "boxfind/asgi.py", "--server.port", str(port)]

@@ -62,7 +62,7 @@ def test_the_token_is_compared_in_constant_time(client, monkeypatch):
     assert compared == [(b"wrong", TOKEN.encode())]
 
 
-def test_the_token_stands_in_no_log_answer_or_settings(start, settings, pictures, tmp_path, caplog, monkeypatch):
+def test_the_token_is_in_no_log_response_or_settings(start, settings, pictures, tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(Engine, "build_state", lambda _: 1 / 0)
     client = start(gallery=shutil.copytree(pictures, tmp_path / "own"))

@@ -47,7 +47,7 @@ def test_pages_of_any_length_list_every_picture_once(client):
         assert listed == IDS
 
 
-def test_a_folder_is_listed_alone(client):
+def test_a_folder_can_be_listed(client):
     page = client.get("/v1/images", params={"folder": "below", "limit": 1}).json()
     assert (page["total"], page["images"][0]["id"], page["next"]) == (2, "below/10.png", "below/10.png")
     page = client.get("/v1/images", params={"folder": "below", "after": "below/10.png"}).json()
@@ -56,7 +56,7 @@ def test_a_folder_is_listed_alone(client):
     assert client.get("/v1/images", params={"folder": "belo"}).status_code == 404
 
 
-def test_what_is_known_of_a_picture(client, pictures):
+def test_facts_of_a_picture(client, pictures):
     data = (pictures / "below" / "10.png").read_bytes()
     facts = client.get("/v1/images/below/10.png").json()
     assert (facts["id"], facts["width"], facts["height"], facts["bytes"]) == ("below/10.png", 320, 240, len(data))
@@ -64,26 +64,26 @@ def test_what_is_known_of_a_picture(client, pictures):
     assert {"box": [0, 0, 320, 240], "kind": "whole"} in facts["regions"] and len(facts["regions"]) > 1
 
 
-def test_pictures_are_shown_as_jpegs_of_our_own(client, pictures):
+def test_pictures_are_served_as_reencoded_jpegs(client, pictures):
     for view in ("thumbnail", "original"):
         shown = client.get(f"/v1/images/03.png/{view}")
         assert shown.headers["content-type"] == "image/jpeg" and shown.headers["x-content-type-options"] == "nosniff"
         assert np.abs(pixels(shown.content) - load_image(pictures / "03.png").astype(int)).mean() < 8
 
 
-def test_an_original_is_upright_and_says_nothing_of_camera_and_place(own, tmp_path):
+def test_an_original_is_upright_and_has_no_metadata(own, tmp_path):
     client, folder = own
     exif = Pillow.Exif()
     exif[0x0112], exif[0x010F] = 6, "a camera"
     Pillow.fromarray(draw_picture(3, 320, 240)).save(folder / "03.png", exif=exif)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("boxfind.api.original_image.hashlib", _believing(client, "03.png"))
+        patch.setattr("boxfind.export.search_result.hashlib", _believing(client, "03.png"))
         shown = client.get("/v1/images/03.png/original")
     with Pillow.open(io.BytesIO(shown.content)) as picture:
         assert picture.size == (240, 320) and not picture.getexif()
 
 
-def test_a_picture_that_changed_or_went_away_is_not_there(own):
+def test_a_changed_or_missing_picture_is_not_found(own):
     client, folder = own
     Pillow.fromarray(draw_picture(50, 320, 240)).save(folder / "03.png")
     (folder / "04.png").unlink()
@@ -104,7 +104,7 @@ def test_a_picture_that_changed_or_went_away_is_not_there(own):
         *("%2Fetc%2Fpasswd", "03.png%00", "%ff%fe.png", "03.png/", "CON", "x" * 5000),
     ],
 )
-def test_no_name_leads_to_another_file(own, name):
+def test_hostile_ids_reach_no_other_file(own, name):
     client, folder = own
     Pillow.fromarray(draw_picture(60)).save(folder.parent / "secret.png")
     for view in ("", "/thumbnail", "/original"):
@@ -113,7 +113,7 @@ def test_no_name_leads_to_another_file(own, name):
     assert (folder.parent / "secret.png").exists()
 
 
-def test_a_link_that_took_the_place_of_a_picture_leads_nowhere(own):
+def test_a_symlink_in_place_of_a_picture_is_refused(own):
     client, folder = own
     secret = folder.parent / "secret.png"
     Pillow.fromarray(draw_picture(60)).save(secret)
@@ -124,7 +124,7 @@ def test_a_link_that_took_the_place_of_a_picture_leads_nowhere(own):
     assert secret.exists() and (folder / "03.png").is_symlink()
 
 
-def test_a_picture_is_added_byte_for_byte_and_once(own):
+def test_a_picture_is_added_unchanged_and_only_once(own):
     client, folder = own
     data = jpeg(draw_picture(70))
     added = add(client, "new.jpg", data)
@@ -136,20 +136,20 @@ def test_a_picture_is_added_byte_for_byte_and_once(own):
 
 
 @pytest.mark.parametrize("name", ["../out.jpg", "/etc/out.jpg", "C:out.jpg", ".hidden.jpg", "out.exe", "o" * 5000])
-def test_a_name_that_is_none_is_refused(own, name):
+def test_an_invalid_file_name_is_refused(own, name):
     client, folder = own
     refused = add(client, name, jpeg(draw_picture(70)))
     assert refused.status_code in (400, 422) and not [*folder.parent.rglob("out*")]
 
 
-def test_what_is_no_picture_is_not_added(own):
+def test_an_invalid_picture_is_not_added(own):
     client, folder = own
     assert add(client, "bad.jpg", b"hello").status_code == 422
     assert client.post("/v1/images").status_code == 422
     assert not (folder / "added").exists()
 
 
-def test_a_full_disk_is_told_as_such(own, monkeypatch):
+def test_a_full_disk_is_status_507(own, monkeypatch):
     client, folder = own
 
     def full(*_):
@@ -161,7 +161,7 @@ def test_a_full_disk_is_told_as_such(own, monkeypatch):
     assert client.delete("/v1/images/03.png").status_code == 507 and (folder / "03.png").exists()
 
 
-def test_a_picture_is_taken_out_and_kept(own, tmp_path):
+def test_a_removed_picture_is_moved_and_kept(own, tmp_path):
     client, folder = own
     data = (folder / "below" / "10.png").read_bytes()
     removed = client.delete("/v1/images/below/10.png")

@@ -12,7 +12,7 @@ from retrieval.errors import RuntimeMissing, WeightsMissing
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 
 
-def test_ready_waits_for_the_network_and_health_does_not(settings, monkeypatch):
+def test_ready_waits_for_the_network(settings, monkeypatch):
     from fastapi.testclient import TestClient
 
     from boxfind.api.app import make_api
@@ -31,11 +31,11 @@ def test_ready_waits_for_the_network_and_health_does_not(settings, monkeypatch):
         assert early.status_code == 503 and int(early.headers["Retry-After"]) > 0
         assert "are loading" in early.json()["detail"]
         loaded.set()
-        api.state.dependencies.loading.wait()
+        api.state.dependencies.load_finished.wait()
         assert client.get("/ready").json() == {"status": "ok"}
 
 
-def test_without_an_index_or_a_runtime_nothing_is_ready_and_all_is_once_there_is(start, tmp_path, index, monkeypatch):
+def test_ready_needs_an_index_and_a_runtime(start, tmp_path, index, monkeypatch):
     client = start(index=tmp_path / "late")
     assert client.get("/ready").status_code == 503 and client.get("/health").status_code == 200
     (tmp_path / "late").symlink_to(index)
@@ -49,14 +49,14 @@ def test_without_an_index_or_a_runtime_nothing_is_ready_and_all_is_once_there_is
     assert client.get("/ready").status_code == 503
 
 
-def test_while_the_vector_engine_is_away_it_is_not_ready_unless_this_machine_searches(start, monkeypatch):
+def test_ready_needs_milvus_unless_fallback_is_on(start, monkeypatch):
     client, local = start(), start(milvus_fallback=True)
     monkeypatch.setattr(Engine, "store_away", lambda _: "Milvus does not answer.")
     assert client.get("/ready").json() == {"detail": "Milvus does not answer."}
     assert client.get("/ready").status_code == 503 and local.get("/ready").status_code == 200
 
 
-def test_what_is_missing_and_where_is_for_the_log(start, monkeypatch):
+def test_details_of_missing_weights_are_only_logged(start, monkeypatch):
     client = start()
 
     def missing(*_):
@@ -66,7 +66,7 @@ def test_what_is_missing_and_where_is_for_the_log(start, monkeypatch):
     assert "/home" not in client.get("/ready").text and client.get("/ready").status_code == 503
 
 
-def test_the_workers_end_with_the_program(settings, monkeypatch):
+def test_shutdown_stops_the_decoder_processes(settings, monkeypatch):
     from fastapi.testclient import TestClient
 
     from boxfind.api.app import make_api

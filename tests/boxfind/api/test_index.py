@@ -29,7 +29,7 @@ def state(monkeypatch):
     return now, heard
 
 
-def test_the_state_says_what_is_searched(client, index):
+def test_the_state_describes_the_served_index(client, index):
     state = client.get("/v1/index").json()
     served = state["served"]
     assert (served["generation"], served["images"]) == (current_folder(index).name, 12)
@@ -37,7 +37,7 @@ def test_the_state_says_what_is_searched(client, index):
     assert (state["problem"], state["warning"], state["build"]) == ("", "", None)
 
 
-def test_without_an_index_the_state_says_so_and_how_far_the_build_is(start, state, tmp_path):
+def test_the_state_without_an_index_has_the_problem_and_the_build(start, state, tmp_path):
     now, _ = state
     now[0] = build_of("running")
     answer = start(index=tmp_path / "none").get("/v1/index")
@@ -48,7 +48,7 @@ def test_without_an_index_the_state_says_so_and_how_far_the_build_is(start, stat
     assert build["started"] == "1970-01-01T00:16:40Z"
 
 
-def test_why_a_build_failed_is_for_administrators(admin, state):
+def test_only_administrators_see_why_a_build_failed(admin, state):
     now, _ = state
     now[0] = build_of("failed", message="/srv/index is full")
     assert admin.get("/v1/index/build").json()["message"] == "/srv/index is full"
@@ -57,7 +57,7 @@ def test_why_a_build_failed_is_for_administrators(admin, state):
     assert admin.get("/v1/index/build").json() is None
 
 
-def test_a_build_is_started_once_and_stopped(admin, state):
+def test_builds_are_started_once_and_cancelled(admin, state):
     now, heard = state
     assert admin.delete("/v1/index/build").status_code == 409
     started = admin.post("/v1/index/build", json={"full": True})
@@ -69,7 +69,7 @@ def test_a_build_is_started_once_and_stopped(admin, state):
     assert heard == ["full build", "cancel", "build"]
 
 
-def test_a_build_that_cannot_be_started_is_told(admin, monkeypatch):
+def test_a_build_that_cannot_start_is_reported(admin, monkeypatch):
     def refused(*_):
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 

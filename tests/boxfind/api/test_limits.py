@@ -13,14 +13,15 @@ from tests.boxfind.api.conftest import jpeg
 from tests.tiny import draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
+from fastapi import HTTPException
+
 from boxfind.api import limits
 from boxfind.api.limits import Rate, SearchSlots
-from boxfind.api.problems import Busy
 
 SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
 
 
-def test_a_client_may_spend_its_minute_at_once_and_then_waits():
+def test_a_burst_uses_up_the_rate_of_a_minute():
     now = 0.0
     rate = Rate(60, clock=lambda: now)
     assert [rate.wait("a") for _ in range(60)] == [0] * 60
@@ -33,7 +34,7 @@ def test_a_client_may_spend_its_minute_at_once_and_then_waits():
     assert [rate.wait("a") for _ in range(60)] == [0] * 60 and rate.wait("a") > 0
 
 
-def test_of_many_clients_those_are_forgotten_that_asked_long_ago(monkeypatch):
+def test_the_least_recently_seen_clients_are_dropped(monkeypatch):
     monkeypatch.setattr(limits, "MOST_CLIENTS", 10)
     rate = Rate(1, clock=lambda: 0.0)
     for number in range(100):
@@ -79,7 +80,7 @@ def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kin
     assert read.status_code == 422 and "UTF-8" not in read.json()["detail"]
 
 
-def test_no_more_uploads_are_under_way_than_there_is_room_for(client, monkeypatch):
+def test_concurrent_uploads_are_limited(client, monkeypatch):
     monkeypatch.setattr(limits, "UPLOADS", 0)
     refused = client.post("/v1/search", **SEARCH)
     assert refused.status_code == 503 and "other uploads" in refused.json()["detail"]
@@ -96,20 +97,20 @@ def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
         return thread.submit(anyio.run, work).result()
 
 
-def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
+def test_searches_wait_for_a_slot_until_the_queue_is_full():
     async def visits() -> tuple[int, int, int]:
-        turns, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
+        slots, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
 
         async def visit() -> None:
             nonlocal most, done, busy, inside
             try:
-                async with turns.turn():
+                async with slots.hold():
                     inside += 1
                     most = max(most, inside)
                     await anyio.sleep(0.01)
                     inside -= 1
                     done += 1
-            except Busy:
+            except HTTPException:
                 busy += 1
 
         for _ in range(3):  # slots are released
@@ -121,23 +122,23 @@ def test_searches_take_turns_and_who_finds_the_queue_full_is_sent_away():
     assert in_a_loop(visits) == (2, 15, 9)
 
 
-def test_nobody_waits_for_ever():
+def test_waiting_for_a_slot_ends_after_the_time_limit():
     async def visit() -> None:
-        turns = SearchSlots(1, waiting=3, seconds=0.01)
-        async with turns.turn():
-            with pytest.raises(Busy, match="No search slot"):
-                async with turns.turn():
+        slots = SearchSlots(1, waiting=3, seconds=0.01)
+        async with slots.hold():
+            with pytest.raises(HTTPException, match="No search slot"):
+                async with slots.hold():
                     pass
-        async with turns.turn():
+        async with slots.hold():
             pass
 
     in_a_loop(visit)
 
 
-def test_a_busy_program_says_so_and_still_lives(start, monkeypatch):
+def test_a_busy_server_refuses_searches_and_serves_other_requests(start, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     client = start(api_searches=1)
-    client.app.state.dependencies.turns._room = 1
+    client.app.state.dependencies.slots._waiting = 0
     answer = Engine.answer
 
     def slow(*given):

@@ -35,7 +35,7 @@ def as_told(rank: int, hit: Hit) -> dict:
 
 
 @pytest.mark.parametrize(("ranking", "box"), QUESTIONS)
-def test_the_page_has_the_very_same(app: AppTest, client, pictures, monkeypatch, ranking, box):
+def test_the_page_has_the_same_hits(app: AppTest, client, pictures, monkeypatch, ranking, box):
     found, answer = [], Engine.answer
 
     def overheard(*given):
@@ -54,7 +54,7 @@ def test_the_page_has_the_very_same(app: AppTest, client, pictures, monkeypatch,
 
 
 @pytest.mark.parametrize(("ranking", "box"), QUESTIONS)
-def test_the_command_line_has_the_same_to_its_four_digits(client, pictures, index, monkeypatch, capsys, ranking, box):
+def test_the_command_line_has_the_same_hits_to_four_digits(client, pictures, index, monkeypatch, capsys, ranking, box):
     told = of_the_api(client, pictures / "03.png", ranking, box)
     query = ["--image", pictures / "03.png", "--box", ",".join(map(str, box)), "--rank", ranking]
     monkeypatch.setattr(sys, "argv", ["cli.py", "search", "--index", *map(str, [index, *query]), "--json"])

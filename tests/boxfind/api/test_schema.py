@@ -45,7 +45,7 @@ def resolved(part):
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
-def test_every_address_has_an_example_of_what_is_sent_and_got(method, path):
+def test_every_route_has_examples(method, path):
     described = resolved(DESCRIBED["paths"][path][method])
     assert described["summary"] and described["description"].endswith(".")
     sent = [*described.get("requestBody", {}).get("content", {}).values(), *described.get("parameters", [])]
@@ -57,14 +57,14 @@ def test_every_address_has_an_example_of_what_is_sent_and_got(method, path):
             assert kind == "image/jpeg" or "examples" in json.dumps(content)
 
 
-def test_the_description_is_served_and_needs_nothing_from_elsewhere(client):
+def test_the_schema_is_served_without_external_references(client):
     served = client.get("/openapi.json")
     assert served.status_code == 200 and served.json() == DESCRIBED
     assert not re.search(r"https?://", served.text)
 
 
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
-def test_every_address_keeps_its_word(start, monkeypatch, method, path):
+def test_every_route_behaves_as_its_schema_says(start, monkeypatch, method, path):
     """Generated valid and invalid requests are answered as the schema says."""
     monkeypatch.setattr(Engine, "start_build", lambda *_: None)
     monkeypatch.setattr(Engine, "build_state", lambda *_: RAN)

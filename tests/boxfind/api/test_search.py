@@ -33,7 +33,7 @@ def send(client, picture: Path, **fields):
     return client.post("/v1/search", files={"picture": (picture.name, picture.read_bytes())}, data=fields)
 
 
-def test_a_picture_finds_itself_and_no_more_than_were_asked_for(client, pictures, index):
+def test_a_picture_finds_itself_within_the_limit(client, pictures, index):
     found = send(client, pictures / "03.png", top=4)
     assert found.status_code == 200
     answer = found.json()
@@ -57,7 +57,7 @@ def test_every_field_reaches_the_search(client, pictures, asked):
     assert hit["others"] == [{"box": [5, 5, 4, 4], "kind": "whole"}]
 
 
-def test_what_is_not_said_is_as_everywhere(client, pictures, asked):
+def test_defaults_are_those_of_other_interfaces(client, pictures, asked):
     send(client, pictures / "03.png")
     client.post("/v1/search/stored", json={"image": "below/10.png"})
     client.post("/v1/search/words", json={"words": "a panda"})
@@ -65,12 +65,12 @@ def test_what_is_not_said_is_as_everywhere(client, pictures, asked):
     assert asked == [Request(whole), Request(whole), Request(words="a panda")]
 
 
-def test_a_picture_of_the_gallery_is_as_good_as_its_file(client, pictures):
+def test_a_stored_picture_gives_the_same_answer_as_its_upload(client, pictures):
     sent = send(client, pictures / "below" / "10.png", box="20,30,100,90").json()
     assert sent == client.post("/v1/search/stored", json={"image": "below/10.png", "box": [20, 30, 100, 90]}).json()
 
 
-def test_a_folder_is_all_that_is_searched(client):
+def test_a_folder_limits_the_search(client):
     found = client.post("/v1/search/stored", json={"image": "01.png", "folder": "below"}).json()
     assert {hit["image"] for hit in found["hits"]} == {"below/10.png", "below/11.png"}
 
@@ -98,7 +98,7 @@ def test_a_bad_field_is_one_sentence(client, pictures, fields):
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n"])
-def test_what_is_no_picture_is_one_sentence(client, tmp_path, data):
+def test_an_invalid_picture_is_one_sentence(client, tmp_path, data):
     (tmp_path / "bad.jpg").write_bytes(data)
     refused = send(client, tmp_path / "bad.jpg")
     assert refused.status_code == 422 and "bad.jpg" in refused.json()["detail"]
@@ -112,13 +112,13 @@ def test_a_bad_body_is_one_sentence(client, body):
     assert client.post("/v1/search", data={"box": "1,2,3,4"}).json() == {"detail": "picture: Field required."}
 
 
-def test_what_the_gallery_does_not_have_is_not_found(client):
+def test_unknown_pictures_and_folders_are_not_found(client):
     for body in ({"image": "99.png"}, {"image": "01.png", "folder": "elsewhere"}):
         refused = client.post("/v1/search/stored", json=body)
         assert refused.status_code == 404 and refused.json()["detail"].endswith(".")
 
 
-def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
+def test_unsupported_text_search_is_reported(client, monkeypatch):
     refused = client.post("/v1/search/words", json={"words": "a panda"})  # the tiny network has no text encoder
     assert refused.status_code == 503 and "cannot be searched by text" in refused.json()["detail"]
     assert client.post("/v1/search/words", json={"words": "  "}).status_code == 422
@@ -131,7 +131,7 @@ def test_words_that_cannot_be_searched_for_are_told(client, monkeypatch):
     assert refused.status_code == 501 and "Retry-After" not in refused.headers
 
 
-def test_without_an_index_or_weights_nobody_is_told_where_they_should_lie(start, tmp_path, monkeypatch, caplog):
+def test_messages_about_a_missing_index_or_weights_have_no_paths(start, tmp_path, monkeypatch, caplog):
     refused = start(index=tmp_path / "none").post("/v1/search/words", json={"words": "a panda"})
     assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
     assert str(tmp_path) not in refused.text and str(tmp_path) in caplog.text
@@ -146,7 +146,7 @@ def test_without_an_index_or_weights_nobody_is_told_where_they_should_lie(start,
     assert "The weights are missing" in refused.json()["detail"]
 
 
-def test_what_is_sent_is_kept_nowhere(client, pictures, tmp_path, index):
+def test_uploads_are_not_stored(client, pictures, tmp_path, index):
     before = sorted(index.rglob("*"))
     picture = tmp_path / "mine.png"
     picture.write_bytes((pictures / "03.png").read_bytes())
@@ -154,5 +154,5 @@ def test_what_is_sent_is_kept_nowhere(client, pictures, tmp_path, index):
     assert sorted(index.rglob("*")) == before and [*tmp_path.iterdir()] == [picture]
 
 
-def test_an_answer_is_json_that_every_program_reads(client, pictures):
+def test_responses_are_strict_json(client, pictures):
     assert json.loads(send(client, pictures / "03.png", ranking="fast").content, parse_constant=pytest.fail)

@@ -41,7 +41,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-def test_it_says_where_the_page_is_and_starts_it_from_the_projects_folder(boxfind, started):
+def test_the_page_starts_in_the_project_folder_and_its_url_is_printed(boxfind, started):
     port = free_port()
     said = boxfind("app", "--port", port)
     assert (said.code, said.err) == (0, f"Boxfind is running at http://127.0.0.1:{port} (press Ctrl+C to stop).\n")
@@ -49,12 +49,12 @@ def test_it_says_where_the_page_is_and_starts_it_from_the_projects_folder(boxfin
     assert os.environ["BOXFIND_ADMIN"] == "local"
 
 
-def test_who_may_build_stays_as_the_environment_says(boxfind, started):
+def test_the_environment_decides_who_may_build(boxfind, started):
     os.environ["BOXFIND_ADMIN"] = "nobody"
     assert boxfind("app", "--port", free_port()).code == 0 and os.environ["BOXFIND_ADMIN"] == "nobody"
 
 
-def test_paths_are_meant_from_the_folder_it_is_started_in(boxfind, started, elsewhere):
+def test_relative_paths_refer_to_the_start_folder(boxfind, started, elsewhere):
     os.environ |= {"BOXFIND_INDEX": "of the environment", "BOXFIND_DATA": "data", "BOXFIND_HEAD": "~/head.safetensors"}
     os.environ["BOXFIND_MILVUS_URI"] = "vectors.db"
     before = Settings.load(gallery=Path("pictures"), index=Path("index"))
@@ -66,7 +66,7 @@ def test_paths_are_meant_from_the_folder_it_is_started_in(boxfind, started, else
     assert after.milvus.uri == str(elsewhere / "vectors.db")
 
 
-def test_a_port_that_is_taken_is_a_sentence(boxfind, started):
+def test_a_port_in_use_is_one_sentence(boxfind, started):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert boxfind("app", "--port", port).failed(f"Port {port} is in use", "--port")
@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_a_sentence(boxfind, started):
 @pytest.mark.parametrize(
     ("name", "value"), [("BOXFIND_ADMIN", "everybody"), ("BOXFIND_WORKERS", "0"), ("BOXFIND_QUERY_VIEWS", "small")]
 )
-def test_a_setting_that_cannot_be_used_is_a_sentence(boxfind, started, name, value):
+def test_an_invalid_setting_is_one_sentence(boxfind, started, name, value):
     os.environ[name] = value
     assert boxfind("app", "--port", free_port()).failed(name)
     assert not started
@@ -101,7 +101,7 @@ def test_a_browser_needs_a_display(elsewhere, monkeypatch, system, variable, sho
     assert app.has_display() is shown
 
 
-def test_without_a_display_or_with_no_browser_none_is_opened(boxfind, started, monkeypatch):
+def test_no_browser_opens_without_a_display_or_with_the_option(boxfind, started, monkeypatch):
     waiting = []
     monkeypatch.setattr(app, "open_when_ready", waiting.append)
     port = free_port()

@@ -21,7 +21,7 @@ def queries(tmp_path: Path, place) -> Path:
     return folder
 
 
-def test_a_folder_of_queries_is_answered_in_three_ways(place, boxfind, queries: Path, tmp_path: Path):
+def test_a_folder_of_queries_gives_hits_ranks_and_sheets(place, boxfind, queries: Path, tmp_path: Path):
     result = boxfind(
         *("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv"),
         *("--ranks", tmp_path / "ranks.txt", "--sheets", tmp_path / "new" / "sheets", "--top", 3),
@@ -44,7 +44,7 @@ def test_a_folder_of_queries_is_answered_in_three_ways(place, boxfind, queries: 
     assert all(sheet.read_bytes().startswith(b"\xff\xd8") for sheet in sheets)
 
 
-def test_every_picture_and_text_that_is_no_query_is_told(place, boxfind, queries: Path, tmp_path: Path):
+def test_every_invalid_query_is_reported(place, boxfind, queries: Path, tmp_path: Path):
     (queries / "far.txt").write_text("near the window")
     (queries / "alone.txt").write_text("1 2 3 4")
     args = ("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)
@@ -60,7 +60,7 @@ def test_every_picture_and_text_that_is_no_query_is_told(place, boxfind, queries
     assert {path.name for path in tmp_path.iterdir()} == {"queries", "hits.csv"}
 
 
-def test_no_two_queries_have_one_sheet(place, boxfind, tmp_path: Path):
+def test_each_query_has_its_own_sheet(place, boxfind, tmp_path: Path):
     names = ["a/b", "A?B", "../..", "..", "x" * 300, "x" * 300 + "y"]
     table = "".join(f"{name},02.png,0,0,256,192\n" for name in names)
     (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\n" + table)
@@ -82,7 +82,7 @@ def test_a_table_needs_the_folder_of_its_images(place, boxfind, tmp_path: Path):
     assert result.code == 2 and "--images" in result.err and not (tmp_path / "hits.csv").exists()
 
 
-def test_where_nothing_can_be_written_it_is_one_line(place, boxfind, queries: Path, tmp_path: Path):
+def test_an_unwritable_output_is_one_line(place, boxfind, queries: Path, tmp_path: Path):
     (queries / "far.txt").unlink()
     (tmp_path / "file").touch()
     args = ("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)

@@ -39,7 +39,7 @@ def test_build_again_and_in_full(other, boxfind, draw):
     assert boxfind("verify", "--index", other.index).code == 0
 
 
-def test_signals_are_again_what_they_were(boxfind, tmp_path: Path):
+def test_signal_handlers_are_restored(boxfind, tmp_path: Path):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     assert boxfind("build", "--gallery", tmp_path / "gone", "--index", tmp_path / "index").code == 1
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

@@ -102,7 +102,7 @@ def test_a_checkout_runs_without_being_installed(program):
     assert (done.returncode, done.stderr) == (0, "") and all(command in done.stdout for command in DOCUMENTED)
 
 
-def test_the_door_opens_fast():
+def test_the_command_line_imports_no_heavy_library():
     """Heavy packages are imported only by the commands that need them."""
     heavy = ("numpy", "torch", "faiss", "pyarrow", "pandas", "scipy", "streamlit")
     script = f"import sys, boxfind.commands.main; print([name for name in {heavy} if name in sys.modules])"

@@ -76,7 +76,7 @@ def test_search_with_the_best_ranking(place, boxfind):
     assert len(boxfind(*args).out.splitlines()) == 12
 
 
-def test_no_match_is_said_on_the_other_stream(place, boxfind, monkeypatch):
+def test_no_match_is_noted_on_standard_error(place, boxfind, monkeypatch):
     args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--top", 3)
     monkeypatch.setattr(confidence, "no_match", lambda hits: True)
     result = boxfind(*args)
@@ -92,7 +92,7 @@ def test_a_bad_picture_is_one_line(place, boxfind, tmp_path: Path, name):
     assert boxfind("search", "--index", place.index, "--image", tmp_path / name).failed()
 
 
-def test_more_that_can_be_wrong_with_a_picture(place, boxfind, tmp_path: Path, draw):
+def test_other_invalid_pictures_are_one_line(place, boxfind, tmp_path: Path, draw):
     search = ("search", "--index", place.index, "--image")
     Pillow.fromarray(draw(1)).save(tmp_path / "good.jpg")
     data = (tmp_path / "good.jpg").read_bytes()

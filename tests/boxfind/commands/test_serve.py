@@ -8,12 +8,12 @@ import pytest
 from retrieval.optional_packages import OptionalPackage
 
 
-def test_without_its_library_the_api_says_how_to_install_it(boxfind, monkeypatch, tmp_path):
+def test_without_fastapi_the_message_says_how_to_install_it(boxfind, monkeypatch, tmp_path):
     monkeypatch.setattr("boxfind.commands.serve.FASTAPI", OptionalPackage("fastapi", "no_such_module", "api"))
     assert boxfind("serve", "--index", tmp_path).failed('pip install -e ".[api]"')
 
 
-def test_the_api_listens_where_the_settings_say(boxfind, monkeypatch, tmp_path):
+def test_the_api_listens_on_the_configured_host_and_port(boxfind, monkeypatch, tmp_path):
     pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
     import uvicorn
 
@@ -28,7 +28,7 @@ def test_the_api_listens_where_the_settings_say(boxfind, monkeypatch, tmp_path):
     assert (settings.gallery, settings.index) == (tmp_path / "pictures", tmp_path / "index")
 
 
-def test_nothing_of_the_api_is_needed_on_the_command_line():
+def test_the_command_line_does_not_import_the_api():
     code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'api')))"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -10,8 +10,7 @@ from boxfind.evaluation.dataset import (
     Labels,
     object_of,
     read_csv_folder,
-    read_pairs,
-    read_places,
+    read_labels,
     read_queries,
     write_hits,
     write_table,
@@ -73,7 +72,7 @@ def test_two_queries_of_one_name(table):
 @pytest.mark.parametrize(
     ("content", "says"), [(b"", "no column query"), (HEADER.encode(), "no rows"), (b"\xff\xfe\x00", "cannot be read")]
 )
-def test_nothing_in_it(table, content, says):
+def test_an_unusable_file_is_refused(table, content, says):
     with pytest.raises(BadTable, match=says):
         read_queries(table(content), Path())
 
@@ -84,30 +83,25 @@ def test_no_file(tmp_path: Path):
             read_queries(path, Path())
 
 
-def test_pairs(table):
-    assert read_pairs(table("query,image\na,1.jpg\na,2.jpg\nb,1.jpg\na,1.jpg\n")) == {
-        "a": {"1.jpg", "2.jpg"},
-        "b": {"1.jpg"},
-    }
-    assert read_pairs(table("query,image\n")) == {}  # nothing to ignore
+def test_relevant_images(table):
+    images = {"a": {"1.jpg", "2.jpg"}, "b": {"1.jpg"}}
+    assert read_labels(table("query,image\na,1.jpg\na,2.jpg\nb,1.jpg\na,1.jpg\n")) == (images, {})
+    assert read_labels(table("query,image\n")) == ({}, {})  # nothing to ignore
     with pytest.raises(BadTable, match="no column image"):
-        read_pairs(table("query\na\n"))
+        read_labels(table("query\na\n"))
 
 
 @pytest.mark.parametrize("row", ["a,", ",1.jpg", "a"])
-def test_a_pair_with_nothing_in_it(table, row):
+def test_an_empty_query_or_image_is_refused(table, row):
     with pytest.raises(BadTable, match=r"queries\.csv, line 3: query and image must not be empty\."):
-        read_pairs(table(f"query,image\nb,1.jpg\n{row}\n"))
+        read_labels(table(f"query,image\nb,1.jpg\n{row}\n"))
 
 
-def test_places_of_the_object(table):
+def test_boxes_of_the_object(table):
     path = table("query,image,x,y,w,h\na,1.jpg,1,2,3,4\na,2.jpg,,,,\na,1.jpg,10,20,5,5\nb,1.jpg,0.4,0,2,2\n")
-    assert read_places(path) == {
-        ("a", "1.jpg"): [Box(1, 2, 4, 6), Box(10, 20, 15, 25)],
-        ("b", "1.jpg"): [Box(0, 0, 2, 2)],
-    }
-    assert read_pairs(path) == {"a": {"1.jpg", "2.jpg"}, "b": {"1.jpg"}}
-    assert read_places(table("query,image\na,1.jpg\n")) == {}
+    images, boxes = read_labels(path)
+    assert images == {"a": {"1.jpg", "2.jpg"}, "b": {"1.jpg"}}
+    assert boxes == {("a", "1.jpg"): [Box(1, 2, 4, 6), Box(10, 20, 15, 25)], ("b", "1.jpg"): [Box(0, 0, 2, 2)]}
 
 
 @pytest.mark.parametrize(
@@ -120,9 +114,9 @@ def test_places_of_the_object(table):
         ("1,2,4,-1", "w and h must be greater than 0"),
     ],
 )
-def test_a_bad_place_is_named_by_its_line(table, row, says):
+def test_a_bad_box_is_named_by_its_line(table, row, says):
     with pytest.raises(BadTable, match=rf"line 3: .*{says}\."):
-        read_places(table(f"query,image,x,y,w,h\na,1.jpg,,,,\na,2.jpg,{row}\n"))
+        read_labels(table(f"query,image,x,y,w,h\na,1.jpg,,,,\na,2.jpg,{row}\n"))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +158,7 @@ def test_a_folder(folder):
     assert found.objects == {"mug-1": "mug", "cup-2": "cup"} and found.boxes == {}
 
 
-def test_a_folder_that_says_more(folder):
+def test_optional_columns_of_a_folder(folder):
     (folder / "queries.csv").write_text(
         "object,query,image,x,y,w,h\nred mug,mug-1,a.jpg,1,2,3,4\n,cup-2,b.jpg,1,2,3,4\n"
     )

@@ -20,7 +20,7 @@ from retrieval.errors import BadTable, UnknownName
         (["mug/", "cup/", "notes.txt"], "folders"),
     ],
 )
-def test_found_out(tmp_path: Path, names, layout):
+def test_the_format_is_detected(tmp_path: Path, names, layout):
     for name in names:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
     assert layout_of(tmp_path) == layout
@@ -28,7 +28,7 @@ def test_found_out(tmp_path: Path, names, layout):
         read_dataset(tmp_path)
 
 
-def test_no_data_set(tmp_path: Path):
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path):
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "a.jpg").touch()
     with pytest.raises(BadTable, match=r"is not a data set; it needs queries\.csv and relevant\.csv, or gnd_….pkl"):

@@ -12,10 +12,11 @@ from PIL import Image as Pillow
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import read_csv_folder
 from boxfind.evaluation.dataset_formats import layout_of
-from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit, upright_jpeg
+from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit
 from boxfind.evaluation.evaluate import evaluate
 from boxfind.evaluation.ratings import Judged, judged, rating
 from boxfind.evaluation.report import remarks
+from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.settings import Settings
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image
@@ -48,7 +49,7 @@ def unpacked(data: bytes, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("context", [1.0, 1.3])
-def test_what_is_measured_on_the_folder_is_what_the_page_shows(
+def test_figures_of_the_exported_data_set_equal_those_of_the_page(
     gallery, build_index, tiny_embedder, monkeypatch, tmp_path, jpeg, context
 ):
     use_tiny_network(monkeypatch)
@@ -63,10 +64,9 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
         ]
     }
     searches = judged(requests, served.tables)
-    image = decode_image(jpeg(KEY))
+    query, image = Request((Example(KEY, BOX),), "best", context), decode_image(jpeg(KEY))
     shown = {
-        one.name: rating(one, [hit.image for hit in engine.search(served, image, BOX, 0, "best", context)])
-        for one in searches
+        one.name: rating(one, [hit.image for hit in engine.answer(served, query, {KEY: image}, 0)]) for one in searches
     }
 
     folder = unpacked(dataset_zip(searches, jpeg), tmp_path)
@@ -81,7 +81,7 @@ def test_what_is_measured_on_the_folder_is_what_the_page_shows(
     assert remarks(found) == ["1 relevant picture is not in the index and counted as not found."]
 
 
-def test_boxes_pictures_and_names_are_what_was_saved(tmp_path, jpeg):
+def test_boxes_pictures_and_names_are_exported(tmp_path, jpeg):
     dataset = read_csv_folder(unpacked(dataset_zip([search()], jpeg), tmp_path))
     (query,) = dataset.queries
     assert (query.name, query.box, dataset.objects) == ("red-mug", BOX, {"red-mug": "red mug"})
@@ -91,7 +91,7 @@ def test_boxes_pictures_and_names_are_what_was_saved(tmp_path, jpeg):
         assert not picture.getexif()
 
 
-def test_surroundings_become_part_of_the_box_and_own_pictures_are_ignored(tmp_path, jpeg):
+def test_context_enlarges_the_box_and_own_pictures_are_ignored(tmp_path, jpeg):
     one = replace(search(context=1.5), own=("3.png", "copy.png"))
     dataset = read_csv_folder(unpacked(dataset_zip([one], jpeg), tmp_path))
     assert dataset.queries[0].box == Box(0, 0, 96, 96)
@@ -99,7 +99,7 @@ def test_surroundings_become_part_of_the_box_and_own_pictures_are_ignored(tmp_pa
     assert (labels.relevant, labels.ignored) == ({"red-mug": {"0.png"}}, {"red-mug": {"3.png", "copy.png"}})
 
 
-def test_names_become_safe_and_stay_apart(tmp_path, jpeg):
+def test_names_become_safe_and_stay_unique(tmp_path, jpeg):
     names = ["Mug 2", "mug", "MUG", "../../etc", "=1+1", "!!!", "???", "Füße, 赤い", "x" * 80, "x" * 79]
     dataset = read_csv_folder(unpacked(dataset_zip([search(name) for name in names], jpeg), tmp_path))
     queries = [query.name for query in dataset.queries]
@@ -124,7 +124,7 @@ def test_searches_on_one_picture_share_it(tmp_path, jpeg):
         ({"examples": ()}, "no box"),
     ],
 )
-def test_what_does_not_fit_is_left_out_and_the_readme_says_why(tmp_path, jpeg, changes, why):
+def test_searches_that_do_not_fit_are_left_out_with_the_reason(tmp_path, jpeg, changes, why):
     other = search("other", **changes)
     assert why in unfit(other) and not unfit(search())
     folder = unpacked(dataset_zip([other, search()], jpeg), tmp_path)
@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_left_out_and_the_readme_says_why(tmp_path, jpeg, c
     assert f"boxfind evaluate --index INDEX --dataset {FOLDER}" in readme
 
 
-def test_a_picture_that_is_gone_costs_only_its_own_searches(tmp_path, jpeg):
+def test_searches_on_a_missing_picture_are_left_out(tmp_path, jpeg):
     def gone(key: str) -> bytes:
         if key != KEY:
             raise UnreadableImage("gone", "mug.jpg is not there.")
@@ -149,12 +149,12 @@ def test_a_picture_that_is_gone_costs_only_its_own_searches(tmp_path, jpeg):
 def test_the_same_searches_make_the_same_file(jpeg):
     searches = [search("a"), search("b", negatives=("1.png",))]
     assert dataset_zip(searches, jpeg) == dataset_zip(searches, jpeg)
-    turned = [replace(one, request=replace(one.request, positives=one.request.positives[::-1])) for one in searches]
-    assert dataset_zip(turned, jpeg) == dataset_zip(searches, jpeg)
+    reordered = [replace(one, request=replace(one.request, positives=one.request.positives[::-1])) for one in searches]
+    assert dataset_zip(reordered, jpeg) == dataset_zip(searches, jpeg)
 
 
-def test_a_picture_written_anew_keeps_its_size_and_nearly_its_pixels(draw):
+def test_a_reencoded_picture_keeps_its_size_and_nearly_its_pixels(draw):
     image = draw(3)
-    again = decode_image(upright_jpeg(image))
+    again = decode_image(jpeg_in_full_size(image))
     assert again.shape == image.shape
     assert np.abs(again.astype(int) - image).mean() < 2

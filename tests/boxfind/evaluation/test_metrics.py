@@ -122,7 +122,7 @@ def test_agrees_with_the_definitions_written_out(ranking, relevant, ignored):
 
 @raters
 @given(ranking=rankings, relevant=some)
-def test_every_measure_lies_between_0_and_1(rater, ranking, relevant):
+def test_every_metric_is_between_0_and_1(rater, ranking, relevant):
     assert all(0 <= value <= 1 + 1e-12 for value in astuple(rater(ranking, relevant, ())))
     best = sorted(ranking, key=lambda image: image not in relevant)
     recalls = [min(k, len(relevant)) / len(relevant) for k in (10, 100)]
@@ -131,7 +131,7 @@ def test_every_measure_lies_between_0_and_1(rater, ranking, relevant):
 
 @raters
 @given(ranking=rankings, relevant=some, places=st.lists(st.integers(0, 150)))
-def test_ignored_images_change_nothing_wherever_they_stand(rater, ranking, relevant, places):
+def test_ignored_images_change_nothing_at_any_rank(rater, ranking, relevant, places):
     longer = list(ranking)
     for number, place in enumerate(places):
         longer.insert(place, f"ignored{number}")

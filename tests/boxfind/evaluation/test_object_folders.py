@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.evaluation import object_folders
 from boxfind.evaluation.dataset import Labels
 from boxfind.evaluation.object_folders import read_object_folders
 from retrieval.errors import BadTable, GalleryProblem
@@ -45,11 +46,12 @@ def test_by_hand(folder):
 
 
 @pytest.mark.parametrize(("count", "queries"), [(1, 2), (4, 6), (100, 7)])
-def test_queries_an_object(folder, count, queries):
-    assert len(read_object_folders(folder, count).queries) == queries
+def test_the_number_of_queries_per_object(folder, monkeypatch, count, queries):
+    monkeypatch.setattr(object_folders, "QUERIES_PER_OBJECT", count)
+    assert len(read_object_folders(folder).queries) == queries
 
 
-def test_nothing_to_ask(folder, tmp_path):
+def test_a_folder_without_objects_is_refused(folder, tmp_path):
     with pytest.raises(BadTable, match="has no subfolder with two pictures; "):
         read_object_folders(folder / "cup")
     with pytest.raises(GalleryProblem, match="gone"):

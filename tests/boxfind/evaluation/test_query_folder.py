@@ -51,14 +51,14 @@ def test_several_lines_are_several_queries_with_numbers(folder):
 @pytest.mark.parametrize(
     "line", ["1 2 3", "1 2 3 4 5", "a b c d", "nan 1 2 3", "inf 1 2 3", "1 2 0 9", "1 2 9 -4", "1;2;3;4"]
 )
-def test_a_line_that_is_no_box_costs_only_itself(folder, line: str):
+def test_an_invalid_line_does_not_affect_the_others(folder, line: str):
     queries, problems = read_query_folder(folder(cup_jpg="", cup_txt=f"1 2 30 40\n{line}\n5 6 70 80"))
     assert [query.name for query in queries] == ["cup-1", "cup-3"]
     (problem,) = problems
     assert problem.startswith(f"cup.txt, line 2: {line} is not a box") and problem.endswith(".")
 
 
-def test_what_is_no_query_is_told_in_a_sentence_each(folder):
+def test_every_invalid_file_is_reported(folder):
     place = folder(
         cup_jpg="", cup_txt=" \n", pen_png="", pen_txt=b"\xff\xfe\0", vase_txt="1 2 3 4", fine_gif="", notes_md=""
     )
@@ -70,7 +70,7 @@ def test_what_is_no_query_is_told_in_a_sentence_each(folder):
     assert all(problem.count("\n") == 0 and problem.endswith(".") for problem in problems)
 
 
-def test_two_queries_of_one_name_are_told(folder):
+def test_two_queries_of_the_same_name_are_reported(folder):
     queries, problems = read_query_folder(
         folder(cup_jpg="", cup_png="", **{"pen-1_jpg": "", "pen_png": "", "pen_txt": "1 2 3 4\n1 2 3 4"})
     )
@@ -81,7 +81,7 @@ def test_two_queries_of_one_name_are_told(folder):
     ]
 
 
-def test_a_name_that_is_not_utf8_becomes_one_that_can_be_written(tmp_path: Path):
+def test_a_name_that_is_not_utf8_is_replaced(tmp_path: Path):
     (tmp_path / os.fsdecode(b"\xff cup.jpg")).touch()
     (query,), _ = read_query_folder(tmp_path)
     assert query.name == "\ufffd cup" and query.image.exists()

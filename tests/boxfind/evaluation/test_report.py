@@ -146,3 +146,26 @@ def test_csv_of_several_labels(tmp_path: Path):
 def test_csv_that_cannot_be_written(tmp_path: Path):
     with pytest.raises(BadTable, match=r"cannot be written: .*\.$"):
         report.write_csv(ONE, tmp_path / "gone" / "rows.csv")
+
+
+def test_hardest_queries_and_weakest_objects_use_the_main_labels():
+    def row(query: str, of: str, **shares: float) -> Row:
+        return Row(query, of, {labels: Quality(share, 0, 0, 0, 0, 0) for labels, share in shares.items()}, None, 0.1)
+
+    rows = [
+        row("a", "mug", easy=0.1, hard=0.5),
+        row("b", "mug", hard=0.3),
+        row("c", "cup", easy=0.9, hard=0.2),
+        row("d", "hat", easy=0.0),
+        row("f", "pot", hard=0.9),
+        row("e", "jug", hard=0.2),
+    ]
+    found = replace(TWO, rows=rows)
+    assert [row.query for row in report.hardest_queries(found)] == ["c", "e", "b", "a", "f"]
+    assert [(name, count) for _, name, count in report.weakest_objects(found)] == [
+        ("cup", 1),
+        ("jug", 1),
+        ("mug", 2),
+        ("pot", 1),
+    ]
+    assert report.weakest_objects(found)[2][0] == pytest.approx(0.4)

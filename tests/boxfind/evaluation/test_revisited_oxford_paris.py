@@ -78,7 +78,7 @@ def test_the_published_lists_by_hand(folder, form, protocol):
     assert [query.box for query in found.queries] == [Box(136, 34, 648, 956), Box(0, 0, 10, 10), Box(1, 2, 3, 4)]
 
 
-def test_the_rest_of_it(folder):
+def test_queries_objects_and_protocol(folder):
     found = read_revisited(folder())
     assert found.name == "roxford" and found.gallery == folder() / "jpg" and found.boxes == {}
     assert (found.main, found.protocol) == ("medium", "revisited")
@@ -86,7 +86,7 @@ def test_the_rest_of_it(folder):
     assert list(found.objects.values()) == ["all_souls", "radcliffe_camera", "oriel"]
 
 
-def test_a_query_that_is_in_the_list_of_pictures_counts(folder):
+def test_a_query_listed_as_a_picture_can_be_relevant(folder):
     found = read_revisited(folder(imlist=[*NAMES[:5], QUERIES[1]]))
     assert found.labels["easy"].relevant[QUERIES[2]] == {f"{QUERIES[1]}.jpg"}
     assert f"{QUERIES[1]}.jpg" not in found.labels["easy"].ignored[QUERIES[2]]
@@ -110,7 +110,7 @@ class Attack:
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
-def test_an_attack_is_one_sentence_and_does_not_run(folder, tmp_path, protocol):
+def test_an_attack_is_refused_in_one_sentence_and_does_not_run(folder, tmp_path, protocol):
     trace = tmp_path / "trace"
     entries = [*ENTRIES[:2], {**ENTRIES[2], "bbx": Attack(f"touch {trace}")}]
     with pytest.raises(
@@ -133,7 +133,7 @@ def test_an_attack_is_one_sentence_and_does_not_run(folder, tmp_path, protocol):
         ({"qimlist": [*QUERIES[:2], "/etc/passwd"]}, "/etc/passwd is not a plain picture name"),
     ],
 )
-def test_no_ground_truth(folder, changes, says):
+def test_an_invalid_ground_truth_is_refused(folder, changes, says):
     with pytest.raises(BadTable, match=rf"^\S+gnd_roxford5k\.pkl is not a valid ground truth: .*{says}"):
         read_revisited(folder(**changes))
 
@@ -159,14 +159,14 @@ def test_a_bad_entry_is_named(folder, part, value, says):
         read_revisited(folder(gnd=[ENTRIES[0], {**ENTRIES[1], part: value}, ENTRIES[2]]))
 
 
-def test_another_pickle(folder):
+def test_a_pickle_of_another_type_is_refused(folder):
     place = folder()
     (place / "gnd_roxford5k.pkl").write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(BadTable, match="must be a dict with imlist, qimlist and gnd"):
         read_revisited(place)
 
 
-def test_no_ground_truth_file_or_two(folder):
+def test_exactly_one_ground_truth_file_is_required(folder):
     place = folder()
     (place / "gnd_rparis6k.pkl").touch()
     with pytest.raises(BadTable, match=r"must contain exactly one ground truth file gnd_….pkl; found 2\."):

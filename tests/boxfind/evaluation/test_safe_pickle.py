@@ -113,7 +113,7 @@ def test_an_attack_is_refused_and_does_not_run(path, tmp_path, protocol, functio
 
 @protocols
 @pytest.mark.parametrize("value", [date(2018, 6, 1), 1j, Path("a"), range(3), np.datetime64(0, "s")])
-def test_other_things_than_plain_values(path, value, protocol):
+def test_other_types_are_refused(path, value, protocol):
     with pytest.raises(BadTable, match="nothing in it was run"):
         read(path, pickle.dumps(value, protocol))
 
@@ -124,14 +124,14 @@ def test_what_a_file_asks_for_is_told_on_one_line(path):
     assert len(str(told.value)) < 300
 
 
-def test_arrays_of_other_things(path):
+def test_arrays_of_other_types_are_refused(path):
     for array in (np.zeros(2, "c16"), np.zeros(2, "M8[s]"), np.zeros(2, "i4,f4"), np.zeros(2, "V8")):
         with pytest.raises(BadTable, match="holds an array of"):
             read(path, pickle.dumps(array, 2))
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 17, 60, -1])
-def test_what_is_cut_off_or_no_pickle(path, at):
+def test_a_truncated_or_other_file_is_refused(path, at):
     data = pickle.dumps({"a": np.arange(3), "b": ["text"]}, 4)
     for wrong in (data[:at], b"imlist,qimlist\n", b"\x80\x04", b".", b"\x80\x04e.", b"\x80\x04h\x05."):
         with pytest.raises(BadTable, match=r"gnd_made_up\.pkl is damaged, or not a pickle of plain values"):
@@ -212,7 +212,7 @@ def test_a_file_cannot_change_the_program(path, name, state):
     test_arrays_become_lists(path, np.arange(3), 2)
 
 
-def test_a_file_that_is_not_there_or_too_big(path, tmp_path, monkeypatch):
+def test_a_missing_or_too_large_file_is_refused(path, tmp_path, monkeypatch):
     for wrong in (path, tmp_path):
         with pytest.raises(BadTable, match="cannot be read"):
             read_plain_pickle(wrong)

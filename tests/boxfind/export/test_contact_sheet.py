@@ -65,7 +65,7 @@ def picture(attrs: dict[str, str | None]) -> Pillow.Image:
     return Pillow.open(io.BytesIO(base64.b64decode(data, validate=True)))
 
 
-def test_the_page_says_what_was_found(answer: SearchResult):
+def test_the_page_lists_the_hits(answer: SearchResult):
     page = Page(contact_sheet(answer))
     tiles = page.all("img")[2:]
     assert "9 March 2025, 14:05 UTC" in page.text and "private pictures" in page.text
@@ -85,7 +85,7 @@ def test_landmarks_and_headings(answer: SearchResult):
     assert len(page.all("li")) == 6 and all(image["alt"] for image in page.all("img"))
 
 
-def test_the_matched_places_are_outlined_in_pixels_of_the_original(answer: SearchResult):
+def test_matched_regions_are_outlined_in_pixels_of_the_original(answer: SearchResult):
     page = Page(contact_sheet(answer))
     assert [svg["viewbox"] for svg in page.all("svg")] == ["0 0 800 600"] * 7
     lines = [attrs for attrs in page.all("rect") if attrs["class"].startswith("line")]
@@ -96,7 +96,7 @@ def test_the_matched_places_are_outlined_in_pixels_of_the_original(answer: Searc
     assert [line["class"] for line in lines].count("line other") == 2
 
 
-def test_the_query_stands_there_with_its_crop_and_without_metadata(answer: SearchResult):
+def test_the_query_is_shown_with_its_crop_and_without_metadata(answer: SearchResult):
     large = answer.query.repeat(2, axis=0).repeat(2, axis=1)
     whole, crop = map(picture, Page(contact_sheet(replace(answer, query=large))).all("img")[:2])
     assert whole.size == (1024, 768) and crop.size == answer.box.xywh[2:]
@@ -121,7 +121,7 @@ def harmless(page: Page) -> None:
         assert link["href"].startswith(("http://", "https://")) and link["rel"] == "noreferrer"
 
 
-def test_nothing_comes_from_elsewhere(answer: SearchResult):
+def test_the_page_loads_nothing(answer: SearchResult):
     page = Page(contact_sheet(answer))
     harmless(page)
     assert [link["href"] for link in page.all("a")] == [answer.link]
@@ -132,7 +132,7 @@ def test_nothing_comes_from_elsewhere(answer: SearchResult):
 @pytest.mark.parametrize(
     "link", ["javascript:alert(1)", "data:text/html,x", " https://a", "file:///etc", "//a.example"]
 )
-def test_only_an_address_of_the_web_becomes_a_link(answer: SearchResult, link):
+def test_only_a_web_url_becomes_a_link(answer: SearchResult, link):
     assert not Page(contact_sheet(replace(answer, link=link))).all("a")
 
 
@@ -153,7 +153,7 @@ def test_any_text_changes_no_tag(odd_answer, title, image):
     assert page.skeleton == Page(contact_sheet(odd_answer("title", "image.jpg"))).skeleton
 
 
-def test_where_the_previews_have_gone(odd_answer):
+def test_missing_previews_are_replaced_by_text(odd_answer):
     def gone(_: str) -> bytes:
         raise IndexProblem("The index has been rebuilt since.")
 
@@ -162,10 +162,10 @@ def test_where_the_previews_have_gone(odd_answer):
         odd.gallery.thumbnail = preview
         page = Page(contact_sheet(odd))
         harmless(page)
-        assert "No preview any more" in page.text and len(page.all("img")) == 2
+        assert "No preview available" in page.text and len(page.all("img")) == 2
 
 
-def test_when_nothing_is_likely_the_page_says_so(answer: SearchResult):
+def test_the_heading_says_when_no_match_is_confident(answer: SearchResult):
     def heading(*hits) -> str:
         return Page(contact_sheet(replace(answer, hits=hits))).text
 

@@ -16,7 +16,7 @@ STARTS = {".csv": b"\xef\xbb\xbfrank", ".json": b"{", ".coco.json": b"{", ".zip"
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_each_writes_what_its_suffix_promises(answer: SearchResult, name):
+def test_each_format_writes_the_type_of_its_suffix(answer: SearchResult, name):
     kind = FORMATS[name]
     assert kind.write(answer).startswith(STARTS[kind.suffix])
     assert kind.write(answer) == kind.write(answer)
@@ -42,17 +42,17 @@ def test_nothing_raises_for_hostile_text(odd_answer, name, text):
 @pytest.mark.parametrize(
     "path", ["/home/me/holiday", "C:\\Users\\me\\holiday", "holiday", "\\\\server\\share\\holiday"]
 )
-def test_a_gallery_goes_by_its_folder_name_alone(answer: SearchResult, path):
+def test_the_gallery_name_is_its_last_folder(answer: SearchResult, path):
     manifest = answer.gallery.manifest.model_copy(update={"gallery": path})
     moved = replace(answer, gallery=replace(answer.gallery, manifest=manifest))
     assert moved.gallery_name == "holiday" and json.loads(FORMATS["JSON"].write(moved))["gallery"]["name"] == "holiday"
 
 
-def test_a_gallery_that_is_a_whole_disk_has_a_name_too(answer: SearchResult):
+def test_a_gallery_at_the_root_of_a_disk_has_a_name(answer: SearchResult):
     manifest = answer.gallery.manifest.model_copy(update={"gallery": Path("/").anchor})
     assert replace(answer, gallery=replace(answer.gallery, manifest=manifest)).gallery_name == "gallery"
 
 
-def test_an_answer_knows_when_it_was_made(answer: SearchResult):
+def test_a_result_has_its_time(answer: SearchResult):
     fresh = SearchResult("", (), answer.gallery, None, None)
     assert fresh.made.tzinfo is UTC and fresh.made > answer.made

@@ -35,7 +35,7 @@ def test_a_row_for_each_picture_of_each_group() -> None:
     assert [row["odd"] for row in table] == ["", "yes", "", "yes"] and table[0]["likeness"] == "0.750"
 
 
-def test_without_groups_there_are_only_the_names_of_the_columns() -> None:
+def test_without_groups_the_table_has_only_a_header() -> None:
     assert groups_csv([], []).decode("utf-8-sig").strip() == ",".join(COLUMNS)
 
 

@@ -32,7 +32,7 @@ def plain(name: str) -> str:
     return json.loads(name) if name.startswith('"') else name
 
 
-def test_ordinary_names_stand_as_they_are():
+def test_ordinary_names_are_not_quoted():
     text = rank_list([("cup-1", found("cups/blue.jpg", "schön.png")), ("red mug", found("a b.jpg")), ("none", [])])
     assert text == (
         "query cup-1: matches cups/blue.jpg schön.png\n"

@@ -36,7 +36,7 @@ def grey(answer: SearchResult) -> SearchResult:
     return replace(answer, query=np.full((600, 800, 3), 90, np.uint8))
 
 
-def test_the_box_of_the_query_is_drawn_where_it_is(grey: SearchResult):
+def test_the_query_box_is_outlined(grey: SearchResult):
     scale = min(QUERY[0] / 800, QUERY[1] / 600)
     x, y = EDGE + (QUERY[0] - 800 * scale) / 2, EDGE + (QUERY[1] - 600 * scale) / 2
     drawn = outline(sheet(grey)[: EDGE + QUERY[1], : EDGE + QUERY[0]])
@@ -46,8 +46,8 @@ def test_the_box_of_the_query_is_drawn_where_it_is(grey: SearchResult):
     )
 
 
-def test_the_place_that_matched_is_outlined_in_its_tile(grey: SearchResult, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "_preview", lambda *_: Pillow.new("RGB", (320, 240), (90, 90, 90)))
+def test_the_matched_region_is_outlined_in_its_tile(grey: SearchResult, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "load_preview", lambda *_: Pillow.new("RGB", (320, 240), (90, 90, 90)))
     box = Box(200, 150, 600, 450)  # of 800 x 600
     hit = replace(grey.hits[0], region=replace(grey.hits[0].region, box=box), others=())
     top = sheet(replace(grey, hits=())).shape[0] - EDGE
@@ -55,7 +55,7 @@ def test_the_place_that_matched_is_outlined_in_its_tile(grey: SearchResult, monk
     assert outline(tile) == pytest.approx([TILE * share for share in (0.25, 0.3125, 0.75, 0.6875)], abs=2)
 
 
-def test_of_many_hits_the_ten_best_in_two_rows(answer: SearchResult, monkeypatch: pytest.MonkeyPatch):
+def test_only_the_ten_best_are_drawn_in_two_rows(answer: SearchResult, monkeypatch: pytest.MonkeyPatch):
     written: list[str] = []
     text = ImageDraw.ImageDraw.text
     monkeypatch.setattr(
@@ -81,7 +81,7 @@ def test_hostile_names_stay_in_their_tiles(odd_answer, text: str):
     assert (page[:, -8:] > 240).all()
 
 
-def test_nothing_found_no_query_no_box_and_no_previews_any_more(answer: SearchResult, odd_answer):
+def test_a_sheet_without_hits_query_box_or_previews(answer: SearchResult, odd_answer):
     for less in (replace(answer, hits=()), replace(answer, query=None, box=None), replace(answer, box=None)):
         sheet(less)
     sheet(replace(answer, box=Box(-50, -50, 5000, 3)))

@@ -27,7 +27,7 @@ def strict(data: bytes):
     return json.loads(data.decode("utf-8"), parse_constant=refuse)
 
 
-def test_the_table_says_what_the_hits_say(answer: SearchResult):
+def test_the_table_has_the_values_of_the_hits(answer: SearchResult):
     table = rows(csv_table(answer))
     parts = ("part_expansion", "part_diffusion", "part_verification")
     assert tuple(table[0]) == (*COLUMNS, *parts) and len(table) == 6
@@ -44,7 +44,7 @@ def test_the_table_says_what_the_hits_say(answer: SearchResult):
     assert {row["image"] for row in table} >= {"plain.jpg", "'=cmd|'x'!A0.jpg"}
 
 
-def test_a_part_that_only_some_have_is_empty_elsewhere(answer: SearchResult):
+def test_missing_score_parts_are_empty(answer: SearchResult):
     one, two = (replace(answer.hits[0], parts=parts) for parts in ({"similarity": -0.5}, {"diffusion": 0.25}))
     table = rows(csv_table(replace(answer, hits=(one, two))))
     assert [row["part_similarity"] for row in table] == ["-0.5", ""]
@@ -68,7 +68,7 @@ def test_any_names_keep_their_rows(answer: SearchResult, names):
     assert all(row[None] == [] for row in table if None in row) and all(row["h"] for row in table)
 
 
-def test_json_says_everything(answer: SearchResult):
+def test_json_has_all_details(answer: SearchResult):
     document = strict(json_document(answer))
     assert (document["title"], document["made"], document["link"]) == ("Red mug", "2025-03-09T14:05:07Z", answer.link)
     assert document["query"] == {"width": 800, "height": 600, "box": {"x": 100, "y": 80, "w": 300, "h": 340}}
@@ -92,13 +92,13 @@ def test_the_same_answer_is_the_same_json(answer: SearchResult):
     assert json_document(answer) == json_document(replace(answer))
 
 
-def test_nothing_tells_where_on_this_machine_the_gallery_lies(answer: SearchResult):
+def test_exports_do_not_contain_the_gallery_path(answer: SearchResult):
     assert "secret-place" in answer.gallery.manifest.gallery
     for write in (csv_table, json_document):
         assert b"secret-place" not in write(answer)
 
 
-def test_there_is_no_nan(answer: SearchResult):
+def test_nan_is_an_error(answer: SearchResult):
     with pytest.raises(ValueError, match="JSON"):
         json_document(replace(answer, hits=(replace(answer.hits[0], score=float("nan")),)))
 

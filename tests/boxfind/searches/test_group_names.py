@@ -31,7 +31,7 @@ def test_nothing_is_on_disk_before_the_first_name(file: Path) -> None:
     assert GroupNames(file).all() == [] and not file.parent.exists()
 
 
-def test_a_name_comes_back_with_its_places_and_can_be_changed_and_taken_away(file: Path) -> None:
+def test_a_name_is_stored_changed_and_removed(file: Path) -> None:
     GroupNames(file).give("  cafe\N{COMBINING ACUTE ACCENT} cups ", CUPS)
     (label,) = GroupNames(file).all()
     assert label.name == "café cups" and label.places == CUPS
@@ -42,7 +42,7 @@ def test_a_name_comes_back_with_its_places_and_can_be_changed_and_taken_away(fil
     assert GroupNames(file).all() == []
 
 
-def test_saved_searches_and_names_lie_in_one_file_in_either_order(tmp_path: Path) -> None:
+def test_saved_searches_and_names_share_a_file(tmp_path: Path) -> None:
     saved = Saved("cup", Request(), datetime(2026, 5, 1, tzinfo=UTC), "gen-1", ())
     for number, first in enumerate(("search", "name")):
         file = tmp_path / f"{number}.sqlite"
@@ -55,13 +55,13 @@ def test_saved_searches_and_names_lie_in_one_file_in_either_order(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["x" * 81, "two\nlines", "zero\0", "\N{RIGHT-TO-LEFT OVERRIDE}x"])
-def test_names_that_cannot_be_shown_are_refused(file: Path, name: str) -> None:
+def test_invalid_names_are_refused(file: Path, name: str) -> None:
     with pytest.raises(SavedSearchesProblem, match=r"name has .+\."):
         GroupNames(file).give(name, CUPS)
     assert GroupNames(file).all() == []
 
 
-def test_no_more_names_than_can_be_kept_and_the_old_one_stays(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_names_is_limited(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_LABELS", 1)
     GroupNames(file).give("cups", CUPS)
     with pytest.raises(SavedSearchesProblem, match="remove one first"):
@@ -72,7 +72,7 @@ def test_no_more_names_than_can_be_kept_and_the_old_one_stays(file: Path, monkey
 
 
 @pytest.mark.parametrize("text", ["", "5", "[]x", '[["a"]]', '[["a", 1, 2, "x", 4]]', '{"a": 1}'])
-def test_one_that_cannot_be_read_does_not_hide_the_others(file: Path, text: str) -> None:
+def test_an_unreadable_name_does_not_hide_the_others(file: Path, text: str) -> None:
     GroupNames(file).give("cups", CUPS)
     GroupNames(file).give("hats", CUPS)
     with closing(sqlite3.connect(file)) as connection, connection:
@@ -80,7 +80,7 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(file: Path, text: str)
     assert [label.name for label in GroupNames(file).all()] == ["hats"]
 
 
-def test_a_name_goes_with_its_pictures_when_some_come_and_go() -> None:
+def test_a_name_follows_most_of_its_pictures() -> None:
     cups = GroupName(1, "cups", CUPS)
     hats = {"x.jpg": HERE, "y.jpg": HERE, "z.jpg": HERE}
     assert names([hats, {"a.jpg": HERE, "b.jpg": HERE, "d.jpg": THERE}], cups) == {1: "cups"}
@@ -88,12 +88,12 @@ def test_a_name_goes_with_its_pictures_when_some_come_and_go() -> None:
     assert names([], cups) == {} and names([hats]) == {}
 
 
-def test_of_two_groups_of_the_same_pictures_the_boxes_decide() -> None:
+def test_boxes_decide_between_groups_of_the_same_pictures() -> None:
     tables = dict.fromkeys(CUPS, THERE)
     assert names([tables, CUPS], GroupName(1, "cups", CUPS), GroupName(2, "tables", tables)) == {0: "tables", 1: "cups"}
 
 
-def test_each_group_has_one_name_the_one_that_fits_best_and_the_newest_of_equal_ones() -> None:
+def test_each_group_gets_its_best_matching_and_newest_name() -> None:
     part = {"a.jpg": HERE, "b.jpg": HERE}
     assert names([CUPS], GroupName(1, "some", part), GroupName(2, "all", CUPS)) == {0: "all"}
     assert names([CUPS], GroupName(1, "old", CUPS), GroupName(2, "new", CUPS)) == {0: "new"}

@@ -1,4 +1,4 @@
-"""A search survives its way through an address, and an address made by anybody does no harm."""
+"""A search survives encoding as URL parameters, and hostile links are refused."""
 
 import math
 from dataclasses import replace
@@ -45,7 +45,7 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 @given(requests())
-def test_a_search_comes_back_as_it_was(request: Request):
+def test_a_search_survives_encoding_and_decoding(request: Request):
     params = to_params(request)
     assert from_params(params) == request
     assert from_params(parse_qs(urlencode(params, doseq=True), keep_blank_values=True, max_num_fields=1000)) == request
@@ -67,21 +67,21 @@ def test_the_form_of_a_link():
     }
 
 
-def test_what_is_as_usual_is_left_out():
+def test_default_values_are_left_out():
     assert to_params(Request()) == {}
     assert from_params({}) == Request()
     assert from_params({"rank": ["best"], "context": ["1.0"], "folder": [""]}) == Request()
 
 
-def test_the_order_of_boxes_is_told_only_where_it_is_unusual():
+def test_the_order_of_boxes_is_encoded_only_if_it_is_not_the_default():
     box = Box.from_xywh(10, 20, 30, 40)
     usual = Request((Example(HASH, box), Example(HASH, box, "view")))
-    turned = Request(usual.examples[::-1])
+    reordered = Request(usual.examples[::-1])
     assert "order" not in to_params(usual)
-    assert to_params(turned)["order"] == ["view,box"] and from_params(to_params(turned)) == turned
+    assert to_params(reordered)["order"] == ["view,box"] and from_params(to_params(reordered)) == reordered
 
 
-def test_parameters_of_others_do_not_matter():
+def test_unknown_parameters_are_ignored():
     assert from_params({"box": [OBJECT], "embed": ["true"], "utm_source": ["x"]}) == from_params({"box": [OBJECT]})
 
 
@@ -166,6 +166,6 @@ def test_r25_as_much_as_is_allowed_is_taken():
 
 
 @pytest.mark.parametrize("change", [{"context": math.nan}, {"ranking": "?"}, {"positives": ("a", "a")}])
-def test_a_search_that_is_not_valid_makes_no_valid_link(change):
+def test_an_invalid_search_makes_no_valid_link(change):
     with pytest.raises(BadLink):
         from_params(to_params(replace(Request(), **change)))

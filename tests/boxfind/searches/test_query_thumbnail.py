@@ -55,7 +55,7 @@ def from_a_camera(draw) -> bytes:
     return out.getvalue()
 
 
-def test_only_the_pixels_are_kept(from_a_camera: bytes, draw):
+def test_metadata_is_removed(from_a_camera: bytes, draw):
     assert all(secret in from_a_camera for secret in SECRETS)
     jpeg = keepable(decode_image(from_a_camera))
     assert not [secret for secret in SECRETS if secret in jpeg]
@@ -83,7 +83,7 @@ def test_large_pictures_are_made_smaller(size, small):
     assert opened(keepable(np.zeros((size[1], size[0], 3), np.uint8))).size == small
 
 
-def test_a_request_moves_to_the_pictures_that_are_kept(draw):
+def test_a_request_refers_to_the_stored_pictures(draw):
     box = Box(3, 4, 30, 40)
     request = Request(
         (Example(UPLOAD, box), Example(GALLERY, box, "view"), Example(UPLOAD, box, "not"), Example(OTHER, box, "also")),
@@ -104,13 +104,13 @@ def test_a_request_moves_to_the_pictures_that_are_kept(draw):
     assert kept(moved, {}, {GALLERY, *pictures}) == (moved, {})
 
 
-def test_a_picture_that_nobody_has_is_an_error():
+def test_an_unknown_picture_is_an_error():
     with pytest.raises(KeyError):
         kept(Request((Example(UPLOAD, Box(0, 0, 9, 9)),)), {}, {GALLERY})
 
 
 @given(st.data(), st.integers(8, 5000), st.integers(8, 5000))
-def test_boxes_stay_in_the_picture_and_within_a_pixel(data, width, height):
+def test_boxes_are_scaled_within_a_pixel_and_stay_inside(data, width, height):
     x0, x1 = sorted(data.draw(st.lists(st.integers(0, width), min_size=2, max_size=2, unique=True)))
     y0, y1 = sorted(data.draw(st.lists(st.integers(0, height), min_size=2, max_size=2, unique=True)))
     image = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))

@@ -76,14 +76,14 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches
     assert file.exists() and book.take_notice() is None
 
 
-def test_a_search_comes_back_as_it_was(book: SavedSearches, file: Path):
+def test_a_search_is_restored_unchanged(book: SavedSearches, file: Path):
     one = saved("cup", CUP, HAT)
     book.save(one, given(CUP, HAT))
     assert SavedSearches(file).get("cup") == one == book.all()[0]
     assert (book.picture(sha256(CUP)), book.picture(sha256(HAT)), book.picture("0" * 64)) == (CUP, HAT, None)
 
 
-def test_times_of_every_zone_are_kept_as_moments(book: SavedSearches):
+def test_times_are_stored_with_their_zone(book: SavedSearches):
     east = replace(saved("cup"), made=MADE.astimezone(timezone(timedelta(hours=9))))
     book.save(east, {})
     kept = book.get("cup")
@@ -96,7 +96,7 @@ def test_newest_first(book: SavedSearches):
     assert book.names() == ["also c", "c", "b", "a"] == [one.name for one in book.all()]
 
 
-def test_a_search_of_the_same_name_takes_the_place_of_the_first(book: SavedSearches):
+def test_a_search_replaces_one_of_the_same_name(book: SavedSearches):
     book.save(saved("cup", CUP), given(CUP))
     later = saved(" cup\n", HAT, minutes=1)
     book.save(later, given(HAT))
@@ -104,7 +104,7 @@ def test_a_search_of_the_same_name_takes_the_place_of_the_first(book: SavedSearc
     assert book.picture(sha256(CUP)) is None and book.picture(sha256(HAT)) == HAT
 
 
-def test_pictures_stay_as_long_as_a_search_needs_them(book: SavedSearches):
+def test_pictures_are_kept_while_a_search_uses_them(book: SavedSearches):
     book.save(saved("cup", CUP, HAT), given(CUP, HAT))
     book.save(saved("hat", HAT), {})
     book.delete("cup")
@@ -113,7 +113,7 @@ def test_pictures_stay_as_long_as_a_search_needs_them(book: SavedSearches):
     assert book.picture(sha256(CUP)) is None and book.picture(sha256(b"needed by none")) is None
 
 
-def test_what_was_deleted_can_be_brought_back(book: SavedSearches):
+def test_a_deleted_search_can_be_restored(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
     deleted = book.delete(" cup ")
@@ -122,7 +122,7 @@ def test_what_was_deleted_can_be_brought_back(book: SavedSearches):
     assert book.get("cup") == one and book.picture(sha256(CUP)) == CUP
 
 
-def test_a_picture_that_is_not_what_it_was_is_not_given_out(book: SavedSearches, file: Path):
+def test_a_damaged_picture_is_not_returned(book: SavedSearches, file: Path):
     book.save(saved("cup", CUP), given(CUP))
     tamper(file, "UPDATE pictures SET jpeg = ?", b"something else")
     assert book.picture(sha256(CUP)) is None
@@ -144,24 +144,24 @@ def test_renaming(book: SavedSearches):
     assert book.names() == ["mug", "hat"] and book.picture(sha256(CUP)) == CUP
 
 
-def test_marks_are_all_that_marking_changes(book: SavedSearches):
+def test_mark_changes_only_the_marks(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
     book.mark("cup", Request(ranking="best", positives=("new.jpg",)))
     assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
     with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
         book.mark("hat", Request())
-    with pytest.raises(SavedSearchesProblem, match="cannot be saved: it calls a picture right or wrong more than once"):
+    with pytest.raises(SavedSearchesProblem, match="it marks a picture as right or wrong more than once"):
         book.mark("cup", Request(positives=("a",), negatives=("a",)))
 
 
-def test_names_that_look_the_same_are_the_same(book: SavedSearches):
+def test_names_are_compared_after_normalisation(book: SavedSearches):
     book.save(saved("cafe\N{COMBINING ACUTE ACCENT}"), {})
     assert book.get("café") and book.names() == ["café"]
 
 
 @pytest.mark.parametrize("name", ["", " \t", "x" * 81, "two\nlines", "zero\0", "\N{RIGHT-TO-LEFT OVERRIDE}x", "\ud800"])
-def test_names_that_cannot_be_shown_are_refused(book: SavedSearches, name: str):
+def test_invalid_names_are_refused(book: SavedSearches, name: str):
     with pytest.raises(SavedSearchesProblem) as refused:
         book.save(replace(saved("x"), name=name), {})
     assert str(refused.value).endswith(".") and str(refused.value).isprintable()
@@ -174,14 +174,14 @@ def test_names_that_cannot_be_shown_are_refused(book: SavedSearches, name: str):
 
 
 @pytest.mark.parametrize("name", ["x" * 80, "Tasse № 5 ☕", "'; DROP TABLE searches; --", "%", "NULL"])
-def test_any_other_name_will_do(book: SavedSearches, name: str):
+def test_any_other_name_is_accepted(book: SavedSearches, name: str):
     book.save(saved("one more"), {})
     book.save(saved(name), {})
     assert book.get(name) == saved(name)
     assert book.delete(name) == saved(name) and book.names() == ["one more"]
 
 
-def test_no_more_searches_than_can_be_listed(book: SavedSearches, monkeypatch: pytest.MonkeyPatch):
+def test_the_number_of_searches_is_limited(book: SavedSearches, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MOST_SEARCHES", 2)
     book.save(saved("a"), {})
     book.save(saved("b"), {})
@@ -199,21 +199,21 @@ def test_pictures_that_are_too_large_are_refused(book: SavedSearches, file: Path
     book.save(saved("cup", large[1:]), given(large[1:]))
 
 
-def test_as_many_hits_are_kept_as_are_compared(book: SavedSearches):
+def test_only_the_first_hits_are_stored(book: SavedSearches):
     ids = tuple(str(number) for number in range(MOST_HITS + 1))
     book.save(replace(saved("cup"), answer=ids), {})
     kept = book.get("cup")
     assert kept is not None and kept.answer == ids[:-1]
 
 
-def test_a_search_that_could_not_be_read_again_is_not_saved(book: SavedSearches):
+def test_an_invalid_request_is_not_saved(book: SavedSearches):
     too_many = replace(saved("cup"), request=request(*[CUP] * 9))
     with pytest.raises(SavedSearchesProblem, match="cannot be saved: it has 9 boxes"):
         book.save(too_many, given(CUP))
 
 
 @pytest.mark.parametrize("text", ["", "5", "[]", '{"box": 5}', '{"rank": [5]}', '{"right": [[]]}', "{'", b"\xff\xfe{}"])
-def test_one_that_cannot_be_read_does_not_hide_the_others(book: SavedSearches, file: Path, text: str | bytes):
+def test_an_unreadable_search_does_not_hide_the_others(book: SavedSearches, file: Path, text: str | bytes):
     book.save(saved("cup"), {})
     book.save(saved("hat", minutes=1), {})
     tamper(file, "UPDATE searches SET request = CAST(? AS TEXT) WHERE name = 'cup'", text)
@@ -221,3 +221,17 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(book: SavedSearches, f
     with pytest.raises(SavedSearchesProblem, match="'cup' is unreadable; delete it"):
         book.get("cup")
     assert book.delete("cup") is None and book.names() == ["hat"]
+
+
+def answered(answer: list[str]) -> Saved:
+    return Saved("cups", Request(), datetime(2026, 5, 1, tzinfo=UTC), "gen-1", tuple(answer))
+
+
+def test_changes_are_new_and_missing_hits_best_first():
+    assert answered(["a", "b", "c", "d"]).changes(["e", "c", "a", "f"]) == (["e", "f"], ["b", "d"])
+    assert answered(["a", "b"]).changes(["b", "a"]) == ([], [])
+
+
+def test_changes_compare_only_the_stored_number_of_hits():
+    everything = [str(number) for number in range(150)]
+    assert answered(everything[:100]).changes(everything) == ([], [])

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from sklearn.metrics import normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
 
 from index.groups.groups import Grouped
 from retrieval.types import Numbers
@@ -38,41 +39,18 @@ def agreement(grouped: Grouped, objects: Mapping[str, str]) -> Agreement:
         len(grouped.groups),
         float(inside.mean()),
         purity(truth[inside], found[inside]),
-        nmi(truth[inside], found[inside]),
-        nmi(truth, alone),
+        float(normalized_mutual_info_score(truth[inside], found[inside])),
+        float(normalized_mutual_info_score(truth, alone)),
     )
 
 
 def main_group(grouped: Grouped) -> dict[str, int]:
     """Map each grouped image to the position of the group in which its member is strongest."""
-    best: dict[str, tuple[float, int]] = {}
-    for place, group in enumerate(grouped.groups):
-        for member in group.members:
-            if member.strength > best.get(member.image, (-1.0, 0))[0]:
-                best[member.image] = member.strength, place
-    return {image: place for image, (_, place) in best.items()}
+    members = [(member, place) for place, group in enumerate(grouped.groups) for member in group.members]
+    weakest_first = sorted(members, key=lambda pair: (pair[0].strength, -pair[1]))
+    return {member.image: place for member, place in weakest_first}
 
 
 def purity(truth: Numbers, found: Numbers) -> float:
     """Share of N items that belong to the most frequent class of their group. (N,), (N,) -> 0 to 1."""
-    return float(_table(truth, found).max(axis=0, initial=0).sum() / max(len(truth), 1))
-
-
-def nmi(truth: Numbers, found: Numbers) -> float:
-    """Mutual information divided by the mean of both entropies (Vinh, Epps and Bailey, 2010). (N,), (N,) -> 0 to 1."""
-    together = _table(truth, found) / max(len(truth), 1)
-    both = _entropy(together.sum(axis=1)) + _entropy(together.sum(axis=0))
-    return 2 * (1 - _entropy(together.ravel()) / both) if both > 0 else 1.0
-
-
-def _table(truth: Numbers, found: Numbers) -> NDArray[np.float64]:
-    """Contingency table of classes (rows) and groups (columns)."""
-    classes, of_class = np.unique(truth, return_inverse=True)
-    groups, of_group = np.unique(found, return_inverse=True)
-    counts = np.bincount(of_class * len(groups) + of_group, minlength=len(classes) * len(groups))
-    return counts.reshape(len(classes), len(groups)).astype(np.float64)
-
-
-def _entropy(shares: NDArray[np.float64]) -> float:
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+    return float(contingency_matrix(truth, found).max(axis=0).sum() / len(truth)) if len(truth) else 0.0

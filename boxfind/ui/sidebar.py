@@ -16,8 +16,8 @@ from retrieval.errors import IndexProblem
 def index_sidebar() -> None:
     """Show the gallery, its index and the controls to update it."""
     engine = shared_engine()
-    st.subheader("Gallery")
     settings = engine.settings
+    st.subheader("Gallery")
     folder = str(settings.gallery_dir) if is_admin() else settings.gallery_dir.name
     st.text("Sample gallery" if settings.is_sample else folder)
     try:

@@ -13,11 +13,11 @@ def skipped_button(gallery: Gallery) -> None:
     """A button that opens the table; hidden if no file was skipped."""
     count = gallery.manifest.counts.skipped
     if count and st.button(f"{counted(count, 'file')} skipped", icon=":material/rule:", type="tertiary"):
-        skipped_table(gallery)
+        _skipped_table(gallery)
 
 
 @st.dialog("Skipped files", width="large")
-def skipped_table(gallery: Gallery) -> None:
+def _skipped_table(gallery: Gallery) -> None:
     skipped = read_skipped(gallery.folder)
     st.dataframe(
         {

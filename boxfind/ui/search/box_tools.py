@@ -1,9 +1,11 @@
 """Box tools: suggested boxes, GrabCut fit, whole picture and coordinate entry."""
 
+from functools import partial
+
 import streamlit as st
 
-from boxfind.ui.search.search_state import SearchState, search_state
-from boxfind.ui.widgets.synced_widgets import key_for, was_set
+from boxfind.ui.search.search_state import search_state
+from boxfind.ui.widgets.synced_widgets import synced
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.images.resize import crop_image, thumbnail
@@ -12,7 +14,6 @@ from retrieval.regions.proposals import suggest_boxes
 from retrieval.types import Box, Image
 
 SUGGESTED = 4
-SIDES = ("Left", "Top", "Width", "Height")
 
 
 def box_buttons(image: Image) -> None:
@@ -24,104 +25,75 @@ def box_buttons(image: Image) -> None:
         st.button(
             "Fit",
             icon=":material/fit_screen:",
-            on_click=_fit,
-            args=[image],
+            on_click=lambda: _replace_last(fit_box(image, state.boxes[-1])),
             disabled=empty,
             shortcut="F",
             help="Fits the last box to the object in it.",
         )
-        st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=empty, shortcut="X")
-        key = key_for("several", state.several)
+        st.button("Clear", icon=":material/close:", on_click=state.draw, args=[[]], disabled=empty, shortcut="X")
         st.toggle(
             "Several boxes",
             value=state.several,
-            key=key,
-            on_change=_several,
-            args=[key],
             help="Each box you draw is added to the search: another object that must be present, another view of the "
             "same object, or an object that must be absent.",
+            **synced("several", state.several, state.set_several),
         )
 
 
 def suggestions(image: Image) -> None:
     """Offer suggested boxes of salient objects."""
-    state = search_state()
-    boxes = _suggested(state.shown, image)
+    shown = search_state().shown
+    boxes = _suggested(shown, image)
     if not boxes:
         return
     st.caption("Or choose one of these:")
     tiles = [
         Tile(
             name=str(number),
-            picture=_crop(state.shown, box, image),
+            picture=_crop(shown, box, image),
             size=(box.width, box.height),
             alt=f"Suggestion {number}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
             title=f"Suggestion {number}",
         )
         for number, box in enumerate(boxes, start=1)
     ]
-
-    def take(action: str, name: str) -> None:
-        _add(boxes[int(name) - 1])
-
-    tile_grid(
-        tiles, [Action("take", "Search for this", "search")], take, key=f"suggestions {state.shown}", min_width=96
-    )
+    actions = [Action("search", "Search for this", "search")]
+    tile_grid(tiles, actions, lambda _, number: _add(boxes[int(number) - 1]), f"suggestions {shown}", min_width=96)
 
 
-def box_numbers(image: Image) -> None:
+def box_coordinates(image: Image) -> None:
     """Show the coordinates of the last box for editing."""
-    state = search_state()
+    boxes = search_state().boxes
+    box = boxes[-1] if boxes else Box.whole(image)
     height, width = image.shape[:2]
+    limits = {
+        "Left": (0, width - SMALLEST_BOX),
+        "Top": (0, height - SMALLEST_BOX),
+        "Width": (SMALLEST_BOX, width),
+        "Height": (SMALLEST_BOX, height),
+    }
     with st.expander("Enter coordinates"):
-        box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
-        largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
-        key = key_for("box", box.xywh)
-        for column, name, value in zip(st.columns(4), SIDES, box.xywh, strict=True):
-            column.number_input(
-                f"{name} (pixels)",
-                0 if name in ("Left", "Top") else SMALLEST_BOX,
-                largest[name],
-                value,
-                step=1,
-                key=f"{key} {name}",
-                on_change=_take_numbers,
-                args=[key, width, height],
-            )
+        for index, (column, (name, (least, most))) in enumerate(zip(st.columns(4), limits.items(), strict=True)):
+            edits = synced(name, box.xywh[index], partial(_set_coordinate, image, box, index))
+            column.number_input(f"{name} (pixels)", least, most, box.xywh[index], step=1, **edits)
+
+
+def _set_coordinate(image: Image, box: Box, index: int, value: int) -> None:
+    xywh = list(box.xywh)
+    xywh[index] = value
+    _replace_last(Box.from_xywh(*xywh).clipped(image.shape[1], image.shape[0]))
 
 
 def _add(box: Box) -> None:
     """Add the box if several are allowed, else replace the current one."""
     state = search_state()
     others = [other for other in state.boxes if other != box] if state.several else []
-    state.put([*others, box])
+    state.draw([*others, box])
 
 
-def _fit(image: Image) -> None:
+def _replace_last(box: Box) -> None:
     state = search_state()
-    if state.boxes:
-        _replace_last(state, fit_box(image, state.boxes[-1]))
-
-
-def _several(key: str) -> None:
-    state, several = search_state(), st.session_state[key]
-    if not was_set("several", key, several):
-        return
-    if several:
-        state.several = True
-        state.put(state.boxes)
-    else:
-        state.keep_one()
-
-
-def _take_numbers(key: str, width: int, height: int) -> None:
-    x, y, w, h = (int(st.session_state[f"{key} {name}"]) for name in SIDES)
-    if was_set("box", key, (x, y, w, h)):
-        _replace_last(search_state(), Box.from_xywh(x, y, w, h).clipped(width, height))
-
-
-def _replace_last(state: SearchState, box: Box) -> None:
-    state.put([*state.boxes[:-1], box])
+    state.draw([*state.boxes[:-1], box])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

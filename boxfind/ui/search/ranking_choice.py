@@ -1,6 +1,5 @@
 """Choices of ranking, folder and padding."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +7,8 @@ import streamlit as st
 
 from boxfind.ui.search.search_state import search_state
 from boxfind.ui.served_gallery import folders
-from boxfind.ui.widgets.synced_widgets import key_for, was_set
+from boxfind.ui.widgets.synced_widgets import synced
 from index.gallery import Gallery
-from retrieval.request import Request
 
 LABELS = {"best": "Best", "fast": "Fast"}
 HELP = (
@@ -25,55 +23,46 @@ PADDING_HELP = "Padding helps to find small or plain objects. Use none in clutte
 def ranking_choice() -> None:
     """Choose best or fast ranking for the rest of the session."""
     chosen = search_state().request.ranking
-    key = key_for("ranking", chosen)
     st.segmented_control(
         "Ranking",
         list(LABELS),
         default=chosen,
         required=True,
         format_func=LABELS.__getitem__,
-        key=key,
         help=HELP,
-        on_change=_settle,
-        args=["ranking", key, lambda request, value: replace(request, ranking=value)],
+        **_option("ranking", chosen),
     )
 
 
 def folder_choice(gallery: Gallery) -> None:
     """Limit results to a folder; hidden if the gallery has no subfolders."""
     below, chosen = folders(gallery), search_state().request.folder
-    if not below:
-        return
-    key, options = key_for("folder", chosen), ["", *sorted({*below, chosen} - {""})]
-    st.selectbox(
-        "Folder",
-        options,
-        index=options.index(chosen),
-        format_func=lambda folder: folder or "All folders",
-        key=key,
-        on_change=_settle,
-        args=["folder", key, lambda request, value: replace(request, folder=value or "")],
-        width=200,
-    )
+    if below:
+        options = ["", *sorted({*below, chosen} - {""})]
+        st.selectbox(
+            "Folder",
+            options,
+            index=options.index(chosen),
+            format_func=lambda folder: folder or "All folders",
+            width=200,
+            **_option("folder", chosen),
+        )
 
 
-def context_choice() -> None:
+def padding_choice() -> None:
     """Choose how much padding is added to the box."""
-    chosen = min(PADDINGS, key=lambda context: abs(context - search_state().request.context))
-    key = key_for("context", chosen)
+    chosen = min(PADDINGS, key=lambda padding: abs(padding - search_state().request.context))
     st.select_slider(
         "Padding",
         list(PADDINGS),
         value=chosen,
         format_func=PADDINGS.__getitem__,
-        key=key,
         help=PADDING_HELP,
-        on_change=_settle,
-        args=["context", key, lambda request, value: replace(request, context=value)],
+        **_option("context", chosen),
     )
 
 
-def _settle(name: str, key: str, change: Callable[[Request, Any], Request]) -> None:
-    state, value = search_state(), st.session_state[key]
-    if was_set(name, key, value):
-        state.settle(change(state.request, value))
+def _option(name: str, value: Any) -> dict[str, Any]:
+    """Arguments of a widget that sets this field of the request."""
+    state = search_state()
+    return synced(name, value, lambda chosen: state.set_options(replace(state.request, **{name: chosen})))

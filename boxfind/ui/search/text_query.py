@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from boxfind.ui.search.search_state import search_state
-from boxfind.ui.widgets.synced_widgets import key_for, was_set
+from boxfind.ui.widgets.synced_widgets import synced
 
 LONGEST = 200
 HELP = (
@@ -16,22 +16,19 @@ HELP = (
 
 def text_query() -> None:
     """Show the text field."""
-    words = search_state().request.words
-    key = key_for("words", words)
+    state = search_state()
+    words = state.request.words
     st.text_input(
         "Description",
         words,
-        key=key,
         max_chars=LONGEST,
         placeholder="For example: a panda. With a box: red",
         icon=":material/short_text:",
         help=HELP,
-        on_change=_take,
-        args=[key],
+        **synced(
+            "words",
+            words,
+            lambda words: state.ask(replace(state.request, words=words, positives=(), negatives=())),
+            parse=lambda text: " ".join(text.split()),
+        ),
     )
-
-
-def _take(key: str) -> None:
-    state, words = search_state(), " ".join(st.session_state[key].split())
-    if was_set("words", key, words):
-        state.ask(replace(state.request, words=words, positives=(), negatives=()))

@@ -76,15 +76,7 @@ def first_build(engine: Engine) -> None:
         )
     else:
         st.markdown("Boxfind is indexing your gallery. You can close this page and come back later.")
-
-    @st.fragment(run_every="1s")
-    def follow() -> None:
-        state = running_build(engine)
-        if state is None:
-            st.rerun()
-        _show_running(state)
-
-    follow()
+    st.fragment(_progress, run_every="1s")(was_running=True)
 
 
 def _is_first_of_samples(engine: Engine) -> bool:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 import streamlit as st
 
 from boxfind.export.crops import cut
-from boxfind.ui.search.result_grid import described
+from boxfind.ui.search.result_tile import described
 from boxfind.ui.search.search_state import image_of, search_from, search_state
 from boxfind.ui.session import gallery_picture
 from boxfind.ui.widgets.counted import counted

@@ -1,12 +1,12 @@
 """Search results: filtered by count and similarity, in pages, with feedback controls."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any, get_args
 
 import streamlit as st
 
 from boxfind.ui.search.match_dialog import match_dialog
-from boxfind.ui.search.result_grid import result_grid
+from boxfind.ui.search.result_tile import ACTIONS, hit_tile
 from boxfind.ui.search.search_state import search_from, search_state
 from boxfind.ui.widgets.paging import page_of
 from boxfind.ui.widgets.picture_dialog import request_dialog
@@ -14,10 +14,7 @@ from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
 from retrieval.ranking.confidence import NO_MATCH, no_match
-from retrieval.types import Hit
-
-if TYPE_CHECKING:
-    import altair as alt
+from retrieval.types import Confidence, Hit
 
 COUNTS = (10, 20, 50, 100)
 PER_PAGE = 20
@@ -41,7 +38,8 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     grid = st.container()  # above the page buttons
     page = page_of(shown, PER_PAGE, "results page")
     with grid:
-        result_grid(gallery, page, state.request, pick)
+        tiles = [hit_tile(gallery, rank, hit, state.request) for rank, hit in page]
+        tile_grid(tiles, ACTIONS, pick, key="results", min_width=140, label="Results, best first")
     match_dialog(gallery, [hit for _, hit in shown], state.request)
 
 
@@ -74,7 +72,7 @@ def similarity_choice(hits: Sequence[Hit]) -> None:
     popover = st.popover(label, icon=":material/filter_alt:", on_change="rerun", key="similarity filter")
     if popover.open:
         with popover:
-            st.altair_chart(_histogram(hits, least), width="stretch")
+            st.vega_lite_chart(_histogram(hits, least), width="stretch")
             st.slider("Minimum similarity", 0.0, 1.0, step=0.01, key=MINIMUM, persist_state="session")
 
 
@@ -107,20 +105,19 @@ def _minimum() -> float:
     return float(st.session_state.get(MINIMUM, 0.0))
 
 
-def _histogram(hits: Sequence[Hit], least: float) -> "alt.LayerChart":
-    import altair as alt  # imported here, because it takes 0.2 s
-    import pandas as pd
-
-    table = pd.DataFrame({"similarity": [hit.similarity for hit in hits], "match": [hit.confidence for hit in hits]})
-    bars = (
-        alt.Chart(table, height=160)
-        .mark_bar()
-        .encode(
-            alt.X("similarity:Q", bin=alt.Bin(maxbins=25), title="Similarity"),
-            alt.Y("count()", title="Results"),
-            alt.Color("match:N", scale=alt.Scale(domain=["likely", "possible", "unlikely"]), title="Match"),
-        )
-    )
-    line = alt.Chart(pd.DataFrame({"least": [least]})).mark_rule(strokeDash=[4, 3]).encode(x="least:Q")
-    layers: alt.LayerChart = bars + line
-    return layers
+def _histogram(hits: Sequence[Hit], least: float) -> dict[str, Any]:
+    """A Vega-Lite chart of the similarities, with a line at the chosen minimum."""
+    confidences = get_args(Confidence)
+    bars = {
+        "x": {"field": "similarity", "type": "quantitative", "bin": {"maxbins": 25}, "title": "Similarity"},
+        "y": {"aggregate": "count", "title": "Results"},
+        "color": {"field": "match", "type": "nominal", "scale": {"domain": confidences}, "title": "Match"},
+    }
+    return {
+        "height": 160,
+        "data": {"values": [{"similarity": hit.similarity, "match": hit.confidence} for hit in hits]},
+        "layer": [
+            {"mark": "bar", "encoding": bars},
+            {"mark": {"type": "rule", "strokeDash": [4, 3]}, "encoding": {"x": {"datum": least}}},
+        ],
+    }

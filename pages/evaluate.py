@@ -7,7 +7,7 @@ from boxfind.evaluation.ratings_table import judged_table
 from boxfind.ui.evaluate.chart import average_precision_chart
 from boxfind.ui.evaluate.rerun import packing, ratings
 from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_rated, overall, rankings_choice, table
-from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.search.search_options import LABELS
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import saved_search_store
 from retrieval.errors import BoxfindError

@@ -4,18 +4,16 @@ from contextlib import nullcontext
 
 import streamlit as st
 
-from boxfind.ui.search.box_list import box_list
 from boxfind.ui.search.box_picker import CANVAS_WIDTH, pick_boxes
-from boxfind.ui.search.box_tools import box_buttons, box_coordinates, suggestions
+from boxfind.ui.search.box_tools import box_buttons, box_coordinates, box_list, suggestions
 from boxfind.ui.search.export_menu import export_menu, open_link
 from boxfind.ui.search.query_source import query_source
-from boxfind.ui.search.ranking_choice import folder_choice, padding_choice, ranking_choice
 from boxfind.ui.search.results import count_choice, feedback, remarks, show_results, similarity_choice
 from boxfind.ui.search.saved_searches import save_search, saved_search_changes, saved_searches
 from boxfind.ui.search.search_history import search_history
+from boxfind.ui.search.search_options import description_field, folder_choice, padding_choice, ranking_choice
 from boxfind.ui.search.search_state import image_of, name_of, search_state
 from boxfind.ui.search.shortcuts import shortcuts
-from boxfind.ui.search.text_query import text_query
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import find, shared_engine
 from boxfind.ui.widgets.counted import counted
@@ -32,7 +30,7 @@ query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="str
 
 with query:
     st.header("Find an object", anchor=False)
-    text_query()
+    description_field()
     query_source()
     image = None
     if state.shown:

@@ -9,7 +9,7 @@ from boxfind.evaluation.dataset import csv_text
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
 from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Ratings, compare, mean
 from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED, Table
-from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.search.search_options import LABELS
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from boxfind.ui.search.search_state import SearchState
-from boxfind.ui.widgets.colours import COLOURS
+from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.images.resize import thumbnail
 from retrieval.types import Box, Image
@@ -70,9 +70,14 @@ def drawn_boxes(objects: Sequence[object], scale: float, width: int, height: int
 
 def _canvas(image: Image, scale: float, state: SearchState) -> Sequence[object]:
     """Show the canvas over the picture. Returns its objects as sent by the browser."""
-    from streamlit_drawable_canvas import st_canvas  # importable in a running app only
+    from streamlit_drawable_canvas import boxes_to_drawing, st_canvas  # importable in a running app only
 
     width, height = image.shape[1] * scale, image.shape[0] * scale
+    presets = []
+    for number, box in enumerate(state.preset, start=1):
+        x, y, w, h = (side * scale for side in box.xywh)
+        visible = {"width": min(w, width - x - STROKE), "height": min(h, height - y - STROKE)}  # with all four sides
+        presets.append({"label": str(number) if state.several else "", "left": x, "top": y, **visible})
     key = f"canvas-{state.shown}-{state.canvas}"
     try:
         with st.container(key="canvas"):
@@ -81,7 +86,8 @@ def _canvas(image: Image, scale: float, state: SearchState) -> Sequence[object]:
                 width=round(width),
                 height=round(height),
                 drawing_mode="labeled_rect",
-                initial_drawing=_initial_drawing(state, scale, width, height) | {"key": key},
+                # The browser keeps the old drawing, even over another picture, until it gets a different one.
+                initial_drawing=boxes_to_drawing(presets, **STYLE) | {"key": key},
                 font_size=16,
                 key=key,
                 **STYLE,
@@ -115,23 +121,6 @@ def _preset_or_same(box: Box, presets: Sequence[Box], tolerance: float) -> Box:
         if max(map(abs, differences)) <= tolerance:
             return preset
     return box
-
-
-def _initial_drawing(state: SearchState, scale: float, width: float, height: float) -> dict[str, Any]:
-    """The preset boxes, shrunk so that all four sides are visible on a canvas of this size.
-
-    The browser keeps the old drawing, even over another picture, until it gets a different one; the caller adds a key
-    that makes each drawing different.
-    """
-    from streamlit_drawable_canvas import boxes_to_drawing
-
-    boxes = []
-    for number, box in enumerate(state.preset, start=1):
-        x, y, w, h = (side * scale for side in box.xywh)
-        size = {"width": min(w, width - x - STROKE), "height": min(h, height - y - STROKE)}
-        boxes.append({"label": str(number) if state.several else "", "left": x, "top": y, **size})
-    drawing: dict[str, Any] = boxes_to_drawing(boxes, **STYLE)
-    return drawing
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

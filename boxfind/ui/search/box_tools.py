@@ -1,18 +1,34 @@
-"""Box tools: suggested boxes, GrabCut fit, whole picture and coordinate entry."""
+"""Box tools: buttons, the list of several boxes and their roles, suggested boxes, and coordinate entry."""
 
+from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import search_state
+from boxfind.ui.search.search_state import image_of, name_of, search_state
+from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.synced_widgets import synced
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
+from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
+from retrieval.errors import UnreadableImage
 from retrieval.images.resize import crop_image, thumbnail
+from retrieval.printable_names import shown
 from retrieval.regions.grabcut import fit_box
 from retrieval.regions.proposals import suggest_boxes
+from retrieval.request import Example, Role
 from retrieval.types import Box, Image
 
+ROLES: dict[Role, str] = {
+    "object": "this object",
+    "view": "another view of it",
+    "also": "and this object",
+    "not": "but not this object",
+}
+ANOTHER_PICTURE = (
+    "The next picture you choose is added to this search. In it, draw a box around another view of the object, or "
+    "around another object."
+)
 SUGGESTED = 4
 
 
@@ -40,25 +56,41 @@ def box_buttons(image: Image) -> None:
         )
 
 
+def box_list(gallery: Gallery) -> None:
+    """Show the boxes and their roles; hidden while the search has a single box."""
+    state = search_state()
+    examples = state.request.examples
+    if not state.several and len(examples) < 2:
+        return
+    for number, example in enumerate(examples):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _row(number, example, gallery)
+    if examples:
+        edits = synced("joining", state.joining, partial(setattr, state, "joining"))
+        st.toggle("Add another picture", value=state.joining, **edits)
+        if state.joining:
+            st.caption(ANOTHER_PICTURE)
+
+
 def suggestions(image: Image) -> None:
     """Offer suggested boxes of salient objects."""
-    shown = search_state().shown
-    boxes = _suggested(shown, image)
-    if not boxes:
+    suggested = _suggested(search_state().shown, image)
+    if not suggested:
         return
     st.caption("Or choose one of these:")
     tiles = [
         Tile(
-            name=str(number),
-            picture=_crop(shown, box, image),
+            name=str(index),
+            picture=crop,
             size=(box.width, box.height),
-            alt=f"Suggestion {number}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
-            title=f"Suggestion {number}",
+            alt=f"Suggestion {index + 1}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
+            title=f"Suggestion {index + 1}",
         )
-        for number, box in enumerate(boxes, start=1)
+        for index, (box, crop) in enumerate(suggested)
     ]
+    key = f"suggestions {search_state().shown}"
     actions = [Action("search", "Search for this", "search")]
-    tile_grid(tiles, actions, lambda _, number: _add(boxes[int(number) - 1]), f"suggestions {shown}", min_width=96)
+    tile_grid(tiles, actions, lambda _, index: _add(suggested[int(index)][0]), key, min_width=96, label="Suggestions")
 
 
 def box_coordinates(image: Image) -> None:
@@ -76,6 +108,30 @@ def box_coordinates(image: Image) -> None:
         for index, (column, (name, (least, most))) in enumerate(zip(st.columns(4), limits.items(), strict=True)):
             edits = synced(name, box.xywh[index], partial(_set_coordinate, image, box, index))
             column.number_input(f"{name} (pixels)", least, most, box.xywh[index], step=1, **edits)
+
+
+def _row(number: int, example: Example, gallery: Gallery) -> None:
+    state, name = search_state(), name_of(example.picture, gallery)
+    try:
+        crop = thumbnail(crop_image(image_of(example.picture, gallery), example.box), side=96)
+        st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
+    except UnreadableImage:
+        st.text("?")
+    st.selectbox(
+        f"Box {number + 1}, from {plain(shown(name))}",
+        list(ROLES),
+        index=list(ROLES).index(example.role),
+        format_func=ROLES.__getitem__,
+        label_visibility="collapsed",
+        **synced(
+            f"role {number}",
+            example,
+            lambda changed: state.change(number, changed.role),
+            parse=lambda role: replace(example, role=role),
+        ),
+    )
+    icon = ":material/delete:"
+    st.button(f"Remove box {number + 1}", icon=icon, type="tertiary", on_click=state.change, args=[number, None])
 
 
 def _set_coordinate(image: Image, box: Box, index: int, value: int) -> None:
@@ -97,10 +153,6 @@ def _replace_last(box: Box) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _suggested(key: str, _image: Image) -> list[Box]:
-    return suggest_boxes(_image, SUGGESTED)
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def _crop(key: str, box: Box, _image: Image) -> bytes:
-    return thumbnail(crop_image(_image, box), side=160)
+def _suggested(key: str, _image: Image) -> list[tuple[Box, bytes]]:
+    """Suggested boxes with their crops as JPEG."""
+    return [(box, thumbnail(crop_image(_image, box), side=160)) for box in suggest_boxes(_image, SUGGESTED)]

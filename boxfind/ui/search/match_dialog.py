@@ -1,13 +1,13 @@
 """Dialog with one result: query crop beside the matched region, and the parts of the score."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
 import streamlit as st
 
 from boxfind.export.crops import cut
-from boxfind.ui.search.result_tile import described
-from boxfind.ui.search.search_state import image_of, search_from, search_state
+from boxfind.ui.search.result_tile import ACTIONS, described
+from boxfind.ui.search.search_state import image_of
 from boxfind.ui.session import gallery_picture
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.picture_dialog import dialog_picture, dialog_requested, request_dialog, step_buttons
@@ -33,20 +33,27 @@ PARTS = {
 }
 
 
-def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
-    """Open the dialog if it was requested."""
+def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Callable[[str, str], None]) -> None:
+    """Open the dialog if it was requested. `on_pick` gets the chosen action and image, as in the grid of results."""
     if dialog_requested([hit.image for hit in hits]):
-        _dialog(gallery, hits, request)
+        _dialog(gallery, hits, request, on_pick)
 
 
 @st.dialog("Look closer", width="large")
-def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request) -> None:
+def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Callable[[str, str], None]) -> None:
     images = [hit.image for hit in hits]
     place = dialog_picture(images)
     hit = hits[place]
     with st.container(horizontal=True):
         step_buttons(images, place)
-        _action_buttons(gallery, hit)
+        for action in ACTIONS[1:]:
+            marked = action.name == "right" and hit.image in request.positives
+            kind, icon = "primary" if marked else "secondary", f":material/{action.icon}:"
+            if st.button(action.label, icon=icon, type=kind, key=f"dialog {action.name}"):
+                on_pick(action.name, hit.image)
+                if action.toggle:
+                    request_dialog(hit.image)  # again, after the results have changed
+                st.rerun()
     picture, entry = gallery_picture(gallery, hit.image), gallery.entry(hit.image)
     boxes = [hit.region.box, *(other.box for other in hit.others)]
     crops = [_crop(gallery, example, request.context) for example in request.wanted]
@@ -78,19 +85,6 @@ def reasons(hit: Hit) -> str:
 def _part(name: str) -> str:
     kind, _, number = name.partition(" ")
     return f"Box {number}: score relative to its best match" if kind == "object" else PARTS.get(name, plain(name))
-
-
-def _action_buttons(gallery: Gallery, hit: Hit) -> None:
-    if st.button("Search with this region", icon=":material/center_focus_strong:", key="dialog search"):
-        search_from(gallery, hit.image, hit.region.box)
-        st.rerun()
-    request = search_state().request
-    for label, icon, images in (("right", "up", request.positives), ("wrong", "down", request.negatives)):
-        verb = "Marked" if hit.image in images else "Mark"
-        if st.button(f"{verb} as {label}", icon=f":material/thumb_{icon}:", key=f"dialog {label}"):
-            search_state().mark(hit.image, positive=label == "right")
-            request_dialog(hit.image)
-            st.rerun()
 
 
 def _details(gallery: Gallery, hit: Hit, crop: Image, picture: Image) -> None:

@@ -40,7 +40,7 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
     with grid:
         tiles = [hit_tile(gallery, rank, hit, state.request) for rank, hit in page]
         tile_grid(tiles, ACTIONS, pick, key="results", min_width=140, label="Results, best first")
-    match_dialog(gallery, [hit for _, hit in shown], state.request)
+    match_dialog(gallery, [hit for _, hit in shown], state.request, pick)
 
 
 def shown_of(hits: Sequence[Hit]) -> list[tuple[int, Hit]]:

@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from boxfind.ui.widgets.colours import COLOURS
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.images.resize import thumbnail
@@ -15,6 +14,8 @@ from retrieval.images.to_rgb import NEUTRAL_GREY
 from retrieval.ranking.verification import Details
 from retrieval.types import Box, Image
 
+COLOURS = ("#ff5a1f", "#1c7ed6", "#ae3ec9")
+"""Of outlines: for the first object, the second, and all others."""
 PLACEHOLDER: Image = np.full((240, 320, 3), NEUTRAL_GREY, np.uint8)
 """Shown instead of a missing picture."""
 LINE = (255, 214, 10)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from boxfind.ui.widgets.colours import COLOURS
+from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.types import Box
 
 HERE = Path(__file__).parent

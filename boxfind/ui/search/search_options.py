@@ -1,4 +1,4 @@
-"""Choices of ranking, folder and padding."""
+"""The description and the options of a search: ranking, folder and padding."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,14 +10,39 @@ from boxfind.ui.served_gallery import folders
 from boxfind.ui.widgets.synced_widgets import synced
 from index.gallery import Gallery
 
+LONGEST_DESCRIPTION = 200
+DESCRIPTION_HELP = (
+    "Without a box, a description searches the gallery: *a panda*. With a box, it ranks matching results first: *red*, "
+    "*at night*. Common objects, animals and colours work best. Names of people, places and brands do not work."
+)
 LABELS = {"best": "Best", "fast": "Fast"}
-HELP = (
+RANKING_HELP = (
     "**Best** also compares small details and follows similarities between gallery pictures. "
     "**Fast** is a single vector search."
 )
 PADDINGS = {1.0: "none", 1.1: "10 %", 1.2: "20 %", 1.3: "30 %", 1.4: "40 %", 1.5: "50 %"}
 """Display names by size of the padded box relative to the drawn one."""
 PADDING_HELP = "Padding helps to find small or plain objects. Use none in cluttered scenes."
+
+
+def description_field() -> None:
+    """A text query: a search on its own, or a re-ranking of the results of a box."""
+    state = search_state()
+    words = state.request.words
+    st.text_input(
+        "Description",
+        words,
+        max_chars=LONGEST_DESCRIPTION,
+        placeholder="For example: a panda. With a box: red",
+        icon=":material/short_text:",
+        help=DESCRIPTION_HELP,
+        **synced(
+            "words",
+            words,
+            lambda words: state.ask(replace(state.request, words=words, positives=(), negatives=())),
+            parse=lambda text: " ".join(text.split()),
+        ),
+    )
 
 
 def ranking_choice() -> None:
@@ -29,7 +54,7 @@ def ranking_choice() -> None:
         default=chosen,
         required=True,
         format_func=LABELS.__getitem__,
-        help=HELP,
+        help=RANKING_HELP,
         **_option("ranking", chosen),
     )
 

@@ -48,7 +48,7 @@ def _clipboard() -> None:
         on_submit=_show_given,
         args=["paste"],
     )
-    st.caption("Copy a picture or a part of your screen, click the field and paste.")
+    st.caption("Copy a picture or part of your screen, click the field, and paste.")
 
 
 def _camera() -> None:

@@ -33,7 +33,7 @@ def description_field() -> None:
         "Description",
         words,
         max_chars=LONGEST_DESCRIPTION,
-        placeholder="For example: a panda. With a box: red",
+        placeholder="Describe what you are looking for",
         icon=":material/short_text:",
         help=DESCRIPTION_HELP,
         **synced(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxfind.ui.search.box_picker import SNAP, SMALLEST_DRAWN, drawn_boxes
+from boxfind.ui.search.box_picker import SMALLEST_DRAWN, SNAP, drawn_boxes
 from retrieval.types import Box
 
 

@@ -31,15 +31,10 @@ def build_panel() -> None:
             count = gallery.manifest.counts.images
             pictures = "the picture" if count == 1 else f"all {counted(count, 'picture')}"
             st.caption(plain(f"The next update reads {pictures} again: {'; '.join(changes)}."))
-        update, rebuild = ":material/refresh:", ":material/restart_alt:"
-        build_button("Update index", icon=update, type="tertiary", help="Reads new and changed pictures only.")
-        build_button(
-            "Rebuild index",
-            full=True,
-            icon=rebuild,
-            type="tertiary",
-            help="Reads every picture and analyses the gallery again. This takes as long as the first build.",
-        )
+        reads_new = "Reads new and changed pictures only."
+        build_button("Update index", type="tertiary", icon=":material/refresh:", help=reads_new)
+        reads_all = "Reads every picture and analyses the gallery again. This takes as long as the first build."
+        build_button("Rebuild index", full=True, type="tertiary", icon=":material/restart_alt:", help=reads_all)
 
 
 def build_button(label: str, full: bool = False, **appearance: Any) -> None:

@@ -9,7 +9,6 @@ const TILE = template(`<li>
   <div class="title" dir="auto"><span class="head"></span><span class="tail"></span></div>
   <div class="rating"><span class="badge"></span> <span class="note"></span></div>
   <div class="actions"></div>
-  <span class="help" hidden></span>
 </li>`);
 const ACTION = template(`<button type="button" class="action"><span class="icon" aria-hidden="true"></span></button>`);
 
@@ -45,25 +44,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
   };
 }
 
-// Remaining tiles keep their element, with its focus and decoded picture.
+// Remaining tiles keep their element, with its decoded picture.
 function arrange(list, data) {
   const known = new Map([...list.children].map((item) => [item.dataset.name, item]));
-  const items = data.tiles.map((tile) => known.get(tile.name) ?? newItem(tile.name));
-  const kept = new Set(items);
-  for (const item of [...list.children]) if (!kept.has(item)) item.remove();
-  items.forEach((item, index) => {
-    if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
-    update(item, data.tiles[index], data);
-  });
-}
-
-function newItem(name) {
-  const item = copy(TILE);
-  item.dataset.name = name;
-  const help = item.querySelector(".help"); // only for screen readers, as the picture's description
-  help.id = `help-${Math.random().toString(36).slice(2)}`;
-  item.querySelector(".picture").setAttribute("aria-describedby", help.id);
-  return item;
+  const items = data.tiles.map((tile) => known.get(tile.name) ?? copy(TILE));
+  const same = items.length === known.size && items.every((item, index) => item === list.children[index]);
+  if (!same) list.replaceChildren(...items);
+  items.forEach((item, index) => update(item, data.tiles[index], data));
 }
 
 function update(item, tile, { actions: [main, ...others], colours }) {
@@ -71,6 +58,7 @@ function update(item, tile, { actions: [main, ...others], colours }) {
     item.querySelector(selector),
   );
   const [width, height] = tile.size;
+  item.dataset.name = tile.name;
   picture.dataset.action = main.name;
   picture.title = hint(main);
   image.alt = tile.alt;
@@ -96,7 +84,7 @@ function update(item, tile, { actions: [main, ...others], colours }) {
   badge.textContent = tile.badge;
   rating.lastChild.textContent = tile.note;
   const description = [main.label, [tile.badge, tile.note].join(" ").trim(), tile.help];
-  item.querySelector(".help").textContent = description.join(". ");
+  picture.setAttribute("aria-description", description.filter(Boolean).join(". "));
   updateActions(item.querySelector(".actions"), tile, others);
 }
 

@@ -3,8 +3,9 @@
 import hashlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -23,7 +24,7 @@ from retrieval.types import Hit, Image
 
 MOST_HITS = 100
 """Number of hits per search; visitors choose how many are shown."""
-BY_GENERATION = {Gallery: lambda gallery: gallery.folder.name}
+BY_GENERATION: dict[str | type[Any], Callable[[Any], Any]] = {Gallery: lambda gallery: gallery.folder.name}
 """For `hash_funcs` of a cache: results about a gallery are kept per generation."""
 
 

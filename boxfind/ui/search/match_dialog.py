@@ -48,8 +48,12 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Ca
         step_buttons(images, place)
         for action in ACTIONS[1:]:
             marked = action.name == "right" and hit.image in request.positives
-            kind, icon = "primary" if marked else "secondary", f":material/{action.icon}:"
-            if st.button(action.label, icon=icon, type=kind, key=f"dialog {action.name}"):
+            if st.button(
+                action.label,
+                icon=f":material/{action.icon}:",
+                type="primary" if marked else "secondary",
+                key=f"dialog {action.name}",
+            ):
                 on_pick(action.name, hit.image)
                 if action.toggle:
                     request_dialog(hit.image)  # again, after the results have changed

@@ -49,7 +49,7 @@ def page(app: AppTest, gallery: Path, here: None) -> AppTest:
 
 
 def choose(app: AppTest, *files: tuple[str, bytes]) -> None:
-    app.file_uploader[0].set_value([(name, data, "image/png") for name, data in files]).run()
+    app.file_uploader[0].set_value([(name, data, "image/png") for name, data in files])
 
 
 def add(app: AppTest, *files: tuple[str, bytes]) -> None:
@@ -85,6 +85,7 @@ def test_readable_pictures_are_added_unchanged_and_indexed(
         "2 of 4 files added to the gallery by a visitor on this machine.",
         "Build requested by a visitor on this machine.",
     ]
+    assert page.file_uploader[0].value == []
 
 
 def test_the_upload_report_stays_until_the_next_upload(

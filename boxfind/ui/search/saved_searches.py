@@ -98,6 +98,7 @@ def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
     st.session_state[OPENED] = saved
     if request != state.request:  # its pictures are now the stored ones
         open_search(request, gallery)
+    st.session_state["save search"] = False  # closes the menu; an open one would undo a click on another page
     st.toast(f"Saved as {plain(name)}.", icon=":material/bookmark_added:")
 
 

@@ -27,7 +27,9 @@ def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """Save the current search under a name; hidden from visitors who are not administrators."""
     if not is_admin():
         return
-    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key="save search")
+    saved: Saved | None = st.session_state.get(OPENED)
+    key = f"save search {saved.made if saved else ''}"  # a new key closes the menu after saving
+    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key=key)
     if menu.open:
         with menu, st.form("save", border=False):
             st.text_input(
@@ -98,7 +100,6 @@ def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
     st.session_state[OPENED] = saved
     if request != state.request:  # its pictures are now the stored ones
         open_search(request, gallery)
-    st.session_state["save search"] = False  # closes the menu; an open one would undo a click on another page
     st.toast(f"Saved as {plain(name)}.", icon=":material/bookmark_added:")
 
 

@@ -4,11 +4,9 @@ import streamlit as st
 
 from boxfind.ui.catalogue.view import catalogue
 from boxfind.ui.gallery.picture_dialog import picture_dialog
-from boxfind.ui.gallery.send_to_search import open_sent_image
 from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
-open_sent_image(gallery)
 st.header("Catalogue", anchor=False)
 images = catalogue(gallery)
 picture_dialog(gallery, images)

@@ -6,8 +6,8 @@ from boxfind.evaluation.ratings import judged
 from boxfind.evaluation.ratings_table import judged_table
 from boxfind.ui.evaluate.chart import average_precision_chart
 from boxfind.ui.evaluate.rerun import packing, ratings
-from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_yet, overall, rankings_choice, table
-from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_rated, overall, rankings_choice, table
+from boxfind.ui.search.search_options import LABELS
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import saved_search_store
 from retrieval.errors import BoxfindError
@@ -22,7 +22,7 @@ except BoxfindError as error:
     st.stop()
 searches = judged({search.name: search.request for search in saved}, gallery.tables)
 if all(search.problem for search in searches):
-    nothing_yet({search.name: search.problem for search in searches})
+    nothing_rated({search.name: search.problem for search in searches})
     st.stop()
 
 rankings = rankings_choice()
@@ -32,7 +32,7 @@ except BoxfindError as error:
     failure(error)
     st.stop()
 if not found.count:
-    nothing_yet(found.unrated)
+    nothing_rated(found.unrated)
     st.stop()
 
 overall(found)

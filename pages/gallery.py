@@ -7,22 +7,21 @@ from boxfind.ui.gallery.batch_upload import batch_upload
 from boxfind.ui.gallery.browse import browse
 from boxfind.ui.gallery.duplicates_view import duplicates
 from boxfind.ui.gallery.picture_dialog import picture_dialog
-from boxfind.ui.gallery.send_to_search import open_sent_image
 from boxfind.ui.served_gallery import ready_gallery
 
 gallery = ready_gallery()
-open_sent_image(gallery)
 st.header("Gallery", anchor=False)
-tabs = ["Pictures", "Duplicates"] + ["Add pictures"] * is_admin()
-pictures, twice, *add = st.tabs(tabs, key="gallery tab", on_change="rerun")
+names = ["Pictures", "Duplicates"] + ["Add pictures"] * is_admin()
+pictures_tab, duplicates_tab, *upload_tabs = st.tabs(names, key="gallery tab", on_change="rerun")
 images: list[str] = []
-if pictures.open:
-    with pictures:
+if pictures_tab.open:
+    with pictures_tab:
         images = browse(gallery)
-if twice.open:
-    with twice:
+if duplicates_tab.open:
+    with duplicates_tab:
         images = duplicates(gallery)
-if add and add[0].open:
-    with add[0]:
-        batch_upload(gallery)
+for upload_tab in upload_tabs:
+    if upload_tab.open:
+        with upload_tab:
+            batch_upload(gallery)
 picture_dialog(gallery, images)

@@ -4,18 +4,16 @@ from contextlib import nullcontext
 
 import streamlit as st
 
-from boxfind.ui.search.box_list import box_list
 from boxfind.ui.search.box_picker import CANVAS_WIDTH, pick_boxes
-from boxfind.ui.search.box_tools import box_buttons, box_numbers, suggestions
+from boxfind.ui.search.box_tools import box_buttons, box_coordinates, box_list, suggestions
 from boxfind.ui.search.export_menu import export_menu, open_link
 from boxfind.ui.search.query_source import query_source
-from boxfind.ui.search.ranking_choice import context_choice, folder_choice, ranking_choice
-from boxfind.ui.search.results import count_choice, marked, remarks, show_results, similarity_choice
-from boxfind.ui.search.saved_searches import save_search, saved_search_state, saved_searches
+from boxfind.ui.search.results import count_choice, feedback, remarks, show_results, similarity_choice
+from boxfind.ui.search.saved_searches import save_search, saved_search_changes, saved_searches
 from boxfind.ui.search.search_history import search_history
+from boxfind.ui.search.search_options import description_field, folder_choice, padding_choice, ranking_choice
 from boxfind.ui.search.search_state import image_of, name_of, search_state
 from boxfind.ui.search.shortcuts import shortcuts
-from boxfind.ui.search.text_query import text_query
 from boxfind.ui.served_gallery import failure, ready_gallery
 from boxfind.ui.session import find, shared_engine
 from boxfind.ui.widgets.counted import counted
@@ -32,7 +30,7 @@ query, results = row.container(width=CANVAS_WIDTH + 8), row.container(width="str
 
 with query:
     st.header("Find an object", anchor=False)
-    text_query()
+    description_field()
     query_source()
     image = None
     if state.shown:
@@ -58,7 +56,7 @@ with results:
         try:
             images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
             with st.spinner("Searching…") if state.request.words else nullcontext():
-                hits, seconds = find(gallery.folder.name, state.request, gallery, images)
+                hits, seconds = find(state.request, gallery, images)
         except BoxfindError as error:
             failure(error)
             st.stop()
@@ -70,8 +68,8 @@ with results:
             export_menu(gallery, hits)
             save_search(gallery, hits)
         with st.container():  # always present, so that the tiles below keep their position and focus
-            saved_search_state(hits)
-            marked(gallery)
+            saved_search_changes(hits)
+            feedback(gallery)
             remarks(hits)
         show_results(gallery, hits)
     else:
@@ -82,9 +80,9 @@ with query:  # last, so that the results do not wait for it
     if image is not None:
         box_buttons(image)
         box_list(gallery)
-        context_choice()
+        padding_choice()
         suggestions(image)
-        box_numbers(image)
+        box_coordinates(image)
     shortcuts()
 with st.sidebar:
     saved_searches(gallery)

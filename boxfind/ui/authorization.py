@@ -65,10 +65,6 @@ def require_admin() -> str:
     return name
 
 
-def _nobody(visitor: Visitor, settings: Settings) -> None:
-    return None
-
-
 def _local(visitor: Visitor, settings: Settings) -> str | None:
     """A visitor on this machine. Any other host name means a proxy or a DNS rebinding attack."""
     hosts = visitor.headers.get("host", ())
@@ -83,14 +79,10 @@ def _local(visitor: Visitor, settings: Settings) -> str | None:
 
 
 def _login(visitor: Visitor, settings: Settings) -> str | None:
-    """A logged-in visitor, unless the provider marks the address as unverified.
-
-    Some providers send boolean claims as text.
-    """
-    verified = str(visitor.claims.get("email_verified", True)).casefold() == "true"
-    if visitor.claims.get("is_logged_in") is not True or not verified:
-        return None
-    return _listed(visitor.claims.get("email"), settings)
+    """A logged-in visitor, unless the provider marks the address as unverified."""
+    claims = visitor.claims
+    verified = str(claims.get("email_verified", True)).casefold() == "true"  # some providers send booleans as text
+    return _listed(claims.get("email"), settings) if claims.get("is_logged_in") is True and verified else None
 
 
 def _header(visitor: Visitor, settings: Settings) -> str | None:
@@ -100,7 +92,7 @@ def _header(visitor: Visitor, settings: Settings) -> str | None:
 
 
 ADMINS: dict[str, Callable[[Visitor, Settings], str | None]] = {
-    "nobody": _nobody,
+    "nobody": lambda visitor, settings: None,
     "local": _local,
     "login": _login,
     "header": _header,
@@ -121,9 +113,7 @@ def _host_name(host: str) -> str | None:
 
 
 def _is_loopback(host: str | None) -> bool:
-    if not host or host == "localhost":
-        return host == "localhost"
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False

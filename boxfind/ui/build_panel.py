@@ -2,73 +2,63 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
 from boxfind.ui.authorization import is_admin, require_admin
+from boxfind.ui.error_boundary import errors_as_toasts
 from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.building.jobs import CANCELLED, BuildState
-from retrieval.errors import BoxfindError, IndexProblem
+from retrieval.errors import IndexProblem
 
 
 def build_panel() -> None:
     """Show the state of the build in the sidebar, with the build buttons for administrators."""
-    state = shared_engine().build_state()
-    running = state is not None and state.state == "running"
+    engine = shared_engine()
+    running = running_build(engine) is not None
     st.fragment(_progress, run_every="1s" if running else None)(running)
     if running or not is_admin():
         return
     with st.container(gap="xxsmall"):
-        _warn_of_full_update(shared_engine())
-        _build_button("Update index", ":material/refresh:", "Reads new and changed pictures only.")
-        _build_button(
-            "Rebuild index",
-            ":material/restart_alt:",
-            "Reads every picture and analyses the gallery again. This takes as long as the first build.",
-            full=True,
-        )
+        gallery = engine.gallery()
+        changes = engine.recipe_changes(gallery)
+        if changes:
+            count = gallery.manifest.counts.images
+            pictures = "the picture" if count == 1 else f"all {counted(count, 'picture')}"
+            st.caption(plain(f"The next update reads {pictures} again: {'; '.join(changes)}."))
+        reads_new = "Reads new and changed pictures only."
+        build_button("Update index", type="tertiary", icon=":material/refresh:", help=reads_new)
+        reads_all = "Reads every picture and analyses the gallery again. This takes as long as the first build."
+        build_button("Rebuild index", full=True, type="tertiary", icon=":material/restart_alt:", help=reads_all)
+
+
+def build_button(label: str, full: bool = False, **appearance: Any) -> None:
+    """A button that starts a build."""
+    st.button(label, on_click=errors_as_toasts()(start_build), args=[full], **appearance)
 
 
 def start_build(full: bool = False) -> None:
-    """Start a build. Raises NotAllowed, and IndexProblem when the index folder is not writable.
-
-    Anyone may start the first build of the sample gallery: it is small and replaces nothing.
-    """
+    """Start a build. Raises NotAllowed, and IndexProblem when the index folder is not writable."""
     engine = shared_engine()
-    who = "the first visitor" if nothing_to_lose(engine) else require_admin()
+    who = "the first visitor" if _is_first_of_samples(engine) else require_admin()
     log.info("%s requested by %s.", "Full build" if full else "Build", who)
     engine.start_build(full)
 
 
-def cancel_build() -> None:
-    """Cancel the running build. Raises NotAllowed."""
-    log.info("Build cancelled by %s.", require_admin())
-    shared_engine().cancel_build()
-
-
-def may_start(engine: Engine) -> bool:
+def may_start_build(engine: Engine) -> bool:
     """Whether this visitor may start a build."""
-    return nothing_to_lose(engine) or is_admin()
+    return _is_first_of_samples(engine) or is_admin()
 
 
-def nothing_to_lose(engine: Engine) -> bool:
-    """Whether the sample gallery is served and has no index yet."""
-    if not engine.settings.is_sample:
-        return False
-    try:
-        engine.gallery()
-    except IndexProblem:
-        return True
-    return False
-
-
-def rebuild_button(label: str = "Rebuild the index") -> None:
-    """A build button for the main area, shown when the index is unusable."""
-    st.button(label, type="primary", on_click=_or_toast, args=[start_build])
+def running_build(engine: Engine) -> BuildState | None:
+    """The state of the running build; None if no build is running."""
+    state = engine.build_state()
+    return state if state is not None and state.state == "running" else None
 
 
 def first_build(engine: Engine) -> None:
@@ -81,29 +71,18 @@ def first_build(engine: Engine) -> None:
         )
     else:
         st.markdown("Boxfind is indexing your gallery. You can close this page and come back later.")
-
-    @st.fragment(run_every="1s")
-    def follow() -> None:
-        state = engine.build_state()
-        if state is None or state.state != "running":
-            st.rerun()
-        _running(state)
-
-    follow()
+    st.fragment(_progress, run_every="1s")(was_running=True)
 
 
-def _warn_of_full_update(engine: Engine) -> None:
-    """Say why the next update will read every picture again, if it will."""
-    gallery = engine.gallery()
-    changes = engine.recipe_changes(gallery)
-    if changes:
-        count = gallery.manifest.counts.images
-        pictures = "the picture" if count == 1 else f"all {count:,} pictures"
-        st.caption(plain(f"The next update reads {pictures} again: {'; '.join(changes)}."))
-
-
-def _build_button(label: str, icon: str, help: str, full: bool = False) -> None:
-    st.button(label, icon=icon, help=help, type="tertiary", on_click=_or_toast, args=[start_build, full])
+def _is_first_of_samples(engine: Engine) -> bool:
+    """Whether the sample gallery has no index yet. Anyone may build it: it is small and replaces nothing."""
+    if not engine.settings.is_sample:
+        return False
+    try:
+        engine.gallery()
+    except IndexProblem:
+        return True
+    return False
 
 
 def _progress(was_running: bool) -> None:
@@ -111,7 +90,7 @@ def _progress(was_running: bool) -> None:
     if state is None:
         return
     if state.state == "running":
-        _running(state)
+        _show_running(state)
     elif state.state == "cancelled":
         st.caption(CANCELLED)
     elif state.state == "failed":
@@ -123,34 +102,24 @@ def _progress(was_running: bool) -> None:
         st.rerun()  # rerun the whole page to serve the new generation
 
 
-def _running(state: BuildState) -> None:
-    st.progress(_share(state), text=_words(state))
+def _show_running(state: BuildState) -> None:
+    text = plain(state.stage)
+    if state.total:
+        text += f": {state.done:,} of {state.total:,}"
+        if state.seconds_left is not None:
+            seconds = state.seconds_left
+            rate = f"{state.rate:.0f} a second" if state.rate >= 1 else f"{60 * state.rate:.0f} a minute"
+            text += f", {rate}, " + (f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left")
+    st.progress(min(state.done / state.total, 1.0) if state.total else 0.0, text=text)
     if state.notice:
         st.caption(plain(state.notice))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Started {time.strftime('%H:%M', time.localtime(state.started))}")
         if is_admin():
-            st.button("Cancel", type="tertiary", on_click=_or_toast, args=[cancel_build], key="cancel build")
+            st.button("Cancel", type="tertiary", on_click=_cancel_build, key="cancel build")
 
 
-def _or_toast(action: Callable[..., None], *given: object) -> None:
-    """Run a button's action; show its error as a toast."""
-    try:
-        action(*given)
-    except BoxfindError as error:
-        st.toast(plain(str(error)), icon=":material/block:")
-
-
-def _share(state: BuildState) -> float:
-    return min(state.done / state.total, 1.0) if state.total else 0.0
-
-
-def _words(state: BuildState) -> str:
-    """The stage, and its progress such as "1,200 of 2,000, 31 a second, 26 s left"."""
-    words = plain(state.stage)
-    if state.total:
-        words += f": {state.done:,} of {state.total:,}"
-    if state.total and state.rate and state.seconds_left is not None:
-        left = state.seconds_left
-        words += f", {state.rate:.0f} a second, " + (f"{left:.0f} s left" if left < 90 else f"{left / 60:.0f} min left")
-    return words
+@errors_as_toasts()
+def _cancel_build() -> None:
+    log.info("Build cancelled by %s.", require_admin())
+    shared_engine().cancel_build()

@@ -1,4 +1,4 @@
-"""Handle unexpected errors: show an error number and log the traceback under it."""
+"""Show errors on the page: unexpected ones as a number in the log, those of a callback as a toast."""
 
 import secrets
 from collections.abc import Iterator
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from boxfind.logs import log
+from boxfind.ui.widgets.safe_text import plain
+from retrieval.errors import BoxfindError
 
 
 @contextmanager
@@ -22,3 +24,12 @@ def error_boundary() -> Iterator[None]:
             "look up that number in the log.",
             icon=":material/error:",
         )
+
+
+@contextmanager
+def errors_as_toasts() -> Iterator[None]:
+    """Decorate a callback, which has no place on the page for an error message."""
+    try:
+        yield
+    except BoxfindError as error:
+        st.toast(plain(str(error)), icon=":material/warning:")

@@ -7,9 +7,9 @@ import streamlit as st
 from boxfind.engine import Engine
 from boxfind.logs import log
 from boxfind.ui.authorization import is_admin
-from boxfind.ui.build_panel import first_build, may_start, rebuild_button, start_build
+from boxfind.ui.build_panel import build_button, first_build, may_start_build, running_build, start_build
 from boxfind.ui.navigation import require_app
-from boxfind.ui.session import shared_engine
+from boxfind.ui.session import BY_GENERATION, shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.building.jobs import CANCELLED
 from index.gallery import Gallery
@@ -33,13 +33,14 @@ def ready_gallery() -> Gallery:
     if warning:
         st.warning(plain(warning), icon=":material/warning:")
         if is_admin() and not engine.store_away():
-            rebuild_button()
+            _rebuild_button()
     return gallery
 
 
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_GENERATION)
 def folders(gallery: Gallery) -> list[str]:
     """All folders of the gallery, sorted."""
-    return _folders(gallery.folder.name, gallery)
+    return gallery.folders()
 
 
 def failure(error: BoxfindError) -> None:
@@ -51,38 +52,32 @@ def failure(error: BoxfindError) -> None:
         return
     st.error(plain(str(error)), icon=":material/error:")
     if isinstance(error, IndexProblem) and not isinstance(error, StoreAway) and admin:
-        rebuild_button()
+        _rebuild_button()
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def _folders(generation: str, _gallery: Gallery) -> list[str]:
-    return _gallery.folders()
+def _rebuild_button() -> None:
+    build_button("Rebuild index", type="primary", key="rebuild")
 
 
 def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
-    allowed, state = may_start(engine), engine.build_state()
-    if state is not None and state.state == "running":
+    if running_build(engine):
         first_build(engine)
         st.stop()
-    if state is None and allowed and _started():
-        st.rerun()
+    allowed, state = may_start_build(engine), engine.build_state()
+    if allowed and state is None:
+        try:
+            start_build()
+        except BoxfindError as error:
+            st.error(plain(str(error)), icon=":material/error:")
+        else:
+            st.rerun()
     st.header("Nothing to search yet", anchor=False)
     if not allowed:
         st.info(NO_INDEX, icon=":material/info:")
-    elif state is not None and state.state == "cancelled":
+        st.stop()
+    if state is not None and state.state == "cancelled":
         st.info(CANCELLED)
     else:
         st.error(plain((state and state.message) or str(problem)), icon=":material/error:")
-    if allowed:
-        rebuild_button("Build the index")
+    build_button("Build index", type="primary")
     st.stop()
-
-
-def _started() -> bool:
-    """Start the first build without a button. On failure, show the error and return False."""
-    try:
-        start_build()
-    except BoxfindError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return False
-    return True

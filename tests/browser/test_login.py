@@ -114,7 +114,7 @@ def log_in(visitor: Page, address: str) -> None:
     visitor.get_by_role("button", name="Log out").wait_for(timeout=60_000)
 
 
-def test_r48_who_logs_in_and_is_on_the_list_may_build_until_they_log_out(
+def test_r48_listed_administrators_may_build_until_they_log_out(
     browser: Browser, with_login: str, provider: Provider
 ) -> None:
     provider.claims = {"email": "Ada@example.org", "email_verified": True}
@@ -141,9 +141,7 @@ def test_r48_everyone_else_who_logs_in_may_only_search(
     visitor.close()
 
 
-def test_r48_a_header_that_a_visitor_writes_opens_nothing_where_log_in_decides(
-    browser: Browser, with_login: str
-) -> None:
+def test_r48_the_proxy_header_is_ignored_with_log_in(browser: Browser, with_login: str) -> None:
     visitor = browser.new_context(extra_http_headers={"X-Forwarded-Email": "ada@example.org"}).new_page()
     visitor.goto(with_login)
     visitor.get_by_role("button", name="Log in").wait_for(timeout=60_000)

@@ -123,7 +123,7 @@ def tab_to(page: Page, target: Locator) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "gallery", "catalogue", "evaluate"])
-def test_r56_axe_finds_nothing_serious(page: Page, data: Path, path: str) -> None:
+def test_r56_axe_finds_no_serious_violations(page: Page, data: Path, path: str) -> None:
     if path:
         page.goto(f"{page.url.rstrip('/')}/{path}")
         page.get_by_role("heading", name=path.capitalize()).last.wait_for()

@@ -29,7 +29,7 @@ def connect(address: str, **headers: str) -> int:
     return ask(address, "GET", "/_stcore/stream", HANDSHAKE | headers).status
 
 
-def test_r24_a_page_of_its_own_is_let_in(address: str) -> None:
+def test_r24_own_pages_may_connect(address: str) -> None:
     port = urlsplit(address).port
     assert connect(address) == 101
     assert connect(address, Origin=address) == 101
@@ -37,24 +37,24 @@ def test_r24_a_page_of_its_own_is_let_in(address: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://example.org", "http://127.0.0.1.example.org", "null", "file://"])
-def test_r24_a_page_of_another_origin_opens_no_connection(address: str, origin: str) -> None:
+def test_r24_other_origins_are_refused(address: str, origin: str) -> None:
     assert connect(address, Origin=origin) == 403
 
 
 @pytest.mark.parametrize("host", ["example.org", "rebound.example.org:8501", "127.0.0.1.example.org", ""])
-def test_r24_under_another_name_of_this_machine_there_is_no_connection(address: str, host: str) -> None:
+def test_r24_other_host_names_are_refused(address: str, host: str) -> None:
     assert connect(address, Host=host) == 403
     assert connect(address, Host=host, Origin=f"http://{host}") == 403
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_r24_nothing_is_uploaded_or_deleted_without_the_token_of_a_page(address: str, method: str) -> None:
+def test_r24_uploads_and_deletions_need_the_xsrf_token(address: str, method: str) -> None:
     assert ask(address, method, UPLOAD, {}, b"picture").status == 403
     forged = {"X-Xsrftoken": "2|aa|bb|1", "Cookie": "_streamlit_xsrf=2|cc|dd|1"}
     assert ask(address, method, UPLOAD, forged, b"picture").status == 403
 
 
-def test_r24_the_token_alone_uploads_nothing_where_no_page_is_open(address: str) -> None:
+def test_r24_uploads_need_an_open_page(address: str) -> None:
     given = ask(address, "GET", "/_stcore/health", {}).headers["Set-Cookie"].partition(";")[0]
     token = {"X-Xsrftoken": given.partition("=")[2].strip('"'), "Cookie": given}
     assert ask(address, "PUT", UPLOAD, token, b"picture").status == 400
@@ -66,5 +66,5 @@ def test_r24_no_file_of_the_program_is_served(address: str, path: str) -> None:
     assert answer.status in (400, 403, 404) or "text/html" in answer.headers["Content-Type"]
 
 
-def test_r48_there_is_no_way_to_drive_the_program_but_its_pages(address: str) -> None:
+def test_r48_programs_cannot_drive_the_pages(address: str) -> None:
     assert ask(address, "POST", "/_stcore/agent/interact", {"Content-Type": "application/json"}, b"{}").status >= 400

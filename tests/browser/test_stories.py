@@ -34,7 +34,7 @@ def test_a_box_on_a_sample_finds_the_other_pictures_of_the_object(page: Page, da
     page.screenshot(path=PICTURES / "search-after.png")
 
 
-def test_a_tile_explains_its_score_on_demand(page: Page, data: Path) -> None:
+def test_the_dialog_explains_the_score(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     assert others_first(ranking(page))
@@ -113,7 +113,7 @@ def test_a_new_picture_starts_without_a_box(page: Page, data: Path) -> None:
     expect(page.get_by_text("Drag a box around an object")).to_be_visible()
 
 
-def test_r27_a_box_drawn_from_right_to_left_or_out_of_the_picture_ends_at_its_border(page: Page) -> None:
+def test_r27_a_box_drawn_backwards_or_beyond_the_picture_ends_at_its_border(page: Page) -> None:
     choose_sample(page)
     drag(page, (637, 477, -297, -197), 640)
     numbers(page, near=(340, 280, 300, 200))
@@ -137,7 +137,7 @@ def numbers(page: Page, near: tuple[int, int, int, int]) -> None:
     assert top + height == near[1] + near[3] or near[1] + near[3] < 480
 
 
-def test_r10_the_same_through_an_uploaded_photograph_that_was_taken_sideways(page: Page, data: Path) -> None:
+def test_r10_a_photograph_taken_sideways_is_searched_upright(page: Page, data: Path) -> None:
     """EXIF orientation 6: stored a quarter turn off, shown and searched upright."""
     with Pillow.open(data / "sample" / "queries" / f"{OBJECT}-in-scene-1.jpg") as upright:
         sideways, exif, file = upright.rotate(90, expand=True), Pillow.Exif(), io.BytesIO()
@@ -151,7 +151,7 @@ def test_r10_the_same_through_an_uploaded_photograph_that_was_taken_sideways(pag
     assert others_first(ranking(page))
 
 
-def test_r03_a_file_that_is_no_picture_is_answered_with_a_sentence(page: Page) -> None:
+def test_r03_a_file_that_is_not_a_picture_shows_a_message(page: Page) -> None:
     page.locator("input[type=file]").set_input_files(
         {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"shopping list"}
     )
@@ -159,7 +159,7 @@ def test_r03_a_file_that_is_no_picture_is_answered_with_a_sentence(page: Page) -
     expect(page.get_by_text("Traceback")).to_have_count(0)
 
 
-def test_searching_on_from_a_result(page: Page, data: Path) -> None:
+def test_a_result_becomes_the_query(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
     best = ranking(page)[0]
@@ -180,7 +180,7 @@ def test_a_gallery_picture_becomes_the_query(page: Page) -> None:
     assert ranking(page)[0] == "badge-1.jpg"
 
 
-def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
+def test_r25_the_first_visitor_of_a_server_can_open_a_link(
     browser: Browser, address: str, page: Page, data: Path
 ) -> None:
     """The `page` fixture builds the index."""
@@ -194,7 +194,7 @@ def test_r25_the_first_visit_of_a_new_server_may_follow_a_link_to_a_page(
         visitor.close()
 
 
-def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: Page, data: Path) -> None:
+def test_r47_a_build_continues_while_pages_are_used_reloaded_and_closed(page: Page, data: Path) -> None:
     before = start_full_build(page, data)
     looking(page)
     choose_sample(page)
@@ -212,7 +212,7 @@ def test_r47_a_build_goes_on_while_pages_are_searched_reloaded_and_closed(page: 
     again.close()
 
 
-def test_r36_cancel_ends_a_build_within_seconds_and_the_old_index_stays(page: Page, data: Path) -> None:
+def test_r36_cancel_stops_a_build_and_keeps_the_old_index(page: Page, data: Path) -> None:
     before = start_full_build(page, data)
     looking(page)
     page.screenshot(path=PICTURES / "building.png")

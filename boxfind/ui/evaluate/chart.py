@@ -14,8 +14,8 @@ COLOURS = ("#e8590c", "#3b82f6")
 """Distinguishable with red-green colour blindness, and visible on light and dark themes."""
 SHAPES = ("circle", "diamond")
 LINE = "#8b929c"
-STEP = 26
-"""Height of a row in pixels; one row per search."""
+ROW_HEIGHT = 26
+"""Pixels; one row per search."""
 MOST = 60
 """Maximum number of searches in the plot; the hardest are kept."""
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
@@ -37,47 +37,35 @@ def average_precision_chart(ratings: Ratings, labels: Mapping[str, str]) -> None
         for one in of_ranking
         if one.name in order
     ]
-    st.altair_chart(_chart(points, names), alt=_described(ratings, labels), height=_height(len(order), len(names)))
+    axes = 95 if len(names) > 1 else 60
+    st.altair_chart(_chart(points, names), alt=_described(ratings, labels), height=ROW_HEIGHT * len(order) + axes)
     if ratings.count > MOST:
         st.caption(f"The {MOST} hardest of {ratings.count} saved searches. The table lists all of them.")
 
 
 def _chart(points: list[dict[str, object]], names: list[str]) -> ChartType:
+    axis = alt.Axis(labelLimit=150, labelFlush=False, ticks=False)
     base = alt.Chart(alt.InlineData(values=points)).encode(
-        y=alt.Y(
-            "Search:N",
-            sort=alt.SortField("place"),
-            title=None,
-            axis=alt.Axis(labelLimit=150, labelFlush=False, ticks=False),
-        )
+        x=alt.X("AP:Q", title="Average precision", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=TICKS)),
+        y=alt.Y("Search:N", sort=alt.SortField("place"), title=None, axis=axis),
     )
-    across = alt.X("AP:Q", title="Average precision", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=TICKS))
+    legend = alt.Legend(title=None, orient="top") if len(names) > 1 else None
     dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        x=across,
-        color=alt.Color("Ranking:N", scale=alt.Scale(domain=names, range=COLOURS), legend=_legend(names)),
-        shape=alt.Shape("Ranking:N", scale=alt.Scale(domain=names, range=SHAPES), legend=_legend(names)),
+        color=alt.Color("Ranking:N", scale=alt.Scale(domain=names, range=COLOURS), legend=legend),
+        shape=alt.Shape("Ranking:N", scale=alt.Scale(domain=names, range=SHAPES), legend=legend),
         tooltip=["Search:N", "Ranking:N", alt.Tooltip("AP:Q", format=".3f")],
     )
     if len(names) == 1:  # from zero, like a bar
-        line = base.mark_rule(color=COLOURS[0], strokeWidth=2).encode(x=across, x2=alt.datum(0))
+        line = base.mark_rule(color=COLOURS[0], strokeWidth=2).encode(x2=alt.datum(0))
     else:
-        line = base.mark_line(color=LINE, strokeWidth=3).encode(x=across, detail="Search:N")
+        line = base.mark_line(color=LINE, strokeWidth=3).encode(detail="Search:N")
     return alt.layer(line, dots)
 
 
-def _legend(names: list[str]) -> alt.Legend | None:
-    return alt.Legend(title=None, orient="top") if len(names) > 1 else None
-
-
-def _height(searches: int, rankings: int) -> int:
-    return STEP * searches + (95 if rankings > 1 else 60)
-
-
 def _described(ratings: Ratings, labels: Mapping[str, str]) -> str:
-    figures = "; ".join(
-        f"{labels[ranking]} from {min(aps):.2f} to {max(aps):.2f}"
-        for ranking, rated in ratings.by_ranking.items()
-        for aps in [[one.quality.average_precision for one in rated]]
-    )
+    figures = []
+    for ranking, rated in ratings.by_ranking.items():
+        precisions = [one.quality.average_precision for one in rated]
+        figures.append(f"{labels[ranking]} from {min(precisions):.2f} to {max(precisions):.2f}")
     searches = counted(ratings.count, "saved search", "saved searches")
-    return f"Average precision of {searches}: {figures}. The table below lists every value."
+    return f"Average precision of {searches}: {'; '.join(figures)}. The table below lists every value."

@@ -7,9 +7,9 @@ import pandas as pd
 import streamlit as st
 
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
-from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Mean, Ratings, compare, mean
+from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Ratings, compare, mean
 from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED
-from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.search.search_options import LABELS
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 
@@ -21,6 +21,7 @@ P_HELP = (
     f"Precision at {FIRST}: the share of the first {FIRST} results marked as right. If only 4 pictures are marked as "
     "right, finding all 4 scores 1."
 )
+METRICS = (("mAP", "average_precision", AP_HELP), ("P@10", "precision_at_10", P_HELP))
 CAVEATS = (
     "Unmarked pictures count as wrong, which favours the ranking whose results you marked. Mark the first "
     f"{FIRST} results of both rankings before you compare them. "
@@ -38,7 +39,7 @@ def rankings_choice() -> tuple[str, ...]:
     return CHOICES[chosen or first]
 
 
-def nothing_yet(unrated: Mapping[str, str]) -> None:
+def nothing_rated(unrated: Mapping[str, str]) -> None:
     """Explain how to get ratings when no search can be rated."""
     if unrated:
         st.info("No saved search can be rated yet.", icon=":material/thumbs_up_down:")
@@ -55,32 +56,44 @@ def nothing_yet(unrated: Mapping[str, str]) -> None:
 
 def overall(ratings: Ratings) -> None:
     """Show the mean metrics of each ranking; of two, the first with its difference from the second."""
-    rankings = list(ratings.by_ranking)
+    labels = [LABELS[ranking] for ranking in ratings.by_ranking]
     with st.container(horizontal=True):
-        for figure, field, help in (("mAP", "average_precision", AP_HELP), ("P@10", "precision_at_10", P_HELP)):
+        for metric, field, help in METRICS:
             means = [mean([getattr(one.quality, field) for one in rated]) for rated in ratings.by_ranking.values()]
-            for ranking, found in zip(rankings, means, strict=True):
-                compared = len(rankings) > 1 and ranking == rankings[0]
+            for label, found in zip(labels, means, strict=True):
+                compared = len(labels) > 1 and label == labels[0]
+                interval = ""
+                if found.bounds:
+                    low, high = found.bounds
+                    interval = f"\n\n95 % interval over searches (bootstrap): {low:.3f} to {high:.3f}."
                 st.metric(
-                    f"{figure} {LABELS[ranking]}" if len(rankings) > 1 else figure,
+                    f"{metric} {label}" if len(labels) > 1 else metric,
                     f"{found.value:.3f}",
                     f"{found.value - means[1].value:+.3f}" if compared else None,
-                    delta_description=f"from {LABELS[rankings[1]]}" if compared else None,
+                    delta_description=f"from {labels[1]}" if compared else None,
                     border=True,
                     width=160,
                     height="stretch",
-                    help=help + _interval(found),
+                    help=help + interval,
                 )
     st.caption(f"Mean over {_searches(ratings.count)}. {CAVEATS}")
 
 
 def difference(ratings: Ratings) -> None:
-    """Compare two rankings in a sentence."""
+    """Compare two rankings in words, with the significance of their difference."""
     first, second = (LABELS[ranking] for ranking in ratings.by_ranking)
     found = compare(*ratings.by_ranking.values())
+    if found.mean.bounds is None:
+        significance = f"A significance test needs at least {ENOUGH} searches."
+    else:
+        low, high = found.mean.bounds
+        significance = (
+            f"The mean difference, {first} minus {second}, is {found.mean.value:+.3f} (95 % interval {low:+.3f} to "
+            f"{high:+.3f}): {'not significant' if low <= 0 <= high else 'significant'}."
+        )
     st.markdown(
         f"By average precision, **{first}** is better in {_searches(found.wins)}, **{second}** in {found.losses}; "
-        f"{found.ties} tied. {_significance(f'{first} minus {second}', found.mean)}"
+        f"{found.ties} tied. {significance}"
     )
 
 
@@ -131,24 +144,6 @@ def _column(name: str) -> Any:
     if name.startswith(("AP", "P@10")):
         return st.column_config.NumberColumn(format="%+.3f" if MINUS in name else "%.3f")
     return st.column_config.NumberColumn(help=f"Among the first {FIRST} results" if name.startswith(UNMARKED) else None)
-
-
-def _significance(what: str, difference: Mean) -> str:
-    if difference.bounds is None:
-        return f"A significance test needs at least {ENOUGH} searches."
-    low, high = difference.bounds
-    judgement = "not significant" if low <= 0 <= high else "significant"
-    return (
-        f"The mean difference, {what}, is {difference.value:+.3f} (95 % interval {low:+.3f} to {high:+.3f}): "
-        f"{judgement}."
-    )
-
-
-def _interval(found: Mean) -> str:
-    if found.bounds is None:
-        return ""
-    low, high = found.bounds
-    return f"\n\n95 % interval over searches (bootstrap): {low:.3f} to {high:.3f}."
 
 
 def _searches(count: int) -> str:

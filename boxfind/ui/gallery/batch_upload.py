@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from boxfind.export.file_names import file_name
 from boxfind.logs import log
 from boxfind.ui.authorization import require_admin
-from boxfind.ui.build_panel import start_build
+from boxfind.ui.build_panel import running_build, start_build
 from boxfind.ui.search.query_source import TYPES
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.counted import counted
@@ -18,8 +18,8 @@ from index.gallery import Gallery
 from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
 from retrieval.errors import BoxfindError, UnreadableImage
 
-BATCH, WAITING, REPORT = "upload batch", "uploads waiting", "upload report"
-"""Session keys: the version of the upload field, the files to add, and the report of the last upload."""
+REPORT = "upload report"
+"""The session key of the report of the last upload."""
 MOST = 20
 """Maximum number of rejected files listed by name."""
 
@@ -29,7 +29,7 @@ class Report:
     """The result of an upload: the number of added files, and a message for each rejected file."""
 
     added: int
-    left_out: tuple[str, ...]
+    rejected: tuple[str, ...]
     late: bool
     """Whether a build was already running, which may have missed the files."""
 
@@ -42,24 +42,13 @@ def batch_upload(gallery: Gallery) -> None:
     )
     if shared_engine().settings.is_sample:
         st.caption("This is the sample gallery. A later version of Boxfind may recreate it without your pictures.")
-    uploads = st.file_uploader(
-        "Pictures to add: choose files or drop them here",
-        type=TYPES,
-        accept_multiple_files=True,
-        key=f"add {st.session_state.setdefault(BATCH, 0)}",
-    )
-    st.button(
-        "Add to the gallery",
-        type="primary",
-        icon=":material/add_photo_alternate:",
-        disabled=not uploads,
-        on_click=_hand_over,
-        args=[uploads],
-    )
-    waiting = st.session_state.pop(WAITING, None)
-    if waiting:
+    with st.form("add pictures", clear_on_submit=True, border=False):
+        label = "Pictures to add: choose files or drop them here"
+        uploads = st.file_uploader(label, type=TYPES, accept_multiple_files=True)
+        pressed = st.form_submit_button("Add to the gallery", type="primary", icon=":material/add_photo_alternate:")
+    if pressed and uploads:
         try:
-            _add(gallery, waiting)
+            _add(gallery, uploads)
         except BoxfindError as error:
             st.error(plain(str(error)), icon=":material/block:")
             return
@@ -68,17 +57,11 @@ def batch_upload(gallery: Gallery) -> None:
         _show_report(st.session_state[REPORT])
 
 
-def _hand_over(uploads: Sequence[UploadedFile]) -> None:
-    """Clear the upload field at once, so that a second click adds nothing twice."""
-    st.session_state[WAITING] = uploads
-    st.session_state[BATCH] += 1
-
-
 def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
     """Add the files to the gallery one by one, then start a build. Raises NotAllowed, IndexProblem."""
     who, engine = require_admin(), shared_engine()
     adder = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
-    added, left_out, bar = 0, list[str](), st.progress(0.0)
+    added, rejected, bar = 0, list[str](), st.progress(0.0)
     try:
         for number, upload in enumerate(uploads, start=1):
             bar.progress(number / len(uploads), f"Adding {number:,} of {len(uploads):,}")
@@ -87,33 +70,28 @@ def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
                 adder.take(file_name(stem, dot + suffix), upload.getvalue())
                 added += 1
             except (UnreadableImage, AlreadyThere) as error:
-                left_out.append(str(error))
+                rejected.append(str(error))
             except BoxfindError as error:  # the remaining files would fail too
                 left = len(uploads) - number + 1
-                left_out.append(f"{error} {left:,} of {counted(len(uploads), 'file')} not added.")
+                rejected.append(f"{error} {left:,} of {counted(len(uploads), 'file')} not added.")
                 break
     finally:  # runs even if the visitor leaves the page
         log.info("%d of %d files added to the gallery by %s.", added, len(uploads), who)
-        st.session_state[REPORT] = Report(added, tuple(left_out), late=_building())
+        st.session_state[REPORT] = Report(added, tuple(rejected), late=running_build(engine) is not None)
         if added:
             start_build()
 
 
 def _show_report(report: Report) -> None:
-    words = f"{counted(report.added, 'picture')} added" if report.added else "No pictures added"
+    summary = f"{counted(report.added, 'picture')} added" if report.added else "No pictures added"
     if report.added and report.late:
-        words += ". A build was already running and may have missed some: press Update index when it is done"
-    elif report.added and _building():
-        words += ". The index is being updated"
-    left = [f"- {plain(sentence)}" for sentence in report.left_out[:MOST]]
-    if len(report.left_out) > MOST:
-        left.append(f"- and {len(report.left_out) - MOST:,} more")
-    if left:
-        st.warning("\n".join([f"{words}. Not added:", "", *left]), icon=":material/warning:")
-    else:
-        st.success(f"{words}.", icon=":material/check:")
-
-
-def _building() -> bool:
-    state = shared_engine().build_state()
-    return state is not None and state.state == "running"
+        summary += ". A build was already running and may have missed some: press Update index when it is done"
+    elif report.added and running_build(shared_engine()):
+        summary += ". The index is being updated"
+    if not report.rejected:
+        st.success(f"{summary}.", icon=":material/check:")
+        return
+    rejected = [f"- {plain(sentence)}" for sentence in report.rejected[:MOST]]
+    if len(report.rejected) > MOST:
+        rejected.append(f"- and {len(report.rejected) - MOST:,} more")
+    st.warning("\n".join([f"{summary}. Not added:", "", *rejected]), icon=":material/warning:")

@@ -1,18 +1,35 @@
-"""Box tools: suggested boxes, GrabCut fit, whole picture and coordinate entry."""
+"""Box tools: buttons, the list of several boxes and their roles, suggested boxes, and coordinate entry."""
+
+from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
-from boxfind.ui.search.search_state import SearchState, search_state
-from boxfind.ui.widgets.synced_widgets import key_for, was_set
+from boxfind.ui.search.search_state import image_of, name_of, search_state
+from boxfind.ui.widgets.safe_text import plain
+from boxfind.ui.widgets.synced_widgets import synced
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
+from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
+from retrieval.errors import UnreadableImage
 from retrieval.images.resize import crop_image, thumbnail
+from retrieval.printable_names import shown
 from retrieval.regions.grabcut import fit_box
 from retrieval.regions.proposals import suggest_boxes
+from retrieval.request import Example, Role
 from retrieval.types import Box, Image
 
+ROLES: dict[Role, str] = {
+    "object": "this object",
+    "view": "another view of it",
+    "also": "and this object",
+    "not": "but not this object",
+}
+ANOTHER_PICTURE = (
+    "The next picture you choose is added to this search. In it, draw a box around another view of the object, or "
+    "around another object."
+)
 SUGGESTED = 4
-SIDES = ("Left", "Top", "Width", "Height")
 
 
 def box_buttons(image: Image) -> None:
@@ -24,111 +41,118 @@ def box_buttons(image: Image) -> None:
         st.button(
             "Fit",
             icon=":material/fit_screen:",
-            on_click=_fit,
-            args=[image],
+            on_click=lambda: _replace_last(fit_box(image, state.boxes[-1])),
             disabled=empty,
             shortcut="F",
             help="Fits the last box to the object in it.",
         )
-        st.button("Clear", icon=":material/close:", on_click=state.put, args=[[]], disabled=empty, shortcut="X")
-        key = key_for("several", state.several)
+        st.button("Clear", icon=":material/close:", on_click=state.draw, args=[[]], disabled=empty, shortcut="X")
         st.toggle(
             "Several boxes",
             value=state.several,
-            key=key,
-            on_change=_several,
-            args=[key],
             help="Each box you draw is added to the search: another object that must be present, another view of the "
             "same object, or an object that must be absent.",
+            **synced("several", state.several, state.set_several),
         )
+
+
+def box_list(gallery: Gallery) -> None:
+    """Show the boxes and their roles; hidden while the search has a single box."""
+    state = search_state()
+    examples = state.request.examples
+    if not state.several and len(examples) < 2:
+        return
+    for number, example in enumerate(examples):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _row(number, example, gallery)
+    if examples:
+        edits = synced("joining", state.joining, partial(setattr, state, "joining"))
+        st.toggle("Add another picture", value=state.joining, **edits)
+        if state.joining:
+            st.caption(ANOTHER_PICTURE)
 
 
 def suggestions(image: Image) -> None:
     """Offer suggested boxes of salient objects."""
-    state = search_state()
-    boxes = _suggested(state.shown, image)
-    if not boxes:
+    suggested = _suggested(search_state().shown, image)
+    if not suggested:
         return
     st.caption("Or choose one of these:")
     tiles = [
         Tile(
-            name=str(number),
-            picture=_crop(state.shown, box, image),
+            name=str(index),
+            picture=crop,
             size=(box.width, box.height),
-            alt=f"Suggestion {number}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
-            title=f"Suggestion {number}",
+            alt=f"Suggestion {index + 1}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
+            title=f"Suggestion {index + 1}",
         )
-        for number, box in enumerate(boxes, start=1)
+        for index, (box, crop) in enumerate(suggested)
     ]
-
-    def take(action: str, name: str) -> None:
-        _add(boxes[int(name) - 1])
-
-    tile_grid(
-        tiles, [Action("take", "Search for this", "search")], take, key=f"suggestions {state.shown}", min_width=96
-    )
+    key = f"suggestions {search_state().shown}"
+    actions = [Action("search", "Search for this", "search")]
+    tile_grid(tiles, actions, lambda _, index: _add(suggested[int(index)][0]), key, min_width=96, label="Suggestions")
 
 
-def box_numbers(image: Image) -> None:
+def box_coordinates(image: Image) -> None:
     """Show the coordinates of the last box for editing."""
-    state = search_state()
+    boxes = search_state().boxes
+    box = boxes[-1] if boxes else Box.whole(image)
     height, width = image.shape[:2]
+    limits = {
+        "Left": (0, width - SMALLEST_BOX),
+        "Top": (0, height - SMALLEST_BOX),
+        "Width": (SMALLEST_BOX, width),
+        "Height": (SMALLEST_BOX, height),
+    }
     with st.expander("Enter coordinates"):
-        box = state.boxes[-1] if state.boxes else Box(0, 0, width, height)
-        largest = dict(zip(SIDES, (width - SMALLEST_BOX, height - SMALLEST_BOX, width, height), strict=True))
-        key = key_for("box", box.xywh)
-        for column, name, value in zip(st.columns(4), SIDES, box.xywh, strict=True):
-            column.number_input(
-                f"{name} (pixels)",
-                0 if name in ("Left", "Top") else SMALLEST_BOX,
-                largest[name],
-                value,
-                step=1,
-                key=f"{key} {name}",
-                on_change=_take_numbers,
-                args=[key, width, height],
-            )
+        for index, (column, (name, (least, most))) in enumerate(zip(st.columns(4), limits.items(), strict=True)):
+            edits = synced(name, box.xywh[index], partial(_set_coordinate, image, box, index))
+            column.number_input(f"{name} (pixels)", least, most, box.xywh[index], step=1, **edits)
+
+
+def _row(number: int, example: Example, gallery: Gallery) -> None:
+    state, name = search_state(), name_of(example.picture, gallery)
+    try:
+        crop = thumbnail(crop_image(image_of(example.picture, gallery), example.box), side=96)
+        st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
+    except UnreadableImage:
+        st.text("?")
+    st.selectbox(
+        f"Box {number + 1}, from {plain(shown(name))}",
+        list(ROLES),
+        index=list(ROLES).index(example.role),
+        format_func=ROLES.__getitem__,
+        label_visibility="collapsed",
+        **synced(
+            f"role {number}",
+            example,
+            lambda changed: state.change(number, changed.role),
+            parse=lambda role: replace(example, role=role),
+        ),
+    )
+    icon = ":material/delete:"
+    st.button(f"Remove box {number + 1}", icon=icon, type="tertiary", on_click=state.change, args=[number, None])
+
+
+def _set_coordinate(image: Image, box: Box, index: int, value: int) -> None:
+    xywh = list(box.xywh)
+    xywh[index] = value
+    _replace_last(Box.from_xywh(*xywh).clipped(image.shape[1], image.shape[0]))
 
 
 def _add(box: Box) -> None:
     """Add the box if several are allowed, else replace the current one."""
     state = search_state()
     others = [other for other in state.boxes if other != box] if state.several else []
-    state.put([*others, box])
+    state.draw([*others, box])
 
 
-def _fit(image: Image) -> None:
+def _replace_last(box: Box) -> None:
     state = search_state()
-    if state.boxes:
-        _replace_last(state, fit_box(image, state.boxes[-1]))
-
-
-def _several(key: str) -> None:
-    state, several = search_state(), st.session_state[key]
-    if not was_set("several", key, several):
-        return
-    if several:
-        state.several = True
-        state.put(state.boxes)
-    else:
-        state.keep_one()
-
-
-def _take_numbers(key: str, width: int, height: int) -> None:
-    x, y, w, h = (int(st.session_state[f"{key} {name}"]) for name in SIDES)
-    if was_set("box", key, (x, y, w, h)):
-        _replace_last(search_state(), Box.from_xywh(x, y, w, h).clipped(width, height))
-
-
-def _replace_last(state: SearchState, box: Box) -> None:
-    state.put([*state.boxes[:-1], box])
+    state.draw([*state.boxes[:-1], box])
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _suggested(key: str, _image: Image) -> list[Box]:
-    return suggest_boxes(_image, SUGGESTED)
-
-
-@st.cache_data(max_entries=512, show_spinner=False)
-def _crop(key: str, box: Box, _image: Image) -> bytes:
-    return thumbnail(crop_image(_image, box), side=160)
+def _suggested(key: str, _image: Image) -> list[tuple[Box, bytes]]:
+    """Suggested boxes with their crops as JPEG."""
+    return [(box, thumbnail(crop_image(_image, box), side=160)) for box in suggest_boxes(_image, SUGGESTED)]

@@ -12,14 +12,14 @@ from retrieval.images.decode import read_file
 from retrieval.images.limits import SUFFIXES
 
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
-STAYS = "The picture stays in memory. It is stored only if you save the search."
+STORAGE = "The picture stays in memory. It is stored only if you save the search."
 
 
 def query_source() -> None:
     """Let the visitor choose a picture. The sample gallery starts with its first sample."""
     samples = _sample_files()
     if samples and not search_state().shown:
-        _take(samples[0])
+        _show_sample(samples[0])
     sources = [name for name in SOURCES if name != "Sample" or samples]
     chosen = st.segmented_control(
         "Picture source",
@@ -35,14 +35,8 @@ def query_source() -> None:
 
 
 def _file() -> None:
-    st.file_uploader(
-        "Your picture: choose a file or drop it here",
-        type=TYPES,
-        key="upload",
-        on_change=_take_given,
-        args=["upload"],
-        help=STAYS,
-    )
+    label = "Your picture: choose a file or drop it here"
+    st.file_uploader(label, type=TYPES, key="upload", on_change=_show_given, args=["upload"], help=STORAGE)
 
 
 def _clipboard() -> None:
@@ -51,13 +45,14 @@ def _clipboard() -> None:
         accept_file=True,
         file_type=TYPES,
         key="paste",
-        on_submit=_take_pasted,
+        on_submit=_show_given,
+        args=["paste"],
     )
-    st.caption("Copy a picture or a part of your screen, click the field and paste.")
+    st.caption("Copy a picture or part of your screen, click the field, and paste.")
 
 
 def _camera() -> None:
-    st.camera_input("Take a photo", key="camera", on_change=_take_given, args=["camera"], help=STAYS)
+    st.camera_input("Take a photo", key="camera", on_change=_show_given, args=["camera"], help=STORAGE)
 
 
 def _sample() -> None:
@@ -67,7 +62,7 @@ def _sample() -> None:
         index=None,
         format_func=_title,
         key="sample",
-        on_change=_take_sample,
+        on_change=lambda: _show_sample(st.session_state["sample"]),
         placeholder="Choose a sample",
         label_visibility="collapsed",
     )
@@ -76,25 +71,16 @@ def _sample() -> None:
 SOURCES: dict[str, Callable[[], None]] = {"File": _file, "Clipboard": _clipboard, "Camera": _camera, "Sample": _sample}
 
 
-def _take_given(widget: str) -> None:
-    given = st.session_state.get(widget)
-    if given is not None:
-        search_state().show(Picture(given.name, given.getvalue()))
+def _show_given(widget: str) -> None:
+    given = st.session_state[widget]
+    for file in getattr(given, "files", [given]):  # a chat input has a list of files
+        if file is not None:
+            search_state().show(Picture(file.name, file.getvalue()))
 
 
-def _take_pasted() -> None:
-    given = st.session_state.get("paste")
-    if given is not None and given.files:
-        search_state().show(Picture(given.files[0].name, given.files[0].getvalue()))
-
-
-def _take_sample() -> None:
-    chosen = st.session_state.get("sample")
-    if chosen is not None:
-        _take(chosen)
-
-
-def _take(sample: Path) -> None:
+def _show_sample(sample: Path | None) -> None:
+    if sample is None:
+        return
     try:
         search_state().show(Picture(_title(sample), read_file(sample)))
     except UnreadableImage:  # the file was deleted while the server runs

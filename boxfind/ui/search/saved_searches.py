@@ -7,21 +7,28 @@ import streamlit as st
 
 from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved
-from boxfind.ui.authorization import NotAllowed, is_admin, require_admin
+from boxfind.ui.authorization import is_admin, require_admin
+from boxfind.ui.error_boundary import errors_as_toasts
 from boxfind.ui.search.search_history import title_of
-from boxfind.ui.search.search_state import image_of, search_state
+from boxfind.ui.search.search_state import image_of, is_stored, open_search, search_state
 from boxfind.ui.session import Picture, saved_search_store
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
+from retrieval.request import Request
 from retrieval.types import Hit
+
+OPENED = "opened search"
+"""The session key of the saved search that was opened or saved last."""
 
 
 def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """Save the current search under a name; hidden from visitors who are not administrators."""
     if not is_admin():
         return
-    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key="save search")
+    saved: Saved | None = st.session_state.get(OPENED)
+    key = f"save search {saved.made if saved else ''}"  # a new key closes the menu after saving
+    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key=key)
     if menu.open:
         with menu, st.form("save", border=False):
             st.text_input(
@@ -52,15 +59,15 @@ def saved_searches(gallery: Gallery) -> None:
                     st.button(f"Delete {plain(name)}", key=f"delete {name}", on_click=_delete, args=[name])
 
 
-def saved_search_state(hits: Sequence[Hit]) -> None:
+def saved_search_changes(hits: Sequence[Hit]) -> None:
     """Show how the results changed since the open search was saved. Stores new feedback of administrators with it."""
-    saved: Saved | None = st.session_state.get("opened")
+    saved: Saved | None = st.session_state.get(OPENED)
     request = search_state().request
     if saved is None or (saved.request.examples, saved.request.words) != (request.examples, request.words):
         return
     if (saved.request.positives, saved.request.negatives) != (request.positives, request.negatives):
         if is_admin():
-            _keep_marks(saved)
+            _store_marks(saved.name, request)
         return
     new, gone = saved.changes([hit.image for hit in hits])
     if new or gone:
@@ -71,61 +78,39 @@ def saved_search_state(hits: Sequence[Hit]) -> None:
         )
 
 
-def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    state = search_state()
+def _store_marks(name: str, request: Request) -> None:
     try:
-        require_admin()
-        keys = {example.picture for example in state.request.examples}
-        lost = [
-            key for key in keys if not gallery.tables.with_contents(key) and saved_search_store().picture(key) is None
-        ]
-        images = {key: image_of(key, gallery) for key in lost}
-        request, pictures = kept(state.request, images, keys - images.keys())
-        name = st.session_state["search name"].strip()
-        answer = tuple(hit.image for hit in hits)
-        saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, answer)
-        saved_search_store().save(saved, pictures)
+        saved_search_store().mark(name, request)
+        st.session_state[OPENED] = saved_search_store().get(name)
     except BoxfindError as problem:
-        st.toast(plain(str(problem)), icon=":material/block:")
-        return
+        st.caption(plain(str(problem)))
+
+
+@errors_as_toasts()
+def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
+    require_admin()
+    state, name = search_state(), st.session_state["search name"].strip()
+    keys = {example.picture for example in state.request.examples}
+    images = {key: image_of(key, gallery) for key in keys if not is_stored(key, gallery)}
+    request, pictures = kept(state.request, images, keys - images.keys())
+    saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, tuple(hit.image for hit in hits))
+    saved_search_store().save(saved, pictures)
     state.pictures |= {key: Picture(f"{name}.jpg", jpeg) for key, jpeg in pictures.items()}
-    st.session_state["opened"] = saved
-    if request != state.request:
-        state.ask(request)
-        state.reopen()
+    st.session_state[OPENED] = saved
+    if request != state.request:  # its pictures are now the stored ones
+        open_search(request, gallery)
     st.toast(f"Saved as {plain(name)}.", icon=":material/bookmark_added:")
 
 
+@errors_as_toasts()
 def _open(gallery: Gallery, name: str) -> None:
-    try:
-        saved = saved_search_store().get(name)
-        if saved is None:
-            return
-        for example in saved.request.examples:
-            image_of(example.picture, gallery)
-    except BoxfindError as problem:
-        st.toast(plain(str(problem)), icon=":material/warning:")
-        return
-    st.session_state["opened"] = saved
-    search_state().ask(saved.request)
-    search_state().reopen()
+    saved = saved_search_store().get(name)
+    if saved is not None:
+        open_search(saved.request, gallery)
+        st.session_state[OPENED] = saved
 
 
+@errors_as_toasts()
 def _delete(name: str) -> None:
-    try:
-        require_admin()
-        saved_search_store().delete(name)
-    except BoxfindError as problem:
-        st.toast(plain(str(problem)), icon=":material/block:")
-
-
-def _keep_marks(saved: Saved) -> None:
-    request = search_state().request
-    try:
-        require_admin()
-        saved_search_store().mark(saved.name, request)
-        st.session_state["opened"] = saved_search_store().get(saved.name)
-    except NotAllowed:
-        return
-    except BoxfindError as problem:
-        st.caption(plain(str(problem)))
+    require_admin()
+    saved_search_store().delete(name)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from boxfind.ui.session import Picture, decoded, saved_search_store
+from boxfind.ui.session import Picture, decoded, saved_search_store, stored_picture
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
@@ -24,7 +24,7 @@ class Step:
     """A search in the history, and the index of the search it was derived from."""
 
     request: Request
-    before: int | None
+    previous: int | None
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class SearchState:
     preset: tuple[Box, ...] = ()
     pictures: dict[str, Picture] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
-    at: int | None = None
+    current: int | None = None
     """The step of the current search, or the one it was derived from."""
 
     @property
@@ -57,111 +57,131 @@ class SearchState:
         self.joining, self.several, self.shown = False, bool(others), picture.key
         words = self.request.words if others else ""
         self.request = replace(self.request, examples=others, words=words, positives=(), negatives=())
-        self.put(boxes)
-        self._forget_pictures()
+        self.draw(boxes)
+        needed = {example.picture for example in self.request.examples} | {self.shown}
+        unused = [key for key in self.pictures if key not in needed]
+        for key in unused[:-KEPT]:
+            del self.pictures[key]
 
-    def put(self, boxes: Sequence[Box]) -> None:
+    def draw(self, boxes: Sequence[Box]) -> None:
         """Set the boxes on the shown picture and redraw the canvas."""
-        self.drawn(boxes)
+        self.take_drawn(boxes)
         self._redraw()
 
-    def keep_one(self) -> None:
-        """Keep only the last box on the shown picture."""
-        self.several = False
-        last = Example(self.shown, self.boxes[-1]) if self.boxes else None
-        self.ask(replace(self.request, examples=(last,) if last else ()))
+    def take_drawn(self, boxes: Sequence[Box]) -> None:
+        """Set the boxes on the shown picture to those on the canvas. Existing boxes keep their roles."""
+        if list(boxes) == self.boxes:
+            return
+        here = [example for example in self.request.examples if example.picture == self.shown]
+        elsewhere = [example for example in self.request.examples if example.picture != self.shown]
+        known = {example.box: example.role for example in here}
+        roles: list[Role] = [known.get(box, "view" if elsewhere else "also") for box in boxes]
+        if len(boxes) == len(here):  # one was moved
+            roles = [example.role for example in here]
+        drawn = [Example(self.shown, box, role) for box, role in zip(boxes, roles, strict=True)]
+        self.ask(replace(self.request, examples=arranged([*elsewhere, *drawn]), positives=(), negatives=()))
+
+    def set_several(self, several: bool) -> None:
+        """Allow several boxes, or keep only the last one on the shown picture."""
+        self.several = several
+        if not several:
+            self.ask(replace(self.request, examples=tuple(Example(self.shown, box) for box in self.boxes[-1:])))
         self._redraw()
 
     def change(self, number: int, role: Role | None) -> None:
         """Change the role of an example; None removes the example."""
         examples = list(self.request.examples)
-        examples[number : number + 1] = [replace(examples[number], role=role)] if role else []
+        examples[number : number + 1] = [replace(example, role=role) for example in examples[number:][:1] if role]
         self.ask(replace(self.request, examples=arranged(examples)))
         self._redraw()
-
-    def drawn(self, boxes: Sequence[Box]) -> None:
-        """Take over the boxes drawn on the canvas. Existing boxes keep their roles."""
-        if list(boxes) == self.boxes:
-            return
-        here = [example for example in self.request.examples if example.picture == self.shown]
-        elsewhere = [example for example in self.request.examples if example.picture != self.shown]
-        new: Role = "view" if elsewhere else "also"
-        roles = _roles_kept(here, boxes, new)
-        examples = [Example(self.shown, box, role) for box, role in zip(boxes, roles, strict=True)]
-        self.ask(replace(self.request, examples=arranged([*elsewhere, *examples]), positives=(), negatives=()))
 
     def ask(self, request: Request) -> None:
         """Make this the current search. Adds a history step if the request is searchable."""
         if request.asks and request != self.request:
-            self.steps.append(Step(request, self.at))
-            self.at = len(self.steps) - 1
+            self.steps.append(Step(request, self.current))
+            self.current = len(self.steps) - 1
         self.request = request
 
-    def settle(self, request: Request) -> None:
+    def set_options(self, request: Request) -> None:
         """Change options of the current search in place, without a new history step."""
-        if request != self.request and self.at is not None and request.asks:
-            self.steps[self.at] = replace(self.steps[self.at], request=request)
+        if request != self.request and self.current is not None and request.asks:
+            self.steps[self.current] = replace(self.steps[self.current], request=request)
         self.request = request
 
     @property
-    def before(self) -> int | None:
+    def previous(self) -> int | None:
         """The step that Back opens; None at the start."""
-        if self.at is None:
-            return None
-        return self.steps[self.at].before if self.request == self.steps[self.at].request else self.at
+        if self.current is None or self.request != self.steps[self.current].request:
+            return self.current
+        return self.steps[self.current].previous
+
+    def go_back(self) -> None:
+        if self.previous is not None:
+            self.go_to(self.previous)
 
     def go_to(self, step: int) -> None:
         """Reopen a search of the history."""
-        self.at, self.request = step, self.steps[step].request
-        self.reopen()
+        self.current, self.request = step, self.steps[step].request
+        self.show_query()
 
-    def reopen(self) -> None:
+    def show_query(self) -> None:
         """Show a picture of the current search if another one is on the canvas."""
         pictures = [example.picture for example in self.request.examples]
-        self.shown = self.shown if self.shown in pictures or not pictures else pictures[0]
+        if pictures and self.shown not in pictures:
+            self.shown = pictures[0]
         self.several, self.joining = len(pictures) > 1, False
         self._redraw()
 
     def mark(self, image: str, positive: bool) -> None:
         """Mark a gallery image as right or wrong; marking it twice removes the mark."""
-        request = self.request
-        rights = _toggled(request.positives, image) if positive else _without(request.positives, image)
-        wrongs = _without(request.negatives, image) if positive else _toggled(request.negatives, image)
-        self.ask(replace(request, positives=rights, negatives=wrongs))
+        positives, negatives = list(self.request.positives), list(self.request.negatives)
+        marked = image in (positives if positive else negatives)
+        for images in (positives, negatives):
+            if image in images:
+                images.remove(image)
+        if not marked:
+            (positives if positive else negatives).append(image)
+        self.ask(replace(self.request, positives=tuple(positives), negatives=tuple(negatives)))
 
-    def unmark(self) -> None:
-        """Remove all marks."""
+    def remove_marks(self) -> None:
         self.ask(replace(self.request, positives=(), negatives=()))
 
     def _redraw(self) -> None:
         self.preset = tuple(self.boxes)
         self.canvas += 1
 
-    def _forget_pictures(self) -> None:
-        needed = {example.picture for example in self.request.examples} | {self.shown}
-        spare = [key for key in self.pictures if key not in needed]
-        for key in spare[: max(len(spare) - KEPT, 0)]:
-            del self.pictures[key]
-
 
 def search_state() -> SearchState:
     """The search state of the session; initially empty."""
-    found: SearchState = st.session_state.setdefault("asking", SearchState())
+    found: SearchState = st.session_state.setdefault("search", SearchState())
     return found
 
 
 def name_of(key: str, gallery: Gallery) -> str:
-    """The display name of a picture; "a picture" if unknown."""
+    """The display name of a picture; "Picture" if unknown."""
     picture = search_state().pictures.get(key)
-    return picture.name if picture else gallery.tables.with_contents(key) or "a picture"
+    return picture.name if picture else gallery.tables.with_contents(key) or "Picture"
 
 
 def image_of(key: str, gallery: Gallery) -> Image:
     """The pixels of a picture from the session, the saved searches or the gallery. Raises UnreadableImage."""
-    here = search_state().pictures
-    if key not in here:
-        here[key] = _fetched(key, gallery)
-    return decoded(key, here[key])
+    pictures = search_state().pictures
+    if key not in pictures:
+        pictures[key] = stored_picture(key, gallery, saved_search_store())
+    return decoded(key, pictures[key])
+
+
+def is_stored(key: str, gallery: Gallery) -> bool:
+    """Whether other sessions can open a picture: it is in the gallery or in the saved searches."""
+    return gallery.tables.with_contents(key) is not None or saved_search_store().picture(key) is not None
+
+
+def open_search(request: Request, gallery: Gallery) -> None:
+    """Make a stored request the current search. Raises UnreadableImage if one of its pictures cannot be opened."""
+    for example in request.examples:
+        image_of(example.picture, gallery)
+    search_state().ask(request)
+    search_state().show_query()
 
 
 def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
@@ -177,35 +197,12 @@ def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
             icon=":material/warning:",
         )
         return False
-    search_state().show(picture, [] if box is None else [box])
+    search_state().show(picture, [box] if box else [])
     return True
 
 
-def _fetched(key: str, gallery: Gallery) -> Picture:
-    kept = saved_search_store().picture(key)
-    if kept is not None:
-        return Picture("a saved picture", kept)
-    image = gallery.tables.with_contents(key)
-    if image is not None:
-        picture = Picture(image, read_file(gallery.file(image)))
-        if picture.key == key:
-            return picture
-    raise UnreadableImage(
-        "gone", "The picture of this search is no longer available. Choose the file again and redraw the box."
-    )
-
-
-def _roles_kept(before: Sequence[Example], boxes: Sequence[Box], new: Role) -> list[Role]:
-    """Roles by position if the number of boxes is unchanged (one was moved), else by equal box."""
-    if len(before) == len(boxes):
-        return [example.role for example in before]
-    known = {example.box: example.role for example in before}
-    return [known.get(box, new) for box in boxes]
-
-
-def _toggled(images: tuple[str, ...], image: str) -> tuple[str, ...]:
-    return _without(images, image) if image in images else (*images, image)
-
-
-def _without(images: tuple[str, ...], image: str) -> tuple[str, ...]:
-    return tuple(other for other in images if other != image)
+def open_search_page(gallery: Gallery, image: str, box: Box | None = None) -> None:
+    """Open the Search page with a gallery picture, if it is readable. For callbacks of the other pages."""
+    if search_from(gallery, image, box):
+        # The Search page would reject the query parameters that are bound to widgets of the other page.
+        st.switch_page("pages/search.py", query_params={})

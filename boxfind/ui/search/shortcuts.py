@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from boxfind.ui.search.result_grid import ACTIONS
+from boxfind.ui.search.result_tile import ACTIONS
 
 KEYS = {
     "Anywhere on the page": {

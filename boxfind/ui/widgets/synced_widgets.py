@@ -1,31 +1,37 @@
-"""Versioned keys for widgets whose value also changes from outside, by a link, Back or a drawn box.
+"""Widgets whose value also changes from outside: by a link, Back or a drawn box.
 
-A browser that has not received such a change yet sends the old value with its next event, which looks like an edit by
+A browser that has not yet received such a change sends the old value with its next event, which looks like an edit by
 the visitor. So each outside change gives the widget a new key, and values under an old key are ignored. The value is
-passed as the widget's default, never through the session state: a browser interrupted before it receives a session
+passed as the widget's default, not through the session state: a browser interrupted before it receives a session
 value would send the widget's own default as a change.
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import streamlit as st
 
-
-def key_for(name: str, value: object) -> str:
-    """The current key of the widget; a new one if the value has changed from outside."""
-    version, shown = st.session_state.get(_slot(name), (0, value))
-    if shown != value:
-        version += 1
-    st.session_state[_slot(name)] = version, value
-    return f"{name} {version}"
+T = TypeVar("T")
 
 
-def was_set(name: str, key: str, value: object) -> bool:
-    """Whether a callback's value came under the current key. If so, record it, so that the key stays the same."""
-    version, _ = st.session_state[_slot(name)]
-    if key != f"{name} {version}":
-        return False
-    st.session_state[_slot(name)] = version, value
-    return True
+def synced(
+    name: str, value: T, on_edit: Callable[[T], None], parse: Callable[[Any], T] = lambda raw: raw
+) -> dict[str, Any]:
+    """The arguments `key` and `on_change` of a widget that shows `value`.
 
+    `on_edit` receives the visitor's input, converted by `parse` to the type of `value`.
+    """
+    slot = f"synced {name}"
+    version, shown = st.session_state.get(slot, (0, value))
+    version += shown != value
+    st.session_state[slot] = version, value
+    key = f"{name} {version}"
 
-def _slot(name: str) -> str:
-    return f"followed by {name}"
+    def edited() -> None:
+        current, _ = st.session_state[slot]
+        if current == version:
+            edit = parse(st.session_state[key])
+            st.session_state[slot] = version, edit  # not an outside change, so the key stays
+            on_edit(edit)
+
+    return {"key": key, "on_change": edited}

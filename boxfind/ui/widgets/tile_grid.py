@@ -1,14 +1,14 @@
 """Picture grid as a single Streamlit component, independent of the number of tiles."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
 
-from boxfind.ui.widgets.colours import COLOURS
+from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.types import Box
 
 HERE = Path(__file__).parent
@@ -94,15 +94,15 @@ def tile_grid(
     )
 
 
-def picked_in(told: object, actions: set[str], names: set[str]) -> tuple[str, str] | None:
+def picked_in(sent: Any, actions: set[str], names: set[str]) -> tuple[str, str] | None:
     """The action and tile in the browser data; None unless both are among the given names."""
-    choice = told.get("picked") if isinstance(told, Mapping) else None
-    if not isinstance(choice, Mapping):
+    try:
+        choice = sent["picked"]
+        action, name = choice["action"], choice["name"]
+        known = action in actions and name in names
+    except (KeyError, TypeError):
         return None
-    action, name = choice.get("action"), choice.get("name")
-    if not (isinstance(action, str) and isinstance(name, str)):
-        return None
-    return (action, name) if action in actions and name in names else None
+    return (action, name) if known else None
 
 
 def _to_json(tile: Tile) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def test_the_page_has_the_same_hits(app: AppTest, client, pictures, monkeypatch,
     told = of_the_api(client, pictures / "03.png", ranking, box)
     monkeypatch.setattr(Engine, "answer", overheard)
     choose(app, pictures / "03.png", Box.from_xywh(*box))
-    state = app.session_state["asking"]
-    state.settle(replace(state.request, ranking=ranking))
+    state = app.session_state["search"]
+    state.set_options(replace(state.request, ranking=ranking))
     app.run()
     assert calm(app) and len(found) == 12
     sizes = {"width": 320, "height": 240}

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import streamlit as st
 from PIL import Image as Pillow
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from boxfind import engine, executors
@@ -63,6 +64,18 @@ def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class ServerPages(PagesManager):
+    """Keeps the pages of st.navigation for the callbacks of the next run, like a server and unlike AppTest."""
+
+    known: ClassVar[dict[str, Any]] = {}
+
+    def get_pages(self) -> dict[str, Any]:
+        pages = super().get_pages()
+        if self._pages:
+            self.known.update(pages)
+        return pages if self._pages or not self.known else self.known
+
+
 @pytest.fixture
 def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     """The app for a visitor who may only search."""
@@ -70,6 +83,8 @@ def app(pictures: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
     # AppTest forgets between runs that st.navigation replaces Streamlit's handling of the pages folder.
     monkeypatch.setattr("streamlit.runtime.scriptrunner.script_runner._mpa_v1", runpy.run_path)
+    monkeypatch.setattr("streamlit.testing.v1.app_test.PagesManager", ServerPages)
+    monkeypatch.setattr(ServerPages, "known", {})
     st.cache_resource.clear()
     st.cache_data.clear()
     yield AppTest.from_file(str(APP), default_timeout=60)

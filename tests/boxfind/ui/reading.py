@@ -81,7 +81,7 @@ def press(app: AppTest, label: str) -> None:
 
 def press_in_dialog(app: AppTest, label: str) -> None:
     """AppTest reruns the whole page, whereas a browser reruns only the open dialog."""
-    app.session_state["picture opens"] = True
+    app.session_state["dialog requested"] = True
     press(app, label)
 
 
@@ -89,7 +89,7 @@ def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
     chosen = Picture(picture.name, picture.read_bytes())
     state = SearchState()
     state.show(chosen, [] if box is None else [box])
-    app.session_state["asking"] = state
+    app.session_state["search"] = state
     return chosen
 
 
@@ -113,11 +113,11 @@ def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
 
 def canvas_of(app: AppTest) -> str:
     """The current key of the canvas."""
-    state: SearchState = app.session_state["asking"]
+    state: SearchState = app.session_state["search"]
     return f"canvas-{state.shown}-{state.canvas}"
 
 
 def shown_name(app: AppTest) -> str:
     """The name of the picture on the canvas."""
-    state: SearchState = app.session_state["asking"]
+    state: SearchState = app.session_state["search"]
     return state.pictures[state.shown].name

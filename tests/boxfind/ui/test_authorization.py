@@ -23,7 +23,7 @@ def test_the_default_method_admits_nobody() -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8501", "127.0.0.1:8501", "127.0.0.1", "[::1]:8501"])
-def test_local_is_a_visitor_at_this_machine(host: str) -> None:
+def test_local_admits_visitors_on_this_machine(host: str) -> None:
     assert admin_name(at(host), settings("local")) == "a visitor on this machine"
 
 
@@ -48,7 +48,7 @@ def test_local_is_a_visitor_at_this_machine(host: str) -> None:
         at("localhost", via="1.1 proxy"),
     ],
 )
-def test_r48_nobody_comes_in_as_local_through_a_network_a_proxy_or_another_name(visitor: Visitor) -> None:
+def test_r48_local_refuses_networks_proxies_and_other_host_names(visitor: Visitor) -> None:
     assert admin_name(visitor, settings("local")) is None
 
 
@@ -108,7 +108,7 @@ def test_an_empty_list_admits_nobody(admin: str, admins: str) -> None:
         assert admin_name(visitor, settings(admin, admins=admins)) is None
 
 
-def test_each_method_accepts_only_its_own_evidence() -> None:
+def test_each_method_ignores_the_credentials_of_the_others() -> None:
     assert admin_name(HERE, settings("login")) is None
     assert admin_name(HERE, settings("header")) is None
     assert admin_name(Visitor(claims=CLAIMS), settings("local")) is None
@@ -124,7 +124,7 @@ def test_the_environment_names_the_administrators(monkeypatch: pytest.MonkeyPatc
     assert (found.server.admin, found.server.admin_header) == ("header", "X-Auth-User")
 
 
-def test_there_are_exactly_four_methods() -> None:
+def test_only_known_methods_are_valid_settings() -> None:
     for admin in ADMINS:
         assert settings(admin).server.admin == admin
     with pytest.raises(BadSetting):

@@ -136,26 +136,26 @@ def test_naming_checks_the_administrator_again(page: AppTest, tmp_path: Path, mo
 def test_a_member_can_be_opened_and_searched_with_its_box(page: AppTest) -> None:
     open_group_of(page, CUPS)
     tile = tiles_of(page, "group")[1]
-    pick(page, "group", "look", tile.name)
+    pick(page, "group", "open", tile.name)
     assert f"2 of 5** · {tile.name}" in texts(page, "markdown").replace("\\", "")
     press(page, "Next")
     pick(page, "group", "object", tile.name)
     assert "Find an object" in texts(page, "header")
-    search_state = page.session_state["asking"]
-    assert search_state.pictures[search_state.shown].name == tile.name and search_state.boxes == list(tile.outlines)
+    state = page.session_state["search"]
+    assert state.pictures[state.shown].name == tile.name and state.boxes == list(tile.outlines)
 
 
 def test_the_whole_picture_of_a_member_can_be_searched_with(page: AppTest) -> None:
     open_group_of(page, CUPS)
     pick(page, "group", "whole", "cup-1.png")
-    search_state = page.session_state["asking"]
-    assert [box.xywh for box in search_state.boxes] == [(0, 0, 320, 240)]
+    state = page.session_state["search"]
+    assert [box.xywh for box in state.boxes] == [(0, 0, 320, 240)]
 
 
 def test_ungrouped_pictures_are_listed(page: AppTest) -> None:
     page.session_state["catalogue tab"] = "Ungrouped"
     page.run()
-    alone = {tile.name for tile in tiles_of(page, "alone")}
+    alone = {tile.name for tile in tiles_of(page, "ungrouped")}
     assert not alone & (CUPS | HATS)
     assert f"{len(alone)} ungrouped" in texts(page, "caption")
 

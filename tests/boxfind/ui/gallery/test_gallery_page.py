@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
-from boxfind.ui.gallery.picture_dialog import facts, region_groups, with_outlines
+from boxfind.ui.gallery.picture_dialog import facts, region_groups
 from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
@@ -69,7 +69,7 @@ def dialog_says(app: AppTest) -> str:
     return texts(app, "markdown").replace("\\", "")
 
 
-def test_every_picture_is_there_under_its_name_with_its_thumbnail(page: AppTest) -> None:
+def test_every_picture_is_listed_with_its_name_and_thumbnail(page: AppTest) -> None:
     assert names(page) == sorted(NAMES)
     assert "6 pictures" in texts(page, "caption")
     for tile in tiles_of(page, "gallery"):
@@ -93,7 +93,7 @@ def test_pages_can_be_opened_by_address(page: AppTest, monkeypatch: pytest.Monke
     ("order", "first"),
     [("By name", sorted(NAMES)[0]), ("Newest first", NAMES[-1]), ("Largest first", "hall.png")],
 )
-def test_each_order_has_its_own_first(page: AppTest, order: str, first: str) -> None:
+def test_each_order_has_its_own_first_picture(page: AppTest, order: str, first: str) -> None:
     page.selectbox(key="gallery order").select(order).run()
     assert names(page)[0] == first
     assert sorted(names(page)) == sorted(NAMES)
@@ -104,9 +104,7 @@ def test_newest_first_reverses_the_file_times(page: AppTest) -> None:
     assert names(page) == NAMES[::-1]
 
 
-def test_a_folder_holds_what_lies_below_it_and_takes_the_visitor_to_its_first_page(
-    page: AppTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choosing_a_folder_shows_the_first_page_of_its_pictures(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 2)
     page.run()
     page.get("pagination")[0].set_value(3).run()
@@ -122,7 +120,7 @@ def test_a_folder_holds_what_lies_below_it_and_takes_the_visitor_to_its_first_pa
     "params",
     [{"gallery page": "99"}, {"gallery page": "x"}, {"gallery folder": "../.."}, {"gallery order": "<b>"}],
 )
-def test_r26_an_address_that_was_made_up_shows_the_beginning(
+def test_r26_invalid_query_parameters_show_the_first_page(
     page: AppTest, params: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 4)
@@ -132,8 +130,8 @@ def test_r26_an_address_that_was_made_up_shows_the_beginning(
     assert names(page) == sorted(NAMES)[:4]
 
 
-def test_the_dialog_shows_the_picture_its_facts_and_its_neighbours(page: AppTest) -> None:
-    pick(page, "gallery", "look", "hall.png")
+def test_the_dialog_shows_facts_and_steps_through_the_pictures(page: AppTest) -> None:
+    pick(page, "gallery", "open", "hall.png")
     assert "4 of 6** · hall.png" in dialog_says(page)
     assert "640 x 480 pixels" in texts(page, "caption")
     (image,) = page.get("image")
@@ -145,36 +143,36 @@ def test_the_dialog_shows_the_picture_its_facts_and_its_neighbours(page: AppTest
     assert "3 of 6** · cups/old/red.png" in dialog_says(page)
 
 
-def test_neighbours_follow_the_chosen_order_across_pages(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dialog_follows_the_chosen_order_across_pages(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boxfind.ui.gallery.browse.PER_PAGE", 2)
     page.selectbox(key="gallery order").select("Newest first").run()
-    pick(page, "gallery", "look", NAMES[-2])
+    pick(page, "gallery", "open", NAMES[-2])
     press_in_dialog(page, "Next")
     assert f"3 of 6** · {NAMES[-3]}" in dialog_says(page)
 
 
 def test_a_closed_dialog_does_not_reopen(page: AppTest) -> None:
-    pick(page, "gallery", "look", "hall.png")
+    pick(page, "gallery", "open", "hall.png")
     assert "Next" in buttons(page)
     page.run()  # as after closing it in the browser, reported or not
     assert "Next" not in buttons(page)
 
 
-def test_the_first_and_last_picture_end_the_dialog(page: AppTest) -> None:
-    pick(page, "gallery", "look", sorted(NAMES)[0])
+def test_previous_and_next_are_disabled_at_the_ends(page: AppTest) -> None:
+    pick(page, "gallery", "open", sorted(NAMES)[0])
     off = {button.label: button.disabled for button in page.button}
     assert off["Previous"] and not off["Next"]
-    pick(page, "gallery", "look", sorted(NAMES)[-1])
+    pick(page, "gallery", "open", sorted(NAMES)[-1])
     off = {button.label: button.disabled for button in page.button}
     assert off["Next"] and not off["Previous"]
 
 
 def test_regions_are_drawn_by_kind(page: AppTest) -> None:
-    pick(page, "gallery", "look", "hall.png")
+    pick(page, "gallery", "open", "hall.png")
     choice = page.selectbox(key="regions shown")
     assert choice.options == ["None", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
     plain = page.get("image")[0].proto.imgs[0].url
-    page.session_state["picture opens"] = True
+    page.session_state["dialog requested"] = True
     choice.select("Grid, level 2 (6)").run()
     assert page.get("image")[0].proto.imgs[0].url != plain
 
@@ -186,14 +184,14 @@ def test_a_picture_can_be_sent_to_search(page: AppTest, whole: bool, from_dialog
     page.query_params = {"gallery order": "Largest first"}
     page.switch_page("pages/gallery.py").run()
     if from_dialog:
-        pick(page, "gallery", "look", "hall.png")
+        pick(page, "gallery", "open", "hall.png")
         press_in_dialog(page, "Find look-alikes of the whole picture" if whole else "Search with this")
     else:
         pick(page, "gallery", "whole" if whole else "object", "hall.png")
     assert "Find an object" in texts(page, "header")
-    search_state = page.session_state["asking"]
-    assert search_state.pictures[search_state.shown].name == "hall.png"
-    assert search_state.boxes == ([Box(0, 0, 640, 480)] if whole else [])
+    state = page.session_state["search"]
+    assert state.pictures[state.shown].name == "hall.png"
+    assert state.boxes == ([Box(0, 0, 640, 480)] if whole else [])
     page.switch_page("pages/gallery.py").run()
     assert "Next" not in buttons(page)
 
@@ -201,7 +199,7 @@ def test_a_picture_can_be_sent_to_search(page: AppTest, whole: bool, from_dialog
 def test_a_picture_without_its_file_can_be_viewed_but_not_searched_with(page: AppTest, folder: Path) -> None:
     (folder / "yard.png").rename(folder / "elsewhere")
     try:
-        pick(page, "gallery", "look", "yard.png")
+        pick(page, "gallery", "open", "yard.png")
         assert "cannot be opened" in texts(page, "caption")
         assert len(page.get("image")) == 1
         pick(page, "gallery", "object", "yard.png")
@@ -218,18 +216,18 @@ def to_duplicates(page: AppTest) -> None:
 
 def test_duplicates_are_listed_and_can_be_opened(page: AppTest) -> None:
     to_duplicates(page)
-    assert names(page, "same 0") == ["cups/old/red again.png", "cups/old/red.png"]
-    assert names(page, "near 0") == ["yard.png", "yard_dusk.png"]
-    assert not names(page, "same 1") and not names(page, "near 1") and not names(page)
+    assert names(page, "identical files 0") == ["cups/old/red again.png", "cups/old/red.png"]
+    assert names(page, "near-duplicates 0") == ["yard.png", "yard_dusk.png"]
+    assert not names(page, "identical files 1") and not names(page, "near-duplicates 1") and not names(page)
     assert "2 identical files" in texts(page, "caption") and "nothing is deleted" in texts(page, "caption")
-    pick(page, "near 0", "look", "yard.png")
+    pick(page, "near-duplicates 0", "open", "yard.png")
     assert "3 of 4** · yard.png" in dialog_says(page)
 
 
 def test_with_too_many_pictures_only_identical_files_are_listed(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "MOST", 4)
     to_duplicates(page)
-    assert names(page, "same 0") and "5 different pictures" in texts(page, "info")
+    assert names(page, "identical files 0") and "5 different pictures" in texts(page, "info")
 
 
 def test_without_duplicates_the_page_says_so(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,10 +245,10 @@ def test_duplicate_groups_are_paged_and_huge_ones_cut(page: AppTest, monkeypatch
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.GROUPS_PER_PAGE", 1)
     monkeypatch.setattr("boxfind.ui.gallery.duplicates_view.MOST_OF_A_GROUP", 2)
     to_duplicates(page)
-    assert names(page, "same 0") == [NAMES[0], NAMES[3]]
+    assert names(page, "identical files 0") == [NAMES[0], NAMES[3]]
     assert "3 identical files, the first 2 shown" in texts(page, "caption")
-    next(widget for widget in page.get("pagination") if widget.key == "same page").set_value(2).run()
-    assert names(page, "same 0") == NAMES[1:3]
+    next(widget for widget in page.get("pagination") if widget.key == "identical files page").set_value(2).run()
+    assert names(page, "identical files 0") == NAMES[1:3]
 
 
 @pytest.mark.parametrize("size", [(640, 480), (300, 900), (512, 512), (101, 77)])
@@ -268,17 +266,7 @@ def test_every_region_is_in_one_group_and_a_level_has_boxes_of_one_size(size: tu
     assert [boxes[0].height for boxes in levels] == sorted((boxes[0].height for boxes in levels), reverse=True)
 
 
-def test_outlines_are_drawn_on_a_copy() -> None:
-    picture = np.full((3000, 4000, 3), 128, np.uint8)
-    picture.setflags(write=False)
-    drawn = np.asarray(with_outlines(picture, [Box(400, 300, 2000, 1500)], 4000, 3000))
-    assert drawn.shape == (700, 933, 3)
-    ys, xs = np.nonzero((drawn == 255).all(axis=2))
-    assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (93, 70, 466, 350)
-    assert (np.asarray(with_outlines(picture, [], 4000, 3000)) == 128).all()
-
-
-def test_the_facts_are_those_of_the_catalogue_and_name_no_path_of_the_machine() -> None:
+def test_facts_contain_no_absolute_path() -> None:
     entry = ImageEntry("cups/old/red.png", b"cups/old/red.png", 320, 240, 2_345_678, 1_700_000_000.0, "0" * 64)
     day = datetime.fromtimestamp(1_700_000_000).astimezone()
     assert facts(entry) == f"320 x 240 pixels, 2.3 MB, modified on {day:%d %B %Y}, in the folder cups/old"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxfind.ui.search.box_picker import SNAP, SPECK, drawn_boxes
+from boxfind.ui.search.box_picker import SMALLEST_DRAWN, SNAP, drawn_boxes
 from retrieval.types import Box
 
 
@@ -23,12 +23,12 @@ def grown(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
     return st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4)
 
 
-def test_a_box_goes_from_canvas_units_to_pixels_of_the_original() -> None:
+def test_canvas_units_become_pixels_of_the_original() -> None:
     assert last_box([drawn(50, 40, 100, 60)], 0.25, 2000, 1000) == Box(200, 160, 600, 400)
 
 
 def test_the_last_box_wins_and_tiny_boxes_are_ignored() -> None:
-    boxes = [drawn(10, 10, 50, 50), drawn(100, 100, 60, 40), drawn(5, 5, 3, 3), drawn(7, 7, SPECK - 1, 90)]
+    boxes = [drawn(10, 10, 50, 50), drawn(100, 100, 60, 40), drawn(5, 5, 3, 3), drawn(7, 7, SMALLEST_DRAWN - 1, 90)]
     assert last_box(boxes, 1.0, 400, 300) == Box(100, 100, 160, 140)
 
 
@@ -65,18 +65,18 @@ def test_edges_near_the_border_snap_to_it() -> None:
         drawn(20, 20, -50, -50),
     ],
 )
-def test_r26_what_a_browser_must_not_send_is_passed_over(thing: object) -> None:
+def test_r26_invalid_objects_are_ignored(thing: object) -> None:
     assert last_box([thing], 1.0, 400, 300) is None
     assert last_box([drawn(20, 30, 40, 50), thing], 1.0, 400, 300) == Box(20, 30, 60, 80)
 
 
-def test_r26_of_ten_thousand_things_only_the_last_are_looked_at() -> None:
+def test_r26_only_the_newest_objects_are_read() -> None:
     assert last_box([drawn(20, 30, 40, 50)] + [drawn(1, 1, 2, 2)] * 10_000, 1.0, 400, 300) is None
     assert last_box([drawn(1, 1, 2, 2)] * 10_000 + [drawn(20, 30, 40, 50)], 1.0, 400, 300) == Box(20, 30, 60, 80)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), grown, max_leaves=12))
-def test_r26_whatever_json_lies_on_the_canvas_gives_a_box_inside_the_picture_or_none(thing: object) -> None:
+def test_r26_any_json_gives_a_box_inside_the_picture_or_none(thing: object) -> None:
     box = last_box([thing, drawn(0, 0, 1, 1) | thing if isinstance(thing, dict) else thing], 0.5, 400, 300)
     assert box is None or box == box.clipped(400, 300)
 
@@ -97,7 +97,7 @@ def test_scaled_and_centre_anchored_boxes_are_read_correctly() -> None:
         Box(0, 0, 400, 300),
     ],
 )
-def test_r27_a_box_at_a_border_ends_there_also_when_it_was_drawn_beyond(box: Box, scale: float) -> None:
+def test_r27_a_box_at_or_beyond_a_border_ends_at_it(box: Box, scale: float) -> None:
     x, y, w, h = (side * scale for side in box.xywh)
     assert near(last_box([drawn(x, y, w, h)], scale, 400, 300), box)
     beyond = [
@@ -124,7 +124,7 @@ def near(found: Box | None, wanted: Box) -> bool:
     st.floats(0.2, 0.5),
     st.floats(0.2, 0.5),
 )
-def test_no_edge_is_off_by_more_than_a_pixel(
+def test_edges_are_accurate_to_a_pixel(
     width: int, height: int, left: float, top: float, wide: float, high: float
 ) -> None:
     """Boxes away from the border survive the canvas scale to the pixel."""
@@ -133,7 +133,7 @@ def test_no_edge_is_off_by_more_than_a_pixel(
     found = last_box(
         [drawn(*(v * scale for v in (wanted[0], wanted[1], wide * width, high * height)))], scale, width, height
     )
-    if min(wide * width * scale, high * height * scale) < SPECK or min(wide * width, high * height) < 8:
+    if min(wide * width * scale, high * height * scale) < SMALLEST_DRAWN or min(wide * width, high * height) < 8:
         return
     assert found is not None
     snap = SNAP / scale

@@ -52,12 +52,12 @@ def test_an_invalid_setting_is_shown_instead_of_the_page(app, monkeypatch, name,
     assert "BOXFIND" in error.value
 
 
-def test_a_process_started_by_a_running_page_does_not_run_the_page_as_well(app: AppTest) -> None:
+def test_processes_started_by_a_page_do_not_run_the_page(app: AppTest) -> None:
     app.run()
     assert "init_main_from_path" not in get_preparation_data("a decoder")
 
 
-def test_a_drawn_box_finds_ten_pictures_and_its_own_first(app: AppTest, pictures: Path) -> None:
+def test_a_drawn_box_finds_its_own_picture_first(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png")
     draw_on_canvas(app, canvas_of(app), (10, 10, 430, 320))
     app.run()
@@ -100,11 +100,11 @@ def test_stale_browser_values_change_nothing(app: AppTest, pictures: Path) -> No
     app.run()
     behind = app._tree.get_widget_states()
     choose(app, pictures / "05.png")
-    app.session_state["asking"].settle(replace(app.session_state["asking"].request, ranking="fast"))
+    app.session_state["search"].set_options(replace(app.session_state["search"].request, ranking="fast"))
     app.run()
     app._run(behind)
     assert calm(app)
-    state = app.session_state["asking"]
+    state = app.session_state["search"]
     assert state.boxes == [] and state.request.ranking == "fast"
     assert ranking(app).value == "fast" and [field.value for field in app.number_input] == [0, 0, WIDTH, HEIGHT]
 
@@ -138,7 +138,7 @@ def test_the_box_can_be_set_by_coordinates(app: AppTest, pictures: Path) -> None
     for value in (40, 50):
         next(field for field in app.number_input if field.label.startswith("Left")).set_value(value).run()
         assert calm(app)
-        assert app.session_state["asking"].boxes == [Box(value, 0, WIDTH, HEIGHT)]
+        assert app.session_state["search"].boxes == [Box(value, 0, WIDTH, HEIGHT)]
     assert len(alts(app)) == 10
 
 
@@ -159,7 +159,7 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
     pick(app, "results", "search", second)
     assert calm(app)
     assert shown_name(app) == second
-    assert len(app.session_state["asking"].boxes) == 1
+    assert len(app.session_state["search"].boxes) == 1
     assert alts(app)[0].startswith(f"Rank 1: {second}")
 
 
@@ -171,7 +171,7 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
         pytest.param(b"%PDF-1.7\n", "is not a picture in a supported format", id="r05_pdf"),
     ],
 )
-def test_r01_r03_r05_an_unreadable_picture_is_a_sentence(
+def test_r01_r03_r05_an_unreadable_picture_shows_a_message(
     app: AppTest, tmp_path: Path, data: bytes, sentence: str
 ) -> None:
     broken = tmp_path / "broken.jpg"
@@ -190,18 +190,18 @@ def test_an_upload_becomes_the_query_without_a_box(app: AppTest, pictures: Path)
     app.run()
     assert calm(app)
     assert shown_name(app) == "mine.png"
-    assert app.session_state["asking"].boxes == []
+    assert app.session_state["search"].boxes == []
     assert not alts(app)
 
 
 def test_a_canvas_box_near_typed_coordinates_keeps_them(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "07.png")
     typed = Box(41, 61, 203, 179)
-    app.session_state["asking"].put([typed])
+    app.session_state["search"].draw([typed])
     x, y, w, h = (side * 460 / WIDTH for side in typed.xywh)
     draw_on_canvas(app, canvas_of(app), (x + 1, y - 1, w, h))
     app.run()
-    assert app.session_state["asking"].boxes == [typed]
+    assert app.session_state["search"].boxes == [typed]
 
 
 def test_a_tiny_box_finds_nothing(app: AppTest, pictures: Path) -> None:

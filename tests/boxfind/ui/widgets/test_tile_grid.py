@@ -65,7 +65,7 @@ def test_the_browser_gets_all_tiles_in_order(app: AppTest) -> None:
     assert len(tiles_of(app)) == len(TILES) + 1
 
 
-def test_pictures_travel_as_jpeg_and_nothing_else_is_markup_or_an_address(app: AppTest) -> None:
+def test_pictures_are_sent_as_jpeg_data_urls(app: AppTest) -> None:
     (grid,) = grids(app, "grid")
     told = json.loads(grid.proto.json)
     assert told["label"] == "Results"
@@ -75,7 +75,7 @@ def test_pictures_travel_as_jpeg_and_nothing_else_is_markup_or_an_address(app: A
         assert Pillow.open(io.BytesIO(base64.b64decode(data))).format == "JPEG"
 
 
-def test_a_pick_reaches_the_page_once_with_the_names_of_action_and_tile(app: AppTest) -> None:
+def test_a_pick_calls_back_once(app: AppTest) -> None:
     pick(app, "grid", "right", NAMES[1])
     assert noted(app) == [("right", NAMES[1])]
     app.run()
@@ -100,14 +100,14 @@ def test_a_pick_reaches_the_page_once_with_the_names_of_action_and_tile(app: App
         None,
     ],
 )
-def test_r26_what_names_no_tile_and_action_that_were_shown_is_passed_over(app: AppTest, value: object) -> None:
+def test_r26_unknown_actions_and_tiles_are_ignored(app: AppTest, value: object) -> None:
     send(app, "grid", [{"event": "picked", "value": value}])
     assert not app.exception
     assert noted(app) == []
 
 
 @pytest.mark.parametrize("told", [[], {}, "picked", None, 3, [1, "x"], [{"event": 5, "value": {}}], [{"event": "x"}]])
-def test_r26_an_event_that_is_none_is_passed_over(app: AppTest, told: object) -> None:
+def test_r26_invalid_events_are_ignored(app: AppTest, told: object) -> None:
     send(app, "grid", told)
     assert not app.exception
     assert noted(app) == []
@@ -129,17 +129,7 @@ JSON = st.recursive(
 
 
 @given(JSON | st.builds(lambda value: {"picked": value}, JSON))
-def test_r26_whatever_json_comes_gives_a_known_pair_or_none(told: object) -> None:
+def test_r26_any_json_gives_a_known_pair_or_none(told: object) -> None:
     found = picked_in(told, {"open"}, {"a"})
     assert found in (None, ("open", "a"))
     assert picked_in({"picked": {"action": "open", "name": "a", "more": told}}, {"open"}, {"a"}) == ("open", "a")
-
-
-def test_script_and_python_use_the_same_field_names() -> None:
-    """The script reads each field under its Python name."""
-    from boxfind.ui.widgets.tile_grid import HERE, Action
-
-    script = (HERE / "tile_grid.js").read_text(encoding="utf-8")
-    for field in (*Tile.__slots__, "label", "icon", "shortcut", "toggle"):
-        assert field in script, field
-    assert set(Action.__slots__) == {"name", "label", "icon", "shortcut", "toggle"}

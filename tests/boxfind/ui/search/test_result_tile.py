@@ -2,7 +2,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 from boxfind.ui.search.match_dialog import reasons
-from boxfind.ui.search.result_grid import TONES, described, hit_tile
+from boxfind.ui.search.result_tile import TONES, described, hit_tile
 from retrieval.ranking.confidence import MEANINGS, meaning
 from retrieval.request import Request
 from retrieval.types import Box, Confidence, Hit, Region

@@ -1,4 +1,4 @@
-from boxfind.ui.search.ranking_choice import LABELS
+from boxfind.ui.search.search_options import LABELS
 from retrieval.search import RANKINGS
 
 

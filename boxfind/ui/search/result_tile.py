@@ -1,10 +1,9 @@
-"""Hits as tiles: rank, name, confidence, similarity, and the picture with the matched region outlined."""
+"""A hit as a tile: rank, name, confidence, similarity, and the picture with the matched region outlined."""
 
-from collections.abc import Callable, Sequence
 from typing import Literal
 
 from boxfind.ui.widgets.thumbnail import thumbnail_of
-from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
+from boxfind.ui.widgets.tile_grid import Action, Tile
 from index.gallery import Gallery
 from retrieval.ranking.confidence import meaning
 from retrieval.request import Request
@@ -17,14 +16,6 @@ ACTIONS = (
     Action("wrong", "Wrong: less like this", "thumb_down", "n", toggle=True),
     Action("search", "Search with this region", "center_focus_strong", "s"),
 )
-
-
-def result_grid(
-    gallery: Gallery, ranked: Sequence[tuple[int, Hit]], request: Request, on_pick: Callable[[str, str], None]
-) -> None:
-    """Show (rank, hit) pairs as tiles in the given order. `on_pick` gets the chosen action and image."""
-    tiles = [hit_tile(gallery, rank, hit, request) for rank, hit in ranked]
-    tile_grid(tiles, ACTIONS, on_pick, key="results", min_width=140, label="Results, best first")
 
 
 def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:

@@ -97,10 +97,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "/browser/" not in item.nodeid)
 
 
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of converted networks that all workers share; converting one takes seconds."""
+    folder = tmp_path_factory.getbasetemp()
+    shared = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "networks"
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
 @pytest.fixture(scope="session", autouse=True)
-def offline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """BOXFIND_DATA for the whole session, so networks are converted once; no downloads."""
+def offline(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Iterator[Path]:
+    """BOXFIND_DATA for the whole session; no downloads."""
     data = tmp_path_factory.mktemp("data")
+    (data / "networks").symlink_to(networks)
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("BOXFIND_")]:
             patch.delenv(name)

@@ -130,13 +130,13 @@ def test_int8_is_calibrated_on_the_gallery(gallery, tmp_path, monkeypatch):
 def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
     read = []
 
-    def look(pool, path, side):
+    def decode_file(pool, path, side):
         read.append(int(path.stem))
         return SimpleNamespace(pixels=np.zeros((2, 2, 3), np.uint8))
 
     found = [SimpleNamespace(path=Path(f"{number}.jpg")) for number in range(150)]
     monkeypatch.setattr(embedders, "find_pictures", lambda _: (found, []))
-    monkeypatch.setattr(embedders.DecoderPool, "look", look)
+    monkeypatch.setattr(embedders.DecoderPool, "decode_file", decode_file)
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: f"int8-{len(examples())}")
     settings = Settings.load(data=tmp_path, precision="int8", backbone=LITE0.name)
     assert embedder_for_building(settings, quiet)[0].recipe.precision == "int8-100"

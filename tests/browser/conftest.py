@@ -39,9 +39,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of the server, initially empty."""
-    return tmp_path_factory.mktemp("app")
+def data(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Path:
+    """The data folder of the server, empty but for converted networks."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "networks").symlink_to(networks)
+    return folder
 
 
 @pytest.fixture(scope="session")

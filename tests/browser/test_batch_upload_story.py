@@ -20,8 +20,9 @@ def gallery(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def adding(browser: Browser, gallery: Path, tmp_path: Path) -> Iterator[Page]:
+def adding(browser: Browser, gallery: Path, networks: Path, tmp_path: Path) -> Iterator[Page]:
     """The Gallery page of an administrator, with the Add pictures tab open."""
+    (tmp_path / "networks").symlink_to(networks)
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_OFFLINE": "1"}
     with serving(settings | {"BOXFIND_ADMIN": "local"}, tmp_path) as address:
         admin = browser.new_page(viewport={"width": 1440, "height": 1000})

@@ -10,8 +10,9 @@ from tests.browser.conftest import serving
 from tests.tiny import eight_pictures
 
 
-def test_a_proposed_region_is_outlined(browser: Browser, tmp_path: Path) -> None:
+def test_a_proposed_region_is_outlined(browser: Browser, networks: Path, tmp_path: Path) -> None:
     """Without weights, proposals replace the detector and the page says so."""
+    (tmp_path / "networks").symlink_to(networks)
     gallery = eight_pictures(tmp_path / "gallery")
     (gallery / "rings.png").write_bytes(rings(320, 240))
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_ADMIN": "local"}

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -12,6 +13,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from playwright.sync_api import Browser, Page, expect
 
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from retrieval.types import quiet
 from tests.browser.conftest import free_port, serving
 from tests.tiny import eight_pictures
 
@@ -82,8 +86,11 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def with_login(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def with_login(provider: Provider, networks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder, port = tmp_path_factory.mktemp("login"), free_port()
+    (folder / "networks").symlink_to(networks)
+    gallery = eight_pictures(folder / "gallery")
+    Engine(Settings.load(data=folder, gallery=gallery)).build(quiet)
     secrets = {
         "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback",
         "cookie_secret": "of these tests",
@@ -95,7 +102,7 @@ def with_login(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
     (folder / "secrets.toml").write_text("\n".join(["[auth]", *lines]))
     settings = {
         "BOXFIND_DATA": str(folder),
-        "BOXFIND_GALLERY": str(eight_pictures(folder / "gallery")),
+        "BOXFIND_GALLERY": str(gallery),
         "BOXFIND_OFFLINE": "1",
         "BOXFIND_ADMIN": "login",
         "BOXFIND_ADMINS": "ada@example.org",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -44,14 +44,14 @@ class Server:
 
     address: str
     pid: int
-    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60))
+    client: httpx.Client
 
     def search(self, query: BoxedQuery) -> Response:
         """Search with the default ranking of the API."""
         box = {"box": ",".join(map(str, query.box.xywh))} if query.box else {}
         picture = {"picture": (query.image.name, query.image.read_bytes())}
         began = time.perf_counter()
-        response = self._client.post(f"{self.address}/v1/search", files=picture, data=box)
+        response = self.client.post(f"{self.address}/v1/search", files=picture, data=box)
         now = time.perf_counter()
         retry_after = int(response.headers.get("Retry-After", 0))
         return Response(response.status_code, response.text, retry_after, now - began, now)
@@ -92,9 +92,9 @@ def serving(gallery: Path, index: Path, scratch: Path, settings: dict[str, str] 
     own = {"BOXFIND_API_PORT": str(port), "BOXFIND_API_RATE": "1000000", "BOXFIND_DATA": str(scratch)}
     command = [sys.executable, str(PROJECT / "cli.py"), "serve", "--gallery", str(gallery), "--index", str(index)]
     environment = os.environ | {"BOXFIND_OFFLINE": "1"} | own | (settings or {})
-    with subprocess.Popen(command, env=environment) as process:
+    with subprocess.Popen(command, env=environment) as process, httpx.Client(timeout=60) as client:
         try:
-            server = Server(f"http://127.0.0.1:{port}", process.pid)
+            server = Server(f"http://127.0.0.1:{port}", process.pid, client)
             wait_until(lambda: _is_ready(server), "The API did not become ready; see its output above.")
             yield server
         finally:

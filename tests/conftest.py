@@ -94,7 +94,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.path):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: "/browser/" not in item.nodeid)
+    items.sort(key=lambda item: "/browser/" not in item.nodeid and "/benchmarks/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session")

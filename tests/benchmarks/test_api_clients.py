@@ -2,6 +2,8 @@
 
 import threading
 
+import httpx
+
 from benchmarks import api_clients
 from benchmarks.api_clients import Response, Server
 from boxfind.evaluation.dataset import BoxedQuery
@@ -13,7 +15,7 @@ def test_a_client_repeats_a_search_after_retry_after(monkeypatch, tmp_path):
     responses, waited = iter([AWAY, AWAY, ACCEPTED, FAILED, ACCEPTED]), []
     monkeypatch.setattr(Server, "search", lambda *_: next(responses))
     monkeypatch.setattr(api_clients.time, "sleep", lambda s: waited.append(s) if s == 5 else None)
-    found = Server("", 0).search_all([BoxedQuery(name, tmp_path, None) for name in "abc"])
+    found = Server("", 0, httpx.Client()).search_all([BoxedQuery(name, tmp_path, None) for name in "abc"])
     assert found == [AWAY, AWAY, ACCEPTED, FAILED, ACCEPTED]
     assert waited == [5, 5]
 
@@ -27,6 +29,6 @@ def test_all_clients_search_at_the_same_time(monkeypatch, tmp_path):
 
     monkeypatch.setattr(Server, "search", search)
     queries = [BoxedQuery(str(n), tmp_path, None) for n in range(8)]
-    with Server("", 0).concurrent_searches(queries, clients=4) as responses:
+    with Server("", 0, httpx.Client()).concurrent_searches(queries, clients=4) as responses:
         pass
     assert responses == [ACCEPTED] * 8

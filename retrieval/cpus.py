@@ -59,8 +59,9 @@ def _cpu_cgroups() -> Iterator[Path]:
         _, controllers, path = line.split(":", 2)
         is_v2 = not controllers
         if is_v2 or "cpu" in controllers.split(","):
-            folder = (CGROUP_MOUNT if is_v2 else CGROUP_MOUNT / "cpu") / path.lstrip("/")
-            yield from (folder, *folder.parents)
+            for mount in [CGROUP_MOUNT] if is_v2 else [CGROUP_MOUNT / "cpu", CGROUP_MOUNT / controllers]:
+                folder = mount / path.lstrip("/")
+                yield from (folder, *folder.parents)
 
 
 def _quota_of(folder: Path) -> float | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boxfind.export.table import csv_text
+from boxfind.export.table import write_rows
 from retrieval.errors import BadTable
 from retrieval.types import Box, Hit
 
@@ -61,7 +61,7 @@ def read_csv_folder(folder: Path) -> Dataset:
     unlabelled = [query.name for query in queries if query.name not in relevant]
     if unlabelled:
         raise BadTable(f"{folder / 'relevant.csv'} has no row for the query {unlabelled[0]}; add one.")
-    ignored = read_labels(folder / "ignore.csv")[0] if (folder / "ignore.csv").exists() else {}
+    ignored = read_labels(folder / "ignore.csv", with_boxes=False)[0] if (folder / "ignore.csv").exists() else {}
     objects = {row["query"]: row["object"] for _, row in read_rows(folder / "queries.csv", ("query",), ("object",))}
     return Dataset(
         folder.resolve().name,
@@ -91,7 +91,7 @@ def read_queries(table: Path, images: Path) -> list[BoxedQuery]:
     return queries
 
 
-def read_labels(table: Path) -> tuple[dict[str, set[str]], dict[tuple[str, str], list[Box]]]:
+def read_labels(table: Path, with_boxes: bool = True) -> tuple[dict[str, set[str]], dict[tuple[str, str], list[Box]]]:
     """Read a CSV with the columns query and image, and optionally x, y, w, h. Raises BadTable, with the line.
 
     Returns query -> image ids, and (query, image) -> boxes for the rows that have one.
@@ -102,7 +102,7 @@ def read_labels(table: Path) -> tuple[dict[str, set[str]], dict[tuple[str, str],
         if not row["query"] or not row["image"]:
             raise BadTable(f"{table}, line {line}: query and image must not be empty.")
         images[row["query"]].add(row["image"])
-        if any(row[side] for side in SIDES):
+        if with_boxes and any(row[side] for side in SIDES):
             box = _box(row, table, line)
             if box.width <= 0 or box.height <= 0:
                 raise BadTable(f"{table}, line {line}: w and h must be greater than 0.")
@@ -123,7 +123,8 @@ def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
 def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Write a CSV file. Raises BadTable."""
     try:
-        out.write_text(csv_text(header, rows), encoding="utf-8", newline="")
+        with out.open("w", encoding="utf-8", newline="") as file:
+            write_rows(file, header, rows)
     except OSError as error:
         raise BadTable(f"{out} cannot be written: {error.strerror}.") from None
 

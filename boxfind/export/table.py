@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 from datetime import UTC
+from typing import TextIO
 
 from boxfind.export.search_result import SearchResult
 from index.storage.skipped_files import harmless
@@ -40,8 +41,15 @@ def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
 
 def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([header, *rows])
+    write_rows(out, header, rows)
     return out.getvalue()
+
+
+def write_rows(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write row by row, so that the rows may come from a generator."""
+    writer = csv.writer(file)
+    writer.writerow(header)
+    writer.writerows(rows)
 
 
 def json_document(answer: SearchResult) -> bytes:

@@ -88,6 +88,8 @@ def _is_first_of_samples(engine: Engine) -> bool:
 def _progress(was_running: bool) -> None:
     state = shared_engine().build_state()
     if state is None:
+        if was_running:
+            st.rerun()
         return
     if state.state == "running":
         _show_running(state)

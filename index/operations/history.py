@@ -56,7 +56,7 @@ def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> S
     except IndexProblem as problem:
         return StoredGeneration(folder.name, served, size, problem=str(problem))
     counts = manifest.counts
-    faults = "; ".join(file_faults(folder, manifest.files, not thorough, progress).values())
+    faults = "; ".join(file_faults(folder, manifest.files, not thorough, progress if thorough else quiet).values())
     return StoredGeneration(folder.name, served, size, manifest.created, counts.images, counts.regions, faults)
 
 

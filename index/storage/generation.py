@@ -118,6 +118,10 @@ def _last_good(index_dir: Path, current: str, problem: IndexProblem) -> tuple[Ge
 def open_generation(folder: Path) -> Generation:
     """Open a generation and check everything except thumbnails and keypoints. Raises IndexProblem."""
     manifest = read_manifest(folder)
+    checked = {name: facts for name, facts in manifest.files.items() if name not in manifest.blob_files}
+    faults = file_faults(folder, checked)  # an error of the disk is raised as it is: the files may be intact
+    if faults:
+        raise IndexProblem(f"The index {folder.name} is damaged: {'; '.join(faults.values())}. {REBUILD}")
     try:
         return _read(folder, manifest)
     except (OSError, ValueError, KeyError, OverflowError, BadZipFile, pa.ArrowException) as error:
@@ -126,10 +130,7 @@ def open_generation(folder: Path) -> Generation:
 
 def _read(folder: Path, manifest: Manifest) -> Generation:
     """Raises ValueError, and the errors of the libraries that read the files."""
-    blob_files, rows = manifest.blob_files, manifest.counts.regions
-    damaged = file_faults(folder, {name: facts for name, facts in manifest.files.items() if name not in blob_files})
-    if damaged:
-        raise ValueError("; ".join(damaged.values()))
+    rows = manifest.counts.regions
     vectors, tables, whitening = read_vectors(folder, rows), read_tables(folder), read_whitening(folder)
     neighbours, class_scores = read_neighbours(folder, rows), read_class_scores(folder, rows)
     cells = read_cells(folder, rows, vectors.shape[1]) if "cells.npz" in manifest.files else None

@@ -110,7 +110,7 @@ def _save(response: requests.Response, weights: Weights, progress: Progress | No
     folder = download_folder()
     folder.mkdir(parents=True, exist_ok=True)
     total, done = int(response.headers.get("Content-Length", 0)), 0
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f"{weights.file}-", dir=folder) as scratch:
         part = Path(scratch) / weights.file
         with part.open("wb") as file:
             for piece in response.iter_content(1 << 20):

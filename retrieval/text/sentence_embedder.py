@@ -39,12 +39,14 @@ def embed_sentences(sentences: Sequence[str]) -> Vectors:
 def _load_model() -> Callable[[list[str]], Vectors]:
     """Load the model as a function: sentences -> (N, 384). The package has all files; nothing is downloaded."""
     spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None or importlib.util.find_spec("transformers") is None:
-        raise RuntimeMissing(f"Text search needs additional packages; {install('text')}.")
     torchvision_state()  # transformers imports torchvision, which may need repair first
-    import torch
-    import transformers
-
+    try:
+        import torch
+        import transformers
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        raise RuntimeMissing(f"Text search needs additional packages; {install('text')}.")
     library: Any = transformers  # only partly typed
     library.logging.disable_progress_bar()
     folder = Path(spec.origin).parent / "model"

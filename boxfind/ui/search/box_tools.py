@@ -41,7 +41,8 @@ def box_buttons(image: Image) -> None:
         st.button(
             "Fit",
             icon=":material/fit_screen:",
-            on_click=lambda: _replace_last(fit_box(image, state.boxes[-1])),
+            on_click=_fit,
+            args=[image],
             disabled=empty,
             shortcut="F",
             help="Fits the last box to the object in it.",
@@ -95,8 +96,7 @@ def suggestions(image: Image) -> None:
 
 def box_coordinates(image: Image) -> None:
     """Show the coordinates of the last box for editing."""
-    boxes = search_state().boxes
-    box = boxes[-1] if boxes else Box.whole(image)
+    box = _last_box(image)
     height, width = image.shape[:2]
     limits = {
         "Left": (0, width - SMALLEST_BOX),
@@ -106,7 +106,7 @@ def box_coordinates(image: Image) -> None:
     }
     with st.expander("Enter coordinates"):
         for index, (column, (name, (least, most))) in enumerate(zip(st.columns(4), limits.items(), strict=True)):
-            edits = synced(name, box.xywh[index], partial(_set_coordinate, image, box, index))
+            edits = synced(name, box.xywh[index], partial(_set_coordinate, image, index))
             column.number_input(f"{name} (pixels)", least, most, box.xywh[index], step=1, **edits)
 
 
@@ -134,8 +134,18 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
     st.button(f"Remove box {number + 1}", icon=icon, type="tertiary", on_click=state.change, args=[number, None])
 
 
-def _set_coordinate(image: Image, box: Box, index: int, value: int) -> None:
-    xywh = list(box.xywh)
+def _last_box(image: Image) -> Box:
+    boxes = search_state().boxes
+    return boxes[-1] if boxes else Box.whole(image)
+
+
+def _fit(image: Image) -> None:
+    if search_state().boxes:  # a quick visitor can press F before the page shows that there is no box any more
+        _replace_last(fit_box(image, _last_box(image)))
+
+
+def _set_coordinate(image: Image, index: int, value: int) -> None:
+    xywh = list(_last_box(image).xywh)  # not that of the last run: another coordinate may have changed since
     xywh[index] = value
     _replace_last(Box.from_xywh(*xywh).clipped(image.shape[1], image.shape[0]))
 

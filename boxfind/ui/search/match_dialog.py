@@ -44,14 +44,13 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Ca
     images = [hit.image for hit in hits]
     place = dialog_picture(images)
     hit = hits[place]
+    marked = {"right": hit.image in request.positives, "wrong": hit.image in request.negatives}
     with st.container(horizontal=True):
         step_buttons(images, place)
         for action in ACTIONS[1:]:
-            marked = action.name == "right" and hit.image in request.positives
             if st.button(
-                action.label,
+                f"Marked as {action.name}" if marked.get(action.name) else action.label,
                 icon=f":material/{action.icon}:",
-                type="primary" if marked else "secondary",
                 key=f"dialog {action.name}",
             ):
                 on_pick(action.name, hit.image)

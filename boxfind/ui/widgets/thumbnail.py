@@ -49,6 +49,7 @@ def outlined(
     pen = ImageDraw.Draw(picture)
     for number, box in enumerate(boxes):
         x0, y0, x1, y1 = (round(edge * scale) for edge in (box.x0, box.y0, box.x1, box.y1))
+        x1, y1 = max(x1, x0 + 3), max(y1, y0 + 3)  # Pillow refuses an empty inner rectangle
         pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline="white", width=line + 2)
         pen.rectangle((x0 + 1, y0 + 1, x1 - 2, y1 - 2), outline=colours[min(number, len(colours) - 1)], width=line)
     return _jpeg(picture)

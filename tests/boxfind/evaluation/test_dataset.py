@@ -145,7 +145,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder(folder):
-    (folder / "ignore.csv").write_text("query,image\nmug-1,3.jpg\n")
+    (folder / "ignore.csv").write_text(
+        "query,image,x,y,w,h\nmug-1,3.jpg,1,,,\n"
+    )  # boxes of ignored images are not read
     found = read_csv_folder(folder)
     assert (found.name, found.gallery, found.main, found.protocol) == ("mugs", folder / "gallery", "all", "rectangular")
     assert [(query.name, query.image) for query in found.queries] == [

@@ -308,3 +308,12 @@ def test_truncated_or_invalid_arrays_are_refused(generation: Path, name):
     for damage in (data[: len(data) // 2], data[:5], b"", b"no arrays"):
         swap(generation, name, damage)
         refused(generation, "damaged", generation.name)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(generation: Path, monkeypatch: pytest.MonkeyPatch):
+    def failing(*_: object) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("index.storage.generation.file_faults", failing)
+    with pytest.raises(PermissionError):
+        open_generation(generation)

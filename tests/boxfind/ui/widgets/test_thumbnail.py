@@ -23,3 +23,10 @@ def test_outlines_are_in_pixels_of_the_original(reduced: int) -> None:
 def test_without_boxes_nothing_is_drawn() -> None:
     with Pillow.open(io.BytesIO(outlined(np.full((300, 400, 3), 128, np.uint8), [], 400, (400, 300)))) as drawn:
         assert np.ptp(np.asarray(drawn)) == 0
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_tiny_box_is_outlined(size: int) -> None:
+    picture = np.full((300, 400, 3), 128, np.uint8)
+    with Pillow.open(io.BytesIO(outlined(picture, [Box(100, 100, 100 + size, 100 + size)], 400, (400, 300)))) as drawn:
+        assert np.ptp(np.asarray(drawn)) > 0

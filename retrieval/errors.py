@@ -65,7 +65,7 @@ class UnknownPicture(IndexProblem):
     """The index has no picture with that id."""
 
 
-class StoreAway(IndexProblem):
+class StoreUnavailable(IndexProblem):
     """The vector engine is currently unavailable."""
 
 

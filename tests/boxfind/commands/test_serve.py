@@ -29,6 +29,6 @@ def test_the_api_listens_on_the_configured_host_and_port(boxfind, monkeypatch, t
 
 
 def test_the_command_line_does_not_import_the_api():
-    code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'api')))"
+    code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'boxfind.api')))"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from boxfind.evaluation.batch import answerer
 from retrieval.types import Confidence, Hit
 
@@ -21,7 +21,7 @@ HEADER = [
 
 
 def measure(bench: Bench) -> None:
-    keep(f"Confidence on {bench.dataset.name}", table(HEADER, [_row(bench, ranking) for ranking in ("fast", "best")]))
+    record(f"Confidence on {bench.dataset.name}", table(HEADER, [_row(bench, ranking) for ranking in ("fast", "best")]))
 
 
 def _row(bench: Bench, ranking: str) -> list[str]:

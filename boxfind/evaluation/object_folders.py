@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels
-from index.storage.folder_scan import Found, find_pictures
+from index.storage.folder_scan import ScannedFile, find_pictures
 from retrieval.errors import BadTable
 
 QUERIES_PER_OBJECT = 3
@@ -16,10 +16,10 @@ def read_object_folders(folder: Path) -> Dataset:
     The index must be built from this folder. Objects with a single image, and images outside subfolders, serve as
     distractors. Raises BadTable, GalleryProblem.
     """
-    objects: dict[str, list[Found]] = defaultdict(list)
-    for found in find_pictures(folder)[0]:
-        if "/" in found.id:
-            objects[found.id.partition("/")[0]].append(found)
+    objects: dict[str, list[ScannedFile]] = defaultdict(list)
+    for file in find_pictures(folder)[0]:
+        if "/" in file.id:
+            objects[file.id.partition("/")[0]].append(file)
     asked = [
         (name, query, pictures)
         for name, pictures in objects.items()

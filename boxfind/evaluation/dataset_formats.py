@@ -15,14 +15,14 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
 }
 
 
-def read_dataset(folder: Path, layout: str | None = None) -> Dataset:
-    """Read the data set in a folder; its format is detected if `layout` is None. Raises BadTable, UnknownName."""
+def read_dataset(folder: Path, format_name: str | None = None) -> Dataset:
+    """Read the data set in a folder; its format is detected if `format_name` is None. Raises BadTable, UnknownName."""
     if not folder.is_dir():
         raise BadTable(f"The data set folder {folder} does not exist.")
-    return pick(READERS, "data set format", layout or layout_of(folder))(folder)
+    return pick(READERS, "data set format", format_name or detect_format(folder))(folder)
 
 
-def layout_of(folder: Path) -> str:
+def detect_format(folder: Path) -> str:
     """Detect the format (a key of READERS) of a folder. Raises BadTable if it is not a data set."""
     if any((folder / name).exists() for name in ("queries.csv", "relevant.csv", "queries", "gallery")):
         return "csv"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boxfind.engine import Engine
-from boxfind.evaluation.batch import answer_all, answerer, for_each
+from boxfind.evaluation.batch import answer_all, make_answer, map_queries
 from boxfind.evaluation.dataset import BoxedQuery, Dataset
 from boxfind.evaluation.metrics import PROTOCOLS, Quality, Rater, mean_quality
 from index.gallery import Gallery
@@ -80,7 +80,7 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
     """
     absent = _absent(dataset, gallery)
     rater = pick(PROTOCOLS, "protocol", dataset.protocol)
-    answer = answerer(engine, gallery, 0, ranking)
+    answer = make_answer(engine, gallery, 0, ranking)
 
     def judge(query: BoxedQuery) -> Row | str:
         """Return the row without its time, or the problem."""
@@ -89,7 +89,7 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
         localisation = _localisation(query.name, answered.hits, dataset)
         return answered.problem or Row(query.name, dataset.objects[query.name], quality, localisation, 0.0)
 
-    judged = for_each(dataset.queries, judge, progress, engine.settings.build.workers)
+    judged = map_queries(dataset.queries, judge, progress, engine.settings.build.workers)
     problems = [found for found in judged if isinstance(found, str)]
     if problems:
         raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")

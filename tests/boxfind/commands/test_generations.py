@@ -21,8 +21,8 @@ def test_generations(two, boxfind):
     listed = boxfind("generations", "--index", index)
     heading, first, second = listed.out.splitlines()
     assert heading.split()[:2] == ["name", "built"]
-    assert first.split()[0] == two[0].name and first.split()[3] == "8" and first.endswith("  whole")
-    assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  whole, served")
+    assert first.split()[0] == two[0].name and first.split()[3] == "8" and first.endswith("  intact")
+    assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  intact, served")
     (two[0] / "vectors.npy").write_bytes(bytes((two[0] / "vectors.npy").stat().st_size))
     assert boxfind("generations", "--index", index).out == listed.out
     assert "vectors.npy differs from what was written" in boxfind("generations", "--index", index, "--check").out

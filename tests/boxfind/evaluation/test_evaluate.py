@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from boxfind.engine import Engine
-from boxfind.evaluation.batch import answer_all, for_each
+from boxfind.evaluation.batch import answer_all, map_queries
 from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels, read_csv_folder, read_queries
 from boxfind.evaluation.evaluate import Evaluation, Row, evaluate
 from boxfind.evaluation.metrics import Quality, rate, rate_revisited
@@ -81,7 +81,7 @@ def test_without_a_box_the_whole_picture_is_searched_for(engine, dataset):
 def test_results_keep_the_order_of_the_queries():
     queries = [BoxedQuery(str(number), Path(), None) for number in range(20)]
     told = []
-    found = for_each(queries, lambda query: query.name * 2, lambda *p: told.append(p), 4)
+    found = map_queries(queries, lambda query: query.name * 2, lambda *p: told.append(p), 4)
     assert found == [str(number) * 2 for number in range(20)]
     assert told == [("Answering queries", number, 20) for number in range(1, 21)]
 

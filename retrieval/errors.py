@@ -86,7 +86,11 @@ class DiskFull(BoxfindError):
 
 
 class BadTable(BoxfindError):
-    """A table or a labelled data set is malformed."""
+    """A CSV table cannot be read or written, or is malformed."""
+
+
+class BadDataset(BoxfindError):
+    """A labelled data set or a folder of queries is missing, malformed or of no use with this index."""
 
 
 class BadHead(BoxfindError):

@@ -10,7 +10,7 @@ from boxfind.evaluation.batch import answer_all, make_answer, map_queries
 from boxfind.evaluation.dataset import BoxedQuery, Dataset
 from boxfind.evaluation.metrics import PROTOCOLS, Quality, Rater, mean_quality
 from index.gallery import Gallery
-from retrieval.errors import BadTable, pick
+from retrieval.errors import BadDataset, pick
 from retrieval.printable_names import shown
 from retrieval.types import Hit, Progress, iou
 
@@ -76,7 +76,7 @@ class Evaluation:
 def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, progress: Progress) -> Evaluation:
     """Rank the whole gallery for each query, then time each query again, sequentially, with ten hits.
 
-    Raises BadTable when no relevant image is in the index or a query fails.
+    Raises BadDataset when no relevant image is in the index or a query fails.
     """
     absent = _absent(dataset, gallery)
     rater = pick(PROTOCOLS, "protocol", dataset.protocol)
@@ -92,7 +92,7 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
     judged = map_queries(dataset.queries, judge, progress, engine.settings.build.workers)
     problems = [found for found in judged if isinstance(found, str)]
     if problems:
-        raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")
+        raise BadDataset(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")
     timed = answer_all(engine, gallery, dataset.queries, 10, ranking, progress)
     rows = [
         replace(row, seconds=answer.seconds) for row, answer in zip(judged, timed, strict=True) if isinstance(row, Row)
@@ -104,7 +104,7 @@ def _absent(dataset: Dataset, gallery: Gallery) -> int:
     relevant = {image for labels in dataset.labels.values() for images in labels.relevant.values() for image in images}
     absent = relevant - gallery.tables.numbers.keys()
     if absent == relevant:
-        raise BadTable(
+        raise BadDataset(
             f"No relevant picture of {dataset.name} is in the index, for example {shown(min(absent))}; "
             f"use an index of {dataset.gallery}."
         )

@@ -14,7 +14,7 @@ from boxfind.evaluation.evaluate import Evaluation, Row, evaluate
 from boxfind.evaluation.metrics import Quality, rate, rate_revisited
 from boxfind.evaluation.object_folders import read_object_folders
 from boxfind.settings import Settings
-from retrieval.errors import BadTable, UnknownName
+from retrieval.errors import BadDataset, UnknownName
 from retrieval.types import Box, quiet
 from tests.tiny import use_tiny_network
 
@@ -108,7 +108,7 @@ def test_without_an_ignore_list_all_pictures_count(dataset, measure):
 
 def test_an_unreadable_query_ends_the_evaluation(dataset, measure):
     (dataset / "queries" / "2.png").unlink()
-    with pytest.raises(BadTable, match="1 of 3 queries failed; the first is q2: "):
+    with pytest.raises(BadDataset, match="1 of 3 queries failed; the first is q2: "):
         measure()
 
 
@@ -121,7 +121,8 @@ def test_relevant_pictures_missing_from_the_index_are_counted_as_misses(dataset,
     assert found.quality.average_precision == pytest.approx((0.5 + 1 + 0.5) / 3)
     write(dataset / "relevant.csv", "query,image", "q0,x.png", "q1,y.png", "q2,z.png")
     with pytest.raises(
-        BadTable, match=r"No relevant picture of dataset is in the index, for example x\.png; use an index of .*gallery"
+        BadDataset,
+        match=r"No relevant picture of dataset is in the index, for example x\.png; use an index of .*gallery",
     ):
         measure()
 

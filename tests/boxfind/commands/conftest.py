@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -93,7 +92,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, draw, run_subprocess) -> I
 
 
 @pytest.fixture
-def writable_copy(indexed, tmp_path: Path) -> Any:
+def writable_copy(indexed, tmp_path: Path) -> IndexedGallery:
     """A writable copy of the gallery and the index."""
     shutil.copytree(indexed.gallery, tmp_path / "gallery")
     shutil.copytree(indexed.index, tmp_path / "index")

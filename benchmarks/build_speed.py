@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.bench import READING, Bench
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from boxfind.embedders import embedder_for_building
 from boxfind.engine import Engine
 from boxfind.settings import Settings
@@ -40,7 +40,7 @@ def measure(bench: Bench) -> None:
     with random_resnet50(bench.scratch / "weights"):
         galleries = bench.galleries(ROUNDS)
         rows = [_row(bench.settings.changed(backbone=name, precision=kind), galleries) for name, kind in CASES]
-    keep(f"Speed of a build ({runtime.name}, {precision})", table(HEADER, rows))
+    record(f"Speed of a build ({runtime.name}, {precision})", table(HEADER, rows))
 
 
 def timed_build(settings: Settings) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.clustering_metrics import agreement
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from index.groups.groups import gallery_object_instances, group_gallery
 
 LIKENESSES = (0.3, 0.5, 0.7)
@@ -28,4 +28,4 @@ def measure(bench: Bench) -> None:
         rows.append([likeness, found.groups, f"{found.grouped:.1%}", *shares, f"{took:.1f}"])
     counts = [f"{len(instances.images):,}", f"{gallery.image_count:,}", f"{seconds:.1f}"]
     totals = table(["object instances", "pictures", "seconds to find them"], [counts])
-    keep(f"Catalogue of {dataset.name}", table(HEADER, rows), totals)
+    record(f"Catalogue of {dataset.name}", table(HEADER, rows), totals)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import get_args
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, table
-from boxfind.evaluation.batch import answerer
+from benchmarks.results import record, table
+from boxfind.evaluation.batch import make_answer
 from retrieval.types import Confidence, Hit
 
 WORDS: tuple[Confidence, ...] = get_args(Confidence)
@@ -21,13 +21,13 @@ HEADER = [
 
 
 def measure(bench: Bench) -> None:
-    keep(f"Confidence on {bench.dataset.name}", table(HEADER, [_row(bench, ranking) for ranking in ("fast", "best")]))
+    record(f"Confidence on {bench.dataset.name}", table(HEADER, [_row(bench, ranking) for ranking in ("fast", "best")]))
 
 
 def _row(bench: Bench, ranking: str) -> list[str]:
     """Counts over all hits; then over queries, with and without the pictures that show the object."""
     labels, queries = bench.dataset.labels[bench.dataset.main], bench.dataset.queries
-    answer = answerer(bench.engine, bench.engine.gallery(), 0, ranking)
+    answer = make_answer(bench.engine, bench.engine.gallery(), 0, ranking)
     found, correct, present, absent = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for query in queries:
         relevant, ignored = labels.relevant[query.name], labels.ignored.get(query.name, set())

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.bench import Bench
 from benchmarks.build_speed import timed_build
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 
 EXECUTORS = {"local processes": "local", "Ray on this machine": "ray"}
 ROUNDS = 3
@@ -20,4 +20,4 @@ def measure(bench: Bench) -> None:
     figures = np.median(rounds, axis=0)
     rows = [[name, f"{rate:.1f}", f"{seconds:.0f}"] for name, (rate, seconds) in zip(EXECUTORS, figures, strict=True)]
     header = ["engine", "describing, pictures/s", "total seconds"]
-    keep("Builds with local processes and on Ray", table(header, rows))
+    record("Builds with local processes and on Ray", table(header, rows))

@@ -1,6 +1,6 @@
-"""The API under the load of many clients; then the same with the vectors in Milvus, which is killed halfway.
+"""The API under the load of many clients; then with the vectors in Milvus, killed after a third of the searches.
 
-Needs the extras api and milvus.
+Needs the extras api, milvus and bench.
 """
 
 import socket
@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.api_clients import CLIENTS, STARTING, Response, Server, cycled, free_port, p95, serving, wait_until
 from benchmarks.bench import Bench
-from benchmarks.results import keep, milliseconds, table
+from benchmarks.results import milliseconds, record, table
 from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.settings import Settings
 from boxfind.stores import preparation, publisher_for
@@ -24,11 +24,11 @@ from retrieval.types import quiet
 
 SEARCHES = 20
 """Searches of each client."""
-ALONE = 60
+SINGLE_CLIENT_SEARCHES = 60
 """Searches of a single client beforehand, which give the time without a queue."""
-REST = 3.0
+IDLE_SECONDS = 3.0
 """Idle seconds before memory is measured."""
-AWAY = 8.0
+MILVUS_DOWNTIME = 8.0
 """Seconds from the kill to the restart of Milvus."""
 
 
@@ -38,23 +38,24 @@ class Load:
 
     alone: list[Response]
     together: list[Response]
-    before: int
-    after: int
+    memory_before: int
+    memory_after: int
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
     """The concurrent searches during an outage of Milvus. Times in seconds."""
 
-    hits: list[Response]
+    accepted: list[Response]
+    """Responses 200."""
     refusals: list[Response]
     """Responses 503 with Retry-After."""
     others: list[Response]
     slowest: float
     bound: float
-    """Upper bound of a search: the queue, in which one search may wait for two timeouts."""
+    """Maximum expected seconds of a search: the queue (`bound`) plus two Milvus timeouts."""
     recovery: float
-    """From the restart of Milvus to the first hits."""
+    """From the restart of Milvus to the first accepted response."""
     same_hits: bool
     """Whether searches before and after the outage have equal responses."""
 
@@ -65,13 +66,13 @@ def measure(bench: Bench) -> None:
     with serving(gallery, index, bench.scratch) as server:
         load = measure_load(server, queries)
     errors = sum(response.status != 200 for response in load.together)
-    memory = [f"{size / 1e6:.0f}" for size in (load.before, load.after)]
+    memory = [f"{size / 1e6:.0f}" for size in (load.memory_before, load.memory_after)]
     rows = []
     for clients, responses in ((1, load.alone), (CLIENTS, load.together)):
         times = [response.seconds for response in responses]
         rate = clients * len(times) / sum(times)
         rows.append([clients, len(times), *milliseconds(times, shares=(0.5, 0.95, 1)), f"{rate:.1f}"])
-    keep(
+    record(
         f"The API under load: {pictures:,} pictures",
         table(["clients", "searches", "p50 ms", "p95 ms", "max ms", "searches/s"], rows),
         table(
@@ -80,9 +81,9 @@ def measure(bench: Bench) -> None:
         ),
     )
     outage = search_during_outage(gallery, index, bench.scratch, queries, SEARCHES)
-    counts = [len(responses) for responses in (outage.hits, outage.refusals, outage.others)]
+    counts = [len(responses) for responses in (outage.accepted, outage.refusals, outage.others)]
     seconds = [f"{value:.1f}" for value in (outage.slowest, outage.bound, outage.recovery)]
-    keep(
+    record(
         "The API under load while Milvus is killed",
         table(
             ["status 200", "503 with Retry-After", "other", "max s", "bound s", "recovery s", "same hits"],
@@ -104,12 +105,12 @@ def measure_load(server: Server, queries: Sequence[BoxedQuery]) -> Load:
     """
     with server.concurrent_searches(queries):
         pass
-    alone = server.search_all(cycled(queries, ALONE))
-    time.sleep(REST)
+    alone = server.search_all(cycled(queries, SINGLE_CLIENT_SEARCHES))
+    time.sleep(IDLE_SECONDS)
     before = memory_of(server.pid)
     with server.concurrent_searches(cycled(queries, CLIENTS * SEARCHES)) as together:
         pass
-    time.sleep(REST)
+    time.sleep(IDLE_SECONDS)
     return Load(alone, together, before, memory_of(server.pid))
 
 
@@ -140,25 +141,29 @@ def search_during_outage(
             before = server.search_all(queries[:20])
             with server.concurrent_searches(cycled(queries, CLIENTS * searches)) as responses:
                 third = CLIENTS * searches // 3
-                wait_until(lambda: len(responses) > third, "No responses.", STARTING + 4 * third * p95(before))
+                wait_until(
+                    lambda: len(responses) > third,
+                    "The API sent too few responses before Milvus was to be killed.",
+                    STARTING + 4 * third * p95(before),
+                )
                 milvus.kill()
                 milvus.wait()
-                time.sleep(AWAY)
+                time.sleep(MILVUS_DOWNTIME)
                 milvus = _start_milvus(scratch / "milvus", port)
                 restarted = time.perf_counter()
             after = server.search_all(queries[:20])
     finally:
         milvus.kill()
         milvus.wait()
-    hits = [response for response in responses if response.status == 200]
+    accepted = [response for response in responses if response.status == 200]
     refusals = [response for response in responses if response.status == 503 and response.retry_after]
     return Outage(
-        hits,
+        accepted,
         refusals,
-        [response for response in responses if response not in hits and response not in refusals],
+        [response for response in responses if response not in accepted and response not in refusals],
         max(response.seconds for response in responses),
         bound(before) + 2 * timeout,
-        min(response.at for response in hits if response.at > restarted) - restarted,
+        min(response.at for response in accepted if response.at > restarted) - restarted,
         [response.text for response in before] == [response.text for response in after],
     )
 

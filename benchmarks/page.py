@@ -5,7 +5,7 @@ import sys
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, milliseconds, table
+from benchmarks.results import milliseconds, record, table
 from boxfind.evaluation.dataset import BoxedQuery
 from retrieval.images.decode import load_image
 from tests.browser.conftest import CHROMIUM, FLAGS, serving
@@ -45,7 +45,7 @@ def measure(bench: Bench) -> None:
             print(rows[-1], file=sys.stderr)
             page.close()
         chromium.close()
-    keep(
+    record(
         f"The page on {bench.dataset.name}: from mouse-up to ten tiles",
         table(["ranking", "p50 ms", "p95 ms", "max ms"], rows),
     )

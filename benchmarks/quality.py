@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.evaluate import evaluate
@@ -50,9 +50,9 @@ def measure(bench: Bench) -> None:
             if not changes:
                 RANKINGS.update(RANKED)
                 rankings = [[name, *_figures(engine, dataset, name)] for name in RANKED]
-                keep(f"Quality on {dataset.name}: rankings", table(["ranking", *FIGURES], rankings))
+                record(f"Quality on {dataset.name}: rankings", table(["ranking", *FIGURES], rankings))
     header = ["index", "vectors per image", "KB per image", *FIGURES, "build s"]
-    keep(f"Quality on {dataset.name}: indexes, ranked by fast", table(header, rows))
+    record(f"Quality on {dataset.name}: indexes, ranked by fast", table(header, rows))
 
 
 def _figures(engine: Engine, dataset: Dataset, ranking: str) -> list[str]:

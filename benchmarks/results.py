@@ -21,7 +21,7 @@ VECTOR_EXTENSIONS = {
 """Extensions that determine the speed of matrix products: Linux flag -> vendor name."""
 
 
-def keep(section: str, *tables: str) -> None:
+def record(section: str, *tables: str) -> None:
     """Print the tables, and write them to their section of RESULTS.md, below its text, with machine and date.
 
     Creates the section if it does not exist.

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Template
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, milliseconds, table
+from benchmarks.results import milliseconds, record, table
 from benchmarks.stores import ADDED, LOCAL, NEAREST, QUERIES, QUERY_SEED, Row, compare, mapped, near
 from retrieval.types import Vectors
 
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> None:
     path.unlink()
     measured = {name: [(row.vectors, row.p95) for row in rows if row.store == name] for name in LOCAL}
     projected = {name: (PROJECTED, extrapolated(points, PROJECTED)) for name, points in measured.items()}
-    keep(
+    record(
         "Scale: vectors",
         table(HEADER, [_cells(row, 4 * real.shape[1]) for row in rows]),
         table(

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from boxfind.settings import PROJECT
 from retrieval.networks.runtimes import choose_runtime
 
@@ -38,4 +38,4 @@ def measure(bench: Bench) -> None:
     rows = [[name, f"{value / first_result:.0%}", f"{value:.2f}"] for name, value in seconds.items()]
     runtime, precision = choose_runtime(bench.settings.runtime)
     header = ["step", "share of the first result", "seconds"]
-    keep(f"Startup time ({runtime.name}, {precision})", table(header, rows))
+    record(f"Startup time ({runtime.name}, {precision})", table(header, rows))

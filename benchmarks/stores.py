@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, milliseconds, table
+from benchmarks.results import milliseconds, record, table
 from index.storage.arrays import read_cells, write_cells
 from index.stores.flat_store import nearest
 from index.stores.ivf import make_cells, update_cells
@@ -74,7 +74,7 @@ def measure(bench: Bench) -> None:
         figures = [*milliseconds(row.queries, 1), f"{row.recall:.3f}"]
         megabytes = [f"{size / 1e6:.1f}" for size in (row.memory, row.disk)]
         cells.append([row.store, f"{row.make + row.open:.1f}", *figures, *megabytes])
-    keep("Local stores and Milvus", table(HEADER, cells))
+    record("Local stores and Milvus", table(HEADER, cells))
 
 
 def compare(stores: Sequence[str], path: Path, count: int, queries: Vectors) -> list[Row]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.bench import Bench
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import Dataset
-from boxfind.evaluation.metrics import average_precision
+from boxfind.evaluation.metrics import average_precision, precision_at
 from retrieval.request import Request
 
 SENTENCES = Path(__file__).parent / "sentences.csv"
@@ -33,7 +33,7 @@ def measure(bench: Bench) -> None:
         rows.append([ranking, *figures, f"{1000 * np.median(seconds):.0f}", none])
     sentences = [[name, *map("{:.1f}".format, found)] for name, *found in zip(relevant, *precisions, strict=True)]
     by_sentence = table(["sentence", *(f"P@10, {ranking}" for ranking in RANKINGS)], sentences)
-    keep(f"Text search on {bench.dataset.name}", table(HEADER, rows), by_sentence)
+    record(f"Text search on {bench.dataset.name}", table(HEADER, rows), by_sentence)
 
 
 def _relevant(dataset: Dataset) -> dict[str, set[str]]:
@@ -55,4 +55,4 @@ def _rate(engine: Engine, ranking: str, sentence: str, relevant: set[str]) -> tu
     seconds = time.perf_counter() - began
     found = [hit.image for hit in engine.answer(gallery, request, {}, 0)]
     ranks = [rank for rank, image in enumerate(found, start=1) if image in relevant]
-    return sum(rank <= 10 for rank in ranks) / 10, average_precision(ranks, len(relevant)), seconds
+    return precision_at(10, ranks, len(relevant)), average_precision(ranks, len(relevant)), seconds

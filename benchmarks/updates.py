@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from benchmarks.bench import READING, Bench
-from benchmarks.results import keep, milliseconds, table
+from benchmarks.results import milliseconds, record, table
 from boxfind.engine import Engine
 from boxfind.evaluation.batch import answer_all
 from boxfind.evaluation.dataset import BoxedQuery
@@ -29,10 +29,10 @@ def measure(bench: Bench) -> None:
     shutil.copytree(bench.dataset.gallery, gallery)
     engine = Engine(bench.settings.changed(gallery=gallery, index=bench.scratch / "changing index"))
     header = ["build", "seconds", "share of a full build", "pictures in the index"]
-    keep(f"Updates of {bench.dataset.name}", table(header, _updates(engine, gallery)))
+    record(f"Updates of {bench.dataset.name}", table(header, _updates(engine, gallery)))
     rows = [_search_times(bench, engine, ranking) for ranking in ("fast", "best")]
     header = ["ranking", "idle ms p50", "p95", "during a build ms p50", "p95", "p50, build / idle"]
-    keep(f"Search during a build of {bench.dataset.name}", table(header, rows))
+    record(f"Search during a build of {bench.dataset.name}", table(header, rows))
 
 
 def _updates(engine: Engine, gallery: Path) -> list[list[str]]:

@@ -79,14 +79,14 @@ class Engine:
 
     def warning(self) -> str:
         """Return a warning for users about the served index; empty if there is none."""
-        return " ".join(filter(None, [self._served.warning if self._served else "", self.store_away()]))
+        return " ".join(filter(None, [self._served.warning if self._served else "", self.store_problem()]))
 
-    def store_away(self) -> str:
+    def store_problem(self) -> str:
         """Return a message while Milvus is unreachable; empty if it is reachable or not used."""
         if self.settings.search.store != "milvus" or self._served is None:
             return ""
         publisher = self._publisher()
-        if publisher is None or not publisher.milvus.is_away():
+        if publisher is None or not publisher.milvus.is_unavailable():
             return ""
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
@@ -100,7 +100,7 @@ class Engine:
     def search(self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast") -> list[Hit]:
         """Return the gallery images that contain the object in the box, best first.
 
-        Raises BadBox, IndexProblem (StoreAway while Milvus is unreachable), WeightsMissing, UnknownName.
+        Raises BadBox, IndexProblem (StoreUnavailable while Milvus is unreachable), WeightsMissing, UnknownName.
         """
         return self.answer(gallery, Request((Example("", box),), ranking), {"": image}, top)
 
@@ -152,7 +152,7 @@ class Engine:
         `full` describes every image and learns the whitening again. `notify` receives the reason when all images must
         be read again. Without a configured gallery, the sample gallery is drawn first. Raises BuildRunning,
         BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, BadHead.
-        Raises StoreAway before any work when Milvus is configured but unreachable.
+        Raises StoreUnavailable before any work when Milvus is configured but unreachable.
         """
         settings = self.settings
         start = pick(EXECUTORS, "engine", settings.build.engine)

@@ -45,7 +45,7 @@ def publisher_for(settings: Settings) -> "Publisher | None":
 
 
 def preparation(publisher: "Publisher | None", progress: Progress) -> Prepare:
-    """Return the step that prepares a generation for serving. Raises StoreAway if Milvus is unreachable now."""
+    """Return the step that prepares a generation for serving. Raises StoreUnavailable if Milvus is unreachable now."""
     if publisher is None:
         return no_preparation
     publisher.milvus.reach()

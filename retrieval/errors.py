@@ -65,7 +65,7 @@ class UnknownPicture(IndexProblem):
     """The index has no picture with that id."""
 
 
-class StoreAway(IndexProblem):
+class StoreUnavailable(IndexProblem):
     """The vector engine is currently unavailable."""
 
 
@@ -86,7 +86,11 @@ class DiskFull(BoxfindError):
 
 
 class BadTable(BoxfindError):
-    """A table or a labelled data set is malformed."""
+    """A CSV table cannot be read or written, or is malformed."""
+
+
+class BadDataset(BoxfindError):
+    """A labelled data set or a folder of queries is missing, malformed or of no use with this index."""
 
 
 class BadHead(BoxfindError):

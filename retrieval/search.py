@@ -12,7 +12,14 @@ from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import Keypoints, query_keypoints
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
-from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING, Evidence, lift, verify_all
+from retrieval.ranking.verification import (
+    CERTAIN_INLIERS,
+    MIN_INLIERS,
+    NO_EVIDENCE,
+    Evidence,
+    verification_score,
+    verify_all,
+)
 from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification"})
@@ -26,10 +33,11 @@ EXPANSION_IMAGES = 40
 DIFFUSION_SOURCES = 20
 """Regions that diffusion starts from."""
 DIFFUSION_WEIGHT = 0.1
+"""Factor of the logarithmic diffusion score; the highest score becomes 1.15."""
 DIFFUSION_FLOOR = 1e-5
-"""Share of the highest diffusion score below which scores are close to 0 on the logarithmic scale."""
+"""Diffusion scores below this share of the maximum map to nearly 0. Also the lower limit of the maximum."""
 TIE_BREAK_WEIGHT = 1e-3
-"""Weight of similarity against one inlier: it only breaks ties between equal inlier counts."""
+"""Weight of the similarity, small enough only to break ties between inlier counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 
 
 
 def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
-    """One exact vector search. The score of an image is the similarity of its best region."""
+    """One vector search. The score of an image is the similarity of its best region."""
     found = nearest_images(query.descriptor, gallery, top)
     return [
         _hit(gallery, int(image), int(row), float(score), {"similarity": float(score)})
@@ -62,12 +70,13 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
     """Query expansion, diffusion and geometric verification.
 
-    Verified images then expand the query again, and diffusion is repeated from the new query. Each method adds a
-    non-negative part to an image's score. `methods` selects the methods, for ablation.
+    Verified images then expand the query again, and diffusion is repeated from the new query. The score is the
+    similarity to the (expanded) query plus a non-negative part each for diffusion and verification. `methods` selects
+    the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(1) as aside:  # query keypoints are extracted during the vector search
-        view_keypoints = aside.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+    with ThreadPoolExecutor(1) as executor:  # query keypoints are extracted during the vector search
+        view_keypoints = executor.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
     evidence: dict[int, Evidence] = {}
@@ -79,18 +88,21 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
             verified_rows = ranked.found.rows[np.isin(ranked.found.images, list(evidence)[:EXPANSION_IMAGES])]
             joined = expand_with(query.descriptor, gallery.vectors(verified_rows))
             ranked = _ranked(joined, joined, gallery, count, methods)
-        lifts = [lift(evidence.get(image, NOTHING).inliers) for image in ranked.found.images[:SHORTLIST].tolist()]
-        ranked.parts["verification"] = _padded(np.array(lifts, np.float32), len(ranked.found.images))
+        verification_scores = [
+            verification_score(evidence.get(image, NO_EVIDENCE).inliers)
+            for image in ranked.found.images[:SHORTLIST].tolist()
+        ]
+        ranked.parts["verification"] = _padded(np.array(verification_scores, np.float32), len(ranked.found.images))
     return _hits(query, gallery, ranked, evidence, top)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
-    """Baseline: rank images by inlier count alone, and images without inliers by similarity."""
+    """Baseline: rank images by inlier count; ties, and images with fewer than MIN_INLIERS, by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
     view_keypoints = [query_keypoints(crop) for crop in query.crops]
     evidence = _verified(view_keypoints, gallery, ranked, len(found.images), seconds=float("inf"))
-    counts = [evidence.get(image, NOTHING).inliers for image in found.images.tolist()]
+    counts = [evidence.get(image, NO_EVIDENCE).inliers for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _hits(query, gallery, ranked, evidence, top)
 
@@ -152,11 +164,11 @@ def _verified(
 def _hits(query: Query, gallery: Searchable, ranked: _Ranked, evidence: dict[int, Evidence], top: int) -> list[Hit]:
     found = ranked.found
     hits = []
-    for place in np.lexsort((found.images, -ranked.total))[: top or None]:
-        image, row = int(found.images[place]), int(found.rows[place])
+    for position in np.lexsort((found.images, -ranked.total))[: top or None]:
+        image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
-        parts = {name: float(part[place]) for name, part in ranked.parts.items()}
-        hits.append(_hit(gallery, image, row, similarity, parts, evidence.get(image, NOTHING)))
+        parts = {name: float(part[position]) for name, part in ranked.parts.items()}
+        hits.append(_hit(gallery, image, row, similarity, parts, evidence.get(image, NO_EVIDENCE)))
     return hits
 
 
@@ -165,7 +177,12 @@ def _padded(scores: Scores, length: int) -> Scores:
 
 
 def _hit(
-    gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], evidence: Evidence = NOTHING
+    gallery: Searchable,
+    image: int,
+    row: int,
+    similarity: float,
+    parts: dict[str, float],
+    evidence: Evidence = NO_EVIDENCE,
 ) -> Hit:
     region, confidence = gallery.region(row), gallery.background.confidence(similarity, gallery.image_count)
     if evidence.box and evidence.inliers >= CERTAIN_INLIERS:

@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from boxfind.api import gallery, health, index
 from boxfind.api import search as searching
 from boxfind.api.dependencies import Dependencies, load
-from boxfind.api.limits import Limits, Rate, SearchSlots
+from boxfind.api.limits import Limits, RateLimiter, SearchSlots
 from boxfind.api.problems import Faults, boxfind_error, validation_error
 from boxfind.api.schemas import answers
 from boxfind.engine import Engine
@@ -39,7 +39,7 @@ def make_api(engine: Engine) -> FastAPI:
         middleware=[
             Middleware(Faults),
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.api.hosts, www_redirect=False),
-            Middleware(Limits, rate=Rate(settings.api.rate)),
+            Middleware(Limits, rate_limiter=RateLimiter(settings.api.rate)),
         ],
         exception_handlers={BoxfindError: boxfind_error, RequestValidationError: validation_error},
     )

@@ -17,10 +17,12 @@ async def _require_admin(request: Request, serving: Serving, shown: Credentials)
     token = serving.engine.settings.api.token.get_secret_value()
     if token and shown and hmac.compare_digest(shown.credentials.encode(), token.encode()):  # in constant time
         return
-    log.warning("Refused %s %s: the token is missing or wrong.", request.method, request.scope["route"].path)
+    path = request.scope["route"].path
     if not token:
+        log.warning("Refused %s %s: BOXFIND_API_TOKEN is not set.", request.method, path)
         detail = "This request needs a token, but the server has none; set BOXFIND_API_TOKEN (docs/api.md)."
         raise HTTPException(403, detail)
+    log.warning("Refused %s %s: the token is missing or wrong.", request.method, path)
     detail = "This request needs the administrator token; send the header Authorization: Bearer TOKEN."
     raise HTTPException(401, detail, {"WWW-Authenticate": "Bearer"})
 

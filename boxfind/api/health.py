@@ -18,14 +18,14 @@ async def health() -> HealthStatus:
 
 @routes.get("/ready", responses=answers(503))
 def ready(serving: Serving) -> HealthStatus:
-    """Check that searches can be answered: the index is open and the network is loaded."""
+    """Check that searches can be answered: the index is open, the network loaded and the vector store reachable."""
     if not serving.load_finished.is_set():
         raise unavailable("The index and the network are loading; try again in a few seconds.")
     try:
         serving.engine.embedder(serving.gallery().manifest.recipe)
-    except BoxfindError as problem:
-        raise unavailable(public_message(problem)) from None
-    away = serving.engine.store_away()
-    if away and not serving.engine.settings.milvus.fallback:
-        raise unavailable(away)
+    except BoxfindError as error:
+        raise unavailable(public_message(error)) from None
+    problem = serving.engine.store_problem()
+    if problem and not serving.engine.settings.milvus.fallback:
+        raise unavailable(problem)
     return HealthStatus()

@@ -14,15 +14,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from boxfind.api.problems import refusal, unavailable
 from retrieval.images.limits import LIMITS
 
-UPLOAD = LIMITS.file_bytes + 1_000_000
+MAX_UPLOAD_BYTES = LIMITS.file_bytes + 1_000_000
 """Maximum bytes of a multipart request: a picture file and its form fields."""
-TEXT = 64_000
+MAX_BODY_BYTES = 64_000
 """Maximum bytes of any other request."""
-UPLOADS = 40
+MAX_UPLOADS = 40
 """Maximum concurrent uploads, each buffered on disk; a few more than the number of waiting searches."""
 UNLIMITED = ("/health", "/ready")
 """Paths for monitoring, exempt from all limits."""
-MOST_CLIENTS = 10_000
+MAX_CLIENTS = 10_000
 """Number of clients tracked; beyond it, the least recently seen client is dropped."""
 
 
@@ -52,42 +52,45 @@ class SearchSlots:
             self._free.release()
 
 
-class Rate:
-    """A token bucket per client: `most` requests per minute, in bursts of up to `most`."""
+class RateLimiter:
+    """A token bucket per client: `per_minute` requests per minute, in bursts of up to `per_minute`."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_minute = per_minute
         self._clock = clock
-        self._left: dict[str, tuple[float, float]] = {}  # client -> (tokens, time), least recent first
+        self._tokens: dict[str, tuple[float, float]] = {}  # client -> (tokens, time of update), least recent first
 
-    def wait(self, client: str) -> float:
+    def seconds_to_wait(self, client: str) -> float:
         """Count a request and return 0, or return the seconds to wait before it is allowed."""
         now = self._clock()
-        left, then = self._left.pop(client, (float(self._most), now))
-        left = min(left + (now - then) * self._most / 60, self._most)
-        self._left[client] = (left - 1 if left >= 1 else left), now
-        if len(self._left) > MOST_CLIENTS:
-            del self._left[next(iter(self._left))]
-        return 0.0 if left >= 1 else (1 - left) * 60 / self._most
+        tokens, updated = self._tokens.pop(client, (float(self._per_minute), now))
+        tokens = min(tokens + (now - updated) * self._per_minute / 60, self._per_minute)
+        self._tokens[client] = (tokens - 1 if tokens >= 1 else tokens), now
+        if len(self._tokens) > MAX_CLIENTS:
+            del self._tokens[next(iter(self._tokens))]
+        return 0.0 if tokens >= 1 else (1 - tokens) * 60 / self._per_minute
 
 
 class Limits:
-    """Middleware that rejects requests that are too frequent, too large or not in UTF-8."""
+    """Middleware that rejects requests that are too frequent, too large or not in UTF-8.
 
-    def __init__(self, app: ASGIApp, rate: Rate) -> None:
+    It also rejects uploads beyond MAX_UPLOADS at once.
+    """
+
+    def __init__(self, app: ASGIApp, rate_limiter: RateLimiter) -> None:
         self._app = app
-        self._rate = rate
+        self._rate_limiter = rate_limiter
         self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in UNLIMITED:
             await self._app(scope, receive, send)
             return
-        wait = self._rate.wait(scope["client"][0] if scope.get("client") else "")
+        wait = self._rate_limiter.seconds_to_wait(scope["client"][0] if scope.get("client") else "")
         headers = Headers(scope=scope)
         kind, options = parse_options_header(headers.get("content-type", ""))
         upload = kind == b"multipart/form-data"
-        most = UPLOAD if upload else TEXT
+        most = MAX_UPLOAD_BYTES if upload else MAX_BODY_BYTES
         announced = headers.get("content-length", "0")
         if wait:
             seconds = math.ceil(wait)
@@ -96,7 +99,7 @@ class Limits:
             refused = refusal(413, _too_large(most))
         elif options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
             refused = refusal(422, "The request is not in UTF-8; send it in UTF-8.")
-        elif upload and self._uploads >= UPLOADS:
+        elif upload and self._uploads >= MAX_UPLOADS:
             refused = refusal(503, "The server is busy with other uploads; try again in a moment.")
         else:
             self._uploads += upload

@@ -25,7 +25,7 @@ OPTIONS = {
 """Streamlit options that the environment must not override; the others are in .streamlit/config.toml."""
 
 
-def start(
+def start_page(
     gallery: GalleryOption = None,
     index: IndexOption = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8501,

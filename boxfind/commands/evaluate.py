@@ -16,7 +16,7 @@ def evaluate(
         Path, typer.Option(help="Folder of a labelled data set; docs/evaluation.md describes the formats.")
     ],
     rank: Rank = "fast",
-    layout: Annotated[
+    format_name: Annotated[
         str | None, typer.Option("--format", help="csv, revisited or folders; detected by default.")
     ] = None,
     query_mode: QueryMode = None,
@@ -31,7 +31,7 @@ def evaluate(
 
     engine = Engine(settings_with(index=index, query_mode=query_mode))
     with TerminalProgress(notes) as progress:
-        found = measure(engine, engine.gallery(), read_dataset(dataset, layout), rank, progress)
+        found = measure(engine, engine.gallery(), read_dataset(dataset, format_name), rank, progress)
     for remark in report.remarks(found):
         note(remark)
     print(json.dumps(report.as_dict(found), ensure_ascii=False) if as_json else report.as_text(found))

@@ -13,7 +13,7 @@ def finetune(
     labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h] that says which object each picture shows.")],
     gallery: Annotated[Path, typer.Option(help="Picture folder; image paths in the CSV are relative to it.")],
     out: Annotated[Path, typer.Option(help="Safetensors file to write the head to, for `boxfind build --head`.")],
-    backbone: Annotated[str | None, typer.Option(help="Network: auto, resnet50 or efficientnet-lite0.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="Network: auto or a name from docs/models.md.")] = None,
 ) -> None:
     """Train a projection head on labelled pictures and evaluate it on held-out objects; the network is frozen."""
     from boxfind.embedders import embedder_for_building

@@ -20,8 +20,8 @@ def generations(
     """List the generations (builds) that are kept, and which one is served."""
     from index.operations.history import stored_generations
 
-    with TerminalProgress(notes) as report:
-        stored = stored_generations(index, check, report)
+    with TerminalProgress(notes) as progress:
+        stored = stored_generations(index, check, progress)
     if as_json:
         print(json.dumps([asdict(one) for one in stored], default=datetime.isoformat, indent=1))
         return
@@ -30,13 +30,15 @@ def generations(
         built = one.created.strftime("%Y-%m-%d %H:%M") if one.created else ""
         print(
             f"{'*' if one.served else ' '} {one.name:16s}  {built:16s}  {one.images:8d}  {one.regions:8d}  "
-            f"{one.bytes / 1e6:7.1f}  {one.problem or 'whole'}{', served' if one.served else ''}"
+            f"{one.bytes / 1e6:7.1f}  {one.problem or 'intact'}{', served' if one.served else ''}"
         )
 
 
 def rollback(
     index: IndexDir,
-    to: Annotated[str, typer.Option(help="Name of a generation. Default: the last intact one before.")] = "",
+    to: Annotated[
+        str, typer.Option(help="Name of a generation. Default: the newest intact generation before the served one.")
+    ] = "",
 ) -> None:
     """Serve an earlier generation again."""
     from boxfind.stores import preparation, publisher_for
@@ -44,9 +46,9 @@ def rollback(
     from index.storage.generation import served_name
 
     before = served_name(index)
-    with TerminalProgress(notes) as report:
-        prepare = preparation(publisher_for(settings_with(index=index)), report)
-        folder = roll_back(index, to, report, prepare)
+    with TerminalProgress(notes) as progress:
+        prepare = preparation(publisher_for(settings_with(index=index)), progress)
+        folder = roll_back(index, to, progress, prepare)
     print(f"Now serving {folder.name}.")
     if before and before != folder.name:
         print(f"To undo: boxfind rollback --index {index} --to {before}")
@@ -59,8 +61,8 @@ def backup(
     """Write the served generation to one tar file; builds and searches can continue meanwhile."""
     from index.operations.backup import backup as write_archive
 
-    with TerminalProgress(notes) as report:
-        name = write_archive(index, out, report)
+    with TerminalProgress(notes) as progress:
+        name = write_archive(index, out, progress)
     print(f"Wrote {name} to {out} ({out.stat().st_size / 1e6:.1f} MB). Gallery pictures are not included.")
 
 
@@ -72,7 +74,7 @@ def restore(
     from boxfind.stores import preparation, publisher_for
     from index.operations.backup import restore as read_archive
 
-    with TerminalProgress(notes) as report:
-        prepare = preparation(publisher_for(settings_with(index=index)), report)
-        folder = read_archive(archive, index, report, prepare)
+    with TerminalProgress(notes) as progress:
+        prepare = preparation(publisher_for(settings_with(index=index)), progress)
+        folder = read_archive(archive, index, progress, prepare)
     print(f"Restored {folder.name} from {archive}; it is now served.")

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from boxfind.commands import app as page
+from boxfind.commands.app import start_page
 from boxfind.commands.batch import batch
 from boxfind.commands.build import build, cancel
 from boxfind.commands.check import doctor, skipped, verify, why
@@ -15,19 +15,19 @@ from boxfind.commands.search import search
 from boxfind.commands.serve import serve
 from retrieval.errors import BoxfindError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-app.command("app")(page.start)
+command_line = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+command_line.command("app")(start_page)
 for command in (
     *(build, cancel, search, batch, serve, evaluate, finetune),
     *(verify, why, skipped, doctor, generations, rollback, backup, restore),
 ):
-    app.command()(command)
+    command_line.command()(command)
 
 
 def main() -> None:
     """Run a command. Errors are printed as one message on standard error, with exit code 1."""
     try:
-        app()
+        command_line()
     except BoxfindError as error:
         sentence = str(error)
     except OSError as error:  # such as a full disk or a read-only folder

@@ -1,4 +1,4 @@
-"""Answer a batch of queries; a query that fails does not stop the others."""
+"""Answer a batch of queries; an unreadable picture or invalid box does not stop the others."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def answer_all(
     workers: int = 1,
 ) -> list[BatchResult]:
     """Return a result for each query, in the same order."""
-    return for_each(queries, answerer(engine, gallery, top, ranking), progress, workers)
+    return map_queries(queries, make_answer(engine, gallery, top, ranking), progress, workers)
 
 
 def draw_sheets(
@@ -56,7 +56,7 @@ def draw_sheets(
         progress("Drawing sheets", done, len(queries))
 
 
-def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:
+def make_answer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:
     """Return a thread-safe function that answers one query."""
     engine.embedder(gallery.manifest.recipe)  # fail here, once, if the network cannot run
 
@@ -72,7 +72,7 @@ def answerer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callab
     return answer
 
 
-def for_each(
+def map_queries(
     queries: Sequence[BoxedQuery], function: Callable[[BoxedQuery], T], progress: Progress, workers: int
 ) -> list[T]:
     """Map a function over the queries in parallel, keeping the order; only its return values stay in memory."""

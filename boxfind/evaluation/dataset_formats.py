@@ -6,7 +6,7 @@ from pathlib import Path
 from boxfind.evaluation.dataset import Dataset, read_csv_folder
 from boxfind.evaluation.object_folders import read_object_folders
 from boxfind.evaluation.revisited_oxford_paris import read_revisited
-from retrieval.errors import BadTable, pick
+from retrieval.errors import BadDataset, pick
 
 READERS: dict[str, Callable[[Path], Dataset]] = {
     "csv": read_csv_folder,
@@ -15,22 +15,25 @@ READERS: dict[str, Callable[[Path], Dataset]] = {
 }
 
 
-def read_dataset(folder: Path, layout: str | None = None) -> Dataset:
-    """Read the data set in a folder; its format is detected if `layout` is None. Raises BadTable, UnknownName."""
+def read_dataset(folder: Path, format_name: str | None = None) -> Dataset:
+    """Read the data set in a folder; its format is detected if `format_name` is None.
+
+    Raises BadDataset, BadTable, UnknownName.
+    """
     if not folder.is_dir():
-        raise BadTable(f"The data set folder {folder} does not exist.")
-    return pick(READERS, "data set format", layout or layout_of(folder))(folder)
+        raise BadDataset(f"The data set folder {folder} does not exist.")
+    return pick(READERS, "data set format", format_name or detect_format(folder))(folder)
 
 
-def layout_of(folder: Path) -> str:
-    """Detect the format (a key of READERS) of a folder. Raises BadTable if it is not a data set."""
+def detect_format(folder: Path) -> str:
+    """Detect the format (a key of READERS) of a folder. Raises BadDataset if it is not a data set."""
     if any((folder / name).exists() for name in ("queries.csv", "relevant.csv", "queries", "gallery")):
         return "csv"
     if any(folder.glob("gnd_*.pkl")) or (folder / "jpg").is_dir():
         return "revisited"
     if any(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir()):
         return "folders"
-    raise BadTable(
+    raise BadDataset(
         f"{folder} is not a data set; it needs queries.csv and relevant.csv, or gnd_….pkl and jpg, or a subfolder of "
         "pictures for each object."
     )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from boxfind.engine import Engine
-from boxfind.evaluation.batch import answer_all, answerer, for_each
+from boxfind.evaluation.batch import answer_all, make_answer, map_queries
 from boxfind.evaluation.dataset import BoxedQuery, Dataset
 from boxfind.evaluation.metrics import PROTOCOLS, Quality, Rater, mean_quality
 from index.gallery import Gallery
-from retrieval.errors import BadTable, pick
+from retrieval.errors import BadDataset, pick
 from retrieval.printable_names import shown
 from retrieval.types import Hit, Progress, iou
 
@@ -76,11 +76,11 @@ class Evaluation:
 def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, progress: Progress) -> Evaluation:
     """Rank the whole gallery for each query, then time each query again, sequentially, with ten hits.
 
-    Raises BadTable when no relevant image is in the index or a query fails.
+    Raises BadDataset when no relevant image is in the index or a query fails.
     """
     absent = _absent(dataset, gallery)
     rater = pick(PROTOCOLS, "protocol", dataset.protocol)
-    answer = answerer(engine, gallery, 0, ranking)
+    answer = make_answer(engine, gallery, 0, ranking)
 
     def judge(query: BoxedQuery) -> Row | str:
         """Return the row without its time, or the problem."""
@@ -89,10 +89,10 @@ def evaluate(engine: Engine, gallery: Gallery, dataset: Dataset, ranking: str, p
         localisation = _localisation(query.name, answered.hits, dataset)
         return answered.problem or Row(query.name, dataset.objects[query.name], quality, localisation, 0.0)
 
-    judged = for_each(dataset.queries, judge, progress, engine.settings.build.workers)
+    judged = map_queries(dataset.queries, judge, progress, engine.settings.build.workers)
     problems = [found for found in judged if isinstance(found, str)]
     if problems:
-        raise BadTable(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")
+        raise BadDataset(f"{len(problems)} of {len(judged)} queries failed; the first is {problems[0]}")
     timed = answer_all(engine, gallery, dataset.queries, 10, ranking, progress)
     rows = [
         replace(row, seconds=answer.seconds) for row, answer in zip(judged, timed, strict=True) if isinstance(row, Row)
@@ -104,7 +104,7 @@ def _absent(dataset: Dataset, gallery: Gallery) -> int:
     relevant = {image for labels in dataset.labels.values() for images in labels.relevant.values() for image in images}
     absent = relevant - gallery.tables.numbers.keys()
     if absent == relevant:
-        raise BadTable(
+        raise BadDataset(
             f"No relevant picture of {dataset.name} is in the index, for example {shown(min(absent))}; "
             f"use an index of {dataset.gallery}."
         )

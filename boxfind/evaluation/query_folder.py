@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from boxfind.evaluation.dataset import BoxedQuery
-from retrieval.errors import BadTable, BoxfindError
+from retrieval.errors import BadDataset, BoxfindError
 from retrieval.images.decode import read_file
 from retrieval.images.limits import SUFFIXES
 from retrieval.printable_names import shown
@@ -22,12 +22,12 @@ def read_query_folder(folder: Path) -> tuple[list[BoxedQuery], list[str]]:
     """Return the queries, ordered by picture, and a message for each invalid file or line.
 
     A query is named after its picture, without the suffix; for several boxes cup-1, cup-2, …, numbered by non-empty
-    line. Subfolders and hidden files are ignored. Raises BadTable when the folder is unreadable or has no pictures.
+    line. Subfolders and hidden files are ignored. Raises BadDataset when the folder is unreadable or has no pictures.
     """
     files = _files(folder)
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
-        raise BadTable(f"{folder} contains no pictures ({', '.join(SUFFIXES)}).")
+        raise BadDataset(f"{folder} contains no pictures ({', '.join(SUFFIXES)}).")
     texts = {file.stem: file for file in files if file.suffix.lower() == ".txt"}
     named: dict[str, BoxedQuery] = {}
     problems = []
@@ -49,7 +49,7 @@ def _files(folder: Path) -> list[Path]:
     try:
         return sorted(file for file in folder.iterdir() if not file.name.startswith(".") and not file.is_dir())
     except OSError as error:
-        raise BadTable(f"The folder {folder} cannot be opened: {error.strerror}.") from None
+        raise BadDataset(f"The folder {folder} cannot be opened: {error.strerror}.") from None
 
 
 def _queries(picture: Path, text: Path | None) -> Iterator[BoxedQuery | str]:

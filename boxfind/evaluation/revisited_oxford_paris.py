@@ -9,7 +9,7 @@ from typing import Any
 
 from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels, object_of
 from boxfind.evaluation.safe_pickle import read_plain_pickle
-from retrieval.errors import BadTable
+from retrieval.errors import BadDataset
 from retrieval.printable_names import shown
 from retrieval.types import Box
 
@@ -25,10 +25,10 @@ FARTHEST = 1e9
 
 
 def read_revisited(folder: Path) -> Dataset:
-    """Read the data set. The query images, which are also in the gallery jpg/, are ignored. Raises BadTable."""
+    """Read the data set. The query images, which are also in the gallery jpg/, are ignored. Raises BadDataset."""
     files = sorted(folder.glob("gnd_*.pkl"))
     if len(files) != 1:
-        raise BadTable(f"{folder} must contain exactly one ground truth file gnd_….pkl; found {len(files)}.")
+        raise BadDataset(f"{folder} must contain exactly one ground truth file gnd_….pkl; found {len(files)}.")
     path = files[0]
     images, queries, entries = _parts(read_plain_pickle(path), path)
     names = [f"{name}.jpg" for name in images]
@@ -39,7 +39,7 @@ def read_revisited(folder: Path) -> Dataset:
     unlisted = {f"{name}.jpg" for name in queries} - set(names)
     labels = {name: _labels(queries, lists, *parts, unlisted) for name, parts in DIFFICULTIES.items()}
     if not labels["medium"].relevant:
-        raise BadTable(f"{path} has no query with a relevant picture.")
+        raise BadDataset(f"{path} has no query with a relevant picture.")
     return Dataset(
         folder.resolve().name,
         folder / "jpg",
@@ -57,23 +57,23 @@ def read_revisited(folder: Path) -> Dataset:
 def _parts(truth: Any, path: Path) -> tuple[list[str], list[str], list[dict[str, Any]]]:
     """Validate the ground truth; return image names, query names and an entry per query."""
     if not isinstance(truth, dict):
-        raise BadTable(f"{path} is not a valid ground truth: it must be a dict with imlist, qimlist and gnd.")
+        raise BadDataset(f"{path} is not a valid ground truth: it must be a dict with imlist, qimlist and gnd.")
     for part, kind in (("imlist", str), ("qimlist", str), ("gnd", dict)):
         if not isinstance(truth.get(part), list) or not all(isinstance(item, kind) for item in truth[part]):
-            raise BadTable(f"{path} is not a valid ground truth: {part} must be a list of {kind.__name__}.")
+            raise BadDataset(f"{path} is not a valid ground truth: {part} must be a list of {kind.__name__}.")
     images, queries, entries = truth["imlist"], truth["qimlist"], truth["gnd"]
     for name in (*images, *queries):
         if name != Path(name).name:
-            raise BadTable(f"{path} is not a valid ground truth: {shown(name)} is not a plain picture name.")
+            raise BadDataset(f"{path} is not a valid ground truth: {shown(name)} is not a plain picture name.")
     if len(queries) != len(entries) or len(set(queries)) != len(queries):
-        raise BadTable(f"{path} is not a valid ground truth: gnd must have one entry for each name in qimlist.")
+        raise BadDataset(f"{path} is not a valid ground truth: gnd must have one entry for each name in qimlist.")
     return images, queries, entries
 
 
 def _numbers(entry: dict[str, Any], part: str, count: int, where: str) -> list[int]:
     numbers = entry.get(part)
     if not isinstance(numbers, list) or not all(type(n) is int and 0 <= n < count for n in numbers):
-        raise BadTable(f"{where}: {part} must be a list of indices into imlist, from 0 to {count - 1}.")
+        raise BadDataset(f"{where}: {part} must be a list of indices into imlist, from 0 to {count - 1}.")
     return numbers
 
 
@@ -86,7 +86,7 @@ def _box(entry: dict[str, Any], where: str) -> Box:
         or len(edges) != 4
         or not all(isinstance(edge, (int, float)) and -FARTHEST < edge < FARTHEST for edge in edges)
     ):
-        raise BadTable(f"{where}: bbx must be four numbers, x0, y0, x1, y1.")
+        raise BadDataset(f"{where}: bbx must be four numbers, x0, y0, x1, y1.")
     return Box(*(round(edge) for edge in edges))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import BadTable
+from retrieval.errors import BadDataset
 from retrieval.printable_names import shown
 
 MAX_BYTES = 10_000_000
@@ -25,21 +25,21 @@ DAMAGED = (
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """Dicts, lists, tuples, sets, texts, bytes and numbers; arrays become lists. Raises BadTable."""
+    """Dicts, lists, tuples, sets, texts, bytes and numbers; arrays become lists. Raises BadDataset."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise BadTable(f"{path} cannot be read: {error.strerror}.") from None
+        raise BadDataset(f"{path} cannot be read: {error.strerror}.") from None
     if len(data) > MAX_BYTES:
-        raise BadTable(f"{path} has more than {MAX_BYTES // 10**6} MB, too many for a table of labels.")
+        raise BadDataset(f"{path} has more than {MAX_BYTES // 10**6} MB, too many for a table of labels.")
     try:
         _check_sizes(data)
         return _PlainUnpickler(data).load()
     except _Refused as refused:
-        raise BadTable(f"{path} {refused}, which a table of labels does not need; nothing in it was run.") from None
+        raise BadDataset(f"{path} {refused}, which a table of labels does not need; nothing in it was run.") from None
     except DAMAGED:
-        raise BadTable(f"{path} is damaged, or not a pickle of plain values.") from None
+        raise BadDataset(f"{path} is damaged, or not a pickle of plain values.") from None
 
 
 class _Refused(Exception):

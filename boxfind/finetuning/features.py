@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.building.decoder_pool import DecoderPool, Unchanged
-from index.storage.folder_scan import Found
+from index.storage.folder_scan import ScannedFile
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.whitening import Whitening
@@ -47,28 +47,28 @@ class RawRegions:
 
 
 def describe_pictures(
-    pictures: Sequence[Found], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
+    pictures: Sequence[ScannedFile], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> RawRegions:
     """Describe every image once. Images that a build would skip are left out."""
 
-    def describe(found: Found) -> tuple[list[Box], NDArray[np.float16]] | None:
+    def describe(file: ScannedFile) -> tuple[list[Box], NDArray[np.float16]] | None:
         try:
-            seen = pool.decode_file(found.path, embedder.recipe.side)
+            seen = pool.decode_file(file.path, embedder.recipe.side)
         except UnreadableImage:
             return None
         assert not isinstance(seen, Unchanged)  # no known files were passed
-        looked = embedder.look(seen.pixels, (seen.width, seen.height))
-        usable = np.isfinite(looked.vectors).all() and looked.vectors.any(axis=1).all()
-        return ([region.box for region in looked.regions], looked.vectors.astype(np.float16)) if usable else None
+        described = embedder.describe(seen.pixels, (seen.width, seen.height))
+        usable = np.isfinite(described.vectors).all() and described.vectors.any(axis=1).all()
+        return ([region.box for region in described.regions], described.vectors.astype(np.float16)) if usable else None
 
     names, boxes, images, vectors = list[str](), list[Box](), list[int](), [np.empty((0, 1), np.float16)]
     # One BLAS thread per worker, as in a build, so that workers do not compete for the cores.
     with ThreadPoolExecutor(workers) as threads, one_blas_thread():
-        for count, (found, made) in enumerate(zip(pictures, threads.map(describe, pictures), strict=True), start=1):
+        for count, (file, made) in enumerate(zip(pictures, threads.map(describe, pictures), strict=True), start=1):
             progress("Reading pictures", count, len(pictures))
             if made is not None:
                 images += [len(names)] * len(made[0])
-                names.append(found.id)
+                names.append(file.id)
                 boxes += made[0]
                 vectors.append(made[1])
     return RawRegions(names, boxes, np.array(images, np.int64), np.concatenate(vectors[1:] or vectors))

@@ -11,7 +11,7 @@ from boxfind.finetuning.labels import Labelled, read_labels, split_labels
 from boxfind.finetuning.region_selection import ObjectRegions, choose_regions
 from boxfind.finetuning.training import METRIC_LEARNING, train_mixing
 from index.building.decoder_pool import DecoderPool
-from index.storage.folder_scan import Found, find_pictures
+from index.storage.folder_scan import ScannedFile, find_pictures
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import KIND, HeadFacts, write_head
 from retrieval.descriptors.whitening import SAMPLE, Whitening, learn_whitening
@@ -102,7 +102,7 @@ def measure(chosen: ObjectRegions, raw: RawRegions, descriptors: Vectors) -> Qua
     return mean_quality(qualities)
 
 
-def _choose_pictures(pictures: list[Found], labelled: list[Labelled]) -> list[Found]:
+def _choose_pictures(pictures: list[ScannedFile], labelled: list[Labelled]) -> list[ScannedFile]:
     """Choose all labelled pictures, and random others."""
     named = {row.image for row in labelled}
     others = [picture for picture in pictures if picture.id not in named]

@@ -13,7 +13,7 @@ from boxfind.ui.session import BY_GENERATION, shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.building.jobs import CANCELLED
 from index.gallery import Gallery
-from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreAway, WeightsMissing
+from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreUnavailable, WeightsMissing
 
 NO_INDEX = (
     "There is no index. An administrator can build one with `boxfind build --gallery DIR --index DIR`, or on this page "
@@ -32,7 +32,7 @@ def ready_gallery() -> Gallery:
     warning = engine.warning()
     if warning:
         st.warning(plain(warning), icon=":material/warning:")
-        if is_admin() and not engine.store_away():
+        if is_admin() and not engine.store_problem():
             _rebuild_button()
     return gallery
 
@@ -51,7 +51,7 @@ def failure(error: BoxfindError) -> None:
         st.error("Search is unavailable. The administrator finds the reason in the log.", icon=":material/error:")
         return
     st.error(plain(str(error)), icon=":material/error:")
-    if isinstance(error, IndexProblem) and not isinstance(error, StoreAway) and admin:
+    if isinstance(error, IndexProblem) and not isinstance(error, StoreUnavailable) and admin:
         _rebuild_button()
 
 

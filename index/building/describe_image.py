@@ -8,7 +8,7 @@ import numpy as np
 
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.journal import DescribedImage
-from index.storage.folder_scan import Found, Skipped
+from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
@@ -16,10 +16,10 @@ from retrieval.errors import UnreadableImage
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ImageTask:
     """An image to describe."""
 
-    found: Found
+    file: ScannedFile
     known: frozenset[str]
     """SHA-256 of indexed files of the same size. A match means the file was renamed or touched: Unchanged."""
 
@@ -38,34 +38,34 @@ class Executor(Protocol):
     def workers(self) -> int:
         """Number of local threads the build may use."""
 
-    def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
+    def __call__(self, tasks: Iterable[ImageTask]) -> Generator[tuple[ScannedFile, Result]]:
         """Yield the result of each task exactly once, in order except for retries. Raises ClusterProblem.
 
         Memory is bounded: work pauses while results are not consumed. Closing the generator stops the work.
         """
 
 
-def decode_task(task: Task, pool: DecoderPool, recipe: Recipe) -> DecodedImage | Unchanged | Skipped:
+def decode_task(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> DecodedImage | Unchanged | Skipped:
     """Step 1: read the file and decode it to the input size of the recipe's network."""
-    found = task.found
+    file = task.file
     assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     try:
-        return pool.decode_file(found.path, recipe.side, recipe.keypoints, task.known)
+        return pool.decode_file(file.path, recipe.side, recipe.keypoints, task.known)
     except UnreadableImage as error:
-        return Skipped(found.id, error.reason, str(error), found.bytes, found.mtime)
+        return Skipped(file.id, error.reason, str(error), file.bytes, file.mtime)
 
 
-def describe_image(task: Task, decoded: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
+def describe_image(task: ImageTask, decoded: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
     """Step 2: run the network on a decoded image. Skipped and unchanged files pass through."""
     if not isinstance(decoded, DecodedImage):
         return decoded
-    found, width, height = task.found, decoded.width, decoded.height
-    described = embedder.look(decoded.pixels, (width, height))
+    file, width, height = task.file, decoded.width, decoded.height
+    described = embedder.describe(decoded.pixels, (width, height))
     if not np.isfinite(described.vectors).all() or not described.vectors.any(axis=1).all():
-        sentence = "The network computes no usable descriptor for this picture."
-        return Skipped(found.id, "bad_vector", sentence, found.bytes, found.mtime)
+        sentence = "A descriptor of this picture is zero or not finite, so the picture cannot be indexed."
+        return Skipped(file.id, "bad_vector", sentence, file.bytes, file.mtime)
     return DescribedImage(
-        ImageEntry(found.id, found.relative, width, height, decoded.bytes, decoded.mtime, decoded.sha256),
+        ImageEntry(file.id, file.relative, width, height, decoded.bytes, decoded.mtime, decoded.sha256),
         decoded.thumbnail,
         decoded.keypoints,
         described.regions,

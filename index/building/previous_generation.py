@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from index.storage.folder_scan import Found, Skipped
+from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.generation import Generation
 from index.storage.manifest import file_faults
 from index.storage.skipped_files import read_skipped
@@ -39,19 +39,19 @@ class PreviousGeneration:
                 self._of_size[entry.bytes].append(entry.sha256)
                 self._of_hash.setdefault(entry.sha256, number)
 
-    def unchanged(self, found: Found) -> int | None:
+    def unchanged(self, file: ScannedFile) -> int | None:
         """The number of an image with the same name, size and mtime; None if the file must be read."""
-        number = self.generation.tables.numbers.get(found.id)
+        number = self.generation.tables.numbers.get(file.id)
         if number is None:
             return None
         entry = self.entries[number]
-        same = (entry.bytes, entry.mtime) == (found.bytes, found.mtime)
+        same = (entry.bytes, entry.mtime) == (file.bytes, file.mtime)
         sure = entry.mtime < self.generation.manifest.created.timestamp() - MTIME_MARGIN
         return number if same and sure and self._usable(entry) else None
 
-    def hashes(self, found: Found) -> frozenset[str]:
+    def hashes(self, file: ScannedFile) -> frozenset[str]:
         """SHA-256 of indexed files of the same size: the file may be a renamed or touched one."""
-        alike = self._of_size.get(found.bytes, [])
+        alike = self._of_size.get(file.bytes, [])
         return frozenset(alike if len(alike) <= ALIKE_FILES else [])
 
     def of_hash(self, sha256: str, image: str) -> int:
@@ -61,12 +61,12 @@ class PreviousGeneration:
             return number
         return self._of_hash[sha256]
 
-    def still_skipped(self, found: Found) -> Skipped | None:
+    def still_skipped(self, file: ScannedFile) -> Skipped | None:
         """The earlier skip record, if the file is unchanged and the reason depends on its contents."""
-        before = self._skipped.get(found.id)
+        before = self._skipped.get(file.id)
         if before is None or before.reason in RETRIED_REASONS:
             return None
-        return before if (before.bytes, before.mtime) == (found.bytes, found.mtime) else None
+        return before if (before.bytes, before.mtime) == (file.bytes, file.mtime) else None
 
     def rows(self, number: int) -> slice:
         return slice(int(self._rows[number]), int(self._rows[number + 1]))

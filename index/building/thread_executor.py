@@ -6,8 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from index.building.decoder_pool import DecoderPool
-from index.building.describe_image import Result, Task, decode_task, describe_image
-from index.storage.folder_scan import Found
+from index.building.describe_image import ImageTask, Result, decode_task, describe_image
+from index.storage.folder_scan import ScannedFile
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
 
@@ -23,13 +23,13 @@ class ThreadExecutor:
     pool: DecoderPool
     workers: int = 1
 
-    def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
+    def __call__(self, tasks: Iterable[ImageTask]) -> Generator[tuple[ScannedFile, Result]]:
         # One BLAS thread per matrix product: otherwise the workers compete for the cores, at a third of the speed.
         with ThreadPoolExecutor(self._threads()) as threads, one_blas_thread():
-            under_way: deque[tuple[Found, Future[Result]]] = deque()
+            under_way: deque[tuple[ScannedFile, Future[Result]]] = deque()
             try:
                 for task in tasks:
-                    under_way.append((task.found, threads.submit(self._describe, task)))
+                    under_way.append((task.file, threads.submit(self._describe, task)))
                     if len(under_way) > AHEAD * self._threads():
                         done, future = under_way.popleft()
                         yield done, future.result()
@@ -45,5 +45,5 @@ class ThreadExecutor:
             return max(self.workers, 2 * self.embedder.at_once)
         return self.workers + 2 if self.workers > 1 else 1
 
-    def _describe(self, task: Task) -> Result:
+    def _describe(self, task: ImageTask) -> Result:
         return describe_image(task, decode_task(task, self.pool, self.embedder.recipe), self.embedder)

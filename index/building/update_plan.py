@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from index.building.describe_image import Task
+from index.building.describe_image import ImageTask
 from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration
-from index.storage.folder_scan import Found, Skipped
+from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.generation import Generation
 from index.storage.manifest import Changes
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
@@ -46,15 +46,15 @@ class Plan:
     described: set[str] = field(default_factory=set)
     """Images in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
-    to_do: list[Found] = field(default_factory=list)
+    to_do: list[ScannedFile] = field(default_factory=list)
 
-    def tasks(self) -> Iterator[Task]:
+    def tasks(self) -> Iterator[ImageTask]:
         """The images still to describe, as tasks for the executor."""
-        for found in self.to_do:
-            yield Task(found, self.base.hashes(found) if self.base else frozenset())
+        for file in self.to_do:
+            yield ImageTask(file, self.base.hashes(file) if self.base else frozenset())
 
-    def reuse(self, found: Found, number: int, mtime: float) -> None:
-        self.reused[found.id] = Reused(number, found.relative, mtime)
+    def reuse(self, file: ScannedFile, number: int, mtime: float) -> None:
+        self.reused[file.id] = Reused(number, file.relative, mtime)
 
     def changes_nothing(self) -> bool:
         """Whether the new generation would equal the previous one."""
@@ -69,7 +69,7 @@ class Plan:
 
 
 def make_plan(
-    gallery: Path, found: list[Found], skipped: list[Skipped], base: PreviousGeneration | None, journal: Journal
+    gallery: Path, found: list[ScannedFile], skipped: list[Skipped], base: PreviousGeneration | None, journal: Journal
 ) -> Plan:
     """Compare names, sizes and times only; no file is read.
 

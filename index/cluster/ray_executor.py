@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from index.building.describe_image import Result, Task
+from index.building.describe_image import ImageTask, Result
 from index.cluster.ray_cluster import first_line
 from index.cluster.ray_stages import Decode, Describe, TaskResult, block_of, rows_of
-from index.storage.folder_scan import Found, Skipped
+from index.storage.folder_scan import ScannedFile, Skipped
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import ClusterProblem, UnreadableImage
 from retrieval.images.decode import read_file
@@ -54,20 +54,20 @@ class RayExecutor:
     gpus: bool = True
     """Whether the network can run on GPUs. Without GPUs it runs on CPUs."""
 
-    def __call__(self, tasks: Iterable[Task]) -> Generator[tuple[Found, Result]]:
+    def __call__(self, tasks: Iterable[ImageTask]) -> Generator[tuple[ScannedFile, Result]]:
         rest, pools = iter(tasks), size_actor_pools(self.gpus)
         while part := list(islice(rest, BLOCKS * pools.block)):
             lost = yield from self._described(part, pools, pools.block)
             crashed = yield from self._described(lost, pools, 1)
             if len(crashed) == len(part) > 1:
                 raise ClusterProblem("Every process on the Ray cluster dies before it has read a picture.")
-            for found in (task.found for task in crashed):
-                sentence = f"{shown(found.path.name)} crashes the process that reads it; save it again."
-                yield found, Skipped(found.id, "decoder_crash", sentence, found.bytes, found.mtime)
+            for file in (task.file for task in crashed):
+                sentence = f"{shown(file.path.name)} crashes the process that reads it; save it again."
+                yield file, Skipped(file.id, "decoder_crash", sentence, file.bytes, file.mtime)
 
     def _described(
-        self, tasks: list[Task], pools: ActorPools, size: int
-    ) -> Generator[tuple[Found, Result], None, list[Task]]:
+        self, tasks: list[ImageTask], pools: ActorPools, size: int
+    ) -> Generator[tuple[ScannedFile, Result], None, list[ImageTask]]:
         """Yield the results; return the tasks lost with their processes."""
         waiting = dict(enumerate(tasks))
         if not waiting:
@@ -76,10 +76,10 @@ class RayExecutor:
             for number, answer in (row for block in blocks for row in rows_of(block)):
                 task = waiting.pop(number, None)
                 if task is not None:  # a machine believed dead may still answer
-                    yield task.found, _checked_result(answer, task.found)
+                    yield task.file, _checked_result(answer, task.file)
         return list(waiting.values())
 
-    def _stream(self, tasks: list[Task], pools: ActorPools, size: int) -> "Generator[pa.Table]":
+    def _stream(self, tasks: list[ImageTask], pools: ActorPools, size: int) -> "Generator[pa.Table]":
         """Yield result blocks in order, without lost ones."""
         import ray.data
 
@@ -122,21 +122,21 @@ def size_actor_pools(gpus: bool) -> ActorPools:
     return ActorPools(cpus, cpus, {"num_cpus": 0.5}, {"num_cpus": 0.5}, BLOCK)  # both steps take about the same time
 
 
-def _checked_result(answer: TaskResult, found: Found) -> Result:
+def _checked_result(answer: TaskResult, file: ScannedFile) -> Result:
     """The result of an answer. Raises ClusterProblem if the machine failed, not the image."""
     if answer.result is None:
         raise ClusterProblem(f"{answer.host} cannot process pictures: {answer.problem}")
-    if isinstance(answer.result, Skipped) and answer.result.reason in MACHINE_REASONS and _readable(found):
+    if isinstance(answer.result, Skipped) and answer.result.reason in MACHINE_REASONS and _readable(file):
         raise ClusterProblem(
-            f"{answer.host} cannot read {shown(found.path.name)}, but this machine can. Mount the gallery at the same "
-            f"path on every machine of the cluster: {found.path.parent}."
+            f"{answer.host} cannot read {shown(file.path.name)}, but this machine can. Mount the gallery at the same "
+            f"path on every machine of the cluster: {file.path.parent}."
         )
     return answer.result
 
 
-def _readable(found: Found) -> bool:
+def _readable(file: ScannedFile) -> bool:
     try:
-        read_file(found.path)
+        read_file(file.path)
     except UnreadableImage:
         return False
     return True

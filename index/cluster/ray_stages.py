@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
-from index.building.describe_image import Result, Task, decode_task, describe_image
+from index.building.describe_image import ImageTask, Result, decode_task, describe_image
 from index.storage.folder_scan import Skipped
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
@@ -27,7 +27,7 @@ SCHEMA = pa.schema([("number", pa.int64()), ("data", pa.large_binary())])
 class DecodedTask:
     """Output of the decode step, with the host name of the machine."""
 
-    task: Task
+    task: ImageTask
     decoded: DecodedImage | Unchanged | Skipped
     host: str
 
@@ -41,7 +41,7 @@ class TaskResult:
     problem: str = ""
 
 
-def block_of(rows: Iterable[tuple[int, Task | DecodedTask | TaskResult]]) -> pa.Table:
+def block_of(rows: Iterable[tuple[int, ImageTask | DecodedTask | TaskResult]]) -> pa.Table:
     """Pickle numbered rows into a block. Blocks stay in the cluster; we never write them to disk."""
     numbers, data = zip(*rows, strict=True)
     return pa.table([numbers, [pickle.dumps(item) for item in data]], schema=SCHEMA)
@@ -64,7 +64,7 @@ class Decode:
         """Tasks -> DecodedTasks, or TaskResults with the problem of this machine."""
         return block_of((number, self._decoded(task)) for number, task in rows_of(block))
 
-    def _decoded(self, task: Task) -> DecodedTask | TaskResult:
+    def _decoded(self, task: ImageTask) -> DecodedTask | TaskResult:
         try:
             return DecodedTask(task, decode_task(task, self._pool, self._recipe), socket.gethostname())
         except Exception as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 from pymilvus import MilvusClient, MilvusException
 
-from retrieval.errors import StoreAway
+from retrieval.errors import StoreUnavailable
 
 PAUSE = 5.0
 """Seconds before a retry after a failed call; calls meanwhile fail at once."""
@@ -71,19 +71,19 @@ class Milvus:
 
     @contextmanager
     def client(self) -> Iterator[MilvusClient]:
-        """The client, for one call. Raises StoreAway if the call fails, and during the pause after a failure."""
+        """The client, for one call. Raises StoreUnavailable if the call fails, and during the pause after a failure."""
         client = self.reach()
         self._deadline.until = time.monotonic() + self.access.timeout
         try:
             yield client
-        except (MilvusException, grpc.RpcError, StoreAway) as error:
+        except (MilvusException, grpc.RpcError, StoreUnavailable) as error:
             raise self._unavailable(error) from None
 
     def reach(self) -> MilvusClient:
-        """The client, reconnected and probed if the last call failed. Raises StoreAway."""
+        """The client, reconnected and probed if the last call failed. Raises StoreUnavailable."""
         with self._lock:  # concurrent callers share one probe
             if self.trouble and time.monotonic() < self._retry_at:
-                raise StoreAway(self.trouble)
+                raise StoreUnavailable(self.trouble)
             if self._client is None or self.trouble:
                 self._deadline.until = time.monotonic() + PROBE
                 try:
@@ -94,10 +94,10 @@ class Milvus:
                 self.trouble = ""
             return self._client
 
-    def is_away(self) -> bool:
+    def is_unavailable(self) -> bool:
         """Whether Milvus is unavailable. Probes it only if the last call failed, and not while another thread does."""
         if self.trouble and not self._lock.locked():
-            with contextlib.suppress(StoreAway):
+            with contextlib.suppress(StoreUnavailable):
                 self.reach()
         return bool(self.trouble)
 
@@ -121,13 +121,13 @@ class Milvus:
             raise error
         return False
 
-    def _unavailable(self, error: Exception) -> StoreAway:
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
         self.trouble, self._retry_at = self._message(error), time.monotonic() + PAUSE
         self.failures += 1
-        return StoreAway(self.trouble)
+        return StoreUnavailable(self.trouble)
 
     def _message(self, error: Exception) -> str:
-        if isinstance(error, StoreAway):
+        if isinstance(error, StoreUnavailable):
             return str(error)
         if self._client is None and self.access.file:
             return IN_USE

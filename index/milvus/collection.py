@@ -8,7 +8,7 @@ import numpy as np
 from pymilvus import DataType, MilvusClient, MilvusException
 
 from index.milvus.client import Milvus
-from retrieval.errors import StoreAway, pick
+from retrieval.errors import StoreUnavailable, pick
 from retrieval.types import Progress, Rows, Vectors
 
 BATCH_BYTES = 4 * 1024**2
@@ -42,7 +42,7 @@ INDEX_TYPES = {
 
 
 class Collection:
-    """The collection of a generation's vectors (N, D), keyed by row. Methods raise StoreAway."""
+    """The collection of a generation's vectors (N, D), keyed by row. Methods raise StoreUnavailable."""
 
     def __init__(self, milvus: Milvus, name: str, vectors: Vectors) -> None:
         self.name, self.fallback = name, milvus.access.fallback
@@ -124,15 +124,15 @@ class Collection:
         return [np.array([hit[ROW] for hit in hits], np.int64) for hits in found]
 
     def _load(self, client: MilvusClient) -> None:
-        """Load the collection into memory, once and after each failure. Raises StoreAway if it is incomplete."""
+        """Load the collection into memory, once and after each failure. Raises StoreUnavailable if it is incomplete."""
         failures = self._milvus.failures
         if self._loaded == failures:
             return
         if not client.has_collection(self.name, timeout=self._timeout):
-            raise StoreAway(UNFINISHED)
+            raise StoreUnavailable(UNFINISHED)
         client.load_collection(self.name, timeout=self._timeout)  # after a timeout loading continues in Milvus
         if self._count(client) != len(self._vectors):
-            raise StoreAway(UNFINISHED)
+            raise StoreUnavailable(UNFINISHED)
         self._loaded = failures
 
     def _count(self, client: MilvusClient) -> int:

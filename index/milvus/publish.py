@@ -11,7 +11,7 @@ from index.milvus.collection import Collection, drop
 from index.storage.arrays import read_vectors
 from index.storage.generation import Generation, generations
 from index.storage.manifest import Manifest, read_manifest
-from retrieval.errors import IndexProblem, StoreAway
+from retrieval.errors import IndexProblem, StoreUnavailable
 from retrieval.types import Progress
 
 
@@ -27,7 +27,7 @@ class Publisher:
     def publish(self, folder: Path, progress: Progress) -> None:
         """Copy a complete generation to Milvus unless it is there, and point the alias at it.
 
-        A collection that cannot be filled completely is dropped. Raises StoreAway, IndexProblem.
+        A collection that cannot be filled completely is dropped. Raises StoreUnavailable, IndexProblem.
         """
         manifest = read_manifest(folder)
         collection = Collection(self.milvus, self._name(folder.name), read_vectors(folder, manifest.counts.regions))
@@ -39,7 +39,7 @@ class Publisher:
                 if not collection.is_complete(properties):
                     raise IndexProblem("Milvus did not store the vectors correctly. Nothing was changed; build again.")
             except BaseException:
-                with contextlib.suppress(StoreAway):  # the next build drops it
+                with contextlib.suppress(StoreUnavailable):  # the next build drops it
                     collection.drop()
                 raise
         collection.serve_as(self._alias)
@@ -49,7 +49,7 @@ class Publisher:
         keep = {self._name(folder.name) for folder in generations(index_dir)}
         ours = re.compile(rf"{re.escape(self._alias)}_gen_\d{{6,}}_[0-9a-f]{{4}}_[a-z_]+")
         timeout = self.milvus.access.timeout
-        with contextlib.suppress(StoreAway), self.milvus.client() as client:
+        with contextlib.suppress(StoreUnavailable), self.milvus.client() as client:
             for name in client.list_collections(timeout=timeout):
                 if ours.fullmatch(name) and name not in keep:
                     drop(client, name, timeout)

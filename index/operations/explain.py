@@ -11,7 +11,7 @@ from typing import Literal
 
 from index.building.previous_generation import RETRIED_REASONS
 from index.operations.folder_changes import BRING_IN, has_changed
-from index.storage.folder_scan import Found, find_pictures, path_bytes
+from index.storage.folder_scan import ScannedFile, find_pictures, path_bytes
 from index.storage.generation import Generation, current_folder, open_generation
 from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry
@@ -101,8 +101,8 @@ def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
         status = path.stat()
     except OSError:
         return "gone", f"The file is no longer in {index.root}; searches find it until the index is updated."
-    found = Found(entry.image, path, entry.path, status.st_size, status.st_mtime)
-    if has_changed(found, entry, index.generation.manifest.created):
+    file = ScannedFile(entry.image, path, entry.path, status.st_size, status.st_mtime)
+    if has_changed(file, entry, index.generation.manifest.created):
         return "changed", f"The file has changed since; searches use the old version. {BRING_IN}"
     return "indexed", (
         "The file has not changed since. Its rank depends on the box: "

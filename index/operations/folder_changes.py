@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from index.building.previous_generation import MTIME_MARGIN
-from index.storage.folder_scan import Found, Skipped, find_pictures
+from index.storage.folder_scan import ScannedFile, Skipped, find_pictures
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from index.storage.skipped_files import read_skipped
@@ -68,7 +68,7 @@ def folder_change_sentences(index_dir: Path, progress: Progress = quiet) -> list
     return said
 
 
-def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
+def has_changed(picture: ScannedFile, entry: ImageEntry, built: datetime) -> bool:
     """Whether a file's contents changed since indexing. The file is read only if size and mtime cannot decide."""
     if picture.bytes != entry.bytes:
         return True
@@ -80,7 +80,7 @@ def has_changed(picture: Found, entry: ImageEntry, built: datetime) -> bool:
         return True
 
 
-def is_other_file(picture: Found, skipped: Skipped) -> bool:
+def is_other_file(picture: ScannedFile, skipped: Skipped) -> bool:
     """Whether a skipped file has changed, by size and mtime; False if these were unknown."""
     known = skipped.bytes or skipped.mtime
     return bool(known) and (picture.bytes, picture.mtime) != (skipped.bytes, skipped.mtime)

@@ -13,7 +13,7 @@ from retrieval.printable_names import shown
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScannedFile:
     """An image file. `id` is its path relative to the gallery, POSIX style in NFC; `path` is its real path."""
 
     id: str
@@ -39,7 +39,7 @@ class Skipped:
     mtime: float = 0.0
 
 
-def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
+def find_pictures(gallery: Path) -> tuple[list[ScannedFile], list[Skipped]]:
     """Find all images below the folder, sorted by id, and the skipped files: outside links, special files and so on.
 
     Hidden files and folders, and files without an image suffix, are in neither list. Ids are unique across both.
@@ -61,7 +61,7 @@ def find_pictures(gallery: Path) -> tuple[list[Found], list[Skipped]]:
             image_id += "~"
         taken.add(image_id)
         entry = _unreadable(image_id, path, error) if error else _classify(image_id, path, relative, root)
-        if isinstance(entry, Found):
+        if isinstance(entry, ScannedFile):
             found.append(entry)
         else:
             skipped.append(entry)
@@ -88,7 +88,7 @@ def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
         yield Path(error.filename), error
 
 
-def _classify(image_id: str, path: Path, relative: bytes, root: Path) -> Found | Skipped:
+def _classify(image_id: str, path: Path, relative: bytes, root: Path) -> ScannedFile | Skipped:
     name = shown(path.name)
     try:
         outside = path.is_symlink() and not path.resolve(strict=True).is_relative_to(root)
@@ -104,7 +104,7 @@ def _classify(image_id: str, path: Path, relative: bytes, root: Path) -> Found |
         return Skipped(image_id, "outside", f"{name} is a link to a file outside the gallery.")
     if not stat.S_ISREG(status.st_mode):
         return Skipped(image_id, "special", f"{name} is not a regular file.", status.st_size, status.st_mtime)
-    return Found(image_id, path, relative, status.st_size, status.st_mtime)
+    return ScannedFile(image_id, path, relative, status.st_size, status.st_mtime)
 
 
 def _unreadable(image_id: str, path: Path, error: OSError) -> Skipped:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from index.stores.flat_store import rescored, scan
-from retrieval.errors import StoreAway
+from retrieval.errors import StoreUnavailable
 from retrieval.types import Rows, Scores, Vectors
 
 if TYPE_CHECKING:  # requires pymilvus, which is optional
@@ -20,7 +20,7 @@ MOST = 16_384
 class MilvusStore:
     """The results of FlatStore with Milvus' FLAT index; nearly all of the nearest rows with its other indexes.
 
-    `search` raises StoreAway while Milvus is unavailable, unless local fallback is enabled.
+    `search` raises StoreUnavailable while Milvus is unavailable, unless local fallback is enabled.
     """
 
     def __init__(self, vectors: Vectors, collection: "Collection") -> None:
@@ -33,7 +33,7 @@ class MilvusStore:
             return scan(self._vectors, query, count, among)
         try:
             rows = self._collection.search(query, fetch, among)
-        except StoreAway:
+        except StoreUnavailable:
             if not self._collection.fallback:
                 raise
             return scan(self._vectors, query, count, among)

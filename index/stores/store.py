@@ -25,8 +25,8 @@ class Store(Protocol):
         """The rows in `among` nearest to query (D,) -> rows (K,), scores (K,), best first, equal scores by row.
 
         K = min(count, len(among)). If several rows tie for the last place, any of them may be returned. Scores are
-        exact; each store documents whether it always finds the nearest rows. Raises StoreAway if a remote store is
-        unavailable.
+        exact; each store documents whether it always finds the nearest rows. Raises StoreUnavailable if a remote store
+        is unavailable.
         """
 
 

@@ -47,7 +47,7 @@ class Embedder:
         """Number of most likely classes stored per region."""
         return TOP if self.classifier else 0
 
-    def look(self, image: Image, size: tuple[int, int] | None = None) -> DescribedRegions:
+    def describe(self, image: Image, size: tuple[int, int] | None = None) -> DescribedRegions:
         """Find and describe the regions of a gallery image.
 
         `size` is the (width, height) of the original if `image` is a smaller copy. Regions are in its pixels.

@@ -1,4 +1,4 @@
-"""Exact vector search over regions, grouped by image."""
+"""Vector search over regions, grouped by image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -42,7 +42,7 @@ class Evidence:
     box: Box | None
 
 
-NOTHING = Evidence(0, None)
+NO_EVIDENCE = Evidence(0, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def verify(
     that thresholds do not depend on resolution. Deterministic.
     """
     found = _inliers(query, query_size, candidate, candidate_size)
-    return Evidence(len(found.query), found.box) if found else NOTHING
+    return Evidence(len(found.query), found.box) if found else NO_EVIDENCE
 
 
 def verify_all(
@@ -77,11 +77,11 @@ def verify_all(
 ) -> list[Evidence]:
     """Verify the candidates in order. `read` returns the keypoints and (width, height) of one.
 
-    Candidates must be sorted best first: after `seconds` the rest get NOTHING and are not read.
+    Candidates must be sorted best first: after `seconds` the rest get NO_EVIDENCE and are not read.
     `read` is called from THREADS threads at once; results do not depend on their number.
     """
     end = clock() + seconds
-    evidence = [NOTHING] * len(candidates)
+    evidence = [NO_EVIDENCE] * len(candidates)
     if len(query) < MIN_INLIERS or not candidates:
         return evidence
     waiting, lock = iter(enumerate(candidates)), threading.Lock()
@@ -102,12 +102,12 @@ def verify_all(
 
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
-    """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NOTHING."""
+    """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NO_EVIDENCE."""
     none = np.zeros((0, 2), np.float32)
     return _inliers(*query_keypoints(crop), candidate, candidate_size) or Details(none, none)
 
 
-def lift(inliers: int) -> float:
+def verification_score(inliers: int) -> float:
     """The score part for an inlier count, 0 to 1. Never negative, because smooth objects have few keypoints."""
     return 0.0 if inliers < MIN_INLIERS else min((inliers - MIN_INLIERS + 1) / 10, 1.0)
 

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 
 from benchmarks import build_speed, executors, load, projection, quality, results, scale, startup, updates
 from benchmarks.__main__ import NAMES, main
-from benchmarks.results import keep, table
+from benchmarks.results import record, table
 from benchmarks.stores import NOISE, near
 from boxfind.engine import Engine
 from boxfind.settings import Settings
@@ -73,7 +73,7 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
     for module, constants in {
         build_speed: {"CASES": build_speed.CASES[:1], "ROUNDS": 1},
         executors: {"ROUNDS": 1},
-        load: {"SEARCHES": 2, "ALONE": 3, "REST": 0, "AWAY": 2},
+        load: {"SEARCHES": 2, "SINGLE_CLIENT_SEARCHES": 3, "IDLE_SECONDS": 0, "MILVUS_DOWNTIME": 2},
         scale: {"SIZES": (1_000, 2_000, 1_000_000)},
         startup: {"REPEATS": 1},
         quality: {"INDEXES": {"the default": {}}},
@@ -91,11 +91,11 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
 
 
 def test_a_section_keeps_its_text_and_its_place(results_file):
-    keep("First", table(["a"], [[1]]))
-    keep("Second", table(["b"], [[2]]))
+    record("First", table(["a"], [[1]]))
+    record("Second", table(["b"], [[2]]))
     results_file.write_text(results_file.read_text().replace("## First\n", "## First\n\nSome text.\n"))
     before = results_file.read_text()
-    keep("First", table(["a"], [[3]]), table(["c"], [[4]]))
+    record("First", table(["a"], [[3]]), table(["c"], [[4]]))
     expected = before.replace("| 1 |", "| 3 |\n\n| c |\n| --- |\n| 4 |")
     assert results_file.read_text() == expected
     assert before != expected

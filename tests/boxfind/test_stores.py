@@ -10,7 +10,7 @@ import pytest
 from boxfind.engine import Engine
 from boxfind.settings import PROJECT, BadSetting, Settings
 from boxfind.stores import publisher_for
-from retrieval.errors import IndexProblem, StoreAway
+from retrieval.errors import IndexProblem, StoreUnavailable
 from retrieval.optional_packages import OptionalPackage
 from retrieval.types import quiet
 from tests.lite import LiteServer
@@ -71,12 +71,12 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
     assert lenient.gallery().nearest(query, 5)[0].tolist() == expected
     assert strict.warning() == lenient.warning() == ""
     server.stop()
-    with pytest.raises(StoreAway, match="does not answer"):
+    with pytest.raises(StoreUnavailable, match="does not answer"):
         strict.gallery().nearest(query, 5)
     assert "does not answer" in strict.warning()
     assert lenient.gallery().nearest(query, 5)[0].tolist() == expected
     assert "searching the vectors on this machine" in lenient.warning()
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         strict.build(quiet)
     server.start()
     for engine in (strict, lenient):

@@ -35,7 +35,7 @@ def test_a_region_of_a_picture_finds_the_picture_and_the_region(gallery: Path, b
     row = built.tables.rows_of(built.tables.numbers["3.png"])[3]
     hits = search(Query((picture,), np.load(built.folder / "vectors.npy")[row]), built, top=3)
     assert (hits[0].image, hits[0].region) == ("3.png", built.regions("3.png")[3])
-    assert tiny_embedder.look(picture).regions == built.regions("3.png")
+    assert tiny_embedder.describe(picture).regions == built.regions("3.png")
 
 
 def test_a_reopened_index_answers_the_same(gallery: Path, build_index, tiny_embedder):
@@ -194,7 +194,8 @@ def test_only_images_below_a_folder_are_found(in_folders, draw, tiny_embedder, r
         assert hit.similarity == pytest.approx(similarities[hit.image], abs=1e-5)
         assert hit.region.kind == "verified" or hit.region in in_folders.regions(hit.image)
         if ranking == "fast":
-            assert hit.confidence == part.background.confidence(hit.similarity, len(images))  # of so many, not of all
+            # calibrated for the folder, not the whole gallery
+            assert hit.confidence == part.background.confidence(hit.similarity, len(images))
 
 
 def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from retrieval import search as module
 from retrieval.errors import UnknownName
 from retrieval.ranking.region_search import prefer_whole
-from retrieval.ranking.verification import NOTHING, Evidence
+from retrieval.ranking.verification import NO_EVIDENCE, Evidence
 from retrieval.search import search
 from retrieval.types import Box, Query, Region, unit
 
@@ -37,7 +37,9 @@ def test_sift_ranks_by_inliers_then_similarity(numpy_gallery, monkeypatch):
 
     def verified(look, size, candidates, read, seconds):
         assert len(candidates) == 12 and seconds == float("inf")
-        return [Evidence(inliers[image], Box(1, 2, 30, 40)) if image in inliers else NOTHING for image in candidates]
+        return [
+            Evidence(inliers[image], Box(1, 2, 30, 40)) if image in inliers else NO_EVIDENCE for image in candidates
+        ]
 
     monkeypatch.setattr(module, "verify_all", verified)
     hits = search(query, gallery, "sift", 0)

@@ -12,7 +12,7 @@ from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.expansion import expand
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
-from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NOTHING, Evidence, lift
+from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.search import METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
 
@@ -58,7 +58,7 @@ def verified(monkeypatch):
         def fake(query, size, candidates, read, seconds):
             asked_for.append(list(candidates))
             found = [inliers.get(image, 0) for image in candidates]
-            return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NOTHING for n in found]
+            return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in found]
 
         monkeypatch.setattr(module, "verify_all", fake)
         return asked_for
@@ -113,7 +113,7 @@ def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
         assert hit.score == sum(hit.parts.values())
         assert list(hit.parts) == ["expansion", "diffusion", "verification"]
         inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
-        assert hit.parts["verification"] == pytest.approx(lift(inliers), abs=1e-6)
+        assert hit.parts["verification"] == pytest.approx(verification_score(inliers), abs=1e-6)
     assert {hit.parts["verification"] > 0 for hit in hits} == {True, False}
     assert max(hit.parts["diffusion"] for hit in hits) == pytest.approx(0.1 * np.log1p(1e5), abs=1e-3)
 
@@ -207,14 +207,14 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         given.append(seconds)
         view = next(n for n, known in enumerate(views) if (known.shape[1], known.shape[0]) == size)
         found = [inliers[view].get(image, 0) for image in candidates]
-        return [Evidence(n, Box(view, 0, 9, 9)) if n else NOTHING for n in found]
+        return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
     monkeypatch.setattr(module, "verify_all", fake)
     monkeypatch.setattr(verification, "TIME_BUDGET", 0.6)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
-    lifts = {n: hit.parts["verification"] for n, hit in hits.items() if hit.parts["verification"]}
-    assert lifts == pytest.approx({3: lift(12), 4: 1, 5: lift(8)})
+    verification_scores = {n: hit.parts["verification"] for n, hit in hits.items() if hit.parts["verification"]}
+    assert verification_scores == pytest.approx({3: verification_score(12), 4: 1, 5: verification_score(8)})
     assert sum(given) == pytest.approx(0.6) and len(given) == 3
 
 
@@ -254,7 +254,7 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
 
     def found(query, size, images, read, seconds):
         counts = [inliers.get(image, 0) for image in images]
-        return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NOTHING for n in counts]
+        return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in counts]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "verify_all", found)

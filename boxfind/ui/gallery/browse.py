@@ -27,7 +27,7 @@ ORDERS: dict[str, Callable[[Tables], Numbers]] = {
 }
 """Sort orders: tables -> image numbers (N,). Ties are sorted by name."""
 ACTIONS = (
-    Action("open", "Look closer", "zoom_in"),
+    Action("open", "Closer view", "zoom_in"),
     Action("object", "Search with this", "search", "s"),
     Action("whole", "Find look-alikes of the whole picture", "image_search", "w"),
 )

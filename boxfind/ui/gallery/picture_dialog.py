@@ -28,7 +28,7 @@ def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
         _dialog(gallery, images)
 
 
-@st.dialog("Look closer", width="large")
+@st.dialog("Closer view", width="large")
 def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     place = dialog_picture(images)
     entry = gallery.entry(images[place])

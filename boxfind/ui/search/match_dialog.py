@@ -39,7 +39,7 @@ def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pic
         _dialog(gallery, hits, request, on_pick)
 
 
-@st.dialog("Look closer", width="large")
+@st.dialog("Closer view", width="large")
 def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Callable[[str, str], None]) -> None:
     images = [hit.image for hit in hits]
     place = dialog_picture(images)

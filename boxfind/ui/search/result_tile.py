@@ -11,7 +11,7 @@ from retrieval.types import Confidence, Hit
 
 TONES: dict[Confidence, Literal["good", "fair", "poor"]] = {"likely": "good", "possible": "fair", "unlikely": "poor"}
 ACTIONS = (
-    Action("open", "Look closer", "zoom_in", "l"),
+    Action("open", "Closer view", "zoom_in", "l"),
     Action("right", "Right: more like this", "thumb_up", "y", toggle=True),
     Action("wrong", "Wrong: less like this", "thumb_down", "n", toggle=True),
     Action("search", "Search with this region", "center_focus_strong", "s"),

@@ -16,7 +16,7 @@ KEYS = {
         "Enter": ACTIONS[0].label,
         **{action.shortcut.upper(): action.label for action in ACTIONS},
     },
-    "In the Look closer dialog": {"Left, Right": "Previous or next result", "Esc": "Close"},
+    "In the Closer view dialog": {"Left, Right": "Previous or next result", "Esc": "Close"},
 }
 
 

@@ -43,11 +43,12 @@ def test_r48_without_the_token_nothing_is_changed_and_the_log_tells(start, pictu
 
 
 @pytest.mark.parametrize(("method", "address"), CHANGES)
-def test_r48_where_no_token_is_set_nobody_is_administrator(start, method, address):
+def test_r48_where_no_token_is_set_nobody_is_administrator(start, caplog, method, address):
     client = start(api_token="")
     for header in (None, "Bearer", "Bearer ", f"Bearer {TOKEN}"):
         refused = ask(client, method, address, header)
         assert refused.status_code == 403 and "BOXFIND_API_TOKEN" in refused.json()["detail"]
+    assert caplog.text.count("BOXFIND_API_TOKEN is not set.") == 4 and "wrong" not in caplog.text
 
 
 def test_the_token_is_compared_in_constant_time(client, monkeypatch):

@@ -51,7 +51,7 @@ def test_ready_needs_an_index_and_a_runtime(start, tmp_path, index, monkeypatch)
 
 def test_ready_needs_milvus_unless_fallback_is_on(start, monkeypatch):
     client, local = start(), start(milvus_fallback=True)
-    monkeypatch.setattr(Engine, "store_away", lambda _: "Milvus does not answer.")
+    monkeypatch.setattr(Engine, "store_problem", lambda _: "Milvus does not answer.")
     assert client.get("/ready").json() == {"detail": "Milvus does not answer."}
     assert client.get("/ready").status_code == 503 and local.get("/ready").status_code == 200
 

@@ -16,31 +16,31 @@ pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e 
 from fastapi import HTTPException
 
 from boxfind.api import limits
-from boxfind.api.limits import Rate, SearchSlots
+from boxfind.api.limits import RateLimiter, SearchSlots
 
 SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
 
 
 def test_a_burst_uses_up_the_rate_of_a_minute():
     now = 0.0
-    rate = Rate(60, clock=lambda: now)
-    assert [rate.wait("a") for _ in range(60)] == [0] * 60
-    assert rate.wait("a") == pytest.approx(1) and rate.wait("b") == 0
+    limiter = RateLimiter(60, clock=lambda: now)
+    assert [limiter.seconds_to_wait("a") for _ in range(60)] == [0] * 60
+    assert limiter.seconds_to_wait("a") == pytest.approx(1) and limiter.seconds_to_wait("b") == 0
     now = 0.75
-    assert rate.wait("a") == pytest.approx(0.25)
+    assert limiter.seconds_to_wait("a") == pytest.approx(0.25)
     now = 1.0
-    assert rate.wait("a") == 0 and rate.wait("a") > 0
+    assert limiter.seconds_to_wait("a") == 0 and limiter.seconds_to_wait("a") > 0
     now = 1000.0
-    assert [rate.wait("a") for _ in range(60)] == [0] * 60 and rate.wait("a") > 0
+    assert [limiter.seconds_to_wait("a") for _ in range(60)] == [0] * 60 and limiter.seconds_to_wait("a") > 0
 
 
 def test_the_least_recently_seen_clients_are_dropped(monkeypatch):
-    monkeypatch.setattr(limits, "MOST_CLIENTS", 10)
-    rate = Rate(1, clock=lambda: 0.0)
+    monkeypatch.setattr(limits, "MAX_CLIENTS", 10)
+    limiter = RateLimiter(1, clock=lambda: 0.0)
     for number in range(100):
-        rate.wait("often")
-        rate.wait(str(number))
-    assert len(rate._left) == 10 and rate.wait("often") > 0
+        limiter.seconds_to_wait("often")
+        limiter.seconds_to_wait(str(number))
+    assert len(limiter._tokens) == 10 and limiter.seconds_to_wait("often") > 0
 
 
 def test_too_many_requests_are_refused_with_the_time_to_wait(start):
@@ -53,7 +53,7 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(start):
 
 
 def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
-    monkeypatch.setattr(limits, "UPLOAD", 10_000)
+    monkeypatch.setattr(limits, "MAX_UPLOAD_BYTES", 10_000)
     big = {"files": {"picture": ("a.jpg", bytes(20_000))}}
     monkeypatch.setattr(Engine, "read_picture", lambda *_: pytest.fail("it was read"))
     assert client.post("/v1/search", **big).status_code == 413
@@ -67,7 +67,7 @@ def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     refused = client.post("/v1/search", content=unannounced(), headers=headers)
     assert refused.status_code == 413 and "MB" in refused.json()["detail"]
-    assert client.post("/v1/search/words", json={"words": "x" * limits.TEXT}).status_code == 413
+    assert client.post("/v1/search/words", json={"words": "x" * limits.MAX_BODY_BYTES}).status_code == 413
 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "Multipart/Form-Data; boundary=x"])
@@ -81,11 +81,11 @@ def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kin
 
 
 def test_concurrent_uploads_are_limited(client, monkeypatch):
-    monkeypatch.setattr(limits, "UPLOADS", 0)
+    monkeypatch.setattr(limits, "MAX_UPLOADS", 0)
     refused = client.post("/v1/search", **SEARCH)
     assert refused.status_code == 503 and "other uploads" in refused.json()["detail"]
     assert client.get("/v1/index").status_code == 200
-    monkeypatch.setattr(limits, "UPLOADS", 1)
+    monkeypatch.setattr(limits, "MAX_UPLOADS", 1)
     assert [client.post("/v1/search", **SEARCH).status_code for _ in range(3)] == [200, 200, 200]
     assert client.post("/v1/search", files=SEARCH["files"], data={"box": "no box"}).status_code == 422
     assert client.post("/v1/search", **SEARCH).status_code == 200

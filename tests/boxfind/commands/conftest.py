@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image as Pillow
@@ -23,16 +22,15 @@ class Result:
     out: str
     err: str
 
-    def failed(self, *words: str) -> bool:
-        """Whether the exit code is 1 and standard error is one message that contains these words."""
+    def assert_failed(self, *words: str) -> None:
+        """Assert that the exit code is 1 and standard error is one message that contains these words."""
         assert self.code == 1 and self.out == "", self
         assert self.err.count("\n") == 1 and "Traceback" not in self.err and self.err.endswith(".\n"), self.err
         assert all(word in self.err for word in words), self.err
-        return True
 
 
 @dataclass(frozen=True)
-class Place:
+class IndexedGallery:
     """A gallery of twelve pictures and a broken one, indexed with the bundled network; read-only."""
 
     gallery: Path
@@ -52,7 +50,7 @@ def start() -> Callable[..., subprocess.Popen]:
 
 
 @pytest.fixture(scope="session")
-def in_a_process(start) -> Callable[..., Result]:
+def run_subprocess(start) -> Callable[..., Result]:
     def run(*args: object) -> Result:
         with start(*args) as process:
             out, err = process.communicate(timeout=200)
@@ -81,21 +79,21 @@ def boxfind(monkeypatch, capsys, shared_pool) -> Callable[..., Result]:
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory, draw, in_a_process) -> Place:
+def indexed(tmp_path_factory: pytest.TempPathFactory, draw, run_subprocess) -> IndexedGallery:
     folder = tmp_path_factory.mktemp("cli")
     (folder / "gallery").mkdir()
     for number in range(12):
         Pillow.fromarray(draw(number, 256, 192)).save(folder / "gallery" / f"{number:02d}.png")
     (folder / "gallery" / "broken :smile: [red].jpg").write_bytes(b"")
-    said = in_a_process(
+    said = run_subprocess(
         *("build", "--gallery", folder / "gallery", "--index", folder / "index", "--backbone", "efficientnet-lite0")
     )
-    return Place(folder / "gallery", folder / "index", said)
+    return IndexedGallery(folder / "gallery", folder / "index", said)
 
 
 @pytest.fixture
-def other(place, tmp_path: Path) -> Any:
+def writable_copy(indexed, tmp_path: Path) -> IndexedGallery:
     """A writable copy of the gallery and the index."""
-    shutil.copytree(place.gallery, tmp_path / "gallery")
-    shutil.copytree(place.index, tmp_path / "index")
-    return replace(place, gallery=tmp_path / "gallery", index=tmp_path / "index")
+    shutil.copytree(indexed.gallery, tmp_path / "gallery")
+    shutil.copytree(indexed.index, tmp_path / "index")
+    return replace(indexed, gallery=tmp_path / "gallery", index=tmp_path / "index")

@@ -69,7 +69,7 @@ def test_relative_paths_refer_to_the_start_folder(boxfind, started, elsewhere):
 def test_a_port_in_use_is_one_sentence(boxfind, started):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert boxfind("app", "--port", port).failed(f"Port {port} is in use", "--port")
+        boxfind("app", "--port", port).assert_failed(f"Port {port} is in use", "--port")
     assert not started
 
 
@@ -78,7 +78,7 @@ def test_a_port_in_use_is_one_sentence(boxfind, started):
 )
 def test_an_invalid_setting_is_one_sentence(boxfind, started, name, value):
     os.environ[name] = value
-    assert boxfind("app", "--port", free_port()).failed(name)
+    boxfind("app", "--port", free_port()).assert_failed(name)
     assert not started
 
 

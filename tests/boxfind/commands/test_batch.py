@@ -10,20 +10,20 @@ from PIL import Image as Pillow
 
 
 @pytest.fixture
-def queries(tmp_path: Path, place) -> Path:
+def queries(tmp_path: Path, indexed) -> Path:
     """A query folder: a picture with two boxes, one with a box outside it, and one without a text file."""
     folder = tmp_path / "queries"
     folder.mkdir()
     for name, number in (("two cups.png", 2), ("far.png", 3), ("whole.png", 5)):
-        (folder / name).write_bytes((place.gallery / f"{number:02d}.png").read_bytes())
+        (folder / name).write_bytes((indexed.gallery / f"{number:02d}.png").read_bytes())
     (folder / "two cups.txt").write_text("0 0 256 192\n10,20,120,100\n")
     (folder / "far.txt").write_text("900 900 50 50")
     return folder
 
 
-def test_a_folder_of_queries_gives_hits_ranks_and_sheets(place, boxfind, queries: Path, tmp_path: Path):
+def test_a_folder_of_queries_gives_hits_ranks_and_sheets(indexed, boxfind, queries: Path, tmp_path: Path):
     result = boxfind(
-        *("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv"),
+        *("batch", "--index", indexed.index, "--queries", queries, "--out", tmp_path / "hits.csv"),
         *("--ranks", tmp_path / "ranks.txt", "--sheets", tmp_path / "new" / "sheets", "--top", 3),
     )
     assert result.code == 1 and result.out == ""
@@ -44,10 +44,10 @@ def test_a_folder_of_queries_gives_hits_ranks_and_sheets(place, boxfind, queries
     assert all(sheet.read_bytes().startswith(b"\xff\xd8") for sheet in sheets)
 
 
-def test_every_invalid_query_is_reported(place, boxfind, queries: Path, tmp_path: Path):
+def test_every_invalid_query_is_reported(indexed, boxfind, queries: Path, tmp_path: Path):
     (queries / "far.txt").write_text("near the window")
     (queries / "alone.txt").write_text("1 2 3 4")
-    args = ("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)
+    args = ("batch", "--index", indexed.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)
     result = boxfind(*args)
     assert result.code == 1
     broken, alone, sentence = result.err.splitlines()
@@ -60,12 +60,12 @@ def test_every_invalid_query_is_reported(place, boxfind, queries: Path, tmp_path
     assert {path.name for path in tmp_path.iterdir()} == {"queries", "hits.csv"}
 
 
-def test_each_query_has_its_own_sheet(place, boxfind, tmp_path: Path):
+def test_each_query_has_its_own_sheet(indexed, boxfind, tmp_path: Path):
     names = ["a/b", "A?B", "../..", "..", "x" * 300, "x" * 300 + "y"]
     table = "".join(f"{name},02.png,0,0,256,192\n" for name in names)
     (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\n" + table)
     result = boxfind(
-        *("batch", "--index", place.index, "--queries", tmp_path / "queries.csv", "--images", place.gallery),
+        *("batch", "--index", indexed.index, "--queries", tmp_path / "queries.csv", "--images", indexed.gallery),
         *("--out", tmp_path / "hits.csv", "--sheets", tmp_path / "sheets", "--top", 2),
     )
     assert result.code == 0, result.err
@@ -74,28 +74,28 @@ def test_each_query_has_its_own_sheet(place, boxfind, tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"queries.csv", "hits.csv", "sheets"}
 
 
-def test_a_table_needs_the_folder_of_its_images(place, boxfind, tmp_path: Path):
+def test_a_table_needs_the_folder_of_its_images(indexed, boxfind, tmp_path: Path):
     (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\na,02.png,0,0,256,192\n")
     result = boxfind(
-        "batch", "--index", place.index, "--queries", tmp_path / "queries.csv", "--out", tmp_path / "hits.csv"
+        "batch", "--index", indexed.index, "--queries", tmp_path / "queries.csv", "--out", tmp_path / "hits.csv"
     )
     assert result.code == 2 and "--images" in result.err and not (tmp_path / "hits.csv").exists()
 
 
-def test_an_unwritable_output_is_one_line(place, boxfind, queries: Path, tmp_path: Path):
+def test_an_unwritable_output_is_one_line(indexed, boxfind, queries: Path, tmp_path: Path):
     (queries / "far.txt").unlink()
     (tmp_path / "file").touch()
-    args = ("batch", "--index", place.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)
-    assert boxfind(*args, "--ranks", tmp_path / "gone" / "ranks.txt").failed("ranks.txt")
-    assert boxfind(*args, "--sheets", tmp_path / "file").failed("file")
-    assert boxfind("batch", "--index", place.index, "--queries", place.index, *args[5:]).failed("no pictures")
+    args = ("batch", "--index", indexed.index, "--queries", queries, "--out", tmp_path / "hits.csv", "--top", 1)
+    boxfind(*args, "--ranks", tmp_path / "gone" / "ranks.txt").assert_failed("ranks.txt")
+    boxfind(*args, "--sheets", tmp_path / "file").assert_failed("file")
+    boxfind("batch", "--index", indexed.index, "--queries", indexed.index, *args[5:]).assert_failed("no pictures")
 
 
-def test_batch_goes_on_after_a_bad_query(place, boxfind, tmp_path: Path):
+def test_batch_goes_on_after_a_bad_query(indexed, boxfind, tmp_path: Path):
     (tmp_path / "queries.csv").write_text(
         "query,image,x,y,w,h\ngood,02.png,0,0,256,192\nbad,gone.png,0,0,9,9\nlast,07.png,0,0,256,192\n"
     )
-    args = ("batch", "--index", place.index, "--queries", tmp_path / "queries.csv", "--images", place.gallery)
+    args = ("batch", "--index", indexed.index, "--queries", tmp_path / "queries.csv", "--images", indexed.gallery)
     result = boxfind(*args, "--out", tmp_path / "hits.csv", "--top", 5)
     assert result.code == 1 and result.out == ""
     problem, sentence = result.err.splitlines()
@@ -109,7 +109,7 @@ def test_batch_goes_on_after_a_bad_query(place, boxfind, tmp_path: Path):
     assert boxfind(*args, "--out", tmp_path / "hits.csv").code == 0
 
 
-def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(place, boxfind, tmp_path: Path, draw):
+def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(indexed, boxfind, tmp_path: Path, draw):
     """hits.csv keeps exact ids, because programs read it."""
     (tmp_path / "gallery").mkdir()
     names = ["=cmd().png", "+1.png", "@home.png", "-rf.png", 'comma, "quote".png', "line\nbreak.png", "😀.png"]
@@ -120,11 +120,11 @@ def test_r50_names_in_hits_are_as_they_are_and_formulas_are_told(place, boxfind,
     (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\na,01.png,0,0,256,192\n")
     result = boxfind(
         *("batch", "--index", tmp_path / "index", "--queries", tmp_path / "queries.csv"),
-        *("--images", place.gallery, "--out", tmp_path / "hits.csv"),
+        *("--images", indexed.gallery, "--out", tmp_path / "hits.csv"),
     )
     assert result.code == 0 and "4 names starting with =" in result.err
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         assert sorted(row["image"] for row in csv.DictReader(file)) == sorted(names)
     assert sorted(pd.read_csv(tmp_path / "hits.csv")["image"]) == sorted(names)
-    search = ("search", "--index", tmp_path / "index", "--image", place.gallery / "01.png", "--json")
+    search = ("search", "--index", tmp_path / "index", "--image", indexed.gallery / "01.png", "--json")
     assert sorted(row["image"] for row in json.loads(boxfind(*search).out)) == sorted(names)

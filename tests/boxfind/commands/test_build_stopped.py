@@ -27,27 +27,28 @@ def by_command(process: subprocess.Popen, index: Path, boxfind: Callable[..., An
 @pytest.mark.parametrize(
     "stop", [by_signal(signal.SIGINT), by_signal(signal.SIGTERM), by_command], ids=["ctrl-c", "kill", "cancel"]
 )
-def test_r36_a_build_that_is_stopped_keeps_what_was_done(other, boxfind, start, draw, stop):
-    before = current_folder(other.index)
+def test_r36_a_build_that_is_stopped_keeps_what_was_done(writable_copy, boxfind, start, draw, stop):
+    gallery, index = writable_copy.gallery, writable_copy.index
+    before = current_folder(index)
     for number in range(40):
-        Pillow.fromarray(draw(100 + number, 640, 480)).save(other.gallery / f"more-{number}.png")
-    build = ("build", "--gallery", other.gallery, "--index", other.index, "--backbone", "efficientnet-lite0")
+        Pillow.fromarray(draw(100 + number, 640, 480)).save(gallery / f"more-{number}.png")
+    build = ("build", "--gallery", gallery, "--index", index, "--backbone", "efficientnet-lite0")
     with start(*build) as process:
-        while (state := build_state(other.index)) is None or state.pid != process.pid or state.done < 2:
+        while (state := build_state(index)) is None or state.pid != process.pid or state.done < 2:
             assert process.poll() is None
             time.sleep(0.05)
         began = time.monotonic()
-        stop(process, other.index, boxfind)
+        stop(process, index, boxfind)
         out, err = process.communicate(timeout=30)
     assert time.monotonic() - began < 30
     notice, _, err = err.partition("\n")
     assert notice.startswith("All 53 pictures are read again: the whitening was learned from 12 pictures")
-    assert replace(other.said, code=process.returncode, out=out, err=err).failed(
+    replace(writable_copy.said, code=process.returncode, out=out, err=err).assert_failed(
         "Cancelled. Finished work is kept", "continues from there"
     )
-    assert build_state(other.index).state == "cancelled" and current_folder(other.index) == before
+    assert build_state(index).state == "cancelled" and current_folder(index) == before
     assert (
-        not list(other.index.glob("tmp-*"))
-        and boxfind("search", "--index", other.index, "--image", before.parent.parent / "gallery" / "01.png").code == 0
+        not list(index.glob("tmp-*"))
+        and boxfind("search", "--index", index, "--image", before.parent.parent / "gallery" / "01.png").code == 0
     )
-    assert boxfind("cancel", "--index", other.index).failed("No build is running")
+    boxfind("cancel", "--index", index).assert_failed("No build is running")

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 
-def test_verify(place, boxfind, build_index, gallery: Path):
-    assert boxfind("verify", "--index", place.index).out == "No problems found.\n"
+def test_verify(indexed, boxfind, build_index, gallery: Path):
+    assert boxfind("verify", "--index", indexed.index).out == "No problems found.\n"
     generation = build_index(gallery)
     (generation / "vectors.npy").write_bytes(b"")
-    assert boxfind("verify", "--index", generation.parent).failed("vectors.npy differs from what was written")
+    boxfind("verify", "--index", generation.parent).assert_failed("vectors.npy differs from what was written")
 
 
 def test_verify_compares_with_the_folder_and_the_program(boxfind, build_index, gallery: Path):
@@ -35,7 +35,7 @@ def test_why(boxfind, build_index, gallery: Path):
     for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "The file gone.jpg does not exist"}.items():
         result = boxfind("why", asked, "--index", index)
         assert result.code == 0 and says in result.out
-    assert boxfind("why", "1.png", "--index", gallery).failed("no index")
+    boxfind("why", "1.png", "--index", gallery).assert_failed("no index")
 
 
 def test_skipped(boxfind, build_index, gallery: Path, tmp_path: Path):
@@ -50,8 +50,8 @@ def test_skipped(boxfind, build_index, gallery: Path, tmp_path: Path):
     ]
     with (tmp_path / "skipped.csv").open(newline="", encoding="utf-8-sig") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["'=cmd().jpg", "line\nbreak.jpg"]
-    assert boxfind("skipped", "--index", tmp_path / "gone").failed("no index")
-    assert boxfind("skipped", "--index", index, "--csv", tmp_path / "no" / "a.csv").failed("No such file")
+    boxfind("skipped", "--index", tmp_path / "gone").assert_failed("no index")
+    boxfind("skipped", "--index", index, "--csv", tmp_path / "no" / "a.csv").assert_failed("No such file")
 
 
 def test_doctor(boxfind):

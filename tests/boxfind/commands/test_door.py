@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from boxfind.commands.main import app
+from boxfind.commands.main import command_line
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTED = {
@@ -66,12 +66,12 @@ def test_wrong_usage(boxfind, args):
 
 
 def options_of(command: str) -> set[str]:
-    commands = typer.main.get_command(app).commands
+    commands = typer.main.get_command(command_line).commands
     return {option for parameter in commands[command].params for option in parameter.opts}
 
 
 def test_the_documented_commands_and_options_exist():
-    assert typer.main.get_command(app).commands.keys() == DOCUMENTED.keys()
+    assert typer.main.get_command(command_line).commands.keys() == DOCUMENTED.keys()
     for command, options in DOCUMENTED.items():
         assert options <= options_of(command), command
 

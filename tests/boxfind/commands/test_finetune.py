@@ -51,9 +51,9 @@ def test_a_head_and_its_figures(finetune, tmp_path):
 
 
 def test_sentences(finetune, gallery, tmp_path):
-    assert finetune(ROWS[:-2]).failed("7 labels", "at least 8")
-    assert finetune(ROWS[:-1]).failed("one picture of object 7")
-    assert finetune([*ROWS, "none.png,object 1"]).failed("line 18", "none.png")
+    finetune(ROWS[:-2]).assert_failed("7 labels", "at least 8")
+    finetune(ROWS[:-1]).assert_failed("one picture of object 7")
+    finetune([*ROWS, "none.png,object 1"]).assert_failed("line 18", "none.png")
     (gallery / "broken.png").write_bytes(b"no picture")
-    assert finetune([*ROWS, "broken.png,object 1"]).failed("broken.png", "is not a readable picture")
+    finetune([*ROWS, "broken.png,object 1"]).assert_failed("broken.png", "is not a readable picture")
     assert not (tmp_path / "head.safetensors").exists()

@@ -21,8 +21,8 @@ def test_generations(two, boxfind):
     listed = boxfind("generations", "--index", index)
     heading, first, second = listed.out.splitlines()
     assert heading.split()[:2] == ["name", "built"]
-    assert first.split()[0] == two[0].name and first.split()[3] == "8" and first.endswith("  whole")
-    assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  whole, served")
+    assert first.split()[0] == two[0].name and first.split()[3] == "8" and first.endswith("  intact")
+    assert second.split()[:2] == ["*", two[1].name] and second.split()[4] == "7" and second.endswith("  intact, served")
     (two[0] / "vectors.npy").write_bytes(bytes((two[0] / "vectors.npy").stat().st_size))
     assert boxfind("generations", "--index", index).out == listed.out
     assert "vectors.npy differs from what was written" in boxfind("generations", "--index", index, "--check").out
@@ -31,7 +31,7 @@ def test_generations(two, boxfind):
         (two[0].name, False, 8),
         (two[1].name, True, 7),
     ]
-    assert boxfind("generations", "--index", index.parent).failed("no index")
+    boxfind("generations", "--index", index.parent).assert_failed("no index")
 
 
 def test_rollback_and_forward_again(two, boxfind):
@@ -41,9 +41,9 @@ def test_rollback_and_forward_again(two, boxfind):
     assert (result.code, first) == (0, f"Now serving {two[0].name}.") and current_folder(index) == two[0]
     words = forward.partition(": boxfind ")[2].split()
     assert boxfind(*words).code == 0 and current_folder(index) == two[1]
-    assert boxfind("rollback", "--index", index, "--to", "gen-000009-0000").failed("choose one of ")
+    boxfind("rollback", "--index", index, "--to", "gen-000009-0000").assert_failed("choose one of ")
     (two[0] / "manifest.json").unlink()
-    assert boxfind("rollback", "--index", index).failed("no earlier intact generation")
+    boxfind("rollback", "--index", index).assert_failed("no earlier intact generation")
     assert current_folder(index) == two[1]
 
 
@@ -51,12 +51,12 @@ def test_backup_and_restore(two, boxfind, tmp_path: Path):
     index, kept = two[0].parent, tmp_path / "kept.tar"
     result = boxfind("backup", "--index", index, "--out", kept)
     assert result.code == 0 and result.out.startswith(f"Wrote {two[1].name} to {kept} (")
-    assert boxfind("backup", "--index", index, "--out", kept).failed("already exists")
+    boxfind("backup", "--index", index, "--out", kept).assert_failed("already exists")
     result = boxfind("restore", kept, "--index", tmp_path / "other")
     assert result.code == 0 and result.out.endswith("it is now served.\n")
     assert (current_folder(tmp_path / "other") / "vectors.npy").read_bytes() == (two[1] / "vectors.npy").read_bytes()
     kept.write_bytes(kept.read_bytes()[:5000])
-    assert boxfind("restore", kept, "--index", tmp_path / "other").failed(
+    boxfind("restore", kept, "--index", tmp_path / "other").assert_failed(
         "not a complete backup", "Nothing was changed"
     )
 
@@ -69,5 +69,5 @@ def test_rollback_switches_the_alias_in_milvus_too(two, boxfind, lite, monkeypat
         named = client.describe_alias("of_a_command")["collection_name"]
     assert named == f"of_a_command_{two[0].name.replace('-', '_')}_flat"
     monkeypatch.setenv("BOXFIND_MILVUS_URI", "http://127.0.0.1:1")
-    assert boxfind("rollback", "--index", two[0].parent, "--to", two[1].name).failed("does not answer")
+    boxfind("rollback", "--index", two[0].parent, "--to", two[1].name).assert_failed("does not answer")
     assert current_folder(two[0].parent) == two[0]

@@ -26,9 +26,9 @@ BAD_PICTURES = {
 }
 
 
-def test_search_prints_ten_lines(place, in_a_process):
-    result = in_a_process(
-        "search", "--index", place.index, "--image", place.gallery / "03.png", "--box", "20,20,180,150"
+def test_search_prints_ten_lines(indexed, run_subprocess):
+    result = run_subprocess(
+        "search", "--index", indexed.index, "--image", indexed.gallery / "03.png", "--box", "20,20,180,150"
     )
     assert result.code == 0 and result.err in ("", NO_MATCH + "\n")
     lines = result.out.splitlines()
@@ -46,8 +46,8 @@ def test_search_prints_ten_lines(place, in_a_process):
         assert 0 <= x < x + w <= 256 and 0 <= y < y + h <= 192
 
 
-def test_search_as_json(place, boxfind):
-    args = ("search", "--index", place.index, "--image", place.gallery / "05.png")
+def test_search_as_json(indexed, boxfind):
+    args = ("search", "--index", indexed.index, "--image", indexed.gallery / "05.png")
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
     assert all(
@@ -63,8 +63,8 @@ def test_search_as_json(place, boxfind):
     assert len(boxfind(*args, "--top", 3).out.splitlines()) == 3
 
 
-def test_search_with_the_best_ranking(place, boxfind):
-    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--rank", "best", "--top", 0)
+def test_search_with_the_best_ranking(indexed, boxfind):
+    args = ("search", "--index", indexed.index, "--image", indexed.gallery / "05.png", "--rank", "best", "--top", 0)
     rows = json.loads(boxfind(*args, "--json").out)
     assert sorted(row["image"] for row in rows) == [f"{number:02d}.png" for number in range(12)]
     assert (rows[0]["image"], rows[0]["kind"], rows[0]["confidence"]) == ("05.png", "verified", "likely")
@@ -76,8 +76,8 @@ def test_search_with_the_best_ranking(place, boxfind):
     assert len(boxfind(*args).out.splitlines()) == 12
 
 
-def test_no_match_is_noted_on_standard_error(place, boxfind, monkeypatch):
-    args = ("search", "--index", place.index, "--image", place.gallery / "05.png", "--top", 3)
+def test_no_match_is_noted_on_standard_error(indexed, boxfind, monkeypatch):
+    args = ("search", "--index", indexed.index, "--image", indexed.gallery / "05.png", "--top", 3)
     monkeypatch.setattr(confidence, "no_match", lambda hits: True)
     result = boxfind(*args)
     assert result.code == 0 and result.err == NO_MATCH + "\n" and len(result.out.splitlines()) == 3
@@ -87,46 +87,46 @@ def test_no_match_is_noted_on_standard_error(place, boxfind, monkeypatch):
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
-def test_a_bad_picture_is_one_line(place, boxfind, tmp_path: Path, name):
+def test_a_bad_picture_is_one_line(indexed, boxfind, tmp_path: Path, name):
     (tmp_path / name).write_bytes(BAD_PICTURES[name])
-    assert boxfind("search", "--index", place.index, "--image", tmp_path / name).failed()
+    boxfind("search", "--index", indexed.index, "--image", tmp_path / name).assert_failed()
 
 
-def test_other_invalid_pictures_are_one_line(place, boxfind, tmp_path: Path, draw):
-    search = ("search", "--index", place.index, "--image")
+def test_other_invalid_pictures_are_one_line(indexed, boxfind, tmp_path: Path, draw):
+    search = ("search", "--index", indexed.index, "--image")
     Pillow.fromarray(draw(1)).save(tmp_path / "good.jpg")
     data = (tmp_path / "good.jpg").read_bytes()
     for share in (0.1, 0.5, 0.9):
         (tmp_path / "cut.jpg").write_bytes(data[: int(share * len(data))])
-        assert boxfind(*search, tmp_path / "cut.jpg").failed("cut.jpg")
+        boxfind(*search, tmp_path / "cut.jpg").assert_failed("cut.jpg")
     for size in ((1, 1), (3, 4000)):
         Pillow.new("RGB", size).save(tmp_path / "odd.png")
-        assert boxfind(*search, tmp_path / "odd.png").failed("odd.png")
+        boxfind(*search, tmp_path / "odd.png").assert_failed("odd.png")
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert boxfind(*search, tmp_path / "pipe.jpg").failed("pipe.jpg")
-    assert boxfind(*search, tmp_path).failed(tmp_path.name)
-    assert boxfind(*search, tmp_path / "gone.jpg").failed("gone.jpg")
+    boxfind(*search, tmp_path / "pipe.jpg").assert_failed("pipe.jpg")
+    boxfind(*search, tmp_path).assert_failed(tmp_path.name)
+    boxfind(*search, tmp_path / "gone.jpg").assert_failed("gone.jpg")
 
 
-def test_a_bad_picture_in_a_real_process(place, in_a_process, tmp_path: Path):
+def test_a_bad_picture_in_a_real_process(indexed, run_subprocess, tmp_path: Path):
     (tmp_path / "empty.jpg").touch()
-    assert in_a_process("search", "--index", place.index, "--image", tmp_path / "empty.jpg").failed("empty")
+    run_subprocess("search", "--index", indexed.index, "--image", tmp_path / "empty.jpg").assert_failed("empty")
 
 
 @pytest.mark.parametrize(
     "box", ["1,2,3", "a,b,c,d", "1,2,3,4,5", "nan,0,50,50", "inf,0,50,50", "900,900,50,50", "0,0,3,3"]
 )
-def test_a_bad_box_is_one_line(place, boxfind, box):
-    assert boxfind("search", "--index", place.index, "--image", place.gallery / "01.png", "--box", box).failed()
+def test_a_bad_box_is_one_line(indexed, boxfind, box):
+    boxfind("search", "--index", indexed.index, "--image", indexed.gallery / "01.png", "--box", box).assert_failed()
 
 
-def test_other_requests_that_fail_are_one_line(place, boxfind, tmp_path: Path, monkeypatch):
-    picture = place.gallery / "01.png"
-    good_search = ("search", "--index", place.index, "--image", picture)
-    assert boxfind("search", "--index", tmp_path / "gone", "--image", picture).failed("no index")
-    assert boxfind(*good_search, "--rank", "bets").failed("bets", "choose from: best, euclidean, fast, sift")
-    assert boxfind("verify", "--index", tmp_path / "gone").failed("no index")
-    assert boxfind("evaluate", "--index", place.index, "--dataset", tmp_path).failed("queries.csv")
+def test_other_requests_that_fail_are_one_line(indexed, boxfind, tmp_path: Path, monkeypatch):
+    picture = indexed.gallery / "01.png"
+    good_search = ("search", "--index", indexed.index, "--image", picture)
+    boxfind("search", "--index", tmp_path / "gone", "--image", picture).assert_failed("no index")
+    boxfind(*good_search, "--rank", "bets").assert_failed("bets", "choose from: best, euclidean, fast, sift")
+    boxfind("verify", "--index", tmp_path / "gone").assert_failed("no index")
+    boxfind("evaluate", "--index", indexed.index, "--dataset", tmp_path).assert_failed("queries.csv")
     (tmp_path / "file").touch()
     monkeypatch.setenv("BOXFIND_WORKERS", "0")
-    assert boxfind(*good_search).failed("BOXFIND_WORKERS")
+    boxfind(*good_search).assert_failed("BOXFIND_WORKERS")

@@ -10,7 +10,7 @@ from retrieval.optional_packages import OptionalPackage
 
 def test_without_fastapi_the_message_says_how_to_install_it(boxfind, monkeypatch, tmp_path):
     monkeypatch.setattr("boxfind.commands.serve.FASTAPI", OptionalPackage("fastapi", "no_such_module", "api"))
-    assert boxfind("serve", "--index", tmp_path).failed('pip install -e ".[api]"')
+    boxfind("serve", "--index", tmp_path).assert_failed('pip install -e ".[api]"')
 
 
 def test_the_api_listens_on_the_configured_host_and_port(boxfind, monkeypatch, tmp_path):
@@ -29,6 +29,6 @@ def test_the_api_listens_on_the_configured_host_and_port(boxfind, monkeypatch, t
 
 
 def test_the_command_line_does_not_import_the_api():
-    code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'api')))"
+    code = "import sys, cli; sys.exit(any(name in sys.modules for name in ('fastapi', 'uvicorn', 'boxfind.api')))"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

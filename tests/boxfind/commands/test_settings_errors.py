@@ -10,5 +10,5 @@ import pytest
 def test_a_setting_that_cannot_be_used(boxfind, monkeypatch, tmp_path, name, value, sentence):
     monkeypatch.setenv(f"BOXFIND_{name}", value)
     ended = boxfind("build", "--gallery", tmp_path)
-    assert ended.failed(sentence)
+    ended.assert_failed(sentence)
     assert not list(tmp_path.iterdir())

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from boxfind.evaluation.dataset_formats import READERS, layout_of, read_dataset
-from retrieval.errors import BadTable, UnknownName
+from boxfind.evaluation.dataset_formats import READERS, detect_format, read_dataset
+from retrieval.errors import BadDataset, BadTable, UnknownName
 
 
 @pytest.mark.parametrize(
-    ("names", "layout"),
+    ("names", "format_name"),
     [
         (["queries.csv", "relevant.csv", "queries/", "gallery/"], "csv"),
         (["queries/", "gallery/", "relevant.csv"], "csv"),
@@ -20,23 +20,23 @@ from retrieval.errors import BadTable, UnknownName
         (["mug/", "cup/", "notes.txt"], "folders"),
     ],
 )
-def test_the_format_is_detected(tmp_path: Path, names, layout):
+def test_the_format_is_detected(tmp_path: Path, names, format_name):
     for name in names:
         (tmp_path / name).mkdir() if name.endswith("/") else (tmp_path / name).touch()
-    assert layout_of(tmp_path) == layout
-    with pytest.raises(BadTable):  # raised by the reader of the format, since all files are empty
+    assert detect_format(tmp_path) == format_name
+    with pytest.raises((BadDataset, BadTable)):  # raised by the reader of the format, since all files are empty
         read_dataset(tmp_path)
 
 
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path):
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "a.jpg").touch()
-    with pytest.raises(BadTable, match=r"is not a data set; it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
+    with pytest.raises(BadDataset, match=r"is not a data set; it needs queries\.csv and relevant\.csv, or gnd_….pkl"):
         read_dataset(tmp_path)
-    for layout in (None, *READERS):
+    for format_name in (None, *READERS):
         for folder in (tmp_path / "a.jpg", tmp_path / "gone"):
-            with pytest.raises(BadTable, match=r"The data set folder .* does not exist"):
-                read_dataset(folder, layout)
+            with pytest.raises(BadDataset, match=r"The data set folder .* does not exist"):
+                read_dataset(folder, format_name)
 
 
 def test_a_format_by_name(tmp_path: Path):
@@ -44,7 +44,7 @@ def test_a_format_by_name(tmp_path: Path):
     for name in "ab":
         (tmp_path / "queries" / f"{name}.jpg").touch()
     assert len(read_dataset(tmp_path, "folders").queries) == 2
-    with pytest.raises(BadTable, match="found 0"):
+    with pytest.raises(BadDataset, match="found 0"):
         read_dataset(tmp_path, "revisited")
     with pytest.raises(UnknownName, match="no data set format called 'cvs'; choose from: csv, folders, revisited"):
         read_dataset(tmp_path, "cvs")

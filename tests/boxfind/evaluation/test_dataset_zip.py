@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import read_csv_folder
-from boxfind.evaluation.dataset_formats import layout_of
+from boxfind.evaluation.dataset_formats import detect_format
 from boxfind.evaluation.dataset_zip import FOLDER, dataset_zip, unfit
 from boxfind.evaluation.evaluate import evaluate
 from boxfind.evaluation.ratings import Judged, judged, rating
@@ -70,7 +70,7 @@ def test_figures_of_the_exported_data_set_equal_those_of_the_page(
     }
 
     folder = unpacked(dataset_zip(searches, jpeg), tmp_path)
-    assert layout_of(folder) == "csv"
+    assert detect_format(folder) == "csv"
     found = evaluate(engine, served, read_csv_folder(folder), "best", lambda *_: None)
 
     assert {row.object: row.quality["all"] for row in found.rows} == {n: one.quality for n, one in shown.items()}

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image as Pillow
 
 from boxfind.engine import Engine
-from boxfind.evaluation.batch import answer_all, for_each
+from boxfind.evaluation.batch import answer_all, map_queries
 from boxfind.evaluation.dataset import BoxedQuery, Dataset, Labels, read_csv_folder, read_queries
 from boxfind.evaluation.evaluate import Evaluation, Row, evaluate
 from boxfind.evaluation.metrics import Quality, rate, rate_revisited
 from boxfind.evaluation.object_folders import read_object_folders
 from boxfind.settings import Settings
-from retrieval.errors import BadTable, UnknownName
+from retrieval.errors import BadDataset, UnknownName
 from retrieval.types import Box, quiet
 from tests.tiny import use_tiny_network
 
@@ -81,7 +81,7 @@ def test_without_a_box_the_whole_picture_is_searched_for(engine, dataset):
 def test_results_keep_the_order_of_the_queries():
     queries = [BoxedQuery(str(number), Path(), None) for number in range(20)]
     told = []
-    found = for_each(queries, lambda query: query.name * 2, lambda *p: told.append(p), 4)
+    found = map_queries(queries, lambda query: query.name * 2, lambda *p: told.append(p), 4)
     assert found == [str(number) * 2 for number in range(20)]
     assert told == [("Answering queries", number, 20) for number in range(1, 21)]
 
@@ -108,7 +108,7 @@ def test_without_an_ignore_list_all_pictures_count(dataset, measure):
 
 def test_an_unreadable_query_ends_the_evaluation(dataset, measure):
     (dataset / "queries" / "2.png").unlink()
-    with pytest.raises(BadTable, match="1 of 3 queries failed; the first is q2: "):
+    with pytest.raises(BadDataset, match="1 of 3 queries failed; the first is q2: "):
         measure()
 
 
@@ -121,7 +121,8 @@ def test_relevant_pictures_missing_from_the_index_are_counted_as_misses(dataset,
     assert found.quality.average_precision == pytest.approx((0.5 + 1 + 0.5) / 3)
     write(dataset / "relevant.csv", "query,image", "q0,x.png", "q1,y.png", "q2,z.png")
     with pytest.raises(
-        BadTable, match=r"No relevant picture of dataset is in the index, for example x\.png; use an index of .*gallery"
+        BadDataset,
+        match=r"No relevant picture of dataset is in the index, for example x\.png; use an index of .*gallery",
     ):
         measure()
 

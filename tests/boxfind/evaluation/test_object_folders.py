@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 from boxfind.evaluation import object_folders
 from boxfind.evaluation.dataset import Labels
 from boxfind.evaluation.object_folders import read_object_folders
-from retrieval.errors import BadTable, GalleryProblem
+from retrieval.errors import BadDataset, GalleryProblem
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_the_number_of_queries_per_object(folder, monkeypatch, count, queries):
 
 
 def test_a_folder_without_objects_is_refused(folder, tmp_path):
-    with pytest.raises(BadTable, match="has no subfolder with two pictures; "):
+    with pytest.raises(BadDataset, match="has no subfolder with two pictures; "):
         read_object_folders(folder / "cup")
     with pytest.raises(GalleryProblem, match="gone"):
         read_object_folders(tmp_path / "gone")

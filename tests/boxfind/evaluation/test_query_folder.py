@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from boxfind.evaluation.query_folder import read_query_folder
-from retrieval.errors import BadTable
+from retrieval.errors import BadDataset
 from retrieval.types import Box
 
 
@@ -95,7 +95,7 @@ def test_a_text_that_is_a_pipe_is_not_waited_for(folder):
 
 
 def test_a_folder_without_pictures_is_refused(folder, tmp_path: Path):
-    with pytest.raises(BadTable, match="contains no pictures"):
+    with pytest.raises(BadDataset, match="contains no pictures"):
         read_query_folder(folder(cup_txt="1 2 3 4"))
-    with pytest.raises(BadTable, match="cannot be opened"):
+    with pytest.raises(BadDataset, match="cannot be opened"):
         read_query_folder(tmp_path / "gone")

@@ -9,7 +9,7 @@ import pytest
 
 from boxfind.evaluation.dataset import BoxedQuery, Labels
 from boxfind.evaluation.revisited_oxford_paris import read_revisited
-from retrieval.errors import BadTable
+from retrieval.errors import BadDataset
 from retrieval.types import Box
 
 NAMES = [f"all_souls_{n:06d}" for n in range(6)]
@@ -97,7 +97,7 @@ def test_labels_that_rate_no_query_are_left_out(folder):
     found = read_revisited(folder(gnd=entries))
     assert found.labels.keys() == {"easy", "medium"}
     assert found.labels["medium"].relevant.keys() == {QUERIES[0], QUERIES[2]}
-    with pytest.raises(BadTable, match="no query with a relevant picture"):
+    with pytest.raises(BadDataset, match="no query with a relevant picture"):
         read_revisited(folder(gnd=[{**entry, "easy": []} for entry in entries]))
 
 
@@ -114,7 +114,7 @@ def test_an_attack_is_refused_in_one_sentence_and_does_not_run(folder, tmp_path,
     trace = tmp_path / "trace"
     entries = [*ENTRIES[:2], {**ENTRIES[2], "bbx": Attack(f"touch {trace}")}]
     with pytest.raises(
-        BadTable, match=r"^\S+gnd_roxford5k\.pkl asks for posix\.system, [^.]* nothing in it was run\.$"
+        BadDataset, match=r"^\S+gnd_roxford5k\.pkl asks for posix\.system, [^.]* nothing in it was run\.$"
     ):
         read_revisited(folder(protocol, gnd=entries))
     assert not trace.exists()
@@ -134,7 +134,7 @@ def test_an_attack_is_refused_in_one_sentence_and_does_not_run(folder, tmp_path,
     ],
 )
 def test_an_invalid_ground_truth_is_refused(folder, changes, says):
-    with pytest.raises(BadTable, match=rf"^\S+gnd_roxford5k\.pkl is not a valid ground truth: .*{says}"):
+    with pytest.raises(BadDataset, match=rf"^\S+gnd_roxford5k\.pkl is not a valid ground truth: .*{says}"):
         read_revisited(folder(**changes))
 
 
@@ -155,23 +155,23 @@ def test_an_invalid_ground_truth_is_refused(folder, changes, says):
     ],
 )
 def test_a_bad_entry_is_named(folder, part, value, says):
-    with pytest.raises(BadTable, match=rf"gnd_roxford5k\.pkl, gnd\[1\]: {says}"):
+    with pytest.raises(BadDataset, match=rf"gnd_roxford5k\.pkl, gnd\[1\]: {says}"):
         read_revisited(folder(gnd=[ENTRIES[0], {**ENTRIES[1], part: value}, ENTRIES[2]]))
 
 
 def test_a_pickle_of_another_type_is_refused(folder):
     place = folder()
     (place / "gnd_roxford5k.pkl").write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(BadTable, match="must be a dict with imlist, qimlist and gnd"):
+    with pytest.raises(BadDataset, match="must be a dict with imlist, qimlist and gnd"):
         read_revisited(place)
 
 
 def test_exactly_one_ground_truth_file_is_required(folder):
     place = folder()
     (place / "gnd_rparis6k.pkl").touch()
-    with pytest.raises(BadTable, match=r"must contain exactly one ground truth file gnd_….pkl; found 2\."):
+    with pytest.raises(BadDataset, match=r"must contain exactly one ground truth file gnd_….pkl; found 2\."):
         read_revisited(place)
     for file in place.glob("gnd_*"):
         file.unlink()
-    with pytest.raises(BadTable, match=r"found 0\."):
+    with pytest.raises(BadDataset, match=r"found 0\."):
         read_revisited(place)

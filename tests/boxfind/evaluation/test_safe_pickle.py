@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from boxfind.evaluation import safe_pickle
 from boxfind.evaluation.safe_pickle import read_plain_pickle
-from retrieval.errors import BadTable
+from retrieval.errors import BadDataset
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 protocols = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -103,7 +103,7 @@ def test_an_attack_is_refused_and_does_not_run(path, tmp_path, protocol, functio
     trace = tmp_path / "trace"
     attack = Attack(function, f"touch {trace}" if function is os.system else f"open({str(trace)!r}, 'w')")
     data = pickle.dumps({"imlist": ["a"], "gnd": [attack]}, protocol)
-    with pytest.raises(BadTable, match=r"gnd_made_up\.pkl asks for \w+\.\w+, which .* nothing in it was run\.$"):
+    with pytest.raises(BadDataset, match=r"gnd_made_up\.pkl asks for \w+\.\w+, which .* nothing in it was run\.$"):
         read(path, data)
     assert not trace.exists()
     if function is os.system:
@@ -114,19 +114,19 @@ def test_an_attack_is_refused_and_does_not_run(path, tmp_path, protocol, functio
 @protocols
 @pytest.mark.parametrize("value", [date(2018, 6, 1), 1j, Path("a"), range(3), np.datetime64(0, "s")])
 def test_other_types_are_refused(path, value, protocol):
-    with pytest.raises(BadTable, match="nothing in it was run"):
+    with pytest.raises(BadDataset, match="nothing in it was run"):
         read(path, pickle.dumps(value, protocol))
 
 
 def test_what_a_file_asks_for_is_told_on_one_line(path):
-    with pytest.raises(BadTable, match=r"asks for a\ufffdb\.x*…") as told:
+    with pytest.raises(BadDataset, match=r"asks for a\ufffdb\.x*…") as told:
         read(path, b"\x80\x04\x8c\x03a\nbX\xe8\x03\x00\x00" + b"x" * 1000 + b"\x93.")
     assert len(str(told.value)) < 300
 
 
 def test_arrays_of_other_types_are_refused(path):
     for array in (np.zeros(2, "c16"), np.zeros(2, "M8[s]"), np.zeros(2, "i4,f4"), np.zeros(2, "V8")):
-        with pytest.raises(BadTable, match="holds an array of"):
+        with pytest.raises(BadDataset, match="holds an array of"):
             read(path, pickle.dumps(array, 2))
 
 
@@ -134,7 +134,7 @@ def test_arrays_of_other_types_are_refused(path):
 def test_a_truncated_or_other_file_is_refused(path, at):
     data = pickle.dumps({"a": np.arange(3), "b": ["text"]}, 4)
     for wrong in (data[:at], b"imlist,qimlist\n", b"\x80\x04", b".", b"\x80\x04e.", b"\x80\x04h\x05."):
-        with pytest.raises(BadTable, match=r"gnd_made_up\.pkl is damaged, or not a pickle of plain values"):
+        with pytest.raises(BadDataset, match=r"gnd_made_up\.pkl is damaged, or not a pickle of plain values"):
             read(path, wrong)
 
 
@@ -143,7 +143,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.pkl"
     try:
         read(path, data.encode("latin-1") if isinstance(data, str) else data)
-    except BadTable as error:
+    except BadDataset as error:
         assert "\n" not in str(error)
 
 
@@ -153,7 +153,7 @@ def test_a_wrong_byte_is_read_or_refused(tmp_path_factory, place, byte):
     data[place % len(data)] = byte
     try:
         read(tmp_path_factory.getbasetemp() / "any.pkl", bytes(data))
-    except BadTable as error:
+    except BadDataset as error:
         assert "\n" not in str(error)
 
 
@@ -163,10 +163,10 @@ def test_few_bytes_cannot_fill_the_memory(path):
     start, state = array[:state], array[state:-1]
     again = b"(" + start + state + b"q\x64b" + (start + b"h\x64b") * 100 + b"l."
     assert len(again) < 20_000
-    with pytest.raises(BadTable, match="unpacks to more than its own size"):
+    with pytest.raises(BadDataset, match="unpacks to more than its own size"):
         read(path, b"\x80\x02" + again)
     text = b"\x80\x02(X\xe8\x03\x00\x00" + b"a" * 1000 + b"q\x00X\x06\x00\x00\x00latin1q\x01"
-    with pytest.raises(BadTable, match="unpacks to more than its own size"):
+    with pytest.raises(BadDataset, match="unpacks to more than its own size"):
         read(path, text + b"c_codecs\nencode\nq\x02h\x00h\x01\x86R" + b"h\x02h\x00h\x01\x86R" * 100 + b"l.")
 
 
@@ -183,7 +183,7 @@ def test_few_bytes_cannot_fill_the_memory(path):
     ],
 )
 def test_announced_sizes_are_compared_with_the_file(path, opcodes):
-    with pytest.raises(BadTable, match="damaged"):
+    with pytest.raises(BadDataset, match="damaged"):
         read(path, b"\x80\x05" + opcodes)
 
 
@@ -199,7 +199,7 @@ def test_numpy_does_not_read_bytes_as_objects(path, protocol):
     state.call = (*state.call, (3, "|", None, None, None, -1, -1, 0))
     array = Attack(np._core.multiarray._reconstruct, np.ndarray, (0,), b"b")
     array.call = (*array.call, (1, (1,), state, False, b"\x41" * 8))
-    with pytest.raises(BadTable, match="holds an array of O8"):
+    with pytest.raises(BadDataset, match="holds an array of O8"):
         read(path, pickle.dumps(array, protocol))
 
 
@@ -207,16 +207,16 @@ def test_numpy_does_not_read_bytes_as_objects(path, protocol):
 @pytest.mark.parametrize("name", [b"numpy\ndtype", b"numpy.core.multiarray\n_reconstruct", b"_codecs\nencode"])
 def test_a_file_cannot_change_the_program(path, name, state):
     changed = pickle.dumps(state, 2)[2:-1]
-    with suppress(BadTable):
+    with suppress(BadDataset):
         read(path, b"\x80\x02c" + name + b"\n" + changed + b"b0N.")
     test_arrays_become_lists(path, np.arange(3), 2)
 
 
 def test_a_missing_or_too_large_file_is_refused(path, tmp_path, monkeypatch):
     for wrong in (path, tmp_path):
-        with pytest.raises(BadTable, match="cannot be read"):
+        with pytest.raises(BadDataset, match="cannot be read"):
             read_plain_pickle(wrong)
     monkeypatch.setattr(safe_pickle, "MAX_BYTES", 100)
     assert read(path, pickle.dumps("a" * 80)) == "a" * 80
-    with pytest.raises(BadTable, match="has more than"):
+    with pytest.raises(BadDataset, match="has more than"):
         read(path, pickle.dumps("a" * 100))

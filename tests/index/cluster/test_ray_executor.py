@@ -16,7 +16,7 @@ from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building import journal
 from index.building.build import build
-from index.building.describe_image import Task
+from index.building.describe_image import ImageTask
 from index.building.thread_executor import ThreadExecutor
 from index.cluster import ray_cluster, ray_executor
 from index.cluster.ray_cluster import joined
@@ -150,7 +150,7 @@ def answered(monkeypatch, gallery: Path) -> Callable[[object], list[object]]:
         monkeypatch.setattr(RayExecutor, "_stream", lambda *_: (block_of([row]) for row in [(0, answer)]))
         monkeypatch.setattr(ray_executor, "size_actor_pools", lambda _: ActorPools(1, 1, {}, {}, 4))
         found = next(found for found in find_pictures(gallery)[0] if found.id == "3.png")
-        return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([Task(found, frozenset())])]
+        return [result for _, result in RayExecutor(TINY_EMBEDDER, tiny)([ImageTask(found, frozenset())])]
 
     return ask
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from index.stores.flat_store import FlatStore
-from retrieval.errors import StoreAway
+from retrieval.errors import StoreUnavailable
 from retrieval.types import Vectors, unit
 from tests.lite import LiteServer, filled_collection
 
@@ -54,7 +54,7 @@ def filled(server: LiteServer, vectors: Vectors, fallback: bool = False) -> Milv
 
 def seconds(ask) -> float:
     began = time.perf_counter()
-    with pytest.raises(StoreAway, match="does not answer"):
+    with pytest.raises(StoreUnavailable, match="does not answer"):
         ask()
     return time.perf_counter() - began
 
@@ -66,8 +66,8 @@ def same(found, expected) -> bool:
 def test_r54_an_engine_that_was_never_there(vectors: Vectors) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        away = store(f"http://127.0.0.1:{free.getsockname()[1]}", vectors)
-        assert seconds(lambda: away.search(QUERY, 5, ALL)) < 2 * LIMIT + 0.5
+        unreachable = store(f"http://127.0.0.1:{free.getsockname()[1]}", vectors)
+        assert seconds(lambda: unreachable.search(QUERY, 5, ALL)) < 2 * LIMIT + 0.5
 
 
 def test_r54_an_engine_that_takes_connections_and_says_nothing(vectors: Vectors) -> None:
@@ -94,14 +94,14 @@ def test_a_rejected_token(vectors: Vectors) -> None:
     refusing = grpc.server(ThreadPoolExecutor(1), handlers=[Refusing()])
     port = refusing.add_insecure_port("127.0.0.1:0")
     refusing.start()
-    with pytest.raises(StoreAway, match="rejects BOXFIND_MILVUS_TOKEN"):
+    with pytest.raises(StoreUnavailable, match="rejects BOXFIND_MILVUS_TOKEN"):
         store(f"http://127.0.0.1:{port}", vectors).search(QUERY, 5, ALL)
     refusing.stop(None)
 
 
 def test_server_errors_are_quoted(lite: Milvus) -> None:
     connection = Milvus(lite.access)
-    with pytest.raises(StoreAway, match=r"returned an error: .*nowhere"), connection.client() as client:
+    with pytest.raises(StoreUnavailable, match=r"returned an error: .*nowhere"), connection.client() as client:
         client.query("nowhere", output_fields=["count(*)"], timeout=1)
 
 
@@ -114,11 +114,11 @@ def test_r54_stopped_in_the_middle_and_back_without_a_restart(server, vectors, m
         began = time.perf_counter()
         list(visitors.map(lambda _: seconds(lambda: searched.search(QUERY, 5, ALL)), range(30)))
         assert time.perf_counter() - began < 6 * LIMIT
-    assert searched._collection._milvus.is_away()
+    assert searched._collection._milvus.is_unavailable()
     server.start()
     time.sleep(0.3)
     until = time.monotonic() + 5
-    while searched._collection._milvus.is_away() and time.monotonic() < until:
+    while searched._collection._milvus.is_unavailable() and time.monotonic() < until:
         time.sleep(0.1)
     assert same(searched.search(QUERY, 5, ALL), expected)
 
@@ -128,14 +128,14 @@ def test_r54_vectors_of_this_machine_in_place_of_an_engine_that_is_away(server, 
     server.stop()
     for among in (ALL, range(100, 300)):
         assert same(searched.search(QUERY, 5, among), exactly.search(QUERY, 5, among))
-    assert searched._collection._milvus.is_away()
+    assert searched._collection._milvus.is_unavailable()
     server.start()
 
 
 def test_r54_a_collection_that_is_not_complete_is_never_searched(lite, vectors) -> None:
     for name in (filled_collection(lite, vectors[:300]).name, "nothing_of_this_name"):
         collection = Collection(Milvus(lite.access), name, vectors)
-        with pytest.raises(StoreAway, match="does not have all vectors"):
+        with pytest.raises(StoreUnavailable, match="does not have all vectors"):
             MilvusStore(vectors, collection).search(QUERY, 5, ALL)
 
 
@@ -143,7 +143,7 @@ def test_r54_a_file_that_another_process_has(tmp_path: Path, vectors: Vectors) -
     from milvus_lite.db import MilvusLite
 
     file = tmp_path / "vectors.db"
-    with MilvusLite(str(file)), pytest.raises(StoreAway, match="Only one process at a time"):
+    with MilvusLite(str(file)), pytest.raises(StoreUnavailable, match="Only one process at a time"):
         store(str(file), vectors).search(QUERY, 5, ALL)
 
 

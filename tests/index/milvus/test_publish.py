@@ -14,7 +14,7 @@ from index.operations.backup import backup, restore
 from index.operations.history import roll_back
 from index.storage import publishing
 from index.storage.generation import current_folder, generations, open_generation
-from retrieval.errors import IndexProblem, StoreAway
+from retrieval.errors import IndexProblem, StoreUnavailable
 from retrieval.types import quiet
 from tests.lite import LiteServer
 
@@ -155,7 +155,7 @@ def test_r54_an_engine_that_goes_while_it_is_filled(build_and_publish, server, m
 
     with monkeypatch.context() as patch:
         patch.setattr(Collection, "_insert", stopped)
-        with pytest.raises(StoreAway, match="does not answer"):
+        with pytest.raises(StoreUnavailable, match="does not answer"):
             build_and_publish(publisher)
     server.start()
     again = Publisher(Milvus(publisher.milvus.access), "gallery")

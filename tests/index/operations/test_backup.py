@@ -77,7 +77,7 @@ def test_r53_with_the_pictures_in_another_place_a_build_looks_at_none_again(
     moved = gallery.rename(tmp_path / "moved")
     restored = restore(archive, tmp_path / "other")
     golden = answers(open_gallery(restored), tiny_embedder, sorted(moved.rglob("*.png")))
-    monkeypatch.setattr(type(tiny_embedder), "look", lambda *_: pytest.fail("described again"))
+    monkeypatch.setattr(type(tiny_embedder), "describe", lambda *_: pytest.fail("described again"))
     built = open_gallery(build_index(moved, into="other"))
     assert built.file("1.png") == moved / "1.png" and built.manifest.changes.kept == 8
     assert answers(built, tiny_embedder, sorted(moved.rglob("*.png"))) == golden

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from index.storage.folder_scan import Found, Skipped, find_pictures, path_bytes
+from index.storage.folder_scan import ScannedFile, Skipped, find_pictures, path_bytes
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images.decode import load_image
 
@@ -70,7 +70,7 @@ def test_size_and_mtime_are_those_of_the_link_target(tmp_path: Path):
     os.utime(tmp_path / "a.jpg", (5, 1_700_000_000.25))
     (tmp_path / "b.jpg").symlink_to("a.jpg")
     assert find_pictures(tmp_path)[0] == [
-        Found(name, tmp_path / name, name.encode(), 123, 1_700_000_000.25) for name in ("a.jpg", "b.jpg")
+        ScannedFile(name, tmp_path / name, name.encode(), 123, 1_700_000_000.25) for name in ("a.jpg", "b.jpg")
     ]
 
 

@@ -60,8 +60,8 @@ def test_query_of_the_whole_image_equals_its_whole_region(draw, make_embedder, p
     embedder = make_embedder(pooling=pooling, query_side=32)
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64), (333, 222)]):
         image = draw(seed, *size)
-        looked = embedder.look(image)
-        regions, vectors = looked.regions, looked.vectors
+        described = embedder.describe(image)
+        regions, vectors = described.regions, described.vectors
         assert regions[0].kind == "whole"
         assert embedder.query(image, Box.whole(image), PLAIN).descriptor == pytest.approx(vectors[0], abs=1e-6)
 
@@ -81,7 +81,7 @@ def test_crop_has_the_scale_of_the_gallery_and_a_minimum_side(draw, make_embedde
 
     embedder = watching(make_embedder(side=512, query_side=128), seen)
     image = draw(1, 1024, 768)
-    embedder.look(image)
+    embedder.describe(image)
     for box in (Box.whole(image), Box(0, 0, 512, 384), Box(100, 100, 164, 132), Box(10, 10, 18, 18)):
         embedder.query(image, box, PLAIN)
     assert seen == [(384, 512), (384, 512), (192, 256), (64, 128), (128, 128)]
@@ -130,15 +130,15 @@ def test_gallery_image_finds_itself_with_similarity_1(draw, make_embedder, pooli
     )
     for seed, size in enumerate([(128, 96), (90, 200), (64, 64)]):
         image = draw(seed, *size)
-        stored = whitening.apply(embedder.look(image).vectors)[0]
+        stored = whitening.apply(embedder.describe(image).vectors)[0]
         query = embedder.query(image, Box.whole(image), whitening).descriptor
         assert query @ stored == pytest.approx(1, abs=1e-6)
 
 
 def test_regions_follow_the_recipe_and_vectors_have_unit_length(draw, make_embedder):
     image = draw(1, 200, 150)
-    looked = make_embedder(grid_levels=3).look(image)
-    regions, vectors = looked.regions, looked.vectors
+    described = make_embedder(grid_levels=3).describe(image)
+    regions, vectors = described.regions, described.vectors
     assert regions == find_regions(image, (200, 150), ("whole", "grid"), 3, {})
     assert vectors.shape == (21, 16) and vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
@@ -180,13 +180,13 @@ def test_query_is_whitened(draw, tiny_embedder):
 
 def test_unknown_pooling_lists_the_choices(draw, make_embedder):
     with pytest.raises(UnknownName, match="choose from: gap, gem, mac, rmac"):
-        make_embedder(pooling="gme").look(draw(1))
+        make_embedder(pooling="gme").describe(draw(1))
 
 
 def test_slice_query_equals_the_region_of_the_gallery(draw, tiny_embedder):
     image = draw(3, 300, 200)
-    looked = tiny_embedder.look(image)
-    for region, vector in zip(looked.regions, looked.vectors, strict=True):
+    described = tiny_embedder.describe(image)
+    for region, vector in zip(described.regions, described.vectors, strict=True):
         query = tiny_embedder.query(image, region.box, PLAIN, mode="slice")
         assert query.descriptor @ unit(vector) == pytest.approx(1, abs=1e-6)
     box = Box(60, 40, 200, 160)
@@ -204,19 +204,16 @@ def test_detected_regions_are_described(draw, make_embedder):
     image = draw(5, 300, 200)
     thing = Region(Box(50, 40, 150, 140), "detector", 0.8, "cup")
     embedder = replace(make_embedder(regions=("whole", "detector")), detectors={"detector": lambda _: [thing]})
-    looked = embedder.look(image, (600, 400))
+    described = embedder.describe(image, (600, 400))
     found = Region(Box(100, 80, 300, 280), "detector", 0.8, "cup")
-    assert looked.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
-    assert looked.vectors.shape == (2, 16) and looked.class_scores.classes.shape == (2, 0)
+    assert described.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
+    assert described.vectors.shape == (2, 16) and described.class_scores.classes.shape == (2, 0)
 
 
 def test_classifier_gives_class_scores_for_each_region(draw, tiny_embedder):
     weight = np.random.default_rng(0).normal(size=(1000, 16)).astype(np.float32)
     embedder = replace(tiny_embedder, classifier=Classifier(weight, np.zeros(1000, np.float32)))
-    looked = embedder.look(draw(5, 300, 200))
-    assert (
-        looked.class_scores.classes.shape == looked.class_scores.shares.shape == (len(looked.regions), embedder.classes)
-    )
-    assert (
-        np.diff(looked.class_scores.shares.astype(float), axis=1) <= 0
-    ).all() and looked.class_scores.classes.max() < 1000
+    described = embedder.describe(draw(5, 300, 200))
+    scores = described.class_scores
+    assert scores.classes.shape == scores.shares.shape == (len(described.regions), embedder.classes)
+    assert (np.diff(scores.shares.astype(float), axis=1) <= 0).all() and scores.classes.max() < 1000

@@ -143,7 +143,7 @@ def test_r07_deep_greys_have_the_vectors_of_their_8_bit_twin(draw, tiny_embedder
     grey = draw(4, 320, 240)[:, :, 0]
     for deep in (grey.astype(np.uint16) * 257, grey.astype(np.float32) / 255):
         twin, vectors = (
-            tiny_embedder.look(decode_image(encoded(Pillow.fromarray(pixels), "TIFF"))).vectors
+            tiny_embedder.describe(decode_image(encoded(Pillow.fromarray(pixels), "TIFF"))).vectors
             for pixels in (grey, deep)
         )
         assert cosines(twin, vectors).min() > 0.99
@@ -233,7 +233,7 @@ def test_r10_every_orientation_has_the_same_vectors_and_thumbnail(draw, tiny_emb
     image = draw(seed, *size)
     back = decode_image(held(Pillow.fromarray(image), orientation, "PNG"))
     assert np.array_equal(back, image) and thumbnail(back) == thumbnail(image)
-    assert cosines(tiny_embedder.look(back).vectors, tiny_embedder.look(image).vectors).min() > 0.999
+    assert cosines(tiny_embedder.describe(back).vectors, tiny_embedder.describe(image).vectors).min() > 0.999
 
 
 @pytest.mark.parametrize(

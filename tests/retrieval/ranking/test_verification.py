@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from retrieval.ranking import verification as module
 from retrieval.ranking.keypoints import LIMIT, Keypoints, find_keypoints, query_keypoints
-from retrieval.ranking.verification import MIN_INLIERS, NOTHING, Evidence, lift, matched_details, verify, verify_all
+from retrieval.ranking.verification import (
+    MIN_INLIERS,
+    NO_EVIDENCE,
+    Evidence,
+    matched_details,
+    verification_score,
+    verify,
+    verify_all,
+)
 from retrieval.types import Box
 
 SIZE = 640, 480
@@ -99,7 +107,7 @@ def test_card_is_found_in_any_pose(corners):
 
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_other_card_is_not_found(seed):
-    assert compared(CARD, scene(texture(seed), LAYINGS["turned"], seed + 50)) == NOTHING
+    assert compared(CARD, scene(texture(seed), LAYINGS["turned"], seed + 50)) == NO_EVIDENCE
 
 
 def test_mirrored_points_are_rejected():
@@ -107,14 +115,14 @@ def test_mirrored_points_are_rejected():
     mirrored = points * (-1, 1) + (300, 0)
     query = made(points)
     assert verify(query, (300, 300), made(points), (300, 300)) == Evidence(40, Box(0, 0, 300, 300))
-    assert verify(query, (300, 300), made(mirrored), (300, 300)) == NOTHING
+    assert verify(query, (300, 300), made(mirrored), (300, 300)) == NO_EVIDENCE
 
 
 @pytest.mark.parametrize(("factor", "found"), [(1, True), (0.12, True), (0.05, False)])
 def test_outline_of_implausible_size_is_rejected(factor, found):
     points = np.random.default_rng(3).uniform(0, 300, (60, 2))
     evidence = verify(made(points), (300, 300), made(points * factor + 100), (500, 500))
-    assert (evidence != NOTHING) == found
+    assert (evidence != NO_EVIDENCE) == found
 
 
 def test_homography_with_a_horizon_in_the_query_is_rejected():
@@ -122,12 +130,12 @@ def test_homography_with_a_horizon_in_the_query_is_rejected():
     for vanishing, found in ((0.0, True), (-0.004, False)):  # depth 0 at y = 250, inside a query 400 high
         mapping = np.array([[1, 0, 100], [0, 1, 100], [0, vanishing, 1]])
         seen = cv2.perspectiveTransform(points[None], mapping)[0]
-        assert (verify(made(points), (400, 400), made(seen), (640, 640)) != NOTHING) == found
+        assert (verify(made(points), (400, 400), made(seen), (640, 640)) != NO_EVIDENCE) == found
 
 
 def test_outline_outside_the_candidate_is_rejected():
     points = np.random.default_rng(5).uniform(0, 300, (40, 2))
-    assert verify(made(points), (300, 300), made(points + 700), (640, 640)) == NOTHING
+    assert verify(made(points), (300, 300), made(points + 700), (640, 640)) == NO_EVIDENCE
 
 
 def test_each_position_counts_once():
@@ -142,7 +150,7 @@ def test_matches_at_one_position_do_not_hide_the_others():
     points = np.random.default_rng(7).uniform(0, 300, (60, 2))
     one_place = points.copy()
     one_place[20:] = (150, 150)
-    assert verify(made(points), (300, 300), made(np.full((60, 2), 150.0)), (300, 300)) == NOTHING
+    assert verify(made(points), (300, 300), made(np.full((60, 2), 150.0)), (300, 300)) == NO_EVIDENCE
     assert verify(made(points), (300, 300), made(one_place), (300, 300)).inliers in (20, 21)
 
 
@@ -150,7 +158,7 @@ def test_matches_at_one_position_do_not_hide_the_others():
 def test_collinear_points_are_rejected(beside):
     along = np.stack([np.linspace(10, 290, 30), np.linspace(50, 200, 30)], axis=1)
     points = np.concatenate([along, np.full((beside, 2), (60, 250))])
-    assert verify(made(points), (300, 300), made(points), (300, 300)) == NOTHING
+    assert verify(made(points), (300, 300), made(points), (300, 300)) == NO_EVIDENCE
     spread = np.concatenate([points, np.random.default_rng(12).uniform(0, 300, (15, 2))])
     assert verify(made(spread), (300, 300), made(spread), (300, 300)).inliers >= len(points)
 
@@ -161,7 +169,7 @@ def test_ambiguous_matches_fail_the_ratio_test():
     alike = once.descriptors + np.uint8(1)
     twice = Keypoints(np.concatenate([once.points, once.points + 320]), np.tile(alike, (2, 1)))
     assert verify(once, (300, 300), once, (640, 640)).inliers == 40
-    assert verify(once, (300, 300), twice, (640, 640)) == NOTHING
+    assert verify(once, (300, 300), twice, (640, 640)) == NO_EVIDENCE
 
 
 def test_best_of_several_matches_at_one_position_counts():
@@ -196,7 +204,7 @@ def test_implausible_homographies_are_rejected(mapping, points, found, monkeypat
     places[off:] = np.linspace((5, 20), (295, 165), 30)[off:]
     # 300 : 480 is as the standard sides of query and candidate are, so both are scaled alike
     evidence = verify(made(places), (300, 300), made(places), (480, 480))
-    assert evidence == (Evidence(30, Box(0, 0, 300, 300)) if found else NOTHING)
+    assert evidence == (Evidence(30, Box(0, 0, 300, 300)) if found else NO_EVIDENCE)
 
 
 @pytest.mark.parametrize("agreeing", [MIN_INLIERS - 1, MIN_INLIERS])
@@ -211,7 +219,7 @@ def test_image_without_texture_has_no_keypoints(shape):
     flat = np.full((*shape, 3), 127, np.uint8)
     found = find_keypoints(flat)
     assert len(found) == 0 and found.points.shape == (0, 2) and found.descriptors.shape == (0, 128)
-    assert compared(flat, scene(CARD, LAYINGS["upright"])) == compared(CARD, flat) == NOTHING
+    assert compared(flat, scene(CARD, LAYINGS["upright"])) == compared(CARD, flat) == NO_EVIDENCE
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 1), (2, 3), (1, 700), (700, 1), (5, 900)])
@@ -304,21 +312,26 @@ def test_candidates_are_verified_in_order_until_the_time_limit(threads, monkeypa
     ticks = itertools.count(100.0, 0.25)  # each clock call adds 0.25 s: the fourth reads 0.75
     evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
     assert sorted(reads) == [5, 11]
-    assert evidence == [verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE), NOTHING, NOTHING, NOTHING]
+    assert evidence == [
+        verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE),
+        NO_EVIDENCE,
+        NO_EVIDENCE,
+        NO_EVIDENCE,
+    ]
     assert evidence[0].inliers >= MIN_INLIERS
 
     reads.clear()
     assert len(verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
     assert sorted(reads) == [5, 7, 8, 11]
     reads.clear()
-    assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NOTHING] * 4 and reads == []
+    assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NO_EVIDENCE] * 4 and reads == []
     assert verify_all(*query_keypoints(CARD), [], read, 0.7) == []
 
 
 def test_no_candidate_is_read_for_a_query_without_keypoints():
     assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0, 0.7) == [
-        NOTHING,
-        NOTHING,
+        NO_EVIDENCE,
+        NO_EVIDENCE,
     ]
 
 
@@ -334,7 +347,7 @@ def test_results_do_not_depend_on_the_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr(module, "THREADS", threads)
     query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
     alone = [verify(query, size_of(CARD), *look) for look in looks()]
-    assert len(set(alone)) == 4  # three different matches and NOTHING, so that swapped results are noticed
+    assert len(set(alone)) == 4  # three different matches and NO_EVIDENCE, so that swapped results are noticed
     assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
 
 
@@ -408,10 +421,10 @@ def test_no_matched_details_without_evidence():
         assert details.query.shape == details.candidate.shape == (0, 2)
 
 
-def test_lift_rises_from_the_minimum_to_one():
-    assert [lift(n) for n in (0, 4, 5, 6, 10, 15, 16, 500)] == [0, 0, 0, 0.1, 0.5, 1, 1, 1]
-    lifts = [lift(n) for n in range(40)]
-    assert lifts == sorted(lifts)
+def test_the_verification_score_rises_from_the_minimum_to_one():
+    assert [verification_score(n) for n in (0, 4, 5, 6, 10, 15, 16, 500)] == [0, 0, 0, 0.1, 0.5, 1, 1, 1]
+    verification_scores = [verification_score(n) for n in range(40)]
+    assert verification_scores == sorted(verification_scores)
 
 
 @settings(max_examples=150, deadline=None)
@@ -428,7 +441,7 @@ def test_box_lies_in_the_candidate_for_any_keypoints(data):
     query_size = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 3000))
     evidence = verify(Keypoints(points, shared), query_size, Keypoints(seen, shared), (width, height))
     if evidence.box is None:
-        assert evidence == NOTHING
+        assert evidence == NO_EVIDENCE
     else:
         box = evidence.box
         assert 0 <= box.x0 < box.x1 <= width and 0 <= box.y0 < box.y1 <= height

@@ -25,7 +25,7 @@ def page(tiles: list) -> None:  # AppTest runs only the source of this function
     def note(action: str, name: str) -> None:
         st.session_state.setdefault("noted", []).append((action, name))
 
-    actions = [Action("open", "Look closer", "zoom_in"), Action("right", "Right", "thumb_up", "r", toggle=True)]
+    actions = [Action("open", "Closer view", "zoom_in"), Action("right", "Right", "thumb_up", "r", toggle=True)]
     tile_grid(tiles, actions, note, "grid", label="Results")
     tile_grid(tiles[:1], actions[:1], note, "other")
 

@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 PROJECT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first takes half the CPU time
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first takes less CPU time
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

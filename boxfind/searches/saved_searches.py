@@ -38,7 +38,7 @@ class Saved:
     """Image ids of the first 100 hits, best first."""
 
     def changes(self, now: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Return the images that are hits only now, and those that were hits only when the search was saved.
+        """Compare with the saved answer. Returns the new hits, and the saved hits that are no longer found.
 
         `now`: ids of the current hits, best first, as many as were requested then.
         """

@@ -3,8 +3,9 @@
 # make test     install missing packages; check style, types and imports; run the tests
 # make test-all make test, then the slow tests: Ray, Milvus, benchmarks, more browser stories
 # make check    check style, types and imports only
-# make chaos    kill builds, swap generations, feed damaged files to the decoders; about five minutes
+# make chaos    kill builds, swap generations, feed damaged files to the decoders; about ten minutes
 # make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
+# make audit    look for known vulnerabilities of the pinned packages; needs the network
 # make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours, 21 GB of disk
 # make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and the files that checks leave behind
@@ -18,7 +19,7 @@ PINS := requirements/constraints.txt
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: app api test test-all chaos check deploy-check bench lock clean
+.PHONY: app api test test-all chaos check deploy-check audit bench lock clean
 
 app: .venv/app-installed
 	@$(BIN)/boxfind app --port $(PORT)
@@ -50,6 +51,10 @@ check: .venv/test-installed
 deploy-check: .venv/test-installed
 	@$(INSTALL) -e '.[deploy]'
 	@$(BIN)/python -m deploy.check
+
+audit: .venv/bin/pip
+	@$(INSTALL) -r requirements/audit.txt
+	@$(BIN)/python -m deploy.audit
 
 bench: .venv/test-installed browser
 	@$(BIN)/python -m benchmarks all $(BENCH)

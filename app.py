@@ -6,18 +6,29 @@ from pathlib import Path
 
 import streamlit as st
 
+from boxfind.ui.build_panel import build_line
 from boxfind.ui.error_boundary import error_boundary
-from boxfind.ui.navigation import chosen_page
+from boxfind.ui.memory_release import release_memory_regularly
+from boxfind.ui.navigation import ICON, chosen_page
+from boxfind.ui.search.saved_searches import saved_searches
 from boxfind.ui.session import require_settings
 from boxfind.ui.sidebar import index_sidebar
+from boxfind.ui.upload_limits import limit_uploads
 
 # A decoding worker would import the parent's main file first; a spec named __main__ prevents that.
 sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
-st.set_page_config(page_title="Boxfind", page_icon=":material/select:", layout="wide")
-st.html(Path(__file__).parent / "boxfind" / "ui" / "page.css")
+UI = Path(__file__).parent / "boxfind" / "ui"
+st.set_page_config(page_title="Boxfind", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed")
+st.logo(str(UI / "logo.svg"), size="large")
+st.html(UI / "page.css")
+limit_uploads()
+release_memory_regularly()
 require_settings()
 page = chosen_page()
 with st.sidebar, error_boundary():
     index_sidebar()
+    saved_searches(page)
+with error_boundary():
+    build_line(page.url_path)
 with error_boundary():
     page.run()

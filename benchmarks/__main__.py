@@ -22,10 +22,13 @@ NAMES = (
     "catalogue",
     "updates",
     "page",
+    "page_memory",
     "startup",
     "build_speed",
+    "busy_build",
     "executors",
     "load",
+    "attacks",
     "stores",
     "scale",
 )

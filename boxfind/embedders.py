@@ -13,7 +13,7 @@ from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import head_problem, read_head
-from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
+from retrieval.descriptors.recipe import LEARNED, Recipe
 from retrieval.descriptors.whitening import Whitening, no_whitening
 from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
 from retrieval.networks.backbones import AUTO, BACKBONES, Backbone, choose_backbone
@@ -21,9 +21,12 @@ from retrieval.networks.imagenet_classes import load_classifier
 from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
 from retrieval.networks.run_options import RunOptions
 from retrieval.networks.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
-from retrieval.networks.weights import file_sha256, need_weights
+from retrieval.networks.weights import file_sha256, has_file, need_weights
+from retrieval.optional_packages import OPEN_CLIP
 from retrieval.regions.find_regions import REGIONS
 from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector, choose_region_detector
+from retrieval.text.conse import class_embeddings
+from retrieval.text.sentence_embedder import check_sentence_model
 from retrieval.types import Pixels, Progress, Vectors
 
 CALIBRATED_ON = 100
@@ -33,18 +36,23 @@ Sources = dict[str, RegionDetector | None]
 """Region sources by name, in order; None for a source that needs only the size of the image, not a detector."""
 
 
-def embedder_for_building(settings: Settings, progress: Progress) -> tuple[Embedder, str]:
+def embedder_for_building(settings: Settings, progress: Progress, before: Recipe | None = None) -> tuple[Embedder, str]:
     """Return the embedder for a new index, and a note for users about choices and settings that were replaced.
 
+    With the precision `auto`, that of `before`, the recipe of the index to update, is used if this machine has it.
     Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead. Raises GalleryProblem when the gallery has no picture
     for int8 calibration.
     """
     backbone, note = choose_backbone(settings.build.backbone, settings.offline, progress)
     sources, notes = region_sources(settings, progress)
-    precision, precision_note = _precision(backbone, settings, progress)
+    precision, precision_note = _precision(backbone, settings, progress, before)
     recipe = make_recipe(backbone, settings, sources, precision)
-    embedder = _build_embedder(recipe, settings, settings.build.workers)
+    embedder = describing_embedder(recipe, settings, settings.build.workers)
     embedder = replace(embedder, whitening=_given_whitening(recipe, backbone, settings))
+    if embedder.classifier:
+        with contextlib.suppress(RuntimeMissing):  # only text search needs them
+            progress("Preparing search by description", 0, 0)
+            class_embeddings(class_names_file(settings))
     return embedder, " ".join(filter(None, [note, *notes, precision_note, _ignored_settings(backbone, settings)]))
 
 
@@ -59,17 +67,20 @@ def embedder_in_a_cluster(recipe: Recipe, settings: Settings) -> Embedder:
             f"This machine cannot compute in {recipe.precision}, the precision of the index. Choose another precision "
             "with BOXFIND_PRECISION; for int8, share one data folder between all machines (BOXFIND_DATA)."
         )
-    return _build_embedder(recipe, settings, streams=1, threads=1)
+    return describing_embedder(recipe, settings, streams=1, threads=1)
 
 
-def _build_embedder(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
-    """Return an embedder that also finds regions and classifies them, unless the backbone has a text encoder."""
+def describing_embedder(recipe: Recipe, settings: Settings, streams: int, threads: int = 0) -> Embedder:
+    """Return an embedder that also finds regions and classifies them, unless the backbone has a text encoder.
+
+    Raises WeightsMissing, RuntimeMissing, and IndexProblem for an unsupported recipe.
+    """
     backbone = BACKBONES[recipe.backbone]
     return replace(
         embedder_for_searching(recipe, settings, streams, threads),
         classifier=None
         if backbone.text
-        else load_classifier(need_weights(backbone.weights), _cache_file(backbone, settings, "npz")),
+        else load_classifier(need_weights(backbone.weights), cache_file(backbone, settings, "npz")),
         detectors={name: REGION_DETECTORS[name].start() for name in recipe.regions if name in REGION_DETECTORS},
     )
 
@@ -87,18 +98,41 @@ def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1,
 
 def _runtime_and_options(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
     """Choose the runtime for a recipe's network, in its precision if possible, else float32. Raises RuntimeMissing."""
-    converted = _cache_file(BACKBONES[recipe.backbone], settings, "xml")
+    converted = cache_file(BACKBONES[recipe.backbone], settings, "xml")
     options = replace(options, precision=recipe.precision, converted=converted)
-    if settings.runtime in ("auto", OPENVINO) and has_quantised(options):
+    if settings.runtime in (AUTO, OPENVINO) and has_quantised(options):
         return RUNTIMES[OPENVINO], options
     runtime, precision = choose_runtime(settings.runtime, recipe.precision)
     return runtime, replace(options, precision=precision)
 
 
-def _cache_file(backbone: Backbone, settings: Settings, suffix: str) -> Path:
+def cache_file(backbone: Backbone, settings: Settings, suffix: str) -> Path:
     """Return the cache path for a file derived from a checkpoint."""
     name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
     return settings.data / "networks" / name
+
+
+def class_names_file(settings: Settings) -> Path:
+    """Return the path of the embedded class names, with which descriptions are compared."""
+    return settings.data / "networks" / "class-names-all-MiniLM-L6-v2.npy"
+
+
+def text_problem(recipe: Recipe, classified: bool) -> str:
+    """Return why an index cannot be searched by text; empty if it can. `classified`: its regions have classes."""
+    backbone = BACKBONES.get(recipe.backbone)
+    try:
+        if backbone and backbone.text:
+            OPEN_CLIP.check(backbone.name)
+            return "" if has_file(backbone.weights) else f"The weights of {backbone.name} are not on this machine."
+        if classified:
+            check_sentence_model()
+            return ""
+    except RuntimeMissing as problem:
+        return str(problem)
+    return (
+        f"An index built with {recipe.backbone} cannot be searched by text; "
+        "rebuild it with clip-rn50, resnet50 or the bundled network."
+    )
 
 
 def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
@@ -153,28 +187,36 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
     )
 
 
-def expected_changes(recipe: Recipe, settings: Settings) -> list[str]:
-    """Return the recipe changes that an update would make, as far as the settings alone can tell.
+def machine_precision(settings: Settings, before: Recipe | None) -> str:
+    """Return the precision of a build on this machine: as set, else that of the index to update, else the fastest.
 
-    The backbone for `auto`, the region sources and the precision depend on the machine. Only a build determines them.
+    A precision that the machine lacks is replaced. Raises RuntimeMissing.
     """
-    backbone = BACKBONES.get(recipe.backbone if settings.build.backbone == AUTO else settings.build.backbone)
-    if backbone is None:
-        return []
-    now = make_recipe(backbone, settings.changed(head=None), {}, recipe.precision)
-    now = replace(now, regions=recipe.regions, detectors=recipe.detectors)
-    return recipe_changes(recipe, replace(now, whitening=recipe.whitening) if settings.build.head else now)
+    wanted: str | None = settings.build.precision
+    if wanted == AUTO:
+        wanted = before.precision if before and not before.precision.startswith(INT8) else None
+    return choose_runtime(settings.runtime, wanted)[1]
 
 
-def _precision(backbone: Backbone, settings: Settings, progress: Progress) -> tuple[str, str]:
+def is_asked_for(precision: str, settings: Settings) -> bool:
+    """Whether the settings name this precision, so that a build does not keep an index of another one."""
+    return precision.startswith(settings.build.precision)
+
+
+def calibrates_int8(settings: Settings) -> bool:
+    """Whether a build uses the int8 network that is calibrated on the gallery."""
+    return settings.build.precision == INT8 and settings.runtime in (AUTO, OPENVINO)
+
+
+def _precision(backbone: Backbone, settings: Settings, progress: Progress, before: Recipe | None) -> tuple[str, str]:
     """Return the precision of a new index, and a note if it is not the requested one. Raises RuntimeMissing."""
     wanted = settings.build.precision
-    if wanted == INT8 and settings.runtime in ("auto", OPENVINO):
-        weights, converted = need_weights(backbone.weights), _cache_file(backbone, settings, "xml")
+    if calibrates_int8(settings):
+        weights, converted = need_weights(backbone.weights), cache_file(backbone, settings, "xml")
         return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
-    _, precision = choose_runtime(settings.runtime, None if wanted == "auto" else wanted)
-    unmet = wanted not in ("auto", precision)
-    return precision, f"This machine cannot compute in {wanted}; the index uses {precision}." if unmet else ""
+    precision = machine_precision(settings, before)
+    unmet = wanted not in (AUTO, precision)
+    return precision, f"This machine cannot compute in {wanted}; it uses {precision}." if unmet else ""
 
 
 def _ignored_settings(backbone: Backbone, settings: Settings) -> str:
@@ -190,7 +232,7 @@ def _ignored_settings(backbone: Backbone, settings: Settings) -> str:
 
 def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
     """Return calibration images as network input. Raises GalleryProblem."""
-    found, _ = find_pictures(settings.gallery_dir)
+    found, _ = find_pictures(settings.gallery_dir, settings.gallery_rules)
     count = min(len(found), CALIBRATED_ON)
     chosen = [found[position * len(found) // count] for position in range(count)]
     examples = []

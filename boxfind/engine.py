@@ -2,27 +2,48 @@
 
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boxfind.embedders import embedder_for_building, embedder_for_searching, expected_changes, text_tower
+from boxfind.embedders import (
+    class_names_file,
+    embedder_for_building,
+    embedder_for_searching,
+    is_asked_for,
+    text_problem,
+    text_tower,
+)
 from boxfind.executors import EXECUTORS
+from boxfind.fair_turns import FairTurns
 from boxfind.lazy_values import LazyValues
+from boxfind.searches.albums import Album, Albums
+from boxfind.searches.errors import UnknownAlbum
+from boxfind.searches.saved_searches import normalised
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
+from boxfind.update_notice import UpdateNotice
 from index.building.build import BuildOptions, build
+from index.building.cancellation import Cancellation
 from index.building.decoder_pool import DecoderPool
-from index.building.jobs import BuildProcess, BuildState, build_state, building, request_cancel
+from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
+from index.building.reading_time import seconds_per_picture
 from index.gallery import Gallery, make_gallery
-from index.storage.generation import served_generation
+from index.storage.generation import current_folder, served_generation
+from index.storage.manifest import read_manifest
+from index.storage.picture_filter import passing
+from index.storage.publishing import Prepare
 from retrieval.answer import Answering, answer
 from retrieval.blas_threads import one_blas_thread
+from retrieval.cpus import cpu_count
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
-from retrieval.errors import IndexProblem, pick
-from retrieval.request import Example, Request
+from retrieval.errors import Busy, IndexProblem, pick
+from retrieval.images.decode import LoadedImage
+from retrieval.printable_names import shown
+from retrieval.request import Example, PictureFilter, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query
 
@@ -30,8 +51,16 @@ if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
 
 MEANWHILE = "Milvus is not reachable; searching the vectors on this machine until it is back."
+DECODERS = min(max(cpu_count(), 2), 4)
+"""Workers that decode visitors' pictures; one client uses all but one."""
+DECODE_SECONDS = 10.0
+"""Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
+DECODE_WAIT = 15.0
+"""Seconds that a picture waits for a worker."""
 EMBEDDERS = 4
 """Number of most recently loaded networks to keep."""
+QUERY_PIXELS = 16_000_000
+"""Pixels kept of a query picture. Photographs of 12 megapixels are smaller, so that small objects keep every pixel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +81,13 @@ class Engine:
         self._served: _Served | None = None
         self._opening = threading.Lock()
         self._pool: DecoderPool | None = None
+        self._retired = False
+        self._decoding = FairTurns(DECODERS, seconds=DECODE_WAIT, spare=1)
+        self._searching = FairTurns(settings.api.searches)
         self._publishers: LazyValues[str, Publisher | None] = LazyValues(keep=1)
         self._embedders: LazyValues[Recipe, Embedder] = LazyValues(keep=EMBEDDERS)
         self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
-        self._build: BuildProcess | None = None
+        self._update_notice = UpdateNotice(settings)
 
     def gallery(self, newest: bool = False) -> Gallery:
         """Return the served generation, reopened when it has changed. Raises IndexProblem.
@@ -90,73 +122,128 @@ class Engine:
             return ""
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
-    def read_picture(self, data: bytes, name: str) -> Image:
-        """Decode a user's picture in a separate process. Raises UnreadableImage."""
-        with self._lock:
-            if self._pool is None:
-                self._pool = DecoderPool()
-        return self._pool.decode(data, name)
+    def read_picture(
+        self, data: bytes | Callable[[], bytes], name: str, client: str = "", *, pixels: int = QUERY_PIXELS
+    ) -> LoadedImage:
+        """Decode a visitor's picture in a separate process, scaled down to at most `pixels` pixels.
+
+        A function that reads the data is called when its turn has come. `client` (`client_of`) is who sent it; clients
+        take turns. Raises UnreadableImage, Busy, and the errors of the function.
+        """
+        with self._decoding.hold(client):
+            with self._lock:
+                if self._retired:
+                    raise Busy("Another gallery is being opened; try again in a moment.")
+                if self._pool is None:
+                    self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
+                pool = self._pool
+            picture = data if isinstance(data, bytes) else data()
+            return pool.decode(picture, name, pixels, incomplete=self.settings.build.incomplete)
 
     def search(self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast") -> list[Hit]:
         """Return the gallery images that contain the object in the box, best first.
 
         Raises BadBox, IndexProblem (StoreUnavailable while Milvus is unreachable), WeightsMissing, UnknownName.
         """
-        return self.answer(gallery, Request((Example("", box),), ranking), {"": image}, top)
+        return self.answer(gallery, Request((Example("", box),), ranking), {"": LoadedImage.of(image)}, top)
 
-    def answer(self, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int = 10) -> list[Hit]:
+    def answer(
+        self,
+        gallery: Gallery,
+        request: Request,
+        images: Mapping[str, LoadedImage],
+        top: int = 10,
+        client: str = "",
+    ) -> list[Hit]:
         """Answer a request with gallery images, best first; `top` 0 returns all. `images`: query images by SHA-256.
 
-        Raises the errors of `search`, BadBox also when the request has neither words nor a box, and GalleryProblem
-        when the requested folder is empty.
+        An album that does not exist has no pictures, and a filter that no picture passes gives no hits.
+        Clients (`client_of`) take turns. Raises the errors of `search`, BadBox also when the request has neither words
+        nor a box, GalleryProblem when the requested folder is empty, and Busy.
         """
         settings = self.settings.search
 
-        def describe(image: Image, box: Box, context: float) -> Query:
-            embedder = self.embedder(gallery.manifest.recipe)
-            return embedder.query(image, box, gallery.whitening, context, settings.query_mode)
+        def describe(picture: LoadedImage, box: Box, context: float) -> Query:
+            embedder, mode = self.embedder(gallery.manifest.recipe), settings.query_mode
+            return embedder.query(picture.image, box, gallery.whitening, context, mode, picture.size)
 
+        part = self.filtered(gallery, request.only)
+        if request.only.parts and not part.below(request.folder).image_count:
+            return []
         answering = Answering(
             describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
         )
         # A search is many small matrix products, which are several times slower on several BLAS threads.
-        with one_blas_thread():
-            return answer(request, images, gallery, answering, top)
+        with self._searching.hold(client), one_blas_thread():
+            return answer(request, images, part, answering, top)
+
+    def filtered(self, gallery: Gallery, only: PictureFilter) -> Gallery:
+        """Return the part of a whole gallery that passes a filter. Raises SavedSearchesProblem."""
+        if not only.parts:
+            return gallery
+        return gallery.only(passing(only, gallery.tables, self.album(only.album).pictures))
+
+    def album(self, name: str) -> Album:
+        """Return an album; an empty one if there is none of this name. Raises SavedSearchesProblem."""
+        return Albums(self.settings.searches_file).get(name) if name else Album(name)
+
+    def check_album(self, name: str) -> None:
+        """Raises UnknownAlbum if no album has this name, unless it is empty, and SavedSearchesProblem."""
+        if name and normalised(name) not in Albums(self.settings.searches_file).names():
+            raise UnknownAlbum(f"There is no album called {shown(name)!r}; the Gallery page lists the albums.")
 
     def text_scorer(self, gallery: Gallery) -> TextScorer:
         """Return the cached scorer for text searches of a gallery. Raises RuntimeMissing, IndexProblem."""
 
         def make() -> TextScorer:
-            tower = text_tower(gallery.manifest.recipe)
-            if tower is None and not gallery.class_scores.classes.shape[1]:
-                raise IndexProblem(
-                    f"An index built with {gallery.manifest.recipe.backbone} cannot be searched by text; "
-                    "rebuild it with clip-rn50, resnet50 or the bundled network."
-                )
-            whole = gallery.below("")
-            return tower_text_scorer(whole, tower) if tower else class_text_scorer(whole)
+            problem = self.text_problem(gallery)
+            if problem:
+                raise IndexProblem(problem)
+            tower, whole = text_tower(gallery.manifest.recipe), gallery.below("")
+            return (
+                tower_text_scorer(whole, tower) if tower else class_text_scorer(whole, class_names_file(self.settings))
+            )
 
         return self._text_scorers.get(gallery.folder, make)
+
+    def text_problem(self, gallery: Gallery) -> str:
+        """Return why a gallery cannot be searched by text; empty if it can. Loads no network."""
+        return text_problem(gallery.manifest.recipe, classified=gallery.class_scores.classes.shape[1] > 0)
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """Return the cached embedder of a recipe. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
 
-    def recipe_changes(self, gallery: Gallery) -> list[str]:
-        """Return what the next update would change in the recipe; any change makes it read all images again."""
-        return expected_changes(gallery.manifest.recipe, self.settings)
+    def update_notice(self, gallery: Gallery, measure: bool = True) -> str:
+        """Return why the next update reads all images again, and about how long it takes; empty if it does not.
 
-    def build(self, progress: Progress, full: bool = False, notify: Notify = lambda _: None) -> Path:
+        Without `measure`, which keeps the CPUs busy, the time is given only if it is known.
+        """
+        return self._update_notice.sentence(gallery.manifest, measure)
+
+    def rebuild_sentence(self, gallery: Gallery) -> str:
+        """Return what a full build reads, and about how long it takes."""
+        return self._update_notice.rebuild_sentence(gallery.manifest)
+
+    def build(
+        self,
+        progress: Progress,
+        full: bool = False,
+        notify: Notify = lambda _: None,
+        cancellation: Cancellation | None = None,
+    ) -> Path:
         """Update the index in this process and return the folder of the generation that is then served.
 
-        `full` describes every image and learns the whitening again. `notify` receives the reason when all images must
-        be read again. Without a configured gallery, the sample gallery is drawn first. Raises BuildRunning,
-        BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem, UnknownName, BadHead.
-        Raises StoreUnavailable before any work when Milvus is configured but unreachable.
+        `full` describes every image and learns the whitening again. `notify` receives the reason and the time when all
+        images must be read again. Without a configured gallery, the sample gallery is drawn first. It can be cancelled,
+        through `cancellation` or from another process, until its result is about to be served.
+
+        Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem,
+        UnknownName, BadHead. Raises StoreUnavailable before any work when Milvus is configured but unreachable.
         """
         settings = self.settings
         start = pick(EXECUTORS, "engine", settings.build.engine)
-        with building(settings.index_dir) as report:
+        with building(settings.index_dir, cancellation) as report:
 
             def both(stage: str, done: int, total: int) -> None:
                 report(stage, done, total)
@@ -168,17 +255,38 @@ class Engine:
 
             publisher = self._publisher()
             prepare = preparation(publisher, both)
+
+            def prepare_to_serve(folder: Path) -> None:
+                prepare(folder)
+                report.cancellation.close()
+
             if settings.is_sample:
                 from boxfind.samples.draw import draw_samples  # only a sample gallery needs it
 
                 draw_samples(settings.sample_folder, both)
-            embedder, note = embedder_for_building(settings, both)
+            embedder, note = embedder_for_building(settings, both, None if full else self._recipe_before())
             with start(settings, embedder) as executor:
-                options = BuildOptions(note, full, settings.search.store, prepare, tell)
+                options = self._build_options(embedder, note, full, prepare_to_serve, tell)
                 folder = build(settings.gallery_dir, settings.index_dir, executor, both, options)
             if publisher:
                 publisher.drop_others(settings.index_dir)
             return folder
+
+    def _build_options(
+        self, embedder: Embedder, note: str, full: bool, prepare: Prepare, notify: Notify
+    ) -> BuildOptions:
+        options = BuildOptions(
+            note,
+            full,
+            self.settings.search.store,
+            prepare,
+            notify,
+            exact_precision=is_asked_for(embedder.recipe.precision, self.settings),
+            rules=self.settings.gallery_rules,
+        )
+        if self.settings.build.engine != "local":  # the speed of a cluster is unknown
+            return options
+        return replace(options, estimate=partial(seconds_per_picture, workers=self.settings.build.workers))
 
     def start_build(self, full: bool = False) -> None:
         """Start a build in a separate process that outlives this one. Do nothing while a build is running.
@@ -186,21 +294,28 @@ class Engine:
         Raises IndexProblem when the index folder is not writable.
         """
         with self._lock:
-            state = self._build_state()
-            if state is None or state.state != "running":
-                try:
-                    self._build = BuildProcess(self._build_command(full), self.settings.index_dir)
-                except OSError as error:
-                    raise IndexProblem(f"The build cannot be started: {error.strerror}.") from None
+            if self.is_building():
+                return
+            try:
+                start_build_process(self._build_command(full), self.settings.index_dir)
+            except OSError as error:
+                raise IndexProblem(f"The build cannot be started: {error.strerror}.") from None
 
-    def cancel_build(self) -> None:
-        """Ask the running build, whichever process started it, to stop. It stops within seconds."""
-        request_cancel(self.settings.index_dir)
+    def cancel_build(self, build: str = "") -> BuildState | None:
+        """Ask the running build, whichever process started it, to stop; with `build`, only if it has this id.
+
+        Returns its state, or None if no such build is running.
+        """
+        return request_cancel(self.settings.index_dir, build)
 
     def build_state(self) -> BuildState | None:
         """Return the state of the running or last build of any process; None if there has been none."""
-        with self._lock:
-            return self._build_state()
+        return build_state(self.settings.index_dir)
+
+    def is_building(self) -> bool:
+        """Whether a build of any process is running."""
+        state = self.build_state()
+        return state is not None and state.state == "running"
 
     def close(self) -> None:
         """Stop the decoder processes; the next image starts new ones. A running build continues."""
@@ -208,6 +323,14 @@ class Engine:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.close()
+
+    def retire(self) -> None:
+        """Refuse pictures from now on; those that are being decoded are finished in the background."""
+        with self._lock:
+            self._retired = True
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            threading.Thread(target=pool.drain, name="drain decoders", daemon=True).start()
 
     def _open(self, pointer: str) -> _Served:
         generation, warning = served_generation(self.settings.index_dir)
@@ -220,8 +343,11 @@ class Engine:
     def _publisher(self) -> "Publisher | None":
         return self._publishers.get("", lambda: publisher_for(self.settings))
 
-    def _build_state(self) -> BuildState | None:
-        return self._build.state() if self._build else build_state(self.settings.index_dir)
+    def _recipe_before(self) -> Recipe | None:
+        try:
+            return read_manifest(current_folder(self.settings.index_dir)).recipe
+        except IndexProblem:
+            return None
 
     def _current(self) -> str:
         try:

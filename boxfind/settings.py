@@ -12,8 +12,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
+from boxfind.chosen_gallery import chosen_gallery
 from boxfind.settings_schema import (
     ApiSettings,
     BuildSettings,
@@ -25,6 +26,7 @@ from boxfind.settings_schema import (
     known,
     runtimes,
 )
+from index.storage.gallery_rules import GalleryRules
 from retrieval.descriptors.recipe import Tuning
 from retrieval.errors import BoxfindError
 
@@ -38,10 +40,10 @@ class BadSetting(BoxfindError):
 
 class Settings(Group):
     gallery: Folder | None = None
-    """The picture folder; by default a sample gallery is drawn."""
+    """The picture folder; by default the one chosen on the page, or else a sample gallery that is drawn."""
     index: Folder | None = None
     """The index folder; by default a folder below `data`, one for each gallery."""
-    data: Folder = PROJECT / "data"
+    data: Folder = Field(PROJECT / "data", validate_default=True)
     """The folder for generated files: sample gallery, indexes, converted networks."""
     runtime: Annotated[str, known(runtimes, "runtime")] = "auto"
     offline: bool = False
@@ -53,10 +55,14 @@ class Settings(Group):
     api: ApiSettings = Field(default_factory=ApiSettings)
     tuning: Tuning = Tuning()
     """Recipe fields that only benchmarks and tests change; they have no environment variables."""
+    _chosen: bool = PrivateAttr(default=False)
 
     @classmethod
     def load(cls, **given: object) -> Self:
-        """Read the environment, then apply the given overrides: side=320, milvus_uri="…". Raises BadSetting."""
+        """Read the environment, then apply the given overrides: side=320, milvus_uri="…". Raises BadSetting.
+
+        Without a gallery and an index folder, the gallery is the one that was chosen on the page, if any.
+        """
         environment = {
             name.upper().removeprefix(PREFIX).lower(): value
             for name, value in os.environ.items()
@@ -65,7 +71,14 @@ class Settings(Group):
         for name in environment:
             if name not in VARIABLES:
                 raise BadSetting(_unknown(name))
-        return cls._made(environment | given)
+        settings = cls._made(environment | given)
+        named = settings.gallery or settings.index
+        chosen = None if named else chosen_gallery(settings.data)
+        if not chosen:
+            return settings
+        settings = settings.changed(gallery=chosen)
+        settings._chosen = True
+        return settings
 
     def changed(self, **given: object) -> Self:
         """Return a copy with some settings replaced. Raises BadSetting."""
@@ -97,6 +110,11 @@ class Settings(Group):
         return self.gallery is None
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether `load` took the gallery from the choice that is kept, and not from an option or the environment."""
+        return self._chosen
+
+    @property
     def gallery_dir(self) -> Path:
         return self.gallery.expanduser().resolve() if self.gallery else self.sample_folder / "gallery"
 
@@ -106,6 +124,23 @@ class Settings(Group):
             return self.index.expanduser().resolve()
         readable = re.sub(r"[^a-z0-9]+", "-", self.gallery_dir.name.lower()).strip("-")[:40]
         return self.data / "indexes" / f"{readable}-{hashlib.sha256(bytes(self.gallery_dir)).hexdigest()[:8]}"
+
+    @property
+    def gallery_rules(self) -> GalleryRules:
+        """What of the gallery folder is left out of the index."""
+        data = self.data.expanduser().resolve()
+        own = {
+            data,
+            self.index_dir,
+            # of use if the gallery is the data folder itself, which is then not left out
+            *(data / name for name in ("indexes", "networks", "removed", "sample", "searches")),
+        }
+        return GalleryRules(
+            ignore=self.build.ignore,
+            min_side=self.build.min_side,
+            incomplete=self.build.incomplete,
+            own_folders=frozenset(own),
+        )
 
     @property
     def removed_dir(self) -> Path:

@@ -1,14 +1,20 @@
 """The groups of settings (build, search, server, Milvus, API) with types, ranges and defaults."""
 
+import ipaddress
 import re
+import string
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from index.storage.gallery_rules import compiled
 from retrieval.cpus import cpu_count
-from retrieval.errors import UnknownName, pick
+from retrieval.errors import GalleryProblem, UnknownName, pick
+from retrieval.images.limits import LIMITS
+
+LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def _folder(given: object) -> object:
@@ -17,18 +23,59 @@ def _folder(given: object) -> object:
     return given
 
 
+def utf8_path(path: Path) -> Path:
+    """Indexes, logs and pages hold paths as text, which must be valid Unicode. Raises ValueError."""
+    try:
+        str(path.expanduser().resolve()).encode()
+    except UnicodeEncodeError:
+        raise ValueError("its full path contains a name that is not valid UTF-8; rename that folder") from None
+    except (OSError, RuntimeError):  # a link loop, or no home folder; reported where the folder is used
+        pass
+    return path
+
+
 def _split(given: object) -> object:
     """ "a, B" -> ("a", "b")."""
     names = given.split(",") if isinstance(given, str) else given
     if not isinstance(names, Sequence):
         return given
-    return tuple(name.strip().casefold() for name in names if name.strip())
+    return tuple(ascii_lower(name.strip()) for name in names if name.strip())
+
+
+def ascii_lower(name: str) -> str:
+    """Replace A to Z by a to z. Other letters stay: to Unicode, ſ and s, or K and the Kelvin sign, are one letter."""
+    return name.translate(LOWER)
+
+
+def _patterns(given: object) -> object:
+    """ "*.png, !keep/" -> ("*.png", "!keep/")."""
+    patterns = re.split(r"[,\n]", given) if isinstance(given, str) else given
+    if not isinstance(patterns, Sequence):
+        return given
+    return tuple(pattern.strip() for pattern in patterns if pattern.strip())
+
+
+def _valid_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        compiled(patterns, "it")
+    except GalleryProblem as problem:
+        raise ValueError(str(problem).rstrip(".")) from None
+    return patterns
 
 
 def _some(names: tuple[str, ...]) -> tuple[str, ...]:
     if not names:
         raise ValueError("it must name at least one region source, such as whole")
     return names
+
+
+def _networks(given: tuple[str, ...]) -> tuple[str, ...]:
+    for name in given:
+        try:
+            ipaddress.ip_network(name)
+        except ValueError:
+            raise ValueError("it may contain IP addresses and networks, such as 127.0.0.1 or 172.16.0.0/12") from None
+    return given
 
 
 def _matches(pattern: str, what: str) -> AfterValidator:
@@ -78,7 +125,8 @@ def _milvus_uri(given: str) -> str:
     return given
 
 
-Folder = Annotated[Path, BeforeValidator(_folder)]
+Folder = Annotated[Path, BeforeValidator(_folder), AfterValidator(utf8_path)]
+IgnorePatterns = Annotated[tuple[str, ...], BeforeValidator(_patterns), AfterValidator(_valid_patterns)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Regions = Annotated[
     tuple[Annotated[str, known(_region_sources, "region source")], ...],
@@ -107,6 +155,12 @@ class BuildSettings(Group):
     """Keypoints stored per image for verification, 132 bytes each; with 0, a build takes 30 % less time."""
     head: Folder | None = None
     """A projection head made by `boxfind finetune`, used instead of learned whitening."""
+    ignore: IgnorePatterns = ()
+    """Gitignore patterns of files and folders that are left out; separated by commas or lines in the environment."""
+    min_side: Annotated[int, Field(ge=0, le=LIMITS.longest_side)] = 0
+    """Pictures whose shorter side has fewer pixels are left out."""
+    incomplete: bool = False
+    """Index incomplete pictures, which are skipped by default."""
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)
     """Number of images described in parallel."""
     engine: Literal["local", "ray"] = "local"
@@ -167,6 +221,8 @@ class ApiSettings(Group):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8502
     hosts: Names = ("localhost", "127.0.0.1", "[::1]")
     """Accepted host names, comma-separated in the environment; `*` accepts any."""
+    proxies: Annotated[Names, AfterValidator(_networks)] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For is believed."""
     token: SecretStr = SecretStr("")
     """The bearer token for requests that change the gallery; if empty, all of these are refused."""
     rate: Annotated[int, Field(ge=1, le=1_000_000)] = 600

@@ -13,7 +13,9 @@ from index.storage.blobs import read_slice
 from index.storage.generation import Generation, open_generation
 from index.storage.keypoint_codec import unpack_keypoints
 from index.storage.manifest import Manifest
+from index.storage.picture_filter import Mask
 from index.storage.tables import ImageEntry, Tables
+from index.stores.chosen_rows import search_rows
 from index.stores.store import Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
@@ -30,7 +32,7 @@ if TYPE_CHECKING:  # requires pymilvus
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A whole gallery, or one of its subfolders. Immutable, so threads may share it."""
+    """A whole gallery, or a part of it: a subfolder, chosen images, or both. Immutable, so threads may share it."""
 
     folder: Path
     manifest: Manifest
@@ -41,36 +43,52 @@ class Gallery:
     graph: Graph
     store: Store
     images: range
-    """Numbers of the images to search. All other fields describe the whole gallery."""
+    """Numbers of the images to search, unless `chosen` excludes them. All other fields describe the whole gallery."""
     class_scores: ClassScores
     fetch: int = 0
     """Minimum number of regions that an image search fetches in its first round."""
+    chosen: Mask | None = None
+    """Which images of the whole gallery may be searched (N,); None for all."""
+    chosen_rows: Rows | None = None
+    """The vector rows to search, ascending, if there are `chosen` images."""
 
     @property
     def rows(self) -> range:
-        """Vector rows of the images to search."""
+        """Vector rows of `images`."""
         start, end = np.searchsorted(self.tables.image_of_row, [self.images.start, self.images.stop])
         return range(int(start), int(end))
 
     @property
+    def image_numbers(self) -> Numbers:
+        """The numbers of the images to search, ascending."""
+        numbers = np.arange(self.images.start, self.images.stop)
+        return numbers if self.chosen is None else numbers[self.chosen[numbers]]
+
+    @property
     def region_count(self) -> int:
-        return len(self.rows)
+        return len(self.rows if self.chosen_rows is None else self.chosen_rows)
 
     @property
     def image_count(self) -> int:
-        return len(self.images)
+        return len(self.images) if self.chosen is None else int(self.chosen[self.images].sum())
 
     @property
     def background(self) -> BackgroundScores:
         return self.manifest.background
 
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
-        return self.store.search(descriptor, count, self.rows)
+        if self.chosen_rows is None:
+            return self.store.search(descriptor, count, self.rows)
+        return search_rows(self.store, self.descriptors, descriptor, count, self.chosen_rows)
 
-    def vectors(self, rows: Rows) -> Vectors:
+    def are_searched(self, rows: Rows) -> Mask:
+        inside = (rows >= self.rows.start) & (rows < self.rows.stop)
+        return inside if self.chosen is None else inside & self.chosen[self.tables.image_of_row[rows]]
+
+    def vectors(self, rows: Rows | slice) -> Vectors:
         return self.descriptors[rows]
 
-    def images_of(self, rows: Rows) -> Numbers:
+    def images_of(self, rows: Rows | slice) -> Numbers:
         return np.asarray(self.tables.image_of_row[rows])
 
     def rows_of(self, image: int) -> Rows:
@@ -125,7 +143,14 @@ class Gallery:
             raise UnknownFolder(
                 f"The index has no pictures below the folder {folder}; choose another folder, or search all."
             )
-        return replace(self, images=images if folder else range(len(ids)))
+        part = replace(self, images=images if folder else range(len(ids)))
+        return part if self.chosen is None else part.only(self.chosen)
+
+    def only(self, chosen: Mask) -> "Gallery":
+        """Restrict searches to the chosen ones (N,) of all images of the gallery, besides the folder."""
+        part = replace(self, chosen=chosen)
+        rows = np.arange(part.rows.start, part.rows.stop)
+        return replace(part, chosen_rows=rows[part.are_searched(rows)])
 
     def entry(self, image: str) -> ImageEntry:
         """Raises UnknownPicture if no image has this id."""

@@ -5,6 +5,7 @@ import streamlit as st
 from boxfind.evaluation.ratings import judged
 from boxfind.evaluation.ratings_table import judged_table
 from boxfind.ui.evaluate.chart import average_precision_chart
+from boxfind.ui.evaluate.needed_marks import needed_marks
 from boxfind.ui.evaluate.rerun import packing, ratings
 from boxfind.ui.evaluate.view import difference, downloads, left_out, nothing_rated, overall, rankings_choice, table
 from boxfind.ui.search.search_options import LABELS
@@ -14,15 +15,15 @@ from retrieval.errors import BoxfindError
 
 gallery = ready_gallery()
 st.header("Evaluate", anchor=False)
-st.caption("Mark results with thumbs, save the search, and see here how good the ranking is.")
+st.caption("How good are the results? The figures come from the thumbs on the results of saved searches.")
 try:
     saved = saved_search_store().all()
 except BoxfindError as error:
     failure(error)
     st.stop()
 searches = judged({search.name: search.request for search in saved}, gallery.tables)
-if all(search.problem for search in searches):
-    nothing_rated({search.name: search.problem for search in searches})
+if not searches:
+    nothing_rated(any_saved=False)
     st.stop()
 
 rankings = rankings_choice()
@@ -32,10 +33,13 @@ except BoxfindError as error:
     failure(error)
     st.stop()
 if not found.count:
-    nothing_rated(found.unrated)
+    nothing_rated(any_saved=True)
+    needed_marks(found.unmarked)
+    left_out(found.unrated)
     st.stop()
 
 overall(found)
+needed_marks(found.unmarked)
 if len(rankings) > 1:
     difference(found)
 average_precision_chart(found, LABELS)

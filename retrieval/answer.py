@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from retrieval.errors import BadBox
+from retrieval.images.decode import LoadedImage
 from retrieval.multi_object import merge_views, search_multiple
 from retrieval.ranking.feedback import refine
 from retrieval.ranking.region_search import Searchable, prefer_whole
 from retrieval.request import Request, Role
 from retrieval.text.text_search import TextScorer, rerank_by_text, search_by_text
-from retrieval.types import Box, Hit, Image, Query
+from retrieval.types import Box, Hit, Query
 
 TEXT_SHORTLIST = 100
 """How many images found by boxes are re-ranked by text."""
 
-DescribeQuery = Callable[[Image, Box, float], Query]
-"""(image, box, context factor) -> query. A factor of 1.2 makes each side of the box 20 % longer. Raises BadBox."""
+DescribeQuery = Callable[[LoadedImage, Box, float], Query]
+"""(picture, box, context factor) -> query. A factor of 1.2 makes each side of the box 20 % longer. Raises BadBox."""
 
 
 class SearchableFolders(Searchable, Protocol):
@@ -42,12 +43,12 @@ class Answering:
 
 
 def answer(
-    request: Request, images: Mapping[str, Image], gallery: SearchableFolders, answering: Answering, top: int = 10
+    request: Request, images: Mapping[str, LoadedImage], gallery: SearchableFolders, answering: Answering, top: int = 10
 ) -> list[Hit]:
     """Return the `top` hits for a request, best first; `top=0` returns all.
 
-    `images` maps the SHA-256 of each query picture to its pixels. Raises BadBox when the request has neither a box nor
-    text, and any error of the search.
+    `images` maps the SHA-256 of each query picture to the decoded picture. Raises BadBox when the request has neither a
+    box nor text, and any error of the search.
     """
     if not request.asks:
         raise BadBox("There is nothing to search for; drag a box around an object or describe it.")
@@ -67,7 +68,7 @@ def answer(
 
 def _search_boxes(
     request: Request,
-    images: Mapping[str, Image],
+    images: Mapping[str, LoadedImage],
     gallery: SearchableFolders,
     part: Searchable,
     answering: Answering,

@@ -1,50 +1,71 @@
-"""Limit the number of BLAS threads, safely for concurrent and nested callers."""
+"""Limit the number of BLAS threads, safely for concurrent and nested callers, and compute on threads of our own."""
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController, get_cached_controller
 
+from retrieval.cpus import cpu_count
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+MOST_THREADS = 8
+"""Maximum number of threads of `in_threads`. Bounds memory, because every thread holds a block."""
+
 _lock = threading.Lock()
-_requested: list[int] = []  # thread count of each running body
+_bodies = 0  # that run now
 _original: dict[str, tuple[Any, int]] = {}  # process-wide libraries by path, with their count before the first body
-_applied: tuple[ThreadpoolController | None, int] = None, 0  # the count that these libraries have during bodies
-
-
-def one_blas_thread() -> AbstractContextManager[None]:
-    """Limit BLAS to one thread, which is several times faster for many small matrix products.
-
-    Bodies may be nested and may run in many threads at once. When the last one ends, BLAS gets back the number of
-    threads it had before the first.
-    """
-    return blas_threads(1)
 
 
 @contextmanager
-def blas_threads(count: int) -> Iterator[None]:
-    """Give BLAS `count` threads. While bodies overlap, the largest count requested applies to all.
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread, which is several times faster for many small matrix products.
 
-    So a large matrix product gets its threads even while other callers hold BLAS at one. Libraries with a thread count
-    per calling thread (MKL, the OpenBLAS of FAISS) follow only the innermost body of the calling thread.
+    Bodies may be nested and may run in many threads at once. When the last one ends, BLAS gets back the number of
+    threads it had before the first. Libraries with a thread count per calling thread (MKL, the OpenBLAS of FAISS) get
+    it back when the body of that thread ends.
     """
+    global _bodies
     with _lock:
-        per_thread = [(library, library.num_threads) for library in _blas_libraries(get_cached_controller())[0]]
-        _requested.append(count)
-        _limit_process()
+        per_thread, process_wide = _blas_libraries(get_cached_controller())
+        before = [(library, library.num_threads) for library in per_thread]
+        _bodies += 1
+        for library in process_wide:
+            if library.filepath not in _original:
+                _original[library.filepath] = library, library.num_threads
+                _set(library, 1)
     try:
-        for library, _ in per_thread:
-            library.set_num_threads(count)
+        for library in per_thread:
+            library.set_num_threads(1)
         yield
     finally:
-        for library, before in per_thread:
-            library.set_num_threads(before)
+        for library, count in before:
+            library.set_num_threads(count)
         with _lock:
-            _requested.remove(count)
-            _limit_process()
+            _bodies -= 1
+            if not _bodies:
+                for library, count in _original.values():
+                    _set(library, count)
+                _original.clear()
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result]:
+    """Yield `work(item)` in the order of the items, computed on several threads with one BLAS thread each.
+
+    BLAS threads share each product and wait for the slowest by spinning: beside another busy program a low-priority
+    process then hardly advances. These threads share whole items instead, and the number of threads does not affect the
+    results. Closing the generator drops the remaining items.
+    """
+    with ThreadPoolExecutor(min(cpu_count(), MOST_THREADS)) as threads, one_blas_thread():
+        try:
+            yield from threads.map(work, items)
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 @lru_cache(1)
@@ -61,23 +82,6 @@ def _blas_libraries(controller: ThreadpoolController) -> tuple[list[Any], list[A
 def _has_count_per_thread(library: Any) -> bool:
     by_openmp = getattr(library, "threading_layer", "") == "openmp" and sys.platform != "win32"
     return library.internal_api == "mkl" or by_openmp
-
-
-def _limit_process() -> None:
-    """Set the process-wide libraries to the largest requested count, or back to the original one if there is none."""
-    global _applied
-    if not _requested:
-        for library, before in _original.values():
-            _set(library, before)
-        _original.clear()
-        _applied = None, 0
-        return
-    wanted = get_cached_controller(), max(_requested)
-    if wanted != _applied:
-        for library in _blas_libraries(wanted[0])[1]:
-            _original.setdefault(library.filepath, (library, library.num_threads))
-            _set(library, wanted[1])
-        _applied = wanted
 
 
 def _set(library: Any, count: int) -> None:

@@ -81,6 +81,10 @@ class ClusterProblem(BoxfindError):
     """The build cluster is unreachable, or a node is not set up."""
 
 
+class Busy(BoxfindError):
+    """Too many others want the same now; trying again helps."""
+
+
 class DiskFull(BoxfindError):
     """The index does not fit on its disk."""
 

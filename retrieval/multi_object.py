@@ -10,7 +10,7 @@ from retrieval.search import SHORTLIST, search
 from retrieval.types import Confidence, Hit, Query, iou, unit
 
 SAME_REGION_IOU = 0.5
-CONFIDENCE_ORDER: tuple[Confidence, ...] = ("unlikely", "possible", "likely")
+CONFIDENCE_ORDER: tuple[Confidence, ...] = ("unlikely", "uncertain", "possible", "likely")
 
 
 def merge_views(views: Sequence[Query]) -> Query:

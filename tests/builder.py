@@ -1,6 +1,8 @@
 """A build in its own process with the tiny network, for tests that kill it.
 
 python -m tests.builder GALLERY INDEX [STEP]   kills itself at STEP, if given
+
+It prints "ready" when its modules are loaded and begins when standard input has a line or ends.
 """
 
 import os
@@ -47,8 +49,9 @@ def main() -> None:
     if step:
         module, name, change = STEPS[step[0]]
         setattr(module, name, change(getattr(module, name)))
+    print("ready", flush=True)
+    sys.stdin.readline()
     with building(Path(index_dir)) as progress, DecoderPool(1) as pool:
-        print("ready", flush=True)
         build(Path(gallery), Path(index_dir), ThreadExecutor(TINY_EMBEDDER, pool), progress)
 
 

@@ -17,9 +17,9 @@ from index.building.build import BuildOptions, build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import yield_to_others
 from index.building.thread_executor import ThreadExecutor
+from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules
 from index.storage.publishing import Prepare, no_preparation
 from retrieval.descriptors.embedder import Embedder
-from retrieval.ranking import verification
 from retrieval.types import Image, Notify, quiet
 from tests.lite import lite_file
 from tests.tiny import TINY_RECIPE, draw_picture, eight_pictures, tiny_run
@@ -36,14 +36,13 @@ BuildIndex = Callable[..., Path]
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Run the tests of a file, and of some folders, on one worker: they share fixtures such as an index or a server."""
+    """Run the tests of a file, and of some folders, on one worker: they share fixtures such as an index."""
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.rpartition("/")[0]
-            alone = file.endswith(("_story.py", "/test_stories.py"))  # these start their own server
-            return folder if folder.endswith(("/browser", "/commands", "/export", "/ui")) and not alone else file
+            return folder if folder.endswith(("/commands", "/export", "/ui")) else file
 
     return Together(config, log)
 
@@ -63,19 +62,37 @@ SLOW = (
     "boxfind/commands/test_build_stopped.py",
     "boxfind/finetuning/test_learning.py",
     "boxfind/samples",
+    "boxfind/test_embedders.py",
+    "boxfind/ui/administration",
+    "boxfind/ui/catalogue",
+    "boxfind/ui/gallery",
+    "browser/test_address_stories.py",
+    "browser/test_administration_story.py",
+    "browser/test_albums_story.py",
     "browser/test_batch_upload_story.py",
+    "browser/test_build_stories.py",
+    "browser/test_canvas_stories.py",
     "browser/test_catalogue_stories.py",
+    "browser/test_closer_view_stories.py",
+    "browser/test_evaluate_story.py",
     "browser/test_found_regions_story.py",
+    "browser/test_login.py",
+    "browser/test_other_hosts.py",
+    "browser/test_results_stories.py",
     "browser/test_search_stories.py",
     "browser/test_words_stories.py",
     "index/building/test_kill.py",
     "index/cluster",
     "index/milvus",
+    "index/operations/test_backup.py",
     "retrieval/networks/test_architectures.py",
     "retrieval/networks/test_clip.py",
     "retrieval/networks/test_torchvision_compat.py",
+    "retrieval/regions/test_faster_rcnn.py",
+    "retrieval/regions/test_sam.py",
+    "retrieval/text/test_bert.py",
 )
-"""Files and folders that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, further browser stories."""
+"""Files and folders that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, further stories."""
 
 
 def is_slow(path: Path) -> bool:
@@ -143,14 +160,6 @@ def gallery(tmp_path: Path) -> Path:
     return eight_pictures(tmp_path / "gallery")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def no_hurry() -> Iterator[None]:
-    """Disable the verification time budget, so results do not depend on the load of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verification, "TIME_BUDGET", float("inf"))
-        yield
-
-
 @pytest.fixture(scope="session")
 def pool() -> Iterator[DecoderPool]:
     """A decoder pool, started once per session."""
@@ -185,9 +194,10 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> B
         full: bool = False,
         prepare: Prepare = no_preparation,
         notify: Notify = lambda _: None,
+        rules: GalleryRules = DEFAULT_RULES,
     ) -> Path:
         executor = ThreadExecutor(embedder, pool, workers)
-        options = BuildOptions(full=full, prepare=prepare, notify=notify)
+        options = BuildOptions(full=full, prepare=prepare, notify=notify, rules=rules)
         return build(folder, tmp_path / into, executor, quiet, options)
 
     return built

@@ -4,21 +4,26 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from boxfind.api import gallery, health, index
 from boxfind.api import search as searching
 from boxfind.api.dependencies import Dependencies, load
-from boxfind.api.limits import Limits, RateLimiter, SearchSlots
-from boxfind.api.problems import Faults, boxfind_error, validation_error
+from boxfind.api.limits import Limits, RateLimiter
+from boxfind.api.origins import SameOrigin
+from boxfind.api.problems import Faults, boxfind_error, http_error, validation_error
 from boxfind.api.schemas import answers
 from boxfind.engine import Engine
 from retrieval.errors import BoxfindError
 
+WAITING_THREADS = 64
+"""Additional threads for requests that wait for a decoder or a search turn, so that others find a free one."""
 ABOUT = (
     "Send a picture and a box around an object to find the gallery pictures that contain this object. Boxes are x, y, "
     'width and height in pixels of the upright picture. Errors are returned as `{"detail": message}`.'
@@ -28,6 +33,7 @@ ABOUT = (
 def make_api(engine: Engine) -> FastAPI:
     """Make the API of an engine, which may also serve other clients. The index is loaded on startup."""
     settings = engine.settings
+    rate_limiter = RateLimiter(settings.api.rate)
     api = FastAPI(
         title="Boxfind",
         version="1",
@@ -39,14 +45,19 @@ def make_api(engine: Engine) -> FastAPI:
         middleware=[
             Middleware(Faults),
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.api.hosts, www_redirect=False),
-            Middleware(Limits, rate_limiter=RateLimiter(settings.api.rate)),
+            Middleware(SameOrigin),
+            Middleware(Limits, rate_limiter=rate_limiter),
         ],
-        exception_handlers={BoxfindError: boxfind_error, RequestValidationError: validation_error},
+        exception_handlers={
+            BoxfindError: boxfind_error,
+            HTTPException: http_error,
+            RequestValidationError: validation_error,
+        },
     )
-    api.state.dependencies = Dependencies(engine, SearchSlots(settings.api.searches), threading.Event())
+    api.state.dependencies = Dependencies(engine, rate_limiter)
     api.include_router(health.routes)
     for family in (searching, gallery, index):
-        api.include_router(family.routes, prefix="/v1", responses=answers(400, 413, 422, 429, 503))
+        api.include_router(family.routes, prefix="/v1", responses=answers(400, 403, 413, 422, 429, 503, 507))
     return api
 
 
@@ -54,6 +65,7 @@ def make_api(engine: Engine) -> FastAPI:
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
     """Start loading the index and the network on startup; stop the decoder processes on shutdown."""
     found: Dependencies = api.state.dependencies
+    current_default_thread_limiter().total_tokens += WAITING_THREADS
     threading.Thread(target=load, args=(found.engine, found.load_finished), daemon=True).start()
     yield
     await run_in_threadpool(found.engine.close)

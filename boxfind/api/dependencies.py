@@ -1,14 +1,14 @@
-"""Dependencies of the routes: the engine, search slots and the loading state."""
+"""Dependencies of the routes: the engine, turns, the client and the loading state."""
 
 import threading
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from boxfind.api.limits import SearchSlots
+from boxfind.api.limits import RateLimiter
 from boxfind.engine import Engine
+from boxfind.fair_turns import client_of
 from boxfind.logs import log
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem
@@ -31,8 +31,8 @@ class Dependencies:
     """The shared state of the API; one instance per application."""
 
     engine: Engine
-    slots: SearchSlots
-    load_finished: threading.Event
+    rate_limiter: RateLimiter
+    load_finished: threading.Event = field(default_factory=threading.Event)
 
     def gallery(self) -> Gallery:
         """Return the served gallery. Raises IndexProblem with a public message; the details are logged."""
@@ -51,10 +51,9 @@ async def dependencies(request: Request) -> Dependencies:
 Serving = Annotated[Dependencies, Depends(dependencies)]
 
 
-async def _search_slot(serving: Serving) -> AsyncIterator[None]:
-    async with serving.slots.hold():
-        yield
+async def _client(request: Request) -> str:
+    return client_of(request.client.host if request.client else None)
 
 
-SearchSlot = Depends(_search_slot, scope="function")
-"""Dependency for routes that compute or decode: hold a search slot until the response is ready to send."""
+Client = Annotated[str, Depends(_client)]
+"""Who sent the request, for fair turns."""

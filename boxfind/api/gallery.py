@@ -1,36 +1,47 @@
 """Routes for gallery pictures: list, describe, download, add and remove."""
 
 from bisect import bisect_right
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response, UploadFile
+from pydantic import AfterValidator
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from boxfind.api.authorization import Admin
-from boxfind.api.dependencies import SearchSlot, Serving
+from boxfind.api.dependencies import Client, Serving
 from boxfind.api.schemas import (
     CUP,
-    MOST_PICTURES,
     Added,
-    Folder,
-    ImageId,
+    Listing,
     Picture,
     PictureFacts,
     Pictures,
     Removed,
     answers,
+    as_id,
 )
 from boxfind.api.search import place
-from boxfind.export.search_result import read_original
+from boxfind.export.originals import full_size_jpeg
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
 from index.operations.remove_images import remove_from_gallery
 from index.storage.tables import ImageEntry
-from retrieval.images.limits import LIMITS
-from retrieval.images.resize import thumbnail
 
 routes = APIRouter(prefix="/images", tags=["gallery"])
+
+
+class _Id(PathConvertor):
+    """A path that may contain line breaks."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("image", _Id())
 ImagePath = Annotated[
-    str, Path(alias="id", description="Path of the picture, relative to the gallery folder.", examples=[CUP])
+    str,
+    Path(alias="id", description="Path of the picture, relative to the gallery folder.", examples=[CUP]),
+    AfterValidator(as_id),
 ]
 
 JPEG: dict[int | str, dict[str, Any]] = {
@@ -40,39 +51,34 @@ JPEG: dict[int | str, dict[str, Any]] = {
 
 
 @routes.get("", responses=answers(404))
-def images(
-    serving: Serving,
-    folder: Annotated[Folder, Query(description="List only pictures below this folder.")] = "",
-    after: Annotated[ImageId, Query(description="List the pictures that follow this id.")] = "",
-    limit: Annotated[int, Query(ge=1, le=MOST_PICTURES)] = 100,
-) -> Pictures:
+def images(asked: Annotated[Listing, Query()], serving: Serving) -> Pictures:
     """List gallery pictures, ordered by id."""
-    gallery = serving.gallery().below(folder)
+    gallery, engine = serving.gallery(), serving.engine
+    engine.check_album(asked.album)
+    numbers = engine.filtered(gallery, asked.only).below(asked.folder).image_numbers
     ids = gallery.tables.ids
-    start = max(bisect_right(ids, after), gallery.images.start)
-    numbers = range(start, min(start + limit, gallery.images.stop))
-    more = bool(numbers) and numbers.stop < gallery.images.stop
+    rest = numbers[numbers >= bisect_right(ids, asked.after)]
+    listed = rest[: asked.limit].tolist()
     return Pictures(
-        total=gallery.image_count,
-        images=[_picture(gallery.tables.entry(number)) for number in numbers],
-        next=ids[numbers[-1]] if more else None,
+        total=len(numbers),
+        images=[_picture(gallery.tables.entry(number)) for number in listed],
+        next=ids[listed[-1]] if len(rest) > len(listed) else None,
     )
 
 
-@routes.get("/{id:path}/thumbnail", response_class=Response, responses=JPEG)
+@routes.get("/{id:image}/thumbnail", response_class=Response, responses=JPEG)
 def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
     """Return the picture as a JPEG of at most 320 pixels on its longest side."""
     return _jpeg(serving.gallery().thumbnail(image))
 
 
-@routes.get("/{id:path}/original", response_class=Response, dependencies=[SearchSlot], responses=JPEG)
-def image_original(image: ImagePath, serving: Serving) -> Response:
+@routes.get("/{id:image}/original", response_class=Response, responses=JPEG)
+def image_original(image: ImagePath, serving: Serving, client: Client) -> Response:
     """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
-    pixels = serving.engine.read_picture(read_original(serving.gallery(), image), image)
-    return _jpeg(thumbnail(pixels, side=LIMITS.longest_side, quality=95))
+    return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.read_picture, client))
 
 
-@routes.get("/{id:path}", responses=answers(404))
+@routes.get("/{id:image}", responses=answers(404))
 def image(image: ImagePath, serving: Serving) -> PictureFacts:
     """Return the size, hash and indexed regions of a picture."""
     gallery = serving.gallery()
@@ -80,17 +86,18 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
     return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
 
 
-@routes.post("", status_code=201, dependencies=[Admin, SearchSlot], responses=answers(401, 403, 409, 507))
-def add_image(picture: UploadFile, serving: Serving) -> Added:
+@routes.post("", status_code=201, dependencies=[Admin], responses=answers(401, 403, 409, 507))
+def add_image(picture: UploadFile, serving: Serving, client: Client) -> Added:
     """Save a picture, unchanged, in the folder `added` of the gallery. Existing files are never overwritten."""
-    engine = serving.engine
-    adder = ImageAdder(engine.settings.gallery_dir, serving.gallery(), engine.read_picture)
+    engine, settings = serving.engine, serving.engine.settings
+    read = partial(engine.read_picture, client=client)
+    adder = ImageAdder(settings.gallery_dir, serving.gallery(), read, settings.gallery_rules)
     added = Added(id=adder.take(picture.filename or "", picture.file.read()))
     log.info("Picture added through the API.")
     return added
 
 
-@routes.delete("/{id:path}", dependencies=[Admin], responses=answers(401, 403, 404, 507))
+@routes.delete("/{id:image}", dependencies=[Admin], responses=answers(401, 403, 404, 507))
 def remove_image(image: ImagePath, serving: Serving) -> Removed:
     """Move a picture from the gallery to the folder of removed pictures. Searches find it until the next build."""
     settings = serving.engine.settings

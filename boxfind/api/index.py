@@ -4,7 +4,7 @@ import contextlib
 
 from fastapi import APIRouter, HTTPException
 
-from boxfind.api.authorization import Admin
+from boxfind.api.authorization import Admin, ByAdmin
 from boxfind.api.dependencies import Dependencies, Serving
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
 from boxfind.logs import log
@@ -14,12 +14,13 @@ from retrieval.errors import BuildRunning, IndexProblem
 routes = APIRouter(prefix="/index", tags=["index"])
 
 
-@routes.get("")
-def index_state(serving: Serving) -> IndexState:
+@routes.get("", openapi_extra={"security": [{}]})  # the token is optional
+def index_state(serving: Serving, by_admin: ByAdmin) -> IndexState:
     """Return the served index and the progress of the build."""
-    problem, served = "", None
+    problem, served, update = "", None, ""
     try:
         served = _served(serving)
+        update = serving.engine.update_notice(serving.gallery(), measure=by_admin)
     except IndexProblem as missing:
         problem = str(missing)
     state = serving.engine.build_state()
@@ -27,6 +28,7 @@ def index_state(serving: Serving) -> IndexState:
         served=served,
         problem=problem,
         warning=serving.engine.warning() if served else "",
+        update=update,
         build=_build(state).model_copy(update={"message": ""}) if state else None,  # the message may contain paths
     )
 
@@ -54,11 +56,11 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
 @routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
 def cancel_build(serving: Serving) -> Build:
     """Cancel the running build. It stops within seconds, and the next build resumes from there."""
-    if not _running(serving):
+    cancelling = serving.engine.cancel_build()
+    if cancelling is None:
         raise HTTPException(409, "No build is running.")
-    log.info("Build cancelled through the API.")
-    serving.engine.cancel_build()
-    return _build(serving.engine.build_state())
+    log.info("Cancellation of the build requested through the API.")
+    return _build(cancelling)
 
 
 def _running(serving: Dependencies) -> bool:

@@ -1,9 +1,8 @@
-"""Request limits: body size, requests per minute of each client, and concurrent searches and uploads."""
+"""Request limits: body size, requests per minute of each client, and concurrent uploads."""
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import anyio
 from fastapi import HTTPException
@@ -11,45 +10,24 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from boxfind.api.problems import refusal, unavailable
+from boxfind.api.problems import refusal
+from boxfind.fair_turns import MAX_CLIENTS, FairPlaces, client_of
+from retrieval.errors import Busy
 from retrieval.images.limits import LIMITS
 
 MAX_UPLOAD_BYTES = LIMITS.file_bytes + 1_000_000
 """Maximum bytes of a multipart request: a picture file and its form fields."""
 MAX_BODY_BYTES = 64_000
 """Maximum bytes of any other request."""
-MAX_UPLOADS = 40
-"""Maximum concurrent uploads, each buffered on disk; a few more than the number of waiting searches."""
+MAX_UPLOADS = 24
+"""Maximum concurrent uploads, which are buffered on disk; a few more than the number of waiting searches."""
+WRONG_TOKEN = 0.1
+"""Share of the requests of a minute that a wrong token costs."""
 UNLIMITED = ("/health", "/ready")
 """Paths for monitoring, exempt from all limits."""
-MAX_CLIENTS = 10_000
-"""Number of clients tracked; beyond it, the least recently seen client is dropped."""
 
 
-class SearchSlots:
-    """Limit concurrent searches to `at_once`. Up to `waiting` more wait for a slot; others are refused.
-
-    A search waits at most `seconds`, which leaves time to answer before clients time out, usually after one minute.
-    """
-
-    def __init__(self, at_once: int, waiting: int = 32, seconds: float = 45.0) -> None:
-        self._free = anyio.Semaphore(at_once)
-        self._waiting = waiting
-        self._seconds = seconds
-
-    @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
-        """Hold a slot for the duration of the body. Raises HTTPException 503."""
-        if self._free.value == 0 and self._free.statistics().tasks_waiting >= self._waiting:
-            raise unavailable("The server is busy with other searches; try again in a moment.")
-        with anyio.move_on_after(self._seconds) as waited:
-            await self._free.acquire()
-        if waited.cancelled_caught:
-            raise unavailable("No search slot became free in time; try again in a moment.")
-        try:
-            yield
-        finally:
-            self._free.release()
+UPLOADS_BUSY = refusal(503, "The server is busy with other uploads; try again in a moment.")
 
 
 class RateLimiter:
@@ -62,31 +40,44 @@ class RateLimiter:
 
     def seconds_to_wait(self, client: str) -> float:
         """Count a request and return 0, or return the seconds to wait before it is allowed."""
+        tokens = self._take(client, 0)
+        if tokens < 1:
+            return (1 - tokens) * 60 / self._per_minute
+        self._take(client, 1)
+        return 0.0
+
+    def count_wrong_token(self, client: str) -> None:
+        """Count a wrong token, so that guessing soon has to wait for minutes."""
+        self._take(client, max(self._per_minute * WRONG_TOKEN, 1))
+
+    def _take(self, client: str, spent: float) -> float:
+        """Spend tokens, also below zero; returns what is left."""
         now = self._clock()
         tokens, updated = self._tokens.pop(client, (float(self._per_minute), now))
-        tokens = min(tokens + (now - updated) * self._per_minute / 60, self._per_minute)
-        self._tokens[client] = (tokens - 1 if tokens >= 1 else tokens), now
+        tokens = min(tokens + (now - updated) * self._per_minute / 60, self._per_minute) - spent
+        self._tokens[client] = tokens, now
         if len(self._tokens) > MAX_CLIENTS:
             del self._tokens[next(iter(self._tokens))]
-        return 0.0 if tokens >= 1 else (1 - tokens) * 60 / self._per_minute
+        return tokens
 
 
 class Limits:
     """Middleware that rejects requests that are too frequent, too large or not in UTF-8.
 
-    It also rejects uploads beyond MAX_UPLOADS at once.
+    Of more than MAX_UPLOADS at once, those of the client with most are rejected, also while they are being received.
     """
 
     def __init__(self, app: ASGIApp, rate_limiter: RateLimiter) -> None:
         self._app = app
         self._rate_limiter = rate_limiter
-        self._uploads = 0
+        self._uploads = FairPlaces(MAX_UPLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) in UNLIMITED:
             await self._app(scope, receive, send)
             return
-        wait = self._rate_limiter.seconds_to_wait(scope["client"][0] if scope.get("client") else "")
+        client = client_of(scope["client"][0] if scope.get("client") else None)
+        wait = self._rate_limiter.seconds_to_wait(client)
         headers = Headers(scope=scope)
         kind, options = parse_options_header(headers.get("content-type", ""))
         upload = kind == b"multipart/form-data"
@@ -99,16 +90,36 @@ class Limits:
             refused = refusal(413, _too_large(most))
         elif options.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"utf8"):
             refused = refusal(422, "The request is not in UTF-8; send it in UTF-8.")
-        elif upload and self._uploads >= MAX_UPLOADS:
-            refused = refusal(503, "The server is busy with other uploads; try again in a moment.")
+        elif upload:
+            await self._receive_upload(client, scope, _counted(receive, most), send)
+            return
         else:
-            self._uploads += upload
-            try:
-                await self._app(scope, _counted(receive, most), send)
-            finally:
-                self._uploads -= upload
+            await self._app(scope, _counted(receive, most), send)
             return
         await refused(scope, receive, send)
+
+    async def _receive_upload(self, client: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hold a place while the body is being received."""
+        receiving = anyio.CancelScope()
+        try:
+            place = self._uploads.take(client, receiving.cancel)
+        except Busy:
+            await UPLOADS_BUSY(scope, receive, send)
+            return
+
+        async def until_complete() -> Message:
+            message = await receive()
+            if not message.get("more_body", False):
+                self._uploads.leave(place)
+            return message
+
+        try:
+            with receiving:
+                await self._app(scope, until_complete, send)
+        finally:
+            self._uploads.leave(place)
+        if receiving.cancelled_caught:
+            await UPLOADS_BUSY(scope, receive, send)
 
 
 def _counted(receive: Receive, most: int) -> Receive:

@@ -3,13 +3,16 @@
 import secrets
 
 from fastapi import HTTPException, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from boxfind.logs import log
-from boxfind.searches.errors import BadLink
+from boxfind.searches.errors import BadLink, UnknownAlbum
 from index.operations.add_images import AlreadyThere
+from index.storage.disk_space import FULL
 from retrieval.errors import (
     BadBox,
     BoxfindError,
@@ -29,6 +32,7 @@ from retrieval.printable_names import shown
 STATUS: dict[type[BoxfindError], int] = {
     UnknownPicture: 404,
     UnknownFolder: 404,
+    UnknownAlbum: 404,
     PictureGone: 404,
     AlreadyThere: 409,
     BuildRunning: 409,
@@ -63,6 +67,17 @@ async def boxfind_error(request: Request, problem: Exception) -> JSONResponse:
     return refusal(status, public_message(problem))
 
 
+async def http_error(request: Request, problem: Exception) -> Response:
+    """Exception handler for HTTPException. FastAPI answers 400 to any failure to store a body, such as a full disk."""
+    assert isinstance(problem, AnyHTTPException)
+    if isinstance(fault := problem.__cause__, OSError):
+        if fault.errno not in FULL:
+            raise fault
+        log.error("An upload cannot be stored in the temporary folder: %s.", fault.strerror)
+        return refusal(507, "The server has no room for the upload; tell the administrator, or try again later.")
+    return await http_exception_handler(request, problem)
+
+
 async def validation_error(request: Request, problem: Exception) -> JSONResponse:
     """Exception handler for validation errors; the response describes the first one."""
     assert isinstance(problem, RequestValidationError)
@@ -71,7 +86,7 @@ async def validation_error(request: Request, problem: Exception) -> JSONResponse
     if wrong["type"] in NO_JSON and len(wrong["loc"]) <= 2:
         return refusal(422, "The body is not valid JSON; send JSON with Content-Type: application/json.")
     where = ".".join(str(part) for part in wrong["loc"][1:]) or "The request"
-    return refusal(422, f"{shown(where)}: {wrong['msg']}.")
+    return refusal(422, f"{shown(where)}: {wrong['msg'].removeprefix('Value error, ')}.")
 
 
 class Faults:

@@ -1,15 +1,17 @@
 """Request and response models. Boxes are x, y, width and height in pixels of the upright picture."""
 
-from datetime import datetime
+import unicodedata
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints
 
+from boxfind.searches.filter_link import LONGEST_TEXT, day_from
 from boxfind.searches.link import LONGEST_PARAMETER, LONGEST_WORDS, MOST_BOXES
 from retrieval.descriptors.recipe import Recipe
 from retrieval.images.limits import LIMITS
-from retrieval.request import Request
+from retrieval.request import PictureFilter, Request, Shape
 from retrieval.search import RANKINGS
 from retrieval.types import Confidence
 
@@ -32,8 +34,22 @@ BoxText = Annotated[
 ]
 Boxes = Annotated[list[BoxText], Field(max_length=MOST_BOXES - 1)]
 QueryText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_WORDS)]
-Folder = Annotated[str, Field(max_length=LONGEST_PARAMETER), AfterValidator(lambda folder: folder.strip("/"))]
-ImageId = Annotated[str, Field(max_length=LONGEST_PARAMETER, examples=[CUP])]
+
+
+def as_id(text: str) -> str:
+    """Ids are in Unicode NFC; some clients send names as macOS stores them, in NFD."""
+    return unicodedata.normalize("NFC", text)
+
+
+def as_day(given: object) -> object:
+    """Raises ValueError, which the response quotes."""
+    return day_from(given) if isinstance(given, str) else given
+
+
+Folder = Annotated[str, Field(max_length=LONGEST_PARAMETER), AfterValidator(lambda folder: as_id(folder).strip("/"))]
+FilterText = Annotated[str, Field(max_length=LONGEST_TEXT)]
+Day = Annotated[Annotated[date, Strict()] | None, BeforeValidator(as_day)]
+ImageId = Annotated[str, Field(max_length=LONGEST_PARAMETER, examples=[CUP]), AfterValidator(as_id)]
 
 
 class Problem(BaseModel):
@@ -43,12 +59,37 @@ class Problem(BaseModel):
     detail: str
 
 
-class Asked(BaseModel):
+class Filter(BaseModel):
+    """Conditions on the pictures to search or list. A picture must meet all of them."""
+
+    folder: Folder = Field("", description="Only pictures below this folder of the gallery.")
+    name: FilterText = Field("", description="Only pictures whose path contains these words, in upper or lower case.")
+    since: Day = Field(
+        None, description="Only pictures taken on this day or later, by the camera's clock.", examples=["2025-03-09"]
+    )
+    until: Day = Field(None, description="Only pictures taken on this day or earlier.", examples=["2025-03-31"])
+    shape: Shape = Field("", description="Only pictures of this shape; square ones have nearly equal sides.")
+    pixels: int = Field(0, ge=0, description="Only pictures with at least this width x height.")
+    album: FilterText = Field("", description="Only pictures in this album.")
+
+    @property
+    def only(self) -> PictureFilter:
+        return PictureFilter(self.name, self.since, self.until, self.shape, self.pixels, self.album)
+
+
+class Listing(Filter):
+    """Parameters of a listing."""
+
+    model_config = _example(folder="cups", limit=50)
+    after: ImageId = Field("", description="List the pictures that follow this id.")
+    limit: int = Field(100, ge=1, le=MOST_PICTURES)
+
+
+class Asked(Filter):
     """Parameters of every search."""
 
     top: int = Field(10, ge=1, le=MOST_HITS, description="Maximum number of pictures.")
     ranking: str = Field(Request().ranking, json_schema_extra={"enum": NAMES})
-    folder: Folder = Field("", description="Search only below this folder of the gallery.")
 
 
 class Search(Asked):
@@ -165,7 +206,7 @@ class Build(BaseModel):
 
     model_config = _example(
         **{"state": "running", "started": "2026-03-14T10:15:00Z", "stage": "Reading pictures"},
-        **{"done": 120, "total": 2000, "seconds_left": 61.5, "message": ""},
+        **{"done": 120, "total": 2000, "seconds_left": 61.5, "message": "", "notice": "", "cancelling": False},
     )
     state: Literal["running", "done", "failed", "cancelled"]
     started: datetime
@@ -174,6 +215,8 @@ class Build(BaseModel):
     total: int
     seconds_left: float | None
     message: str = Field(description="The outcome; empty unless requested by an administrator.")
+    notice: str = Field(description="Why all pictures are read again, and about how long it takes; or empty.")
+    cancelling: bool = Field(False, description="Whether the running build was asked to stop.")
 
 
 class Served(BaseModel):
@@ -194,6 +237,11 @@ class IndexState(BaseModel):
     served: Served | None
     problem: str = Field(description="Why the index cannot be searched; empty if it can.", examples=[""])
     warning: str = Field(description="A warning about the index for users; empty if there is none.", examples=[""])
+    update: str = Field(
+        description="Why the next update reads all pictures again, and about how long it takes; empty if it reads new "
+        "and changed ones only.",
+        examples=["All 2,000 pictures are read again, about 6 min: keypoints changed from 0 to 500."],
+    )
     build: Build | None
 
 

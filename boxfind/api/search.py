@@ -1,68 +1,72 @@
 """Search routes: by an uploaded picture, by a gallery picture, or by text."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import Dependencies, SearchSlot, Serving
-from boxfind.api.schemas import Asked, FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
-from boxfind.export.search_result import read_original
+from boxfind.api.dependencies import Client, Dependencies, Serving
+from boxfind.api.schemas import FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
 from boxfind.searches.link import MOST_BOXES
 from index.gallery import Gallery
+from index.operations.read_original import read_original
 from retrieval.errors import BadBox
+from retrieval.images.decode import LoadedImage
 from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
-from retrieval.types import Box, Hit, Image, Region
+from retrieval.types import Box, Hit, Region
 
-routes = APIRouter(prefix="/search", tags=["search"], dependencies=[SearchSlot], responses=answers(404, 501))
+routes = APIRouter(prefix="/search", tags=["search"], responses=answers(404, 501))
 QUERY = ""
 """The key of the only query image of a search."""
 
 
 @routes.post("")
-def search(asked: Annotated[Search, File()], serving: Serving) -> SearchResponse:
+def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of the uploaded picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(asked.picture.file.read(), asked.picture.filename or "The picture")
-    return _answer(serving, gallery, asked, asked.words, {QUERY: image}, _examples(asked, image))
+    image = serving.engine.read_picture(asked.picture.file.read, asked.picture.filename or "The picture", client)
+    asked.picture.file.close()  # frees the disk while the search waits
+    return _answer(serving, client, gallery, asked, {QUERY: image}, _examples(asked, image))
 
 
 @routes.post("/stored")
-def search_stored(asked: StoredSearch, serving: Serving) -> SearchResponse:
+def search_stored(asked: StoredSearch, serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(read_original(gallery, asked.image), asked.image)
-    box = Box.from_xywh(*asked.box) if asked.box else Box.whole(image)
-    return _answer(serving, gallery, asked, asked.words, {QUERY: image}, (Example(QUERY, box),))
+    image = serving.engine.read_picture(partial(read_original, gallery, asked.image), asked.image, client)
+    box = Box.from_xywh(*asked.box) if asked.box else image.whole
+    return _answer(serving, client, gallery, asked, {QUERY: image}, (Example(QUERY, box),))
 
 
 @routes.post("/words")
-def search_words(asked: WordsSearch, serving: Serving) -> SearchResponse:
+def search_words(asked: WordsSearch, serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that match a text."""
-    return _answer(serving, serving.gallery(), asked, asked.words)
+    return _answer(serving, client, serving.gallery(), asked)
 
 
-def _examples(asked: Search, image: Image) -> tuple[Example, ...]:
+def _examples(asked: Search, image: LoadedImage) -> tuple[Example, ...]:
     """Return an example for every box sent, in its role. Raises BadBox."""
     texts: dict[Role, list[str]] = {"view": asked.view, "also": asked.also, "not": asked.unwanted}
     if sum(map(len, texts.values())) >= MOST_BOXES:
         raise BadBox(f"A search can have at most {MOST_BOXES} boxes; remove some.")
-    box = box_from_text(asked.box) if asked.box else Box.whole(image)
+    box = box_from_text(asked.box) if asked.box else image.whole
     others = [Example(QUERY, box_from_text(text), role) for role in texts for text in texts[role]]
     return Example(QUERY, box), *others
 
 
 def _answer(
     serving: Dependencies,
+    client: str,
     gallery: Gallery,
-    asked: Asked,
-    words: str,
-    images: Mapping[str, Image] | None = None,
+    asked: Search | StoredSearch | WordsSearch,
+    images: Mapping[str, LoadedImage] | None = None,
     examples: tuple[Example, ...] = (),
 ) -> SearchResponse:
-    request = Request(examples, asked.ranking, folder=asked.folder, words=words)
-    hits = serving.engine.answer(gallery, request, images or {}, asked.top)
+    serving.engine.check_album(asked.album)
+    request = Request(examples, asked.ranking, folder=asked.folder, words=asked.words, only=asked.only)
+    hits = serving.engine.answer(gallery, request, images or {}, asked.top, client)
     found = [_found(gallery, rank, hit) for rank, hit in enumerate(hits, start=1)]
     return SearchResponse(generation=gallery.folder.name, no_match=no_match(hits), hits=found)
 

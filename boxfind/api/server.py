@@ -3,6 +3,7 @@
 import uvicorn
 
 from boxfind.api.app import make_api
+from boxfind.connections import limit_connections
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 
@@ -12,6 +13,7 @@ FAREWELL = 10
 
 def serve(settings: Settings) -> None:
     """Listen on the host and port of the settings until the process is stopped."""
+    limit_connections()
     uvicorn.run(
         make_api(Engine(settings)),
         host=settings.api.host,
@@ -19,5 +21,7 @@ def serve(settings: Settings) -> None:
         log_level="warning",
         access_log=False,  # request paths contain picture names
         server_header=False,
+        proxy_headers=bool(settings.api.proxies),
+        forwarded_allow_ips=[*settings.api.proxies],
         timeout_graceful_shutdown=FAREWELL,
     )

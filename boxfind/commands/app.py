@@ -33,7 +33,9 @@ def start_page(
 ) -> None:
     """Run the web page until Ctrl+C and open it in the browser if there is a display."""
     os.environ.setdefault("BOXFIND_ADMIN", "local")
-    export_paths(settings_with(gallery=gallery, index=index))
+    settings = settings_with(gallery=gallery, index=index)
+    export_paths(settings)
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", ",".join(settings.api.proxies))  # for Streamlit's server
     check_port(port)
     if not no_browser and has_display():
         threading.Thread(target=open_when_ready, args=(port,), daemon=True).start()
@@ -49,9 +51,12 @@ def streamlit_arguments(port: int) -> list[str]:
 
 
 def export_paths(settings: Settings) -> None:
-    """Export all paths as absolute environment variables, for the page and its build processes."""
+    """Export all paths as absolute environment variables, for the page and its build processes.
+
+    A gallery that was chosen on the page is not one of them: the page reads the choice, and can change it.
+    """
     for name, value in settings.flat().items():
-        if isinstance(value, Path):
+        if isinstance(value, Path) and not (name == "gallery" and settings.is_chosen):
             os.environ[f"BOXFIND_{name.upper()}"] = str(value.expanduser().absolute())
     if settings.milvus.uri.endswith(".db"):
         os.environ["BOXFIND_MILVUS_URI"] = str(Path(settings.milvus.uri).expanduser().absolute())
@@ -92,4 +97,9 @@ def run_streamlit(arguments: list[str]) -> None:
     """Run Streamlit in this process. It handles Ctrl+C and returns when the server has stopped."""
     from streamlit.web.cli import main
 
+    from boxfind.connections import limit_connections
+    from boxfind.ui.upload_limits import limit_uploads
+
+    limit_connections()
+    limit_uploads()
     main(arguments, prog_name="streamlit", standalone_mode=False)

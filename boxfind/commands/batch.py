@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boxfind.commands.filter_options import Album, Folder, Name, Pixels, Shape, Since, Until, picture_filter
 from boxfind.commands.options import IndexDir, QueryMode, Rank, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
@@ -38,6 +39,13 @@ def batch(
     top: Annotated[int, typer.Option(min=0, help="Maximum number of pictures per query; 0 lists all.")] = 100,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
+    folder: Folder = "",
+    name: Name = "",
+    since: Since = None,
+    until: Until = None,
+    shape: Shape = None,
+    pixels: Pixels = 0,
+    album: Album = "",
 ) -> None:
     """Answer all queries of a table or a folder."""
     from boxfind.engine import Engine
@@ -54,9 +62,10 @@ def batch(
         raise typer.BadParameter("a CSV of queries needs --images, the folder that its image paths are relative to.")
     settings = settings_with(index=index, query_mode=query_mode)
     engine = Engine(settings)
-    gallery = engine.gallery()
+    only = picture_filter(engine, name, since, until, shape, pixels, album)
+    gallery = engine.filtered(engine.gallery(), only)
     with TerminalProgress(notes) as report:
-        answers = answer_all(engine, gallery, asked, top, rank, report, settings.build.workers)
+        answers = answer_all(engine, gallery, asked, top, rank, report, settings.build.workers, folder)
         write_hits(out, [(answer.query, answer.hits) for answer in answers])
         if ranks:
             answered = [(answer.query, answer.hits) for answer in answers if not answer.problem]

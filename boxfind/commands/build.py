@@ -11,7 +11,12 @@ import typer
 
 from boxfind.commands.options import GalleryOption, IndexDir, IndexOption, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
+from index.building.cancellation import Cancellation
 from retrieval.errors import BoxfindError
+
+LISTED = 50
+"""Skipped files that are listed one by one."""
+LIST_ALL = "`boxfind skipped` lists all."
 
 
 def build(
@@ -44,7 +49,7 @@ def build(
 
     clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
     """
-    with _cancelled_by_signals():
+    with _cancelled_by_signals() as cancellation:
         from boxfind.engine import Engine
         from index.building import jobs
         from index.storage.generation import served_name
@@ -63,32 +68,49 @@ def build(
         jobs.yield_to_others()
         began = time.perf_counter()
         with TerminalProgress(notes) as report:
-            folder = Engine(settings).build(report, full, note)
+            folder = Engine(settings).build(report, full, note, cancellation)
     _report(folder, time.perf_counter() - began, folder.name != before)
 
 
 def cancel(index: IndexDir) -> None:
-    """Stop the running build; the next build resumes from there."""
+    """Stop the running build, and wait until it has ended; the next build resumes from there."""
     from index.building.jobs import build_state, request_cancel
 
-    state = build_state(index)
-    if state is None or state.state != "running":
+    asked = state = request_cancel(index)
+    if asked is None:
         raise BoxfindError(f"No build is running in {index}.")
-    request_cancel(index)
-    print(f"The build (process {state.pid}) will stop within seconds; the next build resumes from there.")
+    note("Cancelling…")
+    while state is not None and state.id == asked.id and state.state == "running":
+        time.sleep(0.1)
+        state = build_state(index)
+    if state is None or state.id != asked.id:
+        raise BoxfindError("The build has ended, and another one was started.")
+    if state.state == "done":
+        raise BoxfindError("The build was finished before it could be cancelled; its index is served.")
+    if state.state == "failed":
+        raise BoxfindError(f"The build has failed: {state.message}")
+    print(state.message)
 
 
 def _report(folder: Path, seconds: float, is_new: bool) -> None:
     from index.storage.arrays import read_whitening
     from index.storage.manifest import read_manifest
-    from index.storage.skipped_files import read_skipped
+    from index.storage.skipped_files import read_skipped, unread_formats
+    from retrieval.images.file_kinds import UNREAD
     from retrieval.printable_names import printable
 
-    manifest = read_manifest(folder)
-    for skipped in read_skipped(folder):
-        note(f"Skipped {printable(skipped.file)}: {skipped.sentence}")
-    if manifest.note:
-        note(manifest.note)
+    manifest, skipped = read_manifest(folder), read_skipped(folder)
+    unread = unread_formats(skipped)
+    others = [file for file in skipped if file.reason != UNREAD]
+    for file in others[:LISTED]:
+        note(f"Skipped {printable(file.file)}: {file.sentence}")
+    if len(others) > LISTED:
+        more = len(others) - LISTED
+        note(f"Skipped {more:,} more {'file' if more == 1 else 'files'}. {LIST_ALL}")
+    if unread:
+        note(f"Skipped pictures in formats that Boxfind cannot read yet: {unread}. Convert them to JPEG. {LIST_ALL}")
+    for sentence in filter(None, (manifest.left_out, manifest.note)):
+        note(sentence)
     counts, changes = manifest.counts, manifest.changes
     print(
         f"Indexed {counts.images} {'picture' if counts.images == 1 else 'pictures'} ({counts.regions} regions) with "
@@ -96,26 +118,27 @@ def _report(folder: Path, seconds: float, is_new: bool) -> None:
         f"skipped {counts.skipped}."
     )
     if is_new:
-        print(f"{changes.added + changes.changed} new or changed, {changes.kept} unchanged, {changes.removed} removed.")
+        reread = f" ({changes.reread} read again)" if changes.reread else ""
+        new = changes.added + changes.changed
+        print(f"{new} new or changed, {changes.kept} unchanged{reread}, {changes.removed} removed.")
     else:
         print("The index is already up to date.")
 
 
 @contextmanager
-def _cancelled_by_signals() -> Iterator[None]:
+def _cancelled_by_signals() -> Iterator[Cancellation]:
     """Treat SIGINT and SIGTERM like the command `cancel` while the body runs."""
     numbers = (signal.SIGINT, signal.SIGTERM)
+    cancellation = Cancellation()
 
     def cancel_once(*_: object) -> None:
-        from index.building.jobs import cancel_this_build
-
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)  # cleanup must not be interrupted
-        cancel_this_build()
+        cancellation.request()
 
     before = [signal.signal(number, cancel_once) for number in numbers]
     try:
-        yield
+        yield cancellation
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)

@@ -14,16 +14,14 @@ from retrieval.errors import BoxfindError
 
 def verify(index: IndexDir) -> None:
     """Check all files of an index, and compare it with its picture folder."""
-    from index.operations.folder_changes import folder_change_sentences
-    from index.operations.verify import remarks
-    from index.operations.verify import verify as find_faults
+    from boxfind.maintenance import check_index
 
     with TerminalProgress(notes) as report:
-        faults = find_faults(index, report) or folder_change_sentences(index, report)
-    for remark in remarks(index):
+        found = check_index(settings_with(index=index), report)
+    for remark in found.remarks:
         note(remark)
-    if faults:
-        raise BoxfindError("\n".join(faults))
+    if found.faults:
+        raise BoxfindError("\n".join(found.faults))
     print("No problems found.")
 
 
@@ -33,14 +31,16 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a picture can or cannot be found."""
-    from index.operations import explain
+    from boxfind.maintenance import explain_picture
 
-    explanation = explain.explain(index, image)
+    explanation = explain_picture(settings_with(index=index), image)
     if as_json:
         regions = [{"kind": region.kind, "box": region.box.xywh} for region in explanation.regions]
         print(json.dumps({**asdict(explanation), "regions": regions}, ensure_ascii=False))
         return
     print("\n".join(explanation.sentences))
+    if explanation.verdict == "indexed":
+        print("`boxfind search` lists every picture with --top 0.")
 
 
 def skipped(

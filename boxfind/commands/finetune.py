@@ -5,14 +5,17 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import note, notes, settings_with
+from boxfind.commands.options import note, notes, settings_with, utf8_option
 from boxfind.progress_bar import TerminalProgress
 
 
 def finetune(
     labels: Annotated[Path, typer.Option(help="CSV image,label[,x,y,w,h] that says which object each picture shows.")],
     gallery: Annotated[Path, typer.Option(help="Picture folder; image paths in the CSV are relative to it.")],
-    out: Annotated[Path, typer.Option(help="Safetensors file to write the head to, for `boxfind build --head`.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Safetensors file to write the head to, for `boxfind build --head`.", callback=utf8_option),
+    ],
     backbone: Annotated[str | None, typer.Option(help="Network: auto or a name from docs/models.md.")] = None,
 ) -> None:
     """Train a projection head on labelled pictures and evaluate it on held-out objects; the network is frozen."""

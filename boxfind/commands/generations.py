@@ -41,14 +41,12 @@ def rollback(
     ] = "",
 ) -> None:
     """Serve an earlier generation again."""
-    from boxfind.stores import preparation, publisher_for
-    from index.operations.history import roll_back
+    from boxfind.maintenance import roll_back
     from index.storage.generation import served_name
 
     before = served_name(index)
     with TerminalProgress(notes) as progress:
-        prepare = preparation(publisher_for(settings_with(index=index)), progress)
-        folder = roll_back(index, to, progress, prepare)
+        folder = roll_back(settings_with(index=index), to, progress)
     print(f"Now serving {folder.name}.")
     if before and before != folder.name:
         print(f"To undo: boxfind rollback --index {index} --to {before}")

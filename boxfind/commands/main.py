@@ -1,5 +1,6 @@
 """Search your pictures by example: build an index, search it, serve it, evaluate it and back it up."""
 
+import io
 import sys
 
 import typer
@@ -26,12 +27,15 @@ for command in (
 
 def main() -> None:
     """Run a command. Errors are printed as one message on standard error, with exit code 1."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name may hold what the terminal's encoding lacks
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command_line()
     except BoxfindError as error:
         sentence = str(error)
-    except OSError as error:  # such as a full disk or a read-only folder
-        sentence = f"{error.filename or 'Operating system error'}: {error.strerror}."
+    except OSError as error:  # such as a full disk, a read-only folder or a network error
+        problem = error.strerror or str(error) or type(error).__name__
+        sentence = f"{error.filename} cannot be read or written: {problem}." if error.filename else f"{problem}."
     else:
         return
     print(sentence, file=sys.stderr)

@@ -7,10 +7,23 @@ import typer
 from rich.console import Console
 
 from boxfind.settings import BadSetting, Settings
+from boxfind.settings_schema import utf8_path
 
-GalleryOption = Annotated[Path | None, typer.Option(help="Picture folder. Default: a generated sample gallery.")]
+GalleryOption = Annotated[
+    Path | None, typer.Option(help="Picture folder. Default: the one chosen on the page, or a sample.")
+]
 IndexOption = Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")]
-IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.")]
+
+
+def utf8_option(option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """Refuse a path that libraries cannot open because it is not valid UTF-8. Raises BadSetting."""
+    try:
+        return utf8_path(path) if path else path
+    except ValueError as error:
+        raise BadSetting(f"{option.opts[0]} cannot be {str(path)!r}: {error}.") from None
+
+
+IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.", callback=utf8_option)]
 Rank = Annotated[
     str,
     typer.Option(

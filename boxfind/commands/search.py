@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boxfind.commands.filter_options import Album, Folder, Name, Pixels, Shape, Since, Until, picture_filter
 from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, settings_with
 from retrieval.errors import BadBox
 
@@ -25,32 +26,40 @@ def search(
     ] = None,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
+    folder: Folder = "",
+    name: Name = "",
+    since: Since = None,
+    until: Until = None,
+    shape: Shape = None,
+    pixels: Pixels = 0,
+    album: Album = "",
     as_json: AsJson = False,
 ) -> None:
     """Find gallery pictures that contain the object in a box, or that match a text."""
     from boxfind.engine import Engine
-    from retrieval.images.decode import load_image
+    from retrieval.images.decode import LoadedImage, load_image
     from retrieval.printable_names import printable
     from retrieval.ranking.confidence import NO_MATCH, no_match
     from retrieval.request import Example, Request, box_from_text
-    from retrieval.types import Box
 
     if image is None and (text is None or box):
         raise BadBox("Nothing to search for; pass --image, optionally with --box, or --text.")
-    engine, images, examples = Engine(settings_with(index=index, query_mode=query_mode)), {}, []
+    settings = settings_with(index=index, query_mode=query_mode)
+    engine, images, examples = Engine(settings), {}, []
+    only = picture_filter(engine, name, since, until, shape, pixels, album)
     if image is not None:
-        images[""] = load_image(image)
-        examples.append(Example("", box_from_text(box) if box else Box.whole(images[""])))
-    request = Request(tuple(examples), rank, words=text or "")
+        images[""] = LoadedImage.of(load_image(image, settings.build.incomplete))
+        examples.append(Example("", box_from_text(box) if box else images[""].whole))
+    request = Request(tuple(examples), rank, folder=folder, words=text or "", only=only)
     hits = engine.answer(engine.gallery(), request, images, top)
     if as_json:
         print(json.dumps([_row(n, hit) for n, hit in enumerate(hits, start=1)], ensure_ascii=False))
         return
     for n, hit in enumerate(hits, start=1):
         box_text = ",".join(map(str, hit.region.box.xywh))
-        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:8s}  {printable(hit.image)}  {box_text}")
+        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}")
     if no_match(hits):
-        note(NO_MATCH)
+        note(NO_MATCH if hits else "No pictures found.")
 
 
 def _row(rank: int, hit: "Hit") -> dict[str, object]:

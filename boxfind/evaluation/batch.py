@@ -14,7 +14,8 @@ from boxfind.export.result_sheet import result_sheet
 from boxfind.export.search_result import SearchResult
 from index.gallery import Gallery
 from retrieval.errors import BadBox, UnreadableImage
-from retrieval.images.decode import load_image
+from retrieval.images.decode import LoadedImage, load_image
+from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Progress
 
 T = TypeVar("T")
@@ -38,9 +39,10 @@ def answer_all(
     ranking: str,
     progress: Progress,
     workers: int = 1,
+    folder: str = "",
 ) -> list[BatchResult]:
     """Return a result for each query, in the same order."""
-    return map_queries(queries, make_answer(engine, gallery, top, ranking), progress, workers)
+    return map_queries(queries, make_answer(engine, gallery, top, ranking, folder), progress, workers)
 
 
 def draw_sheets(
@@ -51,20 +53,24 @@ def draw_sheets(
     stems = unique_names(file_name(query.name, ".jpg").removesuffix(".jpg") for query in queries)
     for done, (query, answer, stem) in enumerate(zip(queries, answers, stems, strict=True), start=1):
         if not answer.problem:
-            found = SearchResult(query.name, tuple(answer.hits), gallery, load_image(query.image), query.box)
+            picture = LoadedImage.of(load_image(query.image, incomplete=True))  # if it is, this was allowed before
+            found = SearchResult(query.name, tuple(answer.hits), gallery, picture, query.box)
             (folder / f"{stem}.jpg").write_bytes(result_sheet(found))
         progress("Drawing sheets", done, len(queries))
 
 
-def make_answer(engine: Engine, gallery: Gallery, top: int, ranking: str) -> Callable[[BoxedQuery], BatchResult]:
+def make_answer(
+    engine: Engine, gallery: Gallery, top: int, ranking: str, folder: str = ""
+) -> Callable[[BoxedQuery], BatchResult]:
     """Return a thread-safe function that answers one query."""
     engine.embedder(gallery.manifest.recipe)  # fail here, once, if the network cannot run
 
     def answer(query: BoxedQuery) -> BatchResult:
         try:
-            image = load_image(query.image)
+            image = load_image(query.image, engine.settings.build.incomplete)
             began = time.perf_counter()
-            hits = engine.search(gallery, image, query.box or Box.whole(image), top, ranking)
+            request = Request((Example("", query.box or Box.whole(image)),), ranking, folder=folder)
+            hits = engine.answer(gallery, request, {"": LoadedImage.of(image)}, top)
             return BatchResult(query.name, hits, time.perf_counter() - began)
         except (UnreadableImage, BadBox) as error:
             return BatchResult(query.name, [], 0.0, f"{query.name}: {error}")

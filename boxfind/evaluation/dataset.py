@@ -2,7 +2,8 @@
 
 A CSV data set is a folder with queries/ (pictures), queries.csv (query,image,x,y,w,h, boxes in pixels of the upright
 original; optional column object, by default derived from the query name), relevant.csv (query,image, gallery ids;
-optional columns x,y,w,h with the position of the object) and optionally ignore.csv (query,image).
+optional columns x,y,w,h with the position of the object) and optionally ignore.csv (query,image). If not all of the
+gallery has been judged, wrong.csv (query,image) lists the images known to be wrong.
 """
 
 import csv
@@ -30,10 +31,14 @@ class BoxedQuery:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Relevant and ignored images: query -> image ids. A query missing from `relevant` is not rated."""
+    """Relevant, ignored and wrong images: query -> image ids. A query missing from `relevant` is not rated.
+
+    `wrong` is None if every image that is not relevant is wrong. Otherwise images in neither set have not been judged.
+    """
 
     relevant: dict[str, set[str]]
     ignored: dict[str, set[str]]
+    wrong: dict[str, set[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,16 @@ def read_csv_folder(folder: Path) -> Dataset:
     if unlabelled:
         raise BadTable(f"{folder / 'relevant.csv'} has no row for the query {unlabelled[0]}; add one.")
     ignored = read_labels(folder / "ignore.csv", with_boxes=False)[0] if (folder / "ignore.csv").exists() else {}
+    wrong = read_labels(folder / "wrong.csv", with_boxes=False)[0] if (folder / "wrong.csv").exists() else None
     objects = {row["query"]: row["object"] for _, row in read_rows(folder / "queries.csv", ("query",), ("object",))}
     return Dataset(
         folder.resolve().name,
         folder / "gallery",
         queries,
-        {"all": Labels(relevant, ignored)},
+        {"all": Labels(relevant, ignored, wrong)},
         {query.name: objects[query.name] or object_of(query.name) for query in queries},
         boxes,
+        protocol="rectangular" if wrong is None else "judged",
     )
 
 

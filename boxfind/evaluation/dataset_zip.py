@@ -17,10 +17,11 @@ FOLDER = "boxfind-marks"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest ZIP timestamp; a constant, so that equal searches give equal files."""
 README = f"""\
-A Boxfind data set made from saved searches and the results that users marked as right.
+A Boxfind data set made from saved searches and the results that users marked.
 
 queries.csv has one box on a picture in queries/ for each search, relevant.csv the gallery pictures marked as right,
-ignore.csv the gallery copies of the query pictures. Unpack the folder, then evaluate an index of the same gallery:
+wrong.csv those marked as wrong, ignore.csv the gallery copies of the query pictures. Pictures in none of them have not
+been judged and do not count. Unpack the folder, then evaluate an index of the same gallery:
 
     boxfind evaluate --index INDEX --dataset {FOLDER} --rank best
 """
@@ -28,10 +29,12 @@ ignore.csv the gallery copies of the query pictures. Unpack the folder, then eva
 
 def unfit(search: Judged) -> str:
     """Return why a search does not fit this format, which allows one box on one image; empty if it fits."""
-    if search.problem:
-        return search.problem
+    if search.problem or search.missing:
+        return search.problem or search.missing
     if len(search.request.examples) > 1:
         return "It has more than one box."
+    if search.request.only.parts:
+        return "It is limited by a filter."
     return "It is limited to one folder." if search.request.folder else ""
 
 
@@ -58,16 +61,18 @@ def dataset_zip(searches: Sequence[Judged], jpeg: Callable[[str], bytes]) -> byt
 def _tables(searches: Sequence[Judged]) -> dict[str, bytes]:
     stems = (re.sub(r"[\W_]+", "-", search.name.casefold())[:40].strip("-") for search in searches)
     names = unique_names(stem or "search" for stem in stems)
-    queries, relevant, ignored = [], [], []
+    queries, relevant, wrong, ignored = [], [], [], []
     for name, search in zip(names, searches, strict=True):
         example = search.request.examples[0]
         box = example.box.grown(search.request.context)
         queries.append((name, f"{example.picture}.jpg", *box.xywh, harmless(printable(search.name))))
         relevant += [(name, image) for image in sorted(search.positives)]
+        wrong += [(name, image) for image in sorted(search.negatives)]
         ignored += [(name, image) for image in search.own]
     return {
         "queries.csv": csv_text(("query", "image", *SIDES, "object"), queries).encode(),
         "relevant.csv": csv_text(("query", "image"), relevant).encode(),
+        "wrong.csv": csv_text(("query", "image"), wrong).encode(),
         "ignore.csv": csv_text(("query", "image"), ignored).encode(),
     }
 

@@ -1,4 +1,4 @@
-"""Ranking metrics: average precision, precision at k and recall at k, under two protocols.
+"""Ranking metrics: average precision, precision at k and recall at k, under three protocols.
 
 A ranking is a list of image ids, best first. Most metrics take only the ranks of the relevant images, 1-based and
 ascending, as `places` returns them.
@@ -82,7 +82,19 @@ def rate_revisited(ranking: Sequence[str], relevant: Collection[str], ignored: C
     return Quality(trapezoidal_average_precision(at, total), *precisions, *recalls)
 
 
-PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited}
+def rate_judged(ranking: Sequence[str], relevant: Collection[str], ignored: Collection[str] = ()) -> Quality:
+    """Rate a ranking of judged images only (condensed list; Sakai, SIGIR 2007).
+
+    Precision at k is the share of relevant images among the first k, however many there are in all.
+    """
+    at, total = places(ranking, relevant, ignored), len(relevant)
+    length = len(set(ranking).difference(ignored))
+    precisions = [_within(k, at) / max(min(k, length), 1) for k in (1, 5, 10)]
+    recalls = [recall_at(k, at, total) for k in (10, 100)]
+    return Quality(average_precision(at, total), *precisions, *recalls)
+
+
+PROTOCOLS: dict[str, Rater] = {"rectangular": rate, "revisited": rate_revisited, "judged": rate_judged}
 """Rating functions by protocol; figures of different protocols are not comparable."""
 
 

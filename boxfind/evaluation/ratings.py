@@ -1,23 +1,23 @@
 """Rate rankings by the marks that users left on the results of saved searches.
 
 In a search, marks refine the query (relevance feedback). Here they are the ground truth: each search is run without
-its marks, and its ranking of the whole gallery is compared with them.
+its marks, and its ranking of the whole gallery is compared with them. Results without a mark do not count, and a search
+with too few marks among its first results is not rated (boxfind/evaluation/judged_results.py).
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from boxfind.evaluation.metrics import Quality, rate
+from boxfind.evaluation.judged_results import Judgements
+from boxfind.evaluation.metrics import Quality
 from index.storage.tables import Tables
 from retrieval.errors import BadBox, UnreadableImage
 from retrieval.request import Request
 from retrieval.types import Progress
 
-FIRST = 10
-"""Number of top results in which unmarked images are counted."""
 ENOUGH = 5
 """Minimum number of searches for a confidence interval."""
 RESAMPLES = 10_000
@@ -39,10 +39,18 @@ class Judged:
         return set(self.request.positives).difference(self.own)
 
     @property
+    def negatives(self) -> set[str]:
+        """The images marked as wrong, without the query images."""
+        return set(self.request.negatives).difference(self.own)
+
+    @property
     def problem(self) -> str:
         """Why this search cannot be used for rating; empty if it can."""
-        if not self.request.examples:
-            return "It has no box yet."
+        return "" if self.request.examples else "It has no box yet."
+
+    @property
+    def missing(self) -> str:
+        """Which mark it needs before its results are looked at; empty if it has one."""
         if not self.request.positives:
             return "No result is marked as right."
         return "" if self.positives else "Only the query picture itself is marked as right."
@@ -56,16 +64,22 @@ class Rating:
     quality: Quality
     positives: int
     """Number of relevant images."""
-    unmarked: int
-    """Unmarked images among the first ten; they count as wrong."""
+    judged: int
+    """Number of marked images among the first ten."""
+    missing: str = ""
+    """Which marks a rating needs. The quality means nothing if this is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """Ratings by ranking, of the same searches in the same order; `unrated` maps other searches to the reason."""
+    """Ratings by ranking, of the same searches in the same order.
+
+    Other searches have a reason: they need marks (`unmarked`) or cannot be rated at all (`unrated`).
+    """
 
     by_ranking: dict[str, list[Rating]]
     unrated: dict[str, str]
+    unmarked: dict[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -109,11 +123,10 @@ def question(search: Judged, ranking: str) -> Request:
 
 
 def rating(search: Judged, answer: Sequence[str]) -> Rating:
-    """Rate result images, best first; the search must have no `problem`. Missing relevant images contribute 0."""
+    """Rate result images, best first; at least one must be marked as right. One that is not found contributes 0."""
     kept = [image for image in answer if image not in search.own]
-    marked = search.request.positives + search.request.negatives
-    unmarked = sum(image not in marked for image in kept[:FIRST])
-    return Rating(search.name, rate(kept, search.positives), len(search.positives), unmarked)
+    marks = Judgements(search.positives, search.negatives)
+    return Rating(search.name, marks.quality(kept), len(marks.right), marks.judged(kept), marks.missing(kept))
 
 
 def rate_all(
@@ -122,20 +135,28 @@ def rate_all(
     rated: Callable[[Judged, str], Rating],
     progress: Progress,
 ) -> Ratings:
-    """Rate every search with every ranking by calling `rated`; failing searches are listed as unrated."""
+    """Rate every search with every ranking by calling `rated`; failing searches are listed as unrated.
+
+    A search is rated if the first results of every ranking have enough marks.
+    """
     found: dict[str, list[Rating]] = {ranking: [] for ranking in rankings}
     unrated = {search.name: search.problem for search in searches if search.problem}
-    ratable = [search for search in searches if not search.problem]
+    unmarked = {search.name: search.missing for search in searches if search.missing and not search.problem}
+    ratable = [search for search in searches if not search.problem and not search.missing]
     for done, search in enumerate(ratable, start=1):
         try:
             of_search = [rated(search, ranking) for ranking in rankings]
         except (UnreadableImage, BadBox) as error:
             unrated[search.name] = str(error)
         else:
-            for ranking, one in zip(rankings, of_search, strict=True):
-                found[ranking].append(one)
+            missing = next((one.missing for one in of_search if one.missing), "")
+            if missing:
+                unmarked[search.name] = missing
+            else:
+                for ranking, one in zip(rankings, of_search, strict=True):
+                    found[ranking].append(one)
         progress("Running the saved searches", done, len(ratable))
-    return Ratings(found, unrated)
+    return Ratings(found, unrated, unmarked)
 
 
 def mean(values: Sequence[float]) -> Mean:

@@ -24,10 +24,12 @@ SHOWN = 10
 
 def remarks(found: Evaluation) -> list[str]:
     """Return warnings about the validity of the figures."""
-    if not found.absent:
-        return []
-    pictures = "1 relevant picture is" if found.absent == 1 else f"{found.absent} relevant pictures are"
-    return [f"{pictures} not in the index and counted as not found."]
+    notes = []
+    if found.absent:
+        pictures = "1 relevant picture is" if found.absent == 1 else f"{found.absent} relevant pictures are"
+        notes.append(f"{pictures} not in the index and counted as not found.")
+    notes += [f"{query} is not rated: {missing}" for query, missing in found.unrated.items()]
+    return notes
 
 
 def as_dict(found: Evaluation) -> dict[str, Any]:
@@ -41,6 +43,8 @@ def as_dict(found: Evaluation) -> dict[str, Any]:
         "ms p95": _ms(found.seconds_p95),
         "localisation": _rounded(found.localisation),
         "absent": found.absent,
+        "judged of 10": None if found.judged is None else round(found.judged, 4),
+        "unrated": found.unrated,
         "labels": {name: {"queries": len(found.rated(name)), **_figures(found.mean(name))} for name in found.labels},
         "objects": [
             {"object": name, "queries": queries, "AP": round(precision, 4)}
@@ -62,10 +66,12 @@ def as_text(found: Evaluation) -> str:
         means.append([name, str(len(found.rated(name))), *shares])
     hardest = [[row.query, row.object, f"{_ap(found, row):.3f}"] for row in hardest_queries(found)]
     weakest = [[name, str(queries), f"{precision:.3f}"] for precision, name, queries in weakest_objects(found)[:SHOWN]]
+    count = found.judged
+    judged = "" if count is None else f"Judged: {count:.1f} of the first 10 results; others do not count\n"
     place = "" if found.localisation is None else f"Localisation: mean IoU {found.localisation:.3f}\n"
     return (
         f"{_aligned(means)}\n\n"
-        f"Protocol: {found.protocol}\n"
+        f"Protocol: {found.protocol}\n{judged}"
         f"Query time: p50 {_ms(found.seconds_p50)} ms, p95 {_ms(found.seconds_p95)} ms\n{place}\n"
         f"{_aligned([['hardest queries', 'object', 'AP'], *hardest])}\n\n"
         f"{_aligned([['weakest objects', 'queries', 'AP'], *weakest])}"
@@ -103,6 +109,7 @@ def _query(found: Evaluation, row: Row) -> dict[str, Any]:
         "query": row.query,
         "object": row.object,
         **figures,
+        **({} if row.judged is None else {"judged of 10": row.judged}),
         "localisation": _rounded(row.localisation),
         "ms": _ms(row.seconds),
     }

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from boxfind.export.picture_list import PictureList
 from boxfind.export.search_result import SearchResult, heading
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
-from retrieval.images.resize import crop_image, thumbnail
+from retrieval.images.decode import LoadedImage
+from retrieval.images.resize import thumbnail
 from retrieval.printable_names import printable, shown
 from retrieval.ranking.confidence import MEANINGS, NO_MATCH, VERIFIED, no_match
 from retrieval.types import Box, Hit, Image
@@ -45,13 +47,10 @@ class Picture:
 
 def contact_sheet(answer: SearchResult) -> bytes:
     """Return a self-contained HTML document. Raises IndexProblem when a hit is not in the gallery."""
-    made, web = answer.made.astimezone(UTC), answer.link.lower().startswith(("https://", "http://"))
+    web = answer.link.lower().startswith(("https://", "http://"))
     page = TEMPLATES.get_template("contact_sheet.html").render(
-        policy=POLICY,
-        title=shown(answer.title.strip()) or UNNAMED,
-        made=f"{made.day} {made:%B %Y, %H:%M} UTC",
-        images=answer.gallery.manifest.counts.images,
-        gallery=shown(answer.gallery_name),
+        _heading(answer),
+        facts=f"{answer.gallery.manifest.counts.images:,} pictures searched",
         query=[] if answer.query is None else _query(answer.query, answer.box),
         heading=heading(answer.hits) if answer.hits else "Nothing was found",
         remark=NO_MATCH if answer.hits and no_match(answer.hits) else "",
@@ -63,13 +62,43 @@ def contact_sheet(answer: SearchResult) -> bytes:
     return page.encode()
 
 
-def _query(query: Image, box: Box | None) -> list[Picture]:
+def picture_sheet(pictures: PictureList) -> bytes:
+    """Return a self-contained HTML document with pictures that are not results of a search."""
+    gallery, count = pictures.gallery, len(pictures.images)
+    whole = [(image, gallery.entry(image)) for image in pictures.images]
+    page = TEMPLATES.get_template("contact_sheet.html").render(
+        _heading(pictures),
+        facts="1 picture" if count == 1 else f"{count:,} pictures",
+        query=[],
+        heading="Pictures",
+        remark="",
+        hits=[
+            (shown(image), None, Picture(_preview(gallery, image), shown(image), entry.width, entry.height))
+            for image, entry in whole
+        ],
+        meanings={},
+        link="",
+    )
+    return page.encode()
+
+
+def _heading(exported: SearchResult | PictureList) -> dict[str, str]:
+    """The parts of the page that every sheet has."""
+    made = exported.made.astimezone(UTC)
+    return {
+        "policy": POLICY,
+        "title": shown(exported.title.strip()) or UNNAMED,
+        "made": f"{made.day} {made:%B %Y, %H:%M} UTC",
+        "gallery": shown(exported.gallery_name),
+    }
+
+
+def _query(query: LoadedImage, box: Box | None) -> list[Picture]:
     """Return the query picture and, if the box overlaps it, the crop of the box."""
-    height, width = query.shape[:2]
-    box = box.clipped(width, height) if box else None
+    box = box.clipped(*query.size) if box else None
     boxes = [box] if box and box.width > 0 and box.height > 0 else []
-    crops = [Picture(_query_jpeg(crop_image(query, box)), "The object in the box", *box.xywh[2:]) for box in boxes]
-    return [Picture(_query_jpeg(query), "The query picture", width, height, boxes), *crops]
+    crops = [Picture(_query_jpeg(query.crop(box)), "The object in the box", *box.xywh[2:]) for box in boxes]
+    return [Picture(_query_jpeg(query.image), "The query picture", *query.size, boxes), *crops]
 
 
 def _query_jpeg(image: Image) -> bytes:

@@ -2,21 +2,21 @@
 
 import io
 from datetime import UTC
-from math import ceil, floor
+from math import ceil
 from pathlib import PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
 from boxfind.export.file_names import file_name
-from boxfind.export.search_result import SearchResult, load_preview, read_original
+from boxfind.export.search_result import SearchResult, load_preview
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
-from index.storage.tables import ImageEntry
+from index.operations.read_original import read_original
 from retrieval.errors import PictureGone, UnreadableImage
 from retrieval.images.decode import decode_picture
 from retrieval.images.resize import crop_image, thumbnail
-from retrieval.types import Box, Hit, Image
+from retrieval.types import Hit
 
 LONGEST = 2048
 """Maximum length of a crop's longer side, in pixels."""
@@ -58,21 +58,12 @@ def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
         data = read_original(gallery, hit.image)
         # A larger crop would be downscaled anyway, so the decoder may stop at this size.
         enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
-        original = decode_picture(data, hit.image, enough).image
-        return thumbnail(cut(original, box, entry), LONGEST, QUALITY), ""
+        original = decode_picture(data, hit.image, enough, incomplete=True)  # the build has accepted it
+        return thumbnail(original.crop(box), LONGEST, QUALITY), ""
     except (PictureGone, UnreadableImage) as error:
         why = str(error)
     preview = load_preview(gallery, hit.image)
     if preview is None:
         return b"", f"left out, because its preview in the index cannot be read either. {why}"
-    crop = thumbnail(cut(np.asarray(preview), box, entry), LONGEST, QUALITY)
+    crop = thumbnail(crop_image(np.asarray(preview), box, (entry.width, entry.height)), LONGEST, QUALITY)
     return crop, f"cropped from the small preview in the index, so it has little detail. {why}"
-
-
-def cut(image: Image, box: Box, entry: ImageEntry) -> Image:
-    """Crop a box, in pixels of the original, from a possibly downscaled image. The crop has at least one pixel."""
-    height, width = image.shape[:2]
-    across, down = width / entry.width, height / entry.height
-    x0, y0 = min(floor(box.x0 * across), width - 1), min(floor(box.y0 * down), height - 1)
-    x1, y1 = max(ceil(box.x1 * across), x0 + 1), max(ceil(box.y1 * down), y0 + 1)
-    return crop_image(image, Box(x0, y0, x1, y1).clipped(width, height))

@@ -32,8 +32,8 @@ def result_sheet(answer: SearchResult) -> bytes:
     rows = -(-len(hits) // A_ROW)
     sheet = Pillow.new("RGB", (WIDTH, top + rows * (TILE + CAPTION) + EDGE), PAPER)
     if answer.query is not None:
-        picture = Pillow.fromarray(answer.query)
-        _place(sheet, picture, picture.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
+        picture = Pillow.fromarray(answer.query.image)
+        _place(sheet, picture, answer.query.size, [answer.box] if answer.box else [], (EDGE, EDGE, *QUERY))
     _describe(sheet, answer)
     for place, hit in enumerate(hits):
         x, y = EDGE + place % A_ROW * (TILE + GAP), top + place // A_ROW * (TILE + CAPTION)

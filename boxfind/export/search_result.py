@@ -1,6 +1,5 @@
 """A search result with everything that the export formats need."""
 
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,11 +9,10 @@ from pathlib import PureWindowsPath
 from PIL import Image as Pillow
 
 from index.gallery import Gallery
-from retrieval.errors import IndexProblem, PictureGone, UnreadableImage
-from retrieval.images.decode import read_file
-from retrieval.printable_names import shown
+from retrieval.errors import IndexProblem
+from retrieval.images.decode import LoadedImage
 from retrieval.ranking.confidence import no_match
-from retrieval.types import Box, Hit, Image
+from retrieval.types import Box, Hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class SearchResult:
     """A title chosen by the user; untrusted text."""
     hits: tuple[Hit, ...]
     gallery: Gallery
-    query: Image | None
+    query: LoadedImage | None
     """The first query image; `box` is the box on it."""
     box: Box | None
     link: str = ""
@@ -35,28 +33,17 @@ class SearchResult:
 
     @property
     def gallery_name(self) -> str:
-        """The last folder of the gallery path; exports do not reveal the full path."""
-        return PureWindowsPath(self.gallery.manifest.gallery).name or "gallery"  # splits at / and \ on every system
+        return gallery_name(self.gallery)
+
+
+def gallery_name(gallery: Gallery) -> str:
+    """The last folder of the gallery path; exports do not reveal the full path."""
+    return PureWindowsPath(gallery.manifest.gallery).name or "gallery"  # splits at / and \ on every system
 
 
 def heading(hits: Sequence[Hit]) -> str:
     """Return the heading above the hits, which must not be empty."""
     return "Nearest look-alikes" if no_match(hits) else f"The {len(hits)} best" if len(hits) > 1 else "The best"
-
-
-def read_original(gallery: Gallery, image: str) -> bytes:
-    """Read the file of a gallery image.
-
-    Raises PictureGone when it is missing or has changed since it was indexed, because boxes no longer apply to it.
-    """
-    entry = gallery.entry(image)
-    try:
-        data = read_file(gallery.file(image))
-    except UnreadableImage:  # its message contains the folder
-        raise PictureGone(f"{shown(image)} cannot be opened any more; restore the file or update the index.") from None
-    if hashlib.sha256(data).hexdigest() != entry.sha256:
-        raise PictureGone(f"{shown(image)} has changed since it was indexed; update the index.")
-    return data
 
 
 def load_preview(gallery: Gallery, image: str) -> Pillow.Image | None:

@@ -54,7 +54,7 @@ def write_rows(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[obje
 
 def json_document(answer: SearchResult) -> bytes:
     """Write the query, the gallery and all hits, with keys in a fixed order."""
-    height, width = answer.query.shape[:2] if answer.query is not None else (None, None)
+    width, height = answer.query.size if answer.query is not None else (None, None)
     manifest = answer.gallery.manifest
     recipe = ("backbone", "weights_sha256", "side", "pooling", "dimensions")
     return json_bytes(

@@ -14,5 +14,13 @@ class BadLink(BoxfindError):
         return f"This link is not a valid search: {self.reason}. Draw a box to start a new search."
 
 
+class UnknownAlbum(BoxfindError):
+    """There is no album of that name."""
+
+
 class SavedSearchesProblem(BoxfindError):
     """A saved search cannot be read or written."""
+
+
+class SavedSearchGone(SavedSearchesProblem):
+    """A saved search was deleted, or another one was saved under its name."""

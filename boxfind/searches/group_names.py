@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boxfind.searches.database import Database
@@ -18,7 +18,10 @@ MIN_JACCARD = 0.3
 """Minimum Jaccard index between the old and the new images of a group for it to keep its name."""
 
 Places = Mapping[str, Box]
-"""One group of the catalogue: image id -> box of the object, in pixels of the image."""
+"""One group of the catalogue: SHA-256 of a picture -> box of the object, in its pixels.
+
+Names of earlier versions have image ids instead; see `by_content`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +51,46 @@ class GroupNames:
 
     def give(self, name: str, places: Places, instead: int | None = None) -> None:
         """Name a group. `instead` is the key of its previous name; an empty `name` only removes that one."""
-        name = valid_name(name)
-        members = json.dumps([[image, *box.xywh] for image, box in places.items()])
+        self._database.write(lambda connection: rename(connection, GroupName(instead or 0, name, places)))
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(TABLE)
-            connection.execute("DELETE FROM labels WHERE id IS ?", (instead,))
-            if name and connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= MOST_LABELS:
-                raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
-            if name:
-                connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", (name, members))
 
-        self._database.write(work)
+@dataclass(frozen=True, slots=True)
+class ReplacedNames:
+    """Names in the database before and after a change, so that it can be undone: (name, members) of each."""
+
+    removed: tuple[tuple[str, str], ...]
+    added: tuple[tuple[str, str], ...]
+
+    def undo(self, connection: sqlite3.Connection) -> bool:
+        """Restore the names, unless those after the change have been changed again. Returns whether it did."""
+        connection.execute(TABLE)
+        query = "SELECT id FROM labels WHERE name = ? AND members = ? ORDER BY id DESC"
+        found = [connection.execute(query, added).fetchone() for added in self.added]
+        if None in found:
+            return False
+        connection.executemany("DELETE FROM labels WHERE id = ?", found)
+        connection.executemany("INSERT INTO labels (name, members) VALUES (?, ?)", self.removed)
+        return True
+
+
+def rename(connection: sqlite3.Connection, new: GroupName) -> ReplacedNames:
+    """Store a name; `new.key` is the key of the name it replaces, 0 for none. An empty name only removes that one."""
+    name = valid_name(new.name)
+    connection.execute(TABLE)
+    removed = connection.execute("SELECT name, members FROM labels WHERE id = ?", (new.key,)).fetchall()
+    connection.execute("DELETE FROM labels WHERE id = ?", (new.key,))
+    if not name:
+        return ReplacedNames(tuple(removed), ())
+    if connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= MOST_LABELS:
+        raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
+    row = name, json.dumps([[picture, *box.xywh] for picture, box in new.places.items()])
+    connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", row)
+    return ReplacedNames(tuple(removed), (row,))
+
+
+def by_content(label: GroupName, hashes: Mapping[str, str]) -> GroupName:
+    """The name with SHA-256 in place of image ids. `hashes`: image id -> SHA-256."""
+    return replace(label, places={hashes.get(picture, picture): box for picture, box in label.places.items()})
 
 
 def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int, GroupName]:
@@ -88,7 +119,7 @@ def labels_of(groups: Sequence[Places], labels: Sequence[GroupName]) -> dict[int
 
 
 def _in_common(one: Places, other: Places) -> tuple[float, float]:
-    """Return the Jaccard index of the images, and the mean IoU of the boxes in common images; both 0 to 1."""
+    """Return the Jaccard index of the pictures, and the mean IoU of the boxes in common images; both 0 to 1."""
     both = one.keys() & other.keys()
     overlap = sum(iou(one[image], other[image]) for image in both) / max(len(both), 1)
     return len(both) / max(len(one.keys() | other.keys()), 1), overlap

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from boxfind.searches.errors import BadLink
+from boxfind.searches.filter_link import FILTER_PARAMETERS, filter_from_params, filter_to_params
 from retrieval.images.limits import LIMITS
 from retrieval.printable_names import shown
 from retrieval.request import Example, Request, Role
@@ -16,6 +17,8 @@ Params = Mapping[str, Sequence[str]]
 
 NAMES: dict[Role, str] = {"object": "box", "view": "view", "also": "also", "not": "not"}
 """Role -> parameter of its boxes. Examples are in this order of roles unless the parameter `order` differs."""
+PARAMETERS = (*NAMES.values(), "order", "rank", "context", "words", "folder", *FILTER_PARAMETERS, "right", "wrong")
+"""The names of all parameters of a search."""
 MOST_PARAMETERS = 300
 """Maximum number of values of all parameters, including unknown ones, which are otherwise ignored."""
 LONGEST_PARAMETER = 4096
@@ -41,6 +44,7 @@ def to_params(request: Request) -> dict[str, list[str]]:
     params["context"] = [repr(request.context)] if request.context != DEFAULT.context else []
     params["words"] = [request.words] if request.words else []
     params["folder"] = [request.folder] if request.folder else []
+    params |= filter_to_params(request.only)
     params |= {"right": [*request.positives], "wrong": [*request.negatives]}
     return {name: values for name, values in params.items() if values}
 
@@ -65,7 +69,8 @@ def from_params(params: Params) -> Request:
         raise BadLink(f"its text has {len(words)} characters; the maximum is {LONGEST_WORDS}")
     positives, negatives = tuple(params.get("right", ())), tuple(params.get("wrong", ()))
     _check_marks(positives + negatives)
-    return Request(_examples(params), ranking, float(context), folder, positives, negatives, words.strip())
+    only = filter_from_params(params)
+    return Request(_examples(params), ranking, float(context), folder, positives, negatives, words.strip(), only)
 
 
 def _default_order(params: Params) -> list[str]:

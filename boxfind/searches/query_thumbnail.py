@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PIL import Image as Pillow
 
+from retrieval.images.decode import LoadedImage
 from retrieval.images.resize import resize_image
 from retrieval.request import Example, Request
 from retrieval.types import Box, Image
@@ -27,14 +28,16 @@ def jpeg_in_full_size(image: Image) -> bytes:
     return out.getvalue()
 
 
-def kept(request: Request, images: Mapping[str, Image], known: Collection[str]) -> tuple[Request, dict[str, bytes]]:
+def kept(
+    request: Request, images: Mapping[str, LoadedImage], known: Collection[str]
+) -> tuple[Request, dict[str, bytes]]:
     """Point a request at storable images; return it with the JPEGs to store, by SHA-256.
 
     `known`: hashes of images in the gallery or already stored; examples on these are unchanged. `images`: all other
     query images, by their hashes in the request. Raises KeyError for an image in neither.
     """
     uploaded = sorted({example.picture for example in request.examples if example.picture not in known})
-    jpegs = {picture: keepable(images[picture]) for picture in uploaded}
+    jpegs = {picture: keepable(images[picture].image) for picture in uploaded}
     hashes = {picture: hashlib.sha256(jpeg).hexdigest() for picture, jpeg in jpegs.items()}
     examples = tuple(
         _moved(example, hashes[example.picture], images[example.picture]) if example.picture in hashes else example
@@ -43,9 +46,9 @@ def kept(request: Request, images: Mapping[str, Image], known: Collection[str]) 
     return replace(request, examples=examples), {hashes[picture]: jpeg for picture, jpeg in jpegs.items()}
 
 
-def _moved(example: Example, picture: str, image: Image) -> Example:
+def _moved(example: Example, picture: str, original: LoadedImage) -> Example:
     """Scale an example to the stored image; the box is rounded outwards and clipped."""
-    (height, width), (new_width, new_height) = image.shape[:2], _kept_size(image)
+    (width, height), (new_width, new_height) = original.size, _kept_size(original.image)
     box = example.box
     scaled = Box(
         box.x0 * new_width // width,

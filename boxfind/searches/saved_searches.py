@@ -10,8 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from boxfind.searches.database import Database
-from boxfind.searches.errors import BadLink, SavedSearchesProblem
+from boxfind.searches.errors import BadLink, SavedSearchesProblem, SavedSearchGone
+from boxfind.searches.known_contents import Digests, digests
 from boxfind.searches.link import from_params, to_params
 from retrieval.request import Request
 
@@ -21,6 +24,8 @@ MOST_HITS = 100
 MOST_PICTURE_BYTES = 8_000_000
 FACTS = "name, request, made, generation, answer"
 Row = tuple[str, str, str, str, str]
+COLLECTIONS = "CREATE TABLE IF NOT EXISTS collections (generation TEXT PRIMARY KEY, contents BLOB NOT NULL)"
+NOTHING_KNOWN = digests(())
 NEWEST_FIRST = "ORDER BY made DESC, id DESC"
 
 
@@ -35,17 +40,23 @@ class Saved:
     generation: str
     """The index generation that answered."""
     answer: tuple[str, ...]
-    """Image ids of the first 100 hits, best first."""
+    """SHA-256 of the first 100 hits, best first. Searches saved by older versions have the image ids."""
 
-    def changes(self, now: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Compare with the saved answer. Returns the new hits, and the saved hits that are no longer found.
+    def changes(self, now: Mapping[str, str], known: Digests) -> tuple[list[str], set[str]]:
+        """Return the ids of hits whose contents are new to the collection, and the saved hits that are not found.
 
-        `now`: ids of the current hits, best first, as many as were requested then.
+        `now`: image id -> SHA-256 of the current hits, best first, as many as were requested then. `known`: contents of
+        the collection at the time of saving. Renamed and moved pictures are neither new nor missing.
         """
-        now = now[:MOST_HITS]
-        new = [image for image in now if image not in self.answer]
-        gone = [image for image in self.answer if image not in now]
-        return new, gone
+        hits = dict(list(now.items())[:MOST_HITS])
+        answered, found = set(self.answer), {*hits, *hits.values()}
+        was_known = np.isin(digests(hits.values()), known)
+        new = [
+            image
+            for (image, sha256), old in zip(hits.items(), was_known, strict=True)
+            if not old and answered.isdisjoint((image, sha256))
+        ]
+        return new, answered - found
 
 
 class SavedSearches:
@@ -84,10 +95,11 @@ class SavedSearches:
         row = self._database.read(lambda connection: _row(connection, name), None)
         return _saved(row) if row else None
 
-    def save(self, saved: Saved, pictures: Mapping[str, bytes]) -> None:
+    def save(self, saved: Saved, pictures: Mapping[str, bytes], known: Digests = NOTHING_KNOWN) -> None:
         """Save a search, replacing one of the same name. `pictures`: JPEGs by SHA-256 that are in no gallery.
 
-        Stored pictures need not be passed again. Pictures that no search uses are deleted.
+        `known`: the contents of the collection, for `Saved.changes`. Stored pictures need not be passed again. Pictures
+        and contents that no search uses are deleted.
         """
         name, request = _search_name(saved.name), _request_text(saved.request)
         for sha256, jpeg in pictures.items():
@@ -107,6 +119,11 @@ class SavedSearches:
             connection.executemany("INSERT INTO uses VALUES (?, ?)", sorted(uses))
             connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", pictures.items())
             connection.execute("DELETE FROM pictures WHERE sha256 NOT IN (SELECT picture FROM uses)")
+            connection.execute(COLLECTIONS)
+            if known.size:
+                contents = (saved.generation, known.tobytes())
+                connection.execute("INSERT OR REPLACE INTO collections VALUES (?, ?)", contents)
+            connection.execute("DELETE FROM collections WHERE generation NOT IN (SELECT generation FROM searches)")
 
         self._database.write(work)
 
@@ -115,6 +132,19 @@ class SavedSearches:
         query = "SELECT jpeg FROM pictures WHERE sha256 = ?"
         row = self._database.read(lambda connection: connection.execute(query, (sha256,)).fetchone(), None)
         return row[0] if row and hashlib.sha256(row[0]).hexdigest() == sha256 else None
+
+    def known(self, saved: Saved) -> Digests:
+        """The contents of the collection when the search was saved; empty for searches of older versions."""
+
+        def work(connection: sqlite3.Connection) -> bytes:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'collections'").fetchone():
+                return b""
+            query = "SELECT contents FROM collections WHERE generation = ?"
+            row = connection.execute(query, (saved.generation,)).fetchone()
+            return bytes(row[0]) if row else b""
+
+        contents = self._database.read(work, b"")
+        return np.frombuffer(contents[: len(contents) // 8 * 8], np.uint64)
 
     def rename(self, name: str, new: str) -> None:
         new = _search_name(new)
@@ -144,22 +174,30 @@ class SavedSearches:
             return _saved(row) if row else None
         return None
 
-    def mark(self, name: str, request: Request) -> None:
-        """Replace the feedback marks of a saved search by those of a request."""
+    def mark(self, saved: Saved, before: Request, after: Request) -> Saved:
+        """Change the feedback marks of a saved search as they change from `before` to `after`; other marks stay.
 
-        def work(connection: sqlite3.Connection) -> None:
-            row = _row(connection, name)
-            if row is not None:  # otherwise it has just been deleted
-                marked = replace(_saved(row).request, positives=request.positives, negatives=request.negatives)
-                text = _request_text(marked)
-                connection.execute("UPDATE searches SET request = ? WHERE name = ?", (text, normalised(name)))
+        Returns the search with all its marks. Raises SavedSearchGone.
+        """
 
-        self._must_have(name)
-        self._database.write(work)
+        def work(connection: sqlite3.Connection) -> Saved:
+            row = _row(connection, saved.name)
+            stored = _saved(row) if row else None
+            if stored is None or stored.made != saved.made:
+                raise SavedSearchGone(
+                    f"The saved search {saved.name!r} was replaced or deleted meanwhile; its marks were not changed."
+                )
+            marked = _marked(stored.request, before, after)
+            update = "UPDATE searches SET request = ? WHERE name = ?"
+            connection.execute(update, (_request_text(marked), normalised(saved.name)))
+            return replace(stored, request=marked)
+
+        self._must_have(saved.name)
+        return self._database.write(work)
 
     def _must_have(self, name: str) -> None:
         if normalised(name) not in self.names():
-            raise SavedSearchesProblem(f"The saved search {normalised(name)[:LONGEST_NAME]!r} no longer exists.")
+            raise SavedSearchGone(f"The saved search {normalised(name)[:LONGEST_NAME]!r} no longer exists.")
 
 
 def normalised(name: str) -> str:
@@ -181,6 +219,17 @@ def _search_name(name: str) -> str:
     if not name:
         raise SavedSearchesProblem("Enter a name for the search.")
     return name
+
+
+def _marked(stored: Request, before: Request, after: Request) -> Request:
+    """`stored` with the marks that differ between `before` and `after`."""
+    changed = {*before.positives} ^ {*after.positives} | {*before.negatives} ^ {*after.negatives}
+
+    def marks(kept: Sequence[str], new: Sequence[str]) -> tuple[str, ...]:
+        return (*(image for image in kept if image not in changed), *(image for image in new if image in changed))
+
+    positives, negatives = marks(stored.positives, after.positives), marks(stored.negatives, after.negatives)
+    return replace(stored, positives=positives, negatives=negatives)
 
 
 def _row(connection: sqlite3.Connection, name: str) -> Row | None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from boxfind.logs import log
 from boxfind.settings import Settings
+from boxfind.settings_schema import ascii_lower
 from boxfind.ui.session import shared_engine
 from retrieval.errors import BoxfindError
 
@@ -52,7 +53,12 @@ def visitor() -> Visitor:
 
 def is_admin() -> bool:
     """Whether to show administrator controls. Their actions call `require_admin` again."""
-    return admin_name(visitor(), shared_engine().settings) is not None
+    return current_admin() is not None
+
+
+def current_admin() -> str | None:
+    """The name of the administrator who sees the current page, for the log; None for any other visitor."""
+    return admin_name(visitor(), shared_engine().settings)
 
 
 def require_admin() -> str:
@@ -63,6 +69,20 @@ def require_admin() -> str:
         log.warning("Refused an administrator action: the visitor is not an administrator (%s).", settings.server.admin)
         raise NotAllowed("Only an administrator may do this.")
     return name
+
+
+def is_local_admin() -> bool:
+    """Whether this administrator sits at the machine that runs the program, and may choose among its folders."""
+    return shared_engine().settings.server.admin == "local" and is_admin()
+
+
+def require_local_admin() -> str:
+    """Like `require_admin`, for actions with any folder of this machine."""
+    who = require_admin()
+    if not is_local_admin():
+        log.warning("Refused: %s is not at this machine.", who)
+        raise NotAllowed("Only someone at the machine that runs Boxfind may do this.")
+    return who
 
 
 def _local(visitor: Visitor, settings: Settings) -> str | None:
@@ -79,9 +99,9 @@ def _local(visitor: Visitor, settings: Settings) -> str | None:
 
 
 def _login(visitor: Visitor, settings: Settings) -> str | None:
-    """A logged-in visitor, unless the provider marks the address as unverified."""
+    """A logged-in visitor whose address the provider has verified."""
     claims = visitor.claims
-    verified = str(claims.get("email_verified", True)).casefold() == "true"  # some providers send booleans as text
+    verified = str(claims.get("email_verified")) in ("True", "true")  # some providers send booleans as text
     return _listed(claims.get("email"), settings) if claims.get("is_logged_in") is True and verified else None
 
 
@@ -100,7 +120,7 @@ ADMINS: dict[str, Callable[[Visitor, Settings], str | None]] = {
 
 
 def _listed(email: object, settings: Settings) -> str | None:
-    name = email.strip().casefold() if isinstance(email, str) else ""
+    name = ascii_lower(email.strip(" ")) if isinstance(email, str) else ""
     return name if name in settings.server.admins else None
 
 

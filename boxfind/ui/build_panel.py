@@ -1,45 +1,45 @@
-"""Build progress and result; for administrators, the buttons that start and cancel a build."""
+"""Start builds, and follow a running one in a line at the bottom of every page, where administrators can cancel it."""
 
 import contextlib
-import time
 from typing import Any
 
 import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.authorization import is_admin, require_admin
+from boxfind.ui.authorization import is_admin, is_local_admin, require_admin
 from boxfind.ui.error_boundary import errors_as_toasts
 from boxfind.ui.session import shared_engine
-from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
-from index.building.jobs import CANCELLED, BuildState
+from index.building.cancellation import CANCELLED
+from index.building.jobs import BuildState
 from retrieval.errors import IndexProblem
 
-
-def build_panel() -> None:
-    """Show the state of the build in the sidebar, with the build buttons for administrators."""
-    engine = shared_engine()
-    running = running_build(engine) is not None
-    st.fragment(_progress, run_every="1s" if running else None)(running)
-    if running or not is_admin():
-        return
-    with st.container(gap="xxsmall"):
-        gallery = engine.gallery()
-        changes = engine.recipe_changes(gallery)
-        if changes:
-            count = gallery.manifest.counts.images
-            pictures = "the picture" if count == 1 else f"all {counted(count, 'picture')}"
-            st.caption(plain(f"The next update reads {pictures} again: {'; '.join(changes)}."))
-        reads_new = "Reads new and changed pictures only."
-        build_button("Update index", type="tertiary", icon=":material/refresh:", help=reads_new)
-        reads_all = "Reads every picture and analyses the gallery again. This takes as long as the first build."
-        build_button("Rebuild index", full=True, type="tertiary", icon=":material/restart_alt:", help=reads_all)
+POLL = "3s"
+"""How often an open page looks at a running build."""
+FOLLOWED = "followed build"
+"""The session key of the build that this visit saw running, and of the page that shows its outcome, if any does."""
 
 
-def build_button(label: str, full: bool = False, **appearance: Any) -> None:
+def build_line(page: str) -> None:
+    """Show a running build, and on the same page its outcome. `page` is the address of the page above the line.
+
+    The outcome takes the place of the progress until the visitor opens another page, so that nothing moves by itself.
+    """
+    running = running_build(shared_engine()) is not None
+    with st.bottom if _has_index(shared_engine()) else st.container():  # where it moves nothing
+        st.fragment(_follow, run_every=POLL if running else None)(running, page)
+
+
+def build_button(label: str, **appearance: Any) -> None:
     """A button that starts a build."""
-    st.button(label, on_click=errors_as_toasts()(start_build), args=[full], **appearance)
+    st.button(label, on_click=errors_as_toasts()(start_build), **appearance)
+
+
+def rebuild_button(full: bool = True, **appearance: Any) -> None:
+    """A button that asks before it starts a build of all pictures. Without `full`, an update will read all of them."""
+    if st.button("Rebuild index", icon=":material/restart_alt:", **appearance):
+        _ask_to_rebuild(full)
 
 
 def start_build(full: bool = False) -> None:
@@ -63,48 +63,73 @@ def running_build(engine: Engine) -> BuildState | None:
 
 def first_build(engine: Engine) -> None:
     """The page shown during the first build."""
-    st.title("Building the index")
-    if engine.settings.is_sample:
-        st.markdown(
-            "No gallery is configured, so Boxfind is creating and indexing a **sample gallery**. To search your own "
-            "pictures, start Boxfind with `boxfind app --gallery /path/to/pictures`."
-        )
-    else:
+    st.title("Building the index", anchor=False)
+    if not engine.settings.is_sample:
         st.markdown("Boxfind is indexing your gallery. You can close this page and come back later.")
-    st.fragment(_progress, run_every="1s")(was_running=True)
+        return
+    st.markdown("No gallery is configured, so Boxfind is creating and indexing a **sample gallery** to play with.")
+    if is_local_admin():
+        icon = ":material/create_new_folder:"
+        if st.button("Choose a folder instead", type="primary", icon=icon):
+            st.switch_page("pages/folder.py")
+    else:
+        st.markdown("To search your own pictures, start Boxfind with `boxfind app --gallery /path/to/pictures`.")
 
 
 def _is_first_of_samples(engine: Engine) -> bool:
     """Whether the sample gallery has no index yet. Anyone may build it: it is small and replaces nothing."""
-    if not engine.settings.is_sample:
-        return False
+    return engine.settings.is_sample and not _has_index(engine)
+
+
+def _has_index(engine: Engine) -> bool:
     try:
         engine.gallery()
     except IndexProblem:
-        return True
-    return False
+        return False
+    return True
 
 
-def _progress(was_running: bool) -> None:
+@st.dialog("Rebuild the index?")
+def _ask_to_rebuild(full: bool) -> None:
+    engine = shared_engine()
+    with st.spinner("Measuring the speed of this machine…"):
+        sentence = engine.rebuild_sentence(engine.gallery())
+    st.markdown(f"{plain(sentence)} You can search the current index meanwhile.")
+    if full:
+        st.caption("To add new and changed pictures only, update the index instead.")
+    with st.container(horizontal=True):
+        start = st.button(
+            "Start rebuilding", type="primary", on_click=errors_as_toasts()(start_build), args=[full], key="rebuild now"
+        )
+        if st.button("Cancel", key="do not rebuild") or start:
+            st.rerun()  # closes the dialog
+
+
+def _follow(was_running: bool, page: str) -> None:
     state = shared_engine().build_state()
-    if state is None:
-        if was_running:
-            st.rerun()
+    if state is not None and state.state == "running":
+        st.session_state[FOLLOWED] = state.id, None
+        _progress(state)
         return
-    if state.state == "running":
-        _show_running(state)
-    elif state.state == "cancelled":
-        st.caption(CANCELLED)
-    elif state.state == "failed":
-        reason = plain(state.message) if is_admin() else ""  # the message may name folders
-        st.error(f"The last build failed. {reason}", icon=":material/error:")
-    if was_running and state.state != "running":
+    if was_running:
         with contextlib.suppress(IndexProblem):
             shared_engine().gallery(newest=True)
         st.rerun()  # rerun the whole page to serve the new generation
+    if state is not None:
+        _outcome(state, page)
 
 
-def _show_running(state: BuildState) -> None:
+def _progress(state: BuildState) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(state.done / state.total, 1.0) if state.total else 0.0, text=progress_text(state))
+        if is_admin() and not state.cancelling:
+            st.button("Cancel", type="tertiary", on_click=_cancel_build, args=[state.id], key="cancel build")
+
+
+def progress_text(state: BuildState) -> str:
+    """ "Reading pictures: 500 of 2,000, 25 a second, 60 s left"."""
+    if state.cancelling:
+        return "Cancelling…"
     text = plain(state.stage)
     if state.total:
         text += f": {state.done:,} of {state.total:,}"
@@ -112,16 +137,28 @@ def _show_running(state: BuildState) -> None:
             seconds = state.seconds_left
             rate = f"{state.rate:.0f} a second" if state.rate >= 1 else f"{60 * state.rate:.0f} a minute"
             text += f", {rate}, " + (f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left")
-    st.progress(min(state.done / state.total, 1.0) if state.total else 0.0, text=text)
-    if state.notice:
-        st.caption(plain(state.notice))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Started {time.strftime('%H:%M', time.localtime(state.started))}")
-        if is_admin():
-            st.button("Cancel", type="tertiary", on_click=_cancel_build, key="cancel build")
+    return text
+
+
+def _outcome(state: BuildState, page: str) -> None:
+    build, shown_on = st.session_state.get(FOLLOWED, (None, None))
+    if build != state.id or shown_on not in (None, page):
+        return
+    st.session_state[FOLLOWED] = build, page
+    if state.state == "failed":
+        st.markdown(f":material/error: {failure_text(state)}")
+    else:
+        st.markdown(CANCELLED if state.state == "cancelled" else ":material/check: The index is up to date.")
+
+
+def failure_text(state: BuildState) -> str:
+    """Why the last build failed. Only administrators see the reason, which may name folders."""
+    return f"The last build failed. {plain(state.message) if is_admin() else ''}"
 
 
 @errors_as_toasts()
-def _cancel_build() -> None:
-    log.info("Build cancelled by %s.", require_admin())
-    shared_engine().cancel_build()
+def _cancel_build(build: str) -> None:
+    """Cancel the build that the page showed, and no other one. Raises NotAllowed."""
+    who = require_admin()
+    if shared_engine().cancel_build(build):
+        log.info("Cancellation of the build requested by %s.", who)

@@ -6,12 +6,20 @@ import streamlit as st
 
 from boxfind.engine import Engine
 from boxfind.logs import log
-from boxfind.ui.authorization import is_admin
-from boxfind.ui.build_panel import build_button, first_build, may_start_build, running_build, start_build
+from boxfind.ui.authorization import is_admin, is_local_admin
+from boxfind.ui.build_panel import (
+    build_button,
+    first_build,
+    may_start_build,
+    rebuild_button,
+    running_build,
+    start_build,
+)
 from boxfind.ui.navigation import require_app
 from boxfind.ui.session import BY_GENERATION, shared_engine
+from boxfind.ui.welcome import is_empty, welcome
 from boxfind.ui.widgets.safe_text import plain
-from index.building.jobs import CANCELLED
+from index.building.cancellation import CANCELLED
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, StoreUnavailable, WeightsMissing
 
@@ -56,7 +64,7 @@ def failure(error: BoxfindError) -> None:
 
 
 def _rebuild_button() -> None:
-    build_button("Rebuild index", type="primary", key="rebuild")
+    rebuild_button(full=False, type="primary", key="rebuild")
 
 
 def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
@@ -64,6 +72,9 @@ def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
         first_build(engine)
         st.stop()
     allowed, state = may_start_build(engine), engine.build_state()
+    if allowed and is_empty(engine.settings):
+        welcome(engine.settings)
+        st.stop()
     if allowed and state is None:
         try:
             start_build()
@@ -80,4 +91,6 @@ def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
     else:
         st.error(plain((state and state.message) or str(problem)), icon=":material/error:")
     build_button("Build index", type="primary")
+    if is_local_admin():
+        st.page_link("pages/folder.py", label="Choose a folder", icon=":material/folder_open:")
     st.stop()

@@ -5,27 +5,37 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from boxfind.chosen_gallery import keep_choice
+from boxfind.connections import limit_connections
 from boxfind.engine import Engine
+from boxfind.fair_turns import client_of
 from boxfind.logs import log
 from boxfind.searches.saved_searches import SavedSearches
 from boxfind.settings import BadSetting, Settings
+from boxfind.ui.picture_cache import PictureCache
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from index.gallery import Gallery
-from retrieval.errors import UnreadableImage
-from retrieval.images.decode import decode_image, read_file
-from retrieval.printable_names import shown
+from index.operations.read_original import read_original
+from retrieval.errors import Busy, PictureGone, UnreadableImage
+from retrieval.images.decode import LoadedImage, decode_image
 from retrieval.request import Request
-from retrieval.types import Hit, Image
+from retrieval.types import Hit
 
 MOST_HITS = 100
-"""Number of hits per search; visitors choose how many are shown."""
+"""Number of hits per search."""
+GONE = "The query picture is no longer available. Choose it again and redraw the box."
 BY_GENERATION: dict[str | type[Any], Callable[[Any], Any]] = {Gallery: lambda gallery: gallery.folder.name}
 """For `hash_funcs` of a cache: results about a gallery are kept per generation."""
+
+GIVEN = {"BOXFIND_GALLERY", "BOXFIND_INDEX"}
+_set_aside: set[str] = set()
+"""Variables that this process was started with, and that a choice on the page has replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,32 @@ class Picture:
 @st.cache_resource(show_spinner=False)
 def shared_engine() -> Engine:
     """The engine of this process; all sessions share its model and index."""
+    limit_connections()
     return Engine(Settings.load())
+
+
+def given_at_start() -> set[str]:
+    """The variables, of those for the gallery and its index, that this process was started with."""
+    return _set_aside | {name.upper() for name in _given()}
+
+
+def _given() -> list[str]:
+    return [name for name in os.environ if name.upper() in GIVEN and os.environ[name]]
+
+
+def serve_gallery(folder: Path | None) -> None:
+    """Serve another gallery to all sessions; None is the sample gallery. Raises OSError.
+
+    It is served after a restart, too, unless that gives a gallery or an index (`given_at_start`).
+    """
+    before = shared_engine()
+    keep_choice(before.settings.data, folder)
+    for name in _given():
+        del os.environ[name]  # the index belongs to the gallery that was given with it
+        _set_aside.add(name.upper())
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    before.retire()  # other visitors may be opening pictures
 
 
 def require_settings() -> None:
@@ -61,27 +96,39 @@ def require_settings() -> None:
         st.stop()
 
 
+def visiting_client() -> str:
+    """The client of this session for fair turns: its address, since a visitor can open any number of sessions."""
+    return client_of(st.context.ip_address)
+
+
 @st.cache_resource(show_spinner=False)
 def saved_search_store() -> SavedSearches:
     return SavedSearches(shared_engine().settings.searches_file)
 
 
-@st.cache_resource(max_entries=12, show_spinner="Opening the picture…")
-def decoded(key: str, _picture: Picture) -> Image:
-    """The pixels of a picture (H, W, 3), read-only and cached. Raises UnreadableImage."""
-    image = shared_engine().read_picture(_picture.data, _picture.name)
-    image.setflags(write=False)
-    return image
+@st.cache_resource(show_spinner=False)
+def decoded_pictures() -> PictureCache:
+    return PictureCache()
 
 
-def gallery_picture(gallery: Gallery, image: str) -> Image:
-    """The pixels of a gallery picture. If its file cannot be opened, says so and returns the thumbnail."""
+def decoded(key: str, picture: Picture) -> LoadedImage:
+    """The decoded picture, read-only and cached. Raises UnreadableImage."""
+
+    def decode() -> LoadedImage:
+        with st.spinner("Opening the picture…"):
+            return shared_engine().read_picture(picture.data, picture.name, visiting_client())
+
+    return decoded_pictures().get(key, decode)
+
+
+def gallery_picture(gallery: Gallery, image: str) -> LoadedImage:
+    """A gallery picture as it was indexed. If its file is gone or has changed, says so and returns the thumbnail."""
+    entry = gallery.entry(image)
     try:
-        picture = Picture(image, read_file(gallery.file(image)))
-        return decoded(picture.key, picture)
-    except UnreadableImage:
-        st.caption("The file cannot be opened; showing the thumbnail from the index.")
-        return decode_image(thumbnail_of(gallery, image))
+        return decoded(entry.sha256, Picture(image, read_original(gallery, image)))
+    except (PictureGone, UnreadableImage, Busy) as problem:
+        st.caption(f"{plain(str(problem))} This is the thumbnail from the index.")
+        return LoadedImage(decode_image(thumbnail_of(gallery, image)), entry.width, entry.height)
 
 
 def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
@@ -91,19 +138,22 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
         return Picture("Saved picture", data)
     image = gallery.tables.with_contents(key)
     if image is None:
-        raise UnreadableImage("gone", "The query picture is no longer available. Choose it again and redraw the box.")
+        raise UnreadableImage("gone", GONE)
     try:
-        found = Picture(image, read_file(gallery.file(image)))
-    except UnreadableImage:  # its message may name the folder
-        raise UnreadableImage("gone", f"The query picture {shown(image)} cannot be opened.") from None
-    if found.key != key:
-        raise UnreadableImage("changed", f"The query picture {shown(image)} has changed since this search was made.")
-    return found
+        return Picture(image, read_original(gallery, image))
+    except PictureGone as problem:
+        raise UnreadableImage("gone", f"The query picture is no longer available: {problem}") from None
+
+
+def find(request: Request, gallery: Gallery, images: Mapping[str, LoadedImage]) -> tuple[list[Hit], float]:
+    """The hits of a request and the seconds they took, also waiting for a turn. Raises the errors of Engine.answer."""
+    return _find(request, shared_engine().album(request.only.album).changed, gallery, images)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_GENERATION)
-def find(request: Request, gallery: Gallery, _images: Mapping[str, Image]) -> tuple[list[Hit], float]:
-    """The hits of a request and the seconds they took."""
+def _find(
+    request: Request, album_changed: str, gallery: Gallery, _images: Mapping[str, LoadedImage]
+) -> tuple[list[Hit], float]:
     began = time.perf_counter()
-    hits = shared_engine().answer(gallery, request, _images, MOST_HITS)
+    hits = shared_engine().answer(gallery, request, _images, MOST_HITS, visiting_client())
     return hits, time.perf_counter() - began

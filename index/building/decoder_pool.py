@@ -4,9 +4,12 @@ import contextlib
 import ctypes
 import hashlib
 import os
+import signal
 import threading
 from concurrent.futures import TimeoutError as TooLong
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
@@ -17,9 +20,11 @@ from pebble import ProcessExpired, ProcessPool
 
 from index.storage.keypoint_codec import pack_keypoints
 from retrieval.descriptors.embedder import network_size
-from retrieval.errors import UnreadableImage
-from retrieval.images.decode import decode_image, decode_picture, read_file
-from retrieval.images.resize import resize_image, thumbnail
+from retrieval.errors import Busy, UnreadableImage
+from retrieval.images.decode import LoadedImage, decode_picture, read_file
+from retrieval.images.limits import LIMITS
+from retrieval.images.resize import resize_image, shrink_image, thumbnail
+from retrieval.memory_trim import trim_memory
 from retrieval.printable_names import shown
 from retrieval.ranking.keypoints import find_keypoints, use_one_thread
 from retrieval.types import Image
@@ -50,6 +55,7 @@ class DecodedImage:
     bytes: int
     mtime: float
     sha256: str
+    taken: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +82,22 @@ class _WidePipes(SpawnContext):
 class DecoderPool:
     """A pool of worker processes that read and decode images. Thread-safe; use it as a context manager or close it."""
 
-    def __init__(self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+    def __init__(
+        self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY, keep_memory: bool = True
+    ) -> None:
+        """`keep_memory`: workers keep freed memory for the next image, which is faster for many images in a row."""
         self._seconds = seconds
-        self._pool = ProcessPool(
+        self._start = partial(
+            ProcessPool,
             max_workers=workers,
             max_tasks=PICTURES_PER_WORKER,
             initializer=prepare_worker,
-            initargs=(memory,),
+            initargs=(memory, keep_memory),
             context=_WidePipes(),  # spawn, not fork: locks of other threads are not copied
         )
+        self._lock = threading.Lock()
+        self._closed = False
+        self._pool = self._start()
 
     def __enter__(self) -> Self:
         return self
@@ -94,34 +107,101 @@ class DecoderPool:
 
     def close(self) -> None:
         """Stop the workers without waiting for their tasks."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
+        with self._lock:
+            self._closed = True
+        _stop(self._pool)
+
+    def drain(self) -> None:
+        """Accept no new tasks, finish those that are running, and stop the workers."""
+        with self._lock:
+            self._closed = True
+        self._pool.close()  # type: ignore[no-untyped-call]
         self._pool.join()
 
     def decode_file(
-        self, path: Path, side: int, keypoints: int = 0, known: frozenset[str] = frozenset()
+        self,
+        path: Path,
+        side: int,
+        keypoints: int = 0,
+        known: frozenset[str] = frozenset(),
+        incomplete: bool = False,
     ) -> DecodedImage | Unchanged:
         """Read and decode an image file; Unchanged if its SHA-256 is in `known`. Raises UnreadableImage.
 
-        `side` and `keypoints` are fields of the recipe. Keypoint detection takes most of the time.
+        `side` and `keypoints` are fields of the recipe. Keypoint detection takes most of the time. With `incomplete`, a
+        picture of which a part is missing is decoded too.
         """
-        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, side, keypoints, known)
+        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, side, keypoints, known, incomplete)
         return decoded
 
-    def decode(self, data: bytes, name: str) -> Image:
-        """`decode_image` in a worker. Raises UnreadableImage."""
-        image: Image = self._run(name, decode_image, data, name)
-        return image
+    def decode(self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, incomplete: bool = False) -> LoadedImage:
+        """Decode a file's bytes in a worker; an image of more than `pixels` pixels is scaled down to that.
+
+        With `incomplete`, a picture of which a part is missing is decoded too. Raises UnreadableImage, and Busy if the
+        pool was closed meanwhile.
+        """
+        decoded: LoadedImage = self._run(name, _decode_bytes, data, name, pixels, incomplete)
+        return decoded
 
     def _run(self, name: str, work: Any, *args: object) -> Any:
+        pool = self._pool
         try:
-            return self._pool.schedule(work, args=args, timeout=self._seconds).result()
+            return self._result(pool, name, work, *args)
+        except RuntimeError:
+            if self._closed:
+                raise Busy("The pictures are being closed; try again in a moment.") from None
+            if not self._replace(pool):
+                raise
+        return self._result(self._pool, name, work, *args)
+
+    def _replace(self, pool: ProcessPool) -> bool:
+        """Replace a pool that has stopped; False if it has not. An idle worker that is killed stops pebble's pool."""
+        with self._lock:
+            if self._closed or pool.active:
+                return False
+            if self._pool is pool:
+                self._pool = self._start()
+                _stop(pool)
+        return True
+
+    def _result(self, pool: ProcessPool, name: str, work: Any, *args: object) -> Any:
+        try:
+            return pool.schedule(work, args=args, timeout=self._seconds).result()
         except TooLong:
             raise UnreadableImage("decoder_hang", f"{shown(name)} takes too long to decode; save it again.") from None
         except ProcessExpired:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it again.") from None
 
 
-def _decode_file(path: Path, side: int, keypoints: int, known: frozenset[str]) -> DecodedImage | Unchanged:
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
+
+
+def _decode_bytes(data: bytes, name: str, pixels: int, incomplete: bool) -> "_SentOnce":
+    decoded = decode_picture(data, name, incomplete=incomplete)
+    decoded = replace(decoded, image=shrink_image(decoded.image, pixels))
+    trim_memory()  # queries come one at a time
+    return _SentOnce(decoded)
+
+
+class _SentOnce:
+    """A result that is dropped once sent, because a pebble worker keeps its last result until the next one."""
+
+    def __init__(self, result: LoadedImage) -> None:
+        self._results = [result]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self._results.pop(),)
+
+
+def _received(result: LoadedImage) -> LoadedImage:
+    return result
+
+
+def _decode_file(
+    path: Path, side: int, keypoints: int, known: frozenset[str], incomplete: bool = False
+) -> DecodedImage | Unchanged:
     before = _size_and_mtime(path)
     data = read_file(path)
     if before != _size_and_mtime(path) or before[0] != len(data):
@@ -129,7 +209,7 @@ def _decode_file(path: Path, side: int, keypoints: int, known: frozenset[str]) -
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 in known:
         return Unchanged(*before, sha256)
-    decoded = decode_picture(data, path.name, ENOUGH * side)
+    decoded = decode_picture(data, path.name, ENOUGH * side, incomplete)
     image = decoded.image
     return DecodedImage(
         resize_image(image, *network_size(decoded.width, decoded.height, side)),
@@ -139,6 +219,7 @@ def _decode_file(path: Path, side: int, keypoints: int, known: frozenset[str]) -
         decoded.height,
         *before,
         sha256,
+        decoded.taken,
     )
 
 
@@ -150,10 +231,12 @@ def _size_and_mtime(path: Path) -> tuple[int, float]:
     return status.st_size, status.st_mtime
 
 
-def prepare_worker(memory: int) -> None:
+def prepare_worker(memory: int, keep_memory: bool = True) -> None:
     """Run at the start of a worker: limit its threads and memory, and end it with its parent process."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: pebble's handler waits for the decoder and disturbs it
     use_one_thread()
-    _keep_memory()
+    if keep_memory:
+        _keep_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(ImportError, OSError, ValueError):  # the system cannot limit memory
         import resource

@@ -9,7 +9,6 @@ from index.building.describe_image import Executor
 from index.building.journal import Journal
 from index.building.update_plan import Plan
 from index.storage.folder_scan import Skipped
-from retrieval.blas_threads import blas_threads
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
 from retrieval.types import Progress
 
@@ -42,6 +41,5 @@ def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Analysing your gallery", 0, 0)
     vectors = journal.vectors()
     images = np.repeat(np.arange(len(vectors)), [len(of_image) for of_image in vectors])
-    with blas_threads(executor.workers):  # overrides the executor's limit of one BLAS thread
-        whitening = learn_whitening(np.concatenate(vectors), images, executor.embedder.recipe.dimensions)
+    whitening = learn_whitening(np.concatenate(vectors), images, executor.embedder.recipe.dimensions)
     journal.learn(whitening, len(vectors))

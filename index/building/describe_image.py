@@ -9,6 +9,7 @@ import numpy as np
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
 from index.building.journal import DescribedImage
 from index.storage.folder_scan import ScannedFile, Skipped
+from index.storage.gallery_rules import check_side
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
@@ -22,6 +23,10 @@ class ImageTask:
     file: ScannedFile
     known: frozenset[str]
     """SHA-256 of indexed files of the same size. A match means the file was renamed or touched: Unchanged."""
+    min_side: int = 0
+    """A picture whose shorter side has fewer pixels is skipped."""
+    incomplete: bool = False
+    """Whether a picture of which a part is missing is described too."""
 
 
 Result = DescribedImage | Unchanged | Skipped
@@ -50,9 +55,12 @@ def decode_task(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> DecodedIm
     file = task.file
     assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     try:
-        return pool.decode_file(file.path, recipe.side, recipe.keypoints, task.known)
+        decoded = pool.decode_file(file.path, recipe.side, recipe.keypoints, task.known, task.incomplete)
+        if isinstance(decoded, DecodedImage):
+            check_side(file.path.name, (decoded.width, decoded.height), task.min_side)
     except UnreadableImage as error:
         return Skipped(file.id, error.reason, str(error), file.bytes, file.mtime)
+    return decoded
 
 
 def describe_image(task: ImageTask, decoded: DecodedImage | Unchanged | Skipped, embedder: Embedder) -> Result:
@@ -65,7 +73,7 @@ def describe_image(task: ImageTask, decoded: DecodedImage | Unchanged | Skipped,
         sentence = "A descriptor of this picture is zero or not finite, so the picture cannot be indexed."
         return Skipped(file.id, "bad_vector", sentence, file.bytes, file.mtime)
     return DescribedImage(
-        ImageEntry(file.id, file.relative, width, height, decoded.bytes, decoded.mtime, decoded.sha256),
+        ImageEntry(file.id, file.relative, width, height, decoded.bytes, decoded.mtime, decoded.sha256, decoded.taken),
         decoded.thumbnail,
         decoded.keypoints,
         described.regions,

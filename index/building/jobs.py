@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from index.building.cancellation import CANCELLED, Cancellation
 from index.storage.file_system import replace_file
 from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning
 
@@ -23,7 +25,10 @@ LOCK_TIMEOUT = 1.0
 """Seconds a build waits for the lock. A status check holds it for a moment."""
 WRITE_EVERY = 0.25
 """Seconds between updates of build.json, and between checks for a cancel request."""
-CANCELLED = "Cancelled. Finished work is kept, and the next build continues from there."
+START_TIMEOUT = 60.0
+"""Seconds that a build process may take until it holds the lock. After that it counts as failed."""
+BUILD_ID = "_BOXFIND_BUILD_ID"
+"""Environment variable with the id of the build that a process is started for."""
 NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 """Windows only: Ctrl+C in the server's terminal does not stop the build. POSIX uses a new session instead."""
 NICENESS = 15
@@ -35,7 +40,10 @@ class BuildState(BaseModel):
 
     model_config = ConfigDict(frozen=True)
     state: Literal["running", "done", "failed", "cancelled"]
+    id: str = ""
+    """Random, so that a cancel request never reaches another build."""
     pid: int
+    """0 until the process has started."""
     host: str = ""
     started: float
     stage: str = "Starting"
@@ -45,7 +53,11 @@ class BuildState(BaseModel):
     total: int = 0
     message: str = ""
     notice: str = ""
-    """Why all pictures are read again; empty if they are not."""
+    """Why the build reads all pictures again, or why it keeps an index of another precision. Empty if neither."""
+    starting: bool = False
+    """The process is starting and does not hold the lock yet."""
+    cancelling: bool = False
+    """A running build was asked to stop."""
 
     @property
     def rate(self) -> float:
@@ -64,27 +76,31 @@ def build_state(index_dir: Path) -> BuildState | None:
     A build whose process died without reporting counts as failed.
     """
     state = _read(index_dir)
-    if state is not None and state.state == "running" and not _locked(index_dir):
-        state = _read(index_dir)  # it may have ended between the first read and the lock check
-        if state is not None and state.state == "running":
+    while state is not None and state.state == "running" and not (_is_starting(state) or _locked(index_dir)):
+        again = _read(index_dir)
+        if again == state:
             message = "The build stopped unexpectedly; see build.log."
             return state.model_copy(update={"state": "failed", "message": message})
+        state = again  # it ended, or another one started, between the first read and the lock check
+    if state is not None and state.state == "running":
+        return state.model_copy(update={"cancelling": bool(state.id) and _cancel_request(index_dir) == state.id})
     return state
 
 
 @contextmanager
-def building(index_dir: Path) -> Iterator["BuildReport"]:
+def building(index_dir: Path, cancellation: Cancellation | None = None) -> Iterator["BuildReport"]:
     """Hold the build lock and yield a BuildReport, the progress function for `index.building.build`.
 
     Progress is written to build.json. The operating system releases the lock if the process dies. Raises
     BuildRunning; the progress function raises BuildCancelled after a cancel request.
     """
     with locked(index_dir):
-        report, ended = BuildReport(index_dir), threading.Event()
+        report, ended = BuildReport(index_dir, cancellation or Cancellation()), threading.Event()
         watcher = threading.Thread(target=_watch, args=[index_dir, report, ended], daemon=True)
-        watcher.start()
         outcome: dict[str, str] = {}
         try:
+            report.update()
+            watcher.start()
             yield report
             outcome = {"state": "done"}
         except BuildCancelled as cancelled:
@@ -95,9 +111,13 @@ def building(index_dir: Path) -> Iterator["BuildReport"]:
             outcome = {"state": "failed", "message": message}
             raise
         finally:
+            with contextlib.suppress(BuildCancelled):
+                report.cancellation.close()  # the outcome is certain
             ended.set()
-            watcher.join()
+            if watcher.ident:
+                watcher.join()
             with contextlib.suppress(OSError):  # disk full: a "running" state without the lock reads as failed
+                (index_dir / "build.cancel").unlink(missing_ok=True)
                 report.update(**outcome, now=time.time())
 
 
@@ -116,16 +136,16 @@ def locked(index_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-def request_cancel(index_dir: Path) -> None:
-    """Ask the running build, in any process, to stop. Does nothing if no build is running."""
+def request_cancel(index_dir: Path, build: str = "") -> BuildState | None:
+    """Ask the running build, in any process, to stop; with `build`, only if it has this id. Returns its state.
+
+    Does nothing and returns None if no such build is running.
+    """
     state = build_state(index_dir)
-    if state is not None and state.state == "running":
-        _replace(index_dir / "build.cancel", str(state.pid))
-
-
-def cancel_this_build() -> None:
-    """Raise BuildCancelled; for signal handlers of a build process."""
-    raise BuildCancelled(CANCELLED)
+    if state is None or state.state != "running" or build not in ("", state.id):
+        return None
+    _replace(index_dir / "build.cancel", state.id)
+    return state.model_copy(update={"cancelling": True})
 
 
 def yield_to_others() -> None:
@@ -150,18 +170,17 @@ def _already_running_message(index_dir: Path) -> str:
 class BuildReport:
     """A progress function that updates build.json and raises BuildCancelled after a cancel request."""
 
-    def __init__(self, index_dir: Path) -> None:
-        self.cancel_requested = False
+    def __init__(self, index_dir: Path, cancellation: Cancellation) -> None:
+        self.cancellation = cancellation
         self._index_dir, self._written = index_dir, 0.0
-        now = time.time()
-        self._state = BuildState(
-            state="running", pid=os.getpid(), host=socket.gethostname(), started=now, stage_started=now, now=now
-        )
-        self.update()
+        self._state = _new_state(os.environ.pop(BUILD_ID, ""), os.getpid())
+
+    @property
+    def id(self) -> str:
+        return self._state.id
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if self.cancel_requested:
-            cancel_this_build()
+        self.cancellation.check()
         now = time.time()
         facts = {"done": done, "total": total, "now": now}
         if stage != self._state.stage:
@@ -178,21 +197,23 @@ class BuildReport:
     def update(self, **facts: object) -> None:
         """Change the state and write it to build.json."""
         self._state = self._state.model_copy(update=facts)
-        _replace(self._index_dir / "build.json", self._state.model_dump_json())
+        _write(self._index_dir, self._state)
         self._written = time.time()
 
 
 def _watch(index_dir: Path, report: BuildReport, ended: threading.Event) -> None:
-    """Watch for a cancel request, also while the build reports no progress."""
-    request = index_dir / "build.cancel"
-    while not ended.wait(WRITE_EVERY):
-        with contextlib.suppress(OSError):
-            if request.read_text(encoding="ascii") == str(os.getpid()):
-                request.unlink()
-                report.cancel_requested = True
-                if callable(signal.getsignal(signal.SIGTERM)):  # the process has a SIGTERM handler
-                    _interrupt_this_process()
-                return
+    """Watch for a cancel request, also while the build reports no progress.
+
+    It raises once: if a progress check raised first, the SIGTERM handler would raise again, in the middle of the
+    cleanup.
+    """
+    while _cancel_request(index_dir) != report.id:
+        if ended.wait(WRITE_EVERY):
+            return
+    if callable(signal.getsignal(signal.SIGTERM)):  # the handler makes the request
+        _interrupt_this_process()
+    else:
+        report.cancellation.requested = True
 
 
 def _interrupt_this_process() -> None:
@@ -202,42 +223,73 @@ def _interrupt_this_process() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-class BuildProcess:
-    """A build in a detached process that outlives the server; its output goes to build.log."""
+def start_build_process(command: Sequence[str], index_dir: Path) -> None:
+    """Start a build in a detached process that outlives this one; its output goes to build.log.
 
-    def __init__(self, command: Sequence[str], index_dir: Path) -> None:
-        self._index_dir = index_dir
-        self._started = time.time()
-        index_dir.mkdir(parents=True, exist_ok=True)
-        with (index_dir / "build.log").open("wb") as log:
-            self._process = subprocess.Popen(
+    Its state is "running" from now on, and it can be cancelled while it starts. Raises OSError.
+    """
+    index_dir.mkdir(parents=True, exist_ok=True)
+    state = _new_state(secrets.token_hex(8), pid=0).model_copy(update={"starting": True})
+    with (index_dir / "build.log").open("wb") as log:
+        with contextlib.suppress(BuildRunning), locked(index_dir):  # if it is, the process reports it
+            _write(index_dir, state)
+        try:
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=os.environ | {BUILD_ID: state.id},
                 start_new_session=True,
                 creationflags=NEW_GROUP,
             )
-        threading.Thread(target=self._process.wait, daemon=True).start()  # reaps the process when it ends
+        except OSError:
+            _report_early_end(index_dir, state.id)
+            raise
+    threading.Thread(target=_wait, args=[process, index_dir, state.id], daemon=True).start()
 
-    def state(self) -> BuildState:
-        """Like build_state, but also covers the time before the process writes build.json, and its early death."""
-        ended = self._process.poll()  # poll before reading, so the final state is never missed
-        state = build_state(self._index_dir)
-        if state is not None and state.started >= self._started:
-            return state
-        message = ""
-        if ended is not None:
-            log = (self._index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip()
-            message = log.splitlines()[-1] if log else "The build could not be started; see build.log."
-        return BuildState(
-            state="running" if ended is None else "failed",
-            pid=self._process.pid,
-            started=self._started,
-            stage_started=self._started,
-            now=time.time(),
-            message=message,
-        )
+
+def _wait(process: subprocess.Popen[bytes], index_dir: Path, build: str) -> None:
+    process.wait()
+    with contextlib.suppress(OSError):
+        _report_early_end(index_dir, build)
+
+
+def _report_early_end(index_dir: Path, build: str) -> None:
+    """Record the outcome of a build process that ended before it held the lock."""
+    with contextlib.suppress(BuildRunning), locked(index_dir):
+        state = _read(index_dir)
+        if state is None or state.id != build or not state.starting:
+            return
+        log = (index_dir / "build.log").read_text(encoding="utf-8", errors="replace").strip()
+        message = log.splitlines()[-1] if log else "The build could not be started; see build.log."
+        outcome = {"state": "cancelled" if message == CANCELLED else "failed", "message": message, "starting": False}
+        _write(index_dir, state.model_copy(update=outcome))
+
+
+def _new_state(build: str, pid: int) -> BuildState:
+    now, host = time.time(), socket.gethostname()
+    return BuildState(
+        state="running",
+        id=build or secrets.token_hex(8),
+        pid=pid,
+        host=host,
+        started=now,
+        stage_started=now,
+        now=now,
+    )
+
+
+def _is_starting(state: BuildState) -> bool:
+    return state.starting and abs(time.time() - state.started) < START_TIMEOUT
+
+
+def _cancel_request(index_dir: Path) -> str:
+    """The id of the build that was last asked to stop; empty if there is none."""
+    try:
+        return (index_dir / "build.cancel").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
 
 
 def _locked(index_dir: Path) -> bool:
@@ -257,7 +309,11 @@ def _read(index_dir: Path) -> BuildState | None:
         return None
 
 
+def _write(index_dir: Path, state: BuildState) -> None:
+    _replace(index_dir / "build.json", state.model_dump_json(exclude={"cancelling"}))
+
+
 def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     part.write_text(text, encoding="utf-8")
     replace_file(part, path)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS whitening (kind TEXT, learned INTEGER, mean BLOB, pro
 CREATE TABLE IF NOT EXISTS skipped (file TEXT PRIMARY KEY, reason TEXT, sentence TEXT, bytes INTEGER, mtime REAL);
 CREATE TABLE IF NOT EXISTS pictures (
     image TEXT PRIMARY KEY, path BLOB, width INTEGER, height INTEGER, bytes INTEGER, mtime REAL, sha256 TEXT,
-    thumbnail BLOB, keypoints BLOB, regions TEXT, vectors BLOB, classes BLOB, shares BLOB
+    taken TEXT, thumbnail BLOB, keypoints BLOB, regions TEXT, vectors BLOB, classes BLOB, shares BLOB
 );
 """
 
@@ -101,10 +102,10 @@ class Journal:
 
     def picture(self, image: str) -> DescribedImage:
         row = self._connection.execute("SELECT * FROM pictures WHERE image = ?", (image,)).fetchone()
-        *facts, thumbnail, keypoints, regions, vectors, classes, shares = row
+        *facts, taken, thumbnail, keypoints, regions, vectors, classes, shares = row
         regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(regions)]
         return DescribedImage(
-            ImageEntry(*facts),
+            replace(ImageEntry(*facts), taken=datetime.fromisoformat(taken) if taken else None),
             thumbnail,
             keypoints,
             regions,
@@ -133,7 +134,7 @@ class Journal:
         entry, class_scores = picture.entry, picture.class_scores
         row = (
             *(entry.image, entry.path, entry.width, entry.height, entry.bytes, entry.mtime, entry.sha256),
-            *(picture.thumbnail, picture.keypoints),
+            *(entry.taken.isoformat() if entry.taken else "", picture.thumbnail, picture.keypoints),
             json.dumps([(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in picture.regions]),
             np.ascontiguousarray(picture.vectors, np.float32).tobytes(),
             *(class_scores.classes.tobytes(), class_scores.shares.tobytes()),
@@ -157,6 +158,7 @@ def remove_journal(index_dir: Path) -> None:
 
 
 def _connect(index_dir: Path, key: str) -> sqlite3.Connection:
+    key = f"{key} {TABLES}"  # an earlier version had other columns
     try:
         connection = _open_database(index_dir)
         if connection.execute("SELECT build_key FROM build_key").fetchall() == [(key,)]:

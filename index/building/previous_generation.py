@@ -1,14 +1,18 @@
 """Look up reusable images in the previous generation, by file name, size, time and hash."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 
 from index.storage.folder_scan import ScannedFile, Skipped
+from index.storage.gallery_rules import BELOW_MIN_SIDE, DEFAULT_RULES, GalleryRules
 from index.storage.generation import Generation
 from index.storage.manifest import file_faults
 from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry
+from retrieval.images.file_kinds import UNREAD
+from retrieval.images.jpeg_decoder import INCOMPLETE
 from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import Region, Rows
 
@@ -16,20 +20,21 @@ MTIME_MARGIN = 2.0
 """Files modified less than this many seconds before the last build are read again: coarse timestamps may hide edits."""
 ALIKE_FILES = 1000
 """With more indexed files of the same size than this, a new file is described without comparing hashes."""
-RETRIED_REASONS = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special")
-"""Skip reasons that do not depend on the file's contents; every build tries these files again."""
+RETRIED_REASONS = ("missing", "permission", "unreadable", "changed", "outside", "dangling", "special", UNREAD)
+"""Skip reasons that do not depend on the file's contents alone; every build tries these files again."""
 
 
 class PreviousGeneration:
     """A generation as a source of reusable images, by image number. Images in damaged blob files are not reused."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, rules: GalleryRules = DEFAULT_RULES) -> None:
+        """`rules` apply to the new generation; images that are too small for them are not reused."""
         self.generation = generation
+        self._rules = rules
         tables = generation.tables
         self.entries = [ImageEntry(**row) for row in tables.images.to_pylist()]
         self._rows = np.searchsorted(tables.image_of_row, np.arange(len(self.entries) + 1))
         self.skipped = read_skipped(generation.folder)
-        self._skipped = {skipped.file: skipped for skipped in self.skipped}
         files = generation.manifest.files
         self._intact = files.keys() - file_faults(generation.folder, files)
         self._of_size: defaultdict[int, list[str]] = defaultdict(list)
@@ -61,13 +66,6 @@ class PreviousGeneration:
             return number
         return self._of_hash[sha256]
 
-    def still_skipped(self, file: ScannedFile) -> Skipped | None:
-        """The earlier skip record, if the file is unchanged and the reason depends on its contents."""
-        before = self._skipped.get(file.id)
-        if before is None or before.reason in RETRIED_REASONS:
-            return None
-        return before if (before.bytes, before.mtime) == (file.bytes, file.mtime) else None
-
     def rows(self, number: int) -> slice:
         return slice(int(self._rows[number]), int(self._rows[number + 1]))
 
@@ -84,4 +82,20 @@ class PreviousGeneration:
         return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
 
     def _usable(self, entry: ImageEntry) -> bool:
-        return {entry.thumb_file, entry.keypoints_file} <= self._intact
+        is_large_enough = min(entry.width, entry.height) >= self._rules.min_side
+        return is_large_enough and {entry.thumb_file, entry.keypoints_file} <= self._intact
+
+
+def lasting(skipped: Iterable[Skipped], min_side: int, rules: GalleryRules) -> dict[str, Skipped]:
+    """By file, the skip records of a build with this smallest side that hold until the file changes."""
+    return {
+        record.file: record
+        for record in skipped
+        if record.reason not in RETRIED_REASONS and not is_tried_again(record, min_side, rules)
+    }
+
+
+def is_tried_again(skipped: Skipped, min_side: int, rules: GalleryRules) -> bool:
+    """Whether other rules may let in a file that was skipped by a build with this smallest side."""
+    below = skipped.reason == BELOW_MIN_SIDE and min_side != rules.min_side
+    return below or (skipped.reason == INCOMPLETE and rules.incomplete)

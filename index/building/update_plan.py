@@ -1,22 +1,32 @@
 """Plan a build: compare the gallery folder with the previous generation and the journal."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from index.building.describe_image import ImageTask
 from index.building.journal import Journal
-from index.building.previous_generation import PreviousGeneration
-from index.storage.folder_scan import ScannedFile, Skipped
+from index.building.previous_generation import PreviousGeneration, lasting
+from index.storage.folder_scan import Scan, ScannedFile, Skipped
+from index.storage.gallery_rules import (
+    BELOW_MIN_SIDE,
+    DEFAULT_RULES,
+    GalleryRules,
+    LeftOut,
+    is_left_out,
+    left_out_sentence,
+)
 from index.storage.generation import Generation
 from index.storage.manifest import Changes
+from index.storage.skipped_files import unread_formats
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
+from retrieval.images.file_kinds import UNREAD
 
 FEW = 20
-"""Galleries with fewer indexed pictures are not checked for mass loss."""
+"""Galleries with fewer indexed pictures are not checked for mass loss, and reading fewer takes no time to mention."""
 GONE, UNREADABLE = 0.5, 0.2
 """A build refuses if fewer than this share of the indexed pictures is left, or more than this share is unreadable."""
 OUTGROWN = 2
@@ -47,11 +57,14 @@ class Plan:
     """Images in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
     to_do: list[ScannedFile] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    rules: GalleryRules = DEFAULT_RULES
 
     def tasks(self) -> Iterator[ImageTask]:
         """The images still to describe, as tasks for the executor."""
         for file in self.to_do:
-            yield ImageTask(file, self.base.hashes(file) if self.base else frozenset())
+            known = self.base.hashes(file) if self.base else frozenset[str]()
+            yield ImageTask(file, known, self.rules.min_side, self.rules.incomplete)
 
     def reuse(self, file: ScannedFile, number: int, mtime: float) -> None:
         self.reused[file.id] = Reused(number, file.relative, mtime)
@@ -69,18 +82,24 @@ class Plan:
 
 
 def make_plan(
-    gallery: Path, found: list[ScannedFile], skipped: list[Skipped], base: PreviousGeneration | None, journal: Journal
+    gallery: Path,
+    scan: Scan,
+    base: PreviousGeneration | None,
+    journal: Journal,
+    rules: GalleryRules = DEFAULT_RULES,
 ) -> Plan:
     """Compare names, sizes and times only; no file is read.
 
     The tasks are shuffled with a fixed seed, because the whitening is learned from the first ones.
     """
-    plan = Plan(gallery, base, skipped=list(skipped))
-    described, skipped_before = journal.known(), journal.skipped()
-    for picture in random.Random(0).sample(found, len(found)):
+    plan = Plan(gallery, base, skipped=list(scan.skipped), left_out=scan.left_out, rules=rules)
+    described = journal.known()
+    skipped_before = lasting(base.skipped, base.generation.manifest.min_side, rules) if base else {}
+    skipped_before |= lasting(journal.skipped().values(), rules.min_side, rules)
+    for picture in random.Random(0).sample(scan.found, len(scan.found)):
         facts = picture.bytes, picture.mtime
         number = base.unchanged(picture) if base else None
-        before = skipped_before.get(picture.id) or (base.still_skipped(picture) if base else None)
+        before = skipped_before.get(picture.id)
         if number is not None:
             plan.reuse(picture, number, picture.mtime)
         elif described.get(picture.id) == facts:
@@ -107,19 +126,40 @@ def reasons_to_reread(served: Generation, recipe: Recipe, found: int, full: bool
     return [f"the whitening was learned from {learned:,} pictures, and the gallery now has {found:,}"]
 
 
-def reread_notice(reasons: list[str], found: int, left: int) -> str:
-    """ "All 2,000 pictures are read again: keypoints changed from 0 to 500." `left`: how many still have to be."""
+def reread_notice(reasons: list[str], found: int, left: int, seconds: float | None = None) -> str:
+    """ "All 2,000 pictures are read again, about 6 min: keypoints changed from 0 to 500."
+
+    `left`: how many still have to be; `seconds`: how long one of them takes, None if unknown.
+    """
     pictures = f"All {found:,} pictures are" if found != 1 else "The only picture is"
+    time = f", {about(left * seconds)}" if seconds is not None else ""
     done = f" The last build has read {found - left:,} of them already." if left < found else ""
-    return f"{pictures} read again: {'; '.join(reasons)}.{done}"
+    return f"{pictures} read again{time}: {'; '.join(reasons)}.{done}"
 
 
-def refuse_when_gone(gallery: Path, served: Generation | None, found: int, full: bool) -> None:
-    """Raise GalleryProblem if so many pictures are missing that the gallery's disk is probably disconnected."""
-    before = len(served.tables.ids) if served else 0
-    if before and not found:
+def about(seconds: float) -> str:
+    """ "about 40 s", "about 6 min", "about 3 h": rounded to what an estimate can promise."""
+    if seconds < 90:
+        return f"about {max(round(seconds, -1), 10):.0f} s" if seconds >= 5 else "a few seconds"
+    return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.0f} h"
+
+
+def refuse_when_gone(gallery: Path, served: Generation | None, scan: Scan, full: bool) -> None:
+    """Raise GalleryProblem if so many pictures are missing that the gallery's disk is probably disconnected.
+
+    Indexed pictures that are left out now, such as thumbnails in system folders, are not missing.
+    """
+    paths = served.tables.images["path"].to_pylist() if served else []
+    left_out = {entry.path for entry in scan.left_out}
+    before = sum(not is_left_out(path, left_out) for path in paths) if left_out else len(paths)
+    found = len(scan.found)
+    if not found and not before:
+        raise GalleryProblem(_no_pictures(gallery, scan.skipped, scan.left_out))
+    if not found:
+        unread = unread_formats(scan.skipped)
+        there = f"only pictures that Boxfind cannot read yet ({unread})" if unread else "no pictures"
         raise GalleryProblem(
-            f"There are no pictures in {gallery}, but the index holds {before:,}. Check that its disk is connected. "
+            f"There are {there} in {gallery}, but the index holds {before:,}. Check that its disk is connected. "
             "The served index is unchanged."
         )
     if before >= FEW and found < GONE * before and not full:
@@ -130,15 +170,9 @@ def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) ->
     """Raise GalleryProblem if no picture is usable, or so many became unreadable that the disk is probably failing."""
     gallery, skipped = plan.gallery, plan.skipped
     if not plan.reused and not plan.described:
-        if not skipped:
-            raise GalleryProblem(
-                f"There are no pictures in {gallery}; add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files."
-            )
-        raise GalleryProblem(
-            f"No picture in {gallery} can be used (files skipped: {len(skipped):,}). The first: {skipped[0].sentence}"
-        )
+        raise GalleryProblem(_no_pictures(gallery, skipped, plan.left_out))
     before = len(served.tables.ids) if served else 0
-    lost = [file for file in skipped if served and file.file in served.tables.numbers]
+    lost = [file for file in skipped if served and file.file in served.tables.numbers and file.reason != BELOW_MIN_SIDE]
     if before >= FEW and len(lost) > UNREADABLE * before and not full:
         raise GalleryProblem(
             f"{len(lost):,} of {before:,} indexed pictures in {gallery} cannot be read any more. The first problem: "
@@ -146,12 +180,32 @@ def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) ->
         )
 
 
-def count_changes(served: Generation | None, hashes: dict[str, str]) -> Changes:
-    """Count the changes between the served generation and `hashes` (image id -> SHA-256)."""
+def _no_pictures(gallery: Path, skipped: Sequence[Skipped], left_out: Sequence[LeftOut]) -> str:
+    """The message for a gallery of which no file can be indexed."""
+    unread = unread_formats(skipped)
+    others = [file for file in skipped if file.reason != UNREAD]
+    if others:
+        also = f" Also not read: {unread}." if unread else ""
+        counted = f"No picture in {gallery} can be used (files skipped: {len(skipped):,})."
+        return f"{counted} The first: {others[0].sentence}{also}"
+    if unread:
+        return f"{gallery} contains only pictures that Boxfind cannot read yet: {unread}. Convert them to JPEG."
+    sentence = f"There are no pictures in {gallery}; add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files."
+    return " ".join(filter(None, [sentence, left_out_sentence(left_out)]))
+
+
+def count_changes(served: Generation | None, hashes: dict[str, str], described: set[str]) -> Changes:
+    """Count the changes between the served generation and `hashes` (image id -> SHA-256).
+
+    `described`: the images that were read and described.
+    """
     before: dict[str, str] = {}
     if served:
         before = dict(zip(served.tables.ids, served.tables.images["sha256"].to_pylist(), strict=True))
-    kept = sum(before.get(image) == sha256 for image, sha256 in hashes.items())
+    same = {image for image, sha256 in hashes.items() if before.get(image) == sha256}
+    kept = len(same)
     added = len(hashes.keys() - before.keys())
     removed = len(before.keys() - hashes.keys())
-    return Changes(added=added, changed=len(hashes) - added - kept, removed=removed, kept=kept)
+    return Changes(
+        added=added, changed=len(hashes) - added - kept, removed=removed, kept=kept, reread=len(same & described)
+    )

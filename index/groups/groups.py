@@ -1,5 +1,6 @@
 """Group the images of a gallery by similar objects, for the catalogue."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from zipfile import BadZipFile
@@ -7,7 +8,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from index.gallery import Gallery
+from index.groups.corrections import GroupCorrection, Place, locate
 from index.storage.arrays import read_neighbours
+from retrieval.clustering.corrections import resolve
 from retrieval.clustering.grouping import LIKENESS, group_instances, typical
 from retrieval.clustering.object_instances import ObjectInstances, find_object_instances
 from retrieval.errors import IndexProblem
@@ -32,7 +35,12 @@ class Member:
     likeness: float
     """Mean similarity to the other members, 0 to 1."""
     odd: bool
-    """Whether the likeness is far below the group's median."""
+    """Whether the likeness is far below the group's median, and no administrator put the image into the group."""
+    sha256: str = ""
+
+    @property
+    def place(self) -> Place:
+        return Place(self.sha256, self.region.box)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Grouped:
 
     groups: tuple[Group, ...]
     alone: tuple[str, ...]
+    contradicted: frozenset[int] = frozenset()
+    """Positions of the corrections of which a newer one dropped a part."""
 
 
 def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
@@ -68,20 +78,34 @@ def gallery_object_instances(gallery: Gallery) -> ObjectInstances:
     )
 
 
-def group_gallery(gallery: Gallery, instances: ObjectInstances, likeness: float = LIKENESS) -> Grouped:
-    """Group instances with a mean likeness of at least `likeness`, 0 to 1."""
-    numbers = group_instances(instances, likeness)
+def group_gallery(
+    gallery: Gallery,
+    instances: ObjectInstances,
+    likeness: float = LIKENESS,
+    corrections: Sequence[GroupCorrection] = (),
+) -> Grouped:
+    """Group instances with a mean likeness of at least `likeness`, 0 to 1, as `corrections`, oldest first, demand."""
+    located = locate(gallery, instances, corrections)
+    instances = located.instances
+    components, contradicted = resolve(located.corrections)
+    numbers = group_instances(instances, likeness, components if located.corrections else None)
     likenesses = typical(instances, numbers)
     order = np.lexsort((-likenesses, numbers))
     bounds = np.searchsorted(numbers[order], np.arange(int(numbers.max(initial=-1)) + 2))
-    groups = [_group(gallery, instances, order[start:end], likenesses) for start, end in pairwise(bounds)]
+    groups = [
+        _group(gallery, instances, order[start:end], likenesses, located.moved) for start, end in pairwise(bounds)
+    ]
     grouped = {member.image for group in groups for member in group.members}
-    return Grouped(tuple(groups), tuple(image for image in gallery.tables.ids if image not in grouped))
+    alone = tuple(image for image in gallery.tables.ids if image not in grouped)
+    return Grouped(tuple(groups), alone, frozenset(contradicted))
 
 
-def _group(gallery: Gallery, instances: ObjectInstances, members: Numbers, likenesses: Scores) -> Group:
+def _group(
+    gallery: Gallery, instances: ObjectInstances, members: Numbers, likenesses: Scores, moved: Collection[int]
+) -> Group:
     """Make a group of instances, given most typical first."""
     odd_below = ODD * float(np.median(likenesses[members]))
+    hashes = gallery.tables.images["sha256"]
     return Group(
         tuple(
             Member(
@@ -89,7 +113,8 @@ def _group(gallery: Gallery, instances: ObjectInstances, members: Numbers, liken
                 gallery.region(int(instances.rows[instance])),
                 float(instances.strengths[instance]),
                 float(likenesses[instance]),
-                bool(likenesses[instance] < odd_below),
+                bool(likenesses[instance] < odd_below) and int(instance) not in moved,
+                hashes[int(instances.images[instance])].as_py(),
             )
             for instance in members
         )

@@ -2,16 +2,16 @@
 
 import difflib
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from index.building.previous_generation import RETRIED_REASONS
+from index.building.previous_generation import RETRIED_REASONS, is_tried_again
 from index.operations.folder_changes import BRING_IN, has_changed
-from index.storage.folder_scan import ScannedFile, find_pictures, path_bytes
+from index.storage.folder_scan import Scan, ScannedFile, id_of, path_bytes, scan_gallery
+from index.storage.gallery_rules import DEFAULT_RULES, IGNORE_FILE, NO_MEDIA, OWN, PATTERN, SYSTEM, GalleryRules
 from index.storage.generation import Generation, current_folder, open_generation
 from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry
@@ -23,7 +23,7 @@ from retrieval.types import Region
 SIMILAR = 3
 """Most similar names to suggest."""
 Verdict = Literal[
-    "indexed", "changed", "gone", "skipped", "new", "hidden", "no picture", "folder", "outside", "missing"
+    "indexed", "changed", "gone", "skipped", "new", "left out", "hidden", "no picture", "folder", "outside", "missing"
 ]
 
 
@@ -37,18 +37,24 @@ class Explanation:
     regions: list[Region] = field(default_factory=list)
 
 
-def explain(index_dir: Path, asked: str) -> Explanation:
-    """Explain `asked`: an image id, a path relative to the gallery, or any path. Raises IndexProblem."""
+def explain(index_dir: Path, asked: str, rules: GalleryRules = DEFAULT_RULES, outside: bool = True) -> Explanation:
+    """Explain `asked`: an image id, a path relative to the gallery, or any path. Raises IndexProblem, GalleryProblem.
+
+    `rules` are those of the next build. Without `outside`, only files below the gallery are looked at.
+    """
     index = _Index(open_generation(current_folder(index_dir)))
+    rules = rules.with_own_folder(index_dir)
     paths = list(_candidate_paths(asked, index.root))
     for path in paths:
         number = index.number(path)
         if number is not None:
-            return _indexed(index, number)
+            return _indexed(index, number, rules)
     for path in paths:
         if os.path.lexists(index.root / path):
-            return _not_indexed(index, path)
-    return _outside(index, Path(asked)) if os.path.lexists(asked) else _missing(index, asked)
+            return _not_indexed(index, path, rules)
+    if outside and os.path.lexists(asked):
+        return _outside(index, Path(asked))
+    return _missing(index, asked, outside)
 
 
 class _Index:
@@ -63,7 +69,7 @@ class _Index:
         self.built = f"{generation.manifest.created:%Y-%m-%d %H:%M} UTC"
 
     def number(self, path: Path) -> int | None:
-        return self.paths.get(path_bytes(path), self.tables.numbers.get(_id(path)))
+        return self.paths.get(path_bytes(path), self.tables.numbers.get(id_of(path.as_posix())))
 
 
 def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
@@ -77,11 +83,7 @@ def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
         yield path.relative_to(root)
 
 
-def _id(path: Path) -> str:
-    return unicodedata.normalize("NFC", path_bytes(path).decode("utf-8", "replace"))
-
-
-def _indexed(index: _Index, number: int) -> Explanation:
+def _indexed(index: _Index, number: int, rules: GalleryRules) -> Explanation:
     entry = index.tables.entry(number)
     regions = [index.tables.region(row) for row in index.tables.rows_of(number)]
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(region.kind for region in regions).items())
@@ -90,7 +92,9 @@ def _indexed(index: _Index, number: int) -> Explanation:
         f"{entry.width} x {entry.height} pixels, {len(regions)} regions ({kinds})."
     )
     verdict, second = _file_status(index, entry)
-    return Explanation(verdict, [first, second], entry.image, regions)
+    why = _why_dropped(index, entry, rules) if verdict != "gone" else ""
+    more = [f"The next update leaves it out: {why}."] if why else []
+    return Explanation(verdict, [first, second, *more], entry.image, regions)
 
 
 def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
@@ -104,38 +108,69 @@ def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
     file = ScannedFile(entry.image, path, entry.path, status.st_size, status.st_mtime)
     if has_changed(file, entry, index.generation.manifest.created):
         return "changed", f"The file has changed since; searches use the old version. {BRING_IN}"
-    return "indexed", (
-        "The file has not changed since. Its rank depends on the box: "
-        "draw it closer around the object, or list more results (--top 0 lists every picture)."
-    )
+    return "indexed", "The file has not changed since. Its rank depends on the box: draw it closer around the object."
 
 
-def _not_indexed(index: _Index, path: Path) -> Explanation:
+def _why_dropped(index: _Index, entry: ImageEntry, rules: GalleryRules) -> str:
+    """Why the rules leave out an indexed picture; empty if they do not."""
+    if min(entry.width, entry.height) < rules.min_side:
+        return f"its shorter side is below BOXFIND_MIN_SIDE, {rules.min_side} pixels"
+    return _why_left_out(Path(os.fsdecode(entry.path)), scan_gallery(index.root, rules))
+
+
+def _not_indexed(index: _Index, path: Path, rules: GalleryRules) -> Explanation:
     """Explain a file or folder below the gallery that is not in the index."""
     name = printable(str(path))
     if any(part.startswith(".") for part in path.parts):
         sentence = f"{name} is hidden: files and folders whose name starts with a dot are not indexed. Rename it."
         return Explanation("hidden", [sentence])
+    scan = scan_gallery(index.root, rules)
+    why = _why_left_out(path, scan)
+    if why:
+        return Explanation("left out", [f"{name} is left out: {why}."])
     if (index.root / path).is_dir() and not (index.root / path).is_symlink():
         return Explanation("folder", [f"{name} is a folder; ask about one of the pictures in it."])
-    if not path.name.lower().endswith(SUFFIXES):
-        return Explanation("no picture", [f"{name} is not indexed: its name must end in {', '.join(SUFFIXES)}."])
-    found, skipped = find_pictures(index.root)
-    skipped_now = {file.file: file for file in skipped}
+    found, skipped_now = scan.found, {file.file: file for file in scan.skipped}
     for above in (path, *path.parents):  # a linked or unreadable folder stands for all files below it
-        if _id(above) in skipped_now:
-            return Explanation("skipped", [f"{name} cannot be used: {skipped_now[_id(above)].sentence}"])
+        skipped = skipped_now.get(id_of(above.as_posix()))
+        if skipped:
+            return Explanation("skipped", [f"{name} cannot be used: {skipped.sentence}"])
     picture = next((picture for picture in found if picture.relative == path_bytes(path)), None)
-    before = index.skipped.get(picture.id if picture else _id(path))
+    if picture is None:
+        return Explanation("no picture", [_not_a_picture(name)])
+    before = index.skipped.get(picture.id)
     if before is None:
         return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
     if before.reason in RETRIED_REASONS:
         retry = "Every build tries it again."
-    elif picture is None or (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
+    elif is_tried_again(before, index.generation.manifest.min_side, rules):
+        retry = f"BOXFIND_MIN_SIDE or BOXFIND_INCOMPLETE has changed since. {BRING_IN}"
+    elif (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
         retry = "The file has not changed since."
     else:
         retry = f"The file has changed since. {BRING_IN}"
     return Explanation("skipped", [f"{name} was skipped: {before.sentence}", retry])
+
+
+def _not_a_picture(name: str) -> str:
+    return (
+        f"{name} is not indexed: its name does not end in {', '.join(SUFFIXES)}, and it does not begin like a picture."
+    )
+
+
+def _why_left_out(path: Path, scan: Scan) -> str:
+    """Why a path, or a folder above it, is left out; empty if it is not."""
+    left_out = {entry.path: entry.why for entry in scan.left_out}
+    above = next((above for above in (path, *path.parents) if path_bytes(above) in left_out), None)
+    if above is None:
+        return ""
+    name = printable(above.name)
+    return {
+        SYSTEM: f"{name} is a folder of the operating system or of another program",
+        NO_MEDIA: f"the folder {name} contains a file {NO_MEDIA}",
+        OWN: f"{name} is a folder of Boxfind",
+        PATTERN: f"a pattern in BOXFIND_IGNORE or in a file {IGNORE_FILE} matches {name}",
+    }[left_out[path_bytes(above)]]
 
 
 def _outside(index: _Index, path: Path) -> Explanation:
@@ -147,9 +182,12 @@ def _outside(index: _Index, path: Path) -> Explanation:
     return Explanation("outside", sentences)
 
 
-def _missing(index: _Index, asked: str) -> Explanation:
+def _missing(index: _Index, asked: str, outside: bool) -> Explanation:
+    places = f"neither in the gallery {index.root} nor in the current folder"
     sentences = [
-        f"The file {printable(asked)} does not exist, neither in the gallery {index.root} nor in the current folder."
+        f"The file {printable(asked)} does not exist, {places}."
+        if outside
+        else f"There is no file {printable(asked)} in the gallery {index.root}."
     ]
     if not index.root.is_dir():
         sentences.append(f"The gallery folder {index.root} does not exist; check that its disk is connected.")

@@ -1,11 +1,12 @@
 """Compare the gallery folder with the index: new, changed and missing images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from index.building.previous_generation import MTIME_MARGIN
-from index.storage.folder_scan import ScannedFile, Skipped, find_pictures
+from index.building.previous_generation import MTIME_MARGIN, is_tried_again
+from index.storage.folder_scan import ScannedFile, Skipped, scan_gallery
+from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules, is_left_out
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from index.storage.skipped_files import read_skipped
@@ -17,51 +18,64 @@ from retrieval.printable_names import printable
 from retrieval.types import Progress, quiet
 
 EXAMPLES = 3
-BRING_IN = "Run boxfind build to update the index."
+BRING_IN = "Update the index on the Index page or with `boxfind build`."
 
 
 @dataclass(frozen=True, slots=True)
 class FolderChanges:
-    """Sorted image ids: not indexed yet, changed since, indexed but no longer in the folder."""
+    """Sorted image ids: not indexed yet, changed since, no longer in the folder, and those to be left out now."""
 
     new: list[str]
     changed: list[str]
     missing: list[str]
+    left_out: list[str] = field(default_factory=list)
 
 
-def find_folder_changes(folder: Path, progress: Progress = quiet) -> FolderChanges:
-    """Compare the gallery with an intact generation. Touched files are read. Raises GalleryProblem."""
+def find_folder_changes(folder: Path, progress: Progress = quiet, rules: GalleryRules = DEFAULT_RULES) -> FolderChanges:
+    """Compare the gallery with an intact generation. Touched files are read. Raises GalleryProblem.
+
+    `rules` are those of the next build.
+    """
     manifest = read_manifest(folder)
     indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
     skipped = {file.file: file for file in read_skipped(folder)}
-    new, changed = [], []
-    found, _ = find_pictures(Path(manifest.gallery))
-    for number, picture in enumerate(found, start=1):
-        progress("Comparing the folder", number, len(found))
+    new, changed, left_out = [], [], []
+    scan = scan_gallery(Path(manifest.gallery), rules.with_own_folder(folder.parent), skipped.values())
+    for number, picture in enumerate(scan.found, start=1):
+        progress("Comparing the folder", number, len(scan.found))
         entry = indexed.pop(picture.relative, None)
-        if entry is not None:
+        if entry is not None and min(entry.width, entry.height) < rules.min_side:
+            left_out.append(picture.id)
+        elif entry is not None:
             changed += [picture.id] * has_changed(picture, entry, manifest.created)
-        elif picture.id not in skipped:
+        elif picture.id not in skipped or is_tried_again(skipped[picture.id], manifest.min_side, rules):
             new.append(picture.id)
         else:
             changed += [picture.id] * is_other_file(picture, skipped[picture.id])
-    return FolderChanges(new, changed, sorted(entry.image for entry in indexed.values()))
+    paths = {entry.path for entry in scan.left_out}
+    missing: list[str] = []
+    for path, entry in indexed.items():
+        (left_out if is_left_out(path, paths) else missing).append(entry.image)
+    return FolderChanges(new, changed, sorted(missing), sorted(left_out))
 
 
-def folder_change_sentences(index_dir: Path, progress: Progress = quiet) -> list[str]:
+def folder_change_sentences(
+    index_dir: Path, progress: Progress = quiet, rules: GalleryRules = DEFAULT_RULES
+) -> list[str]:
     """Sentences on how an intact index differs from the program's recipe and from its folder; empty if it does not."""
     folder = current_folder(index_dir)
     manifest = read_manifest(folder)
     problem = recipe_problem(manifest.recipe)
     said = [problem] if problem else []
     try:
-        drift = find_folder_changes(folder, progress)
+        drift = find_folder_changes(folder, progress, rules)
     except GalleryProblem as error:
         return [*said, str(error)]
     for names, one, many in (
         (drift.new, "picture is not in the index yet", "pictures are not in the index yet"),
         (drift.changed, "picture has changed since it was indexed", "pictures have changed since they were indexed"),
         (drift.missing, "picture of the index is not in the folder", "pictures of the index are not in the folder"),
+        (drift.left_out, "picture of the index is to be left out", "pictures of the index are to be left out"),
     ):
         if names:
             said.append(f"{len(names)} {one if len(names) == 1 else many}: {_examples(names)}. {BRING_IN}")

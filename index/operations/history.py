@@ -1,5 +1,7 @@
 """List the generations of an index, and roll back to an earlier one."""
 
+import contextlib
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +52,7 @@ def roll_back(index_dir: Path, to: str = "", progress: Progress = quiet, prepare
 
 
 def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> StoredGeneration:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = _size(folder)
     try:
         manifest = read_manifest(folder)
     except IndexProblem as problem:
@@ -58,6 +60,16 @@ def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> S
     counts = manifest.counts
     faults = "; ".join(file_faults(folder, manifest.files, not thorough, progress if thorough else quiet).values())
     return StoredGeneration(folder.name, served, size, manifest.created, counts.images, counts.regions, faults)
+
+
+def _size(folder: Path) -> int:
+    """The bytes of all files in a folder, which may be deleted meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(parent, name).stat().st_size
+    return total
 
 
 def _last_intact(index_dir: Path, progress: Progress) -> Path:

@@ -1,4 +1,4 @@
-"""Check free disk space, and turn disk-full errors into DiskFull."""
+"""Check free disk space, show sizes, and turn disk-full errors into DiskFull."""
 
 import errno
 import shutil
@@ -12,6 +12,7 @@ from retrieval.errors import DiskFull
 SPARE = 1.3
 """Safety factor on estimated sizes."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers of the operating system for a disk, a quota or a file that is full."""
 
 
 def need_space(folder: Path, size: int) -> None:
@@ -19,8 +20,8 @@ def need_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < SPARE * size:
         raise DiskFull(
-            f"The new index needs about {_text(SPARE * size)}, but {folder} has only {_text(free)} free. Free some "
-            "space, or put the index on another disk. The served index is unchanged."
+            f"The new index needs about {file_size(SPARE * size)}, but {folder} has only {file_size(free)} free. Free "
+            "some space, or put the index on another disk. The served index is unchanged."
         )
 
 
@@ -35,12 +36,15 @@ def room_in(folder: Path) -> Iterator[None]:
             and getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL
         ):
             raise
-        free = _text(shutil.disk_usage(folder).free)
+        free = file_size(shutil.disk_usage(folder).free)
         raise DiskFull(
             f"The disk is full: {folder} has {free} free. Free some space, or put the index on another disk. The "
             "served index is unchanged, and the next build continues from here."
         ) from None
 
 
-def _text(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+def file_size(count: float) -> str:
+    """12,345,678 -> "12.3 MB"."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -1,4 +1,4 @@
-"""Sync and atomically replace files on POSIX and Windows."""
+"""Sync and atomically replace files on POSIX and Windows, and recognise junctions."""
 
 import os
 import sys
@@ -7,6 +7,16 @@ from pathlib import Path
 
 TRIES, PAUSE = 20, 0.05
 """Retries on Windows and seconds between them: a file cannot be replaced while a reader has it open."""
+JUNCTION = 0xA0000003
+"""The reparse tag of junctions."""
+
+
+def is_junction(status: os.stat_result) -> bool:
+    """Whether this is a junction: a link to a folder on Windows that does not count as a symbolic link.
+
+    `status` is that of the link itself.
+    """
+    return getattr(status, "st_reparse_tag", 0) == JUNCTION
 
 
 def sync(path: Path) -> None:

@@ -3,11 +3,33 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from index.storage.file_system import is_junction
+from index.storage.gallery_rules import (
+    DEFAULT_RULES,
+    IGNORE_FILE,
+    NO_MEDIA,
+    PATTERN,
+    GalleryRules,
+    LeftOut,
+    first_patterns,
+    read_ignore_file,
+    why_left_out,
+)
 from retrieval.errors import GalleryProblem
+from retrieval.images.file_kinds import (
+    START,
+    UNREAD,
+    UNREAD_SUFFIXES,
+    is_unread,
+    is_worth_opening,
+    picture_format,
+    suffix_of,
+    unread_sentence,
+)
 from retrieval.images.limits import SUFFIXES
 from retrieval.printable_names import shown
 
@@ -39,33 +61,66 @@ class Skipped:
     mtime: float = 0.0
 
 
-def find_pictures(gallery: Path) -> tuple[list[ScannedFile], list[Skipped]]:
-    """Find all images below the folder, sorted by id, and the skipped files: outside links, special files and so on.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The files of a gallery folder."""
 
-    Hidden files and folders, and files without an image suffix, are in neither list. Ids are unique across both.
-    Raises GalleryProblem if the folder is missing or not readable.
+    found: list[ScannedFile]
+    """Sorted by id. The ids of `found` and `skipped` are unique."""
+    skipped: list[Skipped]
+    """Pictures in formats that cannot be read yet, outside links, special files and so on."""
+    left_out: list[LeftOut]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A file that may be a picture, a link to a folder, or a folder that cannot be opened."""
+
+    path: str
+    relative: str
+    is_link: bool = False
+    unread: str = ""
+    """The format of a picture that cannot be read yet."""
+    error: OSError | None = None
+
+
+def find_pictures(gallery: Path, rules: GalleryRules = DEFAULT_RULES) -> tuple[list[ScannedFile], list[Skipped]]:
+    """The found and skipped files of `scan_gallery`."""
+    scan = scan_gallery(gallery, rules)
+    return scan.found, scan.skipped
+
+
+def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iterable[Skipped] = ()) -> Scan:
+    """Find all images below the folder.
+
+    A file with a picture suffix counts as a picture, whatever it contains. A file with the suffix of another kind, such
+    as a document or a film, does not. Any other file is opened, and counts as a picture if it begins like one. Files
+    in `known`, skipped by an earlier scan, are not opened again unless they changed. Hidden files, and files that are
+    no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
+    file cannot be used.
     """
     if not gallery.is_dir():
         raise GalleryProblem(
             f"The gallery folder {gallery} does not exist; check the path, and that its disk is connected."
         )
-    root = gallery.resolve()
+    root = str(gallery.resolve())
+    left_out: list[LeftOut] = []
     entries = []
-    for path, error in _walk(root):
-        relative = path_bytes(path.relative_to(root))
-        image_id = unicodedata.normalize("NFC", relative.decode("utf-8", "replace"))
-        entries.append((image_id, image_id.encode() != relative, path, relative, error))
+    for candidate in _walk(root, rules, {file.file: file for file in known if file.reason == UNREAD}, left_out):
+        relative = os.fsencode(candidate.relative)
+        image_id = id_of(candidate.relative)
+        entries.append((image_id, image_id.encode() != relative, relative, candidate))
     found, skipped, taken = [], [], set[str]()
-    for image_id, _, path, relative, error in sorted(entries, key=lambda entry: entry[:3]):
+    for image_id, _, relative, candidate in sorted(entries, key=lambda entry: entry[:3]):
         while image_id in taken:  # distinct file names with the same NFC form; the one in NFC keeps the id
             image_id += "~"
         taken.add(image_id)
-        entry = _unreadable(image_id, path, error) if error else _classify(image_id, path, relative, root)
+        entry = _classify(image_id, candidate, relative, root)
         if isinstance(entry, ScannedFile):
             found.append(entry)
         else:
             skipped.append(entry)
-    return sorted(found, key=lambda f: f.id), skipped
+    return Scan(sorted(found, key=lambda f: f.id), skipped, left_out)
 
 
 def path_bytes(path: PurePath) -> bytes:
@@ -73,37 +128,121 @@ def path_bytes(path: PurePath) -> bytes:
     return os.fsencode(path.as_posix())
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, OSError | None]]:
-    """Yield files with an image suffix, links to folders, and folders that cannot be opened (with the error)."""
-    failed: list[OSError] = []
-    for folder, folders, files in os.walk(root, onerror=failed.append, followlinks=False):
-        shown_folders = [name for name in folders if not name.startswith(".")]
-        links = [name for name in shown_folders if Path(folder, name).is_symlink()]
-        pictures = [name for name in files if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
-        yield from ((Path(folder, name), None) for name in links + pictures)
-        folders[:] = [name for name in shown_folders if name not in links]
-    for error in failed:
-        if Path(error.filename) == root:
-            raise GalleryProblem(f"The gallery folder {root} cannot be opened: {error.strerror}.")
-        yield Path(error.filename), error
+def id_of(relative: str) -> str:
+    """The id of a path relative to the gallery, which has / as the separator: valid Unicode, in NFC."""
+    if relative.isascii():
+        return relative
+    return unicodedata.normalize("NFC", os.fsencode(relative).decode("utf-8", "replace"))
 
 
-def _classify(image_id: str, path: Path, relative: bytes, root: Path) -> ScannedFile | Skipped:
-    name = shown(path.name)
+def _walk(root: str, rules: GalleryRules, known: dict[str, Skipped], left_out: list[LeftOut]) -> Iterator[_Candidate]:
+    """Yield what may be a picture, and add to `left_out` what the rules leave out."""
+    # Real path, path in the gallery with a final /, patterns, and whether the folder itself was asked for.
+    to_visit = [(root, "", first_patterns(rules), True)]
+    while to_visit:
+        folder, prefix, patterns, wanted = to_visit.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = list(listing)
+        except OSError as error:
+            if not prefix:
+                raise GalleryProblem(f"The gallery folder {root} cannot be opened: {error.strerror}.") from None
+            yield _Candidate(folder, prefix.rstrip("/"), error=error)
+            continue
+        names = {entry.name for entry in entries}
+        if NO_MEDIA in names and not wanted:
+            left_out.append(LeftOut(os.fsencode(prefix.rstrip("/")), NO_MEDIA))
+            continue
+        if IGNORE_FILE in names:
+            lines = read_ignore_file(Path(folder, IGNORE_FILE))
+            patterns = patterns.within(prefix, lines, shown(prefix + IGNORE_FILE))
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            relative = prefix + entry.name
+            if _is_folder(entry):
+                verdict = patterns.verdict(f"{relative}/")
+                why = why_left_out(entry.path, relative, verdict, rules)
+                if why:
+                    left_out.append(LeftOut(os.fsencode(relative), why))
+                elif _is_link(entry):
+                    yield _Candidate(entry.path, relative, is_link=True)
+                else:
+                    to_visit.append((entry.path, f"{relative}/", patterns, verdict is False))
+                continue
+            has_suffix = suffix_of(entry.name) in SUFFIXES
+            if not has_suffix and not is_worth_opening(entry.name):
+                continue
+            if patterns and patterns.verdict(relative):
+                left_out.append(LeftOut(os.fsencode(relative), PATTERN))
+                continue
+            found = "JPEG" if has_suffix else _format(entry, relative, root, known)
+            if found:
+                yield _Candidate(entry.path, relative, entry.is_symlink(), found if is_unread(found) else "")
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether this is a folder or a link to one."""
     try:
-        outside = path.is_symlink() and not path.resolve(strict=True).is_relative_to(root)
+        return entry.is_dir()
+    except OSError:  # such as a link loop
+        return False
+
+
+def _is_link(entry: "os.DirEntry[str]") -> bool:
+    """Whether this folder is a symbolic link or a junction."""
+    return entry.is_symlink() or is_junction(entry.stat(follow_symlinks=False))
+
+
+def _format(entry: "os.DirEntry[str]", relative: str, root: str, known: dict[str, Skipped]) -> str:
+    """The picture format of a file with another suffix; "" if it is no picture, or cannot be read to find out."""
+    by_suffix = UNREAD_SUFFIXES.get(suffix_of(entry.name), "")
+    try:
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+            return by_suffix
+        status, before = entry.stat(), known.get(id_of(relative))
+        if before and by_suffix and (before.bytes, before.mtime) == (status.st_size, status.st_mtime):
+            return by_suffix
+        if not stat.S_ISREG(status.st_mode):
+            return by_suffix
+        return picture_format(entry.name, _first_bytes(entry.path))
+    except (OSError, RuntimeError):  # a link loop raises either, depending on the Python version
+        return by_suffix
+
+
+def _first_bytes(path: str) -> bytes:
+    """Raises OSError."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a FIFO is not waited for
+    file = os.open(path, flags)
+    try:
+        return os.read(file, START)
+    finally:
+        os.close(file)
+
+
+def _classify(image_id: str, candidate: _Candidate, relative: bytes, root: str) -> ScannedFile | Skipped:
+    path = Path(candidate.path)
+    if candidate.error:
+        return _unreadable(image_id, path, candidate.error)
+    try:
+        outside = candidate.is_link and not path.resolve(strict=True).is_relative_to(root)
         status = path.stat()
     except PermissionError as error:
         return _unreadable(image_id, path, error)
     except (OSError, RuntimeError):  # a link loop raises either, depending on the Python version
-        return Skipped(image_id, "dangling", f"{name} is a broken link.")
+        return Skipped(image_id, "dangling", f"{shown(path.name)} is a broken link.")
     if stat.S_ISDIR(status.st_mode):
         where = "outside the gallery" if outside else "inside the gallery; its pictures are indexed by real path"
-        return Skipped(image_id, "outside" if outside else "link", f"{name} is a link to a folder {where}.")
+        return Skipped(image_id, "outside" if outside else "link", f"{shown(path.name)} is a link to a folder {where}.")
     if outside:
-        return Skipped(image_id, "outside", f"{name} is a link to a file outside the gallery.")
+        return Skipped(image_id, "outside", f"{shown(path.name)} is a link to a file outside the gallery.")
     if not stat.S_ISREG(status.st_mode):
-        return Skipped(image_id, "special", f"{name} is not a regular file.", status.st_size, status.st_mtime)
+        return Skipped(
+            image_id, "special", f"{shown(path.name)} is not a regular file.", status.st_size, status.st_mtime
+        )
+    if candidate.unread and status.st_size:  # a decoder says that a file is empty
+        sentence = unread_sentence(shown(path.name), candidate.unread)
+        return Skipped(image_id, UNREAD, sentence, status.st_size, status.st_mtime)
     return ScannedFile(image_id, path, relative, status.st_size, status.st_mtime)
 
 

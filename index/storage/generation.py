@@ -6,7 +6,7 @@ INDEX_DIR/
     vectors.npy            (N, D) float32
     regions.parquet        vector row -> image, box, kind, and score and label from its detector
     classes.npy shares.npy (N, T) int16, float16: the most probable classes of each region, their probabilities
-    images.parquet         image -> file, size, mtime, sha256, location of thumbnail and keypoints
+    images.parquet         image -> file, size, mtime, sha256, date taken, location of thumbnail and keypoints
     skipped.parquet        file -> reason code and sentence
     whitening.npz          kind, mean (C,), projection (C, D)
     neighbours.npz         most similar regions in other images: nodes, nearest, similarities

@@ -46,6 +46,8 @@ class Changes(_Frozen):
     changed: int = 0
     removed: int = 0
     kept: int = 0
+    reread: int = 0
+    """How many of the kept pictures were read and described again."""
 
 
 class Version(_Frozen):
@@ -73,6 +75,13 @@ class Manifest(Version):
     """Score distribution of images that do not contain the query object."""
     note: str
     """A sentence for users of this index; may be empty."""
+    min_side: int = 0
+    """Pictures whose shorter side has fewer pixels were left out."""
+    left_out: str = ""
+    """A sentence that names the system folders and other files that were left out; may be empty."""
+    precisions: dict[str, float] = {}
+    """Precisions other than the recipe's in which pictures may have been described since, because their descriptors
+    are interchangeable: the median cosine that was measured on pictures of this index."""
     files: dict[Annotated[str, AfterValidator(_index_file)], FileFacts]
 
     @property

@@ -58,7 +58,8 @@ def publish(
         prepare(final)
         point_current_at(index_dir, final.name)
     except BaseException:
-        shutil.rmtree(final, ignore_errors=True)
+        if served_name(index_dir) != final.name:  # the failure may come after CURRENT was replaced
+            shutil.rmtree(final, ignore_errors=True)
         raise
     for old in generations(index_dir):
         if old.name not in (kept, final.name):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from index.storage.folder_scan import Skipped
+from retrieval.images.file_kinds import UNREAD, UNREAD_SUFFIXES, suffix_of
 
 COLUMNS = pa.schema(
     [
@@ -42,6 +44,12 @@ def skipped_csv(skipped: Iterable[Skipped]) -> str:
     table.writerow(EXPORTED)
     table.writerows([*map(harmless, (s.file, s.reason, s.sentence)), s.bytes] for s in skipped)
     return out.getvalue()
+
+
+def unread_formats(skipped: Iterable[Skipped]) -> str:
+    """Count the pictures in formats that cannot be read: "8 HEIC, 2 RAW"; "" if there are none."""
+    formats = Counter(UNREAD_SUFFIXES.get(suffix_of(file.file), "other") for file in skipped if file.reason == UNREAD)
+    return ", ".join(f"{count:,} {name}" for name, count in formats.most_common())
 
 
 def harmless(cell: str) -> str:

@@ -1,6 +1,8 @@
 """Map vector rows to images and regions: images.parquet and regions.parquet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ IMAGE_COLUMNS = pa.schema(
         ("bytes", pa.int64()),
         ("mtime", pa.float64()),
         ("sha256", pa.string()),
+        ("taken", pa.timestamp("s")),  # null in the files of earlier versions
         ("thumb_file", pa.string()),
         ("thumb_start", pa.int64()),
         ("thumb_bytes", pa.int64()),
@@ -55,12 +58,19 @@ class ImageEntry:
     bytes: int
     mtime: float
     sha256: str
+    taken: datetime | None = None
+    """The time on the camera's clock; None if unknown."""
     thumb_file: str = ""
     thumb_start: int = 0
     thumb_bytes: int = 0
     keypoints_file: str = ""
     keypoints_start: int = 0
     keypoints_bytes: int = 0
+
+    @property
+    def whole(self) -> Box:
+        """The whole image as a box."""
+        return Box(0, 0, self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,15 @@ class Tables:
         """The id of the first image whose file had this SHA-256, or None."""
         place = pc.index(self.images["sha256"], sha256).as_py()
         return None if place < 0 else self.ids[place]
+
+    def all_with_contents(self, hashes: Iterable[str]) -> dict[str, list[int]]:
+        """SHA-256 -> the numbers of all images with these contents; only those that exist."""
+        column = self.images["sha256"].combine_chunks()
+        numbers = np.flatnonzero(pc.is_in(column, value_set=pa.array(sorted(set(hashes)), pa.string())))
+        found: dict[str, list[int]] = {}
+        for number in numbers.tolist():
+            found.setdefault(column[number].as_py(), []).append(number)
+        return found
 
     def region(self, row: int) -> Region:
         box = Box(*(int(edge) for edge in self.boxes[row]))

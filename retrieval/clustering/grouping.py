@@ -3,7 +3,8 @@
 import numpy as np
 from scipy import sparse
 
-from retrieval.clustering.linkage import average_linkage, between_others, strongest
+from retrieval.clustering.corrections import Components
+from retrieval.clustering.linkage import average_linkage, between_others, corrected_linkage, strongest
 from retrieval.clustering.object_instances import ObjectInstances
 from retrieval.types import Numbers, Scores
 
@@ -16,20 +17,30 @@ MIN_SIMILARITY = 0.02
 BLOCK_ROWS = 2000
 
 
-def group_instances(instances: ObjectInstances, likeness: float = LIKENESS) -> Numbers:
+def group_instances(
+    instances: ObjectInstances, likeness: float = LIKENESS, components: Components | None = None
+) -> Numbers:
     """The group number of each instance, (S,); -1 for ungrouped. Groups are numbered by size, the largest is 0.
 
     Average linkage on shared neighbours, down to a mean similarity of `likeness`, 0 to 1. A group has at least
-    MIN_GROUP_PICTURES pictures. If a picture has several instances in a group, only the strongest stays.
+    MIN_GROUP_PICTURES pictures, or two that corrections, resolved into `components`, say belong in it. If a picture
+    has several instances in a group, only the strongest stays.
     """
-    groups = average_linkage(shared_neighbours(instances), likeness)
+    alike = shared_neighbours(instances)
+    if components:
+        groups = corrected_linkage(alike, likeness, components, instances.images)
+    else:
+        groups = average_linkage(alike, likeness)
     order = np.lexsort((-instances.strengths, instances.images, groups))
     repeats = (np.diff(groups[order]) == 0) & (np.diff(instances.images[order]) == 0)
     dropped = np.zeros(len(groups), bool)
     dropped[order[1:][repeats]] = True
-    sizes = np.bincount(groups[~dropped], minlength=int(groups.max(initial=-1)) + 1)
-    ranks = np.argsort(np.argsort(-sizes, kind="stable"))
-    return np.where(dropped | (sizes[groups] < MIN_GROUP_PICTURES), -1, ranks[groups])
+    count = int(groups.max(initial=-1)) + 1
+    sizes = np.bincount(groups[~dropped], minlength=count)
+    confirmed = np.bincount(groups[~dropped], _confirmed(len(groups), components)[~dropped], count)
+    shown = (sizes >= MIN_GROUP_PICTURES) | (confirmed >= 2)
+    ranks = np.argsort(np.argsort(-sizes * shown, kind="stable"))
+    return np.where(dropped | ~shown[groups], -1, ranks[groups])
 
 
 def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
@@ -45,6 +56,13 @@ def typical(instances: ObjectInstances, groups: Numbers) -> Scores:
     with_all = np.asarray(profiles.multiply(sums[inside]).sum(axis=1))
     found[grouped] = (with_all - 1) / np.maximum(sizes[inside] - 1, 1)  # minus 1 for the similarity to itself
     return np.clip(found, 0, 1)
+
+
+def _confirmed(count: int, components: Components | None) -> Numbers:
+    """1 for each instance that a correction puts or leaves in a group, otherwise 0, (count,)."""
+    found = np.zeros(count, int)
+    found[list(components.confirmed) if components else []] = 1
+    return found
 
 
 def shared_neighbours(instances: ObjectInstances) -> sparse.csr_array:

@@ -1,6 +1,7 @@
 """Group an image's regions into object instances by shared neighbours."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,7 +27,7 @@ MIN_INSTANCE_SIMILARITY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class ObjectInstances:
-    """S instances in N images, each with a profile of similar images. Sorted by image."""
+    """S instances in N images, each with a profile of similar images. Sorted by image, but for appended ones."""
 
     images: Numbers  # (S,)
     rows: Rows  # (S,): the vector row of the representative region, the one with the strongest links
@@ -36,6 +37,8 @@ class ObjectInstances:
 
     The product of two rows is the Bhattacharyya coefficient: 1 for equal profiles, 0 for disjoint ones.
     """
+    regions: Rows  # (R,) ascending: the vector rows of all regions that belong to an instance
+    of_regions: Numbers  # (R,): the instance of each
 
 
 def find_object_instances(
@@ -62,6 +65,24 @@ def find_object_instances(
         neighbours.nodes[linked[first]][arranged],
         np.asarray(summed.sum(axis=1)[arranged], np.float32),
         _profiles(summed[arranged], images[first][arranged]),
+        neighbours.nodes[linked],
+        np.argsort(arranged)[instance],
+    )
+
+
+def with_regions(instances: ObjectInstances, images: Sequence[int], rows: Sequence[int]) -> ObjectInstances:
+    """Append instances of single regions that are similar to no other image. images (R,), rows (R,)."""
+    if not len(rows):
+        return instances
+    profiles = instances.profiles.copy()
+    profiles.resize(len(instances.images), max(profiles.shape[1], *(image + 1 for image in images)))
+    own = sparse.csr_array(one_hot(np.array(images), profiles.shape[1]), dtype=np.float32)
+    return replace(
+        instances,
+        images=np.append(instances.images, images),
+        rows=np.append(instances.rows, rows),
+        strengths=np.append(instances.strengths, np.zeros(len(rows), np.float32)),
+        profiles=sparse.csr_array(sparse.vstack([profiles, own])),
     )
 
 
@@ -93,6 +114,8 @@ def _links(neighbours: Neighbours, images: Numbers, background: BackgroundScores
 
 def least_similarity(background: BackgroundScores, pictures: int) -> float:
     """Minimum similarity of a link that counts, for this number of images."""
+    if not background.certain:
+        return CERTAIN_SIMILARITY
     grid = np.arange(-1, CERTAIN_SIMILARITY, 0.001)
     most = min(MAX_CHANCE_IMAGES, MAX_CHANCE_SHARE * pictures)
     return float(next((value for value in grid if background.expected(value, pictures) < most), CERTAIN_SIMILARITY))

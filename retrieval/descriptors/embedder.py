@@ -61,22 +61,32 @@ class Embedder:
             class_scores = ClassScores(*self.classifier.likely(gap(layers[0], boxes, size)))
         return DescribedRegions(found, self._pooled(layers, boxes, size), class_scores)
 
-    def query(self, image: Image, box: Box, whitening: Whitening, context: float = 1.0, mode: str = "crop") -> Query:
+    def query(
+        self,
+        image: Image,
+        box: Box,
+        whitening: Whitening,
+        context: float = 1.0,
+        mode: str = "crop",
+        size: tuple[int, int] | None = None,
+    ) -> Query:
         """Describe a box of an image in one of QUERY_MODES. A `context` of 1.2 makes each side 20 % longer.
 
-        A box around the whole image is processed like a gallery image, so that every gallery image finds itself with
+        `size` is the (width, height) of the original if `image` is a smaller copy. The box is in its pixels. A box
+        around the whole image is processed like a gallery image, so that every gallery image finds itself with
         similarity 1. Raises BadBox when less than 8 x 8 pixels of the box are inside the image.
         """
-        box = checked_box(image, box, context)
-        views = pick(QUERY_MODES, "query mode", mode)(self, image, box)
-        return Query((crop_image(image, box),), unit(whitening.apply(views).mean(axis=0)))
+        size = size or (image.shape[1], image.shape[0])
+        box = checked_box(size, box, context)
+        views = pick(QUERY_MODES, "query mode", mode)(self, image, box, size)
+        return Query((crop_image(image, box, size),), unit(whitening.apply(views).mean(axis=0)))
 
-    def crop(self, image: Image, box: Box) -> Vectors:
+    def crop(self, image: Image, box: Box, original: tuple[int, int]) -> Vectors:
         """Crop the box and describe it at several scales around its scale in the whole image, (V, C).
 
-        A box around the whole image is described at that scale only.
+        A box around the whole image is described at that scale only. The box is in pixels of the original.
         """
-        recipe, crop = self.recipe, crop_image(image, box)
+        recipe, crop = self.recipe, crop_image(image, box, original)
         sides = [recipe.side]
         if crop.shape != image.shape:
             side = max(recipe.side * max(crop.shape) / max(image.shape), recipe.query_side)
@@ -84,10 +94,9 @@ class Embedder:
         size, whole = (crop.shape[1], crop.shape[0]), [Box.whole(crop)]
         return np.concatenate([self._pooled(self._layers(crop, size, side), whole, size) for side in sides])
 
-    def slice(self, image: Image, box: Box) -> Vectors:
+    def slice(self, image: Image, box: Box, original: tuple[int, int]) -> Vectors:
         """Pool the box from the feature map of the whole image, (1, C), which includes its surroundings."""
-        size = image.shape[1], image.shape[0]
-        return self._pooled(self._layers(image, size, self.recipe.side), [box], size)
+        return self._pooled(self._layers(image, original, self.recipe.side), [box], original)
 
     def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
         """Feature maps of an image of original (width, height) `size`, resized to a longest side of `side` pixels."""
@@ -100,13 +109,16 @@ class Embedder:
         return pool_layers(layers, boxes, size, pooling, self.recipe.mid_layer_weight)
 
 
-QUERY_MODES: dict[str, Callable[[Embedder, Image, Box], Vectors]] = {"crop": Embedder.crop, "slice": Embedder.slice}
-"""Query modes: (embedder, image, box) -> V vectors before whitening (V, C)."""
+QUERY_MODES: dict[str, Callable[[Embedder, Image, Box, tuple[int, int]], Vectors]] = {
+    "crop": Embedder.crop,
+    "slice": Embedder.slice,
+}
+"""Query modes: (embedder, image, box, (width, height) of the original) -> V vectors before whitening (V, C)."""
 
 
-def checked_box(image: Image, box: Box, context: float = 1.0) -> Box:
-    """The box enlarged by `context` and clipped to the image. Raises BadBox."""
-    height, width = image.shape[:2]
+def checked_box(size: tuple[int, int], box: Box, context: float = 1.0) -> Box:
+    """The box enlarged by `context` and clipped to an image of this (width, height). Raises BadBox."""
+    width, height = size
     inside = box.clipped(width, height)
     if inside.width <= 0 or inside.height <= 0:
         raise BadBox(f"The box lies outside the picture, which is {width} x {height} pixels; draw it inside.")

@@ -10,7 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from retrieval.descriptors.recipe import FIELD_NAMES, Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead
-from retrieval.optional_packages import OptionalPackage
+from retrieval.optional_packages import SAFETENSORS
 from retrieval.types import Vectors
 
 KIND = "finetuned"
@@ -20,8 +20,6 @@ FORMAT = "boxfind-head-1"
 SHAPES = {"mean": 1, "projection": 2}
 """The float32 arrays in the file and their number of axes."""
 MAX_BYTES = 512 * 1024**2
-
-SAFETENSORS = OptionalPackage("safetensors", "safetensors", "finetune")
 
 
 @dataclass(frozen=True, slots=True)

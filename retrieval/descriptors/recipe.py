@@ -1,7 +1,7 @@
 """The recipe: all parameters that determine an index. Stored with it and compared before every update."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LEARNED = "learned"
 FIELD_NAMES = {
@@ -67,8 +67,14 @@ class Recipe:
     dimensions: int
     """Length of a stored vector; a gallery too small to learn PCA has another length."""
     precision: str
+    """Precision of the network. A machine that lacks it may add pictures in another one that was measured to give
+    interchangeable descriptors; the manifest lists those."""
     keypoints: int | None
     """Maximum keypoints per image; None in an index from an earlier version, where it is unknown."""
+
+
+def differ_in_precision_only(one: Recipe, other: Recipe) -> bool:
+    return one != other == replace(one, precision=other.precision)
 
 
 def recipe_changes(before: Recipe, now: Recipe) -> list[str]:

@@ -1,10 +1,12 @@
 """Learn descriptor whitening from the gallery, without labels."""
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
 
+from retrieval.blas_threads import in_threads
 from retrieval.types import Numbers, Vectors, unit
 
 SAMPLE = 60_000
@@ -29,7 +31,7 @@ IDENTICAL_WITHIN = 1e-5
 """Vectors that differ by less count as identical, because centring would leave nothing."""
 EPSILON = 1e-12
 """Avoids division by zero for a gallery of one flat colour."""
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,8 @@ def _mine_pairs(
 ) -> tuple[Numbers, Numbers]:
     """Rows (left, right) of similar regions in different images: the best region of each of the 3 nearest images."""
     queries = np.sort(rng.permutation(len(vectors))[:MINED_QUERIES])
-    pairs = []
-    for start in range(0, len(queries), BLOCK_ROWS):
-        block = queries[start : start + BLOCK_ROWS]
+
+    def pairs_of(block: Numbers) -> tuple[Numbers, Numbers]:
         similar = vectors[block] @ vectors.T  # (BLOCK_ROWS, N)
         left, right = np.nonzero(similar > similarity)
         elsewhere = images[block[left]] != images[right]
@@ -103,8 +104,11 @@ def _mine_pairs(
         left, right = left[once_per_image], right[once_per_image]
         place = np.arange(len(left)) - np.searchsorted(left, left)
         near = place < MINED_NEIGHBOURS
-        pairs.append((block[left[near]], right[near]))
-    left, right = map(np.concatenate, zip(*pairs, strict=True))
+        return block[left[near]], right[near]
+
+    blocks = [queries[start : start + BLOCK_ROWS] for start in range(0, len(queries), BLOCK_ROWS)]
+    with closing(in_threads(pairs_of, blocks)) as pairs:
+        left, right = map(np.concatenate, zip(*pairs, strict=True))
     return left, right
 
 

@@ -4,16 +4,25 @@ import io
 import stat
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from retrieval.errors import UnreadableImage
+from retrieval.images.date_taken import date_taken
+from retrieval.images.deep_colours import has_separate_samples, raw_mode, use_all_bits
+from retrieval.images.file_kinds import START, UNREAD, content_format, is_unread, unread_sentence
+from retrieval.images.jpeg_decoder import decode_jpeg, incomplete_picture
 from retrieval.images.limits import FORMATS, LIMITS, TIFF_STARTS
+from retrieval.images.missing_pixels import ends_in_zeros, load_all
+from retrieval.images.resize import crop_image
+from retrieval.images.structure import check_structure
 from retrieval.images.to_rgb import DECODER_ERRORS, SIDEWAYS, orientation_of, to_rgb
 from retrieval.printable_names import shown
-from retrieval.types import Image
+from retrieval.types import Box, Image
 
 ADVICE = "Open it in an image editor and save it as JPEG or PNG."
 
@@ -26,6 +35,26 @@ class LoadedImage:
     width: int
     height: int
     """Size of the upright original in pixels; `image` may be smaller."""
+    taken: datetime | None = None
+    """The time on the camera's clock; None if the file does not say."""
+
+    @classmethod
+    def of(cls, image: Image) -> Self:
+        """An image in its original size."""
+        return cls(image, image.shape[1], image.shape[0])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the original, the pixels that boxes are in."""
+        return self.width, self.height
+
+    @property
+    def whole(self) -> Box:
+        return Box(0, 0, self.width, self.height)
+
+    def crop(self, box: Box) -> Image:
+        """The pixels of a box, which must lie within the original."""
+        return crop_image(self.image, box, self.size)
 
 
 Pillow.MAX_IMAGE_PIXELS = LIMITS.pixels
@@ -33,9 +62,9 @@ Pillow.MAX_IMAGE_PIXELS = LIMITS.pixels
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
-def load_image(path: Path) -> Image:
-    """Decode a file. Raises UnreadableImage."""
-    return decode_image(read_file(path), path.name)
+def load_image(path: Path, incomplete: bool = False) -> Image:
+    """Decode a file; with `incomplete`, also one of which a part is missing. Raises UnreadableImage."""
+    return decode_picture(read_file(path), path.name, incomplete=incomplete).image
 
 
 def read_file(path: Path) -> bytes:
@@ -61,28 +90,46 @@ def decode_image(data: bytes, name: str = "The picture") -> Image:
     return decode_picture(data, name).image
 
 
-def decode_picture(data: bytes, name: str = "The picture", enough: int | None = None) -> LoadedImage:
+def decode_picture(
+    data: bytes, name: str = "The picture", enough: int | None = None, incomplete: bool = False
+) -> LoadedImage:
     """Decode a file's bytes, with its original size. `name` is only used in messages. Raises UnreadableImage.
 
     If a longest side of `enough` pixels suffices, a JPEG is decoded at 1/2, 1/4 or 1/8 of its size but no smaller than
-    that, which saves time and memory. Size limits apply to the original.
+    that, which saves time and memory. Size limits apply to the original. A file of which a part of the picture is
+    missing is refused as `incomplete`, unless `incomplete` is true.
     """
     name = shown(name)
     if not data:
         raise UnreadableImage("empty", f"{name} is empty (0 bytes).")
     if len(data) > LIMITS.file_bytes:
         raise _too_many_bytes(name, len(data))
+    layout = check_structure(data, name)
     try:
         with Pillow.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(picture, name)
-            return _decoded(picture, enough)
+            if has_separate_samples(picture):
+                raise _unknown_tiff(name)
+            width, height = picture.size
+            pixels = None
+            if layout is not None:
+                size = _reduced(width, height, enough)
+                pixels = decode_jpeg(data, layout, name, picture.mode, size, incomplete)
+            if pixels is None:
+                _load(picture, data, name, incomplete)
+            if orientation_of(picture) in SIDEWAYS:
+                width, height = height, width
+            return LoadedImage(to_rgb(picture, data, pixels), width, height, date_taken(picture))
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
         raise UnreadableImage(
             "too_large", f"{name} has more than {LIMITS.pixels // 10**6} million pixels; make it smaller."
         ) from None
     except UnidentifiedImageError:
         if data.startswith(TIFF_STARTS):
-            raise UnreadableImage("unknown_tiff", f"{name} is a damaged or unsupported TIFF. {ADVICE}") from None
+            raise _unknown_tiff(name) from None
+        found = content_format(data[:START])
+        if is_unread(found):
+            raise UnreadableImage(UNREAD, unread_sentence(name, found)) from None
         raise UnreadableImage(
             "not_an_image", f"{name} is not a picture in a supported format (JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF)."
         ) from None
@@ -95,6 +142,10 @@ def _too_many_bytes(name: str, size: int) -> UnreadableImage:
         "file_too_large",
         f"{shown(name)} is {size / 1e6:.0f} MB; the limit is {LIMITS.file_bytes / 1e6:.0f} MB. Make it smaller.",
     )
+
+
+def _unknown_tiff(name: str) -> UnreadableImage:
+    return UnreadableImage("unknown_tiff", f"{name} is a damaged or unsupported TIFF. {ADVICE}")
 
 
 def _check_size(picture: Pillow.Image, name: str) -> None:
@@ -117,12 +168,15 @@ def _undecodable(name: str, error: Exception) -> UnreadableImage:
     return UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}")
 
 
-def _decoded(picture: Pillow.Image, enough: int | None) -> LoadedImage:
-    width, height = picture.size
-    if enough:
-        reduction = next((n for n in (8, 4, 2) if max(width, height) >= n * enough), 1)
-        picture.draft(None, (width // reduction, height // reduction))  # only affects JPEG
-    picture.load()
-    if orientation_of(picture) in SIDEWAYS:
-        width, height = height, width
-    return LoadedImage(to_rgb(picture), width, height)
+def _reduced(width: int, height: int, enough: int | None) -> tuple[int, int]:
+    """The size at which a JPEG is decoded."""
+    reduction = next((n for n in (8, 4, 2) if enough and max(width, height) >= n * enough), 1)
+    return -(-width // reduction), -(-height // reduction)
+
+
+def _load(picture: Pillow.Image, data: bytes, name: str, incomplete: bool) -> None:
+    raw = raw_mode(picture)
+    whole = load_all(picture) and not ends_in_zeros(data, picture)
+    if not whole and not incomplete:
+        raise incomplete_picture(name)
+    use_all_bits(picture, raw, data)

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-SUFFIXES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jif", ".jfif", ".mpo"),
+    *(".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"),
+)
+"""Suffixes of pictures that are read. MPO is a JPEG followed by further pictures."""
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 

@@ -4,18 +4,25 @@ import contextlib
 import io
 import struct
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, ImageChops, ImageCms
 from PIL import Image as Pillow
 
+from retrieval.images.colour_spaces import described_space
+from retrieval.images.deep_greys import find_grey_scale
 from retrieval.types import Image
 
 NEUTRAL_GREY = (128, 128, 128)
 BAND = 256
 """Rows converted at once, so that no full-size intermediate copies are needed."""
 ToRGB = Callable[[Pillow.Image], Pillow.Image]
+SAME_COLOUR = 2
+"""Difference of 8-bit values that no one sees."""
+PROFILE_BYTES = 4_000_000
+"""A longer colour profile is ignored. Those of printers have up to 3 MB."""
 SIDEWAYS = (5, 6, 7, 8)
 # By EXIF orientation: a view of an upright array in the camera's storage order.
 AS_STORED: dict[int, Callable[[Image], Image]] = {
@@ -47,16 +54,21 @@ DECODER_ERRORS = (
 )
 
 
-def to_rgb(picture: Pillow.Image) -> Image:
-    """The pixels (H, W, 3) of a loaded image, upright and read-only. Transparency becomes grey."""
+def to_rgb(picture: Pillow.Image, data: bytes, pixels: NDArray[np.uint8] | None = None) -> Image:
+    """The pixels (H, W, 3) of an image, upright and read-only. Transparency becomes grey.
+
+    `data` are the bytes of its file. `pixels` are those in its mode, if it is not loaded itself.
+    """
     orientation = orientation_of(picture)
-    width, height = picture.size
+    width, height = picture.size if pixels is None else (pixels.shape[1], pixels.shape[0])
     upright = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
     stored = AS_STORED[orientation](upright)  # a view of the same pixels
     deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
-    to_rgb = _from_deep_grey(picture) if deep else _from_colours(picture)
-    for top, band in _bands(picture):
-        stored[top : top + BAND] = np.asarray(to_rgb(band))
+    convert = (
+        find_grey_scale(picture, (band for _, band in _bands(picture))).to_rgb if deep else _from_colours(picture, data)
+    )
+    for top, band in _bands(picture, pixels):
+        stored[top : top + BAND] = np.asarray(convert(band))
     upright.setflags(write=False)
     return upright
 
@@ -69,31 +81,18 @@ def orientation_of(picture: Pillow.Image) -> int:
     return 1
 
 
-def _bands(picture: Pillow.Image) -> Iterator[tuple[int, Pillow.Image]]:
-    for top in range(0, picture.height, BAND):
-        yield top, picture.crop((0, top, picture.width, min(top + BAND, picture.height)))
+def _bands(picture: Pillow.Image, pixels: NDArray[np.uint8] | None = None) -> Iterator[tuple[int, Pillow.Image]]:
+    """The first row of each band, and the band."""
+    for top in range(0, picture.height if pixels is None else len(pixels), BAND):
+        if pixels is None:
+            yield top, picture.crop((0, top, picture.width, min(top + BAND, picture.height)))
+        else:
+            rows = pixels[top : top + BAND]
+            yield top, Pillow.frombytes(picture.mode, (rows.shape[1], len(rows)), rows)
 
 
-def _from_deep_grey(picture: Pillow.Image) -> ToRGB:
-    """Scale 16-bit, 32-bit and float greys to 8 bits. Pillow's own conversion clips instead."""
-    if picture.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        extremes = [(float(v.min()), float(v.max())) for v in (_finite(band) for _, band in _bands(picture))]
-        low, high = min(least for least, _ in extremes), max(most for _, most in extremes)
-        usual = (65535,) if picture.mode == "I" else (1, 255)
-        low, high = next(((0.0, float(end)) for end in usual if low >= 0 and high <= end), (low, high))
-    scale = 255 / max(high - low, 1e-12)
-    return lambda band: Pillow.fromarray(np.rint((_finite(band) - low) * scale).astype(np.uint8)).convert("RGB")
-
-
-def _finite(band: Pillow.Image) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = np.nan_to_num(np.asarray(band), nan=0, posinf=0, neginf=0).astype(np.float64)
-    return values
-
-
-def _from_colours(picture: Pillow.Image) -> ToRGB:
-    to_srgb = _to_srgb(picture)
+def _from_colours(picture: Pillow.Image, data: bytes) -> ToRGB:
+    to_srgb = _to_srgb(picture, data)
     if not picture.has_transparency_data:
         return to_srgb
 
@@ -106,29 +105,44 @@ def _from_colours(picture: Pillow.Image) -> ToRGB:
     return on_grey
 
 
-def _to_srgb(picture: Pillow.Image) -> ToRGB:
-    """Convert opaque colours to sRGB, by the ICC profile if there is a usable one."""
+def _to_srgb(picture: Pillow.Image, data: bytes) -> ToRGB:
+    """Convert opaque colours to sRGB, by the description of their colour space if there is a usable one."""
     as_is = picture.mode in ("L", "CMYK", "LAB") and not picture.has_transparency_data
     mode = picture.mode if as_is else "RGB"  # the colour mode of the profile
-    transform = _profile_transform(picture, mode)
+    transform = None
+    with contextlib.suppress(ImageCms.PyCMSError, *DECODER_ERRORS):  # unusable: treat the colours as sRGB
+        space = described_space(picture, data)
+        transform = space.to_srgb() if space else _by_profile(picture, mode)
     # Adobe stores CMYK JPEGs inverted, and Pillow assumes that of every CMYK JPEG
     inverted = picture.mode == "CMYK" and picture.format == "JPEG" and "adobe" not in picture.info
 
     def to_srgb(band: Pillow.Image) -> Pillow.Image:
         band = ImageChops.invert(band) if inverted else band
-        return transform.apply(band.convert(mode)) if transform else band.convert("RGB")
+        return transform(band.convert(mode)) if transform else band.convert("RGB")
 
     return to_srgb
 
 
-def _profile_transform(picture: Pillow.Image, mode: str) -> ImageCms.ImageCmsTransform | None:
-    if mode != "LAB" and "icc_profile" not in picture.info:
+def _by_profile(picture: Pillow.Image, mode: str) -> ToRGB | None:
+    if mode == "LAB":
+        return _transform(ImageCms.createProfile("LAB"), mode).apply
+    profile = picture.info.get("icc_profile")
+    if not profile or len(profile) > PROFILE_BYTES or _is_srgb(profile, mode):
         return None
-    try:
-        profile = io.BytesIO(picture.info.get("icc_profile", b""))
-        source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB") if mode == "LAB" else profile)
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.ImageCmsTransform(source, ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")), mode, "RGB")
-    except (ImageCms.PyCMSError, *DECODER_ERRORS):
-        return None  # unusable profile: treat the colours as sRGB
+    return _transform(io.BytesIO(profile), mode).apply
+
+
+def _transform(source: Any, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE) -> ImageCms.ImageCmsTransform:
+    profiles = ImageCms.ImageCmsProfile(source), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+    return ImageCms.ImageCmsTransform(*profiles, mode, "RGB", flags=flags)
+
+
+def _is_srgb(profile: bytes, mode: str) -> bool:
+    """Whether a profile changes no colour visibly. Its description may say anything."""
+    if mode != "RGB":
+        return False
+    levels = np.linspace(0, 255, 9).astype(np.uint8)
+    colours = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    few_colours = ImageCms.Flags.NOOPTIMIZE  # tables for many would take longer than the colours
+    converted = np.asarray(_transform(io.BytesIO(profile), mode, few_colours).apply(Pillow.fromarray(colours)))
+    return bool(np.abs(converted.astype(int) - colours).max() <= SAME_COLOUR)

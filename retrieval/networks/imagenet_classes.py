@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.errors import RuntimeMissing
 from retrieval.networks.architectures import load_state
+from retrieval.networks.disk_cache import optional_cache
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.optional_packages import install
 from retrieval.types import Vectors
@@ -59,7 +61,7 @@ def load_classifier(weights: Path, cached: Path | None = None) -> Classifier | N
 
     `cached` is a cache file: reading a checkpoint means importing torch, which takes seconds.
     """
-    if cached is not None and cached.exists():
+    if cached is not None and os.path.exists(cached):
         with contextlib.suppress(ValueError, KeyError, BadZipFile), np.load(io.BytesIO(cached.read_bytes())) as file:
             return Classifier(np.asfortranarray(file["weight"]), file["bias"])
     state = load_state(weights)
@@ -69,10 +71,12 @@ def load_classifier(weights: Path, cached: Path | None = None) -> Classifier | N
     weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
     classifier = Classifier(np.asfortranarray(weight), bias)
     if cached is not None:
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        part = cached.with_name(f"{cached.stem}-{os.getpid()}.npz")
-        np.savez(part, weight=classifier.weight, bias=classifier.bias)
-        part.replace(cached)
+        with optional_cache(cached.parent):
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=cached.parent) as scratch:
+                part = Path(scratch) / cached.name
+                np.savez(part, weight=classifier.weight, bias=classifier.bias)
+                part.replace(cached)
     return classifier
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from retrieval.cpus import cpu_quota
+from retrieval.errors import RuntimeMissing
+from retrieval.networks.disk_cache import optional_cache
 from retrieval.networks.run_options import FULL, Make, RunOptions
 from retrieval.optional_packages import NNCF
 from retrieval.types import Layers, Pixels, Run
@@ -40,14 +42,13 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
         "INFERENCE_PRECISION_HINT": hint or "f32",
         "NUM_STREAMS": str(options.streams),
         "CPU_RUNTIME_CACHE_CAPACITY": str(CACHED_LAYERS),
+        "ENABLE_CPU_PINNING": "NO",  # a thread pinned to a core that another program uses would wait for it
     }
     threads = options.threads or cpu_quota()  # OpenVINO respects CPU affinity but not quotas
     if threads:
         properties["INFERENCE_NUM_THREADS"] = str(threads)
-    if options.converted:
-        properties["CACHE_DIR"] = str(
-            options.converted.parent
-        )  # caches the compiled model, which halves the next start
+    if options.converted and os.path.isdir(options.converted.parent):  # OpenVINO fails if it cannot create the folder
+        properties["CACHE_DIR"] = str(options.converted.parent)  # for the compiled model, which halves the next start
     compiled = openvino.Core().compile_model(model, "CPU", properties)
     local = threading.local()  # an infer request is not thread-safe
 
@@ -69,35 +70,47 @@ def openvino_precisions() -> tuple[str, ...]:
 
 def has_quantised(options: RunOptions) -> bool:
     """Whether the int8 network for a precision named by `quantise` is on this machine."""
-    return options.precision.startswith(INT8) and options.converted is not None and _quantised_path(options).exists()
+    return (
+        options.precision.startswith(INT8)
+        and options.converted is not None
+        and os.path.exists(_quantised_path(options))
+    )
 
 
 def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels]]) -> str:
     """Calibrate an int8 network on examples and save it (OpenVINO, NNCF). Returns the name of its precision.
 
     The name contains the start of the file's SHA-256, because another calibration gives other vectors. An existing
-    int8 network is reused. Raises RuntimeMissing.
+    int8 network is reused. Raises RuntimeMissing, also when the network cannot be saved, because searches need it.
     """
-    existing = sorted(converted.parent.glob(f"{converted.stem}-{INT8}-*.xml"))
+    existing = quantised_precision(converted)
     if existing:
-        return existing[0].stem.removeprefix(f"{converted.stem}-")
+        return existing
     NNCF.check(f"The precision {INT8}")
     openvino = _import_openvino()
     model = _converted(make, converted)  # before importing NNCF, which would import the telemetry too
     import nncf
 
-    pictures = list(examples())
-    logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf's own function silences every logger
-    with contextlib.redirect_stdout(None):  # hides nncf's progress bars
-        small = nncf.quantize(model, nncf.Dataset(pictures), subset_size=len(pictures))
-    with tempfile.TemporaryDirectory(dir=converted.parent) as scratch:
-        part = Path(scratch) / "network.xml"
-        openvino.save_model(small, part, compress_to_fp16=False)
-        weights = part.with_suffix(".bin").read_bytes()
-        options = RunOptions(f"{INT8}-{hashlib.sha256(weights).hexdigest()[:12]}", converted=converted)
-        os.replace(part.with_suffix(".bin"), _quantised_path(options).with_suffix(".bin"))
-        os.replace(part, _quantised_path(options))
+    with _must_save(converted.parent):  # before the calibration, which takes a minute
+        scratch = tempfile.TemporaryDirectory(dir=converted.parent)
+    with scratch:
+        pictures = list(examples())
+        logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf's own function silences every logger
+        with contextlib.redirect_stdout(None):  # hides nncf's progress bars
+            small = nncf.quantize(model, nncf.Dataset(pictures), subset_size=len(pictures))
+        with _must_save(converted.parent):
+            part = Path(scratch.name) / "network.xml"
+            openvino.save_model(small, part, compress_to_fp16=False)
+            weights = part.with_suffix(".bin").read_bytes()
+            options = RunOptions(f"{INT8}-{hashlib.sha256(weights).hexdigest()[:12]}", converted=converted)
+            _move(part, _quantised_path(options))
     return options.precision
+
+
+def quantised_precision(converted: Path) -> str:
+    """The precision of the int8 network that is on this machine; "" if none is."""
+    existing = sorted(converted.parent.glob(f"{converted.stem}-{INT8}-*.xml"))
+    return existing[0].stem.removeprefix(f"{converted.stem}-") if existing else ""
 
 
 def _quantised_path(options: RunOptions) -> Path:
@@ -118,10 +131,22 @@ def _import_openvino() -> Any:
     return openvino
 
 
+@contextlib.contextmanager
+def _must_save(folder: Path) -> Iterator[None]:
+    """Raise RuntimeMissing if the body cannot write to the folder."""
+    try:
+        yield
+    except (OSError, RuntimeError):  # OpenVINO raises RuntimeError
+        raise RuntimeMissing(
+            f"The calibrated int8 network cannot be saved in {folder}, which is not writable or whose disk is full. "
+            "Choose another folder with BOXFIND_DATA, or another precision."
+        ) from None
+
+
 def _converted(make: Make, path: Path | None) -> Any:
-    """Load the network in OpenVINO format from `path`, or convert it from torch (seconds) and save it there."""
+    """Load the network in OpenVINO format from `path`, or convert it from torch (seconds) and try to save it there."""
     openvino = _import_openvino()
-    if path is not None and path.exists():
+    if path is not None and os.path.exists(path):
         with contextlib.suppress(RuntimeError):  # damaged: convert again and replace
             return openvino.Core().read_model(path)
     import torch
@@ -130,9 +155,16 @@ def _converted(make: Make, path: Path | None) -> Any:
         warnings.simplefilter("ignore")  # OpenVINO's converter uses deprecated parts of torch
         model = openvino.convert_model(make(), example_input=torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.stem}-{os.getpid()}.xml")
-        openvino.save_model(model, part, compress_to_fp16=False)
-        os.replace(part.with_suffix(".bin"), path.with_suffix(".bin"))
-        os.replace(part, path)  # last, so that an .xml always has a complete .bin
+        with optional_cache(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+                part = Path(scratch) / "network.xml"
+                openvino.save_model(model, part, compress_to_fp16=False)
+                _move(part, path)
     return model
+
+
+def _move(network: Path, path: Path) -> None:
+    """Move a network's two files, the .xml last, so that an .xml always has a complete .bin."""
+    os.replace(network.with_suffix(".bin"), path.with_suffix(".bin"))
+    os.replace(network, path)

@@ -43,23 +43,29 @@ class Weights:
 
 def download_folder() -> Path:
     """The torch hub cache, shared with torch so that nothing is downloaded twice."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    return Path(os.environ.get("TORCH_HOME", cache / "torch")).expanduser() / "hub" / "checkpoints"
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    folder = os.environ.get("TORCH_HOME", f"{cache}/torch")
+    return Path(os.path.expanduser(folder)) / "hub" / "checkpoints"  # unlike Path's, it allows users without a home
 
 
 def find_weights(weights: Weights) -> Path | None:
     """The path of the file if it is on this machine with the right checksum, else None."""
     for path in _candidate_paths(weights):
-        if path.is_file() and _checksum_matches(path, weights):
+        if os.path.isfile(path) and _checksum_matches(path, weights):
             return path
     return None
+
+
+def has_file(weights: Weights) -> bool:
+    """Whether the file is on this machine; its checksum is not computed."""
+    return any(os.path.isfile(path) for path in _candidate_paths(weights))
 
 
 def need_weights(weights: Weights, offline: bool = False) -> Path:
     """The path of the file on this machine. `offline` only changes the message. Raises WeightsMissing."""
     found = find_weights(weights)
     if found is None:
-        damaged = [path for path in _candidate_paths(weights) if path.is_file()]
+        damaged = [path for path in _candidate_paths(weights) if os.path.isfile(path)]
         if damaged:
             raise WeightsMissing(f"The weights file {damaged[0]} has the wrong checksum", "delete it and start again")
         why = ", and offline mode is on" if offline else ""

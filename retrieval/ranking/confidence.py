@@ -5,18 +5,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrieval.types import Confidence, Hit, Numbers, Vectors
+from retrieval.types import Confidence, Hit, Numbers, Scores, Vectors
 
 SAMPLED_QUERIES = 400
 SAMPLED_IMAGES = 1000
-MIDDLE_QUANTILE, HIGH_QUANTILE = 0.5, 0.9
-"""Where the distribution is fitted; low enough that true matches in the sample do not affect it."""
+LOW_QUANTILE, MIDDLE_QUANTILE, HIGH_QUANTILE = 0.25, 0.5, 0.9
+"""Where the distribution is fitted: through the lower two at first, since many scores may be true matches."""
+TRIMMED, ROUNDS = 0.05, 12
+"""Scores in this upper tail of the fit may be true matches. They are left out, and the rest is fitted again."""
+HEAVY_TAIL = 1.05
+"""Factor of the fitted scale: photographs of other objects reach high scores more often than the distribution says."""
 LIKELY, POSSIBLE = 0.05, 0.5
 """Expected number of images without the object below which a match is likely, and below which it is possible."""
 MIN_IMAGES = 3
+"""Different images needed for a fit."""
+ENOUGH_IMAGES = 8
+"""Different images from which a fit is trusted."""
+COPY_DISTANCE = 0.3
+"""Images nearer to each other than this share of the usual distance between images count as copies in a fit."""
+USUAL_QUANTILE = 0.1
+"""Quantile of pairwise similarities taken as typical for different images. It is low: most pairs may be copies."""
+IDENTICAL, NEARLY_IDENTICAL = 0.998, 0.98
+"""Similarity of a copy, which is always a likely match, and of an altered copy, which is at least a possible one."""
 MEANINGS: dict[Confidence, str] = {
     "likely": "Pictures without the object rarely look this similar.",
     "possible": "Pictures without the object sometimes look this similar.",
+    "uncertain": "The gallery has too few different pictures to say how rare this similarity is.",
     "unlikely": "Pictures without the object often look this similar.",
 }
 WORDS = "It matches the description better than most pictures. Text search is less reliable than search by box."
@@ -30,6 +44,8 @@ class BackgroundScores:
 
     location: float
     scale: float
+    certain: bool = True
+    """Whether the gallery has enough different images for the fit to be trusted."""
 
     def expected(self, similarity: float, images: int) -> float:
         """The expected number of images, out of `images` without the object, that score at least `similarity`."""
@@ -38,29 +54,68 @@ class BackgroundScores:
 
     def confidence(self, similarity: float, images: int) -> Confidence:
         expected = self.expected(similarity, images)
-        return "likely" if expected < LIKELY else "possible" if expected < POSSIBLE else "unlikely"
+        if similarity >= IDENTICAL or (self.certain and expected < LIKELY):
+            return "likely"
+        if similarity >= NEARLY_IDENTICAL or (self.certain and expected < POSSIBLE):
+            return "possible"
+        return "unlikely" if self.certain else "uncertain"
 
 
-CAUTIOUS = BackgroundScores(0.6, 0.05)
+CAUTIOUS = BackgroundScores(0.6, 0.05, certain=False)
 """For a gallery too small to fit: only very similar regions are likely matches."""
 
 
 def fit_background_scores(vectors: Vectors, images: Numbers, seed: int = 0) -> BackgroundScores:
-    """Fit to the gallery: sampled region vectors (N, D) query all images but their own. images (N,) is ascending."""
+    """Fit to the gallery: sampled region vectors (N, D) query all images but their own. images (N,) is ascending.
+
+    Of near-copies, only one image takes part: a copy contains the object.
+    """
     starts = np.unique(images, return_index=True)[1]
-    if len(starts) < MIN_IMAGES:
-        return CAUTIOUS
-    rng = np.random.default_rng(seed)
-    queries = rng.permutation(len(vectors))[:SAMPLED_QUERIES]
-    sample = np.sort(rng.permutation(len(starts))[:SAMPLED_IMAGES])
     ends = np.append(starts[1:], len(vectors))
+    rng = np.random.default_rng(seed)
+    sample = np.sort(rng.permutation(len(starts))[:SAMPLED_IMAGES])
+    sample = sample[_different(vectors[starts[sample]])]
+    if len(sample) < MIN_IMAGES:
+        return CAUTIOUS
     rows = np.concatenate([np.arange(starts[i], ends[i]) for i in sample])
+    queries = rng.permutation(rows)[:SAMPLED_QUERIES]
     first = np.unique(images[rows], return_index=True)[1]
     best = np.maximum.reduceat(vectors[queries] @ vectors[rows].T, first, axis=1)  # (queries, images)
     elsewhere = images[queries][:, None] != images[rows][first][None, :]
-    middle, high = np.quantile(best[elsewhere], [MIDDLE_QUANTILE, HIGH_QUANTILE])
-    scale = float((high - middle) / (_gumbel_quantile(HIGH_QUANTILE) - _gumbel_quantile(MIDDLE_QUANTILE)))
-    return BackgroundScores(float(middle) - scale * _gumbel_quantile(MIDDLE_QUANTILE), max(scale, 1e-3))
+    location, scale = _gumbel_fit(best[elsewhere])
+    return BackgroundScores(location, HEAVY_TAIL * scale, certain=len(sample) >= ENOUGH_IMAGES)
+
+
+def _gumbel_fit(scores: Scores) -> tuple[float, float]:
+    """Location and scale of a Gumbel distribution of scores (N,), a part of which are true matches and higher."""
+    location, scale = _gumbel_through(scores, LOW_QUANTILE, MIDDLE_QUANTILE)
+    for _ in range(ROUNDS):
+        kept = scores[scores <= location + scale * _gumbel_quantile(1 - TRIMMED)]
+        location, scale = _gumbel_through(kept, MIDDLE_QUANTILE, HIGH_QUANTILE, 1 - TRIMMED)
+    return location, scale
+
+
+def _gumbel_through(scores: Scores, low: float, high: float, share: float = 1.0) -> tuple[float, float]:
+    """Location and scale from two quantiles of scores (N,) that are the lowest `share` of a Gumbel distribution."""
+    at, above = _gumbel_quantile(share * low), _gumbel_quantile(share * high)
+    first, second = (float(value) for value in np.quantile(scores, [low, high]))
+    scale = max((second - first) / (above - at), 1e-3)
+    return first - scale * at, scale
+
+
+def _different(descriptors: Vectors) -> Numbers:
+    """Places of images, none of which is a near-copy of another. Descriptors (M, D) of their first regions.
+
+    The limit depends on the usual similarity, which is 0 after whitening and up to 0.8 without.
+    """
+    similar = descriptors @ descriptors.T
+    pairs = similar[np.triu_indices(len(similar), 1)]
+    usual = np.quantile(pairs, USUAL_QUANTILE) if len(pairs) else 0.0
+    near = similar >= min(1 - COPY_DISTANCE * (1 - usual), NEARLY_IDENTICAL)
+    kept = np.zeros(len(near), bool)
+    for place, neighbours in enumerate(near):
+        kept[place] = not (neighbours & kept).any()
+    return np.flatnonzero(kept)
 
 
 def meaning(hit: Hit) -> str:
@@ -71,8 +126,8 @@ def meaning(hit: Hit) -> str:
 
 
 def no_match(hits: Iterable[Hit]) -> bool:
-    """Whether every hit is unlikely."""
-    return all(hit.confidence == "unlikely" for hit in hits)
+    """Whether no hit is a confident match."""
+    return all(hit.confidence in ("unlikely", "uncertain") for hit in hits)
 
 
 def _gumbel_quantile(probability: float) -> float:

@@ -1,11 +1,13 @@
 """Diffusion: propagate similarity along a neighbour graph to views that do not resemble the query itself."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from retrieval.blas_threads import in_threads
 from retrieval.types import Numbers, Rows, Scores, Vectors
 
 MAX_NODES = 150_000
@@ -88,11 +90,13 @@ def find_neighbours(
             _insert_new_nodes(arrived, vectors, images, nearest, similarities, np.flatnonzero(~pending))
     queries = np.flatnonzero(pending) if count else np.zeros(0, int)
     block = max(1, BLOCK_BYTES // (4 * max(len(nodes), 1)))
-    for start in range(0, len(queries), block):
-        part = queries[start : start + block]
-        nearest[part] = _nearest_elsewhere(vectors, starts, part, count)
-        similarities[part] = _similar(vectors, part, nearest[part])
-        progress(min(start + block, len(queries)), len(queries))
+    done, parts = 0, [queries[start : start + block] for start in range(0, len(queries), block)]
+    with closing(in_threads(lambda part: _nearest_elsewhere(vectors, starts, part, count), parts)) as results:
+        for part, found in zip(parts, results, strict=True):
+            nearest[part] = found
+            similarities[part] = _similar(vectors, part, found)
+            done += len(part)
+            progress(done, len(queries))
     return Neighbours(nodes, nearest, similarities)
 
 

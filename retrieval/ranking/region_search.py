@@ -25,7 +25,10 @@ class Searchable(Protocol):
 
     @property
     def rows(self) -> range:
-        """Rows of the searched regions."""
+        """A range with the rows of all searched regions, and with others if there is a filter."""
+
+    def are_searched(self, rows: Rows) -> NDArray[np.bool_]:
+        """Whether these regions are searched. (R,) -> (R,)."""
 
     @property
     def class_scores(self) -> ClassScores:
@@ -50,10 +53,10 @@ class Searchable(Protocol):
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
         """The `count` most similar searched vectors, best first. (D,) -> rows (count,), scores (count,)."""
 
-    def vectors(self, rows: Rows) -> Vectors:
-        """(R,) -> (R, D)."""
+    def vectors(self, rows: Rows | slice) -> Vectors:
+        """(R,) -> (R, D). A slice is not copied."""
 
-    def images_of(self, rows: Rows) -> Numbers:
+    def images_of(self, rows: Rows | slice) -> Numbers:
         """The image number of each row. (R,) -> (R,)."""
 
     def rows_of(self, image: int) -> Rows:
@@ -99,6 +102,11 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
         count = min(4 * count, everything)
 
 
+def similarities(descriptor: Vectors, gallery: Searchable) -> Scores:
+    """The similarity of every region in `gallery.rows` to a descriptor (D,) -> (N,). Reads every vector once."""
+    return np.asarray(gallery.vectors(slice(gallery.rows.start, gallery.rows.stop)) @ descriptor, np.float32)
+
+
 def prefer_whole(hits: Sequence[Hit], query: Query, gallery: Searchable, near: float) -> list[Hit]:
     """Replace a hit's region by the whole image if that is less similar by at most `near`, unless verified."""
     return [_as_whole(hit, query, gallery, near) if near else hit for hit in hits]
@@ -118,6 +126,19 @@ def best_region_per_image(rows: Rows, scores: Scores, images: Numbers) -> NDArra
     order = np.lexsort((rows, images, -scores))
     first_of_image = np.sort(np.unique(images[order], return_index=True)[1])
     return np.asarray(order[first_of_image])
+
+
+def best_position_per_image(scores: Scores, images: Numbers) -> Rows:
+    """Positions of each image's best region, by image; ties by row. scores (N,), images (N,) ascending -> (M,).
+
+    Linear time, for many regions; `best_region_per_image` takes them in any order.
+    """
+    starts = np.flatnonzero(np.diff(images, prepend=-1))
+    if not len(starts):
+        return starts
+    highest = np.maximum.reduceat(scores, starts)
+    best = np.flatnonzero(scores == np.repeat(highest, np.diff(starts, append=len(scores))))
+    return np.asarray(best[np.searchsorted(best, starts)])  # the first of each image
 
 
 def best_region_of(image: int, descriptor: Vectors, gallery: Searchable) -> tuple[int, float]:

@@ -5,7 +5,6 @@ consistent with one homography count as inliers. Six inliers rarely agree by cha
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,8 +21,12 @@ MIN_INLIERS = 6
 """Minimum inliers for a match. Any four points define a homography, so the first four prove nothing."""
 CERTAIN_INLIERS = 10
 """Inlier count above which a false match is negligible, even over hundreds of candidates."""
-TIME_BUDGET = 0.7
-"""Seconds for all candidates of one search."""
+PAIRS_BUDGET = 100_000_000
+"""Most pairs of a query and a candidate keypoint compared in one search, over all candidates and views.
+
+Work is counted instead of time, so that a search has the same answer on a busy machine. One view has up to 26 million
+pairs with its 150 candidates; 100 million take about 0.7 s on two cores.
+"""
 THREADS = min(cpu_count(), 4)
 """Threads that verify the candidates of one search. Nearly all of the work releases the GIL."""
 
@@ -72,28 +75,32 @@ def verify_all(
     query_size: tuple[int, int],
     candidates: Sequence[int],
     read: Callable[[int], tuple[Keypoints, tuple[int, int]]],
-    seconds: float,
-    clock: Callable[[], float] = time.monotonic,
+    pairs: float,
 ) -> list[Evidence]:
     """Verify the candidates in order. `read` returns the keypoints and (width, height) of one.
 
-    Candidates must be sorted best first: after `seconds` the rest get NO_EVIDENCE and are not read.
-    `read` is called from THREADS threads at once; results do not depend on their number.
+    Candidates must be sorted best first: once their keypoints make `pairs` pairs with those of the query, the rest get
+    NO_EVIDENCE and are not read. THREADS threads share the work; results do not depend on their number or speed.
     """
-    end = clock() + seconds
     evidence = [NO_EVIDENCE] * len(candidates)
     if len(query) < MIN_INLIERS or not candidates:
         return evidence
     waiting, lock = iter(enumerate(candidates)), threading.Lock()
 
-    def next_candidate() -> tuple[int, int] | None:
-        with lock:  # check the clock and take the next one atomically, so that only the end of the list is skipped
-            return next(waiting, None) if clock() < end else None
+    def next_candidate() -> tuple[int, Keypoints, tuple[int, int]] | None:
+        nonlocal pairs
+        with lock:  # read in order, so that the budget always ends at the same candidate
+            if pairs <= 0 or (taken := next(waiting, None)) is None:
+                return None
+            place, candidate = taken
+            keypoints, size = read(candidate)
+            pairs -= len(query) * len(keypoints)
+            return place, keypoints, size
 
     def work() -> None:
         while taken := next_candidate():
-            place, candidate = taken
-            evidence[place] = verify(query, query_size, *read(candidate))
+            place, keypoints, size = taken
+            evidence[place] = verify(query, query_size, keypoints, size)
 
     with ThreadPoolExecutor(THREADS) as pool:
         for worker in [pool.submit(work) for _ in range(THREADS)]:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.images.resize import crop_image
 from retrieval.regions.proposals import LEAST_PIXELS, shrunk
 from retrieval.types import Box, Image
 
@@ -12,19 +13,20 @@ _BACKGROUND = 1.4  # box enlargement: the margin outside the drawn box is backgr
 _ROUNDS = 2  # GrabCut iterations; more do not improve the result
 
 
-def fit_box(image: Image, box: Box) -> Box:
+def fit_box(image: Image, box: Box, size: tuple[int, int] | None = None) -> Box:
     """Shrink a box drawn generously around an object in an image (H, W, 3) to the object's edges.
 
     GrabCut (Rother et al., SIGGRAPH 2004) starts with the centre of the box as foreground and the surroundings of the
     box as background. The result lies in the box and contains its centre. If segmentation fails, for example because
-    the box is tiny or covers the whole image, the result is the box, clipped to the image. Deterministic.
+    the box is tiny or covers the whole image, the result is the box, clipped to the image. Deterministic. `size` is the
+    (width, height) of the original if `image` is a smaller copy. Boxes are in its pixels.
     """
-    width, height = image.shape[1], image.shape[0]
+    width, height = size = size or (image.shape[1], image.shape[0])
     box = box.clipped(width, height)
     if min(box.width, box.height) < LEAST_PIXELS:
         return box
     around = box.grown(_BACKGROUND).clipped(width, height)
-    small = shrunk(image[around.y0 : around.y1, around.x0 : around.x1])
+    small = shrunk(crop_image(image, around, size))
     pixel = np.array([around.width / small.shape[1], around.height / small.shape[0]])  # per pixel of `small`
     start = np.array([around.x0, around.y0])
     inside = (np.array([[box.x0, box.y0], [box.x1, box.y1]]) - start) / pixel

@@ -33,13 +33,15 @@ class _Boxes(NamedTuple):
     weights: NDArray[np.float64]  # (N,)
 
 
-def suggest_boxes(image: Image, count: int = 6) -> list[Box]:
+def suggest_boxes(image: Image, count: int = 6, size: tuple[int, int] | None = None) -> list[Box]:
     """Up to `count` boxes of salient objects in an image (H, W, 3), in its pixels, best first, with limited overlap.
+
+    `size` is the (width, height) of the original if `image` is a smaller copy. Boxes are then in its pixels.
 
     The score combines salience relative to size, colour contrast to the surroundings, and closeness to the centre. No
     box covers the whole image. An image without detail has no boxes. Deterministic.
     """
-    size, small = (image.shape[1], image.shape[0]), shrunk(image)
+    size, small = size or (image.shape[1], image.shape[0]), shrunk(image)
     return [box for box, _ in _top_boxes(small, _windows(size, small.shape[:2]), count)]
 
 

@@ -24,6 +24,9 @@ SHADES: dict[str, str] = {
 }
 """sRGB prototypes of each colour in light and shade. A pixel gets the colour of its nearest prototype."""
 
+STEPS = 32
+"""Steps per channel to which pixels are rounded; enough to name a colour."""
+
 WORDS: dict[str, str] = {
     **{colour: colour for colour in SHADES},
     **dict.fromkeys(("gray", "silver", "silvery", "greyish", "grayish"), "grey"),
@@ -46,21 +49,22 @@ def colours_in(sentence: str) -> tuple[str, ...]:
 def colour_share(pixels: Image, colour: str) -> float:
     """The share of an image (h, w, 3) with a colour of SHADES, 0 to 1. Raises UnknownName for other colours."""
     pick(SHADES, "colour", colour)
-    prototypes, names = _prototypes()
-    steps = pixels.reshape(-1, 3) // 8  # 32 steps per channel are enough
-    colours, counts = np.unique(steps, axis=0, return_counts=True)
-    if not len(colours):
+    if not pixels.size:
         return 0.0
-    lab = _lab(colours.astype(np.float64) * 8 + 3.5)
-    nearest = ((lab[:, None] - prototypes) ** 2).sum(axis=2).argmin(axis=1)
-    return float(counts[names[nearest] == colour].sum() / counts.sum())
+    red, green, blue = np.moveaxis(pixels // (256 // STEPS), 2, 0).astype(np.intp)
+    return float((_named_colours()[red, green, blue] == list(SHADES).index(colour)).mean())
 
 
 @cache
-def _prototypes() -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """The prototypes in CIELAB (P, 3) and their colour names (P,)."""
-    shades = [(bytes.fromhex(shade), colour) for colour, shades in SHADES.items() for shade in shades.split()]
-    return _lab(np.array([list(rgb) for rgb, _ in shades], float)), np.array([colour for _, colour in shades])
+def _named_colours() -> NDArray[np.int8]:
+    """The basic colour, as a position in SHADES, of every step of red, green and blue: (STEPS, STEPS, STEPS)."""
+    shades = [(bytes.fromhex(shade), name) for name, shades in SHADES.items() for shade in shades.split()]
+    prototypes = _lab(np.array([list(rgb) for rgb, _ in shades], float))  # (P, 3)
+    names = np.array([list(SHADES).index(name) for _, name in shades], np.int8)
+    steps = np.indices((STEPS, STEPS, STEPS)).reshape(3, -1).T
+    lab = _lab((steps.astype(np.float64) + 0.5) * (256 // STEPS) - 0.5)
+    nearest = ((prototypes**2).sum(axis=1) - 2 * lab @ prototypes.T).argmin(axis=1)
+    return np.asarray(names[nearest].reshape(STEPS, STEPS, STEPS))
 
 
 def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:

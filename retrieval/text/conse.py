@@ -5,17 +5,22 @@ weighted by probability. Sentences and class names are embedded in one space, so
 answer any sentence.
 """
 
+import contextlib
+import tempfile
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
+from retrieval.networks.disk_cache import optional_cache
 from retrieval.networks.imagenet_classes import ClassIds, Shares, class_names
 from retrieval.ranking.diffusion import Graph
-from retrieval.text.sentence_embedder import embed_sentences
+from retrieval.text.sentence_embedder import DIMENSIONS, embed_sentences
 from retrieval.types import Scores, Vectors
 
+CLASSES = 1000
 BLOCK = 8192
 """Regions per block, so that intermediate arrays take a few megabytes for any number of regions."""
 
@@ -57,15 +62,37 @@ def make_text_index(classes: ClassIds, shares: Shares, embeddings: Vectors) -> T
 
 
 @cache
-def class_embeddings() -> Vectors:
+def class_embeddings(saved: Path | None = None) -> Vectors:
     """Embeddings of the 1000 ImageNet class names, (1000, 384), read-only. Raises RuntimeMissing.
 
-    Only the bare names are embedded. Prompts such as "a photo of a ...", synonyms and definitions help some sentences
-    and harm others.
+    They are read from the file `saved`, or computed, which takes a second or two, and saved there. Only the bare names
+    are embedded. Prompts such as "a photo of a ...", synonyms and definitions help some sentences and harm others.
     """
-    embeddings = embed_sentences(class_names())
+    embeddings = _read(saved) if saved else None
+    if embeddings is None:
+        embeddings = embed_sentences(class_names())
+        if saved:
+            _save(embeddings, saved)
     embeddings.setflags(write=False)
     return embeddings
+
+
+def _read(saved: Path) -> Vectors | None:
+    """The class embeddings in a file; None if it is missing or damaged."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        found = np.load(saved)
+        if found.shape == (CLASSES, DIMENSIONS) and found.dtype == np.float32 and np.isfinite(found).all():
+            return np.asarray(found)
+    return None
+
+
+def _save(embeddings: Vectors, saved: Path) -> None:
+    with optional_cache(saved.parent):
+        saved.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=saved.parent) as scratch:
+            part = Path(scratch) / saved.name
+            np.save(part, embeddings)
+            part.replace(saved)
 
 
 def agreed(scores: Scores, graph: Graph) -> Scores:

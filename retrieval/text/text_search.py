@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from retrieval.ranking.expansion import expand
-from retrieval.ranking.region_search import Searchable, best_region_of, best_region_per_image
+from retrieval.ranking.region_search import Searchable, best_position_per_image, similarities
 from retrieval.text.colour_names import colour_share, colours_in
 from retrieval.text.conse import agreed, class_embeddings, make_text_index
 from retrieval.text.sentence_embedder import embed_sentences
@@ -29,14 +30,17 @@ RERANK_WEIGHT = 0.5
 """Weight of the text and of the colour when they re-rank the hits of a box."""
 
 TextScorer = Callable[[str], tuple[Rows, Scores]]
-"""A sentence -> region rows (M,) of the whole gallery and their text scores (M,). Made once per gallery."""
+"""A sentence -> region rows (M,) of the whole gallery, ascending, and their text scores (M,). Made once per gallery."""
 
 
-def class_text_scorer(gallery: Searchable) -> TextScorer:
-    """Score by predicted classes (ConSE), smoothed over similar regions. Raises RuntimeMissing."""
+def class_text_scorer(gallery: Searchable, class_names: Path | None = None) -> TextScorer:
+    """Score by predicted classes (ConSE), smoothed over similar regions. Raises RuntimeMissing.
+
+    `class_names` is the file that keeps the embedded class names.
+    """
     graph = gallery.graph
     class_scores = gallery.class_scores[graph.nodes]
-    index = make_text_index(class_scores.classes, class_scores.shares, class_embeddings())
+    index = make_text_index(class_scores.classes, class_scores.shares, class_embeddings(class_names))
 
     def score_regions(sentence: str) -> tuple[Rows, Scores]:
         scores = index.scores(embed_sentences([sentence])[0])
@@ -47,8 +51,8 @@ def class_text_scorer(gallery: Searchable) -> TextScorer:
 
 def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> TextScorer:
     """Score by cosine similarity to the text embedding, for a backbone with a text encoder (CLIP)."""
-
-    return lambda sentence: gallery.nearest(embed(sentence), gallery.region_count)
+    rows = gallery.rows
+    return lambda sentence: (np.arange(rows.start, rows.stop), similarities(embed(sentence), gallery))
 
 
 def search_by_text(
@@ -106,17 +110,21 @@ def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits:
 def _best_region_per_image(sentence: str, scorer: TextScorer, gallery: Searchable) -> tuple[Numbers, Rows, Scores]:
     """The searched images, best first, each with its best-matching region and that region's score."""
     rows, scores = scorer(sentence)
-    inside = (rows >= gallery.rows.start) & (rows < gallery.rows.stop)
+    inside = gallery.are_searched(rows)
     rows, scores = rows[inside], scores[inside]
     images = gallery.images_of(rows)
-    best = best_region_per_image(rows, scores, images)
+    best = best_position_per_image(scores, images)
+    best = best[np.argsort(-scores[best], kind="stable")]
     return images[best], rows[best], scores[best]
 
 
 def _visual_similarity(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
     """The similarity of each image's best region to the mean of some regions, after query expansion."""
     descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
-    return np.array([best_region_of(int(image), descriptor, gallery)[1] for image in images], np.float32)
+    scores, searched = similarities(descriptor, gallery), gallery.rows
+    image_of_row = gallery.images_of(slice(searched.start, searched.stop))
+    best = best_position_per_image(scores, image_of_row)
+    return scores[best][np.searchsorted(image_of_row[best], images)]
 
 
 def _are_similar(vectors: Vectors) -> bool:

@@ -1,5 +1,6 @@
 """Every benchmark runs on a small data set and writes its tables."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,7 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from benchmarks import build_speed, executors, load, projection, quality, results, scale, startup, updates
+from benchmarks import (
+    attacks,
+    build_speed,
+    busy_build,
+    executors,
+    load,
+    page_memory,
+    projection,
+    quality,
+    results,
+    scale,
+    startup,
+    text_search,
+    updates,
+)
 from benchmarks.__main__ import NAMES, main
 from benchmarks.results import record, table
 from benchmarks.stores import NOISE, near
@@ -20,9 +35,14 @@ from tests.browser.conftest import CHROMIUM
 from tests.tiny import draw_picture
 
 OBJECTS = ("big-ben", "eiffel-tower", "notre-dame")
-REQUIRED = {"executors": ["ray"], "load": ["fastapi", "pymilvus", "milvus_lite"], "stores": ["pymilvus", "milvus_lite"]}
+REQUIRED = {
+    "attacks": ["fastapi"],
+    "executors": ["ray"],
+    "load": ["fastapi", "pymilvus", "milvus_lite"],
+    "stores": ["pymilvus", "milvus_lite"],
+}
 """Optional packages of a benchmark; without them its test is skipped."""
-TABLES = {"text_search": 2, "catalogue": 2, "updates": 2, "quality": 2, "load": 3, "scale": 2}
+TABLES = {"busy_build": 2, "text_search": 3, "catalogue": 2, "updates": 2, "quality": 2, "load": 3, "scale": 2}
 """Number of tables, 1 for all others."""
 
 
@@ -62,19 +82,36 @@ def results_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+def test_attacks_are_measured_on_linux_only(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SystemExit, match="needs Linux"):
+        attacks.measure(None)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeypatch):
     for package in REQUIRED.get(name, []):
         pytest.importorskip(package)
-    if name == "page" and CHROMIUM is None:
+    if name == "attacks" and sys.platform != "linux":
+        pytest.skip("two loopback addresses need Linux")
+    if name in ("page", "page_memory", "busy_build") and CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     for variable in ("GALLERY", "INDEX", "DATA", "RUNTIME", "OFFLINE"):
         monkeypatch.setenv(f"BOXFIND_{variable}", "")  # restored after the test
     for module, constants in {
+        attacks: {
+            "SECONDS": 0.5,
+            "HEADERS": 4,
+            "SEARCHING": 2,
+            "ATTACKS": dict(list(attacks.ATTACKS.items())[2:]),
+        },
         build_speed: {"CASES": build_speed.CASES[:1], "ROUNDS": 1},
+        busy_build: {"PAGES": 1, "WATCHED_SECONDS": 1.0},
         executors: {"ROUNDS": 1},
         load: {"SEARCHES": 2, "SINGLE_CLIENT_SEARCHES": 3, "IDLE_SECONDS": 0, "MILVUS_DOWNTIME": 2},
+        page_memory: {"PICTURES": 1, "SIDE": 640, "FILES": 1, "FILE_BYTES": 1000, "SECONDS": 0.0},
         scale: {"SIZES": (1_000, 2_000, 1_000_000)},
+        text_search: {"SYNTHETIC_IMAGES": 100},
         startup: {"REPEATS": 1},
         quality: {"INDEXES": {"the default": {}}},
         updates: {"STARTED": 1, "SEARCHES": 10},

@@ -20,6 +20,7 @@ def test_r45_what_is_installed_here():
     assert found.packages["numpy"] == numpy.__version__ and found.packages["torch"] == torch.__version__
     assert found.packages.keys() == set(PACKAGES)
     assert found.torchvision.split()[0] in ("healthy", "repaired", "missing")
+    assert found.descriptions.startswith("ready")
     assert found.offline and found.gallery == "sample gallery"
     assert found.device and found.precision == choose_runtime()[1]
     assert Path(found.weights["efficientnet-lite0"]).is_file()

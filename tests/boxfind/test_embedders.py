@@ -12,7 +12,6 @@ from boxfind import embedders
 from boxfind.embedders import (
     embedder_for_building,
     embedder_in_a_cluster,
-    expected_changes,
     make_recipe,
     region_sources,
 )
@@ -61,17 +60,6 @@ def test_region_sources_are_separated_by_commas(monkeypatch):
 
 def test_the_recipe_has_the_keypoints_of_the_settings():
     assert [recipe_of(Settings.load(keypoints=count)).keypoints for count in (0, 500)] == [0, 500]
-
-
-def test_expected_changes_follow_from_the_settings(tmp_path: Path):
-    recipe = recipe_of(Settings.load())
-    assert expected_changes(recipe, Settings.load()) == []
-    assert expected_changes(recipe, Settings.load(keypoints=0)) == ["keypoints changed from 500 to 0"]
-    assert expected_changes(replace(recipe, regions=("whole",), precision="int8"), Settings.load()) == []
-    assert expected_changes(recipe, Settings.load(head=tmp_path / "head.safetensors")) == []
-    changes = expected_changes(recipe, Settings.load(backbone="resnet50"))
-    assert changes[0] == "backbone changed from efficientnet-lite0 to resnet50"
-    assert expected_changes(replace(recipe, backbone="gone"), Settings.load()) == []
 
 
 def test_a_network_with_a_text_encoder_has_no_whitening():
@@ -135,7 +123,7 @@ def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, 
         return SimpleNamespace(pixels=np.zeros((2, 2, 3), np.uint8))
 
     found = [SimpleNamespace(path=Path(f"{number}.jpg")) for number in range(150)]
-    monkeypatch.setattr(embedders, "find_pictures", lambda _: (found, []))
+    monkeypatch.setattr(embedders, "find_pictures", lambda *_: (found, []))
     monkeypatch.setattr(embedders.DecoderPool, "decode_file", decode_file)
     monkeypatch.setattr(embedders, "quantise", lambda make, converted, examples: f"int8-{len(examples())}")
     settings = Settings.load(data=tmp_path, precision="int8", backbone=LITE0.name)
@@ -175,7 +163,7 @@ def test_an_unavailable_precision_is_replaced_with_a_note():
         Settings.load(precision="float16", runtime="torch-cpu", backbone=LITE0.name), quiet
     )
     assert embedder.recipe.precision == "float32"
-    assert "cannot compute in float16; the index uses float32" in note
+    assert "cannot compute in float16; it uses float32." in note
 
 
 def test_a_cluster_worker_needs_the_precision_of_the_recipe(tmp_path: Path, no_network):

@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from PIL import Image as Pillow
@@ -12,17 +13,19 @@ from PIL import Image as Pillow
 from boxfind import engine as module
 from boxfind.embedders import make_recipe, region_sources
 from boxfind.engine import Engine
+from boxfind.searches.albums import Albums
 from boxfind.settings import Settings
+from index.building import decoder_pool
 from index.storage import generation
 from index.storage.generation import open_generation
 from index.storage.publishing import point_current_at
 from retrieval import answer as answering
-from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
-from retrieval.images.decode import load_image
+from retrieval.errors import BadBox, Busy, GalleryProblem, IndexProblem, UnknownName
+from retrieval.images.decode import LoadedImage, load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
-from retrieval.request import Example, Request
-from retrieval.types import Box, quiet
+from retrieval.request import Example, PictureFilter, Request
+from retrieval.types import Box, Hit, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
@@ -32,7 +35,9 @@ LITE0 = BACKBONES["efficientnet-lite0"]
 
 
 def small(gallery: Path, index: Path) -> Settings:
-    return Settings.load(gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2)
+    return Settings.load(
+        gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2, api_searches=2
+    )
 
 
 @pytest.fixture
@@ -95,7 +100,10 @@ def built(tmp_path_factory, tiny_embedder) -> Engine:
 
 @pytest.fixture
 def pictures(built) -> dict:
-    return {name: load_image(built.settings.gallery_dir / name) for name in ("0.png", "1.png", "below/6.png")}
+    return {
+        name: LoadedImage.of(load_image(built.settings.gallery_dir / name))
+        for name in ("0.png", "1.png", "below/6.png")
+    }
 
 
 def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> list[str]:
@@ -106,7 +114,23 @@ def answered(engine: Engine, request: Request, pictures: dict, top: int = 0) -> 
 def test_search_equals_answer_with_one_box(built, pictures, ranking):
     box, gallery = Box(10, 10, 70, 60), built.gallery()
     request = Request((Example("1.png", box),), ranking)
-    assert built.answer(gallery, request, pictures, 5) == built.search(gallery, pictures["1.png"], box, 5, ranking)
+    assert built.answer(gallery, request, pictures, 5) == built.search(
+        gallery, pictures["1.png"].image, box, 5, ranking
+    )
+
+
+@pytest.mark.parametrize("mode", ["crop", "slice"])
+def test_r59_a_box_on_a_smaller_copy_is_in_pixels_of_the_original(built, pictures, monkeypatch, mode):
+    engine = Engine(built.settings.changed(query_mode=mode))
+    monkeypatch.setattr(engine, "embedder", built.embedder)
+    box, image = Box(10, 20, 70, 60), pictures["1.png"].image
+    copy = LoadedImage(image, 3 * image.shape[1], 3 * image.shape[0])
+    request = Request((Example("", Box(30, 60, 210, 180)),), "best")
+    assert engine.answer(engine.gallery(), request, {"": copy}) == engine.search(
+        engine.gallery(), image, box, ranking="best"
+    )
+    with pytest.raises(BadBox, match="The box is 7 x 9 pixels"):
+        engine.answer(engine.gallery(), Request((Example("", Box(30, 60, 37, 69)),)), {"": copy})
 
 
 def test_an_empty_request_is_refused(built, pictures):
@@ -131,7 +155,7 @@ def test_overlapping_searches_restore_the_thread_counts(built, pictures, monkeyp
         return []
 
     def visit() -> None:
-        built.search(gallery, pictures["1.png"], WHOLE)
+        built.search(gallery, pictures["1.png"].image, WHOLE)
         ended[threading.current_thread().name].set()
         counted.wait(10)
 
@@ -158,9 +182,11 @@ def test_boxes_count_by_their_roles(built, pictures, monkeypatch):
     built.answer(built.gallery(), request, pictures, 7)
     wanted, unwanted, part, ranking, count = given[0]
     assert [len(query.crops) for query in (*wanted, *unwanted)] == [2, 1, 1, 1]
-    views = [pictures["1.png"], pictures["below/6.png"]]
+    views = [pictures["1.png"].image, pictures["below/6.png"].image]
     assert all(crop is not None and (crop == view).all() for crop, view in zip(wanted[0].crops, views, strict=True))
-    assert (wanted[1].crops[0] == pictures["0.png"]).all() and (unwanted[0].crops[0] == pictures["0.png"]).all()
+    assert (wanted[1].crops[0] == pictures["0.png"].image).all() and (
+        unwanted[0].crops[0] == pictures["0.png"].image
+    ).all()
     assert (ranking, count) == ("fast", 9) and part == built.gallery()  # two more, for hits that are dropped
 
 
@@ -178,6 +204,28 @@ def test_a_folder_limits_the_search(built, pictures):
     assert sorted(answered(built, request, pictures)) == ["below/6.png", "below/7.png"]
     with pytest.raises(GalleryProblem, match="no pictures below the folder gone"):
         answered(built, Request(request.examples, folder="gone"), pictures)
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_a_filter_limits_the_search_and_changes_no_similarity(built, pictures, ranking):
+    request = Request((Example("0.png", WHOLE),), ranking)
+    gallery, wanted = built.gallery(), ["below/7.png", "1.png", "3.png"]
+    Albums(built.settings.searches_file).add("three", [gallery.entry(image).sha256 for image in wanted])
+    everything = {hit.image: hit.similarity for hit in built.answer(gallery, request, pictures, 0)}
+    hits = built.answer(gallery, replace(request, only=PictureFilter(album="three")), pictures, 0)
+    assert {hit.image for hit in hits} == set(wanted)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    if ranking == "fast":
+        assert all(hit.similarity == pytest.approx(everything[hit.image], abs=1e-6) for hit in hits)
+    below = replace(request, only=PictureFilter(album="three"), folder="below")
+    assert answered(built, below, pictures) == ["below/7.png"]
+
+
+@pytest.mark.parametrize("folder", ["", "below"])
+@pytest.mark.parametrize("only", [PictureFilter(album="gone"), PictureFilter("nowhere"), PictureFilter("1.png")])
+def test_a_filter_that_nothing_passes_gives_no_hits(built, pictures, only, folder):
+    if folder or only.name != "1.png":
+        assert answered(built, Request((Example("0.png", WHOLE),), folder=folder, only=only), pictures) == []
 
 
 @pytest.mark.parametrize("ranking", ["fast", "best"])
@@ -377,6 +425,7 @@ def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeyp
 
 
 def test_text_search_needs_class_scores_or_a_text_encoder(built):
+    assert "cannot be searched by text" in built.text_problem(built.gallery())
     with pytest.raises(IndexProblem, match="cannot be searched by text"):
         built.answer(built.gallery(), Request(words="a cup"), {})
 
@@ -426,3 +475,82 @@ def test_other_threads_continue_while_a_network_loads(settings, monkeypatch):
         assert not other.done()
         over.set()
         other.result(SOON)
+
+
+class SlowPool:
+    """Decodes until the test says so, except the picture b"fast"."""
+
+    made: ClassVar[list[tuple]] = []
+
+    def __init__(self, *limits: float, keep_memory: bool) -> None:
+        self.made.append(limits)
+        self.started = threading.Semaphore(0)
+        self.end = threading.Event()
+
+    def decode(self, data: bytes, name: str, pixels: int, incomplete: bool) -> bytes:
+        if data != b"fast":
+            self.started.release()
+            assert self.end.wait(20)
+        return data
+
+    def drain(self) -> None:
+        self.end.set()
+
+
+def test_r58_slow_pictures_of_one_client_do_not_keep_others_waiting(monkeypatch):
+    monkeypatch.setattr(module, "DecoderPool", SlowPool)
+    engine = Engine(Settings.load())
+    with ThreadPoolExecutor(5) as pool:
+        slow = [pool.submit(engine.read_picture, b"slow", "a.jpg", "192.0.2.1") for _ in range(5)]
+        while engine._pool is None:
+            time.sleep(0.001)
+        assert engine._pool.started.acquire(timeout=20)
+        assert engine.read_picture(lambda: b"fast", "b.jpg", "192.0.2.2") == b"fast"
+        assert not any(one.done() for one in slow)
+        engine._pool.end.set()
+
+
+def test_a_retired_engine_finishes_its_pictures_and_takes_no_others(monkeypatch):
+    monkeypatch.setattr(module, "DecoderPool", SlowPool)
+    SlowPool.made.clear()
+    engine = Engine(Settings.load())
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(engine.read_picture, b"slow", "a.jpg")
+        while engine._pool is None:
+            time.sleep(0.001)
+        assert engine._pool.started.acquire(timeout=20)
+        engine.retire()
+        assert slow.result(20) == b"slow"
+    with pytest.raises(Busy):
+        engine.read_picture(b"fast", "b.jpg")
+    assert len(SlowPool.made) == 1
+    engine.retire()
+
+
+def test_r63_searches_take_turns_whoever_asks_for_them(monkeypatch):
+    begun, end = threading.Event(), threading.Event()
+
+    def slow(*_: object) -> list[Hit]:
+        begun.set()
+        assert end.wait(20)
+        return []
+
+    monkeypatch.setattr(module, "answer", slow)
+    engine, question = Engine(Settings.load(api_searches=1)), Request(words="a cup")
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(engine.answer, None, question, {}, 10, "192.0.2.1")
+        assert begun.wait(20)
+        second = pool.submit(engine.answer, None, question, {}, 10, "192.0.2.2")
+        while not engine._searching._waiting:
+            assert not second.done()
+            time.sleep(0.001)
+        end.set()
+        assert first.result(20) == second.result(20) == []
+
+
+def test_r58_a_visitors_picture_has_a_shorter_limit_than_one_of_a_gallery(monkeypatch):
+    monkeypatch.setattr(module, "DecoderPool", SlowPool)
+    SlowPool.made.clear()
+    Engine(Settings.load()).read_picture(b"fast", "b.jpg")
+    ((workers, seconds),) = SlowPool.made
+    assert workers >= 2 and seconds <= decoder_pool.SECONDS / 2

@@ -1,5 +1,6 @@
 """Settings are read from the environment; errors name the variable."""
 
+import os
 import re
 from pathlib import Path
 
@@ -27,6 +28,8 @@ REFUSED = {
     "REGIONS": ("whole,gird", r"BOXFIND_REGIONS cannot be 'gird': .*detector, grid"),
     "MILVUS_URI": ("milvus.example", r"BOXFIND_MILVUS_URI cannot be used: .*ending in \.db"),
     "MILVUS_ALIAS": ("no spaces", r"BOXFIND_MILVUS_ALIAS cannot be 'no spaces'"),
+    "IGNORE": ("*.png,!", r"BOXFIND_IGNORE cannot be '\*\.png,!': it contains the pattern !, which is not valid"),
+    "MIN_SIDE": ("-1", r"BOXFIND_MIN_SIDE cannot be '-1'"),
     "ADMIN_HEADER": ("a: b", r"BOXFIND_ADMIN_HEADER cannot be 'a: b'"),
 }
 
@@ -45,6 +48,7 @@ def test_each_setting_is_read_from_its_variable_into_its_group(monkeypatch):
         "SIDE": "320",
         "REGIONS": " Whole, grid ,",
         "STORE": "half",
+        "IGNORE": "Drafts/, *.PNG\n!keep.PNG,",
         "ADMINS": "Ada@Example.org,grace@example.org",
         "MILVUS_URI": "https://milvus.example",
         "API_TOKEN": "secret",
@@ -54,6 +58,7 @@ def test_each_setting_is_read_from_its_variable_into_its_group(monkeypatch):
         monkeypatch.setenv(f"BOXFIND_{name}", value)
     found = Settings.load()
     assert (found.gallery, found.build.side, found.build.regions) == (Path("/pictures"), 320, ("whole", "grid"))
+    assert found.gallery_rules.ignore == ("Drafts/", "*.PNG", "!keep.PNG")
     assert (found.search.store, found.milvus.uri) == ("half", "https://milvus.example")
     assert found.server.admins == ("ada@example.org", "grace@example.org")
     assert found.api.token.get_secret_value() == "secret" and found.api.hosts == ("*",)
@@ -94,3 +99,24 @@ def test_documents_name_settings_that_exist():
     for path in texts:
         for name in re.findall(r"\bBOXFIND_([A-Z][A-Z_]*[A-Z])\b", path.read_text(encoding="utf-8")):
             assert name.lower() in VARIABLES or name in ("API", "MILVUS"), f"{path.name}: BOXFIND_{name}"
+
+
+@pytest.mark.parametrize("name", ["gallery", "index", "data", "head"])
+def test_r69_a_folder_whose_name_is_not_utf8_is_refused(name: str, tmp_path: Path, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(
+        BadSetting, match=r"cannot be '.*caf\\udce9': its full path .* is not valid UTF-8; rename"
+    ) as refused:
+        Settings.load(**{name: folder})
+    assert str(refused.value).isascii()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    for path in (".", tmp_path / "link"):
+        with pytest.raises(BadSetting, match="not valid UTF-8"):
+            Settings.load(**{name: path})
+
+
+def test_r65_folders_of_the_program_are_left_out(tmp_path: Path):
+    rules = Settings.load(gallery=tmp_path, data=tmp_path).gallery_rules
+    assert {tmp_path / "removed", tmp_path / "indexes", tmp_path / "sample"} <= rules.own_folders

@@ -4,16 +4,19 @@ import csv
 import io
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pillow
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import FloatRect, Locator, Page, ViewportSize
 
 PICTURES = Path(__file__).parents[2] / "test-results"
 OBJECT = "coffee-cup"
 SAMPLE = "Coffee cup in scene 1"
 SEEN_PER_OBJECT = 5
 PHONE: ViewportSize = {"width": 390, "height": 844}
+LAPTOP: ViewportSize = {"width": 1366, "height": 768}
 TILE = re.compile(r"Rank (?P<rank>\d+): (?P<image>.+), (un)?(likely|possible) match(, details agree)?")
 
 
@@ -32,31 +35,65 @@ def rings(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
+def upload_rings(page: Page, width: int = 640, height: int = 480) -> None:
+    picture = rings(width, height)
+    page.locator("input[type=file]").set_input_files({"name": "rings.png", "mimeType": "image/png", "buffer": picture})
+    page.get_by_text(f"rings.png, {width} x {height} pixels").wait_for()
+
+
+def canvas_of(page: Page) -> Locator:
+    return page.get_by_role("group", name="The picture you search with")
+
+
 def drag(page: Page, box: tuple[int, int, int, int], picture_width: int, steps: int = 6) -> None:
-    """Draw a box with the mouse on the canvas. The box is in pixels of the picture."""
-    canvas = page.locator("canvas").last
-    for _ in range(10):  # setting a box redraws it, and it ignores the mouse until its background has loaded
-        drawn = canvas.element_handle()
-        page.wait_for_timeout(800)
-        if drawn.evaluate("canvas => canvas.isConnected") and drawn.is_visible():
-            break
-    canvas.scroll_into_view_if_needed()
-    place = canvas.bounding_box()
-    assert place is not None
-    scale = place["width"] / picture_width
-    x, y, w, h = (side * scale for side in box)
-    page.mouse.move(place["x"] + x, place["y"] + y)
+    """Draw a box with the mouse on the picture of this width. The box is in its pixels."""
+    canvas_of(page).locator(f"image[width='{picture_width}']").wait_for()
+    canvas_of(page).scroll_into_view_if_needed()
+    x, y, w, h = box
+    page.mouse.move(*on_screen(page, x, y))
     page.mouse.down()
-    page.mouse.move(place["x"] + x + w / 2, place["y"] + y + h / 2, steps=steps)
-    page.mouse.move(place["x"] + x + w, place["y"] + y + h, steps=steps)
+    page.mouse.move(*on_screen(page, x + w / 2, y + h / 2), steps=steps)
+    page.mouse.move(*on_screen(page, x + w, y + h), steps=steps)
     page.mouse.up()
 
 
+def on_screen(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where a pixel of the picture is in the browser window."""
+    found: list[float] = canvas_of(page).evaluate(
+        """(svg, point) => {
+            const place = new DOMPoint(...point).matrixTransform(svg.getScreenCTM());
+            return [place.x, place.y];
+        }""",
+        [x, y],
+    )
+    return found[0], found[1]
+
+
+def place(element: Locator) -> FloatRect:
+    """Where an element is in the browser window."""
+    found = element.bounding_box()
+    assert found is not None
+    return found
+
+
+def shown_boxes(page: Page) -> list[tuple[int, int, int, int]]:
+    """The boxes on the canvas: x, y, width and height in pixels of the picture."""
+    lines = canvas_of(page).locator(".line").all()
+    sides = [[round(float(line.get_attribute(name) or 0)) for name in ("x", "y", "width", "height")] for line in lines]
+    return [(x, y, w, h) for x, y, w, h in sides]
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has stopped running: until then it may move or draw anew what is on it."""
+    page.wait_for_timeout(500)  # until a run that was asked for has begun
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
 def ranking(page: Page) -> list[str]:
-    """The image ids of the ten tiles, best first."""
+    """The image ids of the first ten tiles, best first."""
     tiles = page.get_by_role("img", name=re.compile(r"^Rank \d+: "))
-    expect(tiles).to_have_count(10, timeout=30_000)
-    names = [TILE.fullmatch(tile.get_attribute("alt") or "") for tile in tiles.all()]
+    tiles.nth(9).wait_for()
+    names = [TILE.fullmatch(tile.get_attribute("alt") or "") for tile in tiles.all()[:10]]
     assert [name and int(name["rank"]) for name in names] == list(range(1, 11))
     return [name["image"] for name in names if name]
 
@@ -71,3 +108,32 @@ def choose_sample(page: Page) -> None:
     page.get_by_role("combobox", name="Sample picture").fill(SAMPLE)
     page.get_by_role("option", name=SAMPLE, exact=True).click()
     page.get_by_text(re.compile(rf"^{SAMPLE}, \d+ x \d+ pixels")).wait_for()
+
+
+def search(page: Page, data: Path) -> list[str]:
+    """Search for the object on the sample picture."""
+    choose_sample(page)
+    drag(page, sample_box(data), 640)
+    return ranking(page)
+
+
+def serious(page: Page) -> list[tuple[str, str, list[str]]]:
+    """The serious violations of accessibility rules on the page."""
+    return [
+        (violation["id"], violation["help"], [node["target"] for node in violation["nodes"]][:4])
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+
+
+def asked_hosts(page: Page) -> set[str]:
+    """The hosts of all requests and connections from now on, filled while the page is used."""
+    hosts: set[str] = set()
+
+    def note(address: str) -> None:
+        if urlsplit(address).scheme not in ("data", "blob"):
+            hosts.add(urlsplit(address).netloc)
+
+    page.on("request", lambda request: note(request.url))
+    page.on("websocket", lambda socket: note(socket.url))
+    return hosts

@@ -11,9 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from filelock import FileLock
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from boxfind.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")  # the first takes less CPU time
@@ -28,6 +32,11 @@ FLAGS = [
 ]
 
 
+PATIENCE = 300_000
+"""Milliseconds to wait for what must happen, such as a first build on a busy machine."""
+expect.set_options(timeout=PATIENCE)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
@@ -39,16 +48,38 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Path:
-    """The data folder of the server, empty but for converted networks."""
+def indexed(networks: Path) -> Path:
+    """A data folder with the sample and its index, which all workers copy; the first one makes it."""
+    folder = networks.parent / "indexed"
+    with FileLock(networks.parent / "indexed.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "networks").symlink_to(networks)
+            settings = {"BOXFIND_DATA": str(folder), "BOXFIND_OFFLINE": "1"}
+            subprocess.run([sys.executable, "cli.py", "build"], cwd=PROJECT, env=os.environ | settings, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def new_data(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Path:
+    """The data folder of a first start, empty but for converted networks."""
     folder = tmp_path_factory.mktemp("app")
     (folder / "networks").symlink_to(networks)
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def data(new_data: Path, indexed: Path) -> Path:
+    """The data folder of the server, with the sample and its index."""
+    (new_data / "sample").symlink_to(indexed / "sample")
+    (index,) = (indexed / "indexes").iterdir()
+    shutil.copytree(index, Settings.load(data=new_data).index_dir)
+    return new_data
+
+
+@pytest.fixture(scope="module")
 def address(data: Path) -> Iterator[str]:
-    """The server address, started like `make app` without configuration."""
+    """The address of a server with this data folder and a local administrator."""
     with serving({"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1", "BOXFIND_ADMIN": "local"}, data) as address:
         yield address
 
@@ -56,12 +87,18 @@ def address(data: Path) -> Iterator[str]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """A new visitor on the Search page, once the gallery is ready."""
-    visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
-    visitor.set_default_timeout(30_000)
+    visitor = new_page(browser, viewport={"width": 1440, "height": 1000})
     visitor.goto(address)
-    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=200_000)  # includes the first build
+    visitor.get_by_role("heading", name="Find an object").wait_for()  # includes the first build
     yield visitor
     visitor.close()
+
+
+def new_page(browser: Browser, **options: Any) -> Page:
+    """The empty page of another visitor; the options are those of `Browser.new_page`."""
+    visitor = browser.new_page(**options)
+    visitor.set_default_timeout(PATIENCE)
+    return visitor
 
 
 def free_port() -> int:

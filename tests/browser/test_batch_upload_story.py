@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.acting import PHONE, PICTURES, rings
-from tests.browser.conftest import serving
+from tests.browser.conftest import new_page, serving
 from tests.tiny import eight_pictures
 
 NEW = ("rings.png", "sideways.png")
@@ -25,10 +25,9 @@ def adding(browser: Browser, gallery: Path, networks: Path, tmp_path: Path) -> I
     (tmp_path / "networks").symlink_to(networks)
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_OFFLINE": "1"}
     with serving(settings | {"BOXFIND_ADMIN": "local"}, tmp_path) as address:
-        admin = browser.new_page(viewport={"width": 1440, "height": 1000})
-        admin.set_default_timeout(30_000)
+        admin = new_page(browser, viewport={"width": 1440, "height": 1000})
         admin.goto(f"{address}/gallery")
-        admin.get_by_role("tab", name="Add pictures").click(timeout=120_000)
+        admin.get_by_role("tab", name="Add pictures").click()
         yield admin
         admin.close()
 
@@ -46,7 +45,7 @@ def test_an_administrator_adds_pictures_and_finds_them(adding: Page, gallery: Pa
     adding.get_by_text("2 pictures added").wait_for()
     adding.get_by_text("notes.png is not a picture in a supported format").wait_for()
     assert {path.name: path.read_bytes() for path in (gallery / "added").iterdir()} == pictures
-    adding.get_by_text("10 pictures").first.wait_for(timeout=120_000)
+    adding.get_by_text("The index is up to date.").wait_for()
     adding.screenshot(path=PICTURES / "added.png")
     adding.set_viewport_size(PHONE)
     adding.wait_for_timeout(500)

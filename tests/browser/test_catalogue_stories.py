@@ -2,12 +2,19 @@
 
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import PICTURES
+from tests.browser.acting import LAPTOP, PHONE, PICTURES, settle
+from tests.browser.conftest import PROJECT
+
+SUMMARY = re.compile(r"^(\d+) groups of [\d,]+ pictures")
 
 
 def test_a_group_is_named_opened_and_exported(page: Page, data: Path) -> None:
@@ -42,3 +49,75 @@ def test_a_group_is_named_opened_and_exported(page: Page, data: Path) -> None:
     field.fill("")
     field.press("Enter")
     expect(page.get_by_role("img", name=re.compile("^Group 1: "))).to_be_visible()
+
+
+def open_catalogue(page: Page) -> None:
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_text(SUMMARY).wait_for()
+
+
+def group_count(page: Page) -> int:
+    found = SUMMARY.match(page.get_by_text(SUMMARY).inner_text())
+    assert found
+    return int(found[1])
+
+
+def open_group(page: Page, number: int) -> None:
+    settle(page)
+    page.get_by_role("button", name=re.compile(r"^\S* ?\d+ pictures$")).nth(number - 1).click()
+    page.get_by_role("list", name="Pictures of the group").wait_for()
+
+
+def names(page: Page) -> set[str]:
+    tiles = page.get_by_role("list", name="Pictures of the group").get_by_role("listitem")
+    alts = [tile.get_by_role("img").get_attribute("alt") or "" for tile in tiles.all()]
+    return {alt.removesuffix(", outlier") for alt in alts}
+
+
+def test_merged_groups_are_still_merged_after_a_rebuild(page: Page, data: Path) -> None:
+    page.set_viewport_size(LAPTOP)
+    open_catalogue(page)
+    groups = group_count(page)
+    open_group(page, 2)
+    before = names(page)
+    page.get_by_role("button", name="Merge with…").click()
+    others = page.get_by_role("list", name="Groups, most similar first")
+    others.wait_for()
+    page.wait_for_timeout(1000)
+    page.screenshot(path=PICTURES / "choose-group.png")
+    others.get_by_role("listitem").first.get_by_role("button").click()
+    page.get_by_text("merged.").wait_for()
+    expect(others).to_have_count(0)
+    expect(page.get_by_text(re.compile(rf"^{groups - 1} groups of"))).to_be_visible()
+    merged = names(page)
+    assert merged > before
+    page.screenshot(path=PICTURES / "merged-group.png")
+
+    environment = os.environ | {"BOXFIND_DATA": str(data), "BOXFIND_OFFLINE": "1"}
+    subprocess.run([sys.executable, "cli.py", "build", "--full"], cwd=PROJECT, env=environment, check=True)
+    page.reload()
+    expect(page.get_by_text(re.compile(rf"^{groups - 1} groups of"))).to_be_visible()
+    open_group(page, 1)
+    assert names(page) == merged
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text(re.compile(rf"^{groups} groups of"))).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_selected_pictures_leave_their_group(page: Page, address: str, width: int) -> None:
+    page.set_viewport_size(PHONE | {"width": width})
+    page.goto(f"{address}/catalogue")
+    page.get_by_text(SUMMARY).wait_for()
+    open_group(page, 1)
+    everything = page.get_by_role("list", name="Pictures of the group").get_by_role("listitem")
+    count = everything.count()
+    for tile in (everything.nth(0), everything.nth(1)):
+        tile.get_by_role("button", name=re.compile("^Select: ")).click()
+        expect(tile.get_by_role("button", name=re.compile("^Select: "))).to_have_attribute("aria-pressed", "true")
+    page.get_by_text("2 selected").wait_for()
+    page.screenshot(path=PICTURES / f"selected-pictures-{width}.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("button", name="Not this", exact=True).click()
+    expect(everything).to_have_count(count - 2)
+    page.get_by_role("button", name="Undo").click()
+    expect(everything).to_have_count(count)

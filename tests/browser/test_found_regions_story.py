@@ -5,8 +5,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.acting import PICTURES, drag, rings
-from tests.browser.conftest import serving
+from tests.browser.acting import PICTURES, drag, rings, upload_rings
+from tests.browser.conftest import new_page, serving
 from tests.tiny import eight_pictures
 
 
@@ -18,15 +18,11 @@ def test_a_proposed_region_is_outlined(browser: Browser, networks: Path, tmp_pat
     settings = {"BOXFIND_DATA": str(tmp_path), "BOXFIND_GALLERY": str(gallery), "BOXFIND_ADMIN": "local"}
     settings |= {"BOXFIND_OFFLINE": "1"}
     with serving(settings | {"BOXFIND_REGIONS": "whole,detector"}, tmp_path) as address:
-        visitor = browser.new_page(viewport={"width": 1440, "height": 1000})
-        visitor.set_default_timeout(30_000)
+        visitor = new_page(browser, viewport={"width": 1440, "height": 1000})
         visitor.goto(address)
-        visitor.get_by_role("heading", name="Find an object").wait_for(timeout=120_000)
+        visitor.get_by_role("heading", name="Find an object").wait_for()
         expect(visitor.get_by_text("Using the region detector proposals")).to_be_visible()
-        visitor.locator("input[type=file]").set_input_files(
-            {"name": "rings.png", "mimeType": "image/png", "buffer": rings(320, 240)}
-        )
-        visitor.get_by_text("rings.png, 320 x 240 pixels").wait_for()
+        upload_rings(visitor, 320, 240)
         drag(visitor, (60, 40, 200, 150), 320)
         expect(visitor.get_by_role("img", name=re.compile(r"^Rank 1: rings\.png"))).to_be_visible()
         visitor.get_by_role("link", name="Gallery").click()

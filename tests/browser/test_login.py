@@ -16,7 +16,8 @@ from playwright.sync_api import Browser, Page, expect
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from retrieval.types import quiet
-from tests.browser.conftest import free_port, serving
+from tests.browser.conftest import free_port, new_page, serving
+from tests.browser.test_other_hosts import asked_hosts
 from tests.tiny import eight_pictures
 
 KEY = RSAKey.generate_key(2048, {"kid": "test", "use": "sig", "alg": "RS256"})
@@ -115,22 +116,26 @@ def with_login(provider: Provider, networks: Path, tmp_path_factory: pytest.Temp
 
 def log_in(visitor: Page, address: str) -> None:
     visitor.goto(address)
-    visitor.get_by_role("heading", name="Find an object").wait_for(timeout=120_000)
-    expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
+    visitor.get_by_role("heading", name="Find an object").wait_for()
+    expect(visitor.get_by_role("link", name="Index")).to_have_count(0)
+    visitor.get_by_role("link", name="Log in").click()
     visitor.get_by_role("button", name="Log in").click()
-    visitor.get_by_role("button", name="Log out").wait_for(timeout=60_000)
+    visitor.get_by_role("link", name="Account").click()
+    visitor.get_by_role("button", name="Log out").wait_for()
 
 
 def test_r48_listed_administrators_may_build_until_they_log_out(
     browser: Browser, with_login: str, provider: Provider
 ) -> None:
     provider.claims = {"email": "Ada@example.org", "email_verified": True}
-    visitor = browser.new_page()
+    visitor = new_page(browser)
     log_in(visitor, with_login)
+    visitor.get_by_role("link", name="Index").click()
     visitor.get_by_role("button", name="Update index").wait_for()
+    visitor.get_by_role("link", name="Account").click()
     visitor.get_by_role("button", name="Log out").click()
-    visitor.get_by_role("button", name="Log in").wait_for()
-    expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
+    visitor.get_by_role("link", name="Log in").wait_for()
+    expect(visitor.get_by_role("link", name="Index")).to_have_count(0)
     visitor.close()
 
 
@@ -141,16 +146,25 @@ def test_r48_everyone_else_who_logs_in_may_only_search(
     browser: Browser, with_login: str, provider: Provider, claims: dict[str, object]
 ) -> None:
     provider.claims = claims
-    visitor = browser.new_page()
+    visitor = new_page(browser)
     log_in(visitor, with_login)
     visitor.get_by_text("You can search and browse").wait_for()
-    expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
+    expect(visitor.get_by_role("link", name="Index")).to_have_count(0)
+    visitor.close()
+
+
+def test_r71_the_login_asks_no_other_host(browser: Browser, with_login: str, provider: Provider) -> None:
+    provider.claims = {"email": "ada@example.org", "email_verified": True}
+    visitor = new_page(browser)
+    hosts = asked_hosts(visitor)
+    log_in(visitor, with_login)
+    assert hosts == {urlsplit(address).netloc for address in (with_login, provider.address)}
     visitor.close()
 
 
 def test_r48_the_proxy_header_is_ignored_with_log_in(browser: Browser, with_login: str) -> None:
-    visitor = browser.new_context(extra_http_headers={"X-Forwarded-Email": "ada@example.org"}).new_page()
+    visitor = new_page(browser, extra_http_headers={"X-Forwarded-Email": "ada@example.org"})
     visitor.goto(with_login)
-    visitor.get_by_role("button", name="Log in").wait_for(timeout=60_000)
-    expect(visitor.get_by_role("button", name="Update index")).to_have_count(0)
+    visitor.get_by_role("link", name="Log in").wait_for()
+    expect(visitor.get_by_role("link", name="Index")).to_have_count(0)
     visitor.context.close()

@@ -6,20 +6,26 @@ import json
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pillow
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.acting import PHONE, PICTURES, choose_sample, drag, others_first, ranking, sample_box
+from tests.browser.acting import (
+    PHONE,
+    PICTURES,
+    choose_sample,
+    drag,
+    others_first,
+    ranking,
+    sample_box,
+    search,
+    serious,
+    settle,
+)
 
-
-def search(page: Page, data: Path) -> list[str]:
-    choose_sample(page)
-    drag(page, sample_box(data), 640)
-    return ranking(page)
+Scheme = Literal["light", "dark"]
 
 
 def test_a_second_box_changes_the_results_until_removed(page: Page, data: Path) -> None:
@@ -38,14 +44,15 @@ def test_a_second_box_changes_the_results_until_removed(page: Page, data: Path) 
     assert ranking(page) == alone
 
 
-def test_thumbs_change_the_results_and_back_undoes_them(page: Page, data: Path) -> None:
+def test_thumbs_change_the_results_and_back_of_the_browser_undoes_them(page: Page, data: Path) -> None:
     before = search(page, data)
     page.get_by_role("button", name=f"Wrong: less like this: 1  {before[0]}").click()
     expect(page.get_by_role("img", name=re.compile(rf"^Rank 1: {re.escape(before[0])}"))).to_have_count(0)
     page.get_by_text("1 wrong").wait_for()
     assert before[0] not in ranking(page)
-    page.get_by_role("button", name=re.compile("^Back")).click()
+    page.go_back()
     expect(page.get_by_text("1 wrong")).to_have_count(0)
+    settle(page)
     assert ranking(page) == before
 
 
@@ -53,12 +60,12 @@ def test_results_can_be_exported_and_opened_again(page: Page, data: Path) -> Non
     found = search(page, data)
     page.get_by_role("button", name="Export").click()
     table = taken(page, "CSV").decode("utf-8-sig")
-    assert [row["image"] for row in csv.DictReader(io.StringIO(table))] == found
-    assert [hit["image"] for hit in json.loads(taken(page, "JSON"))["hits"]] == found
-    assert [image["file_name"] for image in json.loads(taken(page, "COCO"))["images"]] == found
+    assert [row["image"] for row in csv.DictReader(io.StringIO(table))][:10] == found
+    assert [hit["image"] for hit in json.loads(taken(page, "JSON"))["hits"]][:10] == found
+    assert [image["file_name"] for image in json.loads(taken(page, "COCO"))["images"]][:10] == found
     with zipfile.ZipFile(io.BytesIO(taken(page, "Crops"))) as pack:
         crops = [name for name in pack.namelist() if name.endswith(".jpg")]
-        assert len(crops) == 10 and all(not Pillow.open(pack.open(name)).getexif() for name in crops)
+        assert len(crops) >= 10 and all(not Pillow.open(pack.open(name)).getexif() for name in crops)
     page.set_content(taken(page, "Contact sheet").decode())
     assert page.get_by_role("img").count() >= 10 and page.get_by_text(found[0]).count() >= 1
 
@@ -71,14 +78,17 @@ def taken(page: Page, kind: str) -> bytes:
 
 def test_a_saved_search_can_be_reopened_after_a_build_and_in_a_new_session(page: Page, data: Path) -> None:
     found = search(page, data)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_label("Name of the search").fill("A cup")
     page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     page.get_by_text("Saved as A cup").wait_for()
     page.reload()
+    page.get_by_role("link", name="Index").click()
     page.get_by_role("button", name="Update index").click()
-    page.get_by_text("Built").first.wait_for(timeout=90_000)
-    page.get_by_role("button", name="A cup", exact=True).first.click()  # a rerunning page may show it twice
+    page.get_by_text("The index is up to date.").wait_for()
+    page.get_by_role("link", name="Search", exact=True).click()
+    page.get_by_role("button", name="Saved").click()
+    page.get_by_role("menuitem", name="A cup").click()
     again = ranking(page)
     assert len(set(found) & set(again)) >= 8 and others_first(again)
 
@@ -101,6 +111,7 @@ def test_a_search_works_with_the_keyboard_alone(page: Page) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(found[1]).wait_for()
+    dialog.get_by_role("button", name="Zoom in").wait_for()  # the picture listens to the keys
     page.keyboard.press("ArrowRight")
     dialog.get_by_text(found[2]).wait_for()
     page.keyboard.press("Escape")
@@ -122,23 +133,45 @@ def tab_to(page: Page, target: Locator) -> None:
     raise AssertionError(f"Tab does not lead to {target}")
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["", "gallery", "catalogue", "evaluate"])
-def test_r56_axe_finds_no_serious_violations(page: Page, data: Path, path: str) -> None:
+def test_r56_axe_finds_no_serious_violations(page: Page, address: str, data: Path, path: str, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
     if path:
-        page.goto(f"{page.url.rstrip('/')}/{path}")
+        page.goto(f"{address}/{path}")
         page.get_by_role("heading", name=path.capitalize()).last.wait_for()
     else:
         search(page, data)
-    for width in (1440, PHONE["width"]):
+    for width in (1440, 1024, PHONE["width"]):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(2000)
-        page.screenshot(path=PICTURES / f"{path or 'search'}-{width}.png")
-        assert serious(Axe().run(page).response["violations"]) == []
+        page.screenshot(path=PICTURES / f"{path or 'search'}-{width}{'-dark' * (scheme == 'dark')}.png")
+        assert serious(page) == [], width
 
 
-def serious(violations: list[dict[str, Any]]) -> list[tuple[str, str, list[str]]]:
-    return [
-        (violation["id"], violation["help"], [node["target"] for node in violation["nodes"]][:4])
-        for violation in violations
-        if violation["impact"] in ("serious", "critical")
-    ]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_r56_axe_finds_no_serious_violations_in_dialogs_and_in_a_group(page: Page, data: Path, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    search(page, data)
+    page.get_by_role("button", name=re.compile("^Right: more like this: 1 ")).click()
+    page.get_by_text("1 right, 0 wrong").wait_for()
+    page.get_by_role("img", name=re.compile("^Rank 1: ")).click()
+    expect(page.get_by_role("dialog").get_by_role("cell", name=re.compile("^Verification: "))).to_be_visible()
+    looks_right(page, f"closer-{scheme}")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Catalogue").click()
+    page.get_by_text(re.compile(r"^\d+ groups of \d+ pictures")).wait_for()
+    page.get_by_role("button", name=re.compile(r"\d+ pictures")).first.click()
+    tiles = page.get_by_role("list", name="Pictures of the group")
+    tiles.get_by_role("button", name=re.compile("^Select")).first.click()
+    page.get_by_text("1 selected").wait_for()
+    looks_right(page, f"group-{scheme}")
+    tiles.get_by_role("button", name=re.compile("^Move to another group")).first.click()
+    page.get_by_role("dialog").wait_for()
+    looks_right(page, f"group-dialog-{scheme}")
+
+
+def looks_right(page: Page, name: str) -> None:
+    page.wait_for_timeout(1000)
+    page.screenshot(path=PICTURES / f"{name}.png")
+    assert serious(page) == [], name

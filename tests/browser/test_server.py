@@ -1,6 +1,7 @@
 """Responses to requests that no Boxfind page sends. Needs no browser."""
 
 import http.client
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -13,6 +14,12 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Sec-WebSocket-Protocol": "streamlit",
 }
+
+
+@pytest.fixture(scope="module")
+def data(new_data: Path) -> Path:
+    """Without an index, which these requests do not need."""
+    return new_data
 
 
 def ask(address: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> http.client.HTTPResponse:

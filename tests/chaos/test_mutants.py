@@ -100,7 +100,7 @@ def test_r15_two_thousand_mutants_neither_crash_nor_hang(draw, capsys):
     def fate(mutant: tuple[str, bytes]) -> tuple[str, str]:
         name, data = mutant
         try:
-            image = pool.decode(data, name)
+            image = pool.decode(data, name).image
         except UnreadableImage as error:
             assert str(error).endswith(".") and "\n" not in str(error)
             return name.split()[0], error.reason

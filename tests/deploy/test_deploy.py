@@ -3,11 +3,13 @@
 import re
 import subprocess
 import tomllib
+from ipaddress import ip_network
 
 import pytest
 import yaml
 
-from boxfind.commands.app import streamlit_arguments
+from boxfind.api.limits import MAX_UPLOAD_BYTES, MAX_UPLOADS
+from boxfind.commands.app import run_streamlit
 from boxfind.settings import VARIABLES, Settings
 from tests.deploy.config_files import DOCKERFILE, ROOT, filled, in_image, named, services
 
@@ -42,8 +44,7 @@ def test_every_named_setting_exists(path):
 def test_containers_units_and_make_start_the_same_commands():
     page = list(IMAGE_COMMANDS["app"])
     assert page == unit_command("boxfind-page@.service")
-    assert page == ["streamlit", *streamlit_arguments(8501)][: len(page)]
-    assert makefile_command("app") == ["python", "cli.py", "app", "--port", "8501"]
+    assert [word for word in page if word != "--no-browser"] == makefile_command("app")
     assert list(IMAGE_COMMANDS["api"]) == makefile_command("api") == unit_command("boxfind-api.service")
     assert list(IMAGE_COMMANDS["build"]) == unit_command("boxfind-build.service") == ["python", "cli.py", "build"]
 
@@ -59,6 +60,43 @@ def test_ports_agree():
 def test_containers_listen_on_loopback_only():
     ports = {port for service in services(GIVEN).values() for port in service.ports}
     assert ports == {"127.0.0.1:8501:8501", "127.0.0.1:8502:8502"}
+
+
+def test_r59_services_and_containers_have_a_memory_limit():
+    common = (ROOT / "deploy/systemd/boxfind-.service.d/common.conf").read_text(encoding="utf-8")
+    limit = re.search(r"^MemoryMax=(\d+)G$", common, re.M)[1]
+    compose = yaml.safe_load(filled((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"), GIVEN))
+    assert {compose["services"][name]["mem_limit"] for name in IMAGE_COMMANDS} == {f"{limit}g"}
+    docs = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    assert f"may use {limit} GB" in docs
+    room = {mounted for name in IMAGE_COMMANDS for mounted in compose["services"][name]["tmpfs"]}
+    assert room == {"/tmp:size=2g"} and MAX_UPLOADS * MAX_UPLOAD_BYTES < 1.5 * 1024**3
+    assert f"{MAX_UPLOADS} at a time, of up to {MAX_UPLOAD_BYTES // 10**6} MB each" in docs
+
+
+def test_r70_containers_believe_no_forwarded_address_of_strangers():
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
+    environment = compose["x-boxfind"]["environment"]
+    believed = filled(environment["BOXFIND_API_PROXIES"], GIVEN)
+    assert all(ip_network(name).is_private and ip_network(name).prefixlen >= 12 for name in believed.split(","))
+    # The program passes its proxies on to Streamlit's server; another value would take precedence.
+    assert not [path for path in DEPLOY if "FORWARDED_ALLOW_IPS" in path.read_text(encoding="utf-8")]
+    assert "X-Forwarded-For $remote_addr;" in NGINX and "proxy_add_x_forwarded_for" not in NGINX
+
+
+def test_r62_the_page_of_a_deployment_is_limited_from_its_start(monkeypatch):
+    """Not with the first visitor, as `streamlit run app.py` is."""
+    assert IMAGE_COMMANDS["app"][:3] == ("python", "cli.py", "app")
+    order = []
+    monkeypatch.setattr("boxfind.connections.limit_connections", lambda: order.append("limits"))
+    monkeypatch.setattr("streamlit.web.cli.main", lambda *_, **__: order.append("server"))
+    run_streamlit([])
+    assert order == ["limits", "server"]
+
+
+def test_r48_nobody_is_administrator_of_a_deployment_by_default():
+    page = (ROOT / "deploy/systemd/boxfind-page@.service").read_text(encoding="utf-8")
+    assert "\nEnvironment=BOXFIND_ADMIN=nobody\n" in page and "BOXFIND_ADMIN=nobody" in named("ENV")[0].text
 
 
 def test_images_and_packages_are_pinned():

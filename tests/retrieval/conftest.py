@@ -44,6 +44,9 @@ class NumpyGallery:
     def rows(self) -> range:
         return range(len(self.region_vectors))
 
+    def are_searched(self, rows):
+        return (rows >= self.rows.start) & (rows < self.rows.stop)
+
     @property
     def image_count(self) -> int:
         return len(np.unique(self.images))

@@ -35,8 +35,8 @@ def test_sift_ranks_by_inliers_then_similarity(numpy_gallery, monkeypatch):
     gallery, query = drawn(numpy_gallery, 4)
     inliers = {3: 30, 7: 12}
 
-    def verified(look, size, candidates, read, seconds):
-        assert len(candidates) == 12 and seconds == float("inf")
+    def verified(look, size, candidates, read, pairs):
+        assert len(candidates) == 12 and pairs == float("inf")
         return [
             Evidence(inliers[image], Box(1, 2, 30, 40)) if image in inliers else NO_EVIDENCE for image in candidates
         ]

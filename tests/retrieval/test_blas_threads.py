@@ -10,7 +10,8 @@ from pathlib import Path
 import faiss
 import pytest
 
-from retrieval.blas_threads import blas_threads, one_blas_thread
+from retrieval import blas_threads as module
+from retrieval.blas_threads import in_threads, one_blas_thread
 from tests.blas import numpy_threads, numpy_with
 
 BEFORE = 3
@@ -28,6 +29,33 @@ def test_one_thread_inside_and_the_original_count_afterwards():
     with one_blas_thread():
         assert numpy_threads() == 1
     assert numpy_threads() == BEFORE
+
+
+def test_r74_blocks_are_shared_among_threads_with_one_blas_thread_each(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "cpu_count", lambda: 2)
+    together = threading.Barrier(2, timeout=10)
+
+    def work(number: int) -> tuple[int, int]:
+        together.wait()
+        return number, numpy_threads()
+
+    assert list(in_threads(work, range(4))) == [(number, 1) for number in range(4)]
+
+
+def test_closing_drops_the_remaining_blocks(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "cpu_count", lambda: 1)
+    done, going_on = [], threading.Event()
+
+    def work(number: int) -> None:
+        if number:
+            going_on.wait(10)
+        done.append(number)
+
+    results = in_threads(work, range(100))
+    next(results)
+    threading.Timer(0.2, going_on.set).start()
+    results.close()
+    assert len(done) < 100
 
 
 @pytest.mark.parametrize("leaves_first", [0, 1])
@@ -72,15 +100,6 @@ def test_exception_restores_the_count():
     with pytest.raises(ZeroDivisionError), one_blas_thread():
         raise ZeroDivisionError
     assert numpy_threads() == BEFORE
-
-
-def test_largest_requested_count_applies():
-    with one_blas_thread():
-        with blas_threads(2):
-            assert numpy_threads() == 2
-            with one_blas_thread():
-                assert numpy_threads() == 2
-        assert numpy_threads() == 1
 
 
 def test_concurrent_bodies_in_many_threads():

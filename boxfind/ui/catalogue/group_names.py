@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from boxfind.searches.group_names import GroupName, GroupNames, Places, labels_of
+from boxfind.searches.group_names import GroupNames, by_content, labels_of
 from boxfind.searches.saved_searches import LONGEST_NAME
 from boxfind.ui.authorization import is_admin, require_admin
+from boxfind.ui.catalogue.named_group import NamedGroup, boxes_of
 from boxfind.ui.error_boundary import errors_as_toasts
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
@@ -15,40 +16,37 @@ from index.groups.groups import Group
 from retrieval.errors import BoxfindError
 
 
-def names_of(groups: Sequence[Group]) -> list[GroupName | None]:
-    """The current name of each group. Shows a warning if the names cannot be read."""
+def named(groups: Sequence[Group]) -> list[NamedGroup]:
+    """The groups with their numbers and current names. Shows a warning if the names cannot be read."""
+    hashes = {member.image: member.sha256 for group in groups for member in group.members}
+    places = [boxes_of(member.place for member in group.members) for group in groups]
     try:
-        names = labels_of([_boxes(group) for group in groups], _names().all())
+        names = labels_of(places, [by_content(label, hashes) for label in _names().all()])
     except BoxfindError as problem:
         st.warning(plain(str(problem)), icon=":material/warning:")
         names = {}
-    return [names.get(place) for place in range(len(groups))]
+    return [NamedGroup(place + 1, group, names.get(place)) for place, group in enumerate(groups)]
 
 
-def name_field(group: Group, number: int, given: GroupName | None) -> None:
+def name_field(group: NamedGroup) -> None:
     """An editable group name for administrators, plain text for other visitors."""
-    name = given.name if given else ""
     if not is_admin():
-        st.markdown(f"**{plain(name)}**" if name else f"Group {number}")
+        st.markdown(f"**{plain(group.name)}**" if group.name else group.title)
         return
 
     @errors_as_toasts()
     def save(new: str) -> None:
         require_admin()
-        _names().give(new, _boxes(group), given.key if given else None)
+        _names().give(new, boxes_of(group.places), group.given.key if group.given else None)
 
     st.text_input(
-        f"Name of group {number}",
-        name,
+        f"Name of group {group.number}",
+        group.name,
         max_chars=LONGEST_NAME,
         placeholder="Add a name",
         label_visibility="collapsed",
-        **synced(f"name of {group.best.image} {group.best.region.box.xywh}", name, save, parse=str.strip),
+        **synced(f"name of {group.key}", group.name, save, parse=str.strip),
     )
-
-
-def _boxes(group: Group) -> Places:
-    return {member.image: member.region.box for member in group.members}
 
 
 @st.cache_resource(show_spinner=False)

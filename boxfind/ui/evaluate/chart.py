@@ -18,6 +18,7 @@ ROW_HEIGHT = 26
 """Pixels; one row per search."""
 MOST = 60
 """Maximum number of searches in the plot; the hardest are kept."""
+TITLE = "Right before wrong (average precision)"
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 
 
@@ -46,7 +47,7 @@ def average_precision_chart(ratings: Ratings, labels: Mapping[str, str]) -> None
 def _chart(points: list[dict[str, object]], names: list[str]) -> ChartType:
     axis = alt.Axis(labelLimit=150, labelFlush=False, ticks=False)
     base = alt.Chart(alt.InlineData(values=points)).encode(
-        x=alt.X("AP:Q", title="Average precision", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=TICKS)),
+        x=alt.X("AP:Q", title=TITLE, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=TICKS)),
         y=alt.Y("Search:N", sort=alt.SortField("place"), title=None, axis=axis),
     )
     legend = alt.Legend(title=None, orient="top") if len(names) > 1 else None

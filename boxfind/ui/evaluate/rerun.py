@@ -11,15 +11,19 @@ from boxfind.evaluation.dataset_zip import dataset_zip
 from boxfind.evaluation.ratings import Judged, Rating, Ratings, question, rate_all, rating
 from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.searches.saved_searches import SavedSearches
-from boxfind.ui.session import BY_GENERATION, saved_search_store, shared_engine, stored_picture
+from boxfind.ui.session import BY_GENERATION, saved_search_store, shared_engine, stored_picture, visiting_client
 from index.gallery import Gallery
+from retrieval.images.limits import LIMITS
 
 SPINNER_DELAY = 0.5
 """Seconds before progress is shown; cached ratings take less."""
 
 
 def ratings(gallery: Gallery, searches: Sequence[Judged], rankings: Sequence[str]) -> Ratings:
-    """Rate each search with each ranking, showing progress. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
+    """Rate each search with each ranking, showing progress.
+
+    Raises IndexProblem, WeightsMissing, RuntimeMissing, Busy.
+    """
     began, bar = time.monotonic(), st.empty()
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -39,12 +43,12 @@ def packing(gallery: Gallery, searches: Sequence[Judged]) -> Callable[[], bytes]
 
 @st.cache_data(max_entries=4096, show_spinner=False, hash_funcs=BY_GENERATION)
 def _rating(gallery: Gallery, search: Judged, ranking: str) -> Rating:
-    """Rate a search. Raises UnreadableImage, BadBox."""
-    engine, images = shared_engine(), {}
+    """Rate a search. Raises UnreadableImage, BadBox, Busy."""
+    engine, client, images = shared_engine(), visiting_client(), {}
     for key in {example.picture for example in search.request.examples}:
         picture = stored_picture(key, gallery, saved_search_store())
-        images[key] = engine.read_picture(picture.data, picture.name)
-    hits = engine.answer(gallery, question(search, ranking), images, 0)
+        images[key] = engine.read_picture(picture.data, picture.name, client)
+    hits = engine.answer(gallery, question(search, ranking), images, 0, client)
     return rating(search, [hit.image for hit in hits])
 
 
@@ -54,4 +58,4 @@ def _jpeg(key: str, gallery: Gallery, engine: Engine, store: SavedSearches) -> b
     if stored is not None:
         return stored
     picture = stored_picture(key, gallery, store)
-    return jpeg_in_full_size(engine.read_picture(picture.data, picture.name))
+    return jpeg_in_full_size(engine.read_picture(picture.data, picture.name, pixels=LIMITS.pixels).image)

@@ -7,25 +7,25 @@ import pandas as pd
 import streamlit as st
 
 from boxfind.evaluation.dataset_zip import FOLDER, unfit
-from boxfind.evaluation.ratings import ENOUGH, FIRST, Judged, Ratings, compare, mean
-from boxfind.evaluation.ratings_table import MINUS, SEARCH, UNMARKED
+from boxfind.evaluation.judged_results import FIRST
+from boxfind.evaluation.ratings import ENOUGH, Judged, Ratings, compare, mean
+from boxfind.evaluation.ratings_table import MINUS, SEARCH
 from boxfind.ui.search.search_options import LABELS
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 
-AP_HELP = (
-    "Mean average precision: 1 if every search ranks all pictures marked as right before all others. A picture that is "
-    "not found counts as 0."
+TOP, ORDER = f"Right in the first {FIRST}", "Right before wrong"
+ORDER_HELP = (
+    "1 if every picture marked as right comes before every picture marked as wrong. Technical name: average precision "
+    "(AP), or mAP for its mean."
 )
-P_HELP = (
-    f"Precision at {FIRST}: the share of the first {FIRST} results marked as right. If only 4 pictures are marked as "
-    "right, finding all 4 scores 1."
+TOP_HELP = (
+    f"Of the first {FIRST} marked results, the share marked as right. If the collection has only 4 such pictures, 0.4 "
+    f"is the best possible. Technical name: precision at {FIRST} (P@{FIRST})."
 )
-METRICS = (("mAP", "average_precision", AP_HELP), ("P@10", "precision_at_10", P_HELP))
-CAVEATS = (
-    "Unmarked pictures count as wrong, which favours the ranking whose results you marked. Mark the first "
-    f"{FIRST} results of both rankings before you compare them. "
-    "The searches are rerun without feedback, and the query picture does not count."
+METRICS = (
+    (TOP, "precision_at_10", TOP_HELP),
+    (ORDER, "average_precision", ORDER_HELP),
 )
 CHOICES = {label: (ranking,) for ranking, label in LABELS.items()} | {" and ".join(LABELS.values()): tuple(LABELS)}
 
@@ -39,44 +39,54 @@ def rankings_choice() -> tuple[str, ...]:
     return CHOICES[chosen or first]
 
 
-def nothing_rated(unrated: Mapping[str, str]) -> None:
+def nothing_rated(any_saved: bool) -> None:
     """Explain how to get ratings when no search can be rated."""
-    if unrated:
-        st.info("No saved search can be rated yet.", icon=":material/thumbs_up_down:")
+    if any_saved:
+        st.info("No saved search has enough marks yet.", icon=":material/thumbs_up_down:")
     else:
         st.info("There are no saved searches yet.", icon=":material/bookmark:")
     st.markdown(
         "1. Search for an object.\n"
-        "2. Mark each result as right or wrong with its thumbs.\n"
+        f"2. Mark each of the first {FIRST} results as right or wrong with its thumbs.\n"
         "3. Save the search under a name and come back here."
     )
     st.page_link("pages/search.py", label="Go to Search", icon=":material/search:")
-    left_out(unrated)
 
 
 def overall(ratings: Ratings) -> None:
-    """Show the mean metrics of each ranking; of two, the first with its difference from the second."""
+    """Show the mean metrics of each ranking, and how many results they are based on.
+
+    Of two rankings, the first has its difference from the second.
+    """
     labels = [LABELS[ranking] for ranking in ratings.by_ranking]
     with st.container(horizontal=True):
         for metric, field, help in METRICS:
             means = [mean([getattr(one.quality, field) for one in rated]) for rated in ratings.by_ranking.values()]
             for label, found in zip(labels, means, strict=True):
-                compared = len(labels) > 1 and label == labels[0]
+                lead = f"{found.value - means[-1].value:+.3f}"
+                compared = label != labels[-1] and float(lead) != 0
                 interval = ""
                 if found.bounds:
                     low, high = found.bounds
                     interval = f"\n\n95 % interval over searches (bootstrap): {low:.3f} to {high:.3f}."
                 st.metric(
-                    f"{metric} {label}" if len(labels) > 1 else metric,
+                    f"{metric}: {label}" if len(labels) > 1 else metric,
                     f"{found.value:.3f}",
-                    f"{found.value - means[1].value:+.3f}" if compared else None,
-                    delta_description=f"from {labels[1]}" if compared else None,
+                    lead if compared else None,
+                    delta_description=f"from {labels[-1]}" if compared else None,
                     border=True,
-                    width=160,
+                    width=210,
                     height="stretch",
                     help=help + interval,
                 )
-    st.caption(f"Mean over {_searches(ratings.count)}. {CAVEATS}")
+    marked = [sum(one.judged for one in rated) / len(rated) for rated in ratings.by_ranking.values()]
+    counts = " and ".join(
+        f"{count:.1f}{f' ({label})' if len(labels) > 1 else ''}" for count, label in zip(marked, labels, strict=True)
+    )
+    st.caption(
+        f"Mean over {_searches(ratings.count)}. On average {counts} of the first {FIRST} results are marked; results "
+        "without a mark do not count. The searches are rerun without feedback, and the query picture does not count."
+    )
 
 
 def difference(ratings: Ratings) -> None:
@@ -92,8 +102,8 @@ def difference(ratings: Ratings) -> None:
             f"{high:+.3f}): {'not significant' if low <= 0 <= high else 'significant'}."
         )
     st.markdown(
-        f"By average precision, **{first}** is better in {_searches(found.wins)}, **{second}** in {found.losses}; "
-        f"{found.ties} tied. {significance}"
+        f"By *{ORDER.lower()}*, **{first}** is better in {_searches(found.wins)}, **{second}** in "
+        f"{found.losses}; {found.ties} tied. {significance}"
     )
 
 
@@ -128,7 +138,7 @@ def downloads(found: pd.DataFrame, searches: Sequence[Judged], packed: Callable[
             disabled=all(unfit(search) for search in searches),
             help="Boxes, pictures and marks in a folder, to rate any index with `boxfind evaluate`.",
         )
-    left_out({s.name: unfit(s) for s in searches if not s.problem and unfit(s)}, "Not in the data set")
+    left_out({s.name: unfit(s) for s in searches if unfit(s) and not (s.problem or s.missing)}, "Not in the data set")
 
 
 def left_out(reasons: Mapping[str, str], title: str = "Not rated") -> None:
@@ -141,9 +151,11 @@ def left_out(reasons: Mapping[str, str], title: str = "Not rated") -> None:
 def _column(name: str) -> Any:
     if name == SEARCH:
         return st.column_config.TextColumn(pinned=True, width="medium")
-    if name.startswith(("AP", "P@10")):
-        return st.column_config.NumberColumn(format="%+.3f" if MINUS in name else "%.3f")
-    return st.column_config.NumberColumn(help=f"Among the first {FIRST} results" if name.startswith(UNMARKED) else None)
+    for metric, technical, help in ((ORDER, "AP", ORDER_HELP), (TOP, "P@10", TOP_HELP)):
+        if name.startswith(technical):
+            label = metric + name.removeprefix(technical)
+            return st.column_config.NumberColumn(label, format="%+.3f" if MINUS in name else "%.3f", help=help)
+    return st.column_config.NumberColumn()
 
 
 def _searches(count: int) -> str:

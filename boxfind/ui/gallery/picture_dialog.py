@@ -2,24 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import PurePosixPath
+from dataclasses import replace
 
 import streamlit as st
 
-from boxfind.ui.gallery.browse import ACTIONS, whole_box
+from boxfind.ui.gallery.albums import albums_of_picture
+from boxfind.ui.gallery_view import gallery_view
+from boxfind.ui.original_file import facts, file_menu
 from boxfind.ui.search.search_state import open_search_page
-from boxfind.ui.session import gallery_picture
-from boxfind.ui.widgets.picture_dialog import dialog_picture, dialog_requested, step_buttons
+from boxfind.ui.widgets.picture_dialog import dialog_picture, dialog_requested, dialog_view, search_menu, step_buttons
 from boxfind.ui.widgets.safe_text import plain
-from boxfind.ui.widgets.thumbnail import outlined
 from index.gallery import Gallery
-from index.storage.tables import ImageEntry
 from retrieval.types import Box, Region
 
-ROOM = (1100, 700)
-"""Maximum size (width, height) of the displayed picture, in pixels."""
-NO_REGIONS = "None"
+NO_REGIONS = "No regions outlined"
+BOX, WHOLE = "A box that you draw", "The whole picture"
+"""What a search from the dialog can start with."""
 
 
 def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
@@ -32,17 +30,31 @@ def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
 def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     place = dialog_picture(images)
     entry = gallery.entry(images[place])
-    with st.container(horizontal=True):
-        step_buttons(images, place)
-        for action, box in zip(ACTIONS[1:], (None, whole_box(gallery, entry.image)), strict=True):
-            if st.button(action.label, icon=f":material/{action.icon}:"):
-                open_search_page(gallery, entry.image, box)
-    picture = gallery_picture(gallery, entry.image)
     groups = region_groups(gallery.regions(entry.image), entry.width, entry.height)
-    chosen = st.selectbox("Indexed regions", [NO_REGIONS, *groups], key="regions shown", width=260)
-    boxes = groups.get(chosen, [])
-    st.image(outlined(picture, boxes, entry.width, ROOM, ("black",), line=1), alt=entry.image)
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        step_buttons(images, place)
+        file_menu(gallery, entry.image)
+        start = search_menu([BOX, WHOLE])
+        if start:
+            open_search_page(gallery, entry.image, entry.whole if start == WHOLE else None)
+        chosen = st.selectbox(
+            "Indexed regions",
+            [NO_REGIONS, *groups],
+            key="regions shown",
+            label_visibility="collapsed",
+            width=190,
+        )
+    _, shown = gallery_view(gallery, entry.image, entry.image)
+    # The smallest regions are on top, so that each can be chosen.
+    regions = tuple(sorted(groups.get(chosen, ()), key=lambda box: -box.width * box.height))
+    dialog_view(
+        images,
+        place,
+        replace(shown, outlines=regions, colours=("black",), line=1, choose="Search with region"),
+        on_choose=lambda box: open_search_page(gallery, entry.image, box),
+    )
     st.caption(plain(facts(entry)))
+    albums_of_picture(gallery, entry.image)
 
 
 def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[str, list[Box]]:
@@ -56,12 +68,3 @@ def region_groups(regions: Sequence[Region], width: int, height: int) -> dict[st
             kind = f"{kind}: {region.label}"
         groups[kind].append(region.box)
     return {f"{kind.capitalize()} ({len(boxes)})": boxes for kind, boxes in groups.items()}
-
-
-def facts(entry: ImageEntry) -> str:
-    """Size, file size, date and folder at indexing time, on one line."""
-    size = f"{entry.bytes / 1e6:.1f} MB" if entry.bytes >= 1e6 else f"{entry.bytes / 1e3:.0f} kB"
-    day = datetime.fromtimestamp(entry.mtime).astimezone()
-    folder = str(PurePosixPath(entry.image).parent)
-    where = "the gallery folder" if folder == "." else f"the folder {folder}"
-    return f"{entry.width} x {entry.height} pixels, {size}, modified on {day:%d %B %Y}, in {where}"

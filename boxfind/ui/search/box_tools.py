@@ -1,23 +1,24 @@
-"""Box tools: buttons, the list of several boxes and their roles, suggested boxes, and coordinate entry."""
+"""Box tools: buttons, the list of several boxes and their roles, and coordinate entry."""
 
 from dataclasses import replace
 from functools import partial
 
 import streamlit as st
 
+from boxfind.ui.error_boundary import errors_as_toasts
+from boxfind.ui.search.search_options import padding_choice
 from boxfind.ui.search.search_state import image_of, name_of, search_state
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.synced_widgets import synced
-from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
 from retrieval.descriptors.embedder import SMALLEST_BOX
-from retrieval.errors import UnreadableImage
-from retrieval.images.resize import crop_image, thumbnail
+from retrieval.errors import BoxfindError
+from retrieval.images.decode import LoadedImage
+from retrieval.images.resize import thumbnail
 from retrieval.printable_names import shown
 from retrieval.regions.grabcut import fit_box
-from retrieval.regions.proposals import suggest_boxes
 from retrieval.request import Example, Role
-from retrieval.types import Box, Image
+from retrieval.types import Box
 
 ROLES: dict[Role, str] = {
     "object": "this object",
@@ -29,20 +30,19 @@ ANOTHER_PICTURE = (
     "The next picture you choose is added to this search. In it, draw a box around another view of the object, or "
     "around another object."
 )
-SUGGESTED = 4
 
 
-def box_buttons(image: Image) -> None:
+def box_buttons(picture: LoadedImage, gallery: Gallery) -> None:
     """Show the buttons Whole picture, Fit and Clear, and the toggle for several boxes."""
     state = search_state()
     empty = not state.boxes
-    with st.container(horizontal=True, gap="small"):
-        st.button("Whole picture", icon=":material/fullscreen:", on_click=_add, args=[Box.whole(image)], shortcut="W")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button("Whole picture", icon=":material/fullscreen:", on_click=_add, args=[picture.whole], shortcut="W")
         st.button(
             "Fit",
             icon=":material/fit_screen:",
             on_click=_fit,
-            args=[image],
+            args=[gallery],
             disabled=empty,
             shortcut="F",
             help="Fits the last box to the object in it.",
@@ -73,49 +73,29 @@ def box_list(gallery: Gallery) -> None:
             st.caption(ANOTHER_PICTURE)
 
 
-def suggestions(image: Image) -> None:
-    """Offer suggested boxes of salient objects."""
-    suggested = _suggested(search_state().shown, image)
-    if not suggested:
-        return
-    st.caption("Or choose one of these:")
-    tiles = [
-        Tile(
-            name=str(index),
-            picture=crop,
-            size=(box.width, box.height),
-            alt=f"Suggestion {index + 1}, at {box.x0}, {box.y0}, {box.width} x {box.height} pixels",
-            title=f"Suggestion {index + 1}",
-        )
-        for index, (box, crop) in enumerate(suggested)
-    ]
-    key = f"suggestions {search_state().shown}"
-    actions = [Action("search", "Search for this", "search")]
-    tile_grid(tiles, actions, lambda _, index: _add(suggested[int(index)][0]), key, min_width=96, label="Suggestions")
-
-
-def box_coordinates(image: Image) -> None:
-    """Show the coordinates of the last box for editing."""
-    box = _last_box(image)
-    height, width = image.shape[:2]
+def box_coordinates(picture: LoadedImage) -> None:
+    """Show the coordinates of the last box for editing, and the padding of all boxes."""
+    box = _last_box(picture.whole)
+    width, height = picture.size
     limits = {
         "Left": (0, width - SMALLEST_BOX),
         "Top": (0, height - SMALLEST_BOX),
         "Width": (SMALLEST_BOX, width),
         "Height": (SMALLEST_BOX, height),
     }
-    with st.expander("Enter coordinates"):
+    with st.expander("Enter coordinates and padding"):
         for index, (column, (name, (least, most))) in enumerate(zip(st.columns(4), limits.items(), strict=True)):
-            edits = synced(name, box.xywh[index], partial(_set_coordinate, image, index))
+            edits = synced(name, box.xywh[index], partial(_set_coordinate, picture.whole, index))
             column.number_input(f"{name} (pixels)", least, most, box.xywh[index], step=1, **edits)
+        padding_choice()
 
 
 def _row(number: int, example: Example, gallery: Gallery) -> None:
     state, name = search_state(), name_of(example.picture, gallery)
     try:
-        crop = thumbnail(crop_image(image_of(example.picture, gallery), example.box), side=96)
+        crop = thumbnail(image_of(example.picture, gallery).crop(example.box), side=96)
         st.image(crop, width=48, alt=f"Box {number + 1}, from {name}")
-    except UnreadableImage:
+    except BoxfindError:
         st.text("?")
     st.selectbox(
         f"Box {number + 1}, from {plain(shown(name))}",
@@ -134,20 +114,23 @@ def _row(number: int, example: Example, gallery: Gallery) -> None:
     st.button(f"Remove box {number + 1}", icon=icon, type="tertiary", on_click=state.change, args=[number, None])
 
 
-def _last_box(image: Image) -> Box:
+def _last_box(whole: Box) -> Box:
     boxes = search_state().boxes
-    return boxes[-1] if boxes else Box.whole(image)
+    return boxes[-1] if boxes else whole
 
 
-def _fit(image: Image) -> None:
-    if search_state().boxes:  # a quick visitor can press F before the page shows that there is no box any more
-        _replace_last(fit_box(image, _last_box(image)))
+@errors_as_toasts()
+def _fit(gallery: Gallery) -> None:
+    state = search_state()
+    if state.boxes:  # a quick visitor can press F before the page shows that there is no box any more
+        picture = image_of(state.shown, gallery)
+        _replace_last(fit_box(picture.image, state.boxes[-1], picture.size))
 
 
-def _set_coordinate(image: Image, index: int, value: int) -> None:
-    xywh = list(_last_box(image).xywh)  # not that of the last run: another coordinate may have changed since
+def _set_coordinate(whole: Box, index: int, value: int) -> None:
+    xywh = list(_last_box(whole).xywh)  # not that of the last run: another coordinate may have changed since
     xywh[index] = value
-    _replace_last(Box.from_xywh(*xywh).clipped(image.shape[1], image.shape[0]))
+    _replace_last(Box.from_xywh(*xywh).clipped(whole.width, whole.height))
 
 
 def _add(box: Box) -> None:
@@ -160,9 +143,3 @@ def _add(box: Box) -> None:
 def _replace_last(box: Box) -> None:
     state = search_state()
     state.draw([*state.boxes[:-1], box])
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _suggested(key: str, _image: Image) -> list[tuple[Box, bytes]]:
-    """Suggested boxes with their crops as JPEG."""
-    return [(box, thumbnail(crop_image(_image, box), side=160)) for box in suggest_boxes(_image, SUGGESTED)]

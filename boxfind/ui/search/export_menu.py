@@ -1,4 +1,4 @@
-"""Export menu: results as files, and a link that restores the search."""
+"""Export menu: results as files, with the address of the search."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,16 +9,22 @@ import streamlit as st
 
 from boxfind.export.formats import FORMATS, file_name
 from boxfind.export.search_result import SearchResult
-from boxfind.searches.link import from_params, to_params
-from boxfind.ui.search.results import shown_of
+from boxfind.searches.link import to_params
+from boxfind.ui.authorization import is_admin
+from boxfind.ui.originals_download import originals_download
+from boxfind.ui.search.kept_pictures import HOURS
+from boxfind.ui.search.result_filter import shown_of
 from boxfind.ui.search.search_history import title_of
-from boxfind.ui.search.search_state import image_of, is_stored, open_search, search_state
+from boxfind.ui.search.search_state import image_of, is_stored, search_state
 from boxfind.ui.widgets.counted import counted
-from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
 from retrieval.request import Request
 from retrieval.types import Hit
+
+LASTING = "To share this search, copy the address of this page."
+PASSING = f"The address of this page opens this search for {HOURS} more hours, since its picture is an upload."
+SAVING = " Once the search is saved, its address lasts."
 
 
 def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
@@ -29,7 +35,8 @@ def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
     with menu:
         shown = [hit for _, hit in shown_of(hits)]
         st.caption(
-            f"Exports the {counted(len(shown), 'result')} shown, with boxes. Pictures contain no camera metadata."
+            f"Exports the {counted(len(shown), 'result')} shown, with boxes. "
+            "Pictures contain no camera metadata, except originals."
         )
         result = _search_result(gallery, search_state().request, shown)
         for name, kind in FORMATS.items():
@@ -44,23 +51,8 @@ def export_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
                 on_click="ignore",
                 width="stretch",
             )
-        if result.link:
-            st.caption("A link to this search:")
-            st.code(result.link, language=None, wrap_lines=True)
-        else:
-            st.caption("No link to this search: its picture is not in the gallery. Save the search to get a link.")
-
-
-def open_link(gallery: Gallery) -> None:
-    """Restore the search encoded in the page address, once."""
-    params = {name: st.query_params.get_all(name) for name in st.query_params}
-    if not {"box", "words"} & params.keys() or st.session_state.get("opened link") == params:
-        return
-    st.session_state["opened link"] = params
-    try:
-        open_search(from_params(params), gallery)
-    except BoxfindError as error:
-        st.warning(plain(str(error)), icon=":material/link_off:")
+        originals_download(gallery, [hit.image for hit in shown], result.title)
+        st.caption(LASTING if result.link else PASSING + (SAVING if is_admin() else ""))
 
 
 def _search_result(gallery: Gallery, request: Request, hits: Sequence[Hit]) -> SearchResult:

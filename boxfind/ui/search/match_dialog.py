@@ -1,24 +1,35 @@
-"""Dialog with one result: query crop beside the matched region, and the parts of the score."""
+"""Dialog with one result: the picture with the matched region, the query crop, and the parts of the score."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 import streamlit as st
 
-from boxfind.export.crops import cut
+from boxfind.ui.gallery_view import gallery_view
+from boxfind.ui.original_file import file_menu
 from boxfind.ui.search.result_tile import ACTIONS, described
-from boxfind.ui.search.search_state import image_of
-from boxfind.ui.session import gallery_picture
+from boxfind.ui.search.search_state import image_of, search_from
+from boxfind.ui.session import BY_GENERATION
 from boxfind.ui.widgets.counted import counted
-from boxfind.ui.widgets.picture_dialog import dialog_picture, dialog_requested, request_dialog, step_buttons
+from boxfind.ui.widgets.picture_dialog import (
+    dialog_picture,
+    dialog_requested,
+    dialog_view,
+    request_dialog,
+    search_menu,
+    step_buttons,
+)
+from boxfind.ui.widgets.picture_view import ViewedPicture
 from boxfind.ui.widgets.safe_text import plain
-from boxfind.ui.widgets.thumbnail import joined, outlined
+from boxfind.ui.widgets.thumbnail import joined
 from index.gallery import Gallery
 from retrieval.descriptors.embedder import checked_box
 from retrieval.errors import BoxfindError
-from retrieval.images.resize import crop_image, thumbnail
+from retrieval.images.decode import LoadedImage
+from retrieval.images.resize import thumbnail
 from retrieval.ranking.confidence import meaning
-from retrieval.ranking.verification import matched_details
+from retrieval.ranking.verification import Details, matched_details
 from retrieval.request import Example, Request
 from retrieval.types import Hit, Image
 
@@ -31,58 +42,62 @@ PARTS = {
     "look": "Appearance: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
 }
+REGION, WHOLE = "The outlined region", "The whole picture"
+"""What a search from the dialog can start with."""
+DETAIL_SIDE = 800
+"""Maximum side of crop and picture, in pixels, that are joined by lines between matching details."""
+
+Pick = Callable[[str, str], None]
 
 
-def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Callable[[str, str], None]) -> None:
+def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick) -> None:
     """Open the dialog if it was requested. `on_pick` gets the chosen action and image, as in the grid of results."""
     if dialog_requested([hit.image for hit in hits]):
         _dialog(gallery, hits, request, on_pick)
 
 
 @st.dialog("Closer view", width="large")
-def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Callable[[str, str], None]) -> None:
+def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick) -> None:
     images = [hit.image for hit in hits]
     place = dialog_picture(images)
     hit = hits[place]
-    marked = {"right": hit.image in request.positives, "wrong": hit.image in request.negatives}
-    with st.container(horizontal=True):
+    tools = st.container(key="dialog-tools", horizontal=True, gap="xsmall", vertical_alignment="center")
+    with tools:
         step_buttons(images, place)
-        for action in ACTIONS[1:]:
-            if st.button(
-                f"Marked as {action.name}" if marked.get(action.name) else action.label,
-                icon=f":material/{action.icon}:",
-                key=f"dialog {action.name}",
-            ):
-                on_pick(action.name, hit.image)
-                if action.toggle:
-                    request_dialog(hit.image)  # again, after the results have changed
-                st.rerun()
-    picture, entry = gallery_picture(gallery, hit.image), gallery.entry(hit.image)
-    boxes = [hit.region.box, *(other.box for other in hit.others)]
-    crops = [_crop(gallery, example, request.context) for example in request.wanted]
-    whole, pairs = st.columns([2, 1])
-    whole.image(outlined(picture, boxes, entry.width, (900, 900)), width="stretch", alt=described(place + 1, hit))
-    for number, (crop, box) in enumerate(zip_longest(crops[: len(boxes)], boxes), start=1):
-        which = f" {number}" if len(boxes) > 1 else ""
-        left, right = pairs.columns(2) if len(boxes) > 1 else (pairs, pairs)
-        if crop is not None:
-            left.caption(f"Your box{which}")
-            left.image(thumbnail(crop, side=300), alt=f"Your box{which}")
-        right.caption(f"Matched region{which}")
-        right.image(thumbnail(cut(picture, box, entry), side=300), alt=f"Matched region{which}")
-    if crops and crops[0] is not None and request.ranking == "best":
-        _details(gallery, hit, crops[0], picture)
-    st.markdown(reasons(hit))
+        _marks(images, place, request, on_pick)
+        _search_menu(gallery, hit, on_pick)
+        file_menu(gallery, hit.image)
+    left, right = st.columns([5, 2])
+    with left:
+        picture, shown = gallery_view(gallery, hit.image, described(place + 1, hit))
+        crops = [_crop(gallery, example, request.context) for example in request.wanted]
+        details = None
+        if request.ranking == "best" and crops and crops[0] is not None:
+            with tools:
+                details = _details(gallery, hit, request, crops[0])
+        boxes = (hit.region.box, *(other.box for other in hit.others))
+        if details is None or crops[0] is None:
+            dialog_view(images, place, replace(shown, outlines=boxes))
+        else:
+            dialog_view(images, place, _joined(hit, crops[0], picture, details))
+    with right:
+        st.markdown(verdict(hit))
+        _pairs(crops, [picture.crop(box) for box in boxes])
+    st.markdown(score_parts(hit))
 
 
-def reasons(hit: Hit) -> str:
-    """The meaning of the confidence and the parts of the score, in Markdown."""
+def verdict(hit: Hit) -> str:
+    """The confidence, its meaning and the similarity, in Markdown."""
+    detected = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
+    similar = f"Similarity (cosine) {hit.similarity:.2f}{detected}"
+    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}"
+
+
+def score_parts(hit: Hit) -> str:
+    """The ranking score and its parts, as a Markdown table."""
     combined = "the minimum of:" if hit.others else "the sum of:"
     parts = [f"| {_part(name)} | {part:.2f} |" for name, part in hit.parts.items()]
-    detected = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
-    table = "\n".join([f"| Ranking score, {combined} | {hit.score:.2f} |", "|:--|--:|", *parts])
-    similar = f"Similarity (cosine) {hit.similarity:.2f}{detected}"
-    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}\n\n{table}"
+    return "\n".join([f"| Ranking score, {combined} | {hit.score:.2f} |", "|:--|--:|", *parts])
 
 
 def _part(name: str) -> str:
@@ -90,20 +105,72 @@ def _part(name: str) -> str:
     return f"Box {number}: score relative to its best match" if kind == "object" else PARTS.get(name, plain(name))
 
 
-def _details(gallery: Gallery, hit: Hit, crop: Image, picture: Image) -> None:
-    """Offer to show the matching details of crop and picture, if there are any."""
-    keypoints, size = gallery.keypoints(gallery.tables.numbers[hit.image])
-    details = matched_details(crop, keypoints, size)
+def _marks(images: Sequence[str], place: int, request: Request, on_pick: Pick) -> None:
+    """Buttons that mark the picture. One marked as wrong leaves the results, so its neighbour follows."""
+    image = images[place]
+    marked = {"right": image in request.positives, "wrong": image in request.negatives}
+    for action in ACTIONS:
+        if not action.toggle:
+            continue
+        if st.button(
+            action.name.capitalize(),
+            type="primary" if marked[action.name] else "secondary",
+            icon=f":material/{action.icon}:",
+            help="Remove this mark" if marked[action.name] else action.label,
+            key=f"dialog {action.name}",
+        ):
+            on_pick(action.name, image)
+            others = [*images[place + 1 :], *reversed(images[:place])]
+            follows = others[0] if action.name == "wrong" and not marked["wrong"] and others else image
+            request_dialog(follows)  # again, after the results have changed
+            st.rerun()
+
+
+def _search_menu(gallery: Gallery, hit: Hit, on_pick: Pick) -> None:
+    chosen = search_menu([REGION, WHOLE])
+    if chosen == REGION:
+        on_pick("search", hit.image)
+    elif chosen == WHOLE:
+        search_from(gallery, hit.image, gallery.entry(hit.image).whole)
+    if chosen:
+        st.rerun()
+
+
+def _pairs(crops: Sequence[Image | None], regions: Sequence[Image]) -> None:
+    """Show the boxes of the query beside the matched regions."""
+    for number, (crop, region) in enumerate(zip_longest(crops[: len(regions)], regions), start=1):
+        which = f" {number}" if len(regions) > 1 else ""
+        for column, label, pixels in zip(st.columns(2), ("Your box", "Matched region"), (crop, region), strict=True):
+            if pixels is not None:
+                column.image(thumbnail(pixels, side=300), alt=f"{label}{which}", caption=f"{label}{which}")
+
+
+def _details(gallery: Gallery, hit: Hit, request: Request, crop: Image) -> Details | None:
+    """A switch for the matching details of crop and picture. Returns them if it is on and there are any."""
+    details = _matched(gallery, hit.image, request.wanted[0], request.context, crop)
     count = len(details.query)
-    if count and st.toggle(f"Show {counted(count, 'matching detail')}", key="show details"):
-        drawn = joined(crop, picture, size[0], details, 440)
-        st.image(drawn, width="stretch", alt=f"{counted(count, 'detail')} of your box connected to the picture")
+    label = f"Show {counted(count, 'matching detail')}" if count else "No matching details"
+    on = st.toggle(label, key="show details", help="Draw lines between details of your box and of the picture")
+    return details if on and count else None
+
+
+@st.cache_data(max_entries=128, show_spinner=False, hash_funcs=BY_GENERATION)
+def _matched(gallery: Gallery, image: str, example: Example, context: float, _crop: Image) -> Details:
+    keypoints, size = gallery.keypoints(gallery.tables.numbers[image])
+    return matched_details(_crop, keypoints, size)
+
+
+def _joined(hit: Hit, crop: Image, picture: LoadedImage, details: Details) -> ViewedPicture:
+    """The query crop and the picture, joined by lines between matching details."""
+    jpeg, size = joined(crop, picture, details, DETAIL_SIDE)
+    alt = f"{counted(len(details.query), 'detail')} of your box connected to the picture"
+    return ViewedPicture(f"details of {hit.image}", jpeg, size, alt)
 
 
 def _crop(gallery: Gallery, example: Example, context: float) -> Image | None:
     """The query crop including padding; None if its picture is no longer available."""
     try:
-        image = image_of(example.picture, gallery)
-        return crop_image(image, checked_box(image, example.box, context))
+        picture = image_of(example.picture, gallery)
+        return picture.crop(checked_box(picture.size, example.box, context))
     except BoxfindError:
         return None

@@ -4,7 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from boxfind.ui.search.kept_pictures import HOURS
 from boxfind.ui.search.search_state import search_state
 from boxfind.ui.session import Picture, shared_engine
 from retrieval.errors import UnreadableImage
@@ -12,7 +16,12 @@ from retrieval.images.decode import read_file
 from retrieval.images.limits import SUFFIXES
 
 TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
-STORAGE = "The picture stays in memory. It is stored only if you save the search."
+STORAGE = (
+    f"The picture stays in memory until {HOURS} hours after its last use; the address of the page opens it until then. "
+    "It is stored only if you save the search."
+)
+UPLOADS = "uploads"
+"""The session key of the number of uploads."""
 
 
 def query_source() -> None:
@@ -35,8 +44,8 @@ def query_source() -> None:
 
 
 def _file() -> None:
-    label = "Your picture: choose a file or drop it here"
-    st.file_uploader(label, type=TYPES, key="upload", on_change=_show_given, args=["upload"], help=STORAGE)
+    label, key = "Your picture: choose a file or drop it here", _key_of("upload")
+    st.file_uploader(label, type=TYPES, key=key, on_change=_show_given, args=[key], help=STORAGE)
 
 
 def _clipboard() -> None:
@@ -52,7 +61,8 @@ def _clipboard() -> None:
 
 
 def _camera() -> None:
-    st.camera_input("Take a photo", key="camera", on_change=_show_given, args=["camera"], help=STORAGE)
+    key = _key_of("camera")
+    st.camera_input("Take a photo", key=key, on_change=_show_given, args=[key], help=STORAGE)
 
 
 def _sample() -> None:
@@ -62,7 +72,7 @@ def _sample() -> None:
         index=None,
         format_func=_title,
         key="sample",
-        on_change=lambda: _show_sample(st.session_state["sample"]),
+        on_change=_show_chosen_sample,
         placeholder="Choose a sample",
         label_visibility="collapsed",
     )
@@ -74,8 +84,28 @@ SOURCES: dict[str, Callable[[], None]] = {"File": _file, "Clipboard": _clipboard
 def _show_given(widget: str) -> None:
     given = st.session_state[widget]
     for file in getattr(given, "files", [given]):  # a chat input has a list of files
-        if file is not None:
+        if isinstance(file, UploadedFile):  # a browser may still send one that was removed
             search_state().show(Picture(file.name, file.getvalue()))
+            _empty(file)
+
+
+def _key_of(widget: str) -> str:
+    """The key of an upload widget. A new one empties it, so that it never shows a picture that is not searched."""
+    version = st.session_state.setdefault(UPLOADS, 0)
+    return f"{widget} {version}"
+
+
+def _empty(file: UploadedFile) -> None:
+    """Empty the upload widgets. Streamlit would keep a second copy of the file until the visit ends."""
+    st.session_state[UPLOADS] += 1
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+
+
+def _show_chosen_sample() -> None:
+    _show_sample(st.session_state["sample"])
+    st.session_state["sample"] = None  # another picture may be searched later
 
 
 def _show_sample(sample: Path | None) -> None:

@@ -1,7 +1,8 @@
-"""A hit as a tile: rank, name, confidence, similarity, and the picture with the matched region outlined."""
+"""A hit as a tile: rank, name, confidence, and the picture with the matched region outlined."""
 
 from typing import Literal
 
+from boxfind.ui.original_file import DOWNLOAD
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile
 from index.gallery import Gallery
@@ -9,16 +10,23 @@ from retrieval.ranking.confidence import meaning
 from retrieval.request import Request
 from retrieval.types import Confidence, Hit
 
-TONES: dict[Confidence, Literal["good", "fair", "poor"]] = {"likely": "good", "possible": "fair", "unlikely": "poor"}
+TONES: dict[Confidence, Literal["good", "fair", "poor"]] = {
+    "likely": "good",
+    "possible": "fair",
+    "uncertain": "poor",
+    "unlikely": "poor",
+}
 ACTIONS = (
     Action("open", "Closer view", "zoom_in", "l"),
     Action("right", "Right: more like this", "thumb_up", "y", toggle=True),
     Action("wrong", "Wrong: less like this", "thumb_down", "n", toggle=True),
     Action("search", "Search with this region", "center_focus_strong", "s"),
+    DOWNLOAD,
 )
 
 
-def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:
+def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: str = "", stack: str = "") -> Tile:
+    """`section` and `stack` are those of the tile, see Tile."""
     entry = gallery.entry(hit.image)
     return Tile(
         name=hit.image,
@@ -29,9 +37,10 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request) -> Tile:
         outlines=(hit.region.box, *(other.box for other in hit.others)),
         badge=("✓ " if hit.verified else "") + hit.confidence,
         tone=TONES[hit.confidence],
-        note=f"{hit.similarity:.2f}",
         help=meaning(hit),
         pressed=("right",) if hit.image in request.positives else (),
+        section=section,
+        stack=stack,
     )
 
 

@@ -1,24 +1,27 @@
-"""Saved searches: administrators save and delete them, anyone can open them."""
+"""Saved searches: administrators save, mark and delete them, anyone can open them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import streamlit as st
 
+from boxfind.searches.errors import SavedSearchGone
+from boxfind.searches.known_contents import digests
 from boxfind.searches.query_thumbnail import kept
-from boxfind.searches.saved_searches import Saved
+from boxfind.searches.saved_searches import LONGEST_NAME, Saved
 from boxfind.ui.authorization import is_admin, require_admin
 from boxfind.ui.error_boundary import errors_as_toasts
 from boxfind.ui.search.search_history import title_of
 from boxfind.ui.search.search_state import image_of, is_stored, open_search, search_state
-from boxfind.ui.session import Picture, saved_search_store
+from boxfind.ui.session import Picture, saved_search_store, shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError
 from retrieval.request import Request
 from retrieval.types import Hit
 
-OPENED = "opened search"
+OPENED_SEARCH = "opened search"
 """The session key of the saved search that was opened or saved last."""
 
 
@@ -26,20 +29,29 @@ def save_search(gallery: Gallery, hits: Sequence[Hit]) -> None:
     """Save the current search under a name; hidden from visitors who are not administrators."""
     if not is_admin():
         return
-    saved: Saved | None = st.session_state.get(OPENED)
-    key = f"save search {saved.made if saved else ''}"  # a new key closes the menu after saving
-    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key=key)
+    menu = st.popover("Save", icon=":material/bookmark_add:", on_change="rerun", key=_menu_key())
     if menu.open:
         with menu, st.form("save", border=False):
-            st.text_input(
-                "Name of the search", title_of(search_state().request, gallery)[:80], max_chars=80, key="search name"
-            )
+            st.text_input("Name of the search", _proposed_name(gallery), max_chars=LONGEST_NAME, key="search name")
             st.caption("Its pictures are stored with it, without camera metadata, and visible to every visitor.")
             st.form_submit_button("Save", type="primary", on_click=_save, args=[gallery, hits], key="save now")
 
 
-def saved_searches(gallery: Gallery) -> None:
-    """List the saved searches in the sidebar."""
+def saved_menu() -> None:
+    """A menu that opens a saved search; hidden without any."""
+    try:
+        names = saved_search_store().names()
+    except BoxfindError:  # the sidebar says so
+        return
+    if names:
+        chosen = st.menu_button("Saved", names, icon=":material/bookmarks:", key="saved menu", format_func=plain)
+        if chosen:
+            open_saved_search(chosen, elsewhere=False)
+            st.rerun()
+
+
+def saved_searches(page: st.Page) -> None:
+    """List the saved searches in the sidebar of a page. A click opens one on the Search page."""
     try:
         names = saved_search_store().names()
     except BoxfindError as problem:
@@ -52,38 +64,95 @@ def saved_searches(gallery: Gallery) -> None:
         st.subheader("Saved searches")
     for name in names:
         with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall"):
-            icon = ":material/bookmark:"
-            st.button(plain(name), key=f"open {name}", type="tertiary", icon=icon, on_click=_open, args=[gallery, name])
+            st.button(
+                plain(name),
+                key=f"open {name}",
+                type="tertiary",
+                icon=":material/bookmark:",
+                on_click=open_saved_search,
+                args=[name, page.url_path != ""],
+            )
             if is_admin():
                 with st.popover("", icon=":material/more_vert:", type="tertiary", key=f"more {name}"):
                     st.button(f"Delete {plain(name)}", key=f"delete {name}", on_click=_delete, args=[name])
 
 
-def saved_search_changes(hits: Sequence[Hit]) -> None:
-    """Show how the results changed since the open search was saved. Stores new feedback of administrators with it."""
-    saved: Saved | None = st.session_state.get(OPENED)
+@contextmanager
+def keeping_marks() -> Iterator[None]:
+    """Store the feedback that an administrator gives meanwhile with the open saved search. For callbacks."""
+    state, saved = search_state(), _open_search()
+    before = state.request
+    yield
+    if saved is not None and is_admin():
+        with errors_as_toasts():
+            try:
+                st.session_state[OPENED_SEARCH] = saved_search_store().mark(saved, before, state.request)
+            except SavedSearchGone:
+                del st.session_state[OPENED_SEARCH]  # so that the toast appears only once
+                raise
+
+
+def saved_search_changes(gallery: Gallery, hits: Sequence[Hit]) -> str:
+    """How the results changed since the open search was saved, as long as both have the same feedback; else empty."""
+    saved, request = _open_search(), search_state().request
+    if saved is None or _marks(saved.request) != _marks(request):
+        return ""
+    new, missing = saved.changes(_contents(gallery, hits), saved_search_store().known(saved))
+    gone = len(missing - gallery.tables.all_with_contents(missing).keys() - gallery.tables.numbers.keys())
+    if not new and not gone:
+        return ""
+    first = ", ".join(plain(image) for image in new[:3])
+    found = f"{len(new)} new in the top {len(hits)}{f' ({first})' if first else ''}, {gone} no longer in the collection"
+    return f"{found} since this was saved on {saved.made.astimezone():%d %B %Y}"
+
+
+@errors_as_toasts()
+def open_saved_search(name: str, elsewhere: bool = True) -> None:
+    """Open a saved search. `elsewhere`: from another page than Search."""
+    saved = saved_search_store().get(name)
+    if saved is not None:
+        open_search(saved.request, shared_engine().gallery())
+        st.session_state[OPENED_SEARCH] = saved  # so that new marks are kept with it
+        if elsewhere:
+            st.switch_page("pages/search.py", query_params={})
+
+
+def _open_search() -> Saved | None:
+    """The open saved search; None if there is none, or the current search has other boxes or another text."""
+    saved: Saved | None = st.session_state.get(OPENED_SEARCH)
     request = search_state().request
-    if saved is None or (saved.request.examples, saved.request.words) != (request.examples, request.words):
-        return
-    if (saved.request.positives, saved.request.negatives) != (request.positives, request.negatives):
-        if is_admin():
-            _store_marks(saved.name, request)
-        return
-    new, gone = saved.changes([hit.image for hit in hits])
-    if new or gone:
-        first = ", ".join(plain(image) for image in new[:3])
-        st.caption(
-            f"**{plain(saved.name)}**, saved on {saved.made.astimezone():%d %B %Y}: {len(new)} new in the "
-            f"top {len(hits)}{f' ({first})' if first else ''}, {len(gone)} gone."
-        )
+    same = saved is not None and (saved.request.examples, saved.request.words) == (request.examples, request.words)
+    return saved if same else None
 
 
-def _store_marks(name: str, request: Request) -> None:
-    try:
-        saved_search_store().mark(name, request)
-        st.session_state[OPENED] = saved_search_store().get(name)
-    except BoxfindError as problem:
-        st.caption(plain(str(problem)))
+def _marks(request: Request) -> tuple[set[str], set[str]]:
+    return set(request.positives), set(request.negatives)
+
+
+def _menu_key() -> str:
+    """The key of the menu. A new one closes it after saving, also where it has moved on the page."""
+    saved: Saved | None = st.session_state.get(OPENED_SEARCH)
+    return f"save search {saved.made if saved else ''}"
+
+
+def _contents(gallery: Gallery, hits: Sequence[Hit]) -> dict[str, str]:
+    """Image id -> SHA-256 of each hit."""
+    hashes, numbers = gallery.tables.images["sha256"], gallery.tables.numbers
+    return {hit.image: hashes[numbers[hit.image]].as_py() for hit in hits}
+
+
+def _proposed_name(gallery: Gallery) -> str:
+    """The name of the opened saved search as long as its pictures are searched; otherwise a title."""
+    saved: Saved | None = st.session_state.get(OPENED_SEARCH)
+    request = search_state().request
+    if saved is not None and _subject(saved.request) == _subject(request):
+        return saved.name
+    return title_of(request, gallery)[:LONGEST_NAME]
+
+
+def _subject(request: Request) -> object:
+    """The pictures of a search, or its text if it has none."""
+    return {example.picture for example in request.examples} or request.words
 
 
 @errors_as_toasts()
@@ -93,21 +162,16 @@ def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
     keys = {example.picture for example in state.request.examples}
     images = {key: image_of(key, gallery) for key in keys if not is_stored(key, gallery)}
     request, pictures = kept(state.request, images, keys - images.keys())
-    saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, tuple(hit.image for hit in hits))
-    saved_search_store().save(saved, pictures)
-    state.pictures |= {key: Picture(f"{name}.jpg", jpeg) for key, jpeg in pictures.items()}
-    st.session_state[OPENED] = saved
+    answer = tuple(_contents(gallery, hits).values())
+    saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, answer)
+    saved_search_store().save(saved, pictures, digests(gallery.tables.images["sha256"].to_pylist()))
+    for jpeg in pictures.values():
+        state.keep(Picture(f"{name}.jpg", jpeg))
+    st.session_state[OPENED_SEARCH] = saved
     if request != state.request:  # its pictures are now the stored ones
+        state.set_options(request)
         open_search(request, gallery)
     st.toast(f"Saved as {plain(name)}.", icon=":material/bookmark_added:")
-
-
-@errors_as_toasts()
-def _open(gallery: Gallery, name: str) -> None:
-    saved = saved_search_store().get(name)
-    if saved is not None:
-        open_search(saved.request, gallery)
-        st.session_state[OPENED] = saved
 
 
 @errors_as_toasts()

@@ -7,6 +7,7 @@ import streamlit as st
 
 from boxfind.ui.search.search_state import search_state
 from boxfind.ui.served_gallery import folders
+from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.synced_widgets import synced
 from index.gallery import Gallery
 
@@ -25,10 +26,12 @@ PADDINGS = {1.0: "none", 1.1: "10 %", 1.2: "20 %", 1.3: "30 %", 1.4: "40 %", 1.5
 PADDING_HELP = "Padding helps to find small or plain objects. Use none in cluttered scenes."
 
 
-def description_field() -> None:
-    """A text query: a search on its own, or a re-ranking of the results of a box."""
+def description_field(gallery: Gallery) -> None:
+    """A text query: a search on its own, or a re-ranking of the results of a box. Hidden where it cannot work."""
     state = search_state()
     words = state.request.words
+    if not words and shared_engine().text_problem(gallery):
+        return
     st.text_input(
         "Description",
         words,
@@ -55,6 +58,8 @@ def ranking_choice() -> None:
         required=True,
         format_func=LABELS.__getitem__,
         help=RANKING_HELP,
+        label_visibility="collapsed",
+        width="content",
         **_option("ranking", chosen),
     )
 
@@ -69,7 +74,6 @@ def folder_choice(gallery: Gallery) -> None:
             options,
             index=options.index(chosen),
             format_func=lambda folder: folder or "All folders",
-            width=200,
             **_option("folder", chosen),
         )
 

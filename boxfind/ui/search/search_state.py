@@ -1,33 +1,36 @@
-"""Search state of a session: the current request, its pictures and boxes, and the search history."""
+"""Search state of a session: the current request, its pictures and boxes, and the list of searches."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from weakref import WeakSet
 
 import streamlit as st
+from cachetools import LRUCache
 
+from boxfind.searches.link import MOST_BOXES
+from boxfind.ui.search.kept_pictures import kept_pictures
 from boxfind.ui.session import Picture, decoded, saved_search_store, stored_picture
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
+from index.operations.read_original import read_original
 from retrieval.descriptors.embedder import SMALLEST_BOX
-from retrieval.errors import UnreadableImage
-from retrieval.images.decode import read_file
-from retrieval.printable_names import shown
+from retrieval.errors import PictureGone
+from retrieval.images.decode import LoadedImage
 from retrieval.request import Example, Request, Role, arranged
-from retrieval.types import Box, Image
+from retrieval.types import Box
 
 KEPT = 12
 """Pictures kept in memory in addition to those of the current search, at most."""
+LISTED = 30
+"""Searches in the list of searches, at most."""
+MOST_BYTES = 100_000_000
+"""Bytes of the picture files that a session keeps in memory, at most."""
+ALL_BYTES = 1_000_000_000
+"""Bytes of the picture files of all sessions together, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A search in the history, and the index of the search it was derived from."""
-
-    request: Request
-    previous: int | None
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class SearchState:
     """The current search. `shown` is the key of the picture on the canvas; empty if there is none."""
 
@@ -37,40 +40,59 @@ class SearchState:
     """Whether a new box is added to the others instead of replacing them."""
     joining: bool = False
     """Whether the next picture is added to the search instead of starting a new one."""
-    canvas: int = 0
-    """Version of the canvas; a new version starts with the boxes in `preset`."""
-    preset: tuple[Box, ...] = ()
     pictures: dict[str, Picture] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    current: int | None = None
-    """The step of the current search, or the one it was derived from."""
+    """Pictures by key, the newest last. Other sessions may remove them, see ALL_BYTES."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """Key of a picture -> its id in the address of the page, see kept_pictures.py."""
+    crops: LRUCache[Example, bytes] = field(default_factory=lambda: LRUCache(LISTED))
+    """Thumbnail JPEGs of the boxes in the list of searches."""
+    steps: list[Request] = field(default_factory=list)
+    """The searches of this session, each once, the newest last."""
 
     @property
     def boxes(self) -> list[Box]:
         """The boxes on the shown picture."""
         return [example.box for example in self.request.examples if example.picture == self.shown]
 
+    @property
+    def room(self) -> int:
+        """How many boxes the shown picture can have."""
+        return MOST_BOXES - sum(example.picture != self.shown for example in self.request.examples)
+
+    def picture(self, key: str) -> Picture | None:
+        """A picture that this session keeps or, since its address names it, the server."""
+        return self.pictures.get(key) or kept_pictures().get(self.tokens.get(key, ""))
+
     def show(self, picture: Picture, boxes: Sequence[Box] = ()) -> None:
-        """Put a picture on the canvas. Starts a new search unless `joining` is set."""
-        self.pictures[picture.key] = picture
+        """Put a picture on the canvas. Starts a new search unless `joining` is set.
+
+        A search whose pictures have more than MOST_BYTES together is not extended: a toast says so.
+        """
         others = self.request.examples if self.joining else ()
+        joined = {example.picture for example in others} - {picture.key}
+        if _bytes([picture, *(self.pictures[key] for key in joined if key in self.pictures)]) > MOST_BYTES:
+            st.toast(f"The pictures of a search can have {MOST_BYTES // 10**6} MB together.", icon=":material/warning:")
+            return
         self.joining, self.several, self.shown = False, bool(others), picture.key
         words = self.request.words if others else ""
         self.request = replace(self.request, examples=others, words=words, positives=(), negatives=())
-        self.draw(boxes)
-        needed = {example.picture for example in self.request.examples} | {self.shown}
-        unused = [key for key in self.pictures if key not in needed]
-        for key in unused[:-KEPT]:
-            del self.pictures[key]
+        self.draw([*self.boxes, *boxes])
+        self.keep(picture)
+
+    def keep(self, picture: Picture) -> None:
+        """Keep a picture in memory. The oldest ones that the current search does not need make room for it."""
+        needed = {example.picture for example in self.request.examples} | {self.shown, picture.key}
+        pictures = {key: kept for key, kept in self.pictures.items() if key != picture.key} | {picture.key: picture}
+        unused = [key for key in pictures if key not in needed]
+        while len(unused) > KEPT or (unused and _bytes(pictures.values()) > MOST_BYTES):
+            del pictures[unused.pop(0)]
+        self.pictures = pictures
+        _make_room(self)
 
     def draw(self, boxes: Sequence[Box]) -> None:
-        """Set the boxes on the shown picture and redraw the canvas."""
-        self.take_drawn(boxes)
-        self._redraw()
-
-    def take_drawn(self, boxes: Sequence[Box]) -> None:
-        """Set the boxes on the shown picture to those on the canvas. Existing boxes keep their roles."""
-        if list(boxes) == self.boxes:
+        """Set the boxes on the shown picture, as many as a search can have. Existing boxes keep their roles."""
+        boxes = list(dict.fromkeys(boxes))[: self.room]
+        if boxes == self.boxes:
             return
         here = [example for example in self.request.examples if example.picture == self.shown]
         elsewhere = [example for example in self.request.examples if example.picture != self.shown]
@@ -86,51 +108,31 @@ class SearchState:
         self.several = several
         if not several:
             self.ask(replace(self.request, examples=tuple(Example(self.shown, box) for box in self.boxes[-1:])))
-        self._redraw()
 
     def change(self, number: int, role: Role | None) -> None:
         """Change the role of an example; None removes the example."""
         examples = list(self.request.examples)
         examples[number : number + 1] = [replace(example, role=role) for example in examples[number:][:1] if role]
         self.ask(replace(self.request, examples=arranged(examples)))
-        self._redraw()
 
     def ask(self, request: Request) -> None:
-        """Make this the current search. Adds a history step if the request is searchable."""
-        if request.asks and request != self.request:
-            self.steps.append(Step(request, self.current))
-            self.current = len(self.steps) - 1
+        """Make this the current search. It joins the list of searches if it can be answered."""
+        if request.asks and request not in self.steps:
+            self.steps.append(request)
         self.request = request
 
     def set_options(self, request: Request) -> None:
-        """Change options of the current search in place, without a new history step."""
-        if request != self.request and self.current is not None and request.asks:
-            self.steps[self.current] = replace(self.steps[self.current], request=request)
+        """Change options of the current search. It keeps its place in the list of searches."""
+        self.steps = [request if step == self.request else step for step in self.steps]
         self.request = request
 
-    @property
-    def previous(self) -> int | None:
-        """The step that Back opens; None at the start."""
-        if self.current is None or self.request != self.steps[self.current].request:
-            return self.current
-        return self.steps[self.current].previous
-
-    def go_back(self) -> None:
-        if self.previous is not None:
-            self.go_to(self.previous)
-
-    def go_to(self, step: int) -> None:
-        """Reopen a search of the history."""
-        self.current, self.request = step, self.steps[step].request
-        self.show_query()
-
-    def show_query(self) -> None:
-        """Show a picture of the current search if another one is on the canvas."""
-        pictures = [example.picture for example in self.request.examples]
-        if pictures and self.shown not in pictures:
-            self.shown = pictures[0]
-        self.several, self.joining = len(pictures) > 1, False
-        self._redraw()
+    def open(self, request: Request, shown: str = "") -> None:
+        """Make this the current search, with the picture of its first box or the named one on the canvas."""
+        pictures = [example.picture for example in request.examples]
+        self.ask(request)
+        self.shown = shown or next(iter(pictures), "")
+        self.several = bool(pictures) and (len(pictures) > 1 or self.shown != pictures[0])
+        self.joining = False
 
     def mark(self, image: str, positive: bool) -> None:
         """Mark a gallery image as right or wrong; marking it twice removes the mark."""
@@ -146,9 +148,24 @@ class SearchState:
     def remove_marks(self) -> None:
         self.ask(replace(self.request, positives=(), negatives=()))
 
-    def _redraw(self) -> None:
-        self.preset = tuple(self.boxes)
-        self.canvas += 1
+
+_states: WeakSet[SearchState] = WeakSet()
+_room = threading.Lock()
+
+
+def _make_room(newest: SearchState) -> None:
+    """While all sessions together have more than ALL_BYTES, another one that has most loses its pictures."""
+    with _room:
+        _states.add(newest)
+        held = {state: _bytes(state.pictures.values()) for state in _states}
+        while sum(held.values()) > ALL_BYTES and len(held) > 1:
+            largest = max(held.keys() - {newest}, key=held.__getitem__)
+            largest.pictures = {}
+            del held[largest]
+
+
+def _bytes(pictures: Iterable[Picture]) -> int:
+    return sum(len(picture.data) for picture in pictures)
 
 
 def search_state() -> SearchState:
@@ -159,16 +176,15 @@ def search_state() -> SearchState:
 
 def name_of(key: str, gallery: Gallery) -> str:
     """The display name of a picture; "Picture" if unknown."""
-    picture = search_state().pictures.get(key)
-    return picture.name if picture else gallery.tables.with_contents(key) or "Picture"
+    picture = search_state().picture(key)
+    name = picture.name if picture else gallery.tables.with_contents(key)
+    return name or ("Picture" if saved_search_store().picture(key) is None else "Saved picture")
 
 
-def image_of(key: str, gallery: Gallery) -> Image:
-    """The pixels of a picture from the session, the saved searches or the gallery. Raises UnreadableImage."""
-    pictures = search_state().pictures
-    if key not in pictures:
-        pictures[key] = stored_picture(key, gallery, saved_search_store())
-    return decoded(key, pictures[key])
+def image_of(key: str, gallery: Gallery) -> LoadedImage:
+    """A picture, decoded, from the session, the saved searches or the gallery. Raises UnreadableImage."""
+    picture = search_state().picture(key) or stored_picture(key, gallery, saved_search_store())
+    return decoded(key, picture)
 
 
 def is_stored(key: str, gallery: Gallery) -> bool:
@@ -180,8 +196,7 @@ def open_search(request: Request, gallery: Gallery) -> None:
     """Make a stored request the current search. Raises UnreadableImage if one of its pictures cannot be opened."""
     for example in request.examples:
         image_of(example.picture, gallery)
-    search_state().ask(request)
-    search_state().show_query()
+    search_state().open(request)
 
 
 def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
@@ -190,12 +205,9 @@ def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
         entry = gallery.entry(image)
         box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
     try:
-        picture = Picture(image, read_file(gallery.file(image)))
-    except UnreadableImage:  # its message names the folder
-        st.toast(
-            plain(f"{shown(image)} cannot be opened. It was readable when the gallery was indexed."),
-            icon=":material/warning:",
-        )
+        picture = Picture(image, read_original(gallery, image))
+    except PictureGone as problem:
+        st.toast(plain(str(problem)), icon=":material/warning:")
         return False
     search_state().show(picture, [box] if box else [])
     return True

@@ -9,14 +9,32 @@ KEYS = {
         "W": "Search for the whole picture",
         "F": "Fit the box to the object",
         "X": "Clear the box",
-        "B": "Back to the previous search",
+    },
+    "On the picture": {
+        "Arrows": "Move the box, with Shift resize it; without a box move an enlarged picture",
+        "Delete": "Remove the box",
+        "Enter": "Draw a box in the middle",
+        "+, -, 0": "Zoom in, zoom out, show the whole picture",
+        "Space and drag": "Move an enlarged picture",
+        "Shift and drag": "Draw a box inside another one",
     },
     "On a result (reach it with Tab)": {
         "Arrows": "Move between results",
         "Enter": ACTIONS[0].label,
         **{action.shortcut.upper(): action.label for action in ACTIONS},
     },
-    "In the Closer view dialog": {"Left, Right": "Previous or next result", "Esc": "Close"},
+    "On a picture of a group in the catalogue": {
+        "A": "Select",
+        "M": "Move to another group",
+        "X": "Not this: take it out of the group",
+        "B": "Back to all groups, anywhere on the page",
+    },
+    "In the Closer view dialog": {
+        "Left, Right": "Previous or next result",
+        "+, -, 0": "Zoom in, zoom out, whole picture",
+        "Shift + arrows": "Move an enlarged picture",
+        "Esc": "Close",
+    },
 }
 
 

@@ -5,15 +5,19 @@ Streamlit does not report a dialog that is closed while it is still being drawn;
 a dialog back on the next interaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from boxfind.ui.widgets.picture_view import ViewedPicture, picture_view
 from boxfind.ui.widgets.safe_text import plain
 from retrieval.printable_names import shown
+from retrieval.types import Box
 
 PICTURE, REQUESTED = "dialog picture", "dialog requested"
 """Session keys: the id of the picture in the dialog, and whether the next page run opens it."""
+ENLARGED = "enlarged picture"
+"""Session key: the id of the picture that needs more pixels."""
 
 
 def request_dialog(image: str) -> None:
@@ -35,13 +39,41 @@ def dialog_picture(images: Sequence[str]) -> int:
 
 
 def step_buttons(images: Sequence[str], place: int) -> None:
-    """Buttons that show the previous and the next picture in the dialog."""
-    for label, step, key in (("Previous", -1, "Left"), ("Next", 1, "Right")):
+    """Buttons that show the previous and the next picture in the dialog. The arrow keys belong to `dialog_view`.
+
+    A shortcut of Streamlit would not work while a switch has the focus.
+    """
+    for label, step, side in (("Previous", -1, "left"), ("Next", 1, "right")):
         st.button(
             label,
-            icon=f":material/chevron_{key.lower()}:",
-            shortcut=key,
+            icon=f":material/chevron_{side}:",
+            help=f"{side.capitalize()} arrow key",
             disabled=not 0 <= place + step < len(images),
-            on_click=st.session_state.update,
-            args=[{PICTURE: images[(place + step) % len(images)]}],
+            on_click=_go_to,
+            args=[images, place + step],
         )
+
+
+def search_menu(starts: Sequence[str]) -> str | None:
+    """A menu of what the next search can start with. Returns the choice, once."""
+    icon = ":material/center_focus_strong:"
+    chosen: str | None = st.menu_button("Search", starts, icon=icon, key="search from here", help="Search from here")
+    return chosen
+
+
+def dialog_view(
+    images: Sequence[str], place: int, picture: ViewedPicture, on_choose: Callable[[Box], None] | None = None
+) -> None:
+    """Show a picture of the dialog, to zoom in. The arrow keys show its neighbours."""
+    picture_view(
+        picture,
+        "dialog view",
+        on_step=lambda step: _go_to(images, place + step),
+        on_choose=on_choose,
+        on_sharper=lambda: st.session_state.update({ENLARGED: images[place]}),
+    )
+
+
+def _go_to(images: Sequence[str], place: int) -> None:
+    if 0 <= place < len(images):
+        st.session_state[PICTURE] = images[place]

@@ -1,16 +1,18 @@
 // Render the picture grid and report the chosen action and tile. tile_grid.py documents the data.
+// load_picture.js and svg.js belong to the same module.
 
 const TAIL = 9; // characters at the end of a title that are always visible
 
-const TILE = template(`<li>
+const TILE = template(`<li class="tile">
   <button type="button" class="picture">
-    <span class="backdrop"></span><img loading="lazy" decoding="async"><svg aria-hidden="true"></svg>
+    <span class="backdrop"></span><img decoding="async"><svg aria-hidden="true"></svg>
   </button>
   <div class="title" dir="auto"><span class="head"></span><span class="tail"></span></div>
-  <div class="rating"><span class="badge"></span> <span class="note"></span></div>
+  <div class="rating"><span class="badge"></span><button type="button" class="pile" hidden></button></div>
   <div class="actions"></div>
 </li>`);
 const ACTION = template(`<button type="button" class="action"><span class="icon" aria-hidden="true"></span></button>`);
+const SECTION = template(`<li class="section"><h3></h3></li>`);
 
 // Streamlit calls this on every change of data or theme; each call updates the existing elements.
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -19,7 +21,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.ariaLabel = data.label;
   list.style.setProperty("--min-width", `${data.min_width}px`);
   arrange(list, data);
-  makeCurrent(list, list.querySelector("li.current") ?? list.firstElementChild);
+  showStacks(list, data.tiles);
+  makeCurrent(list, list.querySelector("li.current:not([hidden])") ?? visible(list)[0]);
   restore(list, focus);
   // A closing dialog returns the focus to the shadow host of this grid. A tabIndex of -1 would let the host take it,
   // but Tab would then skip everything inside.
@@ -29,12 +32,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!list.onclick) list.addEventListener("focusin", (event) => makeCurrent(list, event.target.closest("li")));
   list.onclick = (event) => {
     const button = event.target.closest("button");
-    if (button) pick(button.closest("li"), button.dataset.action);
+    const tile = button?.closest("li");
+    if (button?.classList.contains("pile")) toggleStack(list, tile.dataset.name, data.tiles);
+    else if (button) pick(tile, button.dataset.action);
   };
   list.onkeydown = (event) => {
     const tile = event.target.closest("li");
     if (!tile || event.ctrlKey || event.metaKey || event.altKey) return;
-    const next = neighbour(list, tile, event.key);
+    const next = neighbour(visible(list), tile, event.key);
     const action = data.actions.find(({ shortcut }) => shortcut && shortcut.toLowerCase() === event.key.toLowerCase());
     if (!next && !action) return;
     event.preventDefault();
@@ -46,11 +51,46 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 // Remaining tiles keep their element, with its decoded picture.
 function arrange(list, data) {
-  const known = new Map([...list.children].map((item) => [item.dataset.name, item]));
-  const items = data.tiles.map((tile) => known.get(tile.name) ?? copy(TILE));
-  const same = items.length === known.size && items.every((item, index) => item === list.children[index]);
+  const known = new Map([...list.querySelectorAll(".tile")].map((item) => [item.dataset.name, item]));
+  const tiles = data.tiles.map((tile) => known.get(tile.name) ?? copy(TILE));
+  const items = tiles.flatMap((item, index) => {
+    const { section } = data.tiles[index];
+    return section && section !== data.tiles[index - 1]?.section ? [heading(section), item] : [item];
+  });
+  const same = items.length === list.children.length && items.every((item, index) => item === list.children[index]);
   if (!same) list.replaceChildren(...items);
-  items.forEach((item, index) => update(item, data.tiles[index], data));
+  tiles.forEach((item, index) => update(item, data.tiles[index], data));
+}
+
+function heading(text) {
+  const item = copy(SECTION);
+  item.firstChild.textContent = text;
+  return item;
+}
+
+// Hide the tiles of closed stacks, and offer to open and close each stack.
+function showStacks(list, tiles) {
+  const opened = (list.openedStacks ??= new Set());
+  const counts = new Map();
+  for (const { stack } of tiles) if (stack) counts.set(stack, (counts.get(stack) ?? 0) + 1);
+  const items = list.querySelectorAll(".tile");
+  tiles.forEach(({ name, stack, title }, index) => {
+    const item = items[index];
+    const pile = item.querySelector(".pile");
+    const count = counts.get(name);
+    item.hidden = Boolean(stack) && !opened.has(stack);
+    item.classList.toggle("member", Boolean(stack) || (opened.has(name) && Boolean(count)));
+    item.classList.toggle("stacked", Boolean(count) && !opened.has(name));
+    pile.hidden = !count;
+    pile.ariaExpanded = String(opened.has(name));
+    pile.textContent = opened.has(name) ? "show fewer" : `and ${count} more`;
+    pile.ariaLabel = `${pile.textContent} that look nearly the same as ${title}`;
+  });
+}
+
+function toggleStack(list, name, tiles) {
+  if (!list.openedStacks.delete(name)) list.openedStacks.add(name);
+  showStacks(list, tiles);
 }
 
 function update(item, tile, { actions: [main, ...others], colours }) {
@@ -62,15 +102,17 @@ function update(item, tile, { actions: [main, ...others], colours }) {
   picture.dataset.action = main.name;
   picture.title = hint(main);
   image.alt = tile.alt;
-  if (image.getAttribute("src") !== tile.picture) {
-    image.src = tile.picture;
-    const fills = Math.abs((3 * width) / (4 * height) - 1) < 0.02;
-    picture.querySelector(".backdrop").style.backgroundImage = fills ? "" : `url("${tile.picture}")`;
+  if (item.picture !== tile.picture || image.failed) {
+    item.picture = tile.picture;
+    image.address = ""; // the last one is not tried again
+    item.fills = Math.abs((3 * width) / (4 * height) - 1) < 0.02;
+    if (tile.picture.startsWith("data:")) load(item);
+    else NEAR.observe(item);
   }
   const outlines = picture.querySelector("svg");
   outlines.setAttribute("viewBox", `0 0 ${width} ${height}`);
   outlines.replaceChildren(
-    ...tile.outlines.flatMap((box, index) => outline(box, colours[Math.min(index, colours.length - 1)])),
+    ...tile.outlines.flatMap(([x, y, width, height], index) => outline({ x, y, width, height }, colours, index)),
   );
 
   const characters = Array.from(tile.title);
@@ -78,14 +120,28 @@ function update(item, tile, { actions: [main, ...others], colours }) {
   title.firstChild.textContent = characters.slice(0, -TAIL).join("");
   title.lastChild.textContent = characters.slice(-TAIL).join("");
   rating.title = tile.help;
-  rating.hidden = !tile.badge && !tile.note;
+  rating.hidden = !tile.badge;
   badge.className = `badge ${tile.tone}`;
   badge.hidden = !tile.badge;
   badge.textContent = tile.badge;
-  rating.lastChild.textContent = tile.note;
-  const description = [main.label, [tile.badge, tile.note].join(" ").trim(), tile.help];
-  picture.setAttribute("aria-description", description.filter(Boolean).join(". "));
+  picture.setAttribute("aria-description", [main.label, tile.badge, tile.help].filter(Boolean).join(". "));
   updateActions(item.querySelector(".actions"), tile, others);
+}
+
+// Browsers load all pictures of a grid that has no layout yet, also lazy ones, so this grid decides itself.
+const NEAR = new IntersectionObserver(
+  (entries) => entries.filter(({ isIntersecting }) => isIntersecting).forEach(({ target }) => load(target)),
+  { root: document.querySelector(".stMain"), rootMargin: "800px" },
+);
+
+function load(item) {
+  NEAR.unobserve(item);
+  const { picture } = item;
+  const image = item.querySelector("img");
+  image.onload = () => {
+    item.querySelector(".backdrop").style.backgroundImage = item.fills ? "" : `url("${picture}")`;
+  };
+  loadPicture(image, picture);
 }
 
 function updateActions(row, tile, actions) {
@@ -102,56 +158,54 @@ function updateActions(row, tile, actions) {
   });
 }
 
-// A coloured rectangle over a wider white one, visible on any picture.
-function outline([x, y, width, height], stroke) {
-  return [{ class: "casing" }, { stroke }].map((style) => {
-    const rectangle = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const attributes = { x, y, width, height, ...style };
-    for (const [name, value] of Object.entries(attributes)) rectangle.setAttribute(name, value);
-    return rectangle;
-  });
-}
-
 function hint({ label, shortcut }) {
   return shortcut ? `${label} (${shortcut.toUpperCase()})` : label;
 }
 
+function visible(list) {
+  return [...list.querySelectorAll(".tile:not([hidden])")];
+}
+
 // Roving tabindex: Tab reaches one tile, arrow keys move between tiles.
 function makeCurrent(list, current) {
-  for (const item of list.children) {
+  for (const item of list.querySelectorAll(".tile")) {
     item.classList.toggle("current", item === current);
     for (const button of item.querySelectorAll("button")) button.tabIndex = item === current ? 0 : -1;
   }
 }
 
-function neighbour(list, item, key) {
-  const items = [...list.children];
+// The tile that a key moves to; null for other keys. Rows can differ in length, and section headings lie between them.
+function neighbour(items, item, key) {
   const index = items.indexOf(item);
-  const columns = items.filter((other) => other.offsetTop === items[0].offsetTop).length;
-  const last = items.length - 1;
-  const inLastRow = Math.floor(index / columns) === Math.floor(last / columns);
-  const target = {
-    ArrowLeft: index - 1,
-    ArrowRight: index + 1,
-    ArrowUp: index - columns,
-    ArrowDown: inLastRow ? index : Math.min(index + columns, last),
-    Home: 0,
-    End: last,
-  }[key];
-  return target === undefined ? null : (items[target] ?? item);
+  if (key === "Home") return items[0];
+  if (key === "End") return items.at(-1);
+  if (key === "ArrowLeft") return items[index - 1] ?? item;
+  if (key === "ArrowRight") return items[index + 1] ?? item;
+  if (key === "ArrowUp") return nearest(items, items.findLast((other) => other.offsetTop < item.offsetTop), item);
+  if (key === "ArrowDown") return nearest(items, items.find((other) => other.offsetTop > item.offsetTop), item);
+  return null;
+}
+
+// The tile in the row of `other` that is nearest to the column of `item`; `item` if there is no such row.
+function nearest(items, other, item) {
+  const distance = ({ offsetLeft }) => Math.abs(offsetLeft - item.offsetLeft);
+  return items
+    .filter(({ offsetTop }) => offsetTop === other?.offsetTop)
+    .reduce((best, tile) => (best === item || distance(tile) < distance(best) ? tile : best), item);
 }
 
 // The focused element and the index of its tile.
 function focused(list) {
   const element = list.getRootNode().activeElement;
   const item = element?.closest("li");
-  return item && list.contains(item) ? { element, index: [...list.children].indexOf(item) } : null;
+  return item && list.contains(item) ? { element, index: visible(list).indexOf(item) } : null;
 }
 
 // Restore the focus: a moved tile loses it, and that of a removed tile passes to the tile now at its index.
 function restore(list, focus) {
   if (!focus || list.getRootNode().activeElement === focus.element) return;
-  const successor = list.children[Math.min(focus.index, list.children.length - 1)];
+  const items = visible(list);
+  const successor = items[Math.min(focus.index, items.length - 1)];
   const element = list.contains(focus.element) ? focus.element : successor?.querySelector("button");
   element?.focus({ preventScroll: true });
 }

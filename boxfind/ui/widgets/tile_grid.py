@@ -1,23 +1,24 @@
 """Picture grid as a single Streamlit component, independent of the number of tiles."""
 
-import base64
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import streamlit as st
 
+from boxfind.ui.widgets.component_files import joined_files
+from boxfind.ui.widgets.media_address import data_url, media_address
 from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.types import Box
 
-HERE = Path(__file__).parent
 GRID = st.components.v2.component(
     "boxfind_tile_grid",
     html='<ul role="list"></ul>',
-    css=(HERE / "tile_grid.css").read_text(encoding="utf-8"),
-    js=(HERE / "tile_grid.js").read_text(encoding="utf-8"),
+    css=joined_files("tile_grid.css"),
+    js=joined_files("tile_grid.js", "load_picture.js", "svg.js"),
 )
+INLINE = 12
+"""Pictures sent with the grid, so that they show at once. The browser loads the others when they come near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Tile:
     name: str
     """Unique name within the grid, for example an image id."""
     picture: bytes
-    """A thumbnail JPEG. Keep it small: it is sent again with every change."""
+    """A thumbnail JPEG. Keep it small: the first ones are sent again with every change."""
     size: tuple[int, int]
     """Width and height of the original in pixels; outlines use its coordinates."""
     alt: str
@@ -38,12 +39,14 @@ class Tile:
     badge: str = ""
     tone: Literal["good", "fair", "poor", ""] = ""
     """The colour of the badge."""
-    note: str = ""
-    """Text after the badge."""
     help: str = ""
-    """A sentence that explains badge and note."""
+    """A sentence that explains the badge."""
     pressed: tuple[str, ...] = ()
     """Names of the active toggle actions."""
+    section: str = ""
+    """Heading of the tile's section, shown above the first of its tiles. Tiles of a section are adjacent."""
+    stack: str = ""
+    """Name of the tile under which this one is hidden until the visitor opens the stack. It follows that tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def tile_grid(
         data={
             "label": label,
             "min_width": min_width,
-            "tiles": [_to_json(tile) for tile in tiles],
+            "tiles": [_to_json(tile, f"{key} {place}", inline=place < INLINE) for place, tile in enumerate(tiles)],
             "actions": [asdict(action) for action in actions],
             "colours": COLOURS,
         },
@@ -105,8 +108,7 @@ def picked_in(sent: Any, actions: set[str], names: set[str]) -> tuple[str, str] 
     return (action, name) if known else None
 
 
-def _to_json(tile: Tile) -> dict[str, Any]:
-    return asdict(tile) | {
-        "picture": "data:image/jpeg;base64," + base64.b64encode(tile.picture).decode(),
-        "outlines": [box.xywh for box in tile.outlines],
-    }
+def _to_json(tile: Tile, place: str, inline: bool) -> dict[str, Any]:
+    picture = data_url(tile.picture) if inline else media_address(tile.picture, place)
+    told = {field.name: getattr(tile, field.name) for field in fields(tile)}  # asdict would copy every value
+    return told | {"picture": picture, "outlines": [box.xywh for box in tile.outlines]}

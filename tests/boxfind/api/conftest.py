@@ -14,6 +14,7 @@ from boxfind.settings import Settings
 from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
+from retrieval.images.decode import LoadedImage
 from retrieval.types import Image
 from tests.tiny import TINY_EMBEDDER, draw_picture, use_tiny_network
 
@@ -51,11 +52,22 @@ def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: Decode
     return folder
 
 
+def decode_with(pool: DecoderPool) -> Callable[..., LoadedImage]:
+    """`Engine.read_picture` with another pool."""
+
+    def read_picture(
+        _: Engine, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
+    ) -> LoadedImage:
+        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
+
+    return read_picture
+
+
 @pytest.fixture(autouse=True)
 def light(monkeypatch: pytest.MonkeyPatch, pool: DecoderPool) -> None:
     """Use the tiny network and the shared decoder pool."""
     use_tiny_network(monkeypatch)
-    monkeypatch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
+    monkeypatch.setattr(Engine, "read_picture", decode_with(pool))
 
 
 @pytest.fixture

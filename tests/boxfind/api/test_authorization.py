@@ -66,6 +66,7 @@ def test_the_token_is_compared_in_constant_time(client, monkeypatch):
 def test_the_token_is_in_no_log_response_or_settings(start, settings, pictures, tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(Engine, "build_state", lambda _: 1 / 0)
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: None)
     client = start(gallery=shutil.copytree(pictures, tmp_path / "own"))
     seen = [ask(client, *change, header).text for change in CHANGES for header in (f"Bearer {TOKEN}", "Bearer no")]
     assert "Error " in caplog.text and "ZeroDivisionError" in caplog.text

@@ -4,17 +4,22 @@ import hashlib
 import io
 import os
 import shutil
+import unicodedata
+from urllib.parse import quote
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.searches.albums import Albums
+from index.building.build import build
+from index.building.thread_executor import ThreadExecutor
 from index.operations import add_images
 from index.operations import remove_images as removal
 from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
-from tests.boxfind.api.conftest import jpeg, pixels
-from tests.tiny import draw_picture
+from tests.boxfind.api.conftest import TOKEN, jpeg, pixels
+from tests.tiny import TINY_EMBEDDER, draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 IDS = [*(f"{number:02d}.png" for number in range(10)), "below/10.png", "below/11.png"]
@@ -56,6 +61,36 @@ def test_a_folder_can_be_listed(client):
     assert client.get("/v1/images", params={"folder": "belo"}).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "listed"),
+    [
+        ("name", "PNG 1", ["01.png", *IDS[10:]]),
+        ("since", "2020-01-01", IDS),
+        ("since", "2100-01-01", []),
+        ("until", "2020-01-01", []),
+        ("until", "2100-01-01", IDS),
+        ("shape", "landscape", IDS),
+        ("shape", "square", []),
+        ("pixels", 320 * 240, IDS),
+        ("pixels", 320 * 240 + 1, []),
+        ("album", " mine ", [IDS[3], IDS[10]]),
+    ],
+)
+def test_a_filter_limits_the_list(client, settings, field, value, listed):
+    contents = [client.get(f"/v1/images/{IDS[number]}").json()["sha256"] for number in (3, 10)]
+    Albums(settings.searches_file).add("mine", contents)
+    page = client.get("/v1/images", params={field: value}).json()
+    assert [image["id"] for image in page["images"]] == listed and page["total"] == len(listed)
+
+
+def test_a_filtered_list_has_pages_and_a_folder(client):
+    page = client.get("/v1/images", params={"name": "1", "limit": 2}).json()
+    assert (page["total"], page["next"]) == (3, "below/10.png")
+    page = client.get("/v1/images", params={"name": "1", "after": page["next"]}).json()
+    assert [image["id"] for image in page["images"]] == ["below/11.png"] and page["next"] is None
+    assert client.get("/v1/images", params={"name": "11", "folder": "below"}).json()["total"] == 1
+
+
 def test_facts_of_a_picture(client, pictures):
     data = (pictures / "below" / "10.png").read_bytes()
     facts = client.get("/v1/images/below/10.png").json()
@@ -77,7 +112,7 @@ def test_an_original_is_upright_and_has_no_metadata(own, tmp_path):
     exif[0x0112], exif[0x010F] = 6, "a camera"
     Pillow.fromarray(draw_picture(3, 320, 240)).save(folder / "03.png", exif=exif)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("boxfind.export.search_result.hashlib", _believing(client, "03.png"))
+        patch.setattr("index.operations.read_original.hashlib", _believing(client, "03.png"))
         shown = client.get("/v1/images/03.png/original")
     with Pillow.open(io.BytesIO(shown.content)) as picture:
         assert picture.size == (240, 320) and not picture.getexif()
@@ -149,6 +184,13 @@ def test_an_invalid_picture_is_not_added(own):
     assert not (folder / "added").exists()
 
 
+def test_r65_a_picture_that_would_be_left_out_is_not_added(own):
+    client, folder = own
+    (folder / ".boxfindignore").write_text("draft.*")
+    refused = add(client, "draft.jpg", jpeg(draw_picture(70)))
+    assert refused.status_code == 422 and "would be left out" in refused.text and not (folder / "added").exists()
+
+
 def test_a_full_disk_is_status_507(own, monkeypatch):
     client, folder = own
 
@@ -181,3 +223,34 @@ def _believing(client, name: str):
             return type("Hash", (), {"hexdigest": lambda _: known})()
 
     return Believing
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_r76_names_with_line_breaks_and_in_other_unicode_forms_are_found(start, tmp_path, pool, form):
+    folder = tmp_path / "own"
+    names = [f"{part}/é {number}\nend.png" for part in ("above", "ça") for number in range(2)]
+    for number, name in enumerate(names):
+        path = folder / unicodedata.normalize("NFD", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(draw_picture(number)).save(path)
+    build(folder, tmp_path / "index", ThreadExecutor(TINY_EMBEDDER, pool, 1), lambda *_: None)
+    client = start(gallery=folder, index=tmp_path / "index")
+    client.headers["Authorization"] = f"Bearer {TOKEN}"
+    for name in names:
+        sent = quote(unicodedata.normalize(form, name))
+        for view in ("", "/thumbnail", "/original"):
+            assert client.get(f"/v1/images/{sent}{view}").status_code == 200, (name, view)
+        stored = {"image": unicodedata.normalize(form, name), "folder": unicodedata.normalize(form, "ça")}
+        assert client.post("/v1/search/stored", json=stored).json()["hits"]
+    listed = client.get("/v1/images", params={"folder": unicodedata.normalize(form, "ça")}).json()
+    assert [image["id"] for image in listed["images"]] == names[2:]
+    assert client.delete(f"/v1/images/{quote(unicodedata.normalize(form, names[0]))}").status_code == 200
+    assert not (folder / unicodedata.normalize("NFD", names[0])).exists()
+
+
+@pytest.mark.parametrize("name", ["CON.jpg", "a?.jpg", "lpt1.tar.jpg", "o" * 241 + ".jpg", " a.jpg"])
+def test_r76_names_that_another_system_forbids_are_refused(own, name):
+    client, folder = own
+    refused = add(client, name, jpeg(draw_picture(70)))
+    assert refused.status_code == 422 or refused.status_code == 400
+    assert "rename it" in refused.json()["detail"] and not (folder / "added").exists()

@@ -5,6 +5,7 @@ import pytest
 from boxfind.engine import Engine
 from index.building.jobs import BuildState
 from index.storage.generation import current_folder
+from tests.boxfind.api.conftest import TOKEN
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 
@@ -25,7 +26,7 @@ def state(monkeypatch):
 
     monkeypatch.setattr(Engine, "build_state", lambda _: now[0])
     monkeypatch.setattr(Engine, "start_build", start)
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel"))
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel") or now[0])
     return now, heard
 
 
@@ -35,6 +36,15 @@ def test_the_state_describes_the_served_index(client, index):
     assert (served["generation"], served["images"]) == (current_folder(index).name, 12)
     assert served["recipe"]["side"] == 128 and served["regions"] > 12 and served["skipped"] == 0
     assert (state["problem"], state["warning"], state["build"]) == ("", "", None)
+
+
+def test_r75_the_state_says_why_the_next_update_reads_all_pictures_again(start, state):
+    now, _ = state
+    now[0] = build_of("running", notice="All 12 pictures are read again, about 2 min: a full build was requested.")
+    answer = start(keypoints=0).get("/v1/index").json()
+    assert answer["update"].startswith("All 12 pictures are read again: ")
+    assert answer["update"].endswith("; keypoints changed from 500 to 0.")
+    assert answer["build"]["notice"] == now[0].notice
 
 
 def test_the_state_without_an_index_has_the_problem_and_the_build(start, state, tmp_path):
@@ -59,7 +69,6 @@ def test_only_administrators_see_why_a_build_failed(admin, state):
 
 def test_builds_are_started_once_and_cancelled(admin, state):
     now, heard = state
-    assert admin.delete("/v1/index/build").status_code == 409
     started = admin.post("/v1/index/build", json={"full": True})
     assert (started.status_code, started.json()["state"]) == (202, "running")
     assert admin.post("/v1/index/build", json={}).status_code == 409
@@ -69,11 +78,31 @@ def test_builds_are_started_once_and_cancelled(admin, state):
     assert heard == ["full build", "cancel", "build"]
 
 
+def test_the_log_and_the_status_say_whether_a_build_was_asked_to_stop(admin, state, monkeypatch, caplog):
+    now, _ = state
+    caplog.set_level("INFO", "boxfind")
+    now[0] = build_of("running")
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: None)  # it has just ended
+    refused = admin.delete("/v1/index/build")
+    assert refused.status_code == 409 and "Cancel" not in caplog.text
+    monkeypatch.setattr(Engine, "cancel_build", lambda _: now[0])
+    assert admin.delete("/v1/index/build").status_code == 202 and "Cancellation" in caplog.text
+
+
+def test_r75_only_an_administrator_has_the_time_measured(start, monkeypatch):
+    measured = []
+    monkeypatch.setattr(Engine, "update_notice", lambda *_, measure=True: measured.append(measure) or "")
+    client = start()
+    for header in ({}, {"Authorization": "Bearer guess"}, {"Authorization": f"Bearer {TOKEN}"}):
+        assert client.get("/v1/index", headers=header).status_code == 200
+    assert measured == [False, False, True]
+
+
 def test_a_build_that_cannot_start_is_reported(admin, monkeypatch):
     def refused(*_):
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("boxfind.engine.BuildProcess", refused)
+    monkeypatch.setattr("boxfind.engine.start_build_process", refused)
     answer = admin.post("/v1/index/build", json={})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "The build cannot be started: Permission denied."}

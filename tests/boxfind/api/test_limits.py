@@ -1,22 +1,24 @@
 """Requests that are too large, too frequent or too many at once are refused, with the time to retry."""
 
+import tempfile
 import threading
-from collections.abc import Awaitable, Callable
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from errno import EIO, ENOSPC
 
-import anyio
 import pytest
 
+from boxfind import engine
 from boxfind.engine import Engine
-from tests.boxfind.api.conftest import jpeg
+from boxfind.fair_turns import FairTurns
+from tests.boxfind.api.conftest import SERVER, TOKEN, jpeg
 from tests.tiny import draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
-from fastapi import HTTPException
+from fastapi.testclient import TestClient
 
 from boxfind.api import limits
-from boxfind.api.limits import RateLimiter, SearchSlots
+from boxfind.api.limits import RateLimiter
 
 SEARCH = {"files": {"picture": ("a.jpg", jpeg(draw_picture(1)))}}
 
@@ -80,73 +82,31 @@ def test_a_form_in_a_slow_character_set_is_refused_before_it_is_read(client, kin
     assert read.status_code == 422 and "UTF-8" not in read.json()["detail"]
 
 
-def test_concurrent_uploads_are_limited(client, monkeypatch):
+def test_concurrent_uploads_are_limited(start, monkeypatch):
     monkeypatch.setattr(limits, "MAX_UPLOADS", 0)
+    client = start()
     refused = client.post("/v1/search", **SEARCH)
     assert refused.status_code == 503 and "other uploads" in refused.json()["detail"]
     assert client.get("/v1/index").status_code == 200
     monkeypatch.setattr(limits, "MAX_UPLOADS", 1)
+    client = start()
     assert [client.post("/v1/search", **SEARCH).status_code for _ in range(3)] == [200, 200, 200]
     assert client.post("/v1/search", files=SEARCH["files"], data={"box": "no box"}).status_code == 422
     assert client.post("/v1/search", **SEARCH).status_code == 200
 
 
-def in_a_loop(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Run in a separate thread, since browser tests leave an event loop running in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(anyio.run, work).result()
-
-
-def test_searches_wait_for_a_slot_until_the_queue_is_full():
-    async def visits() -> tuple[int, int, int]:
-        slots, most, done, busy, inside = SearchSlots(2, waiting=3, seconds=5), 0, 0, 0, 0
-
-        async def visit() -> None:
-            nonlocal most, done, busy, inside
-            try:
-                async with slots.hold():
-                    inside += 1
-                    most = max(most, inside)
-                    await anyio.sleep(0.01)
-                    inside -= 1
-                    done += 1
-            except HTTPException:
-                busy += 1
-
-        for _ in range(3):  # slots are released
-            async with anyio.create_task_group() as group:
-                for _ in range(8):
-                    group.start_soon(visit)
-        return most, done, busy
-
-    assert in_a_loop(visits) == (2, 15, 9)
-
-
-def test_waiting_for_a_slot_ends_after_the_time_limit():
-    async def visit() -> None:
-        slots = SearchSlots(1, waiting=3, seconds=0.01)
-        async with slots.hold():
-            with pytest.raises(HTTPException, match="No search slot"):
-                async with slots.hold():
-                    pass
-        async with slots.hold():
-            pass
-
-    in_a_loop(visit)
-
-
 def test_a_busy_server_refuses_searches_and_serves_other_requests(start, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     client = start(api_searches=1)
-    client.app.state.dependencies.slots._waiting = 0
-    answer = Engine.answer
+    client.app.state.dependencies.engine._searching = FairTurns(1, waiting=0)
+    answer = engine.answer
 
     def slow(*given):
         begun.set()
         assert end.wait(10)
         return answer(*given)
 
-    monkeypatch.setattr(Engine, "answer", slow)
+    monkeypatch.setattr("boxfind.engine.answer", slow)
     codes = []
     first = threading.Thread(target=lambda: codes.append(client.post("/v1/search", **SEARCH).status_code))
     first.start()
@@ -157,3 +117,93 @@ def test_a_busy_server_refuses_searches_and_serves_other_requests(start, monkeyp
     end.set()
     first.join()
     assert codes == [200] and client.post("/v1/search", **SEARCH).status_code == 200
+
+
+def test_r63_a_client_with_many_searches_gives_way_to_others(start, monkeypatch):
+    client, end, answer = start(api_searches=1), threading.Event(), engine.answer
+    turns = FairTurns(1, waiting=3)
+    client.app.state.dependencies.engine._searching = turns
+
+    def slow(*given):
+        assert end.wait(10)
+        return answer(*given)
+
+    def search(address: str) -> int:
+        one = TestClient(client.app, base_url=SERVER, client=(address, 5000))
+        return one.post("/v1/search", **SEARCH).status_code
+
+    monkeypatch.setattr("boxfind.engine.answer", slow)
+    with ThreadPoolExecutor(5) as pool:
+        greedy = [pool.submit(search, "192.0.2.1") for _ in range(4)]
+        until(lambda: len(turns._waiting) == 3)
+        other = pool.submit(search, "192.0.2.2")
+        until(lambda: any(one.done() for one in greedy))
+        end.set()
+        assert other.result() == 200
+        assert sorted(one.result() for one in greedy) == [200, 200, 200, 503]
+
+
+def until(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_r77_a_full_temporary_folder_is_answered_and_logged_as_such(client, monkeypatch, caplog):
+    def full(_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", full)
+    refused = client.post("/v1/search", files={"picture": ("a.jpg", bytes(3_000_000))})
+    assert refused.status_code == 507 and "no room" in refused.json()["detail"]
+    assert "cannot be stored" in caplog.text and "No space left on device" in caplog.text
+    assert client.post("/v1/search", **SEARCH).status_code == 200
+
+
+def test_r77_a_temporary_folder_that_fails_otherwise_is_not_called_full(client, monkeypatch, caplog):
+    def broken(_):
+        raise OSError(EIO, "Input/output error")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", broken)
+    answer = client.post("/v1/search", files={"picture": ("a.jpg", bytes(3_000_000))})
+    assert answer.status_code == 500 and "room" not in answer.text and "Input/output error" in caplog.text
+
+
+def test_r63_an_original_takes_no_turn_of_a_search(start, monkeypatch):
+    client, begun, end, read = start(api_searches=1), threading.Event(), threading.Event(), Engine.read_picture
+
+    def slow(engine, data, name, client="", **pixels):
+        if pixels:
+            begun.set()
+            assert end.wait(20)
+        return read(engine, data, name, client, **pixels)
+
+    monkeypatch.setattr(Engine, "read_picture", slow)
+    with ThreadPoolExecutor(2) as pool:
+        original = pool.submit(client.get, "/v1/images/03.png/original")
+        assert begun.wait(10)
+        search = pool.submit(client.post, "/v1/search", **SEARCH)
+        try:
+            assert search.result(10).status_code == 200
+        finally:
+            end.set()
+        assert original.result().status_code == 200
+
+
+def test_a_body_that_is_no_form_stays_a_bad_request(client):
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert client.post("/v1/search", content=b"no form", headers=headers).status_code in (400, 422)
+
+
+def test_r70_guessing_tokens_soon_has_to_wait(start):
+    client = start(api_rate=600)
+    headers = [{"Authorization": f"Bearer guess {number}"} for number in range(700)]
+    codes = [client.delete("/v1/index/build", headers=guess).status_code for guess in headers]
+    assert codes.count(401) < 15 and set(codes) == {401, 429}
+    other = TestClient(client.app, base_url=SERVER, client=("192.0.2.2", 5000))
+    assert other.delete("/v1/index/build", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 409
+
+
+def test_requests_without_a_token_are_no_guesses(client):
+    assert {client.delete("/v1/index/build").status_code for _ in range(50)} == {401}

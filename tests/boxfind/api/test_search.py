@@ -2,14 +2,16 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from boxfind.engine import Engine
+from boxfind.searches.albums import Albums
 from index.storage.generation import current_folder
-from retrieval.errors import RuntimeMissing, WeightsMissing
-from retrieval.request import Example, Request
+from retrieval.errors import Busy, RuntimeMissing, WeightsMissing
+from retrieval.request import Example, PictureFilter, Request
 from retrieval.types import Box, Hit, Region
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
@@ -21,7 +23,7 @@ def asked(monkeypatch) -> list[Request]:
     """Record the requests to the engine, which answers with one picture."""
     heard = []
 
-    def answer(engine, gallery, request, images, top):
+    def answer(engine, gallery, request, images, top, client):
         heard.append(request)
         return [replace(HIT, others=(Region(Box(5, 5, 9, 9), "whole"),))]
 
@@ -75,6 +77,42 @@ def test_a_folder_limits_the_search(client):
     assert {hit["image"] for hit in found["hits"]} == {"below/10.png", "below/11.png"}
 
 
+FILTER = {"name": "1", "since": "2020-01-02", "until": "2100-01-01", "shape": "landscape", "pixels": 9, "album": "mine"}
+
+
+def test_a_filter_reaches_every_search(client, pictures, settings, asked):
+    Albums(settings.searches_file).add("mine", [])
+    send(client, pictures / "03.png", **FILTER)
+    client.post("/v1/search/stored", json={"image": "03.png", **FILTER})
+    client.post("/v1/search/words", json={"words": "a panda", **FILTER})
+    only = PictureFilter("1", date(2020, 1, 2), date(2100, 1, 1), "landscape", 9, "mine")
+    assert [request.only for request in asked] == [only] * 3
+
+
+def test_a_filter_limits_the_search(client):
+    found = client.post("/v1/search/stored", json={"image": "01.png", "name": "1"}).json()
+    assert {hit["image"] for hit in found["hits"]} == {"01.png", "below/10.png", "below/11.png"}
+    found = client.post("/v1/search/stored", json={"image": "01.png", "shape": "portrait"}).json()
+    assert found["hits"] == [] and found["no_match"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("name", 5, "name: Input should be a valid string."),
+        ("since", "soon", "since: 'soon' is not a date; write it as 2025-03-09."),
+        ("until", 20250309, "until: Input should be a valid date."),
+        ("shape", "round", "shape: Input should be '', 'landscape', 'portrait' or 'square'."),
+        ("pixels", -1, "pixels: Input should be greater than or equal to 0."),
+        ("album", "a" * 301, "album: String should have at most 300 characters."),
+    ],
+)
+def test_a_bad_filter_is_one_sentence(client, field, value, said):
+    body = json.dumps({"image": "01.png", field: value})
+    refused = client.post("/v1/search/stored", content=body, headers={"Content-Type": "application/json"})
+    assert refused.status_code == 422 and refused.json() == {"detail": said}
+
+
 BAD_FIELDS = {
     "no numbers": {"box": "a,b,c,d"},
     "too few": {"box": "1,2,3"},
@@ -112,10 +150,12 @@ def test_a_bad_body_is_one_sentence(client, body):
     assert client.post("/v1/search", data={"box": "1,2,3,4"}).json() == {"detail": "picture: Field required."}
 
 
-def test_unknown_pictures_and_folders_are_not_found(client):
-    for body in ({"image": "99.png"}, {"image": "01.png", "folder": "elsewhere"}):
+def test_unknown_pictures_folders_and_albums_are_not_found(client):
+    for body in ({"image": "99.png"}, {"image": "01.png", "folder": "elsewhere"}, {"image": "01.png", "album": "gone"}):
         refused = client.post("/v1/search/stored", json=body)
         assert refused.status_code == 404 and refused.json()["detail"].endswith(".")
+    refused = client.get("/v1/images", params={"album": "gone"})
+    assert refused.status_code == 404 and "no album called 'gone'" in refused.json()["detail"]
 
 
 def test_unsupported_text_search_is_reported(client, monkeypatch):
@@ -124,7 +164,7 @@ def test_unsupported_text_search_is_reported(client, monkeypatch):
     assert client.post("/v1/search/words", json={"words": "  "}).status_code == 422
 
     def without_library(*_):
-        raise RuntimeMissing("Words need the library sentence-transformers, which is not installed.")
+        raise RuntimeMissing("Words need the library example, which is not installed.")
 
     monkeypatch.setattr(Engine, "text_scorer", without_library)
     refused = client.post("/v1/search/words", json={"words": "a panda"})
@@ -144,6 +184,19 @@ def test_messages_about_a_missing_index_or_weights_have_no_paths(start, tmp_path
     refused = client.post("/v1/search/stored", json={"image": "01.png"})
     assert refused.status_code == 503 and str(tmp_path) not in refused.text
     assert "The weights are missing" in refused.json()["detail"]
+
+
+def test_r58_a_stored_picture_is_read_when_its_turn_has_come(client, monkeypatch):
+    def busy(*_: object, **__: object) -> None:
+        raise Busy("The server is busy.")
+
+    read = []
+    monkeypatch.setattr(Engine, "read_picture", busy)
+    for module in ("api.search", "export.originals"):
+        monkeypatch.setattr(f"boxfind.{module}.read_original", lambda *_: read.append("file"))
+    assert client.post("/v1/search/stored", json={"image": "01.png"}).status_code == 503
+    assert client.get("/v1/images/01.png/original").status_code == 503
+    assert not read
 
 
 def test_uploads_are_not_stored(client, pictures, tmp_path, index):

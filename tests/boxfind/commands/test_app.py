@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from boxfind.chosen_gallery import keep_choice
 from boxfind.commands import app
 from boxfind.settings import PROJECT, Settings
 from tests.browser.conftest import free_port
@@ -54,6 +55,15 @@ def test_the_environment_decides_who_may_build(boxfind, started):
     assert boxfind("app", "--port", free_port()).code == 0 and os.environ["BOXFIND_ADMIN"] == "nobody"
 
 
+def test_r70_the_page_believes_the_proxies_of_the_settings_unless_streamlit_is_told_others(boxfind, started):
+    os.environ.pop("FORWARDED_ALLOW_IPS", None)
+    os.environ["BOXFIND_API_PROXIES"] = "10.0.0.1,10.0.0.2"
+    for given, believed in ((None, "10.0.0.1,10.0.0.2"), ("192.0.2.1", "192.0.2.1")):
+        if given:
+            os.environ["FORWARDED_ALLOW_IPS"] = given
+        assert boxfind("app", "--port", free_port()).code == 0 and os.environ["FORWARDED_ALLOW_IPS"] == believed
+
+
 def test_relative_paths_refer_to_the_start_folder(boxfind, started, elsewhere):
     os.environ |= {"BOXFIND_INDEX": "of the environment", "BOXFIND_DATA": "data", "BOXFIND_HEAD": "~/head.safetensors"}
     os.environ["BOXFIND_MILVUS_URI"] = "vectors.db"
@@ -64,6 +74,13 @@ def test_relative_paths_refer_to_the_start_folder(boxfind, started, elsewhere):
     assert (after.gallery_dir, after.index_dir) == (gallery, index) == (elsewhere / "pictures", elsewhere / "index")
     assert (after.data, after.build.head) == (elsewhere / "data", Path("~/head.safetensors").expanduser())
     assert after.milvus.uri == str(elsewhere / "vectors.db")
+
+
+def test_a_gallery_that_was_chosen_on_the_page_can_be_replaced_there(boxfind, started, elsewhere):
+    os.environ["BOXFIND_DATA"] = str(elsewhere / "data")
+    keep_choice(elsewhere / "data", elsewhere / "mine")
+    assert boxfind("app", "--port", free_port()).code == 0
+    assert "BOXFIND_GALLERY" not in os.environ and Settings.load().gallery_dir == elsewhere / "mine"
 
 
 def test_a_port_in_use_is_one_sentence(boxfind, started):

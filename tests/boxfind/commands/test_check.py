@@ -29,12 +29,13 @@ def test_why(boxfind, build_index, gallery: Path):
     index = build_index(gallery).parent
     plain = boxfind("why", "1.png", "--index", index)
     assert plain.code == 0 and plain.out.startswith("1.png is in the index gen-000001-") and plain.err == ""
+    assert plain.out.splitlines()[-1].endswith("with --top 0.")
     told = json.loads(boxfind("why", "1.png", "--index", index, "--json").out)
     assert told.keys() == {"verdict", "sentences", "image", "regions"} and told["verdict"] == "indexed"
     assert told["regions"][0] == {"kind": "whole", "box": [0, 0, 128, 96]}
     for asked, says in {"empty.jpg": "empty (0 bytes)", "gone.jpg": "The file gone.jpg does not exist"}.items():
         result = boxfind("why", asked, "--index", index)
-        assert result.code == 0 and says in result.out
+        assert result.code == 0 and says in result.out and "--top" not in result.out
     boxfind("why", "1.png", "--index", gallery).assert_failed("no index")
 
 

@@ -6,9 +6,16 @@ import re
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.commands import main
+from boxfind.embedders import cache_file
+from boxfind.engine import Engine
+from boxfind.settings import Settings
+from retrieval.networks import openvino_runtime
+from retrieval.networks.backbones import BACKBONES
 from retrieval.ranking import confidence
 from retrieval.ranking.confidence import NO_MATCH
 
@@ -26,6 +33,36 @@ BAD_PICTURES = {
 }
 
 
+def test_r61_an_incomplete_query_picture(indexed, boxfind, tmp_path: Path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    Pillow.fromarray(noise).save(tmp_path / "cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:40_000] + b"\xff\xd9")
+    search = ("search", "--index", indexed.index, "--image", tmp_path / "cut.jpg")
+    boxfind(*search).assert_failed("cut.jpg is incomplete")
+    monkeypatch.setenv("BOXFIND_INCOMPLETE", "1")
+    assert boxfind(*search).code == 0
+    data = (tmp_path / "cut.jpg").read_bytes()
+    assert Engine(Settings.load()).read_picture(data, "cut.jpg").size == (640, 480)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/srv/a"), "/srv/a cannot be read or written: Permission denied."),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused."),
+        (TimeoutError("timed out"), "timed out."),
+        (TimeoutError(), "TimeoutError."),
+    ],
+    ids=str,
+)
+def test_errors_of_the_system_are_one_sentence(boxfind, monkeypatch, error: OSError, said: str):
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr(main, "command_line", refused)
+    assert boxfind().err == f"{said}\n"
+
+
 def test_search_prints_ten_lines(indexed, run_subprocess):
     result = run_subprocess(
         "search", "--index", indexed.index, "--image", indexed.gallery / "03.png", "--box", "20,20,180,150"
@@ -33,7 +70,7 @@ def test_search_prints_ten_lines(indexed, run_subprocess):
     assert result.code == 0 and result.err in ("", NO_MATCH + "\n")
     lines = result.out.splitlines()
     assert len(lines) == 10
-    words = "(?:likely|possible|unlikely) *"
+    words = "(?:likely|possible|uncertain|unlikely) *"
     line_of = re.compile(rf" *(\d+)  (-?\d\.\d{{4}})  {words}  (\d\d\.png)  (\d+),(\d+),(\d+),(\d+)")
     fields = [line_of.fullmatch(line) for line in lines]
     assert all(fields)
@@ -44,6 +81,17 @@ def test_search_prints_ten_lines(indexed, run_subprocess):
     for found in fields:
         x, y, w, h = (int(found[n]) for n in range(4, 8))
         assert 0 <= x < x + w <= 256 and 0 <= y < y + h <= 192
+
+
+def test_r68_a_search_without_a_usable_data_folder(indexed, boxfind, offline, tmp_path, monkeypatch):
+    (tmp_path / "data").touch()  # a file where the folder should be
+    monkeypatch.setenv("BOXFIND_DATA", str(tmp_path / "data"))
+    converted = cache_file(BACKBONES["efficientnet-lite0"], Settings.load(data=offline), "xml")
+    openvino = openvino_runtime._import_openvino()  # converting the network takes too long for a test
+    monkeypatch.setattr(openvino, "convert_model", lambda *_, **__: openvino.Core().read_model(converted))
+    result = boxfind("search", "--index", indexed.index, "--image", indexed.gallery / "03.png")
+    assert result.code == 0 and "  03.png  " in result.out.splitlines()[0], result
+    assert result.err.count("cannot be saved") <= 1 and "Traceback" not in result.err
 
 
 def test_search_as_json(indexed, boxfind):

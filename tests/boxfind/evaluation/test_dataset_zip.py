@@ -19,7 +19,7 @@ from boxfind.evaluation.report import remarks
 from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.settings import Settings
 from retrieval.errors import UnreadableImage
-from retrieval.images.decode import decode_image
+from retrieval.images.decode import LoadedImage, decode_image
 from retrieval.images.resize import thumbnail
 from retrieval.request import Example, Request
 from retrieval.types import Box
@@ -56,15 +56,17 @@ def test_figures_of_the_exported_data_set_equal_those_of_the_page(
     engine = Engine(Settings.load(gallery=gallery, index=build_index(gallery).parent))
     served = engine.gallery()
     own = served.entry("5.png").sha256
+    wrong = {"red mug": ("1.png", "0.png"), "own": ("1.png", "0.png", "3.png", "below/6.png"), "few marks": ("1.png",)}
     requests = {
-        name: Request((Example(key, BOX),), context=context, positives=right, negatives=("1.png",))
+        name: Request((Example(key, BOX),), context=context, positives=right, negatives=wrong[name])
         for name, key, right in [
             ("red mug", KEY, ("4.png", "below/7.png", "5.png")),
             ("own", own, ("5.png", "2.png", "gone.png")),
+            ("few marks", KEY, ("4.png",)),
         ]
     }
     searches = judged(requests, served.tables)
-    query, image = Request((Example(KEY, BOX),), "best", context), decode_image(jpeg(KEY))
+    query, image = Request((Example(KEY, BOX),), "best", context), LoadedImage.of(decode_image(jpeg(KEY)))
     shown = {
         one.name: rating(one, [hit.image for hit in engine.answer(served, query, {KEY: image}, 0)]) for one in searches
     }
@@ -73,12 +75,20 @@ def test_figures_of_the_exported_data_set_equal_those_of_the_page(
     assert detect_format(folder) == "csv"
     found = evaluate(engine, served, read_csv_folder(folder), "best", lambda *_: None)
 
-    assert {row.object: row.quality["all"] for row in found.rows} == {n: one.quality for n, one in shown.items()}
-    assert [row.query for row in found.rows] == ["red-mug", "own"]
+    assert found.protocol == "judged"
+    assert [row.query for row in found.rows] == ["red-mug", "own", "few-marks"]
+    assert {row.object: row.quality.get("all") for row in found.rows} == {
+        name: None if one.missing else one.quality for name, one in shown.items()
+    }
+    assert [(row.judged, row.missing) for row in found.rows] == [(one.judged, one.missing) for one in shown.values()]
+    assert [bool(one.missing) for one in shown.values()] == [False, False, True]
     assert (
         0 < shown["own"].quality.average_precision <= 0.5
     )  # one of two: the query picture is ignored, and one is missing
-    assert remarks(found) == ["1 relevant picture is not in the index and counted as not found."]
+    assert remarks(found) == [
+        "1 relevant picture is not in the index and counted as not found.",
+        "few-marks is not rated: 2 of the first 8 results are marked; at least 5 are needed.",
+    ]
 
 
 def test_boxes_pictures_and_names_are_exported(tmp_path, jpeg):
@@ -92,11 +102,12 @@ def test_boxes_pictures_and_names_are_exported(tmp_path, jpeg):
 
 
 def test_context_enlarges_the_box_and_own_pictures_are_ignored(tmp_path, jpeg):
-    one = replace(search(context=1.5), own=("3.png", "copy.png"))
+    one = replace(search(context=1.5, negatives=("1.png", "copy.png")), own=("3.png", "copy.png"))
     dataset = read_csv_folder(unpacked(dataset_zip([one], jpeg), tmp_path))
     assert dataset.queries[0].box == Box(0, 0, 96, 96)
     labels = dataset.labels["all"]
     assert (labels.relevant, labels.ignored) == ({"red-mug": {"0.png"}}, {"red-mug": {"3.png", "copy.png"}})
+    assert (labels.wrong, dataset.protocol) == ({"red-mug": {"1.png"}}, "judged")
 
 
 def test_names_become_safe_and_stay_unique(tmp_path, jpeg):

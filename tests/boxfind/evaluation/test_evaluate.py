@@ -157,6 +157,25 @@ def test_localisation_is_the_overlap_with_the_best_true_box(dataset, measure):
     assert found.localisation == 0.75
 
 
+def test_with_a_list_of_wrong_pictures_the_others_do_not_count(dataset, measure):
+    (dataset / "ignore.csv").unlink()
+    write(dataset / "relevant.csv", "query,image", *(f"q{n},{n}.png" for n in range(3)))
+    write(dataset / "wrong.csv", "query,image", "q1,0.png")
+    with pytest.raises(BadDataset, match="No query has enough judged results; the first is q0: 1 of the first 8"):
+        measure()
+    write(dataset / "wrong.csv", "query,image", *(f"q0,{name}" for name in ("3.png", "4.png", "5.png", "below/7.png")))
+    found = measure()
+    assert (found.protocol, found.queries, found.judged) == ("judged", 1, 5)
+    assert found.unrated.keys() == {"q1", "q2"} and found.rows[0].quality["all"] == Quality(1, 1, 0.2, 0.2, 1, 1)
+
+
+def test_wrong_pictures_are_refused_with_several_label_sets(engine, dataset):
+    data = read_csv_folder(dataset)
+    judged = replace(data.labels["all"], wrong={})
+    with pytest.raises(BadDataset, match="dataset lists wrong pictures, so it may have only one label set"):
+        evaluate(engine, engine.gallery(), replace(data, labels=data.labels | {"more": judged}), "fast", quiet)
+
+
 def test_several_sets_of_labels_and_the_published_protocol(engine, dataset):
     queries = read_queries(dataset / "queries.csv", dataset / "queries")
     pictures = {"0.png", "1.png", "2.png"}
@@ -175,7 +194,7 @@ def test_several_sets_of_labels_and_the_published_protocol(engine, dataset):
     assert found.rows[2].quality == {}
     assert found.rows[1].quality["hard"] != rate(rankings[1], {"4.png"}, pictures)
     assert found.queries == 2 and found.mean("easy") == PERFECT
-    with pytest.raises(UnknownName, match="no protocol called 'published'; choose from: rectangular, revisited"):
+    with pytest.raises(UnknownName, match="no protocol called 'published'; choose from: judged, rectangular"):
         evaluate(engine, engine.gallery(), replace(data, protocol="published"), "fast", quiet)
 
 

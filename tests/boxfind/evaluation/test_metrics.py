@@ -16,6 +16,7 @@ from boxfind.evaluation.metrics import (
     places,
     precision_at,
     rate,
+    rate_judged,
     rate_revisited,
     recall_at,
     revisited_precision_at,
@@ -29,6 +30,7 @@ images = st.sampled_from(NAMES)
 rankings = st.permutations(NAMES)
 some = st.sets(images, min_size=1)
 raters = pytest.mark.parametrize("rater", PROTOCOLS.values(), ids=PROTOCOLS)
+fully_judged = pytest.mark.parametrize("rater", [rate, rate_revisited])
 
 
 def test_places():
@@ -103,7 +105,7 @@ def test_a_rating_by_hand():
     assert rate_revisited([], {"a"}) == Quality(0, 0, 0, 0, 0, 0)
 
 
-@raters
+@fully_judged
 def test_what_is_right_comes_first(rater):
     assert rater(list("iajbxy"), {"a", "b"}, {"i", "j"}) == PERFECT
     assert rater([f"i{n}" for n in range(20)] + ["a"], {"a"}, {f"i{n}" for n in range(20)}) == PERFECT
@@ -124,9 +126,21 @@ def test_agrees_with_the_definitions_written_out(ranking, relevant, ignored):
 @given(ranking=rankings, relevant=some)
 def test_every_metric_is_between_0_and_1(rater, ranking, relevant):
     assert all(0 <= value <= 1 + 1e-12 for value in astuple(rater(ranking, relevant, ())))
+
+
+@fully_judged
+@given(ranking=rankings, relevant=some)
+def test_the_best_ranking_is_perfect(rater, ranking, relevant):
     best = sorted(ranking, key=lambda image: image not in relevant)
     recalls = [min(k, len(relevant)) / len(relevant) for k in (10, 100)]
     assert astuple(rater(best, relevant, ())) == pytest.approx((1, 1, 1, 1, *recalls))
+
+
+def test_precision_of_judged_results_is_the_share_that_is_right():
+    assert rate_judged(list("axbyz"), {"a", "b"}) == Quality((1 + 2 / 3) / 2, 1, 2 / 5, 2 / 5, 1, 1)
+    assert rate_judged(list("ab"), {"a", "b"}) == PERFECT
+    assert rate_judged(list("ax"), {"a", "gone"}) == Quality(0.5, 1, 0.5, 0.5, 0.5, 0.5)
+    assert rate_judged([], {"a"}) == Quality(0, 0, 0, 0, 0, 0)
 
 
 @raters

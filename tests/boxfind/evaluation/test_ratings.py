@@ -1,4 +1,4 @@
-"""Marks of saved searches are the ground truth for rating and are removed from the query."""
+"""Marks of saved searches are the ground truth for rating and are removed from the query; the rest does not count."""
 
 from dataclasses import fields
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boxfind.evaluation.metrics import Quality, average_precision, precision_at
+from boxfind.evaluation.metrics import Quality, average_precision
 from boxfind.evaluation.ratings import (
     ENOUGH,
     Comparison,
@@ -35,7 +35,9 @@ LABELS = {"best": "Best", "fast": "Fast"}
 
 
 def search(name="mug", own=(), **changes) -> Judged:
-    return Judged(name, Request(**{"examples": EXAMPLES, "positives": tuple(IMAGES[:3])} | changes), own)
+    """A search with ten marks: three right, seven wrong."""
+    marks = {"positives": tuple(IMAGES[:3]), "negatives": tuple(IMAGES[3:10])}
+    return Judged(name, Request(**{"examples": EXAMPLES} | marks | changes), own)
 
 
 def rated(name: str, ap: float) -> Rating:
@@ -52,32 +54,64 @@ def test_the_rated_request_has_no_marks():
 
 def test_a_ranking_with_all_right_ones_first_is_perfect():
     found = rating(search(), IMAGES)
-    assert (found.quality.average_precision, found.quality.precision_at_10, found.positives) == (1, 1, 3)
+    assert (found.quality.average_precision, found.quality.precision_at_10) == (1, 0.3)
+    assert (found.positives, found.judged, found.missing) == (3, 10, "")
 
 
-@given(st.permutations(IMAGES), st.sets(st.sampled_from(IMAGES), min_size=1))
-def test_figures_equal_the_metrics_of_the_relevant_ranks(answer, right):
-    found = rating(search(positives=tuple(right)), answer)
-    at = [place for place, image in enumerate(answer, start=1) if image in right]
+some = st.sets(st.sampled_from(IMAGES), min_size=1)
+
+
+@given(st.permutations(IMAGES), some, some)
+def test_figures_are_those_of_the_marked_results_alone(answer, right, wrong):
+    wrong -= right
+    found = rating(search(positives=tuple(right), negatives=tuple(wrong)), answer)
+    marked = [image in right for image in answer if image in right | wrong]
+    at = [place for place, is_right in enumerate(marked, start=1) if is_right]
     assert found.quality.average_precision == pytest.approx(average_precision(at, len(right)))
-    assert found.quality.precision_at_10 == pytest.approx(precision_at(10, at, len(right)))
-    assert found.unmarked == sum(image not in right for image in answer[:10])
+    assert found.quality.precision_at_10 == pytest.approx(sum(marked[:10]) / len(marked[:10]))
+    assert found.judged == sum(image in right | wrong for image in answer[:10])
+
+
+@given(st.permutations(IMAGES), st.lists(st.integers(0, 30)))
+def test_unmarked_results_change_no_figure(answer, places):
+    longer = list(answer)
+    for number, place in enumerate(places):
+        longer.insert(place, f"unmarked{number}")
+    assert rating(search(), longer).quality == rating(search(), answer).quality
 
 
 def test_one_that_is_not_found_adds_nothing():
-    assert rating(search(positives=("00.jpg", "gone.jpg")), IMAGES).quality.average_precision == 0.5
+    found = rating(search(positives=("00.jpg", "gone.jpg"), negatives=("01.jpg",)), IMAGES)
+    assert found.quality.average_precision == 0.5
 
 
 def test_the_query_picture_is_removed_from_the_ranking():
-    found = rating(search(own=("00.jpg", "01.jpg"), positives=("00.jpg", "02.jpg", "03.jpg")), IMAGES)
+    marks = {"positives": ("00.jpg", "02.jpg", "03.jpg"), "negatives": ("01.jpg", *IMAGES[4:10])}
+    found = rating(search(own=("00.jpg", "01.jpg"), **marks), IMAGES)
     assert found.quality.average_precision == 1 and found.positives == 2
-    assert found.unmarked == 8  # of ten pictures that are not query pictures
+    assert found.judged == 8  # of ten pictures that are not query pictures
 
 
-def test_unmarked_counts_images_without_a_mark():
-    found = rating(search(negatives=tuple(IMAGES[5:9])), IMAGES)
-    assert found.unmarked == 3  # 03, 04 and 09; 20 more rank below the first ten
-    assert rating(search(), IMAGES[:4]).unmarked == 1
+@pytest.mark.parametrize(
+    ("right", "wrong", "missing"),
+    [
+        ((0, 1, 2), (3, 4), ""),
+        ((0, 1, 2), (3,), "4 of the first 10 results are marked; at least 5 are needed."),
+        ((0,), (20, 21, 22, 23, 24), "1 of the first 10 results is marked; at least 5 are needed."),
+        ((0, 1, 2, 3, 4), (), "5 of the first 10 results are marked, none as wrong; mark the others too."),
+        ((0, 1, 2, 3, 4, 5, 6), (), "7 of the first 10 results are marked, none as wrong; mark the others too."),
+        ((0, 1, 2, 3, 4, 5, 6, 7), (), ""),
+        ((0, 1, 2, 3, 4), (20,), ""),
+        (range(10), (), ""),
+    ],
+)
+def test_too_few_marks_are_asked_for(right, wrong, missing):
+    marks = {"positives": tuple(IMAGES[n] for n in right), "negatives": tuple(IMAGES[n] for n in wrong)}
+    assert rating(search(**marks), IMAGES).missing == missing
+
+
+def test_a_small_gallery_needs_fewer_marks():
+    assert not rating(search(positives=("00.jpg",), negatives=("01.jpg",)), IMAGES[:2]).missing
 
 
 @pytest.mark.parametrize(
@@ -91,7 +125,7 @@ def test_unmarked_counts_images_without_a_mark():
     ],
 )
 def test_a_search_that_cannot_be_rated_says_why(changes, why):
-    problem = search(**changes).problem
+    problem = search(**changes).problem or search(**changes).missing
     assert why in problem and bool(problem) == bool(why)
 
 
@@ -112,11 +146,11 @@ def test_a_search_that_fails_is_unrated_in_every_ranking():
     def answered(one: Judged, ranking: str) -> Rating:
         if one.name == "gone" and ranking == "fast":
             raise UnreadableImage("gone", "The picture is gone.")
-        return rating(one, IMAGES if ranking == "best" else IMAGES[::-1])
+        return rating(one, IMAGES)
 
     told = []
     found = rate_all(
-        [search("mug"), search("gone"), search("bare", positives=()), search("jug")],
+        [search("mug"), search("gone"), search("bare", positives=()), search("new", examples=()), search("jug")],
         ("best", "fast"),
         answered,
         lambda stage, done, total: told.append((done, total)),
@@ -126,8 +160,19 @@ def test_a_search_that_fails_is_unrated_in_every_ranking():
         "fast": ["mug", "jug"],
     }
     assert found.count == 2
-    assert found.unrated == {"gone": "The picture is gone.", "bare": "No result is marked as right."}
+    assert found.unrated == {"gone": "The picture is gone.", "new": "It has no box yet."}
+    assert found.unmarked == {"bare": "No result is marked as right."}
     assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_search_is_rated_only_if_every_ranking_has_enough_marks():
+    def answered(one: Judged, ranking: str) -> Rating:
+        return rating(one, IMAGES if ranking == "best" else IMAGES[::-1])
+
+    found = rate_all([search()], ("best", "fast"), answered, quiet)
+    assert (found.count, found.unrated) == (0, {})
+    assert found.unmarked == {"mug": "0 of the first 10 results are marked; at least 5 are needed."}
+    assert rate_all([search()], ("best",), answered, quiet).count == 1
 
 
 def test_an_error_of_the_index_stops_the_rating():
@@ -189,17 +234,17 @@ def test_the_table_has_the_hardest_search_first_and_a_difference_per_row():
     ratings = Ratings({"best": [rated("a", 0.9), rated("b", 0.2)], "fast": [rated("a", 0.4), rated("b", 0.3)]}, {})
     table = judged_table(ratings, LABELS)
     assert tuple(table.columns) == (
-        *("Search", "AP Best", "AP Fast", "AP Best − Fast", "P@10 Best", "P@10 Fast"),
-        *("Marked right", "Unmarked Best", "Unmarked Fast"),
+        *("Search", "P@10 Best", "Marked of the first 10 Best", "P@10 Fast", "Marked of the first 10 Fast"),
+        *("AP Best", "AP Fast", "AP Best − Fast", "Marked right"),
     )
-    rows = [["b", 0.2, 0.3, -0.1, 0.1, 0.15, 3, 4, 4], ["a", 0.9, 0.4, 0.5, 0.45, 0.2, 3, 4, 4]]
+    rows = [["b", 0.1, 4, 0.15, 4, 0.2, 0.3, -0.1, 3], ["a", 0.45, 4, 0.2, 4, 0.9, 0.4, 0.5, 3]]
     assert table.to_numpy().tolist() == rows
 
 
 def test_the_table_of_one_ranking():
     table = judged_table(Ratings({"fast": [rated("a", 1)]}, {}), LABELS)
-    assert list(table.columns) == ["Search", "AP", "P@10", "Marked right", "Unmarked"]
-    assert table.to_numpy().tolist() == [["a", 1, 0.5, 3, 4]]
+    assert list(table.columns) == ["Search", "P@10", "Marked of the first 10", "AP", "Marked right"]
+    assert table.to_numpy().tolist() == [["a", 0.5, 4, 1, 3]]
 
 
 def test_names_in_the_table_are_no_formulas():

@@ -113,6 +113,22 @@ def test_text():
     ]
 
 
+def test_judged_results_are_counted_and_the_others_named(tmp_path: Path):
+    rows = [
+        replace(ONE.rows[0], judged=8),
+        replace(ONE.rows[1], judged=9),
+        Row("q", "o", {}, None, 0.1, 3, "Mark more."),
+    ]
+    found = replace(ONE, protocol="judged", rows=rows)
+    assert "Judged: 8.5 of the first 10 results; others do not count" in report.as_text(found).splitlines()
+    assert report.remarks(found) == ["q is not rated: Mark more."]
+    told = report.as_dict(found)
+    assert (told["queries"], told["judged of 10"], told["unrated"]) == (2, 8.5, {"q": "Mark more."})
+    assert told["per_query"][2]["judged of 10"] == 3 and told["per_query"][2]["AP"] is None
+    report.write_csv(found, tmp_path / "rows.csv")
+    assert [row[8] for row in rows_of(tmp_path / "rows.csv")] == ["judged of 10", "8", "9", "3"]
+
+
 def test_text_of_several_labels_and_odd_names():
     lines = report.as_text(TWO).splitlines()
     assert [line.split()[:3] for line in lines[1:3]] == [["easy", "2", "0.5667"], ["hard", "2", "0.5667"]]

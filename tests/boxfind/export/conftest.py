@@ -15,6 +15,7 @@ from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, open_gallery
+from retrieval.images.decode import LoadedImage
 from retrieval.images.resize import thumbnail
 from retrieval.search import search
 from retrieval.types import Box, Hit, Region
@@ -56,13 +57,14 @@ def answer(indexed: Path) -> SearchResult:
     hits = search(TINY_EMBEDDER.query(image, box, gallery.whitening), gallery, "best", 0)
     others = tuple(gallery.regions(hits[1].image)[:2])
     hits[1] = replace(hits[1], others=others)
-    return SearchResult("Red mug", tuple(hits), gallery, image, box, "http://localhost:8501/?box=1&x=2", MADE)
+    query = LoadedImage.of(image)
+    return SearchResult("Red mug", tuple(hits), gallery, query, box, "http://localhost:8501/?box=1&x=2", MADE)
 
 
 @pytest.fixture(scope="session")
 def odd_answer(answer: SearchResult) -> Callable[[str, str], SearchResult]:
     """Make a result with one hit from a title and an id, on a stub gallery."""
-    picture = draw_picture(3, 64, 48)
+    picture = LoadedImage.of(draw_picture(3, 64, 48))
     region = Region(Box(3, 4, 50, 40), "grid")
 
     def made(title: str, image: str) -> SearchResult:
@@ -71,7 +73,7 @@ def odd_answer(answer: SearchResult) -> Callable[[str, str], SearchResult]:
             manifest=answer.gallery.manifest,
             entry=lambda name: SimpleNamespace(image=name, width=64, height=48, sha256="0" * 64),
             file=lambda name: Path("/nowhere") / name,
-            thumbnail=lambda _: thumbnail(picture),
+            thumbnail=lambda _: thumbnail(picture.image),
         )
         gallery: Gallery = stand_in
         hit = Hit(image, region, 0.5, 0.4, "possible", {"similarity": 0.5}, (region,))

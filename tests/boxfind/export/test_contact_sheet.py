@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from boxfind.export.contact_sheet import POLICY, contact_sheet
 from boxfind.export.search_result import SearchResult
 from retrieval.errors import IndexProblem
+from retrieval.images.decode import LoadedImage
 from retrieval.types import Box
 from tests.boxfind.export.hostile import ANY_TEXT, HOSTILE
 
@@ -97,7 +98,7 @@ def test_matched_regions_are_outlined_in_pixels_of_the_original(answer: SearchRe
 
 
 def test_the_query_is_shown_with_its_crop_and_without_metadata(answer: SearchResult):
-    large = answer.query.repeat(2, axis=0).repeat(2, axis=1)
+    large = LoadedImage.of(answer.query.image.repeat(2, axis=0).repeat(2, axis=1))
     whole, crop = map(picture, Page(contact_sheet(replace(answer, query=large))).all("img")[:2])
     assert whole.size == (1024, 768) and crop.size == answer.box.xywh[2:]
     assert not whole.getexif() and whole.info.keys() <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}

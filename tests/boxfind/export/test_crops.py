@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from boxfind.export.crops import LONGEST, crops_zip, cut
+from boxfind.export.crops import LONGEST, crops_zip
 from boxfind.export.search_result import SearchResult
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
@@ -69,6 +69,7 @@ def test_large_crops_are_downscaled(answer: SearchResult, tmp_path: Path):
     stand_in: Any = SimpleNamespace(
         entry=lambda name: SimpleNamespace(image=name, width=3600, height=2700, sha256=digest),
         file=lambda _: tmp_path / "large.jpg",
+        manifest=SimpleNamespace(gallery=str(tmp_path)),
     )
     gallery: Gallery = stand_in
     boxes = (Box(0, 0, 3600, 2700), Box(3600 - 500, 2700 - 300, 3600, 2700), Box(7, 9, 8, 10))
@@ -128,15 +129,3 @@ def test_names_stay_in_order_when_there_are_many(odd_answer):
     odd = odd_answer("", "x.jpg")
     names = [name for name in opened(replace(odd, hits=odd.hits * 101)) if name.endswith(".jpg")]
     assert names[0] == "001-x.jpg" and names == sorted(names) and len(set(names)) == 101
-
-
-@pytest.mark.parametrize("size", [(800, 600), (400, 300), (7, 3), (1, 1)])
-def test_a_cut_covers_its_box_and_has_at_least_one_pixel(size):
-    image = np.arange(size[0] * size[1] * 3, dtype=np.uint32).reshape(size[1], size[0], 3).astype(np.uint8)
-    entry: Any = SimpleNamespace(width=800, height=600)
-    for box in (Box(0, 0, 800, 600), Box(799, 599, 800, 600), Box(0, 0, 1, 1), Box(333, 111, 335, 600)):
-        found = cut(image, box, entry)
-        assert found.shape[0] >= max(1, box.height * size[1] // 600) and found.shape[1] >= max(
-            1, box.width * size[0] // 800
-        )
-    assert np.array_equal(cut(image, Box(0, 0, 800, 600), entry), image)

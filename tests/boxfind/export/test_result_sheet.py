@@ -12,6 +12,7 @@ from boxfind.export import result_sheet as module
 from boxfind.export.result_sheet import EDGE, OUTLINE, QUERY, TILE, WIDTH, result_sheet
 from boxfind.export.search_result import SearchResult
 from retrieval.errors import IndexProblem
+from retrieval.images.decode import LoadedImage
 from retrieval.types import Box
 from tests.boxfind.export.hostile import HOSTILE
 
@@ -33,7 +34,7 @@ def outline(part: np.ndarray) -> tuple[int, int, int, int]:
 @pytest.fixture
 def grey(answer: SearchResult) -> SearchResult:
     """The same result with a grey query and grey previews, so that only outlines are coloured."""
-    return replace(answer, query=np.full((600, 800, 3), 90, np.uint8))
+    return replace(answer, query=LoadedImage.of(np.full((600, 800, 3), 90, np.uint8)))
 
 
 def test_the_query_box_is_outlined(grey: SearchResult):

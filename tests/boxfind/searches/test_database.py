@@ -85,7 +85,7 @@ def refused(book: SavedSearches, what: str) -> str:
         lambda: book.save(saved("b"), {}),
         lambda: book.rename("a", "b"),
         lambda: book.delete("a"),
-        lambda: book.mark("a", Request(positives=("x",))),
+        lambda: book.mark(saved("a"), Request(), Request(positives=("x",))),
     )
     for change in changes:
         with pytest.raises(SavedSearchesProblem, match=what) as problem:

@@ -9,7 +9,7 @@ import pytest
 
 from boxfind.searches import group_names as module
 from boxfind.searches.errors import SavedSearchesProblem
-from boxfind.searches.group_names import GroupName, GroupNames, labels_of
+from boxfind.searches.group_names import GroupName, GroupNames, by_content, labels_of
 from boxfind.searches.saved_searches import Saved, SavedSearches
 from retrieval.request import Request
 from retrieval.types import Box
@@ -98,3 +98,10 @@ def test_each_group_gets_its_best_matching_and_newest_name() -> None:
     assert names([CUPS], GroupName(1, "some", part), GroupName(2, "all", CUPS)) == {0: "all"}
     assert names([CUPS], GroupName(1, "old", CUPS), GroupName(2, "new", CUPS)) == {0: "new"}
     assert names([CUPS, part], GroupName(1, "cups", CUPS)) == {0: "cups"}
+
+
+def test_names_of_earlier_versions_are_matched_by_content() -> None:
+    old = GroupName(1, "cups", CUPS)
+    hashes = {image: image * 9 for image in CUPS}
+    assert by_content(old, hashes).places == {hashes[image]: box for image, box in CUPS.items()}
+    assert by_content(old, {}) == old

@@ -12,7 +12,7 @@ from PIL import ImageCms, JpegImagePlugin
 
 from boxfind.searches.link import from_params, to_params
 from boxfind.searches.query_thumbnail import LONGEST_SIDE, keepable, kept
-from retrieval.images.decode import decode_image
+from retrieval.images.decode import LoadedImage, decode_image
 from retrieval.request import Example, Request
 from retrieval.types import Box
 
@@ -91,7 +91,8 @@ def test_a_request_refers_to_the_stored_pictures(draw):
         positives=("x",),
     )
     images = {UPLOAD: draw(1, 64, 48), OTHER: draw(2, 64, 48)}
-    moved, pictures = kept(request, images, {GALLERY})
+    loaded = {key: LoadedImage.of(image) for key, image in images.items()}
+    moved, pictures = kept(request, loaded, {GALLERY})
     assert pictures == {hashlib.sha256(keepable(image)).hexdigest(): keepable(image) for image in images.values()}
     upload, other = pictures
     assert [example.picture for example in moved.examples] in (
@@ -116,7 +117,7 @@ def test_boxes_are_scaled_within_a_pixel_and_stay_inside(data, width, height):
     image = np.broadcast_to(np.zeros(3, np.uint8), (height, width, 3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("boxfind.searches.query_thumbnail.keepable", lambda _: b"any")
-        moved, _ = kept(Request((Example(UPLOAD, Box(x0, y0, x1, y1)),)), {UPLOAD: image}, ())
+        moved, _ = kept(Request((Example(UPLOAD, Box(x0, y0, x1, y1)),)), {UPLOAD: LoadedImage.of(image)}, ())
     box, scale = moved.examples[0].box, min(1, LONGEST_SIDE / max(width, height))
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     assert 0 <= box.x0 < box.x1 <= new_width and 0 <= box.y0 < box.y1 <= new_height

@@ -11,6 +11,7 @@ import pytest
 
 from boxfind.searches import saved_searches as module
 from boxfind.searches.errors import SavedSearchesProblem
+from boxfind.searches.known_contents import digests
 from boxfind.searches.saved_searches import MOST_HITS, Saved, SavedSearches
 from retrieval.request import Example, Request
 from retrieval.types import Box
@@ -66,7 +67,7 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches
         None,
         None,
     )
-    for change in (lambda: book.rename("cup", "mug"), lambda: book.mark("cup", Request())):
+    for change in (lambda: book.rename("cup", "mug"), lambda: book.mark(saved("cup"), Request(), Request())):
         with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
             change()
     with pytest.raises(SavedSearchesProblem, match="name"):
@@ -147,12 +148,35 @@ def test_renaming(book: SavedSearches):
 def test_mark_changes_only_the_marks(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
-    book.mark("cup", Request(ranking="best", positives=("new.jpg",)))
-    assert book.get("cup") == replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
+    marked = replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
+    assert book.mark(one, one.request, Request(ranking="best", positives=("new.jpg",))) == marked
+    assert book.get("cup") == marked
     with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
-        book.mark("hat", Request())
+        book.mark(saved("hat"), Request(), Request())
     with pytest.raises(SavedSearchesProblem, match="it marks a picture as right or wrong more than once"):
-        book.mark("cup", Request(positives=("a",), negatives=("a",)))
+        book.mark(one, Request(), Request(positives=("a",), negatives=("a",)))
+
+
+def test_marks_of_others_stay(book: SavedSearches):
+    one = replace(saved("cup", CUP), request=Request(positives=("both.jpg",)))
+    book.save(one, {})
+    book.mark(one, one.request, Request(positives=("both.jpg", "theirs.jpg")))
+    book.mark(one, one.request, Request(negatives=("mine.jpg",)))
+    found = book.get("cup")
+    assert found and (found.request.positives, found.request.negatives) == (("theirs.jpg",), ("mine.jpg",))
+    book.mark(one, Request(), Request(negatives=("theirs.jpg",)))
+    found = book.get("cup")
+    assert found and (found.request.positives, found.request.negatives) == ((), ("mine.jpg", "theirs.jpg"))
+
+
+def test_marks_do_not_go_to_a_later_search_of_the_same_name(book: SavedSearches):
+    one = saved("cup", CUP)
+    later = saved("cup", HAT, minutes=1)
+    book.save(one, given(CUP))
+    book.save(later, given(HAT))
+    with pytest.raises(SavedSearchesProblem, match="replaced or deleted"):
+        book.mark(one, one.request, Request(positives=("new.jpg",)))
+    assert book.get("cup") == later
 
 
 def test_names_are_compared_after_normalisation(book: SavedSearches):
@@ -227,11 +251,44 @@ def answered(answer: list[str]) -> Saved:
     return Saved("cups", Request(), datetime(2026, 5, 1, tzinfo=UTC), "gen-1", tuple(answer))
 
 
-def test_changes_are_new_and_missing_hits_best_first():
-    assert answered(["a", "b", "c", "d"]).changes(["e", "c", "a", "f"]) == (["e", "f"], ["b", "d"])
-    assert answered(["a", "b"]).changes(["b", "a"]) == ([], [])
+HASHES = {name: sha256(name.encode()) for name in "abcdef"}
+
+
+def found(names: str, renamed: str = "") -> dict[str, str]:
+    """The current hits; those in `renamed` have other names than at the time of saving."""
+    return {f"new folder/{name}" if name in renamed else name: HASHES[name] for name in names}
+
+
+def test_changes_are_hits_new_to_the_collection_and_missing_hits():
+    saved = answered([HASHES[name] for name in "abcd"])
+    known = digests(HASHES[name] for name in "abcde")
+    assert saved.changes(found("fcae"), known) == (["f"], {HASHES["b"], HASHES["d"]})
+    assert saved.changes(found("dcba"), known) == ([], set())
+
+
+def test_renamed_pictures_are_neither_new_nor_missing():
+    saved = answered([HASHES[name] for name in "abcd"])
+    assert saved.changes(found("abcde", renamed="abe"), digests(HASHES.values())) == ([], set())
+
+
+def test_searches_of_older_versions_are_compared_by_name():
+    assert answered(["a", "b"]).changes(found("ca"), digests(())) == (["c"], {"b"})
 
 
 def test_changes_compare_only_the_stored_number_of_hits():
-    everything = [str(number) for number in range(150)]
-    assert answered(everything[:100]).changes(everything) == ([], [])
+    everything = {str(number): sha256(bytes([number])) for number in range(150)}
+    assert answered([*everything.values()][:100]).changes(everything, digests(())) == ([], set())
+
+
+def test_the_contents_of_a_collection_are_kept_as_long_as_a_search_needs_them(book: SavedSearches, file: Path):
+    known = digests(HASHES.values())
+    old = replace(saved("older"), generation="gen-000000-aa")
+    book.save(old, {})
+    book.save(saved("cup"), {}, known)
+    assert book.known(saved("cup")).tolist() == known.tolist() and book.known(old).size == 0
+    book.delete("cup")
+    book.save(saved("hat", minutes=1), {}, known[:2])
+    assert book.known(saved("hat")).tolist() == known[:2].tolist()
+    book.delete("hat")
+    book.save(old, {})
+    assert book.known(saved("hat")).size == 0

@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,8 +17,10 @@ from boxfind import engine, executors
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from index.building.decoder_pool import DecoderPool
+from index.building.jobs import BuildState
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
+from retrieval.images.decode import LoadedImage
 from tests.boxfind.ui.reading import APP, HEIGHT, HERE, WIDTH
 
 
@@ -34,9 +36,15 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
             made[key] = make(recipe, settings, streams)
         return made[key]
 
+    def read_picture(
+        _: Engine, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
+    ) -> LoadedImage:
+        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "embedder_for_searching", kept)
-        patch.setattr(Engine, "read_picture", lambda _, data, name: pool.decode(data, name))
+        patch.setattr(Engine, "read_picture", read_picture)
+        patch.setattr("boxfind.ui.memory_release.release_memory_regularly", lambda: None)
         patch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
         yield
 
@@ -47,6 +55,14 @@ def main_module() -> Iterator[None]:
     before = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = before
+
+
+@pytest.fixture(autouse=True)
+def searches_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give every test its own saved searches and albums, which would otherwise outlast it in the data folder."""
+    file = tmp_path / "searches.sqlite"
+    monkeypatch.setattr(Settings, "searches_file", property(lambda _: file))
+    return file
 
 
 @pytest.fixture(scope="session")
@@ -105,5 +121,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(
         Engine, "start_build", lambda engine, full=False: heard.append("full build" if full else "build")
     )
-    monkeypatch.setattr(Engine, "cancel_build", lambda engine: heard.append("cancel"))
+    monkeypatch.setattr(Engine, "cancel_build", lambda engine, build: heard.append("cancel"))
     return heard
+
+
+@pytest.fixture
+def started(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The builds requested from the engine; after a request, a build seems to be running."""
+    running = BuildState(state="running", pid=41, started=1.0, stage_started=1.0, now=2.0)
+    monkeypatch.setattr(Engine, "build_state", lambda engine: running if asked else None)
+    return asked

@@ -45,9 +45,30 @@ def pick(app: AppTest, key: str, action: str, name: str) -> None:
 
 def send(app: AppTest, key: str, told: object) -> None:
     """Send a raw value, valid or not, as a browser could."""
-    (grid,) = grids(app, key)
+    (component,) = [element for element in app.get("bidi_component") if element.key == key]
+    _trigger(app, component, told)
+
+
+def view_of(app: AppTest) -> dict[str, Any]:
+    """The data of the picture view in the dialog."""
+    data: dict[str, Any] = json.loads(_view(app).proto.json)
+    return data
+
+
+def tell_view(app: AppTest, event: str, value: object) -> None:
+    """Report an event of the picture view, as a browser does, and rerun the page."""
+    _trigger(app, _view(app), [{"event": event, "value": value}])
+
+
+def _view(app: AppTest) -> Any:
+    elements = app.get("bidi_component")
+    (view,) = [element for element in elements if element.proto.component_name == "boxfind_picture_view"]
+    return view
+
+
+def _trigger(app: AppTest, component: Any, told: object) -> None:
     states = app._tree.get_widget_states()
-    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{grid.proto.id}__events", json_trigger_value=json.dumps(told))
+    states.widgets.add(id=f"$$STREAMLIT_INTERNAL_KEY_{component.proto.id}__events", json_trigger_value=json.dumps(told))
     app._run(states)
 
 
@@ -58,16 +79,40 @@ def grids(app: AppTest, key: str) -> list[Any]:
     return [grid for grid in grids if not key or grid.key == key]
 
 
+def on_canvas(app: AppTest) -> dict[str, Any]:
+    """What the browser gets to draw on."""
+    (canvas,) = [element for element in app.get("bidi_component") if element.key == "canvas"]
+    shown: dict[str, Any] = json.loads(canvas.proto.json)
+    return shown
+
+
+def draw(app: AppTest, *boxes: Box) -> None:
+    """Report these boxes, as a browser does, and rerun the page."""
+    edges = [[box.x0, box.y0, box.x1, box.y1] for box in boxes]
+    put_on_canvas(app, {"picture": on_canvas(app)["picture"], "boxes": edges, "edit": 1})
+
+
+def put_on_canvas(app: AppTest, edit: object) -> None:
+    """Report a raw value, valid or not, as a browser could."""
+    send(app, "canvas", [{"event": "edited", "value": edit}])
+
+
 def _tile(told: dict[str, Any]) -> Tile:
     return Tile(
         **told
         | {
-            "picture": base64.b64decode(told["picture"].partition(",")[2]),
+            "picture": _picture(told["picture"]),
             "size": tuple(told["size"]),
             "outlines": tuple(Box.from_xywh(*xywh) for xywh in told["outlines"]),
             "pressed": tuple(told["pressed"]),
         }
     )
+
+
+def _picture(address: str) -> bytes:
+    """The picture in a data URL; of other pictures the address."""
+    head, _, data = address.partition(",")
+    return base64.b64decode(data) if head.startswith("data:") else address.encode()
 
 
 def buttons(app: AppTest) -> list[str]:
@@ -91,30 +136,6 @@ def choose(app: AppTest, picture: Path, box: Box | None = None) -> Picture:
     state.show(chosen, [] if box is None else [box])
     app.session_state["search"] = state
     return chosen
-
-
-def draw_on_canvas(app: AppTest, key: str, *boxes: tuple[float, float, float, float]) -> None:
-    put_on_canvas(
-        app,
-        key,
-        {
-            "objects": [
-                {"type": "LabeledRect", "left": x, "top": y, "width": w, "height": h, "scaleX": 1, "scaleY": 1}
-                for x, y, w, h in boxes
-            ]
-        },
-    )
-
-
-def put_on_canvas(app: AppTest, key: str, raw: object) -> None:
-    """Send a raw value, valid or not, as a browser could."""
-    app.session_state[key] = {"drawing": {"raw": raw, "data": None}, "backgroundFit": None}
-
-
-def canvas_of(app: AppTest) -> str:
-    """The current key of the canvas."""
-    state: SearchState = app.session_state["search"]
-    return f"canvas-{state.shown}-{state.canvas}"
 
 
 def shown_name(app: AppTest) -> str:

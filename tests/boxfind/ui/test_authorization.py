@@ -5,7 +5,7 @@ from boxfind.ui.authorization import ADMINS, Visitor, admin_name
 from tests.boxfind.ui.reading import HERE
 
 LOCAL = {"host": ("localhost:8501",)}
-CLAIMS = {"is_logged_in": True, "email": "ada@example.org"}
+CLAIMS = {"is_logged_in": True, "email": "ada@example.org", "email_verified": True}
 
 
 def settings(admin: str, **more: object) -> Settings:
@@ -53,7 +53,7 @@ def test_r48_local_refuses_networks_proxies_and_other_host_names(visitor: Visito
 
 
 @pytest.mark.parametrize("email", ["ada@example.org", " Ada@Example.ORG "])
-@pytest.mark.parametrize("verified", [{}, {"email_verified": True}, {"email_verified": "true"}])
+@pytest.mark.parametrize("verified", [{"email_verified": True}, {"email_verified": "true"}])
 def test_login_admits_the_addresses_on_the_list(email: str, verified: dict[str, object]) -> None:
     assert admin_name(Visitor(claims=CLAIMS | {"email": email} | verified), settings("login")) == "ada@example.org"
 
@@ -76,6 +76,28 @@ def test_login_admits_the_addresses_on_the_list(email: str, verified: dict[str, 
 )
 def test_r48_login_refuses_everyone_else(claims: dict[str, object]) -> None:
     assert admin_name(Visitor(claims=claims), settings("login")) is None
+
+
+def test_r70_an_address_that_the_provider_does_not_call_verified_is_refused() -> None:
+    claims = {name: value for name, value in CLAIMS.items() if name != "email_verified"}
+    assert admin_name(Visitor(claims=claims), settings("login")) is None
+
+
+SIMILAR = [("sis@example.org", "ſis@example.org"), ("kim@example.org", "\N{KELVIN SIGN}im@example.org")]
+"""A listed address, and one that casefold makes equal to it."""
+
+
+@pytest.mark.parametrize(
+    ("listed", "other"), [*SIMILAR, *(pair[::-1] for pair in SIMILAR), ("straße@a.org", "strasse@a.org")]
+)
+def test_r70_addresses_are_equal_only_in_upper_and_lower_ascii(listed: str, other: str) -> None:
+    for admin, visitor in (
+        ("login", lambda email: Visitor(claims=CLAIMS | {"email": email})),
+        ("header", lambda email: Visitor(headers={"x-forwarded-email": (email,)})),
+    ):
+        chosen = settings(admin, admins=listed.replace("i", "I"))
+        assert admin_name(visitor(listed), chosen) == listed
+        assert admin_name(visitor(other), chosen) is None
 
 
 def test_header_admits_visitors_named_by_the_proxy() -> None:

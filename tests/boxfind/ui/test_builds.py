@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,15 @@ from streamlit.testing.v1 import AppTest
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from boxfind.ui.authorization import Visitor
-from index.building.jobs import CANCELLED, BuildState
+from index.building.cancellation import CANCELLED
+from index.building.jobs import BuildState, building
 from index.storage.generation import current_folder
-from retrieval.errors import BoxfindError, WeightsMissing
+from retrieval.errors import BoxfindError, BuildCancelled, WeightsMissing
 from retrieval.types import Box
-from tests.boxfind.ui.reading import HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
+from tests.boxfind.ui.reading import APP, HEIGHT, WIDTH, alts, buttons, calm, choose, press, texts
 
-UPDATE, REBUILD, BUILD = "Update index", "Rebuild index", "Build index"
-EVERY_BUTTON = {UPDATE, REBUILD, BUILD, "Cancel"}
+UPDATE, REBUILD, START, BUILD = "Update index", "Rebuild index", "Start rebuilding", "Build index"
+EVERY_BUTTON = {UPDATE, REBUILD, START, BUILD, "Cancel"}
 ADA = {"is_logged_in": True, "email": "Ada@Example.org", "email_verified": True}
 
 
@@ -40,13 +42,25 @@ def show_build(monkeypatch: pytest.MonkeyPatch, state: BuildState | None) -> Non
     monkeypatch.setattr(Engine, "build_state", lambda engine: state)
 
 
-@pytest.mark.usefixtures("here")
-def test_an_administrator_can_update_or_rebuild_the_index(app: AppTest, asked: list[str], caplog: Any) -> None:
-    caplog.set_level(logging.INFO, "boxfind")
+@pytest.fixture
+def index_page(app: AppTest, here: None) -> AppTest:
+    """The Index page of an administrator."""
+    return open_index_page(app)
+
+
+def open_index_page(app: AppTest) -> AppTest:
     app.run()
-    press(app, UPDATE)
-    press(app, REBUILD)
-    assert calm(app) and asked == ["build", "full build"]
+    return app.switch_page("pages/index.py").run()
+
+
+def test_an_administrator_can_update_or_rebuild_the_index(index_page: AppTest, asked: list[str], caplog: Any) -> None:
+    caplog.set_level(logging.INFO, "boxfind")
+    press(index_page, UPDATE)
+    press(index_page, REBUILD)
+    assert "Re-reads all 12 pictures. You can search" in texts(index_page, "markdown").replace("\\", "")
+    assert calm(index_page) and asked == ["build"]
+    press(index_page, START)
+    assert calm(index_page) and asked == ["build", "full build"]
     assert caplog.messages == [
         "Build requested by a visitor on this machine.",
         "Full build requested by a visitor on this machine.",
@@ -68,7 +82,7 @@ def test_r48_a_click_after_logging_out_is_refused_and_logged(
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     monkeypatch.setenv("BOXFIND_ADMINS", "ada@example.org")
     app.user = ADA
-    app.run()
+    open_index_page(app)
     click = next(button for button in app.button if button.label == UPDATE).click()
     app.user = {"is_logged_in": False}
     click.run()
@@ -96,17 +110,20 @@ def test_r48_only_listed_and_verified_addresses_may_build(
     app.user = user
     app.run()
     assert calm(app)
-    assert (UPDATE in buttons(app)) == may
     if may:
-        press(app, UPDATE)
+        press(open_index_page(app), UPDATE)
+    else:
+        with pytest.raises(ValueError, match="Could not find a navigation page"):
+            open_index_page(app)
     assert asked == ["build"] * may
+    open_account_page(app)
     assert ("Log out" in buttons(app)) == bool(user.get("is_logged_in"))
 
 
 def test_logging_in_without_a_provider_shows_a_message(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {}
-    app.run()
+    open_account_page(app)
     assert calm(app) and "Log in" not in buttons(app)
     assert "no log-in provider is configured" in texts(app, "caption")
 
@@ -115,45 +132,118 @@ def test_logging_in_with_an_incomplete_provider_shows_a_message(app: AppTest, mo
     monkeypatch.setenv("BOXFIND_ADMIN", "login")
     app.user = {"is_logged_in": False}
     app.secrets["auth"] = {"redirect_uri": "http://localhost:8501/oauth2callback"}
-    app.run()
+    open_account_page(app)
     press(app, "Log in")
     assert calm(app) and "Log-in failed" in texts(app, "toast")
 
 
-@pytest.mark.parametrize("admin", [True, False])
 def test_administrators_are_warned_before_an_update_that_reads_all_pictures(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, admin: bool
+    index_page: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if admin:
-        request.getfixturevalue("here")
-    app.run()
-    assert "again" not in texts(app.sidebar, "caption")
+    assert "again" not in texts(index_page, "caption")
     monkeypatch.setenv("BOXFIND_KEYPOINTS", "0")
     st.cache_resource.clear()  # as after a restart
-    app.run()
-    sentence = "The next update reads all 12 pictures again: keypoints changed from 500 to 0."
-    assert calm(app) and (sentence in texts(app.sidebar, "caption").replace("\\", "")) == admin
+    index_page.run()
+    sentence = "Next update: All 12 pictures are read again: keypoints changed from 500 to 0."
+    assert calm(index_page) and sentence in texts(index_page, "caption").replace("\\", "")
 
 
-def test_the_reason_for_a_full_read_is_shown_with_the_progress(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("here")
+def test_the_reason_for_a_full_read_is_shown_during_the_build(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     notice = "All 12 pictures are read again: keypoints changed from 0 to 500."
     show_build(monkeypatch, build_of("running", stage="Reading pictures", notice=notice))
-    app.run()
-    assert calm(app) and notice in texts(app.sidebar, "caption").replace("\\", "")
+    open_index_page(app)
+    assert calm(app) and notice in texts(app, "caption").replace("\\", "")
 
 
 @pytest.mark.usefixtures("here")
 def test_r36_a_running_build_can_be_cancelled(app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     show_build(monkeypatch, build_of("running", stage="Reading pictures", done=500, total=2000))
     app.run()
-    (progress,) = app.sidebar.get("progress")
+    (progress,) = app.get("progress")
     assert progress.text == "Reading pictures: 500 of 2,000, 25 a second, 60 s left"
     press(app, "Cancel")
     assert asked == ["cancel"]
     show_build(monkeypatch, build_of("cancelled"))
     app.run()
-    assert calm(app) and CANCELLED in texts(app.sidebar, "caption")
-    assert {UPDATE, REBUILD} <= set(buttons(app))
+    assert calm(app) and CANCELLED in texts(app, "markdown") and "Cancel" not in buttons(app)
+    open_index_page(app)
+    assert CANCELLED not in texts(app, "markdown") and CANCELLED in texts(app, "caption")
+
+
+@pytest.mark.parametrize(("state", "says"), [("done", "is up to date"), ("failed", "build failed. The disk is full")])
+@pytest.mark.usefixtures("here")
+def test_the_outcome_of_a_build_replaces_its_progress_on_the_page_that_showed_it(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, state: str, says: str
+) -> None:
+    show_build(monkeypatch, build_of(state, id="b", message="The disk is full."))
+    app.run()
+    assert says not in texts(app, "markdown").replace("\\", "")  # it was not seen running
+    show_build(monkeypatch, build_of("running", id="b"))
+    app.run()
+    show_build(monkeypatch, build_of(state, id="b", message="The disk is full."))
+    for _ in range(2):
+        assert says in texts(app.run(), "markdown").replace("\\", "")
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app) and says not in texts(app, "markdown").replace("\\", "")
+
+
+def test_buttons_keep_their_place_during_a_build(
+    index_page: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A click that was meant for Cancel must not start a build when the page changes under the pointer."""
+    assert not index_page.button(key="update").disabled and not index_page.button(key="rebuild all").disabled
+    show_build(monkeypatch, build_of("running"))
+    index_page.run()
+    assert index_page.button(key="update").disabled and index_page.button(key="rebuild all").disabled
+
+
+@pytest.mark.usefixtures("here")
+def test_r67_every_tab_says_at_once_that_a_build_is_being_cancelled(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, index: Path
+) -> None:
+    shutil.copytree(index, tmp_path / "index", symlinks=True)
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    with building(tmp_path / "index") as report:
+        report("Reading pictures", 500, 2000)
+        app.run()
+        press(app, "Cancel")
+        (progress,) = app.get("progress")
+        assert calm(app) and progress.text == "Cancelling…" and "Cancel" not in buttons(app)
+        with pytest.raises(BuildCancelled):
+            report.cancellation.request()
+
+
+@pytest.mark.usefixtures("here")
+def test_r67_a_click_cancels_the_build_that_was_shown_and_no_other(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Engine, "cancel_build", lambda engine, build: asked.append(build))
+    show_build(monkeypatch, build_of("running", id="first"))
+    app.run()
+    click = app.button(key="cancel build").click()
+    show_build(monkeypatch, build_of("running", id="second"))
+    click.run()
+    assert asked == ["first"]
+
+
+@pytest.mark.usefixtures("here")
+def test_r74_an_open_page_follows_a_build_cheaply(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+    fragment = st.fragment
+
+    def once(run: Callable[..., None], run_every: str | None = None) -> Callable[..., None]:
+        asked.append(run_every)
+        return fragment(run)
+
+    monkeypatch.setattr(st, "fragment", once)
+    for state in ("running", "done"):
+        show_build(monkeypatch, build_of(state))
+        app.run()
+    assert calm(app) and asked == ["3s", None]
+    options = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text())
+    assert options["runner"]["postScriptGC"] is False  # a full collection after each run took most of the CPU time
 
 
 def test_r36_only_an_administrator_cancels(app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,16 +265,16 @@ def test_r39_a_second_tab_shows_the_running_build(
     app: AppTest, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     show_build(monkeypatch, build_of("running"))
-    app.run()
-    assert "Started " in texts(app.sidebar, "caption")
-    assert not {UPDATE, REBUILD} & set(buttons(app))
+    open_index_page(app)
+    assert "Started " in texts(app, "caption")
+    assert all(button.disabled for button in app.button if button.label in (UPDATE, REBUILD))
 
 
 @pytest.mark.usefixtures("here")
 def test_administrators_see_why_a_build_failed(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     show_build(monkeypatch, build_of("failed", message="The disk is full."))
-    app.run()
-    assert "The disk is full" in texts(app.sidebar, "error")
+    open_index_page(app)
+    assert "The disk is full" in texts(app, "error")
 
 
 @pytest.mark.usefixtures("here")
@@ -253,8 +343,8 @@ def test_r38_an_unwritable_index_folder_is_reported(app: AppTest, monkeypatch: p
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("boxfind.engine.BuildProcess", refused)
-    app.run()
+    monkeypatch.setattr("boxfind.engine.start_build_process", refused)
+    open_index_page(app)
     press(app, UPDATE)
     assert calm(app)
     assert "The build cannot be started: Permission denied." in texts(app, "toast").replace("\\", "")
@@ -275,7 +365,18 @@ def test_r21_a_missing_gallery_folder_is_reported_and_not_indexed(
     app.run()
     assert calm(app)
     assert "The gallery folder" in texts(app, "error")
+    assert [link.proto.page for link in app.get("page_link")] == ["folder"]  # the way to another one
     assert not (tmp_path / "index" / "CURRENT").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_another_folder_can_be_chosen_when_that_of_the_index_is_missing(
+    app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOXFIND_GALLERY", str(tmp_path / "unplugged"))
+    assert calm(open_index_page(app)) and "folder" in [link.proto.page for link in app.get("page_link")]
+    app.switch_page("pages/folder.py").run()
+    assert calm(app) and "Search this folder" in buttons(app)
 
 
 @pytest.mark.usefixtures("here")
@@ -289,6 +390,7 @@ def test_r32_an_index_of_another_recipe_can_be_browsed_and_rebuilt_but_not_searc
     assert calm(app)
     assert "Rebuild the index" in texts(app, "error") and not alts(app)
     app.button(key="rebuild").click().run()
+    press(app, START)
     assert asked == ["build"]
     app.switch_page("pages/gallery.py").run()
     assert len(alts(app, "gallery")) == 12
@@ -324,6 +426,7 @@ def test_r31_a_warning_says_that_an_older_index_is_served(
     assert ("rebuild" in keys(app)) == admin
     if admin:
         app.button(key="rebuild").click().run()
+        press(app, START)
         assert asked == ["build"]
 
 
@@ -358,6 +461,11 @@ def test_r44_the_message_about_missing_weights_names_no_folder(
     assert calm(app)
     assert "Search is unavailable" in texts(app, "error") and "/opt" not in texts(app, "error")
     assert "/opt/weights/net.pth" in caplog.text
+
+
+def open_account_page(app: AppTest) -> None:
+    app.run()
+    app.switch_page("pages/account.py").run()
 
 
 def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path:

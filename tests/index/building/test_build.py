@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from threadpoolctl import threadpool_info
 
 from index.building import assemble
 from index.building import build as module
@@ -17,11 +18,12 @@ from index.gallery import open_gallery
 from index.operations.verify import verify
 from index.storage import blobs as blobs
 from index.storage import publishing
-from index.storage.folder_scan import find_pictures
+from index.storage.folder_scan import scan_gallery
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
-from index.storage.skipped_files import read_skipped
+from index.storage.skipped_files import read_skipped, unread_formats
 from retrieval.descriptors.embedder import Embedder
+from retrieval.descriptors.whitening import learn_whitening
 from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
 from retrieval.images.decode import load_image
 from retrieval.ranking.keypoints import find_keypoints
@@ -51,13 +53,34 @@ def test_one_bad_file_is_skipped_and_the_others_are_indexed(gallery: Path, build
     assert with_bad.tables.ids == good.tables.ids and verify(folder.parent) == []
 
 
-def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, build_index, monkeypatch):
-    def found_and_lost(folder: Path):
-        found, skipped = find_pictures(folder)
-        (folder / "3.png").unlink()
-        return found, skipped
+def test_r60_a_gallery_of_pictures_that_cannot_be_read_yet(tmp_path: Path, build_index):
+    folder = tmp_path / "phone"
+    folder.mkdir()
+    for name in ("1.HEIC", "2.heic", "3.dng"):
+        (folder / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(GalleryProblem, match=r"contains only pictures that Boxfind cannot read yet: 2 HEIC, 1 RAW\."):
+        build_index(folder)
 
-    monkeypatch.setattr(module, "find_pictures", found_and_lost)
+
+def test_r60_pictures_are_indexed_whatever_their_suffix(gallery: Path, build_index):
+    before = open_gallery(build_index(gallery)).tables.ids
+    (gallery / "1.png").rename(gallery / "1.HEIC")
+    (gallery / "2.png").rename(gallery / "2")
+    (gallery / "new.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    folder = build_index(gallery)
+    assert len(open_gallery(folder).tables.ids) == len(before) and {"1.HEIC", "2"} <= set(
+        open_gallery(folder).tables.ids
+    )
+    assert unread_formats(read_skipped(folder)) == "1 HEIC" and build_index(gallery) == folder
+
+
+def test_a_picture_that_vanishes_during_the_build_is_skipped(gallery: Path, build_index, monkeypatch):
+    def found_and_lost(folder: Path, *rules: object):
+        scan = scan_gallery(folder, *rules)
+        (folder / "3.png").unlink()
+        return scan
+
+    monkeypatch.setattr(module, "scan_gallery", found_and_lost)
     assert [(s.file, s.reason) for s in read_skipped(build_index(gallery))] == [("3.png", "missing")]
 
 
@@ -218,6 +241,23 @@ def test_duplicate_regions_are_dropped(tmp_path: Path, build_index, make_embedde
         assert similar.max() <= 0.95 + 1e-6
     assert len(kept.regions("0.png")) == 1 < len(kept.regions("1.png")) < every
     assert kept.region_count == kept.manifest.counts.regions and verify(kept.folder.parent) == []
+
+
+def test_r74_no_stage_uses_blas_threads_that_wait_for_each_other(gallery: Path, tmp_path: Path, tiny_embedder, pool):
+    used: dict[str, set[int]] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        used[stage] = {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    def learn(*given):
+        progress("Learning", 0, 0)
+        return learn_whitening(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(describe, "learn_whitening", learn)
+        module.build(gallery, tmp_path / "index", ThreadExecutor(tiny_embedder, pool, 3), progress)
+    assert {"Reading pictures", "Learning", "Writing the index", "Linking similar regions"} <= used.keys()
+    assert all(counts == {1} for counts in used.values()), used
 
 
 def test_a_cancelled_build_leaves_no_thread_waiting_for_the_pool(gallery: Path, tmp_path: Path, tiny_embedder, pool):

@@ -7,12 +7,16 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
+import psutil
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.engine import QUERY_PIXELS
 from index.building import decoder_pool as module
 from index.building.build import build
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
@@ -20,7 +24,7 @@ from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.storage.keypoint_codec import RECORD
 from index.storage.skipped_files import read_skipped
-from retrieval.errors import UnreadableImage
+from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import decode_image, load_image, read_file
 from tests.tiny import TINY_EMBEDDER
 
@@ -28,8 +32,8 @@ from tests.tiny import TINY_EMBEDDER
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
     """A valid image that takes more than a second to decode."""
-    row = np.random.default_rng(0).integers(0, 256, (1, 9000, 3), dtype=np.uint8)
-    Pillow.fromarray(np.repeat(row, 9000, axis=0)).save(tmp_path / "slow.png", compress_level=1)
+    row = np.random.default_rng(0).integers(0, 65536, (1, 9000), dtype=np.uint16)
+    cv2.imwrite(str(tmp_path / "slow.png"), np.repeat(row, 9000, axis=0), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return tmp_path / "slow.png"
 
 
@@ -60,6 +64,20 @@ def test_a_decoded_image_has_everything_a_build_needs(gallery: Path, pool: Decod
     assert same == Unchanged(decoded.bytes, decoded.mtime, decoded.sha256)
 
 
+def test_a_drained_pool_finishes_what_has_begun_and_refuses_the_rest(slow: Path, gallery: Path):
+    before, pool = workers(), DecoderPool(1)
+    data = (gallery / "3.png").read_bytes()
+    pool.decode(data, "3.png")
+    with ThreadPoolExecutor(1) as threads:
+        decoding = threads.submit(pool.decode, slow.read_bytes(), slow.name)
+        time.sleep(0.3)
+        pool.drain()
+        assert decoding.result(20).width == 9000
+    with pytest.raises(Busy):
+        pool.decode(data, "3.png")
+    assert workers() == before
+
+
 def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
     found = pool.decode_file(gallery / "3.png", 128, keypoints=500)
     assert isinstance(found, DecodedImage) and len(found.keypoints) > 4 * RECORD.itemsize
@@ -70,10 +88,35 @@ def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
 
 def test_decoding_uploaded_bytes(gallery: Path, pool: DecoderPool):
     data = read_file(gallery / "3.png")
-    assert np.array_equal(pool.decode(data, "3.png"), decode_image(data))
+    assert np.array_equal(pool.decode(data, "3.png").image, decode_image(data))
     with pytest.raises(UnreadableImage, match="x is empty") as caught:
         pool.decode(b"", "x")
     assert caught.value.reason == "empty"
+
+
+def test_r59_a_large_picture_is_scaled_down_where_it_is_decoded(gallery: Path, pool: DecoderPool):
+    data = read_file(gallery / "3.png")
+    whole = decode_image(data)
+    height, width = whole.shape[:2]
+    small = pool.decode(data, "3.png", width * height // 4)
+    assert (small.size, small.image.shape) == ((width, height), (height // 2, width // 2, 3))
+    assert np.array_equal(pool.decode(data, "3.png", width * height).image, whole)
+    assert QUERY_PIXELS >= 4032 * 3024  # a photograph of 12 megapixels keeps every pixel
+
+
+def test_r59_a_worker_does_not_keep_the_picture_that_it_has_sent(tmp_path: Path):
+    before = workers()
+    for name, side in (("small", 64), ("large", 4000)):
+        Pillow.new("RGB", (side, side), (9, 99, 200)).save(tmp_path / f"{name}.png")
+    small, large = (tmp_path / "small.png").read_bytes(), (tmp_path / "large.png").read_bytes()
+    with DecoderPool(1, keep_memory=False) as pool:
+        pool.decode(small, "small.png")
+        (worker,) = workers() - before
+        start = psutil.Process(worker).memory_info().rss
+        assert pool.decode(large, "large.png").image.nbytes == 48_000_000
+        while psutil.Process(worker).cpu_percent(0.1) > 1:
+            pass
+        assert psutil.Process(worker).memory_info().rss < start + 30_000_000
 
 
 def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
@@ -103,6 +146,20 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
         opened.region_count
     )  # another number of files changes the order, and with it the last bit of sums
     assert opened.vectors(every) == pytest.approx(without.vectors(every), abs=1e-4)
+
+
+def test_r16_an_idle_decoder_that_is_killed_costs_nothing(gallery: Path):
+    before = workers()
+    with DecoderPool(2) as pool:
+        for _ in range(2):
+            assert isinstance(pool.decode_file(gallery / "1.png", 128), DecodedImage)
+            idle = workers() - before
+            for worker in idle:
+                os.kill(worker, signal.SIGKILL)
+            while idle & workers():
+                time.sleep(0.01)
+        assert isinstance(pool.decode_file(gallery / "2.png", 128), DecodedImage)
+    assert not workers() - before
 
 
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):

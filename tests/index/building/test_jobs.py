@@ -5,20 +5,26 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from boxfind.commands.build import _cancelled_by_signals
 from index.building import jobs
-from index.building.jobs import BuildProcess, BuildState, build_state, building
-from retrieval.errors import BuildRunning, GalleryProblem
+from index.building.build import build
+from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
+from index.building.thread_executor import ThreadExecutor
+from retrieval.errors import BuildCancelled, BuildRunning, GalleryProblem
 
 ROOT = Path(__file__).parents[3]
+OWN_PID = "own process id"
 HOLD = """
 import sys, time
 from pathlib import Path
 from index.building.jobs import building
+
 with building(Path(sys.argv[1])) as progress:
     progress("Reading pictures", 3, 10)
     print("held", flush=True)
@@ -124,24 +130,110 @@ def test_rate_and_time_left():
     assert begun.rate == 0 and begun.seconds_left is None
 
 
-def ended(process: BuildProcess) -> BuildState:
-    while process.state().state == "running":
+def outcome(index_dir: Path) -> BuildState:
+    while (state := build_state(index_dir)) and state.state == "running":
         time.sleep(0.05)
-    return process.state()
+    assert state
+    return state
 
 
 def test_a_process_that_dies_early_reports_its_last_output(tmp_path: Path):
-    failing = BuildProcess([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "index")
-    assert failing.state().pid != os.getpid()
-    state = ended(failing)
+    start_build_process([sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path / "index")
+    state = outcome(tmp_path / "index")
     assert (state.state, state.message) == ("failed", "no such thing")
 
 
+def test_a_program_that_does_not_exist_leaves_no_running_build(tmp_path: Path):
+    with pytest.raises(OSError):
+        start_build_process([str(tmp_path / "none")], tmp_path)
+    assert build_state(tmp_path).state == "failed"
+
+
+def test_a_build_that_never_starts_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "_report_early_end", lambda *_: None)  # the process that started it is gone too
+    start_build_process([sys.executable, "-c", ""], tmp_path)
+    assert build_state(tmp_path).state == "running"
+    monkeypatch.setattr(jobs, "START_TIMEOUT", 0.0)
+    assert build_state(tmp_path).state == "failed"
+
+
 def test_the_state_comes_from_the_process_once_it_runs(tmp_path: Path):
-    process = BuildProcess([sys.executable, "-c", HOLD.replace("time.sleep(60)", "pass"), str(tmp_path)], tmp_path)
-    assert process.state().state == "running"
-    state = ended(process)
+    start_build_process([sys.executable, "-c", HOLD.replace("time.sleep(60)", "pass"), str(tmp_path)], tmp_path)
+    assert build_state(tmp_path).state == "running"
+    state = outcome(tmp_path)
     assert (state.state, state.done, state.total) == ("done", 3, 10)
+
+
+def test_r67_a_build_can_be_cancelled_while_its_process_starts(tmp_path: Path):
+    work = HOLD.replace("time.sleep(60)", 'while True: progress("Reading pictures", 3, 10)')
+    start_build_process([sys.executable, "-c", work, str(tmp_path)], tmp_path)
+    asked = request_cancel(tmp_path)
+    assert asked and build_state(tmp_path).cancelling
+    state = outcome(tmp_path)
+    assert (state.state, state.id, state.cancelling) == ("cancelled", asked.id, False)
+    assert not (tmp_path / "build.cancel").exists()
+
+
+@pytest.mark.parametrize("stale", [OWN_PID, "0123456789abcdef", ""])
+def test_r67_a_request_for_another_build_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stale: str):
+    monkeypatch.setattr(jobs, "WRITE_EVERY", 0.01)
+    (tmp_path / "build.cancel").write_text(str(os.getpid()) if stale == OWN_PID else stale)
+    with building(tmp_path) as progress:
+        time.sleep(0.2)
+        progress("Reading pictures", 1, 2)
+        assert not build_state(tmp_path).cancelling
+    assert build_state(tmp_path).state == "done"
+    with building(tmp_path):
+        assert request_cancel(tmp_path, "0123456789abcdef") is None
+        assert not (tmp_path / "build.cancel").exists()
+
+
+@pytest.mark.parametrize(
+    "stage", ["Looking for pictures", "Reading pictures", "Analysing your gallery", "Writing the index"]
+)
+def test_r67_a_request_is_seen_in_every_phase(gallery: Path, tmp_path: Path, tiny_embedder, pool, stage: str):
+    index = tmp_path / "index"
+    with (
+        pytest.raises(BuildCancelled),
+        _cancelled_by_signals() as cancellation,
+        building(index, cancellation) as report,
+    ):
+
+        def progress(name: str, done: int, total: int) -> None:
+            report(name, done, total)
+            if name == stage:
+                assert request_cancel(index) and request_cancel(index)  # twice
+                time.sleep(60)  # work without progress
+
+        build(gallery, index, ThreadExecutor(tiny_embedder, pool), progress)
+    assert build_state(index).state == "cancelled" and not (index / "CURRENT").exists()
+
+
+def test_r67_progress_after_a_request_raises_again(tmp_path: Path):
+    with pytest.raises(BuildCancelled), building(tmp_path) as progress:
+        progress.cancellation.requested = True
+        for _ in range(2):  # a library may swallow the first one
+            with pytest.raises(BuildCancelled):
+                progress("Reading pictures", 1, 2)
+        progress.cancellation.close()
+
+
+def test_r67_a_request_raises_only_in_the_handler_of_the_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A progress check that raises before it would let the handler raise again in the middle of the cleanup."""
+    interrupted, went_on = threading.Event(), False
+    monkeypatch.setattr(jobs, "WRITE_EVERY", 0.01)
+    monkeypatch.setattr(jobs, "_interrupt_this_process", interrupted.set)
+    with (
+        pytest.raises(BuildCancelled),
+        _cancelled_by_signals() as cancellation,
+        building(tmp_path, cancellation) as told,
+    ):
+        request_cancel(tmp_path)
+        assert interrupted.wait(20)
+        told("Reading pictures", 1, 2)  # the signal has not arrived
+        went_on = True
+        signal.raise_signal(signal.SIGTERM)
+    assert went_on and build_state(tmp_path).state == "cancelled"
 
 
 @pytest.mark.parametrize("system", ["linux", "win32"])

@@ -3,8 +3,10 @@
 import json
 import os
 import random
+import shutil
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,10 @@ from index.building import journal
 from index.building.build import BuildOptions
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
+from index.operations.folder_changes import FolderChanges, find_folder_changes
 from index.operations.verify import verify
 from index.storage import blobs as blobs
+from index.storage.gallery_rules import GalleryRules
 from index.storage.generation import current_folder, generations
 from index.storage.manifest import RENAMED_SINCE_4, read_manifest
 from index.storage.skipped_files import read_skipped
@@ -396,6 +400,56 @@ def test_r21_a_gallery_that_has_lost_most_is_believed_only_when_that_is_meant(ma
     assert read_manifest(build_index(many, full=True)).changes.removed == 30
 
 
+def test_r65_pictures_that_are_left_out_now_are_not_lost(many: Path, build_index):
+    """An earlier program has indexed the thumbnails of a NAS: more than half of all pictures."""
+    (many / "@eaDir").mkdir()
+    for path in sorted((many / "below").glob("*.png"))[:30]:
+        path.rename(many / "@eaDir" / path.name)
+    before = build_index(many, rules=GalleryRules(("!@eaDir/",)))
+    assert len(open_gallery(before).tables.ids) == 40 and len(find_folder_changes(before).left_out) == 30
+    manifest = read_manifest(build_index(many))
+    assert manifest.changes.removed == 30 and manifest.left_out == "Left out: 1 system folder (@eaDir)."
+
+
+def test_r65_what_is_left_out_is_said_though_no_picture_has_changed(gallery: Path, build_index):
+    before = build_index(gallery)
+    (gallery / "@eaDir").mkdir()
+    after = build_index(gallery)
+    assert read_manifest(after).left_out == "Left out: 1 system folder (@eaDir)." and build_index(gallery) == after
+    (gallery / "@eaDir").rmdir()
+    assert read_manifest(before).left_out == read_manifest(build_index(gallery)).left_out == ""
+
+
+def test_r65_small_pictures_are_left_out_and_come_back_with_the_setting(gallery: Path, build_index, draw):
+    for number in range(3):
+        Pillow.fromarray(draw(70 + number, 60, 40)).save(gallery / f"small{number}.png")
+    (gallery / "empty.jpg").touch()
+    everything = open_gallery(build_index(gallery)).tables.ids
+    folder = build_index(gallery, rules=GalleryRules(min_side=50))
+    assert find_folder_changes(folder, rules=GalleryRules(min_side=50)) == FolderChanges([], [], [])
+    small = [file for file in read_skipped(folder) if file.reason == "below_min_side"]
+    assert [file.file for file in small] == ["small0.png", "small1.png", "small2.png"]
+    assert small[0].sentence.startswith(
+        "small0.png is 60 x 40 pixels; pictures with a side below 50 pixels are left out"
+    )
+    assert build_index(gallery, rules=GalleryRules(min_side=50)) == folder
+    assert find_folder_changes(folder).new == ["small0.png", "small1.png", "small2.png"]
+    assert open_gallery(build_index(gallery)).tables.ids == everything
+    assert find_folder_changes(build_index(gallery), rules=GalleryRules(min_side=50)).left_out == [
+        "small0.png",
+        "small1.png",
+        "small2.png",
+    ]
+
+
+def test_r65_an_index_inside_the_gallery_does_not_index_itself(gallery: Path, build_index, tmp_path: Path):
+    folder = build_index(gallery, into="gallery/index")
+    shutil.copy(gallery / "1.png", folder.parent / "copy.png")
+    after = build_index(gallery, into="gallery/index")
+    assert len(open_gallery(after).tables.ids) == 8 and after == folder
+    assert find_folder_changes(after) == FolderChanges([], [], [])
+
+
 def test_many_newly_unreadable_images_stop_an_update(many: Path, build_index):
     before = build_index(many)
     for path in random.Random(0).sample(sorted(many.rglob("*.png")), 12):
@@ -431,3 +485,21 @@ def test_detector_and_classifier_output_is_stored_and_reused(many: Path, build_i
         rows = [gallery.rows_of(gallery.number(image)) for gallery in (updated, full)]
         assert np.array_equal(updated.class_scores[rows[0]].classes, full.class_scores[rows[1]].classes)
         assert np.array_equal(updated.class_scores[rows[0]].shares, full.class_scores[rows[1]].shares)
+
+
+def test_the_date_taken_is_kept_when_a_picture_is_renamed_and_read_again_when_it_changes(
+    gallery: Path, build_index, draw
+):
+    def photograph(name: str, written: str) -> None:
+        exif = Pillow.Exif()
+        exif[0x010F], exif.get_ifd(0x8769)[0x9003] = "maker", written
+        Pillow.fromarray(draw(50, 160, 120)).save(gallery / name, exif=exif)
+
+    photograph("50.jpg", "2019:07:14 21:05:59")
+    first = open_gallery(build_index(gallery))
+    assert first.entry("50.jpg").taken == datetime(2019, 7, 14, 21, 5, 59)
+    assert first.entry("1.png").taken is None
+    (gallery / "50.jpg").rename(gallery / "below" / "51.jpg")
+    assert open_gallery(build_index(gallery)).entry("below/51.jpg").taken == first.entry("50.jpg").taken
+    photograph("below/51.jpg", "2021:01:01 00:00:00")
+    assert open_gallery(build_index(gallery)).entry("below/51.jpg").taken == datetime(2021, 1, 1)

@@ -12,7 +12,7 @@ from PIL import ImageOps
 
 from index.gallery import Gallery, open_gallery
 from index.groups import duplicates
-from index.groups.duplicates import identical, linked, near_identical
+from index.groups.duplicates import identical, linked, near_identical, near_identical_among
 from retrieval.errors import GalleryProblem
 from retrieval.types import unit
 from tests.conftest import BuildIndex
@@ -41,6 +41,17 @@ def test_a_scaled_and_compressed_copy_is_near_identical(twice: Gallery) -> None:
 def test_a_gallery_without_copies_has_no_groups(gallery: Path, build_index: BuildIndex) -> None:
     opened = open_gallery(build_index(gallery))
     assert identical(opened.tables) == [] and near_identical(opened) == []
+
+
+def test_near_copies_among_some_images_are_grouped_in_their_order(twice: Gallery) -> None:
+    assert near_identical_among(twice, ["small.jpg", "1.png", "5.png", "mirrored.png", "3.png"]) == [
+        ["small.jpg", "5.png"]
+    ]
+    assert near_identical_among(twice, ["zero.png", "again.png", "0.png", "2.png"]) == [
+        ["zero.png", "0.png"],
+        ["again.png", "2.png"],
+    ]
+    assert near_identical_among(twice, ["1.png", "3.png"]) == near_identical_among(twice, []) == []
 
 
 def test_descriptors_must_be_similar_too(twice: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:

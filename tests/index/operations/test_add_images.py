@@ -5,9 +5,11 @@ import io
 import os
 import struct
 import threading
+import unicodedata
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,9 +24,10 @@ from index.gallery import Gallery, open_gallery
 from index.operations import add_images as module
 from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
 from index.storage.folder_scan import find_pictures
+from index.storage.gallery_rules import GalleryRules
 from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import DiskFull, GalleryProblem, UnreadableImage
-from retrieval.images.decode import decode_image
+from retrieval.images.decode import LoadedImage, decode_picture
 from tests.tiny import draw_picture, eight_pictures
 
 Take = Callable[[str, bytes], str]
@@ -62,7 +65,7 @@ def indexed(tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, p
 
 @pytest.fixture
 def take(gallery: Path, indexed: Gallery) -> Take:
-    return ImageAdder(gallery, indexed, decode_image).take
+    return ImageAdder(gallery, indexed, decode_picture).take
 
 
 def test_an_added_image_keeps_its_bytes_and_is_in_the_next_build(take: Take, gallery: Path, build_index):
@@ -71,6 +74,14 @@ def test_an_added_image_keeps_its_bytes_and_is_in_the_next_build(take: Take, gal
     assert files(gallery) == before | {"added/Café 1.PNG": png(50)}
     assert (gallery / ADDED / "Café 1.PNG").stat().st_mode & 0o777 == 0o666 & ~_umask()
     assert "added/Café 1.PNG" in open_gallery(build_index(gallery)).tables.ids
+
+
+def test_a_folder_is_found_by_its_name_however_its_accents_are_written(gallery: Path, indexed: Gallery):
+    there = gallery / unicodedata.normalize("NFD", "Fêtes") / unicodedata.normalize("NFD", "Café")
+    there.mkdir(parents=True)
+    take = ImageAdder(gallery, indexed, decode_picture, folder="Fêtes/Café").take
+    assert take("cup.png", png(50)) == "Fêtes/Café/cup.png"
+    assert (there / "cup.png").is_file() and len([path for path in gallery.iterdir() if path.name[0] == "F"]) == 1
 
 
 def _umask() -> int:
@@ -92,7 +103,7 @@ def test_indexed_contents_are_refused_under_any_name(take: Take, gallery: Path, 
 
 
 def test_the_same_file_twice_is_refused_before_it_is_indexed(gallery: Path, indexed: Gallery):
-    first, second = (ImageAdder(gallery, indexed, decode_image) for _ in range(2))
+    first, second = (ImageAdder(gallery, indexed, decode_picture) for _ in range(2))
     first.take("a.png", png(50))
     with pytest.raises(AlreadyThere, match=r"as added/a\.png"):
         first.take("b.png", png(50))
@@ -144,11 +155,51 @@ def test_unsafe_names_and_other_suffixes_are_refused(take: Take, gallery: Path, 
     assert "\n" not in str(refused.value) and files(gallery.parent) == before
 
 
-def test_names_that_are_invalid_on_windows_are_refused_there(monkeypatch: pytest.MonkeyPatch):
-    assert module._is_plain("12:30 at noon?.png")
-    monkeypatch.setattr(module.sys, "platform", "win32")
-    assert module._is_plain("noon.png")
-    assert not any(module._is_plain(name) for name in ("ab:c.png", "a?.png", "a*.png", "a|b.png", 'a"b.png', "<a>.png"))
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CON.jpg", "aux.tar.png", "com1.PNG", "a?.jpg", "12:30.jpg", "a*.png", "a|b.png", 'a"b.png', "<a>.png"),
+        *(" a.jpg", "o" * 250 + ".jpg", "é" * 120 + ".jpg"),
+    ],
+)
+def test_r76_names_that_another_system_forbids_are_refused(take: Take, gallery: Path, name: str):
+    with pytest.raises(UnreadableImage, match="is not a valid name for a picture in the gallery; rename it"):
+        take(name, png(50))
+    assert not (gallery / ADDED).exists()
+
+
+def test_r76_a_name_from_macos_gets_the_id_of_the_next_build(take: Take, gallery: Path, build_index):
+    assert take("Cafe\u0301.png", png(50)) == "added/Café.png"
+    assert "added/Café.png" in open_gallery(build_index(gallery)).tables.ids
+
+
+@pytest.mark.parametrize(
+    ("rules", "file"),
+    [
+        (GalleryRules(("added/",)), ""),
+        (GalleryRules(("*.png",)), ""),
+        (GalleryRules(), ".nomedia"),
+        (GalleryRules(), ".boxfindignore"),
+    ],
+    ids=str,
+)
+def test_r65_what_a_build_leaves_out_is_not_added(gallery: Path, indexed: Gallery, rules: GalleryRules, file: str):
+    if file:
+        (gallery / ADDED).mkdir()
+        (gallery / ADDED / file).write_text("*.png")
+    with pytest.raises(UnreadableImage, match=r"^added/x\.png would be left out of the index") as refused:
+        ImageAdder(gallery, indexed, decode_picture, rules).take("x.png", png(50))
+    assert refused.value.reason == "left_out" and not (gallery / ADDED / "x.png").exists()
+
+
+def test_r65_a_picture_below_the_smallest_side_is_not_added(gallery: Path, indexed: Gallery):
+    def read(data: bytes, name: str) -> LoadedImage:
+        return replace(decode_picture(data, name), width=3000, height=2000)  # what it was before it was scaled down
+
+    with pytest.raises(UnreadableImage, match=r"^x\.png is 128 x 96 pixels; .*below 97 pixels are left out") as refused:
+        ImageAdder(gallery, indexed, decode_picture, GalleryRules(min_side=97)).take("x.png", png(50))
+    assert refused.value.reason == "below_min_side" and not (gallery / ADDED).exists()
+    assert ImageAdder(gallery, indexed, read, GalleryRules(min_side=2000)).take("x.png", png(50)) == "added/x.png"
 
 
 @given(st.text(st.characters(), max_size=12).map(lambda text: f"{text}.png"))
@@ -173,6 +224,13 @@ def test_nothing_follows_a_link_out_of_the_gallery(take: Take, gallery: Path, tm
     assert list(files(outside)) == ["same.png"]
 
 
+def test_r19_nothing_follows_a_junction_out_of_the_gallery(take: Take, gallery: Path, monkeypatch: pytest.MonkeyPatch):
+    (gallery / ADDED).mkdir()
+    monkeypatch.setattr(module, "is_junction", lambda status: status == (gallery / ADDED).lstat())
+    with pytest.raises(GalleryProblem, match="is not a folder, or is a link"):
+        take("x.png", png(50))
+
+
 def test_a_file_called_added_is_refused(take: Take, gallery: Path):
     (gallery / ADDED).write_text("mine")
     with pytest.raises(GalleryProblem, match="is not a folder"):
@@ -184,8 +242,42 @@ def test_an_unmounted_gallery_is_refused(indexed: Gallery, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     for root in (tmp_path / "empty", tmp_path / "gone"):
         with pytest.raises(GalleryProblem, match="its disk is connected"):
-            ImageAdder(root, indexed, decode_image).take("x.png", png(50))
+            ImageAdder(root, indexed, decode_picture).take("x.png", png(50))
     assert not list((tmp_path / "empty").iterdir()) and not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize(
+    ("folder", "image"), [("", "x.png"), ("holidays/2024", "holidays/2024/x.png"), ("below", "below/x.png")]
+)
+def test_another_folder_of_the_gallery_can_be_chosen(
+    gallery: Path, indexed: Gallery, build_index, folder: str, image: str
+):
+    adder = ImageAdder(gallery, indexed, decode_picture, folder=folder)
+    assert adder.take("x.png", png(50)) == image and (gallery / image).read_bytes() == png(50)
+    with pytest.raises(AlreadyThere, match=f"as {image}"):
+        ImageAdder(gallery, indexed, decode_picture, folder=folder).take("x.png", png(50))
+    assert image in open_gallery(build_index(gallery)).tables.ids
+
+
+@pytest.mark.parametrize(
+    "folder", ["..", "a/..", "/etc", "a//b", ".hidden", "a/.b", "nul", "a\\b", "a:b", "a\0", "x. /y."]
+)
+def test_a_folder_that_is_hidden_outside_or_invalid_is_refused(gallery: Path, indexed: Gallery, folder: str):
+    with pytest.raises(GalleryProblem, match="is not a valid folder"):
+        ImageAdder(gallery, indexed, decode_picture, folder=folder)
+
+
+def test_no_part_of_a_chosen_folder_is_a_link(gallery: Path, indexed: Gallery, tmp_path: Path):
+    (gallery / "trips").symlink_to(tmp_path)
+    with pytest.raises(GalleryProblem, match="trips in the gallery folder is not a folder, or is a link"):
+        ImageAdder(gallery, indexed, decode_picture, folder="trips/2024").take("x.png", png(50))
+    assert not (tmp_path / "2024").exists()
+
+
+def test_the_first_images_go_to_an_empty_folder(tmp_path: Path, build_index):
+    (tmp_path / "new").mkdir()
+    assert ImageAdder(tmp_path / "new", None, decode_picture, folder="").take("x.png", png(50)) == "x.png"
+    assert open_gallery(build_index(tmp_path / "new")).tables.ids == ["x.png"]
 
 
 @pytest.mark.parametrize("where", ["sync", "_moved", "_folder"])
@@ -240,7 +332,7 @@ def test_concurrent_additions_get_distinct_names(gallery: Path, indexed: Gallery
     ready = threading.Barrier(4)
 
     def add(share: int) -> list[str]:
-        adder = ImageAdder(gallery, indexed, decode_image)
+        adder = ImageAdder(gallery, indexed, decode_picture)
         ready.wait()
         return [adder.take("cup.png", data) for data in pictures[share::4]]
 

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from index.operations.explain import explain
+from index.storage.gallery_rules import GalleryRules
 from retrieval.errors import IndexProblem
 
 
@@ -55,7 +56,7 @@ def test_a_changed_or_deleted_file(index: Path, gallery: Path, draw, tmp_path: P
     assert said(index, "2.png")[0] == "indexed"
     Pillow.fromarray(draw(90)).save(gallery / "2.png")
     verdict, text = said(index, "2.png")
-    assert verdict == "changed" and "changed since" in text and "boxfind build" in text
+    assert verdict == "changed" and "changed since" in text and "Update the index" in text
     (gallery / "3.png").unlink()
     verdict, text = said(index, gallery / "3.png")
     assert verdict == "gone" and "no longer in" in text
@@ -69,7 +70,7 @@ def test_a_skipped_file(index: Path, gallery: Path):
     assert verdict == "skipped" and "empty (0 bytes)" in text and "not changed since" in text
     (gallery / "empty.jpg").write_bytes((gallery / "1.png").read_bytes())
     verdict, text = said(index, gallery / "empty.jpg")
-    assert verdict == "skipped" and "has changed since" in text and "boxfind build" in text
+    assert verdict == "skipped" and "has changed since" in text and "Update the index" in text
     assert said(index, "nowhere.png") == ("skipped", "nowhere.png cannot be used: nowhere.png is a broken link.")
     verdict, text = said(index, "linked/a.png")
     assert verdict == "skipped" and "linked is a link to a folder outside the gallery" in text
@@ -78,7 +79,7 @@ def test_a_skipped_file(index: Path, gallery: Path):
 def test_not_in_the_index_yet(index: Path, gallery: Path, draw):
     Pillow.fromarray(draw(91)).save(gallery / "new.png")
     verdict, text = said(index, "new.png")
-    assert verdict == "new" and "after the index was built" in text and "boxfind build" in text
+    assert verdict == "new" and "after the index was built" in text and "Update the index" in text
     (gallery / "new.fifo.png").symlink_to("/dev/null")
     assert said(index, "new.fifo.png")[0] == "skipped"
 
@@ -88,6 +89,37 @@ def test_files_that_are_never_indexed(index: Path, gallery: Path):
     verdict, text = said(index, "notes.txt")
     assert verdict == "no picture" and ".jpeg" in text
     assert said(index, "below")[0] == "folder"
+
+
+def test_what_is_left_out(index: Path, gallery: Path):
+    for folder, why in (
+        ("@eaDir", "another program"),
+        ("private", "contains a file .nomedia"),
+        ("drafts", "a pattern"),
+    ):
+        (gallery / folder).mkdir()
+        (gallery / folder / "a.png").write_bytes((gallery / "1.png").read_bytes())
+        if folder == "private":
+            (gallery / folder / ".nomedia").touch()
+        explanation = explain(index, f"{folder}/a.png", GalleryRules(("drafts/",)))
+        assert explanation.verdict == "left out" and why in explanation.sentences[0]
+
+
+def test_r65_an_indexed_picture_that_the_next_update_leaves_out(index: Path, gallery: Path):
+    for rules, why in (
+        (GalleryRules(min_side=97), "its shorter side is below BOXFIND_MIN_SIDE, 97 pixels"),
+        (GalleryRules(("below/",)), "a pattern in BOXFIND_IGNORE or in a file .boxfindignore matches below"),
+    ):
+        explanation = explain(index, "below/6.png", rules)
+        assert explanation.verdict == "indexed"
+        assert explanation.sentences[-1] == f"The next update leaves it out: {why}."
+    assert "next update" not in said(index, "below/6.png")[1]
+
+
+def test_r65_a_picture_of_one_pixel_has_nothing_to_do_with_the_smallest_side(gallery: Path, build_index):
+    Pillow.new("RGB", (1, 1)).save(gallery / "dot.png")
+    explanation = explain(build_index(gallery).parent, "dot.png", GalleryRules(min_side=50))
+    assert explanation.verdict == "skipped" and explanation.sentences[-1] == "The file has not changed since."
 
 
 def test_a_file_outside_the_gallery(index: Path, gallery: Path, tmp_path: Path, draw):
@@ -111,3 +143,10 @@ def test_a_missing_file(index: Path):
 def test_explain_without_an_index(tmp_path: Path):
     with pytest.raises(IndexProblem, match="no index"):
         explain(tmp_path, "a.png")
+
+
+def test_without_outside_nothing_outside_the_gallery_is_looked_at(index: Path, gallery: Path, tmp_path: Path):
+    for asked in (tmp_path / "elsewhere" / "a.png", "../elsewhere/a.png", gallery / ".." / "elsewhere" / "a.png"):
+        explanation = explain(index, str(asked), outside=False)
+        assert explanation.verdict == "missing" and explanation.sentences[0].startswith("There is no file ")
+    assert explain(index, str(gallery / "below" / "6.png"), outside=False).verdict == "indexed"

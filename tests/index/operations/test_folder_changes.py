@@ -35,7 +35,7 @@ def test_new_changed_and_missing(gallery: Path, build_index, draw):
     shutil.copy(gallery / "2.png", gallery / "empty.jpg")
     assert find_folder_changes(folder) == FolderChanges(["new.png"], ["3.png", "empty.jpg"], ["below/6.png"])
     new, changed, missing = folder_change_sentences(folder.parent)
-    assert new.startswith("1 picture is not in the index yet: new.png. ") and "boxfind build" in new
+    assert new.startswith("1 picture is not in the index yet: new.png. ") and "Update the index" in new
     assert changed.startswith("2 pictures have changed since they were indexed: 3.png, empty.jpg. ")
     assert missing.startswith("1 picture of the index is not in the folder: below/6.png. ")
     after = build_index(gallery)

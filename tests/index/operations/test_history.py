@@ -1,5 +1,6 @@
 """Generations are listed whatever their state; rollback to a damaged one is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def test_stored_generations_names_the_damage(two):
     assert "no readable manifest" in unreadable.problem and not unreadable.served
     assert (unreadable.created, unreadable.images) == (None, 0) and unreadable.bytes > 0
     assert served_name(two[0].parent) == ""
+
+
+def test_a_generation_may_be_deleted_while_it_is_listed(two, monkeypatch: pytest.MonkeyPatch):
+    stat = Path.stat
+
+    def last_look(path: Path, **how: bool):
+        seen = stat(path, **how)
+        if path.is_relative_to(two[0]) and path.suffix:
+            shutil.rmtree(two[0])
+        return seen
+
+    monkeypatch.setattr(Path, "stat", last_look)
+    first, second = stored_generations(two[0].parent)
+    assert "no readable manifest" in first.problem and not second.problem
 
 
 def test_stored_generations_without_an_index(tmp_path: Path):

@@ -7,9 +7,12 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 
 import pytest
 
+from index.storage import folder_scan as module
+from index.storage.file_system import is_junction
 from index.storage.folder_scan import ScannedFile, Skipped, find_pictures, path_bytes
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images.decode import load_image
@@ -74,9 +77,82 @@ def test_size_and_mtime_are_those_of_the_link_target(tmp_path: Path):
     ]
 
 
-def test_r04_a_picture_without_suffix_is_left_aside(tmp_path: Path):
-    touch(tmp_path, "picture", "a.jpg")
-    assert ids(tmp_path) == ["a.jpg"]
+JPEG, HEIC = b"\xff\xd8\xff\xe0" + bytes(20), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
+
+def write(root: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (root / name).write_bytes(data)
+
+
+def test_r04_a_picture_without_suffix_is_read(tmp_path: Path):
+    touch(tmp_path, "a.jpg", "empty")
+    write(tmp_path, {"picture": JPEG, "a.dat": JPEG, "notes": b"shopping list"})
+    assert ids(tmp_path) == ["a.dat", "a.jpg", "picture"]
+
+
+def test_r60_pictures_that_cannot_be_read_yet_are_named(tmp_path: Path):
+    raw = b"II*\0\x08\0\0\0"
+    write(
+        tmp_path,
+        {
+            "a.HEIC": HEIC,
+            "b.dng": raw,
+            "c.jp2": b"\0\0\0\x0cjP  \r\n\x87\n",
+            "d": HEIC,
+            "e.CR2": b"?",
+            "f.svg": b"<svg/>",
+        },
+    )
+    write(tmp_path, {"film.MOV": b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a.AAE": b"<xml>", "a.xmp": JPEG})
+    found, skipped = find_pictures(tmp_path)
+    assert not found and {s.reason for s in skipped} == {"format"}
+    formats = {s.file: s.sentence.split(" in ")[1].split(" format")[0] for s in skipped}
+    assert formats == {
+        **{"a.HEIC": "HEIC", "b.dng": "RAW", "c.jp2": "JPEG 2000", "d": "HEIC", "e.CR2": "RAW", "f.svg": "SVG"}
+    }
+    assert skipped[0] == Skipped(
+        "a.HEIC",
+        "format",
+        "a.HEIC is a picture in HEIC format, which Boxfind cannot read yet; convert it to JPEG.",
+        len(HEIC),
+        (tmp_path / "a.HEIC").stat().st_mtime,
+    )
+
+
+def test_r60_the_content_decides_for_a_wrong_suffix(tmp_path: Path):
+    touch(tmp_path, "a.jpe", "b.MPO", "empty.heic")
+    write(tmp_path, {"c.HEIC": JPEG, "d.psd": b"GIF89a", "e.nef": JPEG})
+    found, skipped = find_pictures(tmp_path)
+    assert [f.id for f in found] == ["a.jpe", "b.MPO", "c.HEIC", "d.psd", "e.nef", "empty.heic"] and not skipped
+
+
+def test_r60_files_that_were_named_before_are_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write(tmp_path, {"a.HEIC": HEIC, "b.HEIC": HEIC, "notes.txt": b"", "a.jpg": JPEG})
+    scan = module.scan_gallery(tmp_path)
+    (tmp_path / "b.HEIC").write_bytes(JPEG + bytes(9))
+    opened, read = [], module._first_bytes
+    monkeypatch.setattr(module, "_first_bytes", lambda path: opened.append(Path(path).name) or read(path))
+    again = module.scan_gallery(tmp_path, known=scan.skipped)
+    assert opened == ["b.HEIC"] and again.skipped == scan.skipped[:1]
+    assert [f.id for f in again.found] == ["a.jpg", "b.HEIC"]
+
+
+def test_r60_links_and_special_files_are_not_opened_to_find_out(tmp_path: Path):
+    root = tmp_path / "gallery"
+    touch(root, "a.jpg")
+    (tmp_path / "outside").write_bytes(JPEG)
+    for name in ("out", "out.heic"):
+        (root / name).symlink_to(tmp_path / "outside")
+    os.mkfifo(root / "pipe")
+    os.mkfifo(root / "pipe.heic")
+    (root / "gone").symlink_to("nowhere")
+    (root / "gone.heic").symlink_to("nowhere")
+    found, skipped = find_pictures(root)
+    assert [f.id for f in found] == ["a.jpg"]
+    assert {s.file: s.reason for s in skipped} == {
+        **{"out.heic": "outside", "pipe.heic": "special", "gone.heic": "dangling"}
+    }
 
 
 def test_r17_names_of_every_kind(tmp_path: Path):
@@ -156,6 +232,20 @@ def test_r19_links_are_followed_only_to_files_within_the_gallery(tmp_path: Path)
         "two.jpg": "dangling",
     }
     assert all(Path(s.file).name in s.sentence and s.sentence.endswith(".") for s in skipped)
+
+
+def test_r19_a_junction_is_a_link_to_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    touch(tmp_path, "a.jpg", "mount/b.jpg")
+    mount = (tmp_path / "mount").stat().st_ino
+    monkeypatch.setattr(module, "is_junction", lambda status: status.st_ino == mount)
+    found, skipped = find_pictures(tmp_path)
+    assert [file.id for file in found] == ["a.jpg"]
+    assert [(file.file, file.reason) for file in skipped] == [("mount", "link")]
+
+
+def test_r19_junctions_are_recognised_by_their_reparse_tag(tmp_path: Path):
+    assert is_junction(SimpleNamespace(st_reparse_tag=0xA0000003))
+    assert not is_junction(SimpleNamespace(st_reparse_tag=0)) and not is_junction(tmp_path.lstat())
 
 
 def test_r19_what_is_no_file_is_skipped_and_never_waited_for(tmp_path: Path):

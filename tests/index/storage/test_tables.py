@@ -1,5 +1,6 @@
 """Tables survive a round trip, and inconsistent ones are rejected."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,7 +32,7 @@ def entry(image: str, **changes: object) -> ImageEntry:
 ENTRIES = [
     entry("a/ü.jpg", path=b"a/\xff.jpg"),
     entry("b\n.jpg", thumb_start=2**40, keypoints_start=2**41),
-    entry("😀.jpg", width=20_000),
+    entry("😀.jpg", width=20_000, taken=datetime(2019, 7, 14, 21, 5, 59)),
 ]
 REGIONS = [
     [Region(Box(0, 0, 640, 480), "whole"), Region(Box(1, 2, 3, 4), "grid")],
@@ -48,6 +49,13 @@ def test_tables_are_read_as_written(tmp_path: Path):
     assert [[read.region(row) for row in read.rows_of(n)] for n in range(3)] == REGIONS
     assert read.image_of_row.tolist() == [0, 0, 1, 2, 2]
     assert all(read.numbers[image] == n for n, image in enumerate(read.ids))
+
+
+def test_tables_of_earlier_versions_have_no_date_taken(tmp_path: Path):
+    write_tables(tmp_path, ENTRIES, REGIONS)
+    file = tmp_path / "images.parquet"
+    pq.write_table(pq.read_table(file).drop_columns("taken"), file)
+    assert [read_tables(tmp_path).entry(n).taken for n in range(3)] == [None] * 3
 
 
 def test_a_second_round_trip_changes_nothing(tmp_path: Path):
@@ -91,3 +99,11 @@ def test_a_table_with_other_columns(tmp_path: Path):
     pq.write_table(pa.table({"image": ["a"]}), tmp_path / "regions.parquet")
     with pytest.raises((ValueError, KeyError, pa.ArrowException)):
         read_tables(tmp_path)
+
+
+def test_all_images_with_some_contents_are_found(tmp_path: Path):
+    entries = [entry(f"{n}.jpg", sha256=sha256 * 64) for n, sha256 in enumerate("abca")]
+    write_tables(tmp_path, entries, [REGIONS[1]] * 4)
+    read = read_tables(tmp_path)
+    assert read.all_with_contents(["a" * 64, "b" * 64, "x"]) == {"a" * 64: [0, 3], "b" * 64: [1]}
+    assert read.all_with_contents([]) == {}

@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.clustering.grouping import MIN_GROUP_PICTURES, group_instances, typical
-from retrieval.clustering.object_instances import ObjectInstances, find_object_instances, least_similarity, repeated
+from retrieval.clustering.corrections import Correction, resolve
+from retrieval.clustering.grouping import LIKENESS, MIN_GROUP_PICTURES, group_instances, typical
+from retrieval.clustering.object_instances import (
+    ObjectInstances,
+    find_object_instances,
+    least_similarity,
+    repeated,
+    with_regions,
+)
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import find_neighbours
 from retrieval.types import Numbers, Vectors, unit
@@ -125,3 +132,44 @@ def test_least_similarity_limits_the_expected_chance_links() -> None:
     for pictures, most in ((2000, 5), (40, 2)):
         least = least_similarity(BACKGROUND, pictures)
         assert BACKGROUND.expected(least, pictures) < most <= BACKGROUND.expected(least - 0.002, pictures)
+
+
+def test_every_region_of_an_instance_is_in_its_image() -> None:
+    vectors, images, boxes, _ = gallery()
+    instances = instances_of(vectors, images, boxes)
+    assert (np.diff(instances.regions) > 0).all()
+    assert np.array_equal(images[instances.regions], instances.images[instances.of_regions])
+    own = instances.of_regions[np.searchsorted(instances.regions, instances.rows)]
+    assert np.array_equal(own, np.arange(len(instances.images)))
+
+
+def corrected(instances: ObjectInstances, corrections: list[Correction]) -> Numbers:
+    return group_instances(instances, LIKENESS, resolve(corrections)[0])
+
+
+def test_appended_regions_are_in_no_group_until_a_correction_says_so() -> None:
+    vectors, images, boxes, shown = gallery()
+    instances = instances_of(vectors, images, boxes)
+    count, last = len(instances.images), len(shown) - 1
+    more = with_regions(instances, [last, last - 1], [last * REGIONS, (last - 1) * REGIONS])
+    before = group_instances(instances)
+    assert np.array_equal(group_instances(more), [*before, -1, -1])
+    groups = corrected(more, [Correction((count, count + 1))])
+    assert np.array_equal(groups, [*before, OBJECTS, OBJECTS])  # the smallest group has the last number
+    first = int(np.flatnonzero(before == 0)[0])
+    groups = corrected(more, [Correction((first, count))])
+    assert groups[count] == groups[first] == 0 and typical(more, groups)[count] == 0
+
+
+def test_two_pictures_are_a_group_only_if_corrections_leave_both_in_it() -> None:
+    vectors, images, boxes, _ = gallery()
+    instances = instances_of(vectors, images, boxes)
+    before = group_instances(instances)
+    members = np.flatnonzero(before == 0).tolist()
+    taken, rest = tuple(members[:-2]), tuple(members[-2:])
+    groups = corrected(instances, [Correction((), taken, rest)])
+    assert groups[rest[0]] == groups[rest[1]] == OBJECTS
+    groups = corrected(instances, [Correction((), taken, rest[:1]), Correction((), taken, rest[1:])])
+    assert groups[rest[0]] == groups[rest[1]] >= 0
+    groups = corrected(instances, [Correction((), rest, taken)])
+    assert groups[rest[0]] == groups[rest[1]] == -1

@@ -16,7 +16,7 @@ from retrieval.regions.find_regions import find_regions
 from retrieval.types import Box, Region, unit
 
 PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
-PICTURE = np.zeros((300, 400, 3), np.uint8)
+PICTURE, SIZE = np.zeros((300, 400, 3), np.uint8), (400, 300)
 edges = st.integers(-500, 900)
 
 
@@ -26,9 +26,9 @@ def test_checked_box_lies_in_the_image_and_is_large_enough(x, y, w, h, context):
     inside_w, inside_h = min(x + w, 400) - max(x, 0), min(y + h, 300) - max(y, 0)
     if min(inside_w, inside_h) < 8:
         with pytest.raises(BadBox, match=r"\.$"):
-            checked_box(PICTURE, box, context)
+            checked_box(SIZE, box, context)
         return
-    found = checked_box(PICTURE, box, context)
+    found = checked_box(SIZE, box, context)
     assert 0 <= found.x0 <= max(x, 0) and 0 <= found.y0 <= max(y, 0)
     assert min(x + w, 400) <= found.x1 <= 400 and min(y + h, 300) <= found.y1 <= 300
     if context == 1:
@@ -37,14 +37,14 @@ def test_checked_box_lies_in_the_image_and_is_large_enough(x, y, w, h, context):
 
 def test_messages_of_bad_boxes_say_what_to_draw():
     with pytest.raises(BadBox, match="outside the picture, which is 400 x 300"):
-        checked_box(PICTURE, Box.from_xywh(400, 0, 50, 50))
+        checked_box(SIZE, Box.from_xywh(400, 0, 50, 50))
     with pytest.raises(BadBox, match="is 3 x 200 pixels; draw one of at least 8 x 8"):
-        checked_box(PICTURE, Box.from_xywh(397, 0, 50, 200))
+        checked_box(SIZE, Box.from_xywh(397, 0, 50, 200))
 
 
 def test_context_of_1_2_adds_a_tenth_on_each_side():
-    assert checked_box(PICTURE, Box.from_xywh(100, 100, 100, 50), 1.2) == Box(90, 95, 210, 155)
-    assert checked_box(PICTURE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
+    assert checked_box(SIZE, Box.from_xywh(100, 100, 100, 50), 1.2) == Box(90, 95, 210, 155)
+    assert checked_box(SIZE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
 
 
 @given(st.integers(8, 20_000), st.integers(8, 20_000), st.sampled_from([224, 256, 512, 640]))

@@ -134,7 +134,7 @@ def test_head_fits_recipes_with_other_regions_and_sizes():
 def test_missing_package_is_named(written, monkeypatch):
     monkeypatch.setattr(
         "retrieval.descriptors.projection_head.SAFETENSORS",
-        OptionalPackage("safetensors", "no_such_module", "finetune"),
+        OptionalPackage("safetensors", "no_such_module", ""),
     )
-    with pytest.raises(RuntimeMissing, match=r"safetensors.*\[finetune\]"):
+    with pytest.raises(RuntimeMissing, match=r"safetensors.*pip install -e \."):
         read_head(written)

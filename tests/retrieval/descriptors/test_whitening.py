@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from retrieval import blas_threads
+from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.whitening import MIN_PAIRS, learn_whitening
 from retrieval.types import Vectors, unit
 
@@ -49,6 +51,15 @@ def test_mined_whitening_suppresses_nuisance_directions(repeated):
     raw = precision_of_the_nearest(unit(repeated.vectors), repeated.objects)
     white = precision_of_the_nearest(whitening.apply(repeated.vectors), repeated.objects)
     assert white > raw + 0.2 and white > 0.9
+
+
+def test_r74_the_whitening_does_not_depend_on_the_number_of_cpus(repeated, monkeypatch):
+    learned = []
+    for count in (1, 3):
+        monkeypatch.setattr(blas_threads, "cpu_count", lambda count=count: count)
+        with one_blas_thread():
+            learned.append(learn_whitening(repeated.vectors, repeated.images, 32))
+    assert np.array_equal(learned[0].projection, learned[1].projection)
 
 
 def test_whitening_generalises_to_unseen_objects(repeated):

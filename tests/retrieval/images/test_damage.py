@@ -94,15 +94,20 @@ def test_r03_random_bytes(tmp_path: Path):
         SVG,
         b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n",
-        b"8BPS\x00\x01" + bytes(100),
         b"SIMPLE  =                    T" + b" " * 5000,
         b"\x80\x04\x95pickle",
     ],
-    ids=["text", "html", "svg", "pdf", "eps", "psd", "fits", "pickle"],
+    ids=["text", "html", "svg", "pdf", "eps", "fits", "pickle"],
 )
 def test_r05_what_is_not_a_picture(tmp_path: Path, content):
     (tmp_path / "renamed.jpg").write_bytes(content)
     assert refusal(tmp_path / "renamed.jpg").reason == "not_an_image"
+
+
+def test_r05_a_picture_in_a_format_that_is_not_read(tmp_path: Path):
+    (tmp_path / "renamed.jpg").write_bytes(b"8BPS\x00\x01" + bytes(100))
+    found = refusal(tmp_path / "renamed.jpg")
+    assert found.reason == "format" and "Photoshop" in str(found)
 
 
 def test_r05_formats_that_pillow_reads_but_nobody_asked_for(draw, tmp_path: Path):

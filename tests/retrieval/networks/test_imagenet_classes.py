@@ -72,6 +72,14 @@ def test_classifier_is_cached_and_a_damaged_cache_is_replaced(tmp_path):
     assert load_classifier(tmp_path / "gone.pth", kept) is not None
 
 
+def test_r68_a_classifier_that_cannot_be_saved_is_kept_in_memory(tmp_path, caplog):
+    torch.save({"fc.weight": torch.rand(10, 4), "fc.bias": torch.rand(10)}, tmp_path / "weights.pth")
+    (tmp_path / "networks").touch()  # a file where the folder should be
+    for _ in range(2):
+        assert load_classifier(tmp_path / "weights.pth", tmp_path / "networks" / "kept.npz") is not None
+    assert len(caplog.messages) == 1 and "cannot be saved" in caplog.messages[0]
+
+
 def test_network_with_several_classifier_layers_has_none(tmp_path):
     layers = {f"classifier.{layer}.weight": torch.rand(2, 2) for layer in (0, 3, 6)}
     torch.save(layers, tmp_path / "vgg16.pth")

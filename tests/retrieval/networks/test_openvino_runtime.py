@@ -75,3 +75,9 @@ def test_missing_nncf_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("retrieval.networks.openvino_runtime.NNCF", OptionalPackage("nncf", "no_such_module", "int8"))
     with pytest.raises(RuntimeMissing, match=r"int8 needs the package nncf.*\[int8\]"):
         quantise(small, tmp_path / "small.xml", list)
+
+
+def test_r68_an_int8_network_that_cannot_be_saved_is_reported_before_the_calibration(tmp_path):
+    (tmp_path / "networks").touch()  # a file where the folder should be
+    with pytest.raises(RuntimeMissing, match=r"int8 network cannot be saved in .*networks, which is not writable"):
+        quantise(small, tmp_path / "networks" / "small.xml", lambda: pytest.fail("calibrated in vain"))

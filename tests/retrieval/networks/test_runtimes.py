@@ -1,5 +1,6 @@
 """All runtimes on this machine give the same features."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,11 +10,14 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
+from unittest import mock
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from retrieval.errors import RuntimeMissing, UnknownName
+from retrieval.networks import openvino_runtime
 from retrieval.networks.backbones import BACKBONES, BUNDLED
 from retrieval.networks.run_options import RunOptions
 from retrieval.networks.runtimes import RUNTIMES, choose_runtime
@@ -38,6 +42,14 @@ def runs(offline: Path) -> dict[str, Run]:
 @pytest.fixture(scope="module")
 def pictures(draw) -> list[np.ndarray]:
     return [draw(seed, *size)[None] for seed, size in enumerate([(128, 96), (256, 256), (96, 160), (32, 32)])]
+
+
+def test_r74_network_threads_may_leave_a_core_that_another_program_uses(monkeypatch: pytest.MonkeyPatch):
+    openvino = mock.MagicMock()
+    monkeypatch.setattr(openvino_runtime, "_import_openvino", lambda: openvino)
+    openvino_runtime.start_openvino(make, RunOptions("int8-0", converted=Path("net.xml")))
+    _, device, properties = openvino.Core().compile_model.call_args.args
+    assert device == "CPU" and properties["ENABLE_CPU_PINNING"] == "NO"
 
 
 def pooled(layer: np.ndarray) -> np.ndarray:
@@ -90,19 +102,23 @@ def test_converted_network_is_cached(runs, pictures, offline: Path):
     assert_equal(again(pictures[0]), runs["openvino"](pictures[0]))
 
 
-def test_damaged_converted_network_is_replaced(pictures, tmp_path: Path):
+def mean_of_cells():
+    """A network without weights: the mean colour of each cell."""
     import torch
 
+    class Mean(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2).float(), 32)
+
+    return Mean().eval()
+
+
+def test_damaged_converted_network_is_replaced(pictures, tmp_path: Path):
     made = threading.Event()
 
-    def tiny() -> torch.nn.Module:
+    def tiny():
         made.set()
-
-        class Mean(torch.nn.Module):
-            def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-                return torch.nn.functional.avg_pool2d(pixels.permute(0, 3, 1, 2).float(), 32)
-
-        return Mean().eval()
+        return mean_of_cells()
 
     path = tmp_path / "net.xml"
     path.write_text("<net")
@@ -113,6 +129,33 @@ def test_damaged_converted_network_is_replaced(pictures, tmp_path: Path):
     made.clear()
     RUNTIMES["openvino"].start(tiny, RunOptions(converted=path))
     assert not made.is_set()  # the damaged file was replaced
+
+
+def full_disk(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("fault", ["no folder", "full", "full for OpenVINO", "read-only"])
+def test_r68_a_network_that_cannot_be_saved_is_kept_in_memory(pictures, tmp_path, monkeypatch, caplog, fault):
+    path = tmp_path / "networks" / "net.xml"
+    if fault == "no folder":
+        path.parent.touch()  # a file where the folder should be
+    else:
+        path.parent.mkdir()
+    if fault == "full":
+        monkeypatch.setattr(openvino_runtime.os, "replace", full_disk)
+    elif fault == "full for OpenVINO":
+        error = RuntimeError("basic_ios::clear: iostream error")
+        monkeypatch.setattr(openvino_runtime._import_openvino(), "save_model", Mock(side_effect=error))
+    elif fault == "read-only":
+        monkeypatch.setattr(
+            openvino_runtime.tempfile, "TemporaryDirectory", Mock(side_effect=PermissionError(13, "No"))
+        )
+    for _ in range(2):
+        run = RUNTIMES["openvino"].start(mean_of_cells, RunOptions(converted=path))
+        assert run(pictures[0])[0].shape == (1, 3, 3, 4)
+    assert [str(path.parent) in message and "kept in memory" in message for message in caplog.messages] == [True]
+    assert not list(tmp_path.rglob("*.xml")), "no half of a network is left"
 
 
 def test_damaged_compiled_network_is_replaced(runs, pictures, offline: Path):

@@ -199,3 +199,10 @@ def test_weights_in_a_package_are_found(tmp_path: Path, monkeypatch):
     (models / "net.pth").write_bytes(CONTENT)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert need_weights(wanted) == fetch_weights(wanted) == models / "net.pth"
+
+
+def test_r68_weights_are_looked_for_by_a_user_without_a_home_folder(monkeypatch):
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(module.os.path, "expanduser", lambda path: path)
+    assert find_weights(Weights("net.pth", SHA256, 3, url="https://localhost/net.pth")) is None

@@ -4,12 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 from scipy.stats import gumbel_r, norm
 
-from retrieval.ranking.confidence import CAUTIOUS, LIKELY, POSSIBLE, BackgroundScores, fit_background_scores, no_match
+from retrieval.ranking.confidence import (
+    CAUTIOUS,
+    ENOUGH_IMAGES,
+    IDENTICAL,
+    LIKELY,
+    NEARLY_IDENTICAL,
+    POSSIBLE,
+    BackgroundScores,
+    fit_background_scores,
+    no_match,
+)
 from retrieval.types import Box, Hit, Region, unit
 
-ORDER = ["unlikely", "possible", "likely"]
+ORDER = ["unlikely", "uncertain", "possible", "likely"]
 DIMENSIONS, REGIONS = 64, 20
 similarities = st.floats(-1, 1)
 
@@ -59,11 +70,11 @@ def test_similarity_far_outside_a_narrow_distribution(location):
     assert background.confidence(-1, 5) == "unlikely"
 
 
-def test_fit_passes_through_both_quantiles():
+def test_fit_agrees_with_both_quantiles():
     vectors, images = unrelated(20)  # 400 regions: all are queries
     background, best = fit_background_scores(vectors, images), best_elsewhere(vectors, images)
-    assert background.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=1e-3)
-    assert background.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=1e-3)
+    assert background.expected(np.quantile(best, 0.5), 1) == pytest.approx(0.5, abs=0.05)
+    assert background.expected(np.quantile(best, 0.9), 1) == pytest.approx(0.1, abs=0.05)
 
 
 def test_fit_recovers_the_true_distribution():
@@ -73,7 +84,7 @@ def test_fit_recovers_the_true_distribution():
     assert background.location == pytest.approx(expected, abs=0.015)
     assert background.scale == pytest.approx(0.45 / np.sqrt(DIMENSIONS), rel=0.2)
     best = best_elsewhere(vectors, images)
-    assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.02  # the tail is not heavier than predicted
+    assert 0.001 < background.expected(np.quantile(best, 0.99), 1) < 0.03  # the tail is not heavier than predicted
 
 
 def test_fit_ignores_true_matches():
@@ -103,13 +114,68 @@ def test_fit_is_deterministic_and_stable_under_sampling():
 def test_small_gallery_gets_the_cautious_distribution(images):
     vectors, of_row = unrelated(images)
     assert fit_background_scores(vectors, of_row) == CAUTIOUS
-    assert CAUTIOUS.confidence(1, 2) == "likely" and CAUTIOUS.confidence(0.6, 2) == "unlikely"
+    assert CAUTIOUS.confidence(1, 2) == "likely" and CAUTIOUS.confidence(0.6, 2) == "uncertain"
 
 
-def test_fit_of_identical_images_is_finite():
+def with_copies(images: int, copies: int, noise: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
+    """Unrelated images, the first of which are slightly altered copies of one."""
+    vectors, of_row = unrelated(images)
+    altered = vectors[:REGIONS] + noise * np.random.default_rng(1).normal(size=(copies, REGIONS, DIMENSIONS))
+    return np.concatenate([unit(altered.reshape(-1, DIMENSIONS)), vectors[copies * REGIONS :]]), of_row
+
+
+@pytest.mark.parametrize(("images", "copies"), [(32, 12), (40, 30), (400, 300)])
+def test_r73_copies_do_not_count_as_images_without_the_object(images, copies):
+    vectors, of_row = with_copies(images, copies)
+    background, alone = fit_background_scores(vectors, of_row), fit_background_scores(*unrelated(images))
+    assert background.certain
+    assert background.location == pytest.approx(alone.location, abs=0.5 * alone.scale)
+    assert background.scale == pytest.approx(alone.scale, rel=0.3)
+    between_copies = (vectors[:REGIONS] @ vectors[REGIONS : 2 * REGIONS].T).max(axis=1)
+    assert {background.confidence(float(similarity), images) for similarity in between_copies} == {"likely"}
+
+
+def test_r73_a_third_of_the_images_may_show_the_same_object():
+    vectors, of_row = unrelated(30)
+    with_matches = vectors.copy()
+    for image in range(10):  # one region each of ten images shows the object, which is not their largest region
+        with_matches[image * REGIONS + 5] = unit(vectors[5] + 0.05 * vectors[image * REGIONS + 6])
+        with_matches[image * REGIONS + 7 : image * REGIONS + 20] = with_matches[image * REGIONS + 5]
+    alone, fitted = fit_background_scores(vectors, of_row), fit_background_scores(with_matches, of_row)
+    assert fitted.confidence(0.6, 30) == alone.confidence(0.6, 30) == "likely"
+
+
+def test_r73_copies_do_not_count_without_whitening():
+    vectors, of_row = with_copies(32, 12)
+    shifted = unit(vectors + 1.5 * np.eye(DIMENSIONS)[0])  # unrelated images have similarity 0.7
+    background = fit_background_scores(shifted, of_row)
+    assert background.certain and background.confidence(0.98, 32) == background.confidence(0.95, 32) == "likely"
+    assert background.confidence(0.75, 32) == "unlikely"
+
+
+@given(st.floats(-1, 1), st.floats(1e-3, 1), st.integers(1, 10**6), st.booleans())
+def test_r73_what_is_identical_is_never_unlikely(location, scale, images, certain):
+    background = BackgroundScores(location, scale, certain)
+    assert background.confidence(IDENTICAL, images) == background.confidence(1, images) == "likely"
+    assert background.confidence(NEARLY_IDENTICAL, images) in ("likely", "possible")
+
+
+@pytest.mark.parametrize("copies", [0, 20])
+def test_r73_few_different_images_give_an_uncertain_figure(copies):
+    few, enough = (with_copies(count + copies, copies + 1) for count in (ENOUGH_IMAGES - 1, ENOUGH_IMAGES))
+    assert fit_background_scores(*few).confidence(0.3, 30) == "uncertain"
+    assert fit_background_scores(*enough).confidence(0.3, 30) == "unlikely"
+
+
+def test_r73_an_index_of_an_earlier_version_keeps_its_fit():
+    stored = TypeAdapter(BackgroundScores).validate_python({"location": 0.3, "scale": 0.5})
+    assert stored == BackgroundScores(0.3, 0.5) and stored.confidence(0.9, 30) == "unlikely"
+    assert stored.confidence(1, 30) == "likely"
+
+
+def test_fit_of_identical_images_is_uncertain():
     background = fit_background_scores(np.tile(np.eye(4, dtype=np.float32)[:1], (60, 1)), np.repeat(np.arange(3), 20))
-    assert background.location == pytest.approx(1, abs=1e-3) and background.scale > 0
-    assert background.confidence(1, 3) == "unlikely"  # every picture scores as much
+    assert background == CAUTIOUS
 
 
 def hit(confidence: str) -> Hit:
@@ -121,9 +187,11 @@ def hit(confidence: str) -> Hit:
     [
         ([], True),
         (["unlikely", "unlikely"], True),
+        (["uncertain", "uncertain"], True),
+        (["uncertain", "likely"], False),
         (["unlikely", "possible"], False),
         (["likely", "unlikely"], False),
     ],
 )
-def test_no_match(words, expected):
+def test_r73_unlikely_and_uncertain_are_no_match(words, expected):
     assert no_match(map(hit, words)) is expected

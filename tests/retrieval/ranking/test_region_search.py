@@ -6,7 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.ranking.region_search import best_region_of, best_region_per_image, nearest_images
+from retrieval.ranking.region_search import (
+    best_position_per_image,
+    best_region_of,
+    best_region_per_image,
+    nearest_images,
+    similarities,
+)
 
 
 def plain_loop(query, gallery):
@@ -76,3 +82,13 @@ def test_best_region_of_equals_that_of_the_search(random_gallery, seed, images):
     gallery, query = random_gallery(seed, images, 9)
     for image, row, score in plain_loop(query, gallery):
         assert best_region_of(image, query, gallery) == (row, score)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 60), st.integers(1, 30))
+def test_best_positions_in_row_order_are_those_of_any_order(random_gallery, seed, images, most_regions):
+    gallery, query = random_gallery(seed, images, most_regions)
+    scores = similarities(query, gallery)
+    positions = best_position_per_image(scores, gallery.images)
+    rows = np.arange(len(scores))
+    assert positions.tolist() == sorted(best_region_per_image(rows, scores, gallery.images).tolist())
+    assert scores.tolist() == [float(vector @ query) for vector in gallery.region_vectors]

@@ -1,7 +1,6 @@
 """Keypoints in a consistent arrangement are verified; others are not."""
 
 import functools
-import itertools
 import threading
 
 import cv2
@@ -299,8 +298,9 @@ def test_verification_does_not_depend_on_resolution():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_candidates_are_verified_in_order_until_the_time_limit(threads, monkeypatch):
+def test_r72_candidates_are_verified_in_order_until_the_keypoints_are_spent(threads, monkeypatch):
     monkeypatch.setattr(module, "THREADS", threads)
+    query = query_keypoints(CARD)[0]
     shown, other = (find_keypoints(scene(card, LAYINGS["turned"])) for card in (CARD, texture(2)))
     candidates = {11: shown, 5: other, 7: shown, 8: shown}
     reads = []
@@ -309,27 +309,22 @@ def test_candidates_are_verified_in_order_until_the_time_limit(threads, monkeypa
         reads.append(candidate)
         return candidates[candidate], SIZE
 
-    ticks = itertools.count(100.0, 0.25)  # each clock call adds 0.25 s: the fourth reads 0.75
-    evidence = verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: next(ticks))
-    assert sorted(reads) == [5, 11]
-    assert evidence == [
-        verify(query_keypoints(CARD)[0], size_of(CARD), shown, SIZE),
-        NO_EVIDENCE,
-        NO_EVIDENCE,
-        NO_EVIDENCE,
-    ]
-    assert evidence[0].inliers >= MIN_INLIERS
+    def verified(pairs):
+        reads.clear()
+        return verify_all(query, size_of(CARD), list(candidates), read, pairs)
 
-    reads.clear()
-    assert len(verify_all(*query_keypoints(CARD), list(candidates), read, 0.7, clock=lambda: 0.0)) == 4
-    assert sorted(reads) == [5, 7, 8, 11]
-    reads.clear()
-    assert verify_all(*query_keypoints(CARD), list(candidates), read, 0.0) == [NO_EVIDENCE] * 4 and reads == []
-    assert verify_all(*query_keypoints(CARD), [], read, 0.7) == []
+    first = verify(query, size_of(CARD), shown, SIZE)
+    assert first.inliers >= MIN_INLIERS
+    of_two = len(query) * (len(shown) + len(other))
+    assert verified(of_two) == [first, NO_EVIDENCE, NO_EVIDENCE, NO_EVIDENCE] and reads == [11, 5]
+    assert verified(of_two + 1) == [first, NO_EVIDENCE, first, NO_EVIDENCE] and reads == [11, 5, 7]
+    assert verified(np.inf) == [first, NO_EVIDENCE, first, first] and reads == [11, 5, 7, 8]
+    assert verified(0) == [NO_EVIDENCE] * 4 and reads == []
+    assert verify_all(query, size_of(CARD), [], read, 1) == []
 
 
 def test_no_candidate_is_read_for_a_query_without_keypoints():
-    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0, 0.7) == [
+    assert verify_all(*query_keypoints(np.zeros((50, 60, 3), np.uint8)), [1, 2], lambda candidate: 1 / 0, 9) == [
         NO_EVIDENCE,
         NO_EVIDENCE,
     ]
@@ -369,15 +364,16 @@ def test_concurrent_searches_do_not_interfere(monkeypatch):
     assert len({tuple(places) for places in expected}) == len(crops)
 
 
-def test_candidates_are_read_by_all_threads_at_once(monkeypatch):
+def test_candidates_are_verified_by_all_threads_at_once(monkeypatch):
     monkeypatch.setattr(module, "THREADS", 3)
     together = threading.Barrier(3, timeout=20)
 
-    def read(candidate):
+    def verified(*_):
         together.wait()  # a barrier for three threads
-        return looks()[candidate]
+        return NO_EVIDENCE
 
-    assert len(verify_all(*query_keypoints(CARD), range(6), read, np.inf)) == 6
+    monkeypatch.setattr(module, "verify", verified)
+    assert len(verify_all(*query_keypoints(CARD), range(6), looks().__getitem__, np.inf)) == 6
 
 
 def test_error_in_a_thread_is_raised(monkeypatch):

@@ -1,6 +1,6 @@
 """A sentence finds regions whose predicted classes have a similar meaning."""
 
-import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from retrieval.ranking.diffusion import Graph, Neighbours, make_graph
 from retrieval.text import conse
 from retrieval.text.conse import TextIndex, agreed, class_embeddings, make_text_index
-from retrieval.text.sentence_embedder import PACKAGE, embed_sentences
+from retrieval.text.sentence_embedder import DIMENSIONS, embed_sentences
 from retrieval.types import unit
 
 
@@ -99,10 +99,47 @@ def test_agreed_does_not_modify_the_graph():
     assert np.array_equal(graph.affinity.toarray(), before)
 
 
-@pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in (PACKAGE, "transformers")),
-    reason="the extra text is not installed",
-)
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The calls that embed class names, which are quick here."""
+    calls: list[int] = []
+
+    def embed(names):
+        calls.append(len(names))
+        return unit(np.random.default_rng(5).normal(size=(len(names), DIMENSIONS)).astype(np.float32))
+
+    monkeypatch.setattr(conse, "embed_sentences", embed)
+    class_embeddings.cache_clear()
+    yield calls
+    class_embeddings.cache_clear()
+
+
+def test_embedded_class_names_are_computed_once_and_kept_in_a_file(computed, tmp_path: Path):
+    saved = tmp_path / "networks" / "names.npy"
+    first = class_embeddings(saved)
+    class_embeddings.cache_clear()  # as in the next process
+    second = class_embeddings(saved)
+    assert computed == [1000] and np.array_equal(first, second)
+    assert not second.flags.writeable and [file.name for file in saved.parent.iterdir()] == ["names.npy"]
+
+
+@pytest.mark.parametrize("content", [b"", b"half", "float64", "short", "nan"])
+def test_a_damaged_file_of_class_names_is_replaced(computed, tmp_path: Path, content):
+    saved = tmp_path / "names.npy"
+    if isinstance(content, bytes):
+        saved.write_bytes(content)
+    else:
+        rows, kind = (999 if content == "short" else 1000), (np.float64 if content == "float64" else np.float32)
+        np.save(saved, np.full((rows, DIMENSIONS), np.nan if content == "nan" else 0.5, kind))
+    found = class_embeddings(saved)
+    assert computed == [1000] and np.array_equal(np.load(saved), found)
+
+
+def test_class_names_work_without_a_writable_folder(computed, tmp_path: Path):
+    (tmp_path / "file").touch()
+    assert class_embeddings(tmp_path / "file" / "names.npy").shape == (1000, DIMENSIONS)
+
+
 def test_synonyms_match_classes():
     embeddings = class_embeddings()
     assert embeddings.shape == (1000, 384) and not embeddings.flags.writeable

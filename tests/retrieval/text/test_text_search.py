@@ -36,7 +36,7 @@ def gallery(numpy_gallery):
 def meanings(monkeypatch) -> np.ndarray:
     """Embeddings of 1000 classes; a sentence is a class number."""
     vectors = unit(np.random.default_rng(1).normal(size=(1000, 24)))
-    monkeypatch.setattr(module, "class_embeddings", lambda: vectors)
+    monkeypatch.setattr(module, "class_embeddings", lambda _: vectors)
     monkeypatch.setattr(module, "embed_sentences", lambda sentences: vectors[[int(text) for text in sentences]])
     return vectors
 
@@ -77,6 +77,27 @@ def test_outlying_scores_are_possible_and_never_likely(gallery):
     assert (hits[0].image, hits[0].confidence) == ("00003", "possible")
     assert {hit.confidence for hit in hits[5:]} == {"unlikely"}
     assert meaning(hits[0]) == WORDS != meaning(hits[-1])
+
+
+@pytest.mark.parametrize("searched", [range(2 * IMAGES), range(20, 60)], ids=["all", "a folder"])
+def test_visual_similarity_is_that_of_the_best_region_and_takes_one_pass(gallery, meanings, monkeypatch, searched):
+    passes, vectors, descriptor = [], gallery.vectors, unit(gallery.vectors(np.array([3]))[0] + 0.1)
+    monkeypatch.setattr(type(gallery), "rows", searched)
+    monkeypatch.setattr(module, "expand", lambda *_: descriptor)
+    monkeypatch.setattr(gallery, "vectors", lambda rows: passes.append(rows) or vectors(rows))
+    hits = search_by_text("3", class_text_scorer(gallery), gallery, "best", 0)
+    assert {hit.image for hit in hits} == {f"{image:05d}" for image in gallery.images[searched]}
+    for hit in hits:
+        rows = gallery.rows_of(int(hit.image))
+        assert hit.parts["look"] == pytest.approx(module.VISUAL_WEIGHT * max(vectors(rows) @ descriptor), abs=1e-6)
+    assert len(passes) == 3  # two for the seeds, one over all vectors
+
+
+@pytest.mark.parametrize("ranking", ["fast", "best"])
+def test_only_searched_images_are_found(gallery, meanings, monkeypatch, ranking):
+    monkeypatch.setattr(type(gallery), "are_searched", lambda self, rows: np.isin(self.images_of(rows), [3, 20, 21]))
+    hits = search_by_text("3", class_text_scorer(gallery), gallery, ranking, 0)
+    assert {hit.image for hit in hits} == {"00003", "00020", "00021"}
 
 
 def test_positives_add_visual_similarity(gallery, meanings):

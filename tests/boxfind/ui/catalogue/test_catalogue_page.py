@@ -1,77 +1,16 @@
 """The Catalogue page, run without a browser."""
 
-from collections.abc import Iterator
+import hashlib
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from boxfind.searches.group_names import GroupNames
-from boxfind.settings import Settings
-from index.building.build import build
-from index.building.decoder_pool import DecoderPool
-from index.building.thread_executor import ThreadExecutor
-from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import IndexProblem
-from tests.boxfind.ui.reading import buttons, calm, pick, press, texts, tiles_of
-
-CUPS = {f"cup-{number}.png" for number in range(5)}
-HATS = {f"hat-{number}.png" for number in range(3)}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Five pictures of one object, three of another and eight others."""
-    folder = tmp_path_factory.mktemp("pictures")
-    for number in range(8):
-        Pillow.fromarray(draw(100 + number, 320, 240)).save(folder / f"other-{number}.png")
-    for seed, names in ((1, CUPS), (2, HATS)):
-        for number, name in enumerate(sorted(names)):
-            picture = draw(seed, 320, 240)
-            noise = np.random.default_rng(number).integers(-6, 7, picture.shape)
-            Pillow.fromarray(np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)).save(folder / name)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def index(folder: Path, tmp_path_factory: pytest.TempPathFactory, tiny_embedder: Embedder, pool: DecoderPool) -> Path:
-    index = tmp_path_factory.mktemp("index")
-    build(folder, index, ThreadExecutor(tiny_embedder, pool), lambda *_: None)
-    return index
-
-
-@pytest.fixture
-def page(
-    app: AppTest, folder: Path, index: Path, tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AppTest]:
-    """The catalogue page for an administrator; names go to a file of this test."""
-    monkeypatch.setenv("BOXFIND_GALLERY", str(folder))
-    monkeypatch.setenv("BOXFIND_INDEX", str(index))
-    monkeypatch.setattr(Settings, "searches_file", property(lambda _: tmp_path / "searches.sqlite"))
-    app.run()
-    app.switch_page("pages/catalogue.py").run()
-    app.selectbox(key="likeness").select("Loose").run()
-    assert calm(app)
-    yield app
-    assert calm(app)
-
-
-def open_buttons(app: AppTest) -> list[Any]:
-    return [button for button in app.button if button.key and button.key.startswith("open ")]
-
-
-def open_group_of(app: AppTest, images: set[str]) -> None:
-    """Open groups one by one until the group with exactly these pictures is open."""
-    for number in range(len(open_buttons(app))):
-        open_buttons(app)[number].click()
-        app.run()
-        if {tile.name for tile in tiles_of(app, "group")} == images:
-            return
-        press(app, "All groups")
-    raise AssertionError(f"no group of {images}")
+from retrieval.types import Box
+from tests.boxfind.ui.catalogue.acting import CUPS, HATS, open_buttons, open_group_of
+from tests.boxfind.ui.reading import buttons, pick, press, texts, tiles_of
 
 
 def test_groups_are_cards_with_picture_count_and_name_field(page: AppTest) -> None:
@@ -89,11 +28,12 @@ def test_an_opened_group_shows_its_pictures_with_outlines(page: AppTest) -> None
     assert not tiles_of(page, "group") and open_buttons(page)
 
 
-def test_a_name_is_kept_shown_and_can_be_removed(page: AppTest, tmp_path: Path) -> None:
+def test_a_name_is_kept_shown_and_can_be_removed(page: AppTest, folder: Path, tmp_path: Path) -> None:
     open_group_of(page, HATS)
     page.text_input[0].set_value(" Straw *hats* ").run()
     (label,) = GroupNames(tmp_path / "searches.sqlite").all()
-    assert label.name == "Straw *hats*" and set(label.places) == HATS
+    contents = {hashlib.sha256((folder / image).read_bytes()).hexdigest() for image in HATS}
+    assert label.name == "Straw *hats*" and set(label.places) == contents
     assert "Straw \\*hats\\*" in texts(page, "subheader") and page.text_input[0].value.strip() == "Straw *hats*"
     press(page, "All groups")
     assert [field.value.strip() for field in page.text_input].count("Straw *hats*") == 1
@@ -106,6 +46,13 @@ def test_the_name_stays_with_its_pictures_for_every_grouping(page: AppTest) -> N
     page.text_input[0].set_value("Hats").run()
     page.selectbox(key="likeness").select("Medium").run()
     assert "Hats" in [field.value for field in page.text_input]
+
+
+def test_names_of_earlier_versions_are_kept(page: AppTest, tmp_path: Path) -> None:
+    GroupNames(tmp_path / "searches.sqlite").give("Old hats", dict.fromkeys(HATS, Box(0, 0, 320, 240)))
+    page.run()
+    open_group_of(page, HATS)
+    assert "Old hats" in texts(page, "subheader")
 
 
 def test_a_rejected_name_shows_a_message_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:

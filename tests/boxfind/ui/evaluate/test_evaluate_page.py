@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,34 +23,39 @@ from boxfind.settings import Settings
 from boxfind.ui.evaluate.rerun import packing
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
+from retrieval.images.decode import LoadedImage
 from retrieval.request import Example, Request
 from retrieval.types import Box, Hit, Image
 from tests.boxfind.ui.reading import HEIGHT, WIDTH, calm, texts
 
 WHOLE = Box(0, 0, WIDTH, HEIGHT)
+ALL = tuple(f"{number:02d}.png" for number in range(12))
+TOP, ORDER = "Right in the first 10", "Right before wrong"
 GONE = "f" * 64
 Save = Callable[..., None]
 
 
 @pytest.fixture
-def saved_search_store(app: AppTest) -> Iterator[SavedSearches]:
+def saved_search_store(searches_file: Path) -> SavedSearches:
     """The empty saved searches of the program."""
-    file = Settings.load().searches_file
-    yield SavedSearches(file)
-    file.unlink(missing_ok=True)
+    return SavedSearches(searches_file)
 
 
 @pytest.fixture
 def save(saved_search_store: SavedSearches, pictures: Path, draw: Callable[..., Image]) -> Save:
-    """Save a search for a whole drawn picture; numbers below 12 are gallery pictures."""
+    """Save a search for a whole drawn picture; numbers below 12 are gallery pictures.
+
+    All pictures that are not marked as right are marked as wrong, unless `negatives` is given.
+    """
     tables = Engine(Settings.load()).gallery().tables
 
     def saved(name: str, number: int, **changes: object) -> None:
         image = draw(number, WIDTH, HEIGHT)
         own = f"{number:02d}.png"
         key = tables.entry(tables.numbers[own]).sha256 if own in tables.numbers else "0" * 64
-        asked = Request(**{"examples": (Example(key, WHOLE),)} | changes)
-        request, jpegs = kept(asked, {"0" * 64: image}, {key, GONE} - {"0" * 64})
+        others = tuple(image for image in ALL if image not in changes.get("positives", ALL))
+        asked = Request(**{"examples": (Example(key, WHOLE),), "negatives": others} | changes)
+        request, jpegs = kept(asked, {"0" * 64: LoadedImage.of(image)}, {key, GONE} - {"0" * 64})
         saved_search_store.save(Saved(name, request, datetime.now(UTC), "", ()), jpegs)
 
     return saved
@@ -62,7 +67,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     heard: list[Request] = []
     answer = Engine.answer
 
-    def ordered(engine: Engine, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int) -> list[Hit]:
+    def ordered(
+        engine: Engine, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int, *_: str
+    ) -> list[Hit]:
         heard.append(request)
         hits = sorted(answer(engine, gallery, request, images, top), key=lambda hit: hit.image)
         return hits if request.ranking == "best" else hits[::-1]
@@ -110,24 +117,53 @@ def test_without_saved_searches_the_page_says_what_to_do(app: AppTest, saved_sea
 def test_unmarked_searches_are_listed_with_the_next_step(app: AppTest, save: Save) -> None:
     save("*bare*", 3)
     opened(app)
-    assert "No saved search can be rated yet" in texts(app, "info")
-    assert "*bare*: No result is marked as right." in plainly(texts(app, "markdown"))
+    assert "No saved search has enough marks yet" in texts(app, "info")
+    assert "***bare***  \nNo result is marked as right." in plainly(texts(app, "markdown"))
     assert app.get("page_link") and not app.metric
 
 
-def test_perfect_rankings_have_a_map_of_one(app: AppTest, save: Save, asked: list[Request]) -> None:
-    save("mine", 20, positives=("00.png", "01.png"), negatives=("05.png",))
+def test_results_without_a_mark_do_not_count(app: AppTest, save: Save, asked: list[Request]) -> None:
+    save("mine", 20, positives=("00.png", "02.png", "04.png"), negatives=("06.png", "08.png", "10.png"))
     save("one of the gallery", 0, positives=("00.png", "01.png"))  # itself does not count: 01 is the first
     opened(app)
-    assert metrics(app) == {"mAP": "1.000", "P@10": "1.000"}
+    assert metrics(app) == {TOP: "0.300", ORDER: "1.000"}
+    assert "On average 7.5 of the first 10 results are marked; results without a mark do not count" in (
+        texts(app, "caption")
+    )
     assert table(app) == [
-        {"Search": "mine", "AP": 1, "P@10": 1, "Marked right": 2, "Unmarked": 7},
-        {"Search": "one of the gallery", "AP": 1, "P@10": 1, "Marked right": 1, "Unmarked": 9},
+        {"Search": "mine", "AP": 1, "P@10": 0.5, "Marked right": 3, "Marked of the first 10": 5},
+        {"Search": "one of the gallery", "AP": 1, "P@10": 0.1, "Marked right": 1, "Marked of the first 10": 10},
     ]
 
 
+@pytest.mark.usefixtures("here")
+def test_a_search_with_too_few_marks_asks_for_more_and_can_be_opened(
+    app: AppTest, save: Save, asked: list[Request]
+) -> None:
+    save("mine", 20, positives=("00.png",))
+    save("*few*", 0, positives=("01.png",), negatives=("02.png",))
+    opened(app)
+    assert [row["Search"] for row in table(app)] == ["mine"]
+    assert [expander.label for expander in app.expander] == ["1 saved search needs more marks"]
+    reason = "2 of the first 10 results are marked; at least 5 are needed."
+    assert f"***few***  \n{reason}" in plainly(texts(app, "markdown"))
+    app.button(key="mark *few*").click().run()
+    assert calm(app)
+    state = app.session_state["search"]
+    assert (state.request.positives, state.request.negatives) == (("01.png",), ("02.png",))
+    assert app.session_state["opened search"].name == "*few*"
+    assert "Find an object" in texts(app, "header")
+
+
+def test_visitors_are_told_who_can_mark(app: AppTest, save: Save, asked: list[Request]) -> None:
+    save("few", 0, positives=("01.png",), negatives=("02.png",))
+    opened(app)
+    assert "Administrators can mark more results." in texts(app, "caption")
+    assert "Open and mark" not in [button.label for button in app.button]
+
+
 def test_reruns_use_the_chosen_ranking_without_feedback(app: AppTest, save: Save, asked: list[Request]) -> None:
-    save("mine", 20, positives=("00.png",), negatives=("11.png",), ranking="fast", context=1.2)
+    save("mine", 20, positives=("00.png",), ranking="fast", context=1.2)
     opened(app)
     (request,) = asked
     assert (request.positives, request.negatives, request.ranking, request.context) == ((), (), "best", 1.2)
@@ -145,10 +181,12 @@ def test_ratings_are_cached_until_a_mark_changes(
     app.run()
     app.segmented_control(key="evaluated").select("Fast").run()
     assert len(asked) == 4
-    saved_search_store.mark("mine", Request(positives=("11.png",)))
+    mine = saved_search_store.get("mine")
+    assert mine
+    saved_search_store.mark(mine, mine.request, Request(positives=("11.png",), negatives=ALL[:11]))
     app.run()
     assert len(asked) == 5
-    assert metrics(app)["mAP"] == f"{(1 + 1 / 12) / 2:.3f}"
+    assert metrics(app)[ORDER] == f"{(1 + 1 / 12) / 2:.3f}"
 
 
 def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request]) -> None:
@@ -157,19 +195,19 @@ def test_two_rankings_side_by_side(app: AppTest, save: Save, asked: list[Request
     save("later", 22, positives=("10.png", "11.png"))
     both(opened(app))
     shown = metrics(app)
-    assert list(shown) == ["mAP Best", "mAP Fast", "P@10 Best", "P@10 Fast"]
+    assert list(shown) == [f"{TOP}: Best", f"{TOP}: Fast", f"{ORDER}: Best", f"{ORDER}: Fast"]
     assert {metric.label: metric.delta for metric in app.metric if metric.delta} == {
-        "mAP Best": "-0.290",
-        "P@10 Best": "-0.333",
+        f"{TOP}: Best": "-0.067",
+        f"{ORDER}: Best": "-0.290",
     }
     late = (1 / 11 + 2 / 12) / 2
-    assert shown["mAP Best"] == f"{(1 + 1 / 12 + late) / 3:.3f}"
-    assert shown["mAP Fast"] == f"{(1 / 12 + 1 + 1) / 3:.3f}"
+    assert shown[f"{ORDER}: Best"] == f"{(1 + 1 / 12 + late) / 3:.3f}"
+    assert shown[f"{ORDER}: Fast"] == f"{(1 / 12 + 1 + 1) / 3:.3f}"
     rows = {row["Search"]: row for row in table(app)}
     assert list(rows) == ["late", "later", "early"]  # the hardest first
     assert [rows[name]["AP Best − Fast"] for name in ("late", "early")] == pytest.approx([-11 / 12, 11 / 12], abs=1e-4)
     assert (
-        "By average precision, **Best** is better in 1 saved search, **Fast** in 2; 0 tied. A significance test needs"
+        "By *right before wrong*, **Best** is better in 1 saved search, **Fast** in 2; 0 tied. A significance test"
         in texts(app, "markdown")
     )
 

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
-from boxfind.ui.gallery.picture_dialog import facts, region_groups
+from boxfind.ui.gallery.picture_dialog import region_groups
+from boxfind.ui.original_file import facts
 from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
@@ -21,7 +22,7 @@ from index.storage.tables import ImageEntry
 from retrieval.descriptors.embedder import Embedder
 from retrieval.regions.find_regions import find_regions
 from retrieval.types import Box
-from tests.boxfind.ui.reading import buttons, calm, pick, press_in_dialog, texts, tiles_of
+from tests.boxfind.ui.reading import buttons, calm, pick, press_in_dialog, tell_view, texts, tiles_of, view_of
 
 NAMES = ["cups/blue.png", "cups/old/red.png", "cups/old/red again.png", "hall.png", "yard.png", "yard_dusk.png"]
 DAY = 86400
@@ -114,6 +115,10 @@ def test_choosing_a_folder_shows_the_first_page_of_its_pictures(page: AppTest, m
     page.selectbox(key="gallery folder").select("cups/old").run()
     assert names(page) == ["cups/old/red again.png", "cups/old/red.png"]
     assert page.selectbox(key="gallery folder").options == ["All folders", "cups", "cups/old"]
+    page.switch_page("pages/search.py").run()
+    page.query_params.clear()
+    page.switch_page("pages/gallery.py").run()
+    assert names(page) == ["cups/old/red again.png", "cups/old/red.png"]
 
 
 @pytest.mark.parametrize(
@@ -134,8 +139,7 @@ def test_the_dialog_shows_facts_and_steps_through_the_pictures(page: AppTest) ->
     pick(page, "gallery", "open", "hall.png")
     assert "4 of 6** · hall.png" in dialog_says(page)
     assert "640 x 480 pixels" in texts(page, "caption")
-    (image,) = page.get("image")
-    assert image.proto.imgs[0].alt == "hall.png"
+    assert view_of(page)["alt"] == "hall.png" and view_of(page)["size"] == [640, 480]
     press_in_dialog(page, "Next")
     assert "5 of 6** · yard.png" in dialog_says(page)
     press_in_dialog(page, "Previous")
@@ -170,11 +174,43 @@ def test_previous_and_next_are_disabled_at_the_ends(page: AppTest) -> None:
 def test_regions_are_drawn_by_kind(page: AppTest) -> None:
     pick(page, "gallery", "open", "hall.png")
     choice = page.selectbox(key="regions shown")
-    assert choice.options == ["None", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
-    plain = page.get("image")[0].proto.imgs[0].url
+    assert choice.options == ["No regions outlined", "Whole (1)", "Grid, level 1 (2)", "Grid, level 2 (6)"]
+    before = view_of(page)
     page.session_state["dialog requested"] = True
     choice.select("Grid, level 2 (6)").run()
-    assert page.get("image")[0].proto.imgs[0].url != plain
+    assert not before["outlines"] and len(view_of(page)["outlines"]) == 6
+    assert view_of(page)["address"] == before["address"]  # the picture is not encoded again
+
+
+def test_an_outlined_region_can_be_searched_with(page: AppTest) -> None:
+    pick(page, "gallery", "open", "hall.png")
+    page.session_state["dialog requested"] = True
+    page.selectbox(key="regions shown").select("Whole (1)").run()
+    page.session_state["dialog requested"] = True
+    tell_view(page, "chosen", 1)  # there is no such outline
+    assert "Gallery" in texts(page, "header")
+    page.session_state["dialog requested"] = True
+    page.run()
+    tell_view(page, "chosen", 0)
+    assert page.session_state["search"].boxes == [Box(0, 0, 640, 480)]
+
+
+def test_the_view_steps_to_the_neighbours_but_not_beyond(page: AppTest) -> None:
+    pick(page, "gallery", "open", "yard.png")
+    for step, name in ((1, "yard_dusk.png"), (1, "yard_dusk.png"), (7, "yard_dusk.png"), (-1, "yard.png")):
+        page.session_state["dialog requested"] = True
+        tell_view(page, "step", step)
+        assert view_of(page)["picture"] == name
+
+
+def test_an_enlarged_picture_gets_more_pixels(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boxfind.ui.gallery_view.SIDE", 200)
+    pick(page, "gallery", "open", "hall.png")
+    before = view_of(page)
+    page.session_state["dialog requested"] = True
+    tell_view(page, "sharper", True)
+    after = view_of(page)
+    assert before["sharper"] and not after["sharper"] and before["address"] != after["address"]
 
 
 @pytest.mark.parametrize("from_dialog", [False, True])
@@ -185,7 +221,8 @@ def test_a_picture_can_be_sent_to_search(page: AppTest, whole: bool, from_dialog
     page.switch_page("pages/gallery.py").run()
     if from_dialog:
         pick(page, "gallery", "open", "hall.png")
-        press_in_dialog(page, "Find look-alikes of the whole picture" if whole else "Search with this")
+        page.session_state["dialog requested"] = True
+        page.menu_button(key="search from here").click("The whole picture" if whole else "A box that you draw").run()
     else:
         pick(page, "gallery", "whole" if whole else "object", "hall.png")
     assert "Find an object" in texts(page, "header")
@@ -201,7 +238,7 @@ def test_a_picture_without_its_file_can_be_viewed_but_not_searched_with(page: Ap
     try:
         pick(page, "gallery", "open", "yard.png")
         assert "cannot be opened" in texts(page, "caption")
-        assert len(page.get("image")) == 1
+        assert view_of(page)["alt"] == "yard.png"
         pick(page, "gallery", "object", "yard.png")
         assert "yard.png cannot be opened" in texts(page, "toast").replace("\\", "")
         assert "Gallery" in texts(page, "header") and str(folder) not in texts(page, "toast")
@@ -272,3 +309,54 @@ def test_facts_contain_no_absolute_path() -> None:
     assert facts(entry) == f"320 x 240 pixels, 2.3 MB, modified on {day:%d %B %Y}, in the folder cups/old"
     inside = ImageEntry("red.png", b"red.png", 320, 240, 5_400, 1_700_000_000.0, "0" * 64)
     assert "5 kB" in facts(inside) and facts(inside).endswith("in the gallery folder")
+
+
+def test_r60_the_page_says_how_many_pictures_are_not_read(
+    app: AppTest,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_embedder: Embedder,
+    pool: DecoderPool,
+) -> None:
+    phone = shutil.copytree(folder / "cups", tmp_path / "phone")
+    (phone / "1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (phone / "2.dng").write_bytes(b"II*\0")
+    (phone / "empty.jpg").touch()
+    build(phone, tmp_path / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None)
+    monkeypatch.setenv("BOXFIND_GALLERY", str(phone))
+    monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
+    app.run()
+    app.switch_page("pages/gallery.py").run()
+    assert calm(app)
+    said = texts(app, "caption").replace("\\", "")
+    assert (
+        "pictures in formats that Boxfind cannot read yet (1 HEIC, 1 RAW; convert them to JPEG) and 1 other file. "
+        "*3 files skipped* in the sidebar lists them with the reasons."
+    ) in said
+    assert "3 files skipped" in buttons(app)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_r64_a_replaced_file_is_not_shown_in_place_of_the_indexed_picture(
+    page: AppTest, folder: Path, tmp_path: Path, draw: Any, link: bool
+) -> None:
+    """Neither another picture of the same name nor a link to a picture outside the gallery."""
+    other = tmp_path / "private.png"
+    Pillow.fromarray(draw(99, 320, 240)).save(other)
+    (folder / "yard.png").rename(folder / "elsewhere")
+    try:
+        if link:
+            (folder / "yard.png").symlink_to(other)
+        else:
+            shutil.copy(other, folder / "yard.png")
+        pick(page, "gallery", "open", "yard.png")
+        said = texts(page, "caption").replace("\\", "")
+        assert ("a link out of the gallery" if link else "has changed since it was indexed") in said
+        assert "This is the thumbnail from the index" in said and str(tmp_path) not in said
+        pick(page, "gallery", "object", "yard.png")
+        assert "Gallery" in texts(page, "header") and not page.session_state["search"].shown
+        assert "yard.png" in texts(page, "toast").replace("\\", "") and str(tmp_path) not in texts(page, "toast")
+    finally:
+        (folder / "yard.png").unlink()
+        (folder / "elsewhere").rename(folder / "yard.png")

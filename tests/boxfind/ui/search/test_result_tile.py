@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from boxfind.ui.search.match_dialog import reasons
+from boxfind.ui.search.match_dialog import score_parts, verdict
 from boxfind.ui.search.result_tile import TONES, described, hit_tile
 from retrieval.ranking.confidence import MEANINGS, meaning
 from retrieval.request import Request
@@ -26,14 +26,13 @@ def hit(kind: str = "grid", confidence: Confidence = "possible", others: tuple[R
 
 def test_every_confidence_has_a_tone_and_a_meaning() -> None:
     assert set(TONES) == set(MEANINGS) == set(get_args(Confidence))
-    assert len(set(TONES.values())) == len(set(MEANINGS.values())) == 3
+    assert len(set(MEANINGS.values())) == len(MEANINGS)
+    assert TONES["likely"] != TONES["possible"] != TONES["uncertain"] == TONES["unlikely"]
 
 
-def test_a_tile_shows_rank_confidence_and_similarity_but_no_score() -> None:
+def test_a_tile_shows_rank_and_confidence_but_no_figure() -> None:
     tile = hit_tile(GALLERY, 2, hit(), Request(positives=("other.jpg",)))
-    assert (tile.name, tile.title, tile.badge, tile.tone, tile.note) == (
-        ("cup.jpg", "2  cup.jpg", "possible", "fair", "0.61")
-    )
+    assert (tile.name, tile.title, tile.badge, tile.tone) == ("cup.jpg", "2  cup.jpg", "possible", "fair")
     assert tile.alt == "Rank 2: cup.jpg, possible match" and tile.help == MEANINGS["possible"]
     assert tile.pressed == () and tile.outlines == (Box(0, 0, 50, 40),)
 
@@ -56,9 +55,8 @@ def test_verified_hits_are_marked() -> None:
 
 
 def test_the_reasons_add_up_to_the_score() -> None:
-    told = reasons(hit())
-    assert "Similarity (cosine) 0.61" in told
-    assert [line.split("|")[2].strip() for line in told.splitlines() if line.startswith("| ")] == [
+    assert "Similarity (cosine) 0.61" in verdict(hit())
+    assert [line.split("|")[2].strip() for line in score_parts(hit()).splitlines() if line.startswith("| ")] == [
         "1.53",
         "0.71",
         "0.12",

@@ -1,6 +1,5 @@
 """The Search page, run without a browser."""
 
-import re
 from dataclasses import replace
 from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
@@ -12,7 +11,9 @@ from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from boxfind.engine import Engine
+from boxfind.fair_turns import FairTurns
 from boxfind.settings import Settings
+from boxfind.ui.search import result_order, results
 from index.gallery import Gallery
 from retrieval.ranking.confidence import NO_MATCH
 from retrieval.request import Request
@@ -23,11 +24,12 @@ from tests.boxfind.ui.reading import (
     alts,
     buttons,
     calm,
-    canvas_of,
     choose,
-    draw_on_canvas,
+    draw,
+    on_canvas,
     pick,
     press,
+    put_on_canvas,
     shown_name,
     texts,
     tiles_of,
@@ -59,12 +61,27 @@ def test_processes_started_by_a_page_do_not_run_the_page(app: AppTest) -> None:
 
 def test_a_drawn_box_finds_its_own_picture_first(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png")
-    draw_on_canvas(app, canvas_of(app), (10, 10, 430, 320))
     app.run()
+    draw(app, Box(7, 7, 306, 230))
     assert calm(app)
     found = alts(app)
-    assert len(found) == 10
+    assert len(found) == 12
     assert found[0].startswith("Rank 1: 03.png, likely match")
+
+
+def test_r63_searches_of_a_page_take_turns_by_address(app: AppTest, pictures: Path, monkeypatch: Any) -> None:
+    clients, answer = [], Engine.answer
+
+    def heard(engine: Engine, gallery: Gallery, request: Request, images: Any, top: int, client: str) -> list[Hit]:
+        clients.append(client)
+        return answer(engine, gallery, request, images, top, client)
+
+    monkeypatch.setattr(Engine, "answer", heard)
+    monkeypatch.setattr("boxfind.ui.session.visiting_client", lambda: "192.0.2.1")
+    monkeypatch.setattr("boxfind.engine.FairTurns", lambda *_, **__: FairTurns(0, waiting=0))
+    choose(app, pictures / "03.png", Box(7, 7, 306, 230))
+    app.run()
+    assert clients[-1] == "192.0.2.1" and "busy" in texts(app, "error") and not alts(app)
 
 
 def test_the_ranking_choice_is_used_and_kept_across_pictures_and_pages(
@@ -72,7 +89,9 @@ def test_the_ranking_choice_is_used_and_kept_across_pictures_and_pages(
 ) -> None:
     asked, answer = [], Engine.answer
 
-    def overheard(engine: Engine, gallery: Gallery, request: Request, images: dict[str, Image], top: int) -> list[Hit]:
+    def overheard(
+        engine: Engine, gallery: Gallery, request: Request, images: dict[str, Image], top: int, *_: str
+    ) -> list[Hit]:
         asked.append(request.ranking)
         return answer(engine, gallery, request, images, top)
 
@@ -113,11 +132,9 @@ def test_every_tile_shows_its_confidence_and_the_meaning(app: AppTest, pictures:
     choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     shown = tiles_of(app, "results")
-    assert len(shown) == 10 and all(
-        tile.badge and tile.help and re.fullmatch(r"-?\d\.\d\d", tile.note) for tile in shown
-    )
-    assert shown[0].tone == "good" and shown[0].note == "1.00" and len(shown[0].outlines) == 1
-    assert NO_MATCH not in texts(app, "info")
+    assert len(shown) == 12 and all(tile.badge and tile.help for tile in shown)
+    assert shown[0].tone == "good" and len(shown[0].outlines) == 1
+    assert NO_MATCH not in texts(app, "markdown")
 
 
 def test_without_a_confident_match_the_nearest_look_alikes_are_shown(app: AppTest, tmp_path: Path) -> None:
@@ -127,9 +144,9 @@ def test_without_a_confident_match_the_nearest_look_alikes_are_shown(app: AppTes
     choose(app, tmp_path / "rings.png", Box(0, 0, WIDTH, HEIGHT))
     app.run()
     assert calm(app)
-    assert "Nearest look-alikes" in texts(app, "header")
-    assert NO_MATCH in texts(app, "info")
-    assert len(alts(app)) == 10 and all("unlikely match" in alt for alt in alts(app))
+    assert NO_MATCH in texts(app, "markdown")
+    assert len(alts(app)) == 12 and all("unlikely match" in alt for alt in alts(app))
+    assert {tile.section for tile in tiles_of(app, "results")} == {"Nearest look-alikes"}
 
 
 def test_the_box_can_be_set_by_coordinates(app: AppTest, pictures: Path) -> None:
@@ -139,7 +156,7 @@ def test_the_box_can_be_set_by_coordinates(app: AppTest, pictures: Path) -> None
         next(field for field in app.number_input if field.label.startswith("Left")).set_value(value).run()
         assert calm(app)
         assert app.session_state["search"].boxes == [Box(value, 0, WIDTH, HEIGHT)]
-    assert len(alts(app)) == 10
+    assert len(alts(app)) == 12
 
 
 def test_whole_picture_and_clear(app: AppTest, pictures: Path) -> None:
@@ -149,7 +166,7 @@ def test_whole_picture_and_clear(app: AppTest, pictures: Path) -> None:
     assert alts(app)[0].startswith("Rank 1: 07.png")
     press(app, "Clear")
     assert not alts(app)
-    assert "Drag a box" in texts(app, "info")
+    assert "Drag a box" in texts(app, "caption")
 
 
 def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures: Path) -> None:
@@ -186,30 +203,63 @@ def test_r01_r03_r05_an_unreadable_picture_shows_a_message(
 def test_an_upload_becomes_the_query_without_a_box(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "07.png", Box(0, 0, 100, 100))
     app.run()
-    app.file_uploader(key="upload").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
+    app.file_uploader(key="upload 0").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
     assert calm(app)
     assert shown_name(app) == "mine.png"
     assert app.session_state["search"].boxes == []
     assert not alts(app)
+    (field,) = app.get("file_uploader")
+    assert field.value is None  # it does not go on showing a picture that may no longer be searched
 
 
-def test_a_canvas_box_near_typed_coordinates_keeps_them(app: AppTest, pictures: Path) -> None:
-    choose(app, pictures / "07.png")
-    typed = Box(41, 61, 203, 179)
-    app.session_state["search"].draw([typed])
-    x, y, w, h = (side * 460 / WIDTH for side in typed.xywh)
-    draw_on_canvas(app, canvas_of(app), (x + 1, y - 1, w, h))
+def test_a_box_set_elsewhere_is_on_the_canvas(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "07.png", Box(41, 61, 203, 179))
     app.run()
-    assert app.session_state["search"].boxes == [typed]
+    assert on_canvas(app)["boxes"] == [[41, 61, 203, 179]]
+    press(app, "Whole picture")
+    assert on_canvas(app)["boxes"] == [[0, 0, WIDTH, HEIGHT]]
 
 
-def test_a_tiny_box_finds_nothing(app: AppTest, pictures: Path) -> None:
+def test_a_drawn_box_and_its_results_survive_a_change_of_page(app: AppTest, pictures: Path) -> None:
     choose(app, pictures / "03.png")
-    draw_on_canvas(app, canvas_of(app), (100, 100, 3, 3))
     app.run()
-    assert calm(app)
-    assert not alts(app)
+    draw(app, Box(20, 30, 200, 180))
+    found = alts(app)
+    app.switch_page("pages/gallery.py").run()
+    app.switch_page("pages/search.py").run()
+    assert on_canvas(app)["boxes"] == [[20, 30, 200, 180]]
+    assert len(found) == 12 and alts(app) == found
+
+
+def test_boxes_of_another_picture_are_ignored(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png")
+    app.run()
+    late = {"picture": on_canvas(app)["picture"], "boxes": [[20, 30, 200, 180]], "edit": 1}
+    choose(app, pictures / "05.png")
+    app.run()
+    put_on_canvas(app, late)
+    assert calm(app) and app.session_state["search"].boxes == []
+
+
+def test_a_new_box_replaces_the_others_unless_several_are_wanted(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png")
+    app.run()
+    one, other = Box(20, 30, 100, 90), Box(120, 30, 200, 90)
+    draw(app, one, other)
+    assert app.session_state["search"].boxes == [other]
+    app.session_state["search"].set_several(True)
+    app.run()
+    draw(app, other, one)
+    assert app.session_state["search"].boxes == [other, one]
+    assert on_canvas(app)["numbers"] == [1, 2] and on_canvas(app)["several"]
+
+
+def test_what_stands_out_is_marked_by_dots_inside_the_picture(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png")
+    app.run()
+    dots = on_canvas(app)["dots"]
+    assert dots and all(0 <= x0 < x1 <= WIDTH and 0 <= y0 < y1 <= HEIGHT for x0, y0, x1, y1 in dots)
 
 
 def test_the_gallery_page_shows_all_pictures_and_sends_one_to_search(app: AppTest) -> None:
@@ -250,3 +300,51 @@ def test_fit_without_a_box_does_nothing(app: AppTest, pictures: Path) -> None:
     app.session_state["search"].draw([])
     fit.click().run()
     assert calm(app)
+
+
+def test_matches_are_counted_and_come_before_the_heading_of_the_others(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    shown = tiles_of(app, "results")
+    matches = [tile for tile in shown if not tile.section]
+    assert 0 < len(matches) < len(shown) and shown[: len(matches)] == matches
+    assert {tile.section for tile in shown[len(matches) :]} == {"Less likely"}
+    assert all(tile.tone in ("good", "fair") for tile in matches)
+    likely = sum(tile.tone == "good" for tile in matches)
+    assert f"**{likely} likely" in texts(app, "markdown")
+    assert [tile.title.split()[0] for tile in shown] == [str(rank) for rank in range(1, 13)]
+
+
+def test_the_filter_can_leave_only_likely_results(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.session_state["only likely"] = True
+    app.run()
+    assert calm(app)
+    shown = tiles_of(app, "results")
+    assert shown and all(tile.tone == "good" for tile in shown)
+    assert f"{12 - len(shown)} results hidden by the filter" in texts(app, "caption")
+    press(app, "Show all results")
+    assert len(tiles_of(app, "results")) == 12 and "hidden by the filter" not in texts(app, "caption")
+
+
+def test_near_copies_are_stacked_unless_shown_singly(
+    app: AppTest, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_order, "is_match", lambda hit: True)
+    monkeypatch.setattr(results, "is_match", lambda hit: True)
+    monkeypatch.setattr(results, "near_identical_among", lambda gallery, images: [images[4:7]])
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    tiles = tiles_of(app, "results")
+    assert [tile.stack for tile in tiles] == [""] * 5 + [tiles[4].name] * 2 + [""] * 5
+    app.session_state["copies singly"] = True
+    app.run()
+    assert calm(app)
+    assert not any(tile.stack for tile in tiles_of(app, "results"))
+
+
+def test_a_mark_is_counted_in_the_status(app: AppTest, pictures: Path) -> None:
+    choose(app, pictures / "03.png", Box(0, 0, WIDTH, HEIGHT))
+    app.run()
+    pick(app, "results", "right", "03.png")
+    assert "1 right, 0 wrong" in texts(app, "caption")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
+from boxfind.ui.widgets import tile_grid
 from boxfind.ui.widgets.tile_grid import Tile, picked_in
 from retrieval.images.resize import thumbnail
 from retrieval.types import Box
@@ -41,9 +42,10 @@ def sample(number: int) -> Tile:
         outlines=(Box(10, 20, 110, 220), Box(0, 0, 400, 300))[:number],
         badge="likely",
         tone="good",
-        note="0.81",
         help="It hardly ever looks like this by chance.",
         pressed=("right",) if number == 1 else (),
+        section="Less likely" if number else "",
+        stack=NAMES[1] if number == 2 else "",
     )
 
 
@@ -73,6 +75,18 @@ def test_pictures_are_sent_as_jpeg_data_urls(app: AppTest) -> None:
         head, _, data = tile["picture"].partition(",")
         assert head == "data:image/jpeg;base64"
         assert Pillow.open(io.BytesIO(base64.b64decode(data))).format == "JPEG"
+
+
+def test_later_pictures_are_sent_as_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tile_grid, "INLINE", 2)
+    app = AppTest.from_function(page, default_timeout=20, kwargs={"tiles": TILES}).run()
+    (grid,) = grids(app, "grid")
+    first, second, third = (told["picture"] for told in json.loads(grid.proto.json)["tiles"])
+    assert first.startswith("data:") and second.startswith("data:")
+    assert third.startswith("/mock/media/") and third.endswith(".jpg")
+    monkeypatch.setattr("streamlit.get_option", lambda name: {"server.baseUrlPath": "/boxfind/"}[name])
+    (grid,) = grids(app.run(), "grid")
+    assert json.loads(grid.proto.json)["tiles"][2]["picture"] == f"/boxfind{third}"
 
 
 def test_a_pick_calls_back_once(app: AppTest) -> None:

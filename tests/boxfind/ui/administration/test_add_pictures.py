@@ -1,4 +1,4 @@
-"""Batch upload on the Gallery page, by administrators and by visitors who are refused."""
+"""Adding pictures on the Gallery page, by administrators and by visitors who are refused."""
 
 import io
 import logging
@@ -7,21 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from PIL import Image as Pillow
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
 from boxfind.engine import Engine
-from boxfind.ui.authorization import Visitor
-from boxfind.ui.gallery import batch_upload
+from boxfind.ui.administration import add_pictures
+from boxfind.ui.administration.add_pictures import TOP
 from index.building.jobs import BuildState
 from index.operations.add_images import ADDED, ImageAdder
-from retrieval.errors import DiskFull, IndexProblem
+from retrieval.errors import Busy, DiskFull, IndexProblem
+from retrieval.images.decode import LoadedImage, decode_picture
+from tests.boxfind.ui.administration.conftest import STRANGER
 from tests.boxfind.ui.reading import buttons, calm, press, texts
 from tests.tiny import draw_picture
 
 ADD, TAB = "Add to the gallery", "Add pictures"
-STRANGER = Visitor(server="127.0.0.1", address="192.0.2.7")
 
 
 def png(seed: int) -> bytes:
@@ -103,6 +105,23 @@ def test_the_upload_report_stays_until_the_next_upload(
     assert asked == ["build"]
 
 
+def test_r65_a_file_that_is_refused_does_not_stop_the_others(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Engine, data: bytes, name: str) -> LoadedImage:
+        if name == "late.png":
+            raise Busy("Too many pictures are being decoded; try again in a moment.")
+        return decode_picture(data, name)
+
+    monkeypatch.setattr(Engine, "read_picture", read)
+    (gallery / ".boxfindignore").write_text("draft.png")
+    add(page, ("draft.png", png(90)), ("late.png", png(91)), ("new.png", png(92)))
+    assert calm(page) and asked == ["build"] and added(gallery) == {"new.png": png(92)}
+    said = told(page, "warning")
+    assert said.startswith("1 picture added") and said.count("\n- ") == 2
+    assert "added/draft.png would be left out of the index" in said and "Too many pictures" in said
+
+
 @pytest.mark.usefixtures("asked")
 def test_the_report_warns_if_a_running_build_may_miss_files(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     state(monkeypatch, "running")
@@ -176,7 +195,7 @@ def test_a_build_that_cannot_start_is_reported(page: AppTest, gallery: Path, mon
     def refused() -> None:
         raise IndexProblem("The build cannot be started: Permission denied.")
 
-    monkeypatch.setattr(batch_upload, "start_build", refused)
+    monkeypatch.setattr(add_pictures, "start_build", refused)
     add(page, ("new.png", png(90)))
     assert calm(page) and "The build cannot be started" in told(page, "error") and list(added(gallery)) == ["new.png"]
 
@@ -202,8 +221,42 @@ def test_hostile_names_become_plain_files_in_their_folder(page: AppTest, gallery
 
 
 @pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(("folder", "place"), [("The gallery folder itself", TOP), (ADDED, ADDED), ("", ADDED)])
+def test_pictures_go_to_the_chosen_folder(page: AppTest, gallery: Path, folder: str, place: str) -> None:
+    if folder:
+        page.selectbox[0].select(folder)
+    add(page, ("new.png", png(90)))
+    assert calm(page) and (gallery / place / "new.png").read_bytes() == png(90)
+
+
+@pytest.mark.usefixtures("asked")
+def test_pictures_go_to_a_folder_that_was_typed(page: AppTest, gallery: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    type_folder(monkeypatch, " holidays/2024/ ")
+    add(page, ("new.png", png(90)))
+    assert calm(page) and (gallery / "holidays" / "2024" / "new.png").read_bytes() == png(90)
+
+
+def type_folder(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """AppTest cannot type a new option."""
+    monkeypatch.setattr(st, "selectbox", lambda *_, **__: name)
+
+
+@pytest.mark.parametrize(
+    "folder", ["../outside", "a/../../b", ".hidden", "a//b", "CON", "C:\\x", "x\0y", "a/" * 20 + "a"]
+)
+def test_a_folder_outside_the_gallery_or_without_a_valid_name_is_refused(
+    page: AppTest, gallery: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    before = sorted(gallery.parent.rglob("*"))
+    type_folder(monkeypatch, folder)
+    add(page, ("new.png", png(90)))
+    assert calm(page) and "is not a valid folder" in told(page, "error") and not asked
+    assert sorted(gallery.parent.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("asked")
 def test_only_some_of_many_rejected_files_are_named(page: AppTest) -> None:
     add(page, *((f"{number}.png", b"nothing") for number in range(25)))
     said = told(page, "warning")
     assert said.startswith("No pictures added. Not added:") and said.endswith("- and 5 more")
-    assert said.count("\n- ") == batch_upload.MOST + 1
+    assert said.count("\n- ") == add_pictures.MOST + 1

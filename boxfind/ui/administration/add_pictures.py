@@ -1,4 +1,4 @@
-"""Batch upload: administrators add picture files to the gallery, then the index is updated."""
+"""Add pictures: administrators put files into a folder of the gallery, then the index is updated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from boxfind.export.file_names import file_name
 from boxfind.logs import log
 from boxfind.ui.authorization import require_admin
 from boxfind.ui.build_panel import running_build, start_build
-from boxfind.ui.search.query_source import TYPES
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
-from index.operations.add_images import ADDED, AlreadyThere, ImageAdder
-from retrieval.errors import BoxfindError, UnreadableImage
+from index.operations.add_images import ADDED, AlreadyThere, ImageAdder, checked_folder
+from retrieval.errors import BoxfindError, Busy, GalleryProblem, UnreadableImage
+from retrieval.images.limits import SUFFIXES
+from retrieval.printable_names import shown
 
+TOP = ""
+"""The gallery itself, as a folder to add pictures to."""
 REPORT = "upload report"
 """The session key of the report of the last upload."""
 MOST = 20
@@ -34,33 +37,55 @@ class Report:
     """Whether a build was already running, which may have missed the files."""
 
 
-def batch_upload(gallery: Gallery) -> None:
-    """Show the upload form and the report of the last upload."""
+def add_pictures(gallery: Gallery | None) -> None:
+    """Show the upload form and the report of the last upload. `gallery` is None while there is no index."""
     st.markdown(
-        f"Files are stored unchanged in the gallery folder `{ADDED}`. Existing files are never overwritten. "
-        "The index is updated after the upload."
+        "Files are stored unchanged. Existing files are never overwritten. The index is updated after the upload."
     )
     if shared_engine().settings.is_sample:
         st.caption("This is the sample gallery. A later version of Boxfind may recreate it without your pictures.")
     with st.form("add pictures", clear_on_submit=True, border=False):
+        folder = _folder_field(gallery)
         label = "Pictures to add: choose files or drop them here"
-        uploads = st.file_uploader(label, type=TYPES, accept_multiple_files=True)
+        types = [suffix.removeprefix(".") for suffix in SUFFIXES]
+        uploads = st.file_uploader(label, type=types, accept_multiple_files=True)
         pressed = st.form_submit_button("Add to the gallery", type="primary", icon=":material/add_photo_alternate:")
     if pressed and uploads:
         try:
-            _add(gallery, uploads)
+            _add(gallery, uploads, folder)
         except BoxfindError as error:
             st.error(plain(str(error)), icon=":material/block:")
             return
-        st.rerun()  # rerun the whole page, so that the sidebar shows the build
+        st.rerun()  # rerun the whole page, so that it shows the build
     if REPORT in st.session_state:
         _show_report(st.session_state[REPORT])
 
 
-def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
-    """Add the files to the gallery one by one, then start a build. Raises NotAllowed, IndexProblem."""
+def _folder_field(gallery: Gallery | None) -> str:
+    """The folder to add the pictures to, relative to the gallery; a new one may be typed."""
+    known = [ADDED, TOP, *filter(_is_valid, gallery.folders())] if gallery else [TOP]
+    chosen: str | None = st.selectbox(
+        "Folder of the gallery: choose one, or type the name of a new one",
+        list(dict.fromkeys(known)),
+        format_func=lambda folder: shown(folder) if folder else "The gallery folder itself",
+        accept_new_options=True,
+        width=420,
+    )
+    return (chosen or TOP).strip().strip("/")
+
+
+def _is_valid(folder: str) -> bool:
+    try:
+        return checked_folder(folder) == folder
+    except GalleryProblem:
+        return False
+
+
+def _add(gallery: Gallery | None, uploads: Sequence[UploadedFile], folder: str) -> None:
+    """Add the files to the folder one by one, then start a build. Raises NotAllowed, GalleryProblem, IndexProblem."""
     who, engine = require_admin(), shared_engine()
-    adder = ImageAdder(engine.settings.gallery_dir, gallery, engine.read_picture)
+    settings = engine.settings
+    adder = ImageAdder(settings.gallery_dir, gallery, engine.read_picture, settings.gallery_rules, folder)
     added, rejected, bar = 0, list[str](), st.progress(0.0)
     try:
         for number, upload in enumerate(uploads, start=1):
@@ -69,7 +94,7 @@ def _add(gallery: Gallery, uploads: Sequence[UploadedFile]) -> None:
             try:
                 adder.take(file_name(stem, dot + suffix), upload.getvalue())
                 added += 1
-            except (UnreadableImage, AlreadyThere) as error:
+            except (UnreadableImage, AlreadyThere, Busy) as error:
                 rejected.append(str(error))
             except BoxfindError as error:  # the remaining files would fail too
                 left = len(uploads) - number + 1

@@ -1,0 +1,1 @@
+"""Pages and controls for administrators: the index, its history and the gallery folder."""

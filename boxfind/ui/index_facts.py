@@ -1,0 +1,76 @@
+"""Facts about the served index: its gallery, pictures, model and date, and the files that were skipped."""
+
+import streamlit as st
+
+from boxfind.ui.authorization import is_admin
+from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.counted import counted
+from boxfind.ui.widgets.safe_text import plain
+from index.gallery import Gallery
+from index.storage.folder_scan import Skipped
+from index.storage.skipped_files import read_skipped, skipped_csv
+from retrieval.printable_names import printable
+
+
+def gallery_name() -> str:
+    """The gallery as this visitor may see it: administrators see the whole path."""
+    settings = shared_engine().settings
+    if settings.is_sample:
+        return "Sample gallery"
+    return printable(str(settings.gallery_dir) if is_admin() else settings.gallery_dir.name)
+
+
+def index_facts(gallery: Gallery) -> None:
+    """Show the gallery and the facts of its index."""
+    manifest = gallery.manifest
+    counts, built = manifest.counts, manifest.created.astimezone()
+    st.markdown(plain(gallery_name()))
+    st.markdown(
+        f"**{counted(counts.images, 'picture')}**, **{counted(counts.regions, 'region')}**  \n"
+        f"Model {plain(manifest.recipe.backbone)}  \n"
+        f"Built {built:%d %B %Y, %H:%M}"
+    )
+    if manifest.note:
+        st.caption(plain(manifest.note))
+
+
+def skipped_button(gallery: Gallery) -> None:
+    """A button that lists the skipped files; nothing if there are none."""
+    skipped = gallery.manifest.counts.skipped
+    if skipped and st.button(f"{counted(skipped, 'file')} skipped", icon=":material/rule:", type="tertiary"):
+        _skipped_dialog(gallery)
+
+
+def skipped_table(gallery: Gallery) -> None:
+    """List the files that are not in the index, with the reasons and a download."""
+    skipped = read_skipped(gallery.folder)
+    if not skipped:
+        st.caption("Every picture of the folder is in the index.")
+        return
+    with st.container(key="skipped_files"):
+        _table(skipped)
+
+
+def _table(skipped: list[Skipped]) -> None:
+    st.dataframe(
+        {
+            "File": [printable(entry.file) for entry in skipped],
+            "Reason": [entry.reason for entry in skipped],
+            "Details": [printable(entry.sentence) for entry in skipped],
+        },
+        hide_index=True,
+        alt="Skipped files with the reasons",
+    )
+    st.download_button(
+        "Download as CSV",
+        skipped_csv(skipped).encode("utf-8-sig"),  # spreadsheets expect a byte order mark
+        "skipped.csv",
+        "text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+@st.dialog("Skipped files", width="large")
+def _skipped_dialog(gallery: Gallery) -> None:
+    skipped_table(gallery)

@@ -1,0 +1,11 @@
+// Put the search into an address that has none, in place of this entry of the browser's history. See address.py.
+let completed; // the address as this function left it, of which the server may not know yet
+
+export default function ({ data: { names, query } }) {
+  const params = new URLSearchParams(location.search);
+  if (names.some((name) => params.has(name)) && location.search !== completed) return;
+  names.forEach((name) => params.delete(name));
+  const search = [params.toString(), query].filter(Boolean).join("&");
+  history.replaceState(history.state, "", `${location.pathname}?${search}${location.hash}`);
+  completed = location.search;
+}

@@ -1,0 +1,62 @@
+"""The menu at the top: which pages a visitor may open."""
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.boxfind.ui.reading import calm
+
+EVERYONE = ["Search", "Gallery", "Catalogue", "Evaluate"]
+
+
+@pytest.fixture
+def menu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles in the menu of the last run; hidden pages in brackets."""
+    titles: list[str] = []
+    navigation = st.navigation
+
+    def watched(pages: list[st.Page], position: str) -> st.Page:
+        assert position == "top"
+        titles[:] = [page.title if page.visibility == "visible" else f"({page.title})" for page in pages]
+        return navigation(pages, position="top")
+
+    monkeypatch.setattr(st, "navigation", watched)
+    return titles
+
+
+def test_visitors_see_the_pages_for_everyone(app: AppTest, menu: list[str]) -> None:
+    app.run()
+    assert calm(app) and menu == EVERYONE
+
+
+@pytest.mark.usefixtures("here")
+def test_the_local_administrator_may_choose_a_folder(app: AppTest, menu: list[str]) -> None:
+    app.run()
+    assert calm(app) and menu == [*EVERYONE, "Index", "(Choose a folder)"]
+
+
+@pytest.mark.usefixtures("here", "started")
+def test_the_sample_gallery_offers_other_pictures_in_the_menu(
+    app: AppTest, menu: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BOXFIND_GALLERY")
+    monkeypatch.delenv("BOXFIND_INDEX")
+    app.run()
+    assert calm(app) and menu == [*EVERYONE, "Index", "Choose a folder"]
+
+
+@pytest.mark.parametrize(("user", "last"), [({"is_logged_in": False}, "Log in"), ({"is_logged_in": True}, "Account")])
+def test_with_log_in_the_menu_leads_to_it(
+    app: AppTest, menu: list[str], monkeypatch: pytest.MonkeyPatch, user: dict[str, object], last: str
+) -> None:
+    monkeypatch.setenv("BOXFIND_ADMIN", "login")
+    app.user = user
+    app.run()
+    assert calm(app) and menu == [*EVERYONE, last]
+
+
+def test_r48_visitors_cannot_open_the_pages_of_administrators(app: AppTest) -> None:
+    app.run()
+    for page in ("pages/index.py", "pages/folder.py"):
+        with pytest.raises(ValueError, match="Could not find a navigation page"):
+            app.switch_page(page)

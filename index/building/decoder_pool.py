@@ -7,6 +7,8 @@ import os
 import signal
 import threading
 from concurrent.futures import TimeoutError as TooLong
+from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -38,6 +40,8 @@ ENOUGH = 3
 PIPE = 256 * 1024
 """Pipe buffer in bytes, about a third of an image. Linux limits all pipes of a user to 64 MB."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
+LOST_SECONDS = 1.0
+"""How often a waiting task looks whether its pool still works."""
 PICTURES_PER_WORKER = 2000
 """A worker is replaced after this many images, in case a decoder leaks memory."""
 
@@ -165,8 +169,13 @@ class DecoderPool:
         return True
 
     def _result(self, pool: ProcessPool, name: str, work: Any, *args: object) -> Any:
+        future = pool.schedule(work, args=args, timeout=self._seconds)
+        while not wait_for([future], LOST_SECONDS).done and pool.active:
+            pass
+        if not future.done():  # pebble forgets a task that comes while its pool stops
+            raise BrokenProcessPool("The pool has stopped.")
         try:
-            return pool.schedule(work, args=args, timeout=self._seconds).result()
+            return future.result()
         except TooLong:
             raise UnreadableImage("decoder_hang", f"{shown(name)} takes too long to decode; save it again.") from None
         except ProcessExpired:

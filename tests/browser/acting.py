@@ -16,6 +16,7 @@ OBJECT = "coffee-cup"
 SAMPLE = "Coffee cup in scene 1"
 SEEN_PER_OBJECT = 5
 PHONE: ViewportSize = {"width": 390, "height": 844}
+TABLET: ViewportSize = {"width": 1024, "height": 768}
 LAPTOP: ViewportSize = {"width": 1366, "height": 768}
 TILE = re.compile(r"Rank (?P<rank>\d+): (?P<image>.+), (un)?(likely|possible) match(, details agree)?")
 

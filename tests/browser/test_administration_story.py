@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
-from tests.browser.acting import LAPTOP, PHONE, PICTURES, place, rings, serious
+from tests.browser.acting import LAPTOP, PHONE, PICTURES, TABLET, place, rings, serious
 from tests.browser.conftest import new_page, serving
 from tests.tiny import eight_pictures
 
-WIDTHS = (1366, 1024, PHONE["width"])
+WIDTHS = (LAPTOP["width"], TABLET["width"], PHONE["width"])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from boxfind.settings import Settings
 from retrieval.images.decode import LoadedImage, load_image
 from retrieval.request import Example, Request
 from retrieval.types import Box
-from tests.browser.acting import LAPTOP, OBJECT, PHONE, PICTURES, sample_box, serious
+from tests.browser.acting import LAPTOP, OBJECT, PHONE, PICTURES, TABLET, sample_box, serious
 
 QUERY = "f" * 64
 
@@ -31,7 +31,7 @@ def save(data: Path, name: str, right: int, wrong: int) -> None:
     SavedSearches(settings.searches_file).save(Saved(name, request, datetime.now(UTC), "", ()), pictures)
 
 
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
+@pytest.mark.parametrize("size", [LAPTOP, TABLET, PHONE], ids=["laptop", "tablet", "phone"])
 def test_figures_come_from_marks_and_missing_marks_are_asked_for(
     page: Page, address: str, data: Path, size: ViewportSize
 ) -> None:

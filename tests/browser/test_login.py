@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from retrieval.types import quiet
+from tests.browser.acting import serious
 from tests.browser.conftest import free_port, new_page, serving
 from tests.browser.test_other_hosts import asked_hosts
 from tests.tiny import eight_pictures
@@ -130,6 +131,7 @@ def test_r48_listed_administrators_may_build_until_they_log_out(
     provider.claims = {"email": "Ada@example.org", "email_verified": True}
     visitor = new_page(browser)
     log_in(visitor, with_login)
+    assert serious(visitor) == []
     visitor.get_by_role("link", name="Index").click()
     visitor.get_by_role("button", name="Update index").wait_for()
     visitor.get_by_role("link", name="Account").click()

@@ -15,9 +15,11 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.acting import (
     PHONE,
     PICTURES,
+    TABLET,
     choose_sample,
     drag,
     others_first,
+    place,
     ranking,
     sample_box,
     search,
@@ -78,10 +80,15 @@ def taken(page: Page, kind: str) -> bytes:
 
 def test_a_saved_search_can_be_reopened_after_a_build_and_in_a_new_session(page: Page, data: Path) -> None:
     found = search(page, data)
+    first = page.get_by_role("img", name=re.compile("^Rank 1: "))
+    settle(page)
+    before = place(first)
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_label("Name of the search").fill("A cup")
     page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     page.get_by_text("Saved as A cup").wait_for()
+    settle(page)
+    assert place(first) == before
     page.reload()
     page.get_by_role("link", name="Index").click()
     page.get_by_role("button", name="Update index").click()
@@ -142,7 +149,7 @@ def test_r56_axe_finds_no_serious_violations(page: Page, address: str, data: Pat
         page.get_by_role("heading", name=path.capitalize()).last.wait_for()
     else:
         search(page, data)
-    for width in (1440, 1024, PHONE["width"]):
+    for width in (1440, TABLET["width"], PHONE["width"]):
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_timeout(2000)
         page.screenshot(path=PICTURES / f"{path or 'search'}-{width}{'-dark' * (scheme == 'dark')}.png")

@@ -162,6 +162,29 @@ def test_r16_an_idle_decoder_that_is_killed_costs_nothing(gallery: Path):
     assert not workers() - before
 
 
+def test_a_picture_that_comes_while_the_workers_stop_is_decoded(gallery: Path, monkeypatch: pytest.MonkeyPatch):
+    before = workers()
+    with DecoderPool(1) as pool:
+        assert isinstance(pool.decode_file(gallery / "1.png", 128), DecodedImage)
+        stopped = pool._pool
+        for worker in workers() - before:
+            os.kill(worker, signal.SIGKILL)
+        while stopped.active:
+            time.sleep(0.01)
+        monkeypatch.setattr(stopped, "_check_pool_status", lambda: None)  # as just before it stopped
+        assert isinstance(pool.decode_file(gallery / "2.png", 128), DecodedImage)
+
+
+def test_closing_the_pool_ends_the_wait_for_a_picture(slow: Path):
+    with ThreadPoolExecutor() as threads, DecoderPool(1) as pool:
+        waiting = [threads.submit(pool.decode_file, slow, 128) for _ in range(2)]
+        time.sleep(0.3)
+        pool.close()
+        for decoding in waiting:
+            with pytest.raises(Busy):
+                decoding.result(30)
+
+
 def test_r16_a_decoder_that_hangs_costs_one_picture(slow_gallery: Path, tmp_path: Path):
     with DecoderPool(1, seconds=0.7) as pool:
         pool.decode_file(slow_gallery / "1.png", 128)  # start the worker

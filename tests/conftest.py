@@ -60,12 +60,23 @@ SLOW = (
     "boxfind/api/test_schema.py",
     "boxfind/commands/test_batch.py",
     "boxfind/commands/test_build_stopped.py",
+    "boxfind/commands/test_filter_options.py",
+    "boxfind/commands/test_generations.py",
     "boxfind/finetuning/test_learning.py",
     "boxfind/samples",
+    "boxfind/test_doctor.py",
     "boxfind/test_embedders.py",
+    "boxfind/test_update_notice.py",
     "boxfind/ui/administration",
     "boxfind/ui/catalogue",
+    "boxfind/ui/evaluate",
     "boxfind/ui/gallery",
+    "boxfind/ui/search/test_address.py",
+    "boxfind/ui/search/test_picture_filters.py",
+    "boxfind/ui/search/test_saved_searches_menu.py",
+    "boxfind/ui/search/test_search_options.py",
+    "boxfind/ui/test_builds.py",
+    "boxfind/ui/test_hostile.py",
     "browser/test_address_stories.py",
     "browser/test_administration_story.py",
     "browser/test_albums_story.py",
@@ -82,6 +93,7 @@ SLOW = (
     "browser/test_search_stories.py",
     "browser/test_words_stories.py",
     "index/building/test_kill.py",
+    "index/building/test_update.py",
     "index/cluster",
     "index/milvus",
     "index/operations/test_backup.py",
@@ -92,7 +104,7 @@ SLOW = (
     "retrieval/regions/test_sam.py",
     "retrieval/text/test_bert.py",
 )
-"""Files and folders that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, further stories."""
+"""Files and folders that `make test` leaves to `make test-all`: Ray, Milvus, benchmarks, further stories of pages."""
 
 
 def is_slow(path: Path) -> bool:

@@ -144,8 +144,8 @@ class DecoderPool:
         With `incomplete`, a picture of which a part is missing is decoded too. Raises UnreadableImage, and Busy if the
         pool was closed meanwhile.
         """
-        decoded: LoadedImage = self._run(name, _decode_bytes, data, name, pixels, incomplete)
-        return decoded
+        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, incomplete)
+        return decoded.pop()
 
     def _run(self, name: str, work: Any, *args: object) -> Any:
         pool = self._pool
@@ -195,17 +195,16 @@ def _decode_bytes(data: bytes, name: str, pixels: int, incomplete: bool) -> "_Se
 
 
 class _SentOnce:
-    """A result that is dropped once sent, because a pebble worker keeps its last result until the next one."""
+    """A result that is dropped once sent. It is received in a list, to be taken out of it.
+
+    pebble keeps the last result until the next one, in the worker as well as in the program.
+    """
 
     def __init__(self, result: LoadedImage) -> None:
         self._results = [result]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (self._results.pop(),)
-
-
-def _received(result: LoadedImage) -> LoadedImage:
-    return result
+        return list, ([self._results.pop()],)
 
 
 def _decode_file(

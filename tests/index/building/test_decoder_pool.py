@@ -1,5 +1,6 @@
 """An image that crashes or hangs the decoder affects no other image."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -173,6 +175,13 @@ def test_a_picture_that_comes_while_the_workers_stop_is_decoded(gallery: Path, m
             time.sleep(0.01)
         monkeypatch.setattr(stopped, "_check_pool_status", lambda: None)  # as just before it stopped
         assert isinstance(pool.decode_file(gallery / "2.png", 128), DecodedImage)
+
+
+def test_a_decoded_picture_is_kept_by_nobody_else(gallery: Path, pool: DecoderPool):
+    pixels = weakref.ref(pool.decode((gallery / "1.png").read_bytes(), "1.png").image)
+    time.sleep(0.3)  # until the pool's threads wait again
+    gc.collect()
+    assert pixels() is None
 
 
 def test_closing_the_pool_ends_the_wait_for_a_picture(slow: Path):

@@ -1,8 +1,9 @@
 """Rank the gallery images for a query. Start reading here."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -10,24 +11,29 @@ from retrieval.errors import pick
 from retrieval.ranking import verification
 from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
-from retrieval.ranking.keypoints import Keypoints, query_keypoints
-from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
-from retrieval.ranking.verification import (
-    CERTAIN_INLIERS,
-    MIN_INLIERS,
-    NO_EVIDENCE,
-    Evidence,
-    verification_score,
-    verify_all,
+from retrieval.ranking.matching import (
+    Match,
+    View,
+    alike,
+    appearance_scores,
+    compare_appearance,
+    match_keypoints,
+    view_of,
 )
+from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
 
-METHODS = frozenset({"expansion", "diffusion", "verification"})
-"""The steps that `best` adds to the vector search."""
+METHODS = frozenset({"expansion", "diffusion", "verification", "appearance"})
+"""The steps that `best` adds to the vector search. Appearance needs verification."""
 SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
+FIRST_CANDIDATES = 60
+"""Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
 VERIFICATION_CANDIDATES = 150
-"""Top images whose keypoints are compared."""
+"""Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
+MIRRORED_CANDIDATES = 15
+"""First candidates without a match whose keypoints are compared with the mirrored query."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -68,43 +74,44 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 
 
 def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
-    """Query expansion, diffusion and geometric verification.
+    """Query expansion, diffusion, geometric verification and appearance.
 
-    Verified images then expand the query again, and diffusion is repeated from the new query. The score is the
-    similarity to the (expanded) query plus a non-negative part each for diffusion and verification. `methods` selects
-    the methods, for ablation.
+    Verified images that look most like the query crop expand the query again, and diffusion is repeated from the new
+    query. Its top images are verified and expand it once more. The score is the similarity to the (expanded) query plus
+    a part for each other method. `methods` selects the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(1) as executor:  # query keypoints are extracted during the vector search
-        view_keypoints = executor.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+    with ThreadPoolExecutor(1) as executor:  # query crops are prepared during the vector search
+        prepared = executor.submit(list, map(view_of, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
-    evidence: dict[int, Evidence] = {}
+    matches: dict[int, Match] = {}
     if "verification" in methods:
-        evidence = _verified(
-            view_keypoints.result(), gallery, ranked, VERIFICATION_CANDIDATES, verification.PAIRS_BUDGET
+        views, first = prepared.result(), _first_candidates(query.descriptor, ranked, gallery)
+        matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
+        ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
+        more = [image for image in _best_first(ranked) if image not in first][: VERIFICATION_CANDIDATES - len(first)]
+        if found := _matches(views, more, gallery, methods):
+            matches |= found
+            ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
+        _add(
+            ranked,
+            "verification",
+            {image: verification_score(match.evidence.inliers) for image, match in matches.items()},
         )
-        if "expansion" in methods and evidence:
-            verified_rows = ranked.found.rows[np.isin(ranked.found.images, list(evidence)[:EXPANSION_IMAGES])]
-            joined = expand_with(query.descriptor, gallery.vectors(verified_rows))
-            ranked = _ranked(joined, joined, gallery, count, methods)
-        verification_scores = [
-            verification_score(evidence.get(image, NO_EVIDENCE).inliers)
-            for image in ranked.found.images[:SHORTLIST].tolist()
-        ]
-        ranked.parts["verification"] = _padded(np.array(verification_scores, np.float32), len(ranked.found.images))
-    return _hits(query, gallery, ranked, evidence, top)
+    if "appearance" in methods:
+        _add(ranked, "appearance", appearance_scores(matches))
+    return _hits(query, gallery, ranked, matches, top)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count; ties, and images with fewer than MIN_INLIERS, by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
-    view_keypoints = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), pairs=float("inf"))
-    counts = [evidence.get(image, NO_EVIDENCE).inliers for image in found.images.tolist()]
+    matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
+    counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
-    return _hits(query, gallery, ranked, evidence, top)
+    return _hits(query, gallery, ranked, matches, top)
 
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -142,33 +149,57 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _verified(
-    view_keypoints: Sequence[tuple[Keypoints, tuple[int, int]]],
-    gallery: Searchable,
+def _first_candidates(descriptor: Vectors, ranked: _Ranked, gallery: Searchable) -> list[int]:
+    """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
+    nearest = nearest_images(descriptor, gallery, FIRST_CANDIDATES).images.tolist()
+    by_turns = chain.from_iterable(zip(nearest, _best_first(ranked), strict=False))
+    return list(dict.fromkeys(by_turns))[:FIRST_CANDIDATES]
+
+
+def _best_first(ranked: _Ranked) -> list[int]:
+    order = np.argsort(-ranked.total[:SHORTLIST], kind="stable")
+    return [int(image) for image in ranked.found.images[order]]
+
+
+def _matches(
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Collection[str], mirrored: int = 0
+) -> dict[int, Match]:
+    """The candidates that verification finds, compared by appearance if that is among the methods."""
+    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / 2, mirrored)
+    return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
+
+
+def _expanded_again(
+    query: Query,
+    matches: Mapping[int, Match],
     ranked: _Ranked,
+    gallery: Searchable,
     count: int,
-    pairs: float,
-) -> dict[int, Evidence]:
-    """Verify up to `count` best ranked images. Returns those with enough inliers, best ranked first.
-
-    The views share the budget of `pairs` equally. Of several views, the one with the most inliers counts.
-    """
-    order = np.argsort(-ranked.total[: max(SHORTLIST, count)], kind="stable")
-    candidates = ranked.found.images[order[:count]].tolist()
-    views = [verify_all(*view, candidates, gallery.keypoints, pairs / len(view_keypoints)) for view in view_keypoints]
-    strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
-    verified = zip(candidates, strongest, strict=True)
-    return {image: evidence for image, evidence in verified if evidence.inliers >= MIN_INLIERS}
+    methods: Collection[str],
+) -> _Ranked:
+    """The ranking by the query and its matches; unchanged without matches."""
+    if "expansion" not in methods or not matches:
+        return ranked
+    rows = [best_region_of(image, query.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
+    joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)))
+    return _ranked(joined, joined, gallery, count, methods)
 
 
-def _hits(query: Query, gallery: Searchable, ranked: _Ranked, evidence: dict[int, Evidence], top: int) -> list[Hit]:
+def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:
+    """Add a part of the score, given by image number; 0 for other images."""
+    ranked.parts[name] = np.array([scores.get(image, 0.0) for image in ranked.found.images.tolist()], np.float32)
+
+
+def _hits(query: Query, gallery: Searchable, ranked: _Ranked, matches: Mapping[int, Match], top: int) -> list[Hit]:
     found = ranked.found
     hits = []
     for position in np.lexsort((found.images, -ranked.total))[: top or None]:
         image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
-        hits.append(_hit(gallery, image, row, similarity, parts, evidence.get(image, NO_EVIDENCE)))
+        hits.append(
+            _hit(gallery, image, row, similarity, parts, matches[image].evidence if image in matches else NO_EVIDENCE)
+        )
     return hits
 
 

@@ -7,7 +7,7 @@ consistent with one homography count as inliers. Six inliers rarely agree by cha
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -34,7 +34,14 @@ _RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
 _CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
 _TOLERANCE = 6.0  # pixels at that scale
 _STRIP = 1.0  # pixels rms: inliers closer to one line than this do not constrain the direction across it
+_CELLS = 6  # a side of the grid over the crop
 _AREA = 0.003, 30.0  # allowed area ratio of the outline to the query, at their standard scales
+
+
+Homography = NDArray[np.float64]
+"""(3, 3), from places in the query crop to places in the candidate, both as shares of width and height."""
+Points = NDArray[np.float32]
+"""(M, 2): x, y."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,11 @@ class Evidence:
 
     inliers: int
     box: Box | None
+    cover: float = field(default=0.0, compare=False)
+    """Of the cells of a grid over the crop that contain keypoints, the share with inliers."""
+    homography: Homography | None = field(default=None, compare=False)
+    places: Points | None = field(default=None, compare=False)
+    """Where the inliers are in the crop, as shares of its width and height."""
 
 
 NO_EVIDENCE = Evidence(0, None)
@@ -52,10 +64,11 @@ NO_EVIDENCE = Evidence(0, None)
 class Details:
     """Matched keypoints of a query and a candidate; row i of both arrays is one match."""
 
-    query: NDArray[np.float32]  # (M, 2): x, y in pixels of the crop
-    candidate: NDArray[np.float32]  # (M, 2): x, y in pixels of the candidate
+    query: Points  # in pixels of the crop
+    candidate: Points  # in pixels of the candidate
     box: Box | None = None
     """The box of the query outline, mapped into the candidate."""
+    homography: Homography | None = None
 
 
 def verify(
@@ -67,7 +80,11 @@ def verify(
     that thresholds do not depend on resolution. Deterministic.
     """
     found = _inliers(query, query_size, candidate, candidate_size)
-    return Evidence(len(found.query), found.box) if found else NO_EVIDENCE
+    if found is None:
+        return NO_EVIDENCE
+    whole = np.array(query_size, np.float32)
+    places, of_all = np.asarray(found.query / whole), np.asarray(query.points / whole)
+    return Evidence(len(found.query), found.box, _cover(places, of_all), found.homography, places)
 
 
 def verify_all(
@@ -146,7 +163,10 @@ def _inliers(
     box = Box(x0, y0, x1, y1).clipped(*candidate_size)
     if box.width < 1 or box.height < 1:
         return None
-    return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box)
+    from_shares = np.diag([*np.multiply(query_size, query_scale), 1.0])
+    to_shares = np.diag([*1 / np.multiply(candidate_size, scale), 1.0])
+    homography = np.asarray(to_shares @ mapping @ from_shares, np.float64)
+    return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box, homography)
 
 
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -175,6 +195,14 @@ def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:
     """
     _, first = np.unique(places @ (1, 1j), return_index=True)  # complex numbers, because unique is faster on 1-D input
     return np.sort(first)
+
+
+def _cover(inliers: Points, points: Points) -> float:
+    """Of the grid cells that contain any of the points (K, 2), the share with inliers (M, 2). Both in shares."""
+    agreeing, textured = (
+        np.unique(np.clip(np.floor(some * _CELLS), 0, _CELLS - 1) @ (1, _CELLS)) for some in (inliers, points)
+    )
+    return len(agreeing) / len(textured)
 
 
 def _magsac() -> cv2.UsacParams:

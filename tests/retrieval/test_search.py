@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from retrieval import search as module
 from retrieval.errors import UnknownName
-from retrieval.ranking import verification
+from retrieval.ranking import matching, verification
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.expansion import expand
 from retrieval.ranking.keypoints import find_keypoints
@@ -63,7 +63,7 @@ def verified(monkeypatch):
             found = [inliers.get(image, 0) for image in candidates]
             return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in found]
 
-        monkeypatch.setattr(module, "verify_all", fake)
+        monkeypatch.setattr(matching, "verify_all", fake)
         return asked_for
 
     return by
@@ -114,7 +114,7 @@ def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
     hits = search(asked(query), gallery, "best", 0)
     for hit in hits:
         assert hit.score == sum(hit.parts.values())
-        assert list(hit.parts) == ["expansion", "diffusion", "verification"]
+        assert list(hit.parts) == ["expansion", "diffusion", "verification", "appearance"]
         inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
         assert hit.parts["verification"] == pytest.approx(verification_score(inliers), abs=1e-6)
     assert {hit.parts["verification"] > 0 for hit in hits} == {True, False}
@@ -212,7 +212,7 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         found = [inliers[view].get(image, 0) for image in candidates]
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
-    monkeypatch.setattr(module, "verify_all", fake)
+    monkeypatch.setattr(matching, "verify_all", fake)
     monkeypatch.setattr(verification, "PAIRS_BUDGET", 600)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
@@ -260,7 +260,7 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
         return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in counts]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "verify_all", found)
+        patch.setattr(matching, "verify_all", found)
         return {hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)}
 
 
@@ -343,7 +343,7 @@ def test_unknown_ranking_lists_the_choices(numpy_gallery):
 def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
-    assert {"expansion", "diffusion", "verification"} == best(asked(query), gallery, 0)[0].parts.keys()
+    assert {"expansion", "diffusion", "verification", "appearance"} == best(asked(query), gallery, 0)[0].parts.keys()
     calls.clear()
     without = best(asked(query), gallery, 0, {"expansion", "diffusion"})
     assert calls == [] and all(hit.region.kind == "grid" for hit in without)

@@ -50,6 +50,8 @@ TIE_BREAK_WEIGHT = 1e-3
 class _Ranked:
     """M images in the order they were found, and the parts of their scores by name, each (M,)."""
 
+    descriptor: Vectors
+    """(D,): of the query, or of the query and what expands it."""
     found: Nearest
     parts: dict[str, Scores]
 
@@ -107,7 +109,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count; ties, and images with fewer than MIN_INLIERS, by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
-    ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
+    ranked = _Ranked(query.descriptor, found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
     matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
     counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
@@ -135,7 +137,7 @@ def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: in
     parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
     if "diffusion" in methods:
         parts["diffusion"] = _padded(_diffusion(source, gallery, found.images[:SHORTLIST]), len(found.images))
-    return _Ranked(found, parts)
+    return _Ranked(descriptor, found, parts)
 
 
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
@@ -165,7 +167,7 @@ def _matches(
     views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Collection[str], mirrored: int = 0
 ) -> dict[int, Match]:
     """The candidates that verification finds, compared by appearance if that is among the methods."""
-    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / 2, mirrored)
+    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / 3, mirrored)
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
 
@@ -180,7 +182,7 @@ def _expanded_again(
     """The ranking by the query and its matches; unchanged without matches."""
     if "expansion" not in methods or not matches:
         return ranked
-    rows = [best_region_of(image, query.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
+    rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
     joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)))
     return _ranked(joined, joined, gallery, count, methods)
 

@@ -43,7 +43,7 @@ def match_keypoints(
 ) -> dict[int, Match]:
     """The candidates with enough inliers, in their order. The views share the budget of `pairs` equally.
 
-    The first `mirrored` candidates without a match are compared with the mirrored views, within the same budget again.
+    The first `mirrored` candidates without a match are compared with the mirrored views, within as many pairs again.
     """
     matches = _strongest(views, candidates, gallery, pairs)
     rest = [candidate for candidate in candidates if candidate not in matches][:mirrored]
@@ -95,6 +95,8 @@ def _level(matches: Mapping[int, Match]) -> float:
 
 def _strongest(views: Sequence[View], candidates: Sequence[int], gallery: Searchable, pairs: float) -> dict[int, Match]:
     """For each candidate with enough inliers, the view with the most."""
+    if not candidates:
+        return {}
     found = [verify_all(view.keypoints, view.size, candidates, gallery.keypoints, pairs / len(views)) for view in views]
     matches = {}
     for candidate, of_views in zip(candidates, zip(*found, strict=True), strict=True):

@@ -1,6 +1,6 @@
 """Rank the gallery images for a query. Start reading here."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -32,7 +32,9 @@ FIRST_CANDIDATES = 60
 """Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
 VERIFICATION_CANDIDATES = 150
 """Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
-MIRRORED_CANDIDATES = 15
+BATCH = 30
+"""Of those, images compared at a time; a batch without any match is the last."""
+MIRRORED_CANDIDATES = 10
 """First candidates without a match whose keypoints are compared with the mirrored query."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
@@ -93,14 +95,11 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
         ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
         more = [image for image in _best_first(ranked) if image not in first][: VERIFICATION_CANDIDATES - len(first)]
-        if found := _matches(views, more, gallery, methods):
+        if found := _matches_in_batches(views, more, gallery, methods):
             matches |= found
             ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
-        _add(
-            ranked,
-            "verification",
-            {image: verification_score(match.evidence.inliers) for image, match in matches.items()},
-        )
+        ranked = _including(matches, ranked, gallery)
+        _add(ranked, "verification", _verification_scores(matches, ranked))
     if "appearance" in methods:
         _add(ranked, "appearance", appearance_scores(matches))
     return _hits(query, gallery, ranked, matches, top)
@@ -171,6 +170,19 @@ def _matches(
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
 
+def _matches_in_batches(
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Collection[str]
+) -> dict[int, Match]:
+    """The same, BATCH candidates at a time, until none of a batch is found."""
+    matches: dict[int, Match] = {}
+    for start in range(0, len(candidates), BATCH):
+        found = _matches(views, candidates[start : start + BATCH], gallery, methods)
+        if not found:
+            break
+        matches |= found
+    return matches
+
+
 def _expanded_again(
     query: Query,
     matches: Mapping[int, Match],
@@ -183,8 +195,36 @@ def _expanded_again(
     if "expansion" not in methods or not matches:
         return ranked
     rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
-    joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)))
+    joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)), gallery)
     return _ranked(joined, joined, gallery, count, methods)
+
+
+def _including(images: Iterable[int], ranked: _Ranked, gallery: Searchable) -> _Ranked:
+    """The ranking, with these images at its end if they are not among the images found."""
+    missing = np.setdiff1d(np.array(list(images), np.int64), ranked.found.images)
+    if not len(missing):
+        return ranked
+    rows, scores = zip(*(best_region_of(image, ranked.descriptor, gallery) for image in missing.tolist()), strict=True)
+    found, more = ranked.found, Nearest(missing, np.array(rows, np.int64), np.array(scores, np.float32))
+    joined = Nearest(
+        np.concatenate([found.images, more.images]),
+        np.concatenate([found.rows, more.rows]),
+        np.concatenate([found.scores, more.scores]),
+    )
+    parts = {name: _padded(part, len(joined.images)) for name, part in ranked.parts.items()}
+    similarity = next(iter(parts))  # to the (expanded) query
+    return _Ranked(ranked.descriptor, joined, parts | {similarity: joined.scores})
+
+
+def _verification_scores(matches: Mapping[int, Match], ranked: _Ranked) -> dict[int, float]:
+    """The score part of each match, which also makes up for the parts in which others are better.
+
+    So what is certain is ordered by verification and appearance, and a group of similar images does not outrank it.
+    """
+    own = dict(zip(ranked.found.images.tolist(), ranked.total.tolist(), strict=True))
+    highest = max(own.values(), default=0.0)
+    certainty = {image: verification_score(match.evidence.inliers) for image, match in matches.items()}
+    return {image: share * (1 + highest - own[image]) for image, share in certainty.items()}
 
 
 def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:

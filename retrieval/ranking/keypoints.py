@@ -70,5 +70,9 @@ def mirror_keypoints(keypoints: Keypoints, width: int) -> Keypoints:
     """
     histograms = keypoints.descriptors.reshape(-1, 4, 4, 8)
     turned = histograms[:, ::-1, :, (-np.arange(8)) % 8].reshape(-1, 128)
-    points = keypoints.points * (-1, 1) + (width, 0)
-    return Keypoints(points.astype(np.float32), turned)
+    return Keypoints(mirrored(keypoints.points, width), turned)
+
+
+def mirrored(points: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    """Points (K, 2) of an image of this width in its mirror image."""
+    return np.asarray(points * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from retrieval.ranking.appearance import JOINING, appearance_score, compare, level_of, likeness, query_frame
-from retrieval.ranking.keypoints import Keypoints, mirror_keypoints, query_keypoints
+from retrieval.ranking.keypoints import Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.ranking.region_search import Searchable
 from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verify_all
 from retrieval.types import Image
@@ -39,14 +39,14 @@ def view_of(crop: Image) -> View:
 
 
 def match_keypoints(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, pairs: float, mirrored: int = 0
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, pairs: float, mirror: int = 0
 ) -> dict[int, Match]:
     """The candidates with enough inliers, in their order. The views share the budget of `pairs` equally.
 
-    The first `mirrored` candidates without a match are compared with the mirrored views, within as many pairs again.
+    The first `mirror` candidates without a match are compared with the mirrored views, within as many pairs again.
     """
     matches = _strongest(views, candidates, gallery, pairs)
-    rest = [candidate for candidate in candidates if candidate not in matches][:mirrored]
+    rest = [candidate for candidate in candidates if candidate not in matches][:mirror]
     flipped = [replace(view, keypoints=mirror_keypoints(view.keypoints, view.size[0])) for view in views]
     matches |= {
         candidate: replace(match, evidence=_flipped_back(match.evidence))
@@ -111,5 +111,4 @@ def _flipped_back(evidence: Evidence) -> Evidence:
     if evidence.homography is None or evidence.places is None:
         return evidence
     flip = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
-    places = evidence.places * (-1, 1) + (1, 0)
-    return replace(evidence, homography=evidence.homography @ flip, places=places.astype(np.float32))
+    return replace(evidence, homography=evidence.homography @ flip, places=mirrored(evidence.places, 1))

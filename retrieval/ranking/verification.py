@@ -7,14 +7,14 @@ consistent with one homography count as inliers. Six inliers rarely agree by cha
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.cpus import cpu_count
-from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, query_keypoints
+from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.types import Box, Image
 
 MIN_INLIERS = 6
@@ -42,6 +42,8 @@ Homography = NDArray[np.float64]
 """(3, 3), from places in the query crop to places in the candidate, both as shares of width and height."""
 Points = NDArray[np.float32]
 """(M, 2): x, y."""
+
+_memory = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,14 @@ def verify_all(
 
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
-    """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NO_EVIDENCE."""
+    """The inlier matches of a query crop (H, W, 3), or of its mirror image if it has none; empty without either."""
+    keypoints, size = query_keypoints(crop)
+    if found := _inliers(keypoints, size, candidate, candidate_size):
+        return found
+    if found := _inliers(mirror_keypoints(keypoints, size[0]), size, candidate, candidate_size):
+        return replace(found, query=mirrored(found.query, size[0]))
     none = np.zeros((0, 2), np.float32)
-    return _inliers(*query_keypoints(crop), candidate, candidate_size) or Details(none, none)
+    return Details(none, none)
 
 
 def verification_score(inliers: int) -> float:
@@ -175,7 +182,7 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
     All values are integers below 2**24 and exact in float32, so the distances do not depend on BLAS summation order.
     """
     a, b = query.astype(np.float32), candidate.astype(np.float32)
-    squares = -2 * a @ b.T
+    squares = np.matmul(-2 * a, b.T, out=_scratch(len(a), len(b)))
     squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance minus |a|^2
     rows = np.arange(len(a))
     nearest = squares.argmin(axis=1)
@@ -185,6 +192,13 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
     passed = best < _RATIO**2 * (squares.min(axis=1) + lengths)
     order = np.argsort(best[passed], kind="stable")
     return rows[passed][order], nearest[passed][order]
+
+
+def _scratch(rows: int, columns: int) -> NDArray[np.float32]:
+    """An array of this thread with any content. It is used again at the next call, which saves memory traffic."""
+    if len(getattr(_memory, "array", ())) < rows * columns:
+        _memory.array = np.empty(rows * columns, np.float32)
+    return np.asarray(_memory.array[: rows * columns].reshape(rows, columns))
 
 
 def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:

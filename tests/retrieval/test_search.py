@@ -12,7 +12,7 @@ from retrieval import search as module
 from retrieval.errors import UnknownName
 from retrieval.ranking import matching, verification
 from retrieval.ranking.confidence import BackgroundScores
-from retrieval.ranking.expansion import expand
+from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
@@ -174,7 +174,7 @@ def test_verified_images_join_the_query(numpy_gallery, verified, monkeypatch):
     joining = [image for image in calls[0] if image in (3, 11, 17)][:2]  # the best so far
     expanded = expand(query, gallery)
     rows = [best_region_of(image, expanded, gallery)[0] for image in joining]
-    joined = unit(query + gallery.region_vectors[rows].sum(axis=0))
+    joined = expand_with(query, gallery.region_vectors[rows], gallery)
     diffused = dict(zip(range(30), module._diffusion(joined, gallery, np.arange(30)), strict=True))
     for hit in hits:
         number = int(hit.image)

@@ -1,9 +1,9 @@
 """Rank the gallery images for a query. Start reading here."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, zip_longest
 
 import numpy as np
 
@@ -44,6 +44,10 @@ DIFFUSION_WEIGHT = 0.1
 """Factor of the logarithmic diffusion score; the highest score becomes 1.15."""
 DIFFUSION_FLOOR = 1e-5
 """Diffusion scores below this share of the maximum map to nearly 0. Also the lower limit of the maximum."""
+FULL_LEAD = 0.15
+"""Lead in similarity from which on the nearest image stays before groups of similar ones."""
+COPY_SIMILARITY = 0.9
+"""Similarity above which an image is nearly a copy of the query; the score of a copy is 1 higher."""
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
 
@@ -77,7 +81,7 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     ]
 
 
-def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
+def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHODS) -> list[Hit]:
     """Query expansion, diffusion, geometric verification and appearance.
 
     Verified images that look most like the query crop expand the query again, and diffusion is repeated from the new
@@ -89,17 +93,22 @@ def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] =
         prepared = executor.submit(list, map(view_of, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
+        nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
     matches: dict[int, Match] = {}
     if "verification" in methods:
-        views, first = prepared.result(), _first_candidates(query.descriptor, ranked, gallery)
+        views, first = prepared.result(), _first_candidates(nearest, ranked)
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
         ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
         more = [image for image in _best_first(ranked) if image not in first][: VERIFICATION_CANDIDATES - len(first)]
         if found := _matches_in_batches(views, more, gallery, methods):
             matches |= found
             ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
-        ranked = _including(matches, ranked, gallery)
-        _add(ranked, "verification", _verification_scores(matches, ranked))
+    ranked = _including({*matches, *nearest.images.tolist()}, ranked, gallery)
+    behind = _behind(ranked)
+    if methods & {"expansion", "diffusion"}:
+        _add(ranked, "lead", _lead_scores(nearest, behind))
+    if "verification" in methods:
+        _add(ranked, "verification", _verification_scores(matches, behind))
     if "appearance" in methods:
         _add(ranked, "appearance", appearance_scores(matches))
     return _hits(query, gallery, ranked, matches, top)
@@ -130,7 +139,7 @@ BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
 """For comparison only: available in commands, not in pages and links."""
 
 
-def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Collection[str]) -> _Ranked:
+def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Set[str]) -> _Ranked:
     """Vector search with an expanded descriptor (D,), plus diffusion scores from a source descriptor (D,)."""
     found = nearest_images(descriptor, gallery, count)
     parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
@@ -150,11 +159,10 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _first_candidates(descriptor: Vectors, ranked: _Ranked, gallery: Searchable) -> list[int]:
+def _first_candidates(nearest: Nearest, ranked: _Ranked) -> list[int]:
     """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
-    nearest = nearest_images(descriptor, gallery, FIRST_CANDIDATES).images.tolist()
-    by_turns = chain.from_iterable(zip(nearest, _best_first(ranked), strict=False))
-    return list(dict.fromkeys(by_turns))[:FIRST_CANDIDATES]
+    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked)))
+    return [image for image in dict.fromkeys(by_turns) if image is not None][:FIRST_CANDIDATES]
 
 
 def _best_first(ranked: _Ranked) -> list[int]:
@@ -163,7 +171,7 @@ def _best_first(ranked: _Ranked) -> list[int]:
 
 
 def _matches(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Collection[str], mirrored: int = 0
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
 ) -> dict[int, Match]:
     """The candidates that verification finds, compared by appearance if that is among the methods."""
     matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / 3, mirrored)
@@ -171,7 +179,7 @@ def _matches(
 
 
 def _matches_in_batches(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Collection[str]
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str]
 ) -> dict[int, Match]:
     """The same, BATCH candidates at a time, until none of a batch is found."""
     matches: dict[int, Match] = {}
@@ -189,7 +197,7 @@ def _expanded_again(
     ranked: _Ranked,
     gallery: Searchable,
     count: int,
-    methods: Collection[str],
+    methods: Set[str],
 ) -> _Ranked:
     """The ranking by the query and its matches; unchanged without matches."""
     if "expansion" not in methods or not matches:
@@ -216,15 +224,36 @@ def _including(images: Iterable[int], ranked: _Ranked, gallery: Searchable) -> _
     return _Ranked(ranked.descriptor, joined, parts | {similarity: joined.scores})
 
 
-def _verification_scores(matches: Mapping[int, Match], ranked: _Ranked) -> dict[int, float]:
+def _lead_scores(nearest: Nearest, behind: Mapping[int, float]) -> dict[int, float]:
+    """The score part for what expansion and diffusion must not outrank, for the nearest images to the query itself.
+
+    A lead of the nearest image makes up for the parts in which others are better; FULL_LEAD makes up for all. Copies
+    get up to 1, from COPY_SIMILARITY on. `behind` is what each image lacks to the best one.
+    """
+    images, scores = nearest.images.tolist(), nearest.scores.tolist()
+    parts = {
+        image: max(score - COPY_SIMILARITY, 0) / (1 - COPY_SIMILARITY)
+        for image, score in zip(images, scores, strict=True)
+    }
+    if len(scores) > 1:
+        lead = scores[0] - scores[1]
+        parts[images[0]] += lead + min(lead / FULL_LEAD, 1) * behind[images[0]]
+    return parts
+
+
+def _verification_scores(matches: Mapping[int, Match], behind: Mapping[int, float]) -> dict[int, float]:
     """The score part of each match, which also makes up for the parts in which others are better.
 
     So what is certain is ordered by verification and appearance, and a group of similar images does not outrank it.
     """
-    own = dict(zip(ranked.found.images.tolist(), ranked.total.tolist(), strict=True))
-    highest = max(own.values(), default=0.0)
     certainty = {image: verification_score(match.evidence.inliers) for image, match in matches.items()}
-    return {image: share * (1 + highest - own[image]) for image, share in certainty.items()}
+    return {image: share * (1 + behind[image]) for image, share in certainty.items()}
+
+
+def _behind(ranked: _Ranked) -> dict[int, float]:
+    """How much less each image scores than the best one."""
+    total = ranked.total
+    return dict(zip(ranked.found.images.tolist(), (total.max(initial=0) - total).tolist(), strict=True))
 
 
 def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:

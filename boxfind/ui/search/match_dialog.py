@@ -37,6 +37,7 @@ PARTS = {
     "similarity": "Similarity of the outlined region to your box",
     "expansion": "Query expansion: similarity to the box and its best matches",
     "diffusion": "Diffusion: reached through similar gallery pictures",
+    "lead": "Lead: nearest to the box itself by far, or a copy of it",
     "verification": "Verification: details in the same arrangement",
     "appearance": "Appearance: the same colours and structure in the same places",
     "words": "Words: match of the description to the outlined region",

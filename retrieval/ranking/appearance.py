@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.images.resize import resize_image
-from retrieval.ranking.verification import Homography, Points
+from retrieval.ranking.verification import Evidence, Homography, Points
 from retrieval.types import Image
 
 SIDE = 160
@@ -21,7 +21,7 @@ SIDE = 160
 USUAL_LIKENESS = 3.0
 """Likeness that a good picture of the query object has."""
 LEVEL_PLACE = 4
-LOWEST, HIGHEST = 4.0, 2.0
+LOWEST, HIGHEST = 4.0, 6.0
 """Likeness below and above the level of a query between which the score changes."""
 WEIGHT = 0.4
 """Score for one unit of likeness."""
@@ -196,13 +196,14 @@ def _weighted_mean(values: NDArray[np.float32], weights: Channel) -> NDArray[np.
     return np.asarray(np.tensordot(weights, values, axes=2) / max(float(weights.sum()), 1e-9), np.float32)
 
 
-def likeness(agreement: Agreement, cover: float) -> float:
+def likeness(agreement: Agreement, evidence: Evidence) -> float:
     """How much an aligned candidate looks like the query object: about 2 if it is that object, 0 if a similar one.
 
-    A linear combination of the agreement and of `Evidence.cover`.
+    Keypoints count in full here: twice the inliers weigh as much as a third of all structure or colour.
     """
     colours = 3 * agreement.colour - 0.18 * (agreement.distance - 14)
-    return 3 * agreement.structure + colours + 2 * cover - 2
+    keypoints = 2 * evidence.cover + np.log2(max(evidence.inliers, 1) / 20)
+    return float(3 * agreement.structure + colours + keypoints - 2)
 
 
 def level_of(likenesses: Sequence[float]) -> float:

@@ -64,7 +64,7 @@ def compare_appearance(views: Sequence[View], matches: dict[int, Match], gallery
         if homography is None or places is None or not (picture := gallery.pixels(candidate)).size:
             return match
         agreement = compare(views[match.view].frame, picture, homography, places)
-        return replace(match, likeness=likeness(agreement, match.evidence.cover))
+        return replace(match, likeness=likeness(agreement, match.evidence))
 
     with ThreadPoolExecutor(THREADS) as pool:
         return dict(zip(matches, pool.map(compared, matches), strict=True))

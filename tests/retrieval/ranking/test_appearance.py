@@ -15,6 +15,7 @@ from retrieval.ranking.appearance import (
     likeness,
     query_frame,
 )
+from retrieval.ranking.verification import Evidence
 from retrieval.types import Image
 
 WIDTH, HEIGHT = 240, 320
@@ -46,7 +47,7 @@ def photo(shown: Image, corners=((40, 30), (210, 50), (200, 290), (30, 270))) ->
 
 
 def compared(query: Image, candidate: tuple[Image, np.ndarray]) -> float:
-    return likeness(compare(query_frame(query), *candidate, PLACES), 0.5)
+    return likeness(compare(query_frame(query), *candidate, PLACES), Evidence(20, None, cover=0.5))
 
 
 def changed(candidate: tuple[Image, np.ndarray], change) -> tuple[Image, np.ndarray]:
@@ -128,6 +129,13 @@ def test_comparing_is_deterministic_and_leaves_its_input_alone():
     for array in (frame, picture, homography):
         array.setflags(write=False)
     assert compare(frame, picture, homography, PLACES) == compare(frame, picture, homography, PLACES)
+
+
+def test_more_inliers_and_more_cover_make_a_candidate_more_alike():
+    agreement = Agreement(0.5, 0.7, 8)
+    one, many = likeness(agreement, Evidence(33, None, cover=0.4)), likeness(agreement, Evidence(64, None, cover=0.4))
+    assert many > one + 0.5
+    assert likeness(agreement, Evidence(33, None, cover=0.6)) > one + 0.2
 
 
 def test_the_level_is_the_fourth_highest_likeness_up_to_the_usual_one():

@@ -135,7 +135,7 @@ class FoundPicture(BaseModel):
         **{"rank": 1, "image": CUP, "width": 640, "height": 480, "score": 4.31, "similarity": 0.93},
         **{
             "confidence": "likely",
-            "parts": {"expansion": 0.93, "diffusion": 0.9, "verification": 0.88, "appearance": 1.6},
+            "parts": {"expansion": 0.93, "diffusion": 0.9, "lead": 0.0, "verification": 0.88, "appearance": 1.6},
         },
         **{"box": [38, 31, 205, 149], "kind": "verified", "others": []},
     )

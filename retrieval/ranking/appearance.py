@@ -39,6 +39,7 @@ _COLOUR_NOISE = 9.0  # variance of a and b in a frame without colours
 _CAST = 20.0  # Lab distance up to which a colour cast is forgiven
 _FARTHEST = 40.0  # Lab distance beyond which colours are no more different
 _DOUBTFUL = 0.05  # least weight of a visible pixel
+_LAB_SCALE = np.array([100 / 255, 1, 1], np.float32)  # from the bytes of OpenCV; only differences of a and b count
 
 Channel = NDArray[np.float32]
 """(h, w): one value for each pixel of a frame."""
@@ -168,7 +169,7 @@ def _window(frame: NDArray[np.generic]) -> int:
 def _lab(image: Image) -> Lab:
     """A slightly blurred image (h, w, 3)."""
     blurred = cv2.GaussianBlur(image, (0, 0), _BLUR)
-    return np.asarray(cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB) * (100 / 255, 1, 1), np.float32)
+    return np.asarray(cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB) * _LAB_SCALE)
 
 
 def _resized(image: Image, scale: float) -> Image:

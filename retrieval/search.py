@@ -16,6 +16,7 @@ from retrieval.ranking.matching import (
     View,
     alike,
     appearance_scores,
+    certainties,
     compare_appearance,
     match_keypoints,
     view_of,
@@ -242,12 +243,14 @@ def _lead_scores(nearest: Nearest, behind: Mapping[int, float]) -> dict[int, flo
 
 
 def _verification_scores(matches: Mapping[int, Match], behind: Mapping[int, float]) -> dict[int, float]:
-    """The score part of each match, which also makes up for the parts in which others are better.
+    """The score part of each match, which makes up for the parts in which others are better, as far as it is certain.
 
     So what is certain is ordered by verification and appearance, and a group of similar images does not outrank it.
     """
-    certainty = {image: verification_score(match.evidence.inliers) for image, match in matches.items()}
-    return {image: share * (1 + behind[image]) for image, share in certainty.items()}
+    return {
+        image: verification_score(matches[image].evidence.inliers) + certainty * behind[image]
+        for image, certainty in certainties(matches).items()
+    }
 
 
 def _behind(ranked: _Ranked) -> dict[int, float]:

@@ -200,10 +200,10 @@ def _weighted_mean(values: NDArray[np.float32], weights: Channel) -> NDArray[np.
 def likeness(agreement: Agreement, evidence: Evidence) -> float:
     """How much an aligned candidate looks like the query object: about 2 if it is that object, 0 if a similar one.
 
-    Keypoints count in full here: twice the inliers weigh as much as a third of all structure or colour.
+    Keypoints count in full: twice as many inliers weigh as much as 0.4 more structure or colour.
     """
     colours = 3 * agreement.colour - 0.18 * (agreement.distance - 14)
-    keypoints = 2 * evidence.cover + np.log2(max(evidence.inliers, 1) / 20)
+    keypoints = 2 * evidence.cover + 1.25 * np.log2(max(evidence.inliers, 1) / 20)
     return float(3 * agreement.structure + colours + keypoints - 2)
 
 
@@ -219,3 +219,8 @@ def level_of(likenesses: Sequence[float]) -> float:
 def appearance_score(likeness: float, level: float) -> float:
     """The score part for a likeness: 0 for what is aligned and differs, most for what looks like the query object."""
     return WEIGHT * (float(np.clip(likeness - level, -LOWEST, HIGHEST)) + LOWEST)
+
+
+def alike_share(likeness: float, level: float) -> float:
+    """1 for what looks like the query object, 0 for what is less alike by a likeness of 1 or more."""
+    return float(np.clip(1 + likeness - level, 0, 1))

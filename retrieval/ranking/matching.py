@@ -6,10 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from retrieval.ranking.appearance import JOINING, appearance_score, compare, level_of, likeness, query_frame
+from retrieval.ranking.appearance import (
+    JOINING,
+    alike_share,
+    appearance_score,
+    compare,
+    level_of,
+    likeness,
+    query_frame,
+)
 from retrieval.ranking.keypoints import Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.ranking.region_search import Searchable
-from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verify_all
+from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verification_score, verify_all
 from retrieval.types import Image
 
 
@@ -85,6 +93,16 @@ def appearance_scores(matches: Mapping[int, Match]) -> dict[int, float]:
     level = _level(matches)
     return {
         image: 0.0 if match.likeness is None else appearance_score(match.likeness, level)
+        for image, match in matches.items()
+    }
+
+
+def certainties(matches: Mapping[int, Match]) -> dict[int, float]:
+    """From 0 to 1, whether each match has many inliers and looks like the query object, if that was compared."""
+    level = _level(matches)
+    return {
+        image: verification_score(match.evidence.inliers)
+        * (1.0 if match.likeness is None else alike_share(match.likeness, level))
         for image, match in matches.items()
     }
 

@@ -9,6 +9,7 @@ from retrieval.ranking.appearance import (
     LOWEST,
     USUAL_LIKENESS,
     Agreement,
+    alike_share,
     appearance_score,
     compare,
     level_of,
@@ -144,7 +145,11 @@ def test_the_level_is_the_fourth_highest_likeness_up_to_the_usual_one():
     assert level_of([1, -2]) == -2
 
 
-def test_the_appearance_score_rises_with_the_likeness_and_is_never_negative():
+def test_the_appearance_score_rises_with_the_likeness_within_limits():
     scores = [appearance_score(value, 1.0) for value in np.linspace(-9, 9, 50)]
-    assert scores == sorted(scores) and scores[0] == 0 and scores[-1] == scores[-2]
+    assert scores == sorted(scores) and scores[0] == scores[1] == 0 and scores[-2] == scores[-1]
     assert appearance_score(1.0 - LOWEST, 1.0) == 0 < appearance_score(1.0, 1.0) < appearance_score(1 + HIGHEST, 1.0)
+
+
+def test_what_is_less_alike_than_the_level_by_one_is_not_alike():
+    assert [alike_share(likeness, 2.0) for likeness in (0, 1, 1.5, 2, 5)] == [0, 0, 0.5, 1, 1]

@@ -10,6 +10,7 @@ from retrieval.ranking.matching import (
     Match,
     alike,
     appearance_scores,
+    certainties,
     compare_appearance,
     match_keypoints,
     view_of,
@@ -114,6 +115,14 @@ def test_images_much_less_alike_than_the_best_do_not_expand_the_query():
     assert alike(matches) == [3, 4, 5, 2]
     scores = appearance_scores(matches)
     assert sorted(scores, key=lambda image: -scores[image]) == [3, 4, 5, 2, 6, 1]
+
+
+def test_a_match_is_certain_with_many_inliers_and_the_right_look():
+    counts = {1: (20, 5.0), 2: (8, 5.0), 3: (20, 0.0), 4: (20, None)}
+    matches = {image: Match(Evidence(inliers, None), 0, look) for image, (inliers, look) in counts.items()}
+    assert certainties(matches) == pytest.approx({1: 1, 2: 0.3, 3: 1, 4: 1})  # with few matches all are alike
+    matches |= {image: Match(Evidence(20, None), 0, 5.0) for image in range(5, 9)}
+    assert certainties(matches)[3] == 0
 
 
 def test_matches_without_a_likeness_expand_the_query_and_have_no_score():

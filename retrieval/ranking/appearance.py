@@ -16,7 +16,7 @@ from retrieval.images.resize import resize_image
 from retrieval.ranking.verification import Evidence, Homography, Points
 from retrieval.types import Image
 
-SIDE = 160
+SIDE = 128
 """Longest side of the frame in which crop and candidate are compared, in pixels."""
 USUAL_LIKENESS = 3.0
 """Likeness that a good picture of the query object has."""
@@ -89,8 +89,8 @@ def _agreement(query: Lab, other: Lab, visible: Channel, supported: Channel) -> 
     correlation, other = _shifted(query, other)
     weights = visible * np.maximum(np.maximum(correlation, supported), _DOUBTFUL)
     a, b = query[..., 1:], other[..., 1:]
-    cast = _weighted_mean(b, weights) - _weighted_mean(a, weights)
-    a, b = a - _weighted_mean(a, weights), b - _weighted_mean(b, weights)
+    means = _weighted_mean(a, weights), _weighted_mean(b, weights)
+    a, b, cast = a - means[0], b - means[1], means[1] - means[0]
     spreads = [float(_weighted_mean(np.square(x), weights).sum()) + _COLOUR_NOISE for x in (a, b)]
     colour = float(_weighted_mean(a * b, weights).sum() / np.sqrt(spreads[0] * spreads[1]))
     unforgiven = cast * max(1 - _CAST / max(float(np.linalg.norm(cast)), 1e-9), 0)
@@ -141,8 +141,8 @@ def _warped(candidate: Image, to_pixels: Homography, frame: Image, magnification
     between = np.linalg.inv(centres) @ to_pixels @ np.diag([1 / width, 1 / height, 1.0]) @ centres
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpPerspective(candidate, between, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
-    inside = np.ones(candidate.shape[:2], np.float32)
-    return np.asarray(warped), np.asarray(cv2.warpPerspective(inside, between, (width, height), flags=how))
+    inside = cv2.warpPerspective(np.full(candidate.shape[:2], 255, np.uint8), between, (width, height), flags=how)
+    return np.asarray(warped), np.asarray(inside / np.float32(255), np.float32)
 
 
 def _magnification(to_pixels: Homography, frame: Image) -> float:
@@ -194,7 +194,8 @@ def _halved(frame: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _weighted_mean(values: NDArray[np.float32], weights: Channel) -> NDArray[np.float32]:
     """Mean over the pixels of values (h, w) or (h, w, C), () or (C,)."""
-    return np.asarray(np.tensordot(weights, values, axes=2) / max(float(weights.sum()), 1e-9), np.float32)
+    means = weights.ravel() @ values.reshape(weights.size, -1) / max(float(weights.sum()), 1e-9)
+    return np.asarray(means if values.ndim > 2 else means[0], np.float32)
 
 
 def likeness(agreement: Agreement, evidence: Evidence) -> float:

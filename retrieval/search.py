@@ -52,6 +52,8 @@ COPY_SIMILARITY = 0.9
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
 
+_PARTS = 5  # that share the budget of verification: the first candidates, mirrored ones, and three batches
+
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
@@ -175,7 +177,7 @@ def _matches(
     views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
 ) -> dict[int, Match]:
     """The candidates that verification finds, compared by appearance if that is among the methods."""
-    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / 3, mirrored)
+    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / _PARTS, mirrored)
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
 

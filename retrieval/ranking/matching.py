@@ -20,6 +20,9 @@ from retrieval.ranking.region_search import Searchable
 from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verification_score, verify_all
 from retrieval.types import Image
 
+FEW = 5
+"""Matches from which on the mirror image of the query is not looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -51,9 +54,12 @@ def match_keypoints(
 ) -> dict[int, Match]:
     """The candidates with enough inliers, in their order. The views share the budget of `pairs` equally.
 
-    The first `mirror` candidates without a match are compared with the mirrored views, within as many pairs again.
+    If there are fewer than FEW, the first `mirror` candidates without a match are compared with the mirrored views,
+    within as many pairs again.
     """
     matches = _strongest(views, candidates, gallery, pairs)
+    if len(matches) >= FEW:
+        return matches
     rest = [candidate for candidate in candidates if candidate not in matches][:mirror]
     flipped = [replace(view, keypoints=mirror_keypoints(view.keypoints, view.size[0])) for view in views]
     matches |= {

@@ -81,6 +81,11 @@ def test_the_homography_of_a_mirror_image_is_that_of_the_crop_itself(matches):
     assert right[0] / right[2] == pytest.approx(200 / 640, abs=0.02)
 
 
+def test_the_mirror_image_is_not_looked_for_among_enough_matches(monkeypatch):
+    monkeypatch.setattr(matching, "FEW", 2)
+    assert list(match_keypoints([view_of(CROP)], range(4), Pictures(), float("inf"), mirror=4)) == [0, 3]
+
+
 def test_without_mirroring_the_mirror_image_is_not_matched():
     assert list(match_keypoints([view_of(CROP)], [1], Pictures(), float("inf"))) == []
 

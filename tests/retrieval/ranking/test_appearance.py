@@ -114,6 +114,16 @@ def test_flat_crops_give_finite_figures(colour):
         assert np.isfinite([agreement.structure, agreement.colour, agreement.distance]).all()
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (8, 4000), (4000, 8)])
+@pytest.mark.parametrize("size", [(1, 320), (320, 1), (2, 2), (240, 320)])
+@pytest.mark.parametrize("factor", [0.05, 1, 30])
+def test_extreme_shapes_give_finite_figures(shape, size, factor):
+    rng = np.random.default_rng(0)
+    crop, candidate = (rng.integers(0, 256, (*sides, 3), dtype=np.uint8) for sides in (shape, size))
+    agreement = compare(query_frame(crop), candidate, np.diag([factor, factor, 1.0]), 1.2 * PLACES - 0.1)
+    assert np.isfinite([agreement.structure, agreement.colour, agreement.distance]).all()
+
+
 def test_nothing_visible_gives_finite_figures():
     beside = np.array([[1, 0, 5], [0, 1, 5], [0, 0, 1.0]])
     agreement = compare(query_frame(pack()), pack(), beside, PLACES)

@@ -212,11 +212,12 @@ def _expanded_again(
 
 def _including(images: Iterable[int], ranked: _Ranked, gallery: Searchable) -> _Ranked:
     """The ranking, with these images at its end if they are not among the images found."""
-    missing = np.setdiff1d(np.array(list(images), np.int64), ranked.found.images)
-    if not len(missing):
+    missing = sorted(set(images).difference(ranked.found.images.tolist()))
+    if not missing:
         return ranked
-    rows, scores = zip(*(best_region_of(image, ranked.descriptor, gallery) for image in missing.tolist()), strict=True)
-    found, more = ranked.found, Nearest(missing, np.array(rows, np.int64), np.array(scores, np.float32))
+    rows, scores = zip(*(best_region_of(image, ranked.descriptor, gallery) for image in missing), strict=True)
+    found = ranked.found
+    more = Nearest(np.array(missing, np.int64), np.array(rows, np.int64), np.array(scores, np.float32))
     joined = Nearest(
         np.concatenate([found.images, more.images]),
         np.concatenate([found.rows, more.rows]),

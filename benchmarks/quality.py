@@ -23,7 +23,8 @@ RANKED: dict[str, Ranking] = {
     "+ diffusion": partial(best, methods={"diffusion"}),
     "+ verification": partial(best, methods={"verification"}),
     "+ expansion, diffusion": partial(best, methods={"expansion", "diffusion"}),
-    "best: all three": best,
+    "+ expansion, diffusion, verification": partial(best, methods={"expansion", "diffusion", "verification"}),
+    "best: with appearance": best,
 }
 """Rows of the first table, on the default index."""
 INDEXES: dict[str, dict[str, Any]] = {

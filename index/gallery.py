@@ -107,13 +107,15 @@ class Gallery:
     def region(self, row: int) -> Region:
         return self.tables.region(row)
 
-    def pixels(self, image: int, box: Box) -> Image:
-        """Crop a box (original pixels) from the image's thumbnail. Shape (0, 0, 3) if the generation was deleted."""
+    def pixels(self, image: int, box: Box | None = None) -> Image:
+        """The image's thumbnail, or a box of it in original pixels. Shape (0, 0, 3) if the generation was deleted."""
         entry = self.tables.entry(image)
         try:
             small = decode_image(self.thumbnail(entry.image))
         except IndexProblem:
             return np.zeros((0, 0, 3), np.uint8)
+        if box is None:
+            return small
         x, y = small.shape[1] / entry.width, small.shape[0] / entry.height
         x0, y0 = int(box.x0 * x), int(box.y0 * y)
         return small[y0 : max(round(box.y1 * y), y0 + 1), x0 : max(round(box.x1 * x), x0 + 1)]

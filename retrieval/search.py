@@ -1,8 +1,9 @@
 """Rank the gallery images for a query. Start reading here."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 
 import numpy as np
 
@@ -10,24 +11,32 @@ from retrieval.errors import pick
 from retrieval.ranking import verification
 from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
-from retrieval.ranking.keypoints import Keypoints, query_keypoints
-from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
-from retrieval.ranking.verification import (
-    CERTAIN_INLIERS,
-    MIN_INLIERS,
-    NO_EVIDENCE,
-    Evidence,
-    verification_score,
-    verify_all,
+from retrieval.ranking.matching import (
+    Match,
+    View,
+    alike,
+    appearance_scores,
+    certainties,
+    compare_appearance,
+    match_keypoints,
+    view_of,
 )
+from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
 
-METHODS = frozenset({"expansion", "diffusion", "verification"})
-"""The steps that `best` adds to the vector search."""
+METHODS = frozenset({"expansion", "diffusion", "verification", "appearance"})
+"""The steps that `best` adds to the vector search. Appearance needs verification."""
 SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
+FIRST_CANDIDATES = 60
+"""Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
 VERIFICATION_CANDIDATES = 150
-"""Top images whose keypoints are compared."""
+"""Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
+BATCH = 30
+"""Of those, images compared at a time; a batch without any match is the last."""
+MIRRORED_CANDIDATES = 10
+"""First candidates without a match whose keypoints are compared with the mirrored query."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -36,14 +45,22 @@ DIFFUSION_WEIGHT = 0.1
 """Factor of the logarithmic diffusion score; the highest score becomes 1.15."""
 DIFFUSION_FLOOR = 1e-5
 """Diffusion scores below this share of the maximum map to nearly 0. Also the lower limit of the maximum."""
+FULL_LEAD = 0.15
+"""Lead in similarity from which on the nearest image stays before groups of similar ones."""
+COPY_SIMILARITY = 0.9
+"""Similarity above which an image is nearly a copy of the query; the score of a copy is 1 higher."""
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
+
+_PARTS = 5  # that share the budget of verification: the first candidates, mirrored ones, and three batches
 
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     """M images in the order they were found, and the parts of their scores by name, each (M,)."""
 
+    descriptor: Vectors
+    """(D,): of the query, or of the query and what expands it."""
     found: Nearest
     parts: dict[str, Scores]
 
@@ -67,44 +84,47 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     ]
 
 
-def best(query: Query, gallery: Searchable, top: int, methods: Collection[str] = METHODS) -> list[Hit]:
-    """Query expansion, diffusion and geometric verification.
+def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHODS) -> list[Hit]:
+    """Query expansion, diffusion, geometric verification and appearance.
 
-    Verified images then expand the query again, and diffusion is repeated from the new query. The score is the
-    similarity to the (expanded) query plus a non-negative part each for diffusion and verification. `methods` selects
-    the methods, for ablation.
+    Verified images that look most like the query crop expand the query again, and diffusion is repeated from the new
+    query. Its top images are verified and expand it once more. The score is the similarity to the (expanded) query plus
+    a part for each other method. `methods` selects the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(1) as executor:  # query keypoints are extracted during the vector search
-        view_keypoints = executor.submit(list, map(query_keypoints, query.crops if "verification" in methods else ()))
+    with ThreadPoolExecutor(1) as executor:  # query crops are prepared during the vector search
+        prepared = executor.submit(list, map(view_of, query.crops if "verification" in methods else ()))
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
-    evidence: dict[int, Evidence] = {}
+        nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
+    matches: dict[int, Match] = {}
     if "verification" in methods:
-        evidence = _verified(
-            view_keypoints.result(), gallery, ranked, VERIFICATION_CANDIDATES, verification.PAIRS_BUDGET
-        )
-        if "expansion" in methods and evidence:
-            verified_rows = ranked.found.rows[np.isin(ranked.found.images, list(evidence)[:EXPANSION_IMAGES])]
-            joined = expand_with(query.descriptor, gallery.vectors(verified_rows))
-            ranked = _ranked(joined, joined, gallery, count, methods)
-        verification_scores = [
-            verification_score(evidence.get(image, NO_EVIDENCE).inliers)
-            for image in ranked.found.images[:SHORTLIST].tolist()
-        ]
-        ranked.parts["verification"] = _padded(np.array(verification_scores, np.float32), len(ranked.found.images))
-    return _hits(query, gallery, ranked, evidence, top)
+        views, first = prepared.result(), _first_candidates(nearest, ranked)
+        matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
+        ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
+        more = [image for image in _best_first(ranked) if image not in first][: VERIFICATION_CANDIDATES - len(first)]
+        if found := _matches_in_batches(views, more, gallery, methods):
+            matches |= found
+            ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
+    ranked = _including({*matches, *nearest.images.tolist()}, ranked, gallery)
+    behind = _behind(ranked)
+    if methods & {"expansion", "diffusion"}:
+        _add(ranked, "lead", _lead_scores(nearest, behind))
+    if "verification" in methods:
+        _add(ranked, "verification", _verification_scores(matches, behind))
+    if "appearance" in methods:
+        _add(ranked, "appearance", appearance_scores(matches))
+    return _hits(query, gallery, ranked, matches, top)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count; ties, and images with fewer than MIN_INLIERS, by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
-    ranked = _Ranked(found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
-    view_keypoints = [query_keypoints(crop) for crop in query.crops]
-    evidence = _verified(view_keypoints, gallery, ranked, len(found.images), pairs=float("inf"))
-    counts = [evidence.get(image, NO_EVIDENCE).inliers for image in found.images.tolist()]
+    ranked = _Ranked(query.descriptor, found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
+    matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
+    counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
-    return _hits(query, gallery, ranked, evidence, top)
+    return _hits(query, gallery, ranked, matches, top)
 
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -122,13 +142,13 @@ BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
 """For comparison only: available in commands, not in pages and links."""
 
 
-def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Collection[str]) -> _Ranked:
+def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Set[str]) -> _Ranked:
     """Vector search with an expanded descriptor (D,), plus diffusion scores from a source descriptor (D,)."""
     found = nearest_images(descriptor, gallery, count)
     parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
     if "diffusion" in methods:
         parts["diffusion"] = _padded(_diffusion(source, gallery, found.images[:SHORTLIST]), len(found.images))
-    return _Ranked(found, parts)
+    return _Ranked(descriptor, found, parts)
 
 
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
@@ -142,33 +162,121 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _verified(
-    view_keypoints: Sequence[tuple[Keypoints, tuple[int, int]]],
-    gallery: Searchable,
+def _first_candidates(nearest: Nearest, ranked: _Ranked) -> list[int]:
+    """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
+    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked)))
+    return [image for image in dict.fromkeys(by_turns) if image is not None][:FIRST_CANDIDATES]
+
+
+def _best_first(ranked: _Ranked) -> list[int]:
+    order = np.argsort(-ranked.total[:SHORTLIST], kind="stable")
+    return [int(image) for image in ranked.found.images[order]]
+
+
+def _matches(
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
+) -> dict[int, Match]:
+    """The candidates that verification finds, compared by appearance if that is among the methods."""
+    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / _PARTS, mirrored)
+    return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
+
+
+def _matches_in_batches(
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str]
+) -> dict[int, Match]:
+    """The same, BATCH candidates at a time, until none of a batch is found."""
+    matches: dict[int, Match] = {}
+    for start in range(0, len(candidates), BATCH):
+        found = _matches(views, candidates[start : start + BATCH], gallery, methods)
+        if not found:
+            break
+        matches |= found
+    return matches
+
+
+def _expanded_again(
+    query: Query,
+    matches: Mapping[int, Match],
     ranked: _Ranked,
+    gallery: Searchable,
     count: int,
-    pairs: float,
-) -> dict[int, Evidence]:
-    """Verify up to `count` best ranked images. Returns those with enough inliers, best ranked first.
+    methods: Set[str],
+) -> _Ranked:
+    """The ranking by the query and its matches; unchanged without matches."""
+    if "expansion" not in methods or not matches:
+        return ranked
+    rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
+    joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)), gallery)
+    return _ranked(joined, joined, gallery, count, methods)
 
-    The views share the budget of `pairs` equally. Of several views, the one with the most inliers counts.
+
+def _including(images: Iterable[int], ranked: _Ranked, gallery: Searchable) -> _Ranked:
+    """The ranking, with these images at its end if they are not among the images found."""
+    missing = sorted(set(images).difference(ranked.found.images.tolist()))
+    if not missing:
+        return ranked
+    rows, scores = zip(*(best_region_of(image, ranked.descriptor, gallery) for image in missing), strict=True)
+    found = ranked.found
+    more = Nearest(np.array(missing, np.int64), np.array(rows, np.int64), np.array(scores, np.float32))
+    joined = Nearest(
+        np.concatenate([found.images, more.images]),
+        np.concatenate([found.rows, more.rows]),
+        np.concatenate([found.scores, more.scores]),
+    )
+    parts = {name: _padded(part, len(joined.images)) for name, part in ranked.parts.items()}
+    similarity = next(iter(parts))  # to the (expanded) query
+    return _Ranked(ranked.descriptor, joined, parts | {similarity: joined.scores})
+
+
+def _lead_scores(nearest: Nearest, behind: Mapping[int, float]) -> dict[int, float]:
+    """The score part for what expansion and diffusion must not outrank, for the nearest images to the query itself.
+
+    A lead of the nearest image makes up for the parts in which others are better; FULL_LEAD makes up for all. Copies
+    get up to 1, from COPY_SIMILARITY on. `behind` is what each image lacks to the best one.
     """
-    order = np.argsort(-ranked.total[: max(SHORTLIST, count)], kind="stable")
-    candidates = ranked.found.images[order[:count]].tolist()
-    views = [verify_all(*view, candidates, gallery.keypoints, pairs / len(view_keypoints)) for view in view_keypoints]
-    strongest = [max(of_image, key=lambda evidence: evidence.inliers) for of_image in zip(*views, strict=True)]
-    verified = zip(candidates, strongest, strict=True)
-    return {image: evidence for image, evidence in verified if evidence.inliers >= MIN_INLIERS}
+    images, scores = nearest.images.tolist(), nearest.scores.tolist()
+    parts = {
+        image: max(score - COPY_SIMILARITY, 0) / (1 - COPY_SIMILARITY)
+        for image, score in zip(images, scores, strict=True)
+    }
+    if len(scores) > 1:
+        lead = scores[0] - scores[1]
+        parts[images[0]] += lead + min(lead / FULL_LEAD, 1) * behind[images[0]]
+    return parts
 
 
-def _hits(query: Query, gallery: Searchable, ranked: _Ranked, evidence: dict[int, Evidence], top: int) -> list[Hit]:
+def _verification_scores(matches: Mapping[int, Match], behind: Mapping[int, float]) -> dict[int, float]:
+    """The score part of each match, which makes up for the parts in which others are better, as far as it is certain.
+
+    So what is certain is ordered by verification and appearance, and a group of similar images does not outrank it.
+    """
+    return {
+        image: verification_score(matches[image].evidence.inliers) + certainty * behind[image]
+        for image, certainty in certainties(matches).items()
+    }
+
+
+def _behind(ranked: _Ranked) -> dict[int, float]:
+    """How much less each image scores than the best one."""
+    total = ranked.total
+    return dict(zip(ranked.found.images.tolist(), (total.max(initial=0) - total).tolist(), strict=True))
+
+
+def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:
+    """Add a part of the score, given by image number; 0 for other images."""
+    ranked.parts[name] = np.array([scores.get(image, 0.0) for image in ranked.found.images.tolist()], np.float32)
+
+
+def _hits(query: Query, gallery: Searchable, ranked: _Ranked, matches: Mapping[int, Match], top: int) -> list[Hit]:
     found = ranked.found
     hits = []
     for position in np.lexsort((found.images, -ranked.total))[: top or None]:
         image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
-        hits.append(_hit(gallery, image, row, similarity, parts, evidence.get(image, NO_EVIDENCE)))
+        hits.append(
+            _hit(gallery, image, row, similarity, parts, matches[image].evidence if image in matches else NO_EVIDENCE)
+        )
     return hits
 
 

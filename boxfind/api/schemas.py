@@ -132,8 +132,11 @@ class FoundPicture(BaseModel):
     """A matching picture: the matched region, and in `others` the regions of the other requested objects."""
 
     model_config = _example(
-        **{"rank": 1, "image": CUP, "width": 640, "height": 480, "score": 2.71, "similarity": 0.93},
-        **{"confidence": "likely", "parts": {"expansion": 0.93, "diffusion": 0.9, "verification": 0.88}},
+        **{"rank": 1, "image": CUP, "width": 640, "height": 480, "score": 4.31, "similarity": 0.93},
+        **{
+            "confidence": "likely",
+            "parts": {"expansion": 0.93, "diffusion": 0.9, "lead": 0.0, "verification": 0.88, "appearance": 1.6},
+        },
         **{"box": [38, 31, 205, 149], "kind": "verified", "others": []},
     )
     rank: int

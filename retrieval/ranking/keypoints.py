@@ -60,3 +60,19 @@ def find_keypoints(image: Image, side: int = GALLERY_SIDE, limit: int = LIMIT) -
 def query_keypoints(crop: Image) -> tuple[Keypoints, tuple[int, int]]:
     """The keypoints of a query crop (H, W, 3), in pixels of the crop, and its (width, height)."""
     return find_keypoints(crop, QUERY_SIDE, QUERY_LIMIT), (crop.shape[1], crop.shape[0])
+
+
+def mirror_keypoints(keypoints: Keypoints, width: int) -> Keypoints:
+    """The keypoints of the same image, `width` pixels wide, mirrored left to right, without detecting them again.
+
+    A SIFT descriptor is a 4 x 4 grid of histograms of 8 directions, laid along the direction of its keypoint. In a
+    mirrored image the rows across that direction change places, and directions turn the other way.
+    """
+    histograms = keypoints.descriptors.reshape(-1, 4, 4, 8)
+    turned = histograms[:, ::-1, :, (-np.arange(8)) % 8].reshape(-1, 128)
+    return Keypoints(mirrored(keypoints.points, width), turned)
+
+
+def mirrored(points: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    """Points (K, 2) of an image of this width in its mirror image."""
+    return np.asarray(points * np.array([-1, 1], np.float32) + np.array([width, 0], np.float32))

@@ -7,25 +7,25 @@ consistent with one homography count as inliers. Six inliers rarely agree by cha
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.cpus import cpu_count
-from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, query_keypoints
+from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.types import Box, Image
 
 MIN_INLIERS = 6
 """Minimum inliers for a match. Any four points define a homography, so the first four prove nothing."""
 CERTAIN_INLIERS = 10
 """Inlier count above which a false match is negligible, even over hundreds of candidates."""
-PAIRS_BUDGET = 100_000_000
+PAIRS_BUDGET = 150_000_000
 """Most pairs of a query and a candidate keypoint compared in one search, over all candidates and views.
 
 Work is counted instead of time, so that a search has the same answer on a busy machine. One view has up to 26 million
-pairs with its 150 candidates; 100 million take about 0.7 s on two cores.
+pairs with its 150 candidates; 150 million take about 1 s on two cores.
 """
 THREADS = min(cpu_count(), 4)
 """Threads that verify the candidates of one search. Nearly all of the work releases the GIL."""
@@ -34,7 +34,16 @@ _RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
 _CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
 _TOLERANCE = 6.0  # pixels at that scale
 _STRIP = 1.0  # pixels rms: inliers closer to one line than this do not constrain the direction across it
+_CELLS = 6  # a side of the grid over the crop
 _AREA = 0.003, 30.0  # allowed area ratio of the outline to the query, at their standard scales
+
+
+Homography = NDArray[np.float64]
+"""(3, 3), from places in the query crop to places in the candidate, both as shares of width and height."""
+Points = NDArray[np.float32]
+"""(M, 2): x, y."""
+
+_memory = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,11 @@ class Evidence:
 
     inliers: int
     box: Box | None
+    cover: float = field(default=0.0, compare=False)
+    """Of the cells of a grid over the crop that contain keypoints, the share with inliers."""
+    homography: Homography | None = field(default=None, compare=False)
+    places: Points | None = field(default=None, compare=False)
+    """Where the inliers are in the crop, as shares of its width and height."""
 
 
 NO_EVIDENCE = Evidence(0, None)
@@ -52,10 +66,11 @@ NO_EVIDENCE = Evidence(0, None)
 class Details:
     """Matched keypoints of a query and a candidate; row i of both arrays is one match."""
 
-    query: NDArray[np.float32]  # (M, 2): x, y in pixels of the crop
-    candidate: NDArray[np.float32]  # (M, 2): x, y in pixels of the candidate
+    query: Points  # in pixels of the crop
+    candidate: Points  # in pixels of the candidate
     box: Box | None = None
     """The box of the query outline, mapped into the candidate."""
+    homography: Homography | None = None
 
 
 def verify(
@@ -67,7 +82,11 @@ def verify(
     that thresholds do not depend on resolution. Deterministic.
     """
     found = _inliers(query, query_size, candidate, candidate_size)
-    return Evidence(len(found.query), found.box) if found else NO_EVIDENCE
+    if found is None:
+        return NO_EVIDENCE
+    whole = np.array(query_size, np.float32)
+    places, of_all = np.asarray(found.query / whole), np.asarray(query.points / whole)
+    return Evidence(len(found.query), found.box, _cover(places, of_all), found.homography, places)
 
 
 def verify_all(
@@ -109,9 +128,14 @@ def verify_all(
 
 
 def matched_details(crop: Image, candidate: Keypoints, candidate_size: tuple[int, int]) -> Details:
-    """The inlier matches behind the result of `verify` for a query crop (H, W, 3); none if it returns NO_EVIDENCE."""
+    """The inlier matches of a query crop (H, W, 3), or of its mirror image if it has none; empty without either."""
+    keypoints, size = query_keypoints(crop)
+    if found := _inliers(keypoints, size, candidate, candidate_size):
+        return found
+    if found := _inliers(mirror_keypoints(keypoints, size[0]), size, candidate, candidate_size):
+        return replace(found, query=mirrored(found.query, size[0]))
     none = np.zeros((0, 2), np.float32)
-    return _inliers(*query_keypoints(crop), candidate, candidate_size) or Details(none, none)
+    return Details(none, none)
 
 
 def verification_score(inliers: int) -> float:
@@ -146,7 +170,10 @@ def _inliers(
     box = Box(x0, y0, x1, y1).clipped(*candidate_size)
     if box.width < 1 or box.height < 1:
         return None
-    return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box)
+    from_shares = np.diag([*np.multiply(query_size, query_scale), 1.0])
+    to_shares = np.diag([*1 / np.multiply(candidate_size, scale), 1.0])
+    homography = np.asarray(to_shares @ mapping @ from_shares, np.float64)
+    return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box, homography)
 
 
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -155,7 +182,7 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
     All values are integers below 2**24 and exact in float32, so the distances do not depend on BLAS summation order.
     """
     a, b = query.astype(np.float32), candidate.astype(np.float32)
-    squares = -2 * a @ b.T
+    squares = np.matmul(-2 * a, b.T, out=_scratch(len(a), len(b)))
     squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance minus |a|^2
     rows = np.arange(len(a))
     nearest = squares.argmin(axis=1)
@@ -167,6 +194,13 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
     return rows[passed][order], nearest[passed][order]
 
 
+def _scratch(rows: int, columns: int) -> NDArray[np.float32]:
+    """An array of this thread with any content. It is used again at the next call, which saves memory traffic."""
+    if len(getattr(_memory, "array", ())) < rows * columns:
+        _memory.array = np.empty(rows * columns, np.float32)
+    return np.asarray(_memory.array[: rows * columns].reshape(rows, columns))
+
+
 def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:
     """Indices of the first occurrence of each distinct position (N, 2), in order.
 
@@ -175,6 +209,14 @@ def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:
     """
     _, first = np.unique(places @ (1, 1j), return_index=True)  # complex numbers, because unique is faster on 1-D input
     return np.sort(first)
+
+
+def _cover(inliers: Points, points: Points) -> float:
+    """Of the grid cells that contain any of the points (K, 2), the share with inliers (M, 2). Both in shares."""
+    agreeing, textured = (
+        np.unique(np.clip(np.floor(some * _CELLS), 0, _CELLS - 1) @ (1, _CELLS)) for some in (inliers, points)
+    )
+    return len(agreeing) / len(textured)
 
 
 def _magsac() -> cv2.UsacParams:

@@ -77,7 +77,13 @@ def test_both_rankings_and_no_other(settings):
         assert hits[0].image == "4.png" and hits[0].similarity == pytest.approx(1, abs=1e-4)
         assert len({hit.image for hit in hits}) == 8
         assert all(hit.score == sum(hit.parts.values()) for hit in hits)
-    assert hits[0].parts.keys() == {"expansion", "diffusion", "verification"}  # of the best ranking
+    assert hits[0].parts.keys() == {
+        "expansion",
+        "diffusion",
+        "lead",
+        "verification",
+        "appearance",
+    }  # of the best ranking
     assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
     with pytest.raises(UnknownName, match="no ranking called 'bets'; choose from: best, euclidean, fast, sift"):
         engine.search(engine.gallery(), picture, Box.whole(picture), ranking="bets")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval import search as module
 from retrieval.errors import UnknownName
+from retrieval.ranking import matching
 from retrieval.ranking.region_search import prefer_whole
 from retrieval.ranking.verification import NO_EVIDENCE, Evidence
 from retrieval.search import search
@@ -41,7 +41,7 @@ def test_sift_ranks_by_inliers_then_similarity(numpy_gallery, monkeypatch):
             Evidence(inliers[image], Box(1, 2, 30, 40)) if image in inliers else NO_EVIDENCE for image in candidates
         ]
 
-    monkeypatch.setattr(module, "verify_all", verified)
+    monkeypatch.setattr(matching, "verify_all", verified)
     hits = search(query, gallery, "sift", 0)
     assert [hit.image for hit in hits[:2]] == ["00003", "00007"]
     rest = [hit.image for hit in search(query, gallery, "fast", 0) if hit.image not in ("00003", "00007")]

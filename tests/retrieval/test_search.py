@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from retrieval import search as module
 from retrieval.errors import UnknownName
-from retrieval.ranking import verification
+from retrieval.ranking import matching, verification
 from retrieval.ranking.confidence import BackgroundScores
-from retrieval.ranking.expansion import expand
+from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
@@ -63,7 +63,7 @@ def verified(monkeypatch):
             found = [inliers.get(image, 0) for image in candidates]
             return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in found]
 
-        monkeypatch.setattr(module, "verify_all", fake)
+        monkeypatch.setattr(matching, "verify_all", fake)
         return asked_for
 
     return by
@@ -114,11 +114,16 @@ def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
     hits = search(asked(query), gallery, "best", 0)
     for hit in hits:
         assert hit.score == sum(hit.parts.values())
-        assert list(hit.parts) == ["expansion", "diffusion", "verification"]
+        assert list(hit.parts) == ["expansion", "diffusion", "lead", "verification", "appearance"]
         inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
-        assert hit.parts["verification"] == pytest.approx(verification_score(inliers), abs=1e-6)
+        lifted = 1 + max(map(unverified, hits)) - unverified(hit)
+        assert hit.parts["verification"] == pytest.approx(verification_score(inliers) * lifted, abs=1e-5)
     assert {hit.parts["verification"] > 0 for hit in hits} == {True, False}
     assert max(hit.parts["diffusion"] for hit in hits) == pytest.approx(0.1 * np.log1p(1e5), abs=1e-3)
+
+
+def unverified(hit: Hit) -> float:
+    return hit.parts["expansion"] + hit.parts["diffusion"]
 
 
 def test_similarity_is_the_same_in_every_ranking(numpy_gallery):
@@ -158,7 +163,7 @@ def test_verification_raises_scores_and_lowers_none(numpy_gallery, verified):
     assert list(before).index(lifted) > 5
     verified({int(lifted): 16})
     after = search(asked(query), gallery, "best", 0)
-    assert after[0].image == lifted and after[0].parts["verification"] == 1
+    assert after[0].image == lifted and after[0].parts["verification"] >= 1
     assert after[0].parts["expansion"] > before[lifted].parts["expansion"]  # the query has moved towards it
     assert (after[0].region.kind, after[0].region.box) == ("verified", Box(1, 2, 3, 4))
     assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
@@ -174,7 +179,7 @@ def test_verified_images_join_the_query(numpy_gallery, verified, monkeypatch):
     joining = [image for image in calls[0] if image in (3, 11, 17)][:2]  # the best so far
     expanded = expand(query, gallery)
     rows = [best_region_of(image, expanded, gallery)[0] for image in joining]
-    joined = unit(query + gallery.region_vectors[rows].sum(axis=0))
+    joined = expand_with(query, gallery.region_vectors[rows], gallery)
     diffused = dict(zip(range(30), module._diffusion(joined, gallery, np.arange(30)), strict=True))
     for hit in hits:
         number = int(hit.image)
@@ -212,13 +217,15 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         found = [inliers[view].get(image, 0) for image in candidates]
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
-    monkeypatch.setattr(module, "verify_all", fake)
-    monkeypatch.setattr(verification, "PAIRS_BUDGET", 600)
+    monkeypatch.setattr(matching, "verify_all", fake)
+    monkeypatch.setattr(verification, "PAIRS_BUDGET", 3000)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
-    verification_scores = {n: hit.parts["verification"] for n, hit in hits.items() if hit.parts["verification"]}
-    assert verification_scores == pytest.approx({3: verification_score(12), 4: 1, 5: verification_score(8)})
-    assert given == [200, 200, 200]
+    highest = max(map(unverified, hits.values()))
+    shares = {n: hit.parts["verification"] / (1 + highest - unverified(hit)) for n, hit in hits.items()}
+    expected = {3: verification_score(12), 4: 1, 5: verification_score(8)}
+    assert shares == pytest.approx(dict.fromkeys(hits, 0) | expected, abs=1e-5)
+    assert given == 2 * [200, 200, 200]  # and the mirrored views
 
 
 @pytest.mark.parametrize(
@@ -260,7 +267,7 @@ def verified_scores(gallery, query, inliers: dict[int, int]) -> dict[str, float]
         return [Evidence(n, Box(1, 2, 3, 4)) if n >= MIN_INLIERS else NO_EVIDENCE for n in counts]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "verify_all", found)
+        patch.setattr(matching, "verify_all", found)
         return {hit.image: hit.score for hit in search(asked(query), gallery, "best", 0)}
 
 
@@ -278,7 +285,7 @@ def test_object_is_found_and_outlined(numpy_gallery, monkeypatch):
     first, *others = search(asked(query, crop), gallery, "best", 0)
     assert (first.image, first.confidence, first.region.kind) == ("00007", "likely", "verified")
     assert first.region.box.xywh == pytest.approx((200, 120, 240, 208), abs=6)
-    assert sorted(gallery.read) == list(range(8))
+    assert set(gallery.read) == set(range(8))
     assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
 
 
@@ -290,12 +297,19 @@ def test_r72_nothing_that_ranks_or_describes_reads_a_clock():
         assert not read, file
 
 
-def test_only_the_top_images_are_verified_best_first(numpy_gallery, verified, monkeypatch):
-    monkeypatch.setattr(module, "VERIFICATION_CANDIDATES", 6)
+def test_the_nearest_and_the_top_images_are_verified_then_the_next(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 6)
+    monkeypatch.setattr(module, "VERIFICATION_CANDIDATES", 10)
+    monkeypatch.setattr(module, "MIRRORED_CANDIDATES", 2)
     gallery, query = drawn_gallery(numpy_gallery, 5, 20)
     calls = verified({})
-    hits = search(asked(query), gallery, "best", 0)
-    assert calls == [[int(hit.image) for hit in hits[:6]]]
+    hits = sorted(best(asked(query), gallery, 0), key=lambda hit: hit.parts["lead"] - hit.score)
+    top = [int(hit.image) for hit in hits]
+    nearest = nearest_images(query, gallery, 6).images.tolist()
+    first, mirrored, more = calls
+    assert first[0] == nearest[0] and first == list(dict.fromkeys(np.ravel([nearest, top[:6]], "F").tolist()))[:6]
+    assert mirrored == first[:2]
+    assert more == [image for image in top if image not in first][:4]
 
 
 def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(numpy_gallery, verified, monkeypatch):
@@ -307,8 +321,60 @@ def test_images_beyond_the_shortlist_follow_in_the_order_of_the_expanded_query(n
     expanded = nearest_images(expand(query, gallery), gallery, 0)
     assert [hit.image for hit in hits[10:]] == [f"{image:05d}" for image in expanded.images[10:]]
     assert {hit.image for hit in hits[:10]} == {f"{image:05d}" for image in expanded.images[:10]}
-    assert all(hit.parts["diffusion"] == 0 and hit.score == hit.parts["expansion"] for hit in hits[10:])
+    assert all(
+        hit.parts["diffusion"] == 0 and hit.score == hit.parts["expansion"] + hit.parts["lead"] for hit in hits[10:]
+    )
     assert all(hit.parts["diffusion"] > 0 for hit in hits[:10])
+
+
+def test_a_verified_image_beyond_the_shortlist_is_found(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "SHORTLIST", 3)
+    gallery, query = drawn_gallery(numpy_gallery, 6, 40)
+    verified({})
+    last = int(best(asked(query), gallery, 0)[20].image)
+    assert last in nearest_images(query, gallery, 60).images
+    verified({last: 20})
+    everything = best(asked(query), gallery, 0)
+    assert int(everything[0].image) == last
+    assert ranked(best(asked(query), gallery, 5)) == ranked(everything[:5])
+
+
+def test_the_nearest_image_by_far_stays_before_a_group_of_similar_ones(numpy_gallery, verified):
+    """Ten images resemble each other more than the query resembles any of them."""
+    rng = np.random.default_rng(2)
+    group = unit(np.array([0.5, 0.8, 0, 0]) + rng.normal(0, 0.02, (10, 4)))
+    others = unit(rng.normal(size=(20, 4)) * (0.1, 0.3, 1, 1))
+    gallery = numpy_gallery(unit(np.concatenate([[[0.8, 0, 0.6, 0]], group, others])), np.arange(31))
+    verified({})
+    query = asked(np.eye(4, dtype=np.float32)[0])
+    first = best(query, gallery, 0)[0]
+    assert first.image == "00000" and first.parts["lead"] > 0.2
+    others_first = sorted(best(query, gallery, 0), key=lambda hit: hit.parts["lead"] - hit.score)
+    assert others_first[0].image != "00000"
+
+
+def test_a_copy_of_the_query_has_the_highest_score(numpy_gallery, verified):
+    gallery, _ = drawn_gallery(numpy_gallery, 12, 30)
+    copied = gallery.region_vectors[40].copy()
+    owner = f"{gallery.images[40]:05d}"
+    verified({int(owner): 20, 3: 20})
+    first, second = best(asked(copied), gallery, 2)
+    assert first.image == owner and first.score > second.score + 0.1 and first.parts["lead"] > 1
+
+
+def test_batches_stop_after_one_without_a_match(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 6)
+    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr(module, "MIRRORED_CANDIDATES", 0)
+    gallery, query = drawn_gallery(numpy_gallery, 5, 40)
+    calls = verified({})
+    best(asked(query), gallery, 0)
+    assert [len(call) for call in calls] == [6, 4]
+    second = calls[1][2]
+    calls.clear()
+    verified({second: 20})
+    best(asked(query), gallery, 0)
+    assert [len(call) for call in calls] == [6, 4, 4]
 
 
 def test_gallery_with_regions_outside_the_graph(numpy_gallery, monkeypatch):
@@ -343,13 +409,15 @@ def test_unknown_ranking_lists_the_choices(numpy_gallery):
 def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
-    assert {"expansion", "diffusion", "verification"} == best(asked(query), gallery, 0)[0].parts.keys()
+    assert {"expansion", "diffusion", "lead", "verification", "appearance"} == best(asked(query), gallery, 0)[
+        0
+    ].parts.keys()
     calls.clear()
     without = best(asked(query), gallery, 0, {"expansion", "diffusion"})
     assert calls == [] and all(hit.region.kind == "grid" for hit in without)
     verified({})
     nothing_proven = {hit.image: hit.parts for hit in best(asked(query), gallery, 0)}
-    assert all(hit.parts | {"verification": 0.0} == nothing_proven[hit.image] for hit in without)
+    assert all(hit.parts | {"verification": 0.0, "appearance": 0.0} == nothing_proven[hit.image] for hit in without)
     plain = best(asked(query), gallery, 0, set())
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)

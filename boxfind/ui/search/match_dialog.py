@@ -37,9 +37,11 @@ PARTS = {
     "similarity": "Similarity of the outlined region to your box",
     "expansion": "Query expansion: similarity to the box and its best matches",
     "diffusion": "Diffusion: reached through similar gallery pictures",
+    "lead": "Lead: nearest to the box itself by far, or a copy of it",
     "verification": "Verification: details in the same arrangement",
+    "appearance": "Appearance: the same colours and structure in the same places",
     "words": "Words: match of the description to the outlined region",
-    "look": "Appearance: similarity to the best matches of the description",
+    "look": "Look: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
 }
 REGION, WHOLE = "The outlined region", "The whole picture"

@@ -71,8 +71,19 @@ def test_result_has_unit_length_for_one_image(numpy_gallery):
         assert np.linalg.norm(expanded) == pytest.approx(1, abs=1e-6)
 
 
-def test_verified_regions_have_the_weight_of_the_query():
+def test_enough_verified_regions_join_with_the_weight_of_the_query(numpy_gallery, monkeypatch):
+    monkeypatch.setattr(expansion, "ENOUGH", 2)
     certain = np.stack([at(0.9, 1), at(0.1, 2)])
+    gallery = numpy_gallery(np.stack([at(0.5, 1), at(0.4, 2)]), np.arange(2))
     expected = QUERY + certain[0] + certain[1]
-    assert expand_with(QUERY, certain) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
-    assert np.array_equal(expand_with(QUERY, certain[:0]), QUERY)
+    assert expand_with(QUERY, certain, gallery) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+def test_the_nearest_images_join_where_few_are_verified(numpy_gallery, monkeypatch):
+    monkeypatch.setattr(expansion, "ENOUGH", 4)
+    monkeypatch.setattr(expansion, "ROUNDS", 1)
+    certain, vectors = np.stack([at(0.6, 2)]), np.stack([at(0.8, 1), at(0.3, 2)])
+    first = unit(QUERY + certain[0])
+    expected = QUERY + certain[0] + 0.75 * np.clip(vectors @ first, 0, None) ** ALPHA @ vectors
+    found = expand_with(QUERY, certain, numpy_gallery(vectors, np.arange(2)))
+    assert found == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)

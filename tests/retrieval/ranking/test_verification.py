@@ -409,6 +409,29 @@ def test_matched_details_are_in_pixels_of_the_given_images(factor):
     assert min(len(details.query), len(doubled.query)) > 3 * MIN_INLIERS
 
 
+def test_matched_details_of_a_mirror_image_are_in_pixels_of_the_crop():
+    picture = scene(np.ascontiguousarray(CARD[:, ::-1]), LAYINGS["upright"])
+    details = matched_details(CARD, find_keypoints(picture), SIZE)
+    assert len(details.query) > 3 * MIN_INLIERS
+    right, top = LAYINGS["upright"][1]
+    expected = np.stack([right - details.query[:, 0], top + details.query[:, 1]], axis=1)
+    assert np.median(np.linalg.norm(expected - details.candidate, axis=1)) < 1.5
+
+
+def test_the_cover_is_the_share_of_textured_places_that_agree():
+    whole = compared(CARD, scene(CARD, LAYINGS["upright"]))
+    half = compared(CARD, scene(CARD, LAYINGS["half outside"]))
+    assert 0.3 < half.cover < whole.cover - 0.1 and whole.cover <= 1
+
+
+def test_the_homography_maps_the_corners_of_the_crop():
+    evidence = compared(CARD, scene(CARD, LAYINGS["in perspective"]))
+    corners = evidence.homography @ np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 1, 1, 1]])
+    found = (corners[:2] / corners[2]).T * SIZE
+    assert found == pytest.approx(np.array(LAYINGS["in perspective"], float), abs=4)
+    assert evidence.places.min() >= 0 and evidence.places.max() <= 1 and len(evidence.places) == evidence.inliers
+
+
 def test_no_matched_details_without_evidence():
     flat = np.full((50, 60, 3), 127, np.uint8)
     elsewhere = find_keypoints(scene(texture(3), LAYINGS["turned"], 52))

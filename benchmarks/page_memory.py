@@ -37,8 +37,9 @@ def measure(bench: Bench) -> None:
     with sync_playwright() as playwright, serving({}, bench.scratch) as address:
         server = next(child for child in psutil.Process().children() if "cli.py" in child.cmdline())
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        with _visit(chromium, address) as page:  # loads the network and starts a decoder
-            _open(page, _png(1, 640), 1)
+        with _visit(chromium, address) as page:  # loads the network, the index and a decoder
+            for number in range(PICTURES):
+                _open(page, _png(number, 640), number)
         time.sleep(SECONDS)
         for what, visit in (
             (f"{PICTURES} pictures of {SIDE} x {SIDE}", _pictures),

@@ -19,7 +19,7 @@ from index.stores.chosen_rows import search_rows
 from index.stores.store import Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
-from retrieval.images.decode import decode_image
+from retrieval.images.jpeg_decoder import decode_thumbnail
 from retrieval.printable_names import shown
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, make_graph
@@ -111,7 +111,7 @@ class Gallery:
         """The image's thumbnail, or a box of it in original pixels. Shape (0, 0, 3) if the generation was deleted."""
         entry = self.tables.entry(image)
         try:
-            small = decode_image(self.thumbnail(entry.image))
+            small = decode_thumbnail(self.thumbnail(entry.image))
         except IndexProblem:
             return np.zeros((0, 0, 3), np.uint8)
         if box is None:

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from index.gallery import Gallery
 from index.storage.tables import Tables
 from retrieval.errors import GalleryProblem, UnreadableImage
-from retrieval.images.decode import decode_picture
+from retrieval.images.jpeg_decoder import decode_thumbnail
 from retrieval.images.resize import resize_image
 from retrieval.types import Numbers, Vectors, unit
 
@@ -107,8 +107,8 @@ def _tiny_copies(gallery: Gallery, ids: list[str]) -> Vectors:
     copies = np.zeros((len(ids), TINY * TINY * 3), np.float32)
     for row, image in enumerate(ids):
         try:
-            thumbnail = decode_picture(gallery.thumbnail(image), image, enough=TINY).image
-        except UnreadableImage:  # too narrow; a zero row matches nothing
+            thumbnail = decode_thumbnail(gallery.thumbnail(image), enough=TINY)
+        except UnreadableImage:  # a zero row matches nothing
             continue
         copies[row] = resize_image(thumbnail, TINY, TINY).ravel()
     return unit(copies - copies.mean(axis=1, keepdims=True))

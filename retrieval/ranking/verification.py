@@ -30,6 +30,7 @@ pairs with its 150 candidates; 150 million take about 1 s on two cores.
 THREADS = min(cpu_count(), 4)
 """Threads that verify the candidates of one search. Nearly all of the work releases the GIL."""
 
+_FAR = 2.0**30  # more than any squared distance of two descriptors
 _RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
 _CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
 _TOLERANCE = 6.0  # pixels at that scale
@@ -188,16 +189,19 @@ def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[ND
     nearest = squares.argmin(axis=1)
     lengths = np.einsum("ij,ij->i", a, a)
     best = squares[rows, nearest] + lengths
-    squares[rows, nearest] = np.inf
+    squares[rows, nearest] = _FAR
     passed = best < _RATIO**2 * (squares.min(axis=1) + lengths)
     order = np.argsort(best[passed], kind="stable")
     return rows[passed][order], nearest[passed][order]
 
 
 def _scratch(rows: int, columns: int) -> NDArray[np.float32]:
-    """An array of this thread with any content. It is used again at the next call, which saves memory traffic."""
+    """An array of this thread with any finite content, used again at the next call, which saves memory traffic.
+
+    BLAS may multiply what is there by 0, and NumPy warns if that is infinite or not a number.
+    """
     if len(getattr(_memory, "array", ())) < rows * columns:
-        _memory.array = np.empty(rows * columns, np.float32)
+        _memory.array = np.zeros(rows * columns, np.float32)
     return np.asarray(_memory.array[: rows * columns].reshape(rows, columns))
 
 

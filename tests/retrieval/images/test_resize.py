@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from retrieval.images.decode import LoadedImage
-from retrieval.images.resize import crop_image, shrink_image
+from retrieval.errors import UnreadableImage
+from retrieval.images.decode import LoadedImage, decode_image
+from retrieval.images.jpeg_decoder import decode_thumbnail
+from retrieval.images.resize import crop_image, shrink_image, thumbnail
 from retrieval.types import Box
 
 
@@ -30,3 +32,11 @@ def test_an_image_is_shrunk_to_a_number_of_pixels_and_never_enlarged(draw):
     assert small.shape == (50, 200, 3)
     assert shrink_image(image, 40_000) is image
     assert shrink_image(np.zeros((8, 50, 3), np.uint8), 1).shape == (1, 2, 3)
+
+
+def test_a_thumbnail_is_decoded_as_any_picture_and_smaller_if_that_is_enough(draw):
+    data = thumbnail(draw(1, 400, 200))
+    assert (decode_thumbnail(data) == decode_image(data)).all()
+    assert decode_thumbnail(data, enough=30).shape == (40, 80, 3)
+    with pytest.raises(UnreadableImage):
+        decode_thumbnail(data[:20])

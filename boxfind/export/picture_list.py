@@ -1,4 +1,4 @@
-"""Export pictures that are not results of a search, for example those of an album, as CSV or JSON."""
+"""Export a list of pictures without a search, for example an album, as CSV or JSON."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime

@@ -61,7 +61,7 @@ def near_identical(gallery: Gallery, at_least: float = NEAR) -> list[list[str]]:
 def near_identical_among(gallery: Gallery, images: Sequence[str]) -> list[list[str]]:
     """Groups of images among these that `near_identical` would link, each in the given order.
 
-    Quick for a hundred images, since only those that are alike to another one by descriptor are decoded.
+    Only images whose descriptor is similar to that of another one are decoded, so a hundred images take little time.
     Raises KeyError for an unknown image, IndexProblem if the generation was deleted.
     """
     rows = np.searchsorted(gallery.tables.image_of_row, [gallery.number(image) for image in images])

@@ -45,7 +45,10 @@ def corrected_linkage(alike: sparse.csr_array, least: float, components: Compone
 
 
 def _within(alike: sparse.csr_array, labels: Numbers, images: Numbers) -> sparse.csr_array:
-    """The similarities of items of one cluster; those of one image come first. alike (N, N), labels and images (N,)."""
+    """The similarities between items of the same cluster, raised between items of the same image.
+
+    `alike` is (N, N); `labels` and `images` are (N,).
+    """
     inside = labels[_rows(alike)] == labels[alike.indices]
     within = sparse.csr_array((alike.data * inside, alike.indices, alike.indptr), shape=alike.shape)
     _, same = np.unique(np.stack([labels, images]), axis=1, return_inverse=True)

@@ -39,7 +39,7 @@ TIFF_TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4
 
 
 class _TooMany(Exception):
-    """The parts of which there are too many."""
+    """A file has too many parts of a kind, which the argument names."""
 
 
 def check_structure(data: bytes, name: str) -> JpegLayout | None:

@@ -12,7 +12,7 @@ from retrieval.images.file_kinds import UNREAD
 
 
 def skipped_note(gallery: Gallery) -> None:
-    """Say how many files are not in the index and why; to administrators, also what is left out on purpose."""
+    """Say how many files are not in the index, and why. Administrators also see what is left out on purpose."""
     sentences = [_sentence(gallery), plain(gallery.manifest.left_out) if is_admin() else ""]
     if any(sentences):
         st.caption(" ".join(filter(None, sentences)))

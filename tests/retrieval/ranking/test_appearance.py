@@ -163,3 +163,11 @@ def test_the_appearance_score_rises_with_the_likeness_within_limits():
 
 def test_what_is_less_alike_than_the_level_by_one_is_not_alike():
     assert [alike_share(likeness, 2.0) for likeness in (0, 1, 1.5, 2, 5)] == [0, 0, 0.5, 1, 1]
+
+
+def test_colours_of_a_part_that_lies_a_little_elsewhere_agree() -> None:
+    tiles = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    bent = tiles.copy()
+    bent[:, 64:] = np.roll(tiles, 4, axis=1)[:, 64:]
+    agreement = compare(query_frame(tiles), bent, np.eye(3), PLACES)
+    assert agreement.colour > 0.95 and agreement.distance < 2

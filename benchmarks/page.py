@@ -8,7 +8,7 @@ from benchmarks.bench import Bench
 from benchmarks.results import milliseconds, record, table
 from boxfind.evaluation.dataset import BoxedQuery
 from retrieval.images.decode import load_image
-from tests.browser.acting import drag
+from tests.browser.acting import drag, settle
 from tests.browser.conftest import CHROMIUM, FLAGS, serving
 
 SEARCHES = 50
@@ -58,8 +58,9 @@ def _search(page: Page, query: BoxedQuery, ranking: str) -> float:
     """Upload a picture and drag a box; returns the seconds from mouse-up until the tiles appear."""
     page.locator("input[type=file]").set_input_files(query.image)
     page.get_by_text(f"{query.image.name}, ").wait_for()
+    settle(page)
     page.get_by_role("radio", name=ranking).click()
-    page.wait_for_timeout(500)
+    settle(page)
     assert query.box
     width = load_image(query.image).shape[1]
     page.evaluate(WATCH)

@@ -79,9 +79,14 @@ def place(element: Locator) -> FloatRect:
 
 def shown_boxes(page: Page) -> list[tuple[int, int, int, int]]:
     """The boxes on the canvas: x, y, width and height in pixels of the picture."""
-    lines = canvas_of(page).locator(".line").all()
-    sides = [[round(float(line.get_attribute(name) or 0)) for name in ("x", "y", "width", "height")] for line in lines]
-    return [(x, y, w, h) for x, y, w, h in sides]
+    sides: list[list[float]] = (
+        canvas_of(page)
+        .locator(".line")
+        .evaluate_all(
+            "lines => lines.map(line => ['x', 'y', 'width', 'height'].map(name => Number(line.getAttribute(name))))"
+        )
+    )
+    return [(round(x), round(y), round(w), round(h)) for x, y, w, h in sides]
 
 
 def settle(page: Page) -> None:
@@ -90,11 +95,18 @@ def settle(page: Page) -> None:
     page.locator("[data-test-script-state=notRunning]").wait_for()
 
 
+def alts(images: Locator) -> list[str]:
+    """The alternative texts of all these images, read at one moment."""
+    found: list[str] = images.evaluate_all("images => images.map(image => image.alt)")
+    return found
+
+
 def ranking(page: Page) -> list[str]:
     """The image ids of the first ten tiles, best first."""
     tiles = page.get_by_role("img", name=re.compile(r"^Rank \d+: "))
     tiles.nth(9).wait_for()
-    names = [TILE.fullmatch(tile.get_attribute("alt") or "") for tile in tiles.all()[:10]]
+    settle(page)
+    names = [TILE.fullmatch(alt) for alt in alts(tiles)[:10]]
     assert [name and int(name["rank"]) for name in names] == list(range(1, 11))
     return [name["image"] for name in names if name]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import LAPTOP, PHONE, PICTURES, settle
+from tests.browser.acting import LAPTOP, PHONE, PICTURES, alts, settle
 from tests.browser.conftest import PROJECT
 
 SUMMARY = re.compile(r"^(\d+) groups of [\d,]+ pictures")
@@ -69,9 +69,9 @@ def open_group(page: Page, number: int) -> None:
 
 
 def names(page: Page) -> set[str]:
+    settle(page)
     tiles = page.get_by_role("list", name="Pictures of the group").get_by_role("listitem")
-    alts = [tile.get_by_role("img").get_attribute("alt") or "" for tile in tiles.all()]
-    return {alt.removesuffix(", outlier") for alt in alts}
+    return {alt.removesuffix(", outlier") for alt in alts(tiles.get_by_role("img"))}
 
 
 def test_merged_groups_are_still_merged_after_a_rebuild(page: Page, data: Path) -> None:

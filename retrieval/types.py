@@ -119,6 +119,27 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenLine:
+    """A line of text that is written in an image. `confidence` is the reader's own, 0 to 1."""
+
+    text: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMatch:
+    """A line of an image in which a sought text was found."""
+
+    sought: str
+    line: WrittenLine
+    score: float
+    """1 if it is there word for word; less within longer words, with a wrong letter, or if a short word is missing."""
+    rarity: float
+    """Of the sought text in the gallery: 0.7 if it is in every image, and more the fewer images it is in."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClassScores:
     """The T most likely classes of R regions, best first, and their probabilities. T is 0 without a classifier."""
 

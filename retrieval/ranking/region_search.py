@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, ClassScores, Hit, Image, Numbers, Query, Region, Rows, Scores, Vectors
+from retrieval.types import (
+    Box,
+    ClassScores,
+    Hit,
+    Image,
+    Numbers,
+    Query,
+    Region,
+    Rows,
+    Scores,
+    Vectors,
+    WrittenLine,
+    WrittenMatch,
+)
 
 
 class Searchable(Protocol):
@@ -75,6 +88,15 @@ class Searchable(Protocol):
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""
+
+    def written(self, image: int) -> list[WrittenLine]:
+        """What is written in an image, in pixels of the original; nothing if it has not been read."""
+
+    def find_written(self, sought: Sequence[str], most: int = 1000) -> dict[int, list[WrittenMatch]]:
+        """The `most` searched images in which texts (words, or several in one line) are written, best first.
+
+        Each has its best line for every text that it has.
+        """
 
 
 @dataclass(frozen=True, slots=True)

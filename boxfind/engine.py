@@ -29,6 +29,7 @@ from index.building.build import BuildOptions, build
 from index.building.cancellation import Cancellation
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
+from index.building.read_text import TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.building.reading_time import seconds_per_picture
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import current_folder, served_generation
@@ -55,6 +56,8 @@ DECODERS = min(max(cpu_count(), 2), 4)
 """Workers that decode visitors' pictures; one client uses all but one."""
 DECODE_SECONDS = 10.0
 """Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
+READ_SECONDS = 60.0
+"""Timeout for reading what is written in a picture: a page has hundreds of lines."""
 DECODE_WAIT = 15.0
 """Seconds that a picture waits for a worker."""
 EMBEDDERS = 4
@@ -271,6 +274,34 @@ class Engine:
             if publisher:
                 publisher.drop_others(settings.index_dir)
             return folder
+
+    def read_text(self, progress: Progress, cancellation: Cancellation | None = None) -> int:
+        """Read what is written in pictures that have not been read yet, and return their number. Run it after a build.
+
+        Does nothing if `settings.build.text` is off, or if another process is at it. It can be cancelled like a build;
+        what was read until then is kept. Raises BuildCancelled, IndexProblem, RuntimeMissing.
+        """
+        build, cancellation = self.settings.build, cancellation or Cancellation()
+        if not build.text:
+            return 0
+
+        def report(stage: str, done: int, total: int) -> None:
+            cancellation.check()
+            progress(stage, done, total)
+
+        with DecoderPool(build.workers, READ_SECONDS) as pool:
+            return read_text(self.settings.index_dir, pool, build.workers, report, build.incomplete)
+
+    def text_progress(self) -> TextProgress | None:
+        """Return how many pictures have been read for text, while they are being read; None if they are not.
+
+        Raises IndexProblem if there is no index.
+        """
+        return text_progress(self.gallery()) if is_reading(self.settings.index_dir) else None
+
+    def stop_reading(self) -> bool:
+        """Ask the process that reads what is written in pictures to stop; False if there is none."""
+        return stop_reading(self.settings.index_dir)
 
     def _build_options(
         self, embedder: Embedder, note: str, full: bool, prepare: Prepare, notify: Notify

@@ -85,6 +85,11 @@ class Box:
         """The part of the box inside an image of this size. Width or height is 0 or less when none is."""
         return Box(max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height))
 
+    def scaled(self, factor: float) -> "Box":
+        """The box in an image `factor` times as large, rounded outwards."""
+        edges = (self.x0 * factor, self.y0 * factor, self.x1 * factor, self.y1 * factor)
+        return Box(int(np.floor(edges[0])), int(np.floor(edges[1])), int(np.ceil(edges[2])), int(np.ceil(edges[3])))
+
     def grown(self, factor: float) -> "Box":
         """A box with the same centre and each side `factor` times as long, rounded outwards."""
         dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2

@@ -230,6 +230,7 @@ class Served(BaseModel):
     images: int
     regions: int
     skipped: int
+    text_read: int = Field(description="Different pictures of which what is written in them has been read.")
     recipe: Recipe
     note: str
 

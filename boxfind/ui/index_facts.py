@@ -6,6 +6,7 @@ from boxfind.ui.authorization import is_admin
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
+from index.building.read_text import text_progress
 from index.gallery import Gallery
 from index.storage.folder_scan import Skipped
 from index.storage.skipped_files import read_skipped, skipped_csv
@@ -23,12 +24,13 @@ def gallery_name() -> str:
 def index_facts(gallery: Gallery) -> None:
     """Show the gallery and the facts of its index."""
     manifest = gallery.manifest
-    counts, built = manifest.counts, manifest.created.astimezone()
+    counts, built, text = manifest.counts, manifest.created.astimezone(), text_progress(gallery)
     st.markdown(plain(gallery_name()))
     st.markdown(
         f"**{counted(counts.images, 'picture')}**, **{counted(counts.regions, 'region')}**  \n"
         f"Model {plain(manifest.recipe.backbone)}  \n"
-        f"Built {built:%d %B %Y, %H:%M}"
+        f"Built {built:%d %B %Y, %H:%M}  \n"
+        f"Text read in {text.read:,} of {counted(text.total, 'picture')}"
     )
     if manifest.note:
         st.caption(plain(manifest.note))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from index.storage.picture_contents import Contents
+from retrieval.errors import IndexProblem
 from retrieval.text.words import is_character, words_in
 from retrieval.text.written_text import READER
 from retrieval.types import Box, WrittenLine
@@ -24,6 +25,8 @@ TIMEOUT = 5.0
 """Seconds to wait for a lock of another process."""
 LINE_BITS = 10
 """A picture's lines are numbered from its own number << LINE_BITS on; it keeps 1,024 lines at most."""
+TOGETHER = 1000
+"""Pictures that are copied in one transaction."""
 VOCABULARY_LETTERS = range(4, 33)
 """Only words of these lengths are found by a part of them or with a wrong letter."""
 JOINED_LETTERS = 16
@@ -75,6 +78,11 @@ class WrittenText:
         """The pictures that were read, with and without text. (N,), ascending."""
         return np.array(sorted(row[0] for row in self._rows("SELECT contents FROM pictures")), np.int64)
 
+    def revision(self) -> int:
+        """A number that grows when pictures are read; 0 before."""
+        rows = self._rows("SELECT coalesce(max(number), 0) FROM pictures")
+        return rows[0][0] if rows else 0
+
     def lines(self, contents: int) -> list[WrittenLine]:
         """The lines of a picture; none if it has not been read."""
         found = self._rows("SELECT number FROM pictures WHERE contents = ?", contents)
@@ -85,7 +93,7 @@ class WrittenText:
     def add(self, readings: Mapping[int, Sequence[WrittenLine]]) -> None:
         """Keep the lines of pictures, by their contents, in one transaction. Those that are known stay as they are.
 
-        Raises sqlite3.Error when the disk is full or the folder is not writable.
+        Raises IndexProblem when the disk is full or the folder is not writable.
         """
         with self._writing() as connection:
             number = connection.execute("SELECT coalesce(max(number), 0) FROM pictures").fetchone()[0]
@@ -95,7 +103,7 @@ class WrittenText:
                     _add_lines(connection, number, lines)
 
     def keep_only(self, contents: Contents) -> None:
-        """Remove all other pictures. Raises sqlite3.Error."""
+        """Remove all other pictures. Raises IndexProblem."""
         gone = np.setdiff1d(self.contents(), contents).tolist()
         if not gone:
             return
@@ -104,6 +112,27 @@ class WrittenText:
                 (number,) = connection.execute("SELECT number FROM pictures WHERE contents = ?", (one,)).fetchone()
                 _remove_picture(connection, number)
             connection.execute("DELETE FROM words WHERE word NOT IN (SELECT term FROM used_words)")
+
+    def copy_to(self, folder: Path) -> Path | None:
+        """Copy the database to another index folder, while others may write; None if there is no text."""
+        copy = folder / FILE
+        try:
+            with self.reading() as connection:
+                if connection is None:
+                    return None
+                with closing(sqlite3.connect(copy)) as target:
+                    connection.backup(target)
+                    target.execute("PRAGMA journal_mode = DELETE")  # one file
+        except sqlite3.DatabaseError:
+            copy.unlink(missing_ok=True)
+            return None
+        return copy
+
+    def add_all(self, other: "WrittenText") -> None:
+        """Add the pictures of another database that are not in this one. Raises IndexProblem."""
+        missing = np.setdiff1d(other.contents(), self.contents()).tolist()
+        for start in range(0, len(missing), TOGETHER):
+            self.add({contents: other.lines(contents) for contents in missing[start : start + TOGETHER]})
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
@@ -124,9 +153,12 @@ class WrittenText:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction on a database of this version; one of another version or a damaged one is made anew."""
-        with closing(self._open_to_write()) as connection, connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
+        try:
+            with closing(self._open_to_write()) as connection, connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+        except sqlite3.Error as error:
+            raise IndexProblem(f"What is written in pictures cannot be saved in {self.file}: {error}.") from None
 
     def _open_to_write(self) -> sqlite3.Connection:
         try:

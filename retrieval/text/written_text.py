@@ -17,6 +17,8 @@ READER = "rapidocr PP-OCRv6 small, 640"
 """Names networks and detection size. Text of another reader is read again."""
 SIDE = 640
 """Longer side, in pixels, at which lines are looked for. Smaller images are not enlarged."""
+MAX_SIDE = 2000
+"""Longer side, in pixels, from which lines are cut out to be recognised. Larger images are scaled down to it."""
 MIN_CONFIDENCE = 0.5
 """Lines that are recognised with less are dropped."""
 
@@ -53,6 +55,7 @@ def _load_networks() -> "RapidOCR":
     return RapidOCR(
         params={
             "Global.log_level": "critical",  # an image without text is no warning
+            "Global.max_side_len": MAX_SIDE,
             "Global.text_score": MIN_CONFIDENCE,
             "EngineConfig.openvino.inference_num_threads": 1,
             "EngineConfig.openvino.enable_cpu_pinning": False,  # see openvino_runtime

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from boxfind.embedders import (
     class_names_file,
     embedder_for_building,
@@ -43,10 +45,12 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import Busy, IndexProblem, pick
 from retrieval.images.decode import LoadedImage
+from retrieval.optional_packages import RAPIDOCR
 from retrieval.printable_names import shown
 from retrieval.request import Example, PictureFilter, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
-from retrieval.types import Box, Hit, Image, Notify, Progress, Query
+from retrieval.text.written_text import QUERY_SIDE, TextReader
+from retrieval.types import Box, Hit, Image, Notify, Progress, Query, WrittenLine
 
 if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
@@ -90,6 +94,7 @@ class Engine:
         self._publishers: LazyValues[str, Publisher | None] = LazyValues(keep=1)
         self._embedders: LazyValues[Recipe, Embedder] = LazyValues(keep=EMBEDDERS)
         self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
+        self._text_readers: LazyValues[int, TextReader] = LazyValues(keep=1)
         self._update_notice = UpdateNotice(settings)
 
     def gallery(self, newest: bool = False) -> Gallery:
@@ -174,7 +179,11 @@ class Engine:
         if request.only.parts and not part.below(request.folder).image_count:
             return []
         answering = Answering(
-            describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
+            describe,
+            lambda: self.text_scorer(gallery),
+            self.read_query if self._reads_text() else None,
+            settings.min_similarity,
+            settings.score_tie_eps,
         )
         # A search is many small matrix products, which are several times slower on several BLAS threads.
         with self._searching.hold(client), one_blas_thread():
@@ -216,6 +225,19 @@ class Engine:
     def embedder(self, recipe: Recipe) -> Embedder:
         """Return the cached embedder of a recipe. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
+
+    def read_query(self, crop: Image) -> list[WrittenLine]:
+        """Read what is written in a query crop. The networks are loaded once. Raises RuntimeMissing."""
+        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE)).read(crop)
+
+    def load(self, gallery: Gallery) -> None:
+        """Load all networks that searches of a gallery by box use. Raises the errors of `embedder`."""
+        self.embedder(gallery.manifest.recipe)
+        if self._reads_text() and gallery.has_text:
+            self.read_query(np.zeros((32, 32, 3), np.uint8))
+
+    def _reads_text(self) -> bool:
+        return self.settings.build.text and RAPIDOCR.installed
 
     def update_notice(self, gallery: Gallery, measure: bool = True) -> str:
         """Return why the next update reads all images again, and about how long it takes; empty if it does not.

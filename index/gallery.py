@@ -149,9 +149,18 @@ class Gallery:
         """What is written in the pictures of the index; it belongs to all generations."""
         return WrittenText(self.folder.parent)
 
+    @property
+    def has_text(self) -> bool:
+        return self.written_text.has_lines()
+
     def written(self, image: int) -> list[WrittenLine]:
         """What is written in an image; nothing if it has not been read yet."""
         return self.written_text.lines(self.contents.of_image(image))
+
+    def written_in(self, sha256: str) -> list[WrittenLine]:
+        """What is written in the image whose file has this SHA-256; nothing if there is none, or it was not read."""
+        image = self.tables.with_contents(sha256)
+        return [] if image is None else self.written(self.tables.numbers[image])
 
     def find_written(self, sought: Sequence[str], most: int = 1000) -> dict[int, list[WrittenMatch]]:
         """The `most` images in which texts (words, or several in one line) are written, best first, and where.

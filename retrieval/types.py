@@ -166,6 +166,8 @@ class Query:
 
     crops: tuple[Image, ...]
     descriptor: Vectors
+    read: Callable[[], Sequence[WrittenLine]] | None = None
+    """Reads what is written in the crops; takes some 0.1 s. None if there is no reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,7 @@ class Hit:
     `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
     `confidence` compares the similarity with that of images without the object. With several query objects, `others`
     has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
+    `written` has the words of the query that are written in the image.
     """
 
     image: str
@@ -184,6 +187,7 @@ class Hit:
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
+    written: tuple[WrittenMatch, ...] = ()
 
     @property
     def verified(self) -> bool:

@@ -83,6 +83,10 @@ class WrittenText:
         rows = self._rows("SELECT coalesce(max(number), 0) FROM pictures")
         return rows[0][0] if rows else 0
 
+    def has_lines(self) -> bool:
+        """Whether anything is written in a picture that was read."""
+        return bool(self._rows("SELECT 1 FROM lines LIMIT 1"))
+
     def lines(self, contents: int) -> list[WrittenLine]:
         """The lines of a picture; none if it has not been read."""
         found = self._rows("SELECT number FROM pictures WHERE contents = ?", contents)

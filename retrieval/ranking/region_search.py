@@ -89,6 +89,10 @@ class Searchable(Protocol):
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""
 
+    @property
+    def has_text(self) -> bool:
+        """Whether anything is known to be written in an image of the gallery."""
+
     def written(self, image: int) -> list[WrittenLine]:
         """What is written in an image, in pixels of the original; nothing if it has not been read."""
 

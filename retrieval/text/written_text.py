@@ -17,6 +17,8 @@ READER = "rapidocr PP-OCRv6 small, 640"
 """Names networks and detection size. Text of another reader is read again."""
 SIDE = 640
 """Longer side, in pixels, at which lines are looked for. Smaller images are not enlarged."""
+QUERY_SIDE = 448
+"""The same for a query crop, which shows one object."""
 MAX_SIDE = 2000
 """Longer side, in pixels, from which lines are cut out to be recognised. Larger images are scaled down to it."""
 MIN_CONFIDENCE = 0.5
@@ -26,13 +28,13 @@ MIN_CONFIDENCE = 0.5
 class TextReader:
     """Reads the lines of images. It takes one thread and one image at a time; several readers work side by side.
 
-    Raises RuntimeMissing without rapidocr.
+    `side` is the longer side, in pixels, at which lines are looked for. Raises RuntimeMissing without rapidocr.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = SIDE) -> None:
         RAPIDOCR.check("Reading what is written in pictures")
         self._lock = threading.Lock()
-        self._networks = _load_networks()
+        self._networks = _load_networks(side)
 
     def read(self, image: Image) -> list[WrittenLine]:
         """The lines written in an image, from top to bottom, with upright boxes in its pixels."""
@@ -45,7 +47,7 @@ class TextReader:
         return [WrittenLine(text, _around(corners, whole), float(score)) for corners, text, score in lines]
 
 
-def _load_networks() -> "RapidOCR":
+def _load_networks(side: int) -> "RapidOCR":
     """The networks inside the package. Their files are named, so that none is looked for elsewhere or fetched."""
     from rapidocr import EngineType, RapidOCR
 
@@ -62,7 +64,7 @@ def _load_networks() -> "RapidOCR":
             "Det.engine_type": EngineType.OPENVINO,
             "Det.model_path": str(models / "PP-OCRv6_det_small.onnx"),
             "Det.limit_type": "max",
-            "Det.limit_side_len": SIDE,
+            "Det.limit_side_len": side,
             "Rec.engine_type": EngineType.OPENVINO,
             "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
         }

@@ -85,6 +85,10 @@ class NumpyGallery:
         self.read.append(image)
         return self.looks.get(image, NO_KEYPOINTS)
 
+    @property
+    def has_text(self):
+        return bool(self.lines)
+
     def written(self, image):
         return self.lines.get(image, [])
 

@@ -18,11 +18,12 @@ def merge_views(views: Sequence[Query]) -> Query:
     if len(views) == 1:
         return views[0]
     crops = tuple(crop for view in views for crop in view.crops)
+    reads = [view.read for view in views if view.read]
 
     def read() -> list[WrittenLine]:
-        return [line for view in views if view.read for line in view.read()]
+        return [line for one in reads for line in one()]
 
-    return Query(crops, unit(np.sum([view.descriptor for view in views], axis=0)), read)
+    return Query(crops, unit(np.sum([view.descriptor for view in views], axis=0)), read if reads else None)
 
 
 def search_multiple(

@@ -110,11 +110,11 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
         nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
-        views, first = prepared.result(), _first_candidates(nearest, ranked)
+        views, first = prepared.result(), _first_candidates(nearest, ranked, gallery)
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
         texts = joined_texts(reading.result(), _texts_of_matches(query, matches, gallery, methods))
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
-    more = [image for image in _best_first(ranked, texts) if image not in first]
+    more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
     if found := _matches_in_batches(views, more[: VERIFICATION_CANDIDATES - len(first)], gallery, methods):
         matches |= found
         ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
@@ -195,18 +195,25 @@ def _texts_of_matches(
     return find_text(shared_words([*map(sought_words, lines)]), gallery)
 
 
-def _first_candidates(nearest: Nearest, ranked: _Ranked) -> list[int]:
+def _first_candidates(nearest: Nearest, ranked: _Ranked, gallery: Searchable) -> list[int]:
     """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
-    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked, {})))
+    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked, {}, gallery)))
     return [image for image in dict.fromkeys(by_turns) if image is not None][:FIRST_CANDIDATES]
 
 
-def _best_first(ranked: _Ranked, texts: Mapping[int, TextMatch]) -> list[int]:
-    """The first SHORTLIST images, and those found by text among them, by their scores."""
-    scores, of_text = ranked.total[:SHORTLIST], text_scores(texts)
-    images = ranked.found.images[:SHORTLIST]
-    scores = scores + np.array([of_text.get(image, 0.0) for image in images.tolist()], np.float32)
-    return [int(image) for image in images[np.argsort(-scores, kind="stable")]]
+def _best_first(ranked: _Ranked, texts: Mapping[int, TextMatch], gallery: Searchable) -> list[int]:
+    """The first SHORTLIST images, and those with certain text, by their scores."""
+    shortlist = _including(certain_images(texts), _shortlist(ranked), gallery)
+    images, of_text = shortlist.found.images.tolist(), text_scores(texts)
+    scores = shortlist.total + np.array([of_text.get(image, 0.0) for image in images], np.float32)
+    return [images[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def _shortlist(ranked: _Ranked) -> _Ranked:
+    """The first SHORTLIST images in the order they were found."""
+    found = ranked.found
+    first = Nearest(found.images[:SHORTLIST], found.rows[:SHORTLIST], found.scores[:SHORTLIST])
+    return _Ranked(ranked.descriptor, first, {name: part[:SHORTLIST] for name, part in ranked.parts.items()})
 
 
 def _matches(
@@ -323,7 +330,7 @@ def _hits(
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
         evidence = matches[image].evidence if image in matches else NO_EVIDENCE
         hit = _hit(gallery, image, row, similarity, parts, evidence)
-        hits.append(replace(hit, written=texts[image].words) if image in texts else hit)
+        hits.append(replace(hit, same_words=texts[image].words) if image in texts else hit)
     return hits
 
 

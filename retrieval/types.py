@@ -177,7 +177,7 @@ class Hit:
     `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
     `confidence` compares the similarity with that of images without the object. With several query objects, `others`
     has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
-    `written` has the words of the query that are written in the image.
+    `same_words` are written both in the query crop and in the image.
     """
 
     image: str
@@ -187,7 +187,7 @@ class Hit:
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
-    written: tuple[WrittenMatch, ...] = ()
+    same_words: tuple[WrittenMatch, ...] = ()
 
     @property
     def verified(self) -> bool:

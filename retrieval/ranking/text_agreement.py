@@ -1,5 +1,6 @@
 """Text agreement: words that are written both in the query crop and in an image."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,10 +9,10 @@ from retrieval.types import Box, WrittenLine, WrittenMatch
 
 WEIGHT = 1.5
 """Score for full evidence."""
-FULL = 6.0
-"""Evidence from which on the score is full. A word that is written in one of 400 images has it."""
+FULL = 5.0
+"""Evidence from which on the score is full. A query's only word has it if it is in one of 150 images."""
 CERTAIN = 4.0
-"""Evidence from which on an image expands the query. A word that is written in one of 55 images has it."""
+"""Evidence from which on an image expands the query. A query's only word has it if it is in one of 55 images."""
 EXPANSION_IMAGES = 20
 """Maximum images that expand the query for their text."""
 MOST = 1000
@@ -27,15 +28,20 @@ class TextMatch:
     """What is written in an image as in the query crop."""
 
     evidence: float
-    """Sum over the words of the logarithm of their rarity, less for words that are short, misspelt or uncertain."""
+    """Sum over the words of the logarithm of their rarity, less for words that are short, misspelt or uncertain.
+
+    It is divided by the square root of the number of the query's words that the gallery has: of many words, some are
+    found by chance.
+    """
     words: tuple[WrittenMatch, ...]
 
 
 def find_text(sought: Mapping[str, float], gallery: Searchable) -> dict[int, TextMatch]:
     """The images in which sought words are written. `sought` gives the weight of each word, 0 to 1."""
     found = gallery.find_written(list(sought), MOST) if sought else {}
+    chances = math.sqrt(len({match.sought for matches in found.values() for match in matches}))
     return {
-        image: TextMatch(sum(sought[match.sought] * _evidence(match) for match in matches), tuple(matches))
+        image: TextMatch(sum(sought[match.sought] * _evidence(match) for match in matches) / chances, tuple(matches))
         for image, matches in found.items()
     }
 

@@ -15,15 +15,20 @@ from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
+from retrieval.ranking.text_agreement import CERTAIN, FULL, WEIGHT
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.search import METHODS, RANKINGS, best, search
-from retrieval.types import Box, Hit, Query, unit
+from retrieval.types import Box, Hit, Query, WrittenLine, WrittenMatch, unit
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 
 
 def asked(descriptor: np.ndarray, crop: np.ndarray = FLAT) -> Query:
     return Query((crop,), descriptor)
+
+
+def says(*texts: str) -> list[WrittenLine]:
+    return [WrittenLine(text, Box(2, 2, 3, 3), 1.0) for text in texts]
 
 
 def ranked(hits: list[Hit]) -> list[tuple]:
@@ -114,7 +119,7 @@ def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
     hits = search(asked(query), gallery, "best", 0)
     for hit in hits:
         assert hit.score == sum(hit.parts.values())
-        assert list(hit.parts) == ["expansion", "diffusion", "lead", "verification", "appearance"]
+        assert list(hit.parts) == ["expansion", "diffusion", "lead", "verification", "appearance", "text"]
         inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
         lifted = 1 + max(map(unverified, hits)) - unverified(hit)
         assert hit.parts["verification"] == pytest.approx(verification_score(inliers) * lifted, abs=1e-5)
@@ -287,6 +292,78 @@ def test_object_is_found_and_outlined(numpy_gallery, monkeypatch):
     assert first.region.box.xywh == pytest.approx((200, 120, 240, 208), abs=6)
     assert set(gallery.read) == set(range(8))
     assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
+
+
+def reading(numpy_gallery, lines: dict[int, list[WrittenLine]], rarity: float, **more):
+    """A drawn gallery of 30 images with these lines, in which every word has this rarity."""
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30, lines=lines, **more)
+    found = gallery.find_written
+
+    def find_written(sought, most):
+        return {
+            image: [WrittenMatch(match.sought, match.line, 1.0, rarity) for match in matches]
+            for image, matches in found(sought, most).items()
+        }
+
+    gallery.find_written = find_written
+    return gallery, query
+
+
+def test_images_with_the_words_of_the_crop_rise(numpy_gallery, verified):
+    verified({})
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30)
+    last = int(search(asked(query), gallery, "best", 0)[-1].image)
+    gallery, query = reading(numpy_gallery, {last: says("acme", "other"), 4: says("other")}, CERTAIN)
+    before = {hit.image: hit for hit in search(asked(query), gallery, "best", 0)}
+    words = Query((FLAT,), query, lambda: says("ACME"))
+    after = {hit.image: hit for hit in search(words, gallery, "best", 0)}
+    found = after[f"{last:05d}"]
+    assert found.parts["text"] == pytest.approx(WEIGHT * CERTAIN / FULL)
+    assert [match.line.text for match in found.same_words] == ["acme"]
+    assert found.parts["expansion"] > before[found.image].parts["expansion"]  # it has joined the query
+    assert all(hit.parts["text"] == 0 and not hit.same_words for hit in after.values() if hit is not found)
+    assert list(after).index(found.image) < list(before).index(found.image) == 29
+
+
+def test_an_image_found_only_by_text_is_verified(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "SHORTLIST", 5)
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 4)
+    gallery, query = reading(numpy_gallery, {}, CERTAIN)
+    calls = verified({})
+    search(asked(query), gallery, "best", 0)
+    beyond = next(image for image in range(30) if not any(image in call for call in calls))
+    gallery.lines[beyond] = says("acme")
+    for top in (0, 3):
+        calls.clear()
+        search(Query((FLAT,), query, lambda: says("acme")), gallery, "best", top)
+        assert any(beyond in call for call in calls)
+
+
+def test_words_on_the_verified_object_are_words_of_the_query(numpy_gallery, verified):
+    """The crop says nothing, two verified images say the same inside the box, and a fourth image says it too."""
+    lines = {n: [*says("acme"), WrittenLine("exit", Box(50, 50, 60, 60), 1.0)] for n in (3, 11)}
+    gallery, query = reading(numpy_gallery, {**lines, 17: says("acme"), 18: says("exit")}, CERTAIN)
+    verified({3: 20, 11: 20})
+    silent = Query((FLAT,), query, lambda: [])
+    parts = {int(hit.image): hit.parts["text"] for hit in search(silent, gallery, "best", 0)}
+    assert {n for n, part in parts.items() if part} == {3, 11, 17}
+    verified({3: 20})
+    assert not any(hit.parts["text"] for hit in search(silent, gallery, "best", 0))  # one image may be wrong
+
+
+def test_the_crop_is_read_only_by_best_and_only_if_the_gallery_has_text(numpy_gallery, verified):
+    verified({})
+
+    def refuse() -> list[WrittenLine]:
+        raise AssertionError("nothing to read")
+
+    gallery, query = reading(numpy_gallery, {}, CERTAIN)
+    search(Query((FLAT,), query, refuse), gallery, "best", 0)
+    gallery.lines[3] = says("acme")
+    search(Query((FLAT,), query, refuse), gallery, "fast", 0)
+    best(Query((FLAT,), query, refuse), gallery, 0, METHODS - {"text"})
+    with pytest.raises(AssertionError, match="nothing to read"):
+        search(Query((FLAT,), query, refuse), gallery, "best", 0)
 
 
 def test_r72_nothing_that_ranks_or_describes_reads_a_clock():

@@ -208,7 +208,7 @@ class Engine:
         """Return the cached scorer for text searches of a gallery. Raises RuntimeMissing, IndexProblem."""
 
         def make() -> TextScorer:
-            problem = self.text_problem(gallery)
+            problem = self._description_problem(gallery)
             if problem:
                 raise IndexProblem(problem)
             tower, whole = text_tower(gallery.manifest.recipe), gallery.below("")
@@ -220,6 +220,10 @@ class Engine:
 
     def text_problem(self, gallery: Gallery) -> str:
         """Return why a gallery cannot be searched by text; empty if it can. Loads no network."""
+        return "" if gallery.written_text.revision() else self._description_problem(gallery)
+
+    def _description_problem(self, gallery: Gallery) -> str:
+        """Why the network cannot search by description; empty if it can."""
         return text_problem(gallery.manifest.recipe, classified=gallery.class_scores.classes.shape[1] > 0)
 
     def embedder(self, recipe: Recipe) -> Embedder:

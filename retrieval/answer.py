@@ -12,7 +12,8 @@ from retrieval.ranking.feedback import refine
 from retrieval.ranking.region_search import Searchable, prefer_whole
 from retrieval.ranking.text_agreement import lines_inside
 from retrieval.request import Example, Request, Role
-from retrieval.text.text_search import TextScorer, rerank_by_text, search_by_text
+from retrieval.text.text_search import TextScorer
+from retrieval.text.word_search import rerank_by_words, search_by_words
 from retrieval.types import Box, Hit, Image, Query, WrittenLine
 
 TEXT_SHORTLIST = 100
@@ -67,12 +68,12 @@ def answer(
     count = top + len(request.negatives) if top else 0  # leaves `top` after negatives are removed
     if not request.wanted:
         positives = gallery.numbers(request.positives)
-        hits = search_by_text(request.words, answering.text_scorer(), part, request.ranking, count, positives)
+        hits = search_by_words(request.words, answering.text_scorer, part, request.ranking, count, positives)
     elif not request.words:
         hits = _search_boxes(request, images, gallery, part, answering, count)
     else:
         hits = _search_boxes(request, images, gallery, part, answering, max(count, TEXT_SHORTLIST) if count else 0)
-        hits = rerank_by_text(request.words, answering.text_scorer(), part, hits)
+        hits = rerank_by_words(request.words, answering.text_scorer, part, hits)
     kept = [hit for hit in hits if hit.image not in request.negatives and hit.similarity >= answering.min_similarity]
     return kept[: top or None]
 

@@ -190,6 +190,11 @@ class Hit:
     same_words: tuple[WrittenMatch, ...] = ()
 
     @property
+    def written(self) -> str:
+        """The line of text for which the image was found; empty if it was found otherwise."""
+        return self.region.label if self.region.kind == "written" else ""
+
+    @property
     def verified(self) -> bool:
         """Whether geometric verification confirmed every region."""
         return all(region.kind == "verified" for region in (self.region, *self.others))

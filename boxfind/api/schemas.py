@@ -137,7 +137,7 @@ class FoundPicture(BaseModel):
             "confidence": "likely",
             "parts": {"expansion": 0.93, "diffusion": 0.9, "lead": 0.0, "verification": 0.88, "appearance": 1.6},
         },
-        **{"box": [38, 31, 205, 149], "kind": "verified", "others": []},
+        **{"box": [38, 31, 205, 149], "kind": "verified", "written": "", "others": []},
     )
     rank: int
     image: str
@@ -149,6 +149,7 @@ class FoundPicture(BaseModel):
     parts: dict[str, float] = Field(description="The components of the score.")
     box: BoxSides
     kind: str
+    written: str = Field(description="The line of text for which the picture was found; empty if it was not.")
     others: list[Place]
 
 

@@ -84,6 +84,7 @@ def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
         parts=dict(hit.parts),
         box=[*hit.region.box.xywh],
         kind=hit.region.kind,
+        written=hit.written,
         others=[place(region) for region in hit.others],
     )
 

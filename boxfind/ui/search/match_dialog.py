@@ -40,6 +40,7 @@ PARTS = {
     "lead": "Lead: nearest to the box itself by far, or a copy of it",
     "verification": "Verification: details in the same arrangement",
     "appearance": "Appearance: the same colours and structure in the same places",
+    "written": "Written: the text stands in the outlined region, or much of it",
     "words": "Words: match of the description to the outlined region",
     "look": "Look: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
@@ -90,6 +91,8 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pi
 
 def verdict(hit: Hit) -> str:
     """The confidence, its meaning and the similarity, in Markdown."""
+    if hit.written:
+        return f"**{hit.confidence.capitalize()}.** {plain(meaning(hit))}"
     detected = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     similar = f"Similarity (cosine) {hit.similarity:.2f}{detected}"
     return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}"

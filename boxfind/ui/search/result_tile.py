@@ -33,7 +33,7 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
         picture=thumbnail_of(gallery, hit.image),
         size=(entry.width, entry.height),
         alt=described(rank, hit),
-        title=f"{rank}  {hit.image}",
+        title=f"{rank}  “{hit.written}”  {hit.image}" if hit.written else f"{rank}  {hit.image}",
         outlines=(hit.region.box, *(other.box for other in hit.others)),
         badge=("✓ " if hit.verified else "") + hit.confidence,
         tone=TONES[hit.confidence],
@@ -46,4 +46,5 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
 
 def described(rank: int, hit: Hit) -> str:
     """The alternative text of a result picture."""
-    return f"Rank {rank}: {hit.image}, {hit.confidence} match" + (", details agree" if hit.verified else "")
+    written = f", written: {hit.written}" if hit.written else ""
+    return f"Rank {rank}: {hit.image}, {hit.confidence} match{written}" + (", details agree" if hit.verified else "")

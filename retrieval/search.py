@@ -330,7 +330,7 @@ def _hits(
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
         evidence = matches[image].evidence if image in matches else NO_EVIDENCE
         hit = _hit(gallery, image, row, similarity, parts, evidence)
-        hits.append(replace(hit, same_words=texts[image].words) if image in texts else hit)
+        hits.append(replace(hit, same_text=texts[image].lines) if image in texts else hit)
     return hits
 
 

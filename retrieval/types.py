@@ -177,7 +177,7 @@ class Hit:
     `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
     `confidence` compares the similarity with that of images without the object. With several query objects, `others`
     has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
-    `same_words` are written both in the query crop and in the image.
+    `same_text` has the lines of the image with words that are also written in the query crop.
     """
 
     image: str
@@ -187,7 +187,7 @@ class Hit:
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
-    same_words: tuple[WrittenMatch, ...] = ()
+    same_text: tuple[WrittenLine, ...] = ()
 
     @property
     def written(self) -> str:

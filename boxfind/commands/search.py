@@ -61,7 +61,8 @@ def search(
         return
     for n, hit in enumerate(hits, start=1):
         box_text = ",".join(map(str, hit.region.box.xywh))
-        written = f"  written: {printable(hit.written)}" if hit.written else ""
+        lines = [hit.written] if hit.written else [line.text for line in hit.same_text[:2]]
+        written = f"  written: {printable(', '.join(lines))}" if lines else ""
         print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}{written}")
     if no_match(hits):
         note(NO_MATCH if hits else "No pictures found.")
@@ -78,4 +79,5 @@ def _row(rank: int, hit: "Hit") -> dict[str, object]:
         "box": hit.region.box.xywh,
         "kind": hit.region.kind,
         "written": hit.written,
+        "same_text": [{"text": line.text, "box": line.box.xywh} for line in hit.same_text],
     }

@@ -100,6 +100,7 @@ def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:
         "written": hit.written,
         "region": _region(hit.region),
         "others": [_region(other) for other in hit.others],
+        "same_text": [{**_sides(line.box), "text": line.text} for line in hit.same_text],
     }
 
 

@@ -147,7 +147,9 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
 
 def find(request: Request, gallery: Gallery, images: Mapping[str, LoadedImage]) -> tuple[list[Hit], float]:
     """The hits of a request and the seconds they took, also waiting for a turn. Raises the errors of Engine.answer."""
-    text_read = gallery.written_text.revision() if request.words else 0  # pictures may be read meanwhile
+    text_read = (
+        gallery.written_text.revision() if request.words or request.ranking == "best" else 0
+    )  # pictures may be read meanwhile
     return _find(request, shared_engine().album(request.only.album).changed, text_read, gallery, images)
 
 

@@ -15,6 +15,8 @@ CERTAIN = 4.0
 """Evidence from which on an image expands the query. A query's only word has it if it is in one of 55 images."""
 EXPANSION_IMAGES = 20
 """Maximum images that expand the query for their text."""
+SHOWN = 1.0
+"""Lines with less evidence are not shown."""
 MOST = 1000
 """Images that are found by what is written in them."""
 MATCHES = 10
@@ -33,17 +35,24 @@ class TextMatch:
     It is divided by the square root of the number of the query's words that the gallery has: of many words, some are
     found by chance.
     """
-    words: tuple[WrittenMatch, ...]
+    lines: tuple[WrittenLine, ...]
+    """The lines of the image that hold the words, most evidence first, without those that hardly count."""
 
 
 def find_text(sought: Mapping[str, float], gallery: Searchable) -> dict[int, TextMatch]:
     """The images in which sought words are written. `sought` gives the weight of each word, 0 to 1."""
     found = gallery.find_written(list(sought), MOST) if sought else {}
     chances = math.sqrt(len({match.sought for matches in found.values() for match in matches}))
-    return {
-        image: TextMatch(sum(sought[match.sought] * _evidence(match) for match in matches) / chances, tuple(matches))
-        for image, matches in found.items()
-    }
+    return {image: _text_match(sought, matches, chances) for image, matches in found.items()}
+
+
+def _text_match(sought: Mapping[str, float], matches: Sequence[WrittenMatch], chances: float) -> TextMatch:
+    of_lines: dict[WrittenLine, float] = {}
+    for match in matches:
+        evidence = sought[match.sought] * match.score * match.line.confidence * match.rarity
+        of_lines[match.line] = of_lines.get(match.line, 0.0) + evidence
+    lines = sorted((line for line in of_lines if of_lines[line] >= SHOWN), key=lambda line: -of_lines[line])
+    return TextMatch(sum(of_lines.values()) / chances, tuple(lines))
 
 
 def lines_inside(lines: Sequence[WrittenLine], box: Box) -> list[WrittenLine]:
@@ -81,7 +90,3 @@ def certain_images(texts: Mapping[int, TextMatch]) -> list[int]:
 def text_scores(texts: Mapping[int, TextMatch]) -> dict[int, float]:
     """The score part of each image."""
     return {image: WEIGHT * min(match.evidence / FULL, 1) for image, match in texts.items()}
-
-
-def _evidence(match: WrittenMatch) -> float:
-    return match.score * match.line.confidence * match.rarity

@@ -83,6 +83,7 @@ def test_both_rankings_and_no_other(settings):
         "lead",
         "verification",
         "appearance",
+        "text",
     }  # of the best ranking
     assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
     with pytest.raises(UnknownName, match="no ranking called 'bets'; choose from: best, euclidean, fast, sift"):

@@ -319,9 +319,9 @@ def test_images_with_the_words_of_the_crop_rise(numpy_gallery, verified):
     after = {hit.image: hit for hit in search(words, gallery, "best", 0)}
     found = after[f"{last:05d}"]
     assert found.parts["text"] == pytest.approx(WEIGHT * CERTAIN / FULL)
-    assert [match.line.text for match in found.same_words] == ["acme"]
+    assert [line.text for line in found.same_text] == ["acme"]
     assert found.parts["expansion"] > before[found.image].parts["expansion"]  # it has joined the query
-    assert all(hit.parts["text"] == 0 and not hit.same_words for hit in after.values() if hit is not found)
+    assert all(hit.parts["text"] == 0 and not hit.same_text for hit in after.values() if hit is not found)
     assert list(after).index(found.image) < list(before).index(found.image) == 29
 
 
@@ -486,15 +486,17 @@ def test_unknown_ranking_lists_the_choices(numpy_gallery):
 def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
-    assert {"expansion", "diffusion", "lead", "verification", "appearance"} == best(asked(query), gallery, 0)[
-        0
-    ].parts.keys()
+    parts = best(asked(query), gallery, 0)[0].parts
+    assert parts.keys() == {"expansion", "diffusion", "lead", "verification", "appearance", "text"}
     calls.clear()
     without = best(asked(query), gallery, 0, {"expansion", "diffusion"})
     assert calls == [] and all(hit.region.kind == "grid" for hit in without)
     verified({})
     nothing_proven = {hit.image: hit.parts for hit in best(asked(query), gallery, 0)}
-    assert all(hit.parts | {"verification": 0.0, "appearance": 0.0} == nothing_proven[hit.image] for hit in without)
+    assert all(
+        hit.parts | {"verification": 0.0, "appearance": 0.0, "text": 0.0} == nothing_proven[hit.image]
+        for hit in without
+    )
     plain = best(asked(query), gallery, 0, set())
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)

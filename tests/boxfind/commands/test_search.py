@@ -119,7 +119,7 @@ def test_search_with_the_best_ranking(indexed, boxfind):
     assert rows[0]["box"] == pytest.approx([0, 0, 256, 192], abs=2)
     assert rows[0]["similarity"] == pytest.approx(1, abs=1e-3)
     for row in rows:
-        assert row["parts"].keys() == {"expansion", "diffusion", "lead", "verification", "appearance"}
+        assert row["parts"].keys() == {"expansion", "diffusion", "lead", "verification", "appearance", "text"}
         assert row["score"] == pytest.approx(sum(row["parts"].values()), abs=2e-4)
     assert len(boxfind(*args).out.splitlines()) == 12
 

@@ -58,8 +58,20 @@ def test_several_words_are_more_evidence_than_one_of_several():
     found = find_text({"one": 1.0, "other": 1.0, "found nowhere": 1.0}, both)
     assert found[1].evidence == pytest.approx(8 / math.sqrt(2))
     assert found[2].evidence == pytest.approx(4 / math.sqrt(2))
-    assert [word.sought for word in found[1].words] == ["one", "other"]
+    assert [line.text for line in found[1].lines] == ["one", "other"]
     assert both.asked == [(["one", "other", "found nowhere"], MOST)]
+
+
+def test_lines_are_shown_once_in_the_order_of_their_evidence():
+    line = written("two words")
+    matches = [
+        match("usual", 0.5),
+        match("one", 2),
+        WrittenMatch("two", line, 1.0, 3),
+        WrittenMatch("words", line, 1.0, 1),
+    ]
+    found = find_text(dict.fromkeys(["usual", "one", "two", "words"], 1.0), Written({1: matches}))
+    assert [shown.text for shown in found[1].lines] == ["two words", "one"]
 
 
 def test_without_words_the_gallery_is_not_asked():

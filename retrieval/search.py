@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, zip_longest
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ from retrieval.ranking.matching import (
     compare_appearance,
     match_keypoints,
     view_of,
+    view_of_match,
 )
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
 from retrieval.ranking.text_agreement import (
@@ -49,6 +51,12 @@ BATCH = 30
 """Of those, images compared at a time; a batch without any match is the last."""
 MIRRORED_CANDIDATES = 10
 """First candidates without a match whose keypoints are compared with the mirrored query."""
+MATCHED_VIEWS = 2
+"""Matches that look most like the query crop, with whose views of the object further candidates are compared."""
+MATCHED_INLIERS = 15
+"""Minimum inliers of these matches."""
+MATCHED_CANDIDATES = 40
+"""Images without a match that are compared with them."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -64,7 +72,7 @@ COPY_SIMILARITY = 0.9
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
 
-_PARTS = 5  # that share the budget of verification: the first candidates, mirrored ones, and three batches
+_PARTS = 6  # that share the budget of verification: the first candidates, mirrored ones, three batches, matched views
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +122,11 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
         texts = joined_texts(reading.result(), _texts_of_matches(query, matches, gallery, methods))
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
-    more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
-    if found := _matches_in_batches(views, more[: VERIFICATION_CANDIDATES - len(first)], gallery, methods):
-        matches |= found
-        ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
+    for further in (partial(_further_matches, views, set(first)), _matches_of_matches):
+        if found := further(matches, _best_first(ranked, texts, gallery), gallery, methods):
+            matches |= found
+            texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
+            ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
     ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
     behind = _behind(ranked)
     if methods & {"expansion", "diffusion"}:
@@ -220,23 +229,39 @@ def _matches(
     views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
 ) -> dict[int, Match]:
     """The candidates that verification finds, compared by appearance if that is among the methods."""
-    if "verification" not in methods:
+    if not views:
         return {}
     matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / _PARTS, mirrored)
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
 
-def _matches_in_batches(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str]
+def _further_matches(
+    views: Sequence[View],
+    compared: Set[int],
+    matches: Mapping[int, Match],
+    ranked: Sequence[int],
+    gallery: Searchable,
+    methods: Set[str],
 ) -> dict[int, Match]:
-    """The same, BATCH candidates at a time, until none of a batch is found."""
-    matches: dict[int, Match] = {}
-    for start in range(0, len(candidates), BATCH):
-        found = _matches(views, candidates[start : start + BATCH], gallery, methods)
-        if not found:
+    """Matches among the images that have not been compared yet, BATCH at a time, until none of a batch is found."""
+    rest = [image for image in ranked if image not in compared][: VERIFICATION_CANDIDATES - len(compared)]
+    found: dict[int, Match] = {}
+    for start in range(0, len(rest), BATCH):
+        batch = _matches(views, rest[start : start + BATCH], gallery, methods)
+        if not batch:
             break
-        matches |= found
-    return matches
+        found |= batch
+    return found
+
+
+def _matches_of_matches(
+    matches: Mapping[int, Match], ranked: Sequence[int], gallery: Searchable, methods: Set[str]
+) -> dict[int, Match]:
+    """Images without a match that show the object as some of the matches do."""
+    sources = [image for image in alike(matches) if matches[image].evidence.inliers >= MATCHED_INLIERS]
+    views = [view_of_match(image, matches[image].evidence, gallery) for image in sources[:MATCHED_VIEWS]]
+    rest = [image for image in ranked if image not in matches][:MATCHED_CANDIDATES]
+    return _matches(views, rest, gallery, methods)
 
 
 def _expanded_again(

@@ -49,6 +49,18 @@ def view_of(crop: Image) -> View:
     return View(*query_keypoints(crop), query_frame(crop))
 
 
+def view_of_match(image: int, evidence: Evidence, gallery: Searchable) -> View:
+    """The object as a matched image shows it: what of the image lies in the matched box."""
+    box = evidence.box
+    assert box is not None, "a match has a box"
+    keypoints, _ = gallery.keypoints(image)
+    corner, size = np.array([box.x0, box.y0], np.float32), np.array([box.width, box.height])
+    places = np.asarray(keypoints.points - corner, np.float32)
+    inside = ((places >= 0) & (places < size)).all(axis=1)
+    object_ = Keypoints(places[inside], keypoints.descriptors[inside])
+    return View(object_, (box.width, box.height), query_frame(gallery.pixels(image, box)))
+
+
 def match_keypoints(
     views: Sequence[View], candidates: Sequence[int], gallery: Searchable, pairs: float, mirror: int = 0
 ) -> dict[int, Match]:

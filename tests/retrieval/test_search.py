@@ -223,7 +223,8 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
     monkeypatch.setattr(matching, "verify_all", fake)
-    monkeypatch.setattr(verification, "PAIRS_BUDGET", 3000)
+    monkeypatch.setattr(verification, "PAIRS_BUDGET", 3600)
+    monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
     highest = max(map(unverified, hits.values()))
@@ -351,6 +352,24 @@ def test_words_on_the_verified_object_are_words_of_the_query(numpy_gallery, veri
     assert not any(hit.parts["text"] for hit in search(silent, gallery, "best", 0))  # one image may be wrong
 
 
+def test_an_image_like_a_match_is_found_by_the_view_of_the_match(numpy_gallery, monkeypatch):
+    """The other side of an object: image 11 shows both sides, so the crop of one side leads to image 17."""
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 30)
+    front, back = blocks(1, 160, 208), blocks(2, 240, 208)
+    whole = blocks(50, 640, 480)
+    whole[120:328, 200:360], whole[120:328, 360:600] = front, back
+    looks = {11: (find_keypoints(whole), (640, 480)), 17: (find_keypoints(showing(back, 200, 120, 51)), (640, 480))}
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30, looks=looks)
+    evidence = matching.match_keypoints([matching.view_of(front)], [11, 17], gallery, 1e9)
+    assert evidence.keys() == {11} and evidence[11].evidence.inliers >= module.MATCHED_INLIERS
+    outline = Evidence(20, Box(200, 120, 600, 328))  # as if the crop showed both sides
+    views = [matching.view_of_match(11, outline, gallery)]
+    assert views[0].size == (400, 208) and 0 < len(views[0].keypoints) < len(looks[11][0])
+    assert views[0].keypoints.points.min() >= 0 and (views[0].keypoints.points < (400, 208)).all()
+    hits = {int(hit.image): hit for hit in search(asked(query, whole[120:328, 200:420]), gallery, "best", 0)}
+    assert hits[11].verified and hits[17].parts["verification"] > 0
+
+
 def test_the_crop_is_read_only_by_best_and_only_if_the_gallery_has_text(numpy_gallery, verified):
     verified({})
 
@@ -443,6 +462,7 @@ def test_batches_stop_after_one_without_a_match(numpy_gallery, verified, monkeyp
     monkeypatch.setattr(module, "FIRST_CANDIDATES", 6)
     monkeypatch.setattr(module, "BATCH", 4)
     monkeypatch.setattr(module, "MIRRORED_CANDIDATES", 0)
+    monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     gallery, query = drawn_gallery(numpy_gallery, 5, 40)
     calls = verified({})
     best(asked(query), gallery, 0)

@@ -19,6 +19,7 @@ from retrieval.ranking.matching import (
     alike,
     appearance_scores,
     certainties,
+    colour_scores,
     compare_appearance,
     match_keypoints,
     view_of,
@@ -37,7 +38,7 @@ from retrieval.ranking.text_agreement import (
 )
 from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.text.sought_words import sought_words
-from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
+from retrieval.types import Box, Hit, Numbers, Query, Region, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification", "appearance", "text"})
 """The steps that `best` adds to the vector search. Appearance needs verification."""
@@ -57,6 +58,8 @@ MATCHED_INLIERS = 15
 """Minimum inliers of these matches."""
 MATCHED_CANDIDATES = 40
 """Images without a match that are compared with them."""
+COLOUR_CANDIDATES = 50
+"""Images that no homography lays over the crop, whose colours are compared."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -134,7 +137,8 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
     if "verification" in methods:
         _add(ranked, "verification", _verification_scores(matches, behind))
     if "appearance" in methods:
-        _add(ranked, "appearance", appearance_scores(matches))
+        regions = _regions_not_compared(matches, _best_first(ranked, texts, gallery), ranked, gallery)
+        _add(ranked, "appearance", appearance_scores(matches) | colour_scores(views, regions, gallery))
     if "text" in methods:
         _add(ranked, "text", text_scores(texts))
     return _hits(query, gallery, ranked, matches, top, texts)
@@ -326,6 +330,16 @@ def _verification_scores(matches: Mapping[int, Match], behind: Mapping[int, floa
         image: verification_score(matches[image].evidence.inliers) + certainty * behind[image]
         for image, certainty in certainties(matches).items()
     }
+
+
+def _regions_not_compared(
+    matches: Mapping[int, Match], candidates: Sequence[int], ranked: _Ranked, gallery: Searchable
+) -> dict[int, Box]:
+    """The best regions of the first images that have not been compared pixel by pixel."""
+    rows = dict(zip(ranked.found.images.tolist(), ranked.found.rows.tolist(), strict=True))
+    compared = {image for image, match in matches.items() if match.likeness is not None}
+    first = [image for image in candidates if image not in compared][:COLOUR_CANDIDATES]
+    return {image: gallery.region(rows[image]).box for image in first}
 
 
 def _behind(ranked: _Ranked) -> dict[int, float]:

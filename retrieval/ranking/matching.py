@@ -10,6 +10,8 @@ from retrieval.ranking.appearance import (
     JOINING,
     alike_share,
     appearance_score,
+    colour_score,
+    colour_shares,
     compare,
     level_of,
     likeness,
@@ -18,7 +20,7 @@ from retrieval.ranking.appearance import (
 from retrieval.ranking.keypoints import Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.ranking.region_search import Searchable
 from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verification_score, verify_all
-from retrieval.types import Image
+from retrieval.types import Box, Image
 
 FEW = 5
 """Matches from which on the mirror image of the query is not looked for."""
@@ -94,6 +96,21 @@ def compare_appearance(views: Sequence[View], matches: dict[int, Match], gallery
 
     with ThreadPoolExecutor(THREADS) as pool:
         return dict(zip(matches, pool.map(compared, matches), strict=True))
+
+
+def colour_scores(views: Sequence[View], regions: Mapping[int, Box], gallery: Searchable) -> dict[int, float]:
+    """The score part of each image without a match, by the colours of its region; 0 if its pixels are gone."""
+    wanted = [colour_shares(view.frame) for view in views]
+
+    def score(image: int) -> float:
+        pixels = gallery.pixels(image, regions[image])
+        if not pixels.size:
+            return 0.0
+        shares = colour_shares(pixels)
+        return max((colour_score(of_view, shares) for of_view in wanted), default=0.0)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(zip(regions, pool.map(score, regions), strict=True))
 
 
 def alike(matches: Mapping[int, Match]) -> list[int]:

@@ -150,7 +150,7 @@ def written(built, monkeypatch) -> Iterator[list[int]]:
 
 
 def test_best_reads_the_crop_and_finds_its_words(built, pictures, written):
-    engine, box = Engine(built.settings), Box(10, 10, 70, 60)
+    engine, box = Engine(built.settings.changed(text=True)), Box(10, 10, 70, 60)
     engine._embedders = built._embedders
     gallery, image = engine.gallery(), pictures["1.png"].image
     engine.search(gallery, image, box)
@@ -169,7 +169,7 @@ def test_without_text_nothing_is_read(built, pictures, written):
     assert not any(hit.same_text for hit in engine.search(gallery, image, box, 0, "best"))
     engine.load(gallery)
     gallery.written_text.remove()
-    engine = Engine(built.settings)
+    engine = Engine(built.settings.changed(text=True))
     engine._embedders = built._embedders
     engine.load(gallery)
     engine.search(gallery, image, box, 0, "best")

@@ -49,7 +49,7 @@ from retrieval.optional_packages import RAPIDOCR
 from retrieval.printable_names import shown
 from retrieval.request import Example, PictureFilter, Request
 from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
-from retrieval.text.written_text import QUERY_SIDE, TextReader
+from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, TextReader
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query, WrittenLine
 
 if TYPE_CHECKING:  # importing it needs pymilvus
@@ -232,7 +232,7 @@ class Engine:
 
     def read_query(self, crop: Image) -> list[WrittenLine]:
         """Read what is written in a query crop. The networks are loaded once. Raises RuntimeMissing."""
-        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE)).read(crop)
+        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE, QUERY_LINES)).read(crop)
 
     def load(self, gallery: Gallery) -> None:
         """Load all networks that searches of a gallery by box use. Raises the errors of `embedder`."""

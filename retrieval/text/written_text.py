@@ -19,6 +19,9 @@ SIDE = 640
 """Longer side, in pixels, at which lines are looked for. Smaller images are not enlarged."""
 QUERY_SIDE = 448
 """The same for a query crop, which shows one object."""
+QUERY_LINES = 6
+"""Lines of a query crop that are recognised, the largest ones. One batch of the network: a page takes no longer than a
+label."""
 MAX_SIDE = 2000
 """Longer side, in pixels, from which lines are cut out to be recognised. Larger images are scaled down to it."""
 MIN_CONFIDENCE = 0.5
@@ -28,13 +31,14 @@ MIN_CONFIDENCE = 0.5
 class TextReader:
     """Reads the lines of images. It takes one thread and one image at a time; several readers work side by side.
 
-    `side` is the longer side, in pixels, at which lines are looked for. Raises RuntimeMissing without rapidocr.
+    `side` is the longer side, in pixels, at which lines are looked for, and `most` limits their number to the largest.
+    Raises RuntimeMissing without rapidocr.
     """
 
-    def __init__(self, side: int = SIDE) -> None:
+    def __init__(self, side: int = SIDE, most: int | None = None) -> None:
         RAPIDOCR.check("Reading what is written in pictures")
         self._lock = threading.Lock()
-        self._networks = _load_networks(side)
+        self._networks = _load_networks(side, most)
 
     def read(self, image: Image) -> list[WrittenLine]:
         """The lines written in an image, from top to bottom, with upright boxes in its pixels."""
@@ -47,14 +51,24 @@ class TextReader:
         return [WrittenLine(text, _around(corners, whole), float(score)) for corners, text, score in lines]
 
 
-def _load_networks(side: int) -> "RapidOCR":
+def _load_networks(side: int, most: int | None) -> "RapidOCR":
     """The networks inside the package. Their files are named, so that none is looked for elsewhere or fetched."""
     from rapidocr import EngineType, RapidOCR
+
+    class LargestLines(RapidOCR):
+        """Recognises only the largest lines."""
+
+        def detect_and_crop(self, image: Image, steps: dict[str, Any]) -> tuple[list[Image], Any]:
+            lines, found = super().detect_and_crop(image, steps)
+            places = sorted(sorted(range(len(lines)), key=lambda place: -min(lines[place].shape[:2]))[:most])
+            assert found.boxes is not None and found.scores is not None
+            found.boxes, found.scores = found.boxes[places], [found.scores[place] for place in places]
+            return [lines[place] for place in places], found
 
     spec = find_spec("rapidocr")
     assert spec is not None and spec.origin is not None
     models = Path(spec.origin).parent / "models"
-    return RapidOCR(
+    return LargestLines(
         params={
             "Global.log_level": "critical",  # an image without text is no warning
             "Global.max_side_len": MAX_SIDE,

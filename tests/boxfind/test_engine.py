@@ -134,7 +134,7 @@ def written(built, monkeypatch) -> Iterator[list[int]]:
     readings: list[int] = []
 
     class Reader:
-        def __init__(self, side: int) -> None:
+        def __init__(self, side: int, most: int) -> None:
             readings.append(side)
 
         def read(self, crop: Image) -> list[WrittenLine]:

@@ -57,3 +57,13 @@ def test_nothing_is_fetched(sign, monkeypatch, capfd):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert TextReader().read(sign[0])
     assert "".join(capfd.readouterr()) == ""
+
+
+def test_only_the_largest_lines_are_recognised_from_top_to_bottom():
+    picture = Pillow.new("RGB", (400, 300), "navy")
+    pen = ImageDraw.Draw(picture)
+    for y, text, size in ((20, "WATER", 48), (110, "small print", 14), (200, "LEMON", 40)):
+        pen.text((60, y), text, "white", ImageFont.load_default(size))
+    lines = TextReader(most=2).read(np.asarray(picture))
+    assert [line.text for line in lines] == ["WATER", "LEMON"]
+    assert len(TextReader().read(np.asarray(picture))) == 3

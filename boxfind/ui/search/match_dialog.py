@@ -80,16 +80,21 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pi
             with tools:
                 details = _details(gallery, hit, request, crops[0])
         boxes = (hit.region.box, *(other.box for other in hit.others))
-        lines = tuple(line.box for line in hit.same_text)
         if details is None or crops[0] is None:
-            colours = (*COLOURS[:1], *(COLOURS[1:2] * len(hit.others)), COLOURS[-1])
-            dialog_view(images, place, replace(shown, outlines=(*boxes, *lines), colours=colours))
+            dialog_view(images, place, outlined(shown, hit))
         else:
             dialog_view(images, place, _joined(hit, crops[0], picture, details))
     with right:
         st.markdown(verdict(hit))
         _pairs(crops, [picture.crop(box) for box in boxes])
     st.markdown(score_parts(hit))
+
+
+def outlined(shown: ViewedPicture, hit: Hit) -> ViewedPicture:
+    """The picture with the matched regions outlined and, in a colour of their own, the lines with the same words."""
+    first, second, last = COLOURS
+    boxes = (hit.region.box, *(other.box for other in hit.others), *(line.box for line in hit.same_text))
+    return replace(shown, outlines=boxes, colours=(first, *(second for _ in hit.others), last))
 
 
 def verdict(hit: Hit) -> str:

@@ -2,8 +2,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from boxfind.ui.search.match_dialog import score_parts, verdict
+from boxfind.ui.search.match_dialog import outlined, score_parts, verdict
 from boxfind.ui.search.result_tile import TONES, described, hit_tile
+from boxfind.ui.widgets.picture_view import ViewedPicture
+from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.ranking.confidence import MEANINGS, meaning
 from retrieval.request import Request
 from retrieval.types import Box, Confidence, Hit, Region, WrittenLine
@@ -73,3 +75,11 @@ def test_a_result_says_which_words_are_also_in_the_box() -> None:
     assert tile.alt == "Rank 2: cup.jpg, possible match, the same words: “Coca-Cola”, “*Zero*”"
     assert "The same words as in your box: “Coca\\-Cola”, “\\*Zero\\*”" in verdict(found)
     assert "words" not in verdict(hit()) + described(1, hit())
+
+
+def test_the_closer_view_outlines_the_regions_and_the_lines_with_the_same_words() -> None:
+    line, other = WrittenLine("Coca-Cola", Box(3, 4, 40, 12), 1.0), Region(Box(60, 0, 90, 40), "grid")
+    shown = outlined(ViewedPicture("cup", b"", (400, 300), ""), replace(hit(others=(other,)), same_text=(line, line)))
+    assert shown.outlines == (Box(0, 0, 50, 40), other.box, line.box, line.box)
+    assert shown.colours == COLOURS
+    assert outlined(shown, hit()).outlines == (Box(0, 0, 50, 40),)

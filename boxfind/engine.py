@@ -45,7 +45,7 @@ from retrieval.errors import Busy, IndexProblem, pick
 from retrieval.images.decode import LoadedImage
 from retrieval.printable_names import shown
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
+from retrieval.text.text_search import TextScorer, class_text_scorer, describe_nothing, tower_text_scorer
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query
 
 if TYPE_CHECKING:  # importing it needs pymilvus
@@ -200,6 +200,8 @@ class Engine:
 
         def make() -> TextScorer:
             problem = self._description_problem(gallery)
+            if problem and gallery.written_text.revision():
+                return describe_nothing
             if problem:
                 raise IndexProblem(problem)
             tower, whole = text_tower(gallery.manifest.recipe), gallery.below("")

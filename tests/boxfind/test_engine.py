@@ -25,7 +25,7 @@ from retrieval.images.decode import LoadedImage, load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.types import Box, Hit, quiet
+from retrieval.types import Box, Hit, WrittenLine, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
@@ -428,6 +428,20 @@ def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeyp
     monkeypatch.setattr(strict, "embedder", built.embedder)
     kept = strict.answer(strict.gallery(), request, pictures, 0)
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
+
+
+def test_what_is_written_is_found_without_class_scores(built):
+    engine = Engine(built.settings)
+    gallery = engine.gallery()
+    try:
+        line = WrittenLine("Exit", Box(1, 2, 30, 40), 0.9)
+        gallery.written_text.add({gallery.contents.of_image(2): [line]})
+        assert engine.text_problem(gallery) == ""
+        (hit,) = engine.answer(gallery, Request(words="exit"), {})
+        assert (hit.image, hit.region.box, hit.written) == (gallery.name(2), line.box, "Exit")
+        assert engine.answer(gallery, Request(words="nowhere"), {}) == []
+    finally:
+        gallery.written_text.remove()
 
 
 def test_text_search_needs_class_scores_or_a_text_encoder(built):

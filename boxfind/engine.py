@@ -295,8 +295,8 @@ class Engine:
             cancellation.check()
             progress(stage, done, total)
 
-        with DecoderPool(build.workers, READ_SECONDS) as pool:
-            return read_text(self.settings.index_dir, pool, build.workers, report, build.incomplete)
+        start_pool = partial(DecoderPool, build.workers, READ_SECONDS)
+        return read_text(self.settings.index_dir, start_pool, build.workers, report, build.incomplete)
 
     def text_progress(self) -> TextProgress | None:
         """Return how many pictures have been read for text, while they are being read; None if they are not.

@@ -48,7 +48,7 @@ from retrieval.images.decode import LoadedImage
 from retrieval.optional_packages import RAPIDOCR
 from retrieval.printable_names import shown
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
+from retrieval.text.text_search import TextScorer, class_text_scorer, describe_nothing, tower_text_scorer
 from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, TextReader
 from retrieval.types import Box, Hit, Image, Notify, Progress, Query, WrittenLine
 
@@ -209,6 +209,8 @@ class Engine:
 
         def make() -> TextScorer:
             problem = self._description_problem(gallery)
+            if problem and gallery.written_text.revision():
+                return describe_nothing
             if problem:
                 raise IndexProblem(problem)
             tower, whole = text_tower(gallery.manifest.recipe), gallery.below("")
@@ -315,8 +317,8 @@ class Engine:
             cancellation.check()
             progress(stage, done, total)
 
-        with DecoderPool(build.workers, READ_SECONDS) as pool:
-            return read_text(self.settings.index_dir, pool, build.workers, report, build.incomplete)
+        start_pool = partial(DecoderPool, build.workers, READ_SECONDS)
+        return read_text(self.settings.index_dir, start_pool, build.workers, report, build.incomplete)
 
     def text_progress(self) -> TextProgress | None:
         """Return how many pictures have been read for text, while they are being read; None if they are not.

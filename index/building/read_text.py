@@ -3,9 +3,9 @@
 import os
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,12 +33,18 @@ PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
 FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed"})
 """Reasons why a file cannot be read that may pass; for all others the picture counts as read, without text."""
+StartPool = Callable[[], AbstractContextManager[DecoderPool]]
+
 LOCK, STOP = "written-text.lock", "written-text.stop"
 STOPPED = "Stopped reading. What was read is kept, and the next update continues from there."
 
 
-def read_text(index_dir: Path, pool: DecoderPool, workers: int, progress: Progress, incomplete: bool = False) -> int:
+def read_text(
+    index_dir: Path, start_pool: StartPool, workers: int, progress: Progress, incomplete: bool = False
+) -> int:
     """Read the pictures that have not been read yet, and return their number; 0 if another process is at it.
+
+    The pool is started only if there are any.
 
     Everything can be searched meanwhile, and a build may run: reading waits for it, and goes on with the new
     generation. Text of pictures that no generation has any more is removed at the end.
@@ -54,7 +60,7 @@ def read_text(index_dir: Path, pool: DecoderPool, workers: int, progress: Progre
         return 0
     try:
         (index_dir / STOP).unlink(missing_ok=True)
-        return _read_all(_Reading(index_dir, pool, workers, progress, incomplete))
+        return _read_all(_Reading(index_dir, start_pool, workers, progress, incomplete))
     finally:
         lock.release()
 
@@ -96,7 +102,7 @@ class _Reading:
     """Where and how to read."""
 
     index_dir: Path
-    pool: DecoderPool
+    start_pool: StartPool
     workers: int
     progress: Progress
     incomplete: bool
@@ -138,7 +144,8 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
     readings: dict[int, list[WrittenLine]] = {}
     saved = time.monotonic()
     try:
-        with closing(_results(unread, reading)) as results:
+        # Close the results before the pool: a thread that waits for a stopped pool would wait forever.
+        with reading.start_pool() as pool, closing(_results(unread, pool, reading)) as results:
             for contents, lines in results:
                 tried.add(contents)
                 if lines is not None:
@@ -155,7 +162,9 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
     return tried
 
 
-def _results(unread: dict[int, Path], reading: _Reading) -> Generator[tuple[int, list[WrittenLine] | None]]:
+def _results(
+    unread: dict[int, Path], pool: DecoderPool, reading: _Reading
+) -> Generator[tuple[int, list[WrittenLine] | None]]:
     """Contents and lines of each picture; None instead of lines if it could not be read for now."""
     tasks = iter(unread.items())
     under_way: deque[tuple[int, Future[list[WrittenLine] | None]]] = deque()
@@ -163,7 +172,7 @@ def _results(unread: dict[int, Path], reading: _Reading) -> Generator[tuple[int,
     with ThreadPoolExecutor(reading.workers) as threads:
         try:
             for contents, file in tasks:
-                under_way.append((contents, threads.submit(_read_one, contents, file, reading)))
+                under_way.append((contents, threads.submit(_read_one, contents, file, pool, reading.incomplete)))
                 if len(under_way) > AHEAD * reading.workers:
                     done, future = under_way.popleft()
                     yield done, future.result()
@@ -174,9 +183,9 @@ def _results(unread: dict[int, Path], reading: _Reading) -> Generator[tuple[int,
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_one(contents: int, file: Path, reading: _Reading) -> list[WrittenLine] | None:
+def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
     try:
-        read = reading.pool.read_text(file, reading.incomplete)
+        read = pool.read_text(file, incomplete)
     except UnreadableImage as problem:
         return None if problem.reason in FOR_NOW else []
     return read.lines if int(contents_of([read.sha256])[0]) == contents else None  # else it has changed

@@ -6,7 +6,7 @@ read while one writes. A database that is missing or damaged has no text, and th
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,10 +141,11 @@ class WrittenText:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection for reading; None if there is no text of this version. Raises sqlite3.DatabaseError."""
-        with suppress(FileNotFoundError), closing(_connect_to_read(self.file)) as connection:
-            yield connection if _version(connection) == VERSION else None
+        if not self.file.exists():
+            yield None
             return
-        yield None
+        with closing(_connect_to_read(self.file)) as connection:
+            yield connection if _version(connection) == VERSION else None
 
     def _rows(self, statement: str, *values: int) -> list[tuple[int, ...]]:
         """The rows of a query; none if the database is missing or damaged."""
@@ -198,14 +199,21 @@ def _connect(file: Path) -> sqlite3.Connection:
 
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:
-    """Raises FileNotFoundError. Without write access to the folder, SQLite's own files beside the database are left."""
-    if not file.exists():
-        raise FileNotFoundError(file)
+    """Readers share locks in files beside the database. In a folder that is not writable they do without."""
+    address = file.absolute().as_uri()
     try:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", TIMEOUT, uri=True)
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return _connect_and_check(f"{address}?mode=rw")
     except sqlite3.OperationalError:
-        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", TIMEOUT, uri=True)
+        return _connect_and_check(f"{address}?mode=ro&immutable=1")
+
+
+def _connect_and_check(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, TIMEOUT, uri=True)
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
     return connection
 
 

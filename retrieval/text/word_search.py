@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from retrieval.errors import IndexProblem, RuntimeMissing
 from retrieval.ranking.region_search import Searchable
 from retrieval.text.text_search import RERANK_WEIGHT, TextScorer, rerank_by_text, search_by_text
 from retrieval.text.words import words_in
@@ -12,7 +11,7 @@ from retrieval.types import Box, Confidence, Hit, Region, WrittenLine, WrittenMa
 
 QUOTED = re.compile(r'["“”„«»「」](.+?)["“”„«»「」]')
 """Text in double quotation marks of several languages."""
-ENOUGH = 0.75
+ENOUGH = 0.7
 """Share of a query that must be written in a picture. Rare words count more."""
 APART = 0.95
 """Factor for words that are not together in one line."""
@@ -55,19 +54,14 @@ def search_by_words(
 ) -> list[Hit]:
     """Return the `top` images that match a text, best first: those in which it is written, then those it describes.
 
-    Quoted text must be written. The scorer and its errors count only if something else may be described.
+    Quoted text must be written; then the scorer is not made.
     """
     query = parse_text(text)
     written = find_written(query, gallery)
     first = sorted((_hit(image, found, gallery) for image, found in written.items()), key=_order)[: top or None]
     if query.quoted or (top and len(first) >= top):
         return first
-    try:
-        described = search_by_text(query.rest, make_scorer(), gallery, ranking, top, positives)
-    except (IndexProblem, RuntimeMissing):
-        if not first:
-            raise
-        return first
+    described = search_by_text(query.rest, make_scorer(), gallery, ranking, top, positives)
     names = {hit.image for hit in first}
     return [*first, *(hit for hit in described if hit.image not in names)][: top or None]
 

@@ -13,7 +13,7 @@ from retrieval.types import Box, Image, WrittenLine
 if TYPE_CHECKING:
     from rapidocr import RapidOCR
 
-READER = "rapidocr PP-OCRv6 small, 640"
+READER = "rapidocr PP-OCRv6 small, 640, upside down too"
 """Names networks and detection size. Text of another reader is read again."""
 SIDE = 640
 """Longer side, in pixels, at which lines are looked for. Smaller images are not enlarged."""
@@ -43,7 +43,7 @@ class TextReader:
     def read(self, image: Image) -> list[WrittenLine]:
         """The lines written in an image, from top to bottom, with upright boxes in its pixels."""
         with self._lock:
-            found: Any = self._networks(np.ascontiguousarray(image[:, :, ::-1]), use_cls=False)  # it takes BGR
+            found: Any = self._networks(np.ascontiguousarray(image[:, :, ::-1]))  # it takes BGR
         if found.boxes is None or found.txts is None or found.scores is None:
             return []
         whole = Box.whole(image)
@@ -79,6 +79,8 @@ def _load_networks(side: int, most: int | None) -> "RapidOCR":
             "Det.model_path": str(models / "PP-OCRv6_det_small.onnx"),
             "Det.limit_type": "max",
             "Det.limit_side_len": side,
+            "Cls.engine_type": EngineType.OPENVINO,  # turns lines that are upside down
+            "Cls.model_path": str(models / "ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
             "Rec.engine_type": EngineType.OPENVINO,
             "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
         }

@@ -488,6 +488,20 @@ def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeyp
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
 
 
+def test_what_is_written_is_found_without_class_scores(built):
+    engine = Engine(built.settings)
+    gallery = engine.gallery()
+    try:
+        line = WrittenLine("Exit", Box(1, 2, 30, 40), 0.9)
+        gallery.written_text.add({gallery.contents.of_image(2): [line]})
+        assert engine.text_problem(gallery) == ""
+        (hit,) = engine.answer(gallery, Request(words="exit"), {})
+        assert (hit.image, hit.region.box, hit.written) == (gallery.name(2), line.box, "Exit")
+        assert engine.answer(gallery, Request(words="nowhere"), {}) == []
+    finally:
+        gallery.written_text.remove()
+
+
 def test_text_search_needs_class_scores_or_a_text_encoder(built):
     assert "cannot be searched by text" in built.text_problem(built.gallery())
     with pytest.raises(IndexProblem, match="cannot be searched by text"):

@@ -99,7 +99,8 @@ def test_search_as_json(indexed, boxfind):
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
     assert all(
-        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind"} for row in rows
+        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind", "written"}
+        for row in rows
     )
     assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
     assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}

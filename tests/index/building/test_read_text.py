@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def save_at_once(monkeypatch):
     monkeypatch.setattr(module, "SAVE_EVERY", 0.0)
 
 
+def read(index: Path, pool, workers: int, progress) -> int:
+    return read_text(index, lambda: nullcontext(pool), workers, progress)
+
+
 def found(folder: Path, sought: str) -> list[str]:
     gallery = open_gallery(folder)
     return [gallery.name(image) for image in gallery.find_written([sought])]
@@ -52,40 +57,41 @@ def test_pictures_are_read_once(gallery: Path, build_index):
     folder, pool = build_index(gallery), FakePool()
     assert found(folder, "candle") == []
     said = []
-    assert read_text(folder.parent, pool, 2, lambda *stage: said.append(stage)) == 8
+    assert read(folder.parent, pool, 2, lambda *stage: said.append(stage)) == 8
     assert said == [("Reading what is written", done, 8) for done in range(1, 9)]
     assert found(folder, "candle") == ["3.png"]
     assert open_gallery(folder).written(open_gallery(folder).number("3.png"))[0].text == "candle"
-    assert read_text(folder.parent, pool, 2, quiet) == 0
+    assert read(folder.parent, pool, 2, quiet) == 0
     assert len(pool.read) == 8
+    assert read_text(folder.parent, lambda: pytest.fail("started"), 2, quiet) == 0
     assert text_progress(open_gallery(folder)) == TextProgress(8, 8)
 
 
 def test_text_survives_updates_renames_and_rebuilds(gallery: Path, build_index):
     folder, pool = build_index(gallery), FakePool()
-    read_text(folder.parent, pool, 1, quiet)
+    read(folder.parent, pool, 1, quiet)
     (gallery / "3.png").rename(gallery / "below" / "renamed.png")
     folder = build_index(gallery, full=True)
     assert found(folder, "candle") == ["below/renamed.png"]
-    assert read_text(folder.parent, pool, 1, quiet) == 0
+    assert read(folder.parent, pool, 1, quiet) == 0
 
 
 def test_text_of_kept_generations_only_is_kept(gallery: Path, build_index):
     folder, pool = build_index(gallery), FakePool()
-    read_text(folder.parent, pool, 1, quiet)
+    read(folder.parent, pool, 1, quiet)
     text = WrittenText(folder.parent)
     for left in (8, 7):  # a rollback to the generation before finds all its text
         (gallery / "3.png").unlink(missing_ok=True)
         (gallery / "1.png").write_bytes((gallery / "1.png").read_bytes() + bytes(left))  # another file
         folder = build_index(gallery)
-        read_text(folder.parent, pool, 1, quiet)
+        read(folder.parent, pool, 1, quiet)
         assert len(text.contents()) == left + 1
 
 
 def test_copies_are_read_once(gallery: Path, build_index):
     shutil.copy(gallery / "3.png", gallery / "copy.png")
     folder, pool = build_index(gallery), FakePool()
-    assert read_text(folder.parent, pool, 1, quiet) == 8
+    assert read(folder.parent, pool, 1, quiet) == 8
     assert ["3.png", "copy.png"] in (found(folder, "candle"), found(folder, "other"))
 
 
@@ -97,9 +103,9 @@ def test_an_interrupted_pass_is_resumed(gallery: Path, build_index):
             raise BuildCancelled("enough")
 
     with pytest.raises(BuildCancelled):
-        read_text(folder.parent, pool, 1, interrupt)
+        read(folder.parent, pool, 1, interrupt)
     assert text_progress(open_gallery(folder)) == TextProgress(3, 8)
-    assert read_text(folder.parent, pool, 1, quiet) == 5
+    assert read(folder.parent, pool, 1, quiet) == 5
 
 
 def test_another_process_can_stop_it(gallery: Path, build_index):
@@ -111,9 +117,9 @@ def test_another_process_can_stop_it(gallery: Path, build_index):
             assert is_reading(folder.parent) and stop_reading(folder.parent)
 
     with pytest.raises(BuildCancelled, match="next update continues"):
-        read_text(folder.parent, pool, 1, stop)
+        read(folder.parent, pool, 1, stop)
     assert not is_reading(folder.parent)
-    assert read_text(folder.parent, pool, 1, quiet) == 5
+    assert read(folder.parent, pool, 1, quiet) == 5
 
 
 def test_only_one_process_reads(gallery: Path, build_index, monkeypatch):
@@ -121,7 +127,7 @@ def test_only_one_process_reads(gallery: Path, build_index, monkeypatch):
     folder, pool = build_index(gallery), FakePool()
     with FileLock(folder.parent / LOCK):
         assert is_reading(folder.parent)
-        assert read_text(folder.parent, pool, 1, quiet) == 0
+        assert read(folder.parent, pool, 1, quiet) == 0
     assert not is_reading(folder.parent) and not pool.read
 
 
@@ -130,10 +136,10 @@ def test_pictures_that_cannot_be_read_hold_nothing_up(gallery: Path, build_index
     pool = FakePool({"0.png": "damaged", "1.png": "decoder_hang", "2.png": "missing"})
     with (gallery / "3.png").open("ab") as file:
         file.write(b"changed")
-    assert read_text(folder.parent, pool, 1, quiet) == 8
+    assert read(folder.parent, pool, 1, quiet) == 8
     assert found(folder, "donkey") == ["4.png"] and found(folder, "zero") == []
     pool = FakePool()
-    assert read_text(folder.parent, pool, 1, quiet) == 2
+    assert read(folder.parent, pool, 1, quiet) == 2
     assert sorted(pool.read) == ["2.png", "3.png"]  # the others count as read
 
 
@@ -155,7 +161,7 @@ def test_a_build_goes_first(gallery: Path, build_index, draw, monkeypatch):
             build.__exit__(None, None, None)
 
     monkeypatch.setattr(module.time, "sleep", sleep)
-    assert read_text(folder.parent, pool, 1, progress) == 9
+    assert read(folder.parent, pool, 1, progress) == 9
     assert ("Waiting for the build", 0) in said
     assert said[-1] == ("Reading what is written", 9)
 
@@ -166,6 +172,6 @@ def test_a_real_picture_is_read(tmp_path: Path, build_index, pool):
     (tmp_path / "gallery").mkdir()
     picture.save(tmp_path / "gallery" / "sign.jpg")
     folder = build_index(tmp_path / "gallery")
-    assert read_text(folder.parent, pool, 1, quiet) == 1
+    assert read(folder.parent, pool, 1, quiet) == 1
     ((match,),) = open_gallery(folder).find_written(["open daily"]).values()
     assert match.score == 1 and 300 < match.line.box.x0 < 500 and 1800 < match.line.box.x1 < 2900

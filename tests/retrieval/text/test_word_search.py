@@ -5,6 +5,7 @@ import pytest
 
 from retrieval.errors import IndexProblem
 from retrieval.ranking.confidence import meaning
+from retrieval.text.text_search import describe_nothing
 from retrieval.text.word_search import parse_text, rerank_by_words, search_by_words
 from retrieval.types import Box, Hit, Region, WrittenLine, WrittenMatch, unit
 
@@ -102,9 +103,10 @@ def test_quoted_text_must_be_written(gallery):
 
 
 def test_without_descriptions_only_what_is_written_is_found(gallery):
-    assert found(search_by_words("Eleven", no_scorer, gallery, "fast", 0)) == [3, 2, 1]
-    with pytest.raises(IndexProblem):
-        search_by_words("nowhere", no_scorer, gallery, "fast", 0)
+    assert found(search_by_words("Eleven", lambda: describe_nothing, gallery, "fast", 0)) == [3, 2, 1]
+    assert search_by_words("nowhere", lambda: describe_nothing, gallery, "fast", 0) == []
+    hits = [Hit("00002", Region(Box(0, 0, 9, 9), "grid"), 0.5, 0.5, "likely", {})]
+    assert rerank_by_words("nowhere", lambda: describe_nothing, gallery, hits) == hits
 
 
 def test_beside_a_box_words_rerank(gallery, scorer):

@@ -35,6 +35,11 @@ def test_drawn_words_are_read(reader, sign):
     assert 0.5 <= line.confidence <= 1
 
 
+def test_text_upside_down_is_read(reader, sign):
+    (line,) = reader.read(np.ascontiguousarray(sign[0][::-1, ::-1]))
+    assert line.text.replace(" ", "") == "OPENDAILY"
+
+
 def test_boxes_are_in_pixels_of_a_large_image(reader, sign):
     image, box = sign
     (line,) = reader.read(np.kron(image, np.ones((6, 6, 1), np.uint8)))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain, zip_longest
 from types import MappingProxyType
 
@@ -22,8 +21,8 @@ from retrieval.ranking.matching import (
     colour_scores,
     compare_appearance,
     match_keypoints,
+    match_through,
     view_of,
-    view_of_match,
 )
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
 from retrieval.ranking.text_agreement import (
@@ -125,11 +124,12 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
         texts = joined_texts(reading.result(), _texts_of_matches(query, matches, gallery, methods))
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
-    for further in (partial(_further_matches, views, set(first)), _matches_of_matches):
-        if found := further(matches, _best_first(ranked, texts, gallery), gallery, methods):
-            matches |= found
-            texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
-            ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
+    more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
+    if found := _matches_in_batches(views, more[: VERIFICATION_CANDIDATES - len(first)], gallery, methods):
+        matches |= found
+        texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
+        ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
+    matches |= _matches_of_matches(views, matches, _best_first(ranked, texts, gallery), gallery, methods)
     ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
     behind = _behind(ranked)
     if methods & {"expansion", "diffusion"}:
@@ -239,33 +239,32 @@ def _matches(
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
 
-def _further_matches(
+def _matches_in_batches(
+    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str]
+) -> dict[int, Match]:
+    """The same, BATCH candidates at a time, until none of a batch is found."""
+    matches: dict[int, Match] = {}
+    for start in range(0, len(candidates), BATCH):
+        found = _matches(views, candidates[start : start + BATCH], gallery, methods)
+        if not found:
+            break
+        matches |= found
+    return matches
+
+
+def _matches_of_matches(
     views: Sequence[View],
-    compared: Set[int],
     matches: Mapping[int, Match],
     ranked: Sequence[int],
     gallery: Searchable,
     methods: Set[str],
 ) -> dict[int, Match]:
-    """Matches among the images that have not been compared yet, BATCH at a time, until none of a batch is found."""
-    rest = [image for image in ranked if image not in compared][: VERIFICATION_CANDIDATES - len(compared)]
-    found: dict[int, Match] = {}
-    for start in range(0, len(rest), BATCH):
-        batch = _matches(views, rest[start : start + BATCH], gallery, methods)
-        if not batch:
-            break
-        found |= batch
-    return found
-
-
-def _matches_of_matches(
-    matches: Mapping[int, Match], ranked: Sequence[int], gallery: Searchable, methods: Set[str]
-) -> dict[int, Match]:
     """Images without a match that show the object as some of the matches do."""
     sources = [image for image in alike(matches) if matches[image].evidence.inliers >= MATCHED_INLIERS]
-    views = [view_of_match(image, matches[image].evidence, gallery) for image in sources[:MATCHED_VIEWS]]
+    shown = {image: matches[image] for image in sources[:MATCHED_VIEWS]}
     rest = [image for image in ranked if image not in matches][:MATCHED_CANDIDATES]
-    return _matches(views, rest, gallery, methods)
+    found = match_through(shown, rest, gallery, verification.PAIRS_BUDGET / _PARTS)
+    return compare_appearance(views, found, gallery) if "appearance" in methods else found
 
 
 def _expanded_again(

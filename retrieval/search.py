@@ -45,7 +45,7 @@ SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
 FIRST_CANDIDATES = 60
 """Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
-VERIFICATION_CANDIDATES = 150
+VERIFICATION_CANDIDATES = 90
 """Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
 BATCH = 30
 """Of those, images compared at a time; a batch without any match is the last."""
@@ -57,7 +57,7 @@ MATCHED_INLIERS = 15
 """Minimum inliers of these matches."""
 MATCHED_CANDIDATES = 40
 """Images without a match that are compared with them."""
-COLOUR_CANDIDATES = 50
+COLOUR_CANDIDATES = 30
 """Images that no homography lays over the crop, whose colours are compared."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
@@ -74,7 +74,7 @@ COPY_SIMILARITY = 0.9
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
 
-_PARTS = 6  # that share the budget of verification: the first candidates, mirrored ones, three batches, matched views
+_PARTS = 4  # that share the budget of verification: the first candidates, mirrored ones, a batch, and matched views
 
 
 @dataclass(frozen=True, slots=True)

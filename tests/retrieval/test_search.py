@@ -223,7 +223,7 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
     monkeypatch.setattr(matching, "verify_all", fake)
-    monkeypatch.setattr(verification, "PAIRS_BUDGET", 3600)
+    monkeypatch.setattr(verification, "PAIRS_BUDGET", 2400)
     monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}

@@ -42,6 +42,7 @@ PARTS = {
     "appearance": "Appearance: the same colours and structure in the same places",
     "written": "Written: the text stands in the outlined region, or much of it",
     "words": "Words: match of the description to the outlined region",
+    "name": "Name: the words are in the name of the file or its folders",
     "look": "Look: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
 }

@@ -25,14 +25,16 @@ def index_facts(gallery: Gallery) -> None:
     """Show the gallery and the facts of its index."""
     manifest = gallery.manifest
     counts, built = manifest.counts, manifest.created.astimezone()
-    text = _text_read(gallery, gallery.written_text.revision())
     st.markdown(plain(gallery_name()))
     st.markdown(
         f"**{counted(counts.images, 'picture')}**, **{counted(counts.regions, 'region')}**  \n"
         f"Model {plain(manifest.recipe.backbone)}  \n"
-        f"Built {built:%d %B %Y, %H:%M}  \n"
-        f"Text read in {text.read:,} of {counted(text.total, 'picture')}"
+        f"Built {built:%d %B %Y, %H:%M}"
     )
+    revision = gallery.written_text.revision()
+    if revision:
+        text = _text_read(gallery, revision)
+        st.caption(f"Text read in {text.read:,} of {counted(text.total, 'picture')}")
     if manifest.note:
         st.caption(plain(manifest.note))
 

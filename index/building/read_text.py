@@ -125,6 +125,7 @@ class _Reading:
 
 def _read_all(reading: _Reading) -> int:
     tried: set[int] = set()
+    before = len(reading.text.contents())
     while True:
         reading.check()
         served = served_name(reading.index_dir)
@@ -134,8 +135,9 @@ def _read_all(reading: _Reading) -> int:
         if not unread:
             break
         tried |= _read(unread, len(files), served, reading)
+    read = len(reading.text.contents()) - before
     reading.text.keep_only(np.array(sorted(_kept(reading.index_dir)), np.int64))
-    return len(tried)
+    return read
 
 
 def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -> set[int]:

@@ -88,8 +88,9 @@ def rerank_by_words(
 
 def find_written(query: TextQuery, gallery: Searchable) -> dict[int, Written]:
     """The images in which the quoted texts, or else the words of the query, are written."""
-    words = query.rest.split() if not query.quoted else []
-    found = gallery.find_written(list(dict.fromkeys([*query.quoted, *words, *([query.rest] if words else [])])), MOST)
+    words = [word for word in query.rest.split() if words_in(word)]
+    texts = dict.fromkeys(query.quoted or (*words, query.rest))
+    found = gallery.find_written(list(texts), MOST)
     rarities = {match.sought: match.rarity for matches in found.values() for match in matches}
     rarest = max(rarities.values(), default=1.0)
     weights = {word: rarities.get(word, rarest) for word in words}  # a word that is nowhere is rare

@@ -7,6 +7,7 @@ import numpy as np
 
 from benchmarks.bench import Bench
 from benchmarks.results import milliseconds, record, table
+from boxfind.engine import Engine
 from index.storage.picture_contents import PictureContents
 from index.storage.written_search import find_written
 from index.storage.written_text import FILE, WrittenText
@@ -26,8 +27,8 @@ QUERIES = 40
 
 
 def measure(bench: Bench) -> None:
-    engine = bench.engine
-    engine.gallery()
+    bench.engine.gallery()
+    engine = Engine(bench.settings.changed(text=True))
     text = WrittenText(engine.settings.index_dir)
     text.remove()
     began = time.perf_counter()
@@ -36,10 +37,10 @@ def measure(bench: Bench) -> None:
     lines = sum(len(text.lines(contents)) for contents in text.contents().tolist())
     facts = [read, f"{seconds:.0f} s", f"{1000 * seconds / read:.0f} ms", lines, f"{_size(text) / read:.0f}"]
     header = ["pictures", "time", "each", "lines", "bytes a picture"]
-    record("Written text", table(header, [facts]), *_synthetic(bench.scratch / "written"))
+    record("Written text", table(header, [facts]), *_synthetic(bench.scratch / "written", PICTURES))
 
 
-def _synthetic(folder: Path, pictures: int = PICTURES) -> list[str]:
+def _synthetic(folder: Path, pictures: int) -> list[str]:
     """Find words of each kind in synthetic pictures. Words are as frequent as those of a language (Zipf's law)."""
     folder.mkdir()
     rng, text = np.random.default_rng(0), WrittenText(folder)

@@ -14,7 +14,7 @@ from index.storage.generation import Generation, open_generation
 from index.storage.keypoint_codec import unpack_keypoints
 from index.storage.manifest import Manifest
 from index.storage.picture_contents import PictureContents, picture_contents
-from index.storage.picture_filter import Mask
+from index.storage.picture_filter import Mask, named
 from index.storage.tables import ImageEntry, Tables
 from index.storage.written_search import find_written
 from index.storage.written_text import WrittenText
@@ -168,6 +168,11 @@ class Gallery:
         Each has its best line for every text that it has.
         """
         return find_written(sought, self.written_text, self.contents, self._images_are_searched, most)
+
+    def find_named(self, words: Sequence[str]) -> Numbers:
+        """The images that have all of these words in their path, ascending. There must be one."""
+        numbers = np.flatnonzero(named(words, self.tables))
+        return numbers[self._images_are_searched(numbers)]
 
     def _images_are_searched(self, images: Numbers) -> Mask:
         inside = (images >= self.images.start) & (images < self.images.stop)

@@ -44,10 +44,9 @@ def read_text(
 ) -> int:
     """Read the pictures that have not been read yet, and return their number; 0 if another process is at it.
 
-    The pool is started only if there are any.
-
     Everything can be searched meanwhile, and a build may run: reading waits for it, and goes on with the new
-    generation. Text of pictures that no generation has any more is removed at the end.
+    generation. Text of pictures that no generation has any more is removed at the end. The pool is started only if
+    there is something to read.
 
     Raises RuntimeMissing without rapidocr, IndexProblem, what `progress` raises, and BuildCancelled after
     `stop_reading`. What was read until then is kept.
@@ -93,6 +92,7 @@ class TextProgress:
 
 
 def text_progress(gallery: Gallery) -> TextProgress:
+    """How many pictures of a gallery have been read."""
     contents = np.unique(gallery.contents.contents)
     return TextProgress(int(np.isin(contents, gallery.written_text.contents()).sum()), len(contents))
 
@@ -125,6 +125,7 @@ class _Reading:
 
 def _read_all(reading: _Reading) -> int:
     tried: set[int] = set()
+    before = len(reading.text.contents())
     while True:
         reading.check()
         served = served_name(reading.index_dir)
@@ -134,8 +135,9 @@ def _read_all(reading: _Reading) -> int:
         if not unread:
             break
         tried |= _read(unread, len(files), served, reading)
+    read = len(reading.text.contents()) - before
     reading.text.keep_only(np.array(sorted(_kept(reading.index_dir)), np.int64))
-    return len(tried)
+    return read
 
 
 def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -> set[int]:

@@ -19,6 +19,8 @@ MIN_LETTERS = VOCABULARY_LETTERS.start
 """Shorter words, and fewer characters, are only found as they are."""
 MAX_LONGER_WORDS = 100
 """Longer words that are looked up, the shortest ones."""
+FREQUENT = 5000
+"""Lines with a word from which on no similar words are looked up."""
 APART = 0.95
 """Score of words that are in the line, but not one after the other."""
 MIN_SCORE = 0.7
@@ -70,12 +72,12 @@ def find_lines(sought: str, connection: sqlite3.Connection) -> FoundLines:
     """
     words = words_in(sought)
     terms = _terms(words)
+    each = [_find_term(term, connection) for term in terms]
     if len(terms) < 2:
-        found = _merged([_look_up(_variants(term, connection), connection) for term in terms], np.maximum)
+        found = _merged(each, np.maximum)
     else:
         letters = len("".join(words))
         weights = [APART * len("".join(term)) / letters for term in terms]
-        each = [_look_up(_variants(term, connection), connection) for term in terms]
         apart = _merged([_times(weight, found) for weight, found in zip(weights, each, strict=True)], np.add)
         together = _look_up({_phrase(words): 1.0, _phrase(["".join(words)]): 1.0}, connection)
         found = _merged([apart, together], np.maximum)
@@ -141,21 +143,29 @@ def _terms(words: Sequence[str]) -> list[list[str]]:
     return terms
 
 
-def _variants(term: Sequence[str], connection: sqlite3.Connection) -> dict[str, float]:
-    """FTS5 queries for a term and for those like it, with their scores."""
-    length, exact = len("".join(term)), {_phrase(term): 1.0}
-    if length < MIN_LETTERS:
+def _find_term(term: Sequence[str], connection: sqlite3.Connection) -> FoundLines:
+    """The lines that hold a term, and those that hold one like it unless the term itself is very frequent."""
+    exact = _look_up({_phrase(term): 1.0}, connection)
+    if len(exact.lines) > FREQUENT:
         return exact
+    return _merged([exact, _look_up(_variants(term, connection), connection)], np.maximum)
+
+
+def _variants(term: Sequence[str], connection: sqlite3.Connection) -> dict[str, float]:
+    """FTS5 queries for terms like this one, with their scores."""
+    length = len("".join(term))
+    if length < MIN_LETTERS:
+        return {}
     if len(term) > 1:  # characters, of which one may differ
         splits = [(term[:place], term[place + 1 :]) for place in range(length)]
         queries = (" AND ".join(_phrase(part) for part in split if part) for split in splits)
-        return dict.fromkeys(queries, 1 - 1 / length) | exact
+        return dict.fromkeys(queries, 1 - 1 / length)
     (word,) = term
     longer = {_phrase([other]): (1 + length / len(other)) / 2 for other in _longer_words(word, connection)}
     if word.isdigit():  # another number is not a similar one
-        return longer | exact
+        return longer
     similar = dict.fromkeys([_phrase([other]) for other in _similar_words(word, connection)], 1 - 1 / length)
-    return similar | longer | exact
+    return similar | longer
 
 
 def _longer_words(word: str, connection: sqlite3.Connection) -> list[str]:
@@ -193,6 +203,8 @@ def _look_up(queries: Mapping[str, float], connection: sqlite3.Connection) -> Fo
 
 def _merged(found: Sequence[FoundLines], join: np.ufunc) -> FoundLines:
     """All of these lines, the scores of each joined by np.add or np.maximum."""
+    if len(found) == 1:
+        return found[0]
     lines = np.unique(np.concatenate([np.zeros(0, np.int64), *(part.lines for part in found)]))
     scores = np.zeros(len(lines), np.float32)
     for part in found:

@@ -102,6 +102,9 @@ class Searchable(Protocol):
         Each has its best line for every text that it has.
         """
 
+    def find_named(self, words: Sequence[str]) -> Numbers:
+        """The searched images whose file or folders are named with all of these words, at least one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Nearest:

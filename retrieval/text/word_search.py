@@ -1,8 +1,9 @@
-"""Answer a text query: first by what is written in pictures, then by what the words mean."""
+"""Answer a text query: first by what is written in pictures, then by what the words mean, then by file names."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from retrieval.ranking.region_search import Searchable
 from retrieval.text.text_search import RERANK_WEIGHT, TextScorer, rerank_by_text, search_by_text
@@ -52,8 +53,9 @@ def search_by_words(
     top: int,
     positives: Sequence[int] = (),
 ) -> list[Hit]:
-    """Return the `top` images that match a text, best first: those in which it is written, then those it describes.
+    """Return the `top` images that match a text, best first.
 
+    First come those in which it is written, then those that it describes, those named so, and all others.
     Quoted text must be written; then the scorer is not made.
     """
     query = parse_text(text)
@@ -62,8 +64,12 @@ def search_by_words(
     if query.quoted or (top and len(first) >= top):
         return first
     described = search_by_text(query.rest, make_scorer(), gallery, ranking, top, positives)
-    names = {hit.image for hit in first}
-    return [*first, *(hit for hit in described if hit.image not in names)][: top or None]
+    fitting = list(takewhile(lambda hit: hit.confidence == "possible", described))
+    named = _named(query.rest, (fitting or described)[-1:], gallery, top)
+    best_first: dict[str, Hit] = {}
+    for hit in (*first, *fitting, *named, *described):
+        best_first.setdefault(hit.image, hit)
+    return list(best_first.values())[: top or None]
 
 
 def rerank_by_words(
@@ -82,8 +88,9 @@ def rerank_by_words(
 
 def find_written(query: TextQuery, gallery: Searchable) -> dict[int, Written]:
     """The images in which the quoted texts, or else the words of the query, are written."""
-    words = query.rest.split() if not query.quoted else []
-    found = gallery.find_written(list(dict.fromkeys([*query.quoted, *words, *([query.rest] if words else [])])), MOST)
+    words = [word for word in query.rest.split() if words_in(word)]
+    texts = dict.fromkeys(query.quoted or (*words, query.rest))
+    found = gallery.find_written(list(texts), MOST)
     rarities = {match.sought: match.rarity for matches in found.values() for match in matches}
     rarest = max(rarities.values(), default=1.0)
     weights = {word: rarities.get(word, rarest) for word in words}  # a word that is nowhere is rare
@@ -117,6 +124,17 @@ def _hit(image: int, found: Written, gallery: Searchable) -> Hit:
     score = WRITTEN_FIRST + found.share
     confidence: Confidence = "likely" if found.share == 1 else "possible"
     return Hit(gallery.name(image), region, score, found.share, confidence, {"written": score})
+
+
+def _named(text: str, before: Sequence[Hit], gallery: Searchable, top: int) -> list[Hit]:
+    """The first images that are named with all words of a text. They score as much as the hit before them, if any."""
+    images = gallery.find_named(text.split())[: top or None].tolist() if words_in(text) else []
+    score = before[0].score if before else 0.0
+    regions = [gallery.region(int(gallery.rows_of(image)[0])) for image in images]
+    return [
+        Hit(gallery.name(image), region, score, 0.0, "possible", {"name": score})
+        for image, region in zip(images, regions, strict=True)
+    ]
 
 
 def _order(hit: Hit) -> tuple[float, int, str]:

@@ -92,6 +92,9 @@ class NumpyGallery:
     def written(self, image):
         return self.lines.get(image, [])
 
+    def find_named(self, words):
+        return np.array([image for image in np.unique(self.images) if all(word in self.name(image) for word in words)])
+
     def find_written(self, sought, most=1000):
         matches = {
             image: [WrittenMatch(text, line, 1.0, 1.0) for text in sought for line in lines if line.text == text]

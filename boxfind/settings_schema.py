@@ -161,6 +161,8 @@ class BuildSettings(Group):
     """Pictures whose shorter side has fewer pixels are left out."""
     incomplete: bool = False
     """Index incomplete pictures, which are skipped by default."""
+    text: bool = True
+    """Read what is written in pictures, after a build."""
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)
     """Number of images described in parallel."""
     engine: Literal["local", "ray"] = "local"

@@ -2,7 +2,7 @@
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,8 +13,11 @@ from index.storage.blobs import read_slice
 from index.storage.generation import Generation, open_generation
 from index.storage.keypoint_codec import unpack_keypoints
 from index.storage.manifest import Manifest
-from index.storage.picture_filter import Mask
+from index.storage.picture_contents import PictureContents, picture_contents
+from index.storage.picture_filter import Mask, named
 from index.storage.tables import ImageEntry, Tables
+from index.storage.written_search import find_written
+from index.storage.written_text import WrittenText
 from index.stores.chosen_rows import search_rows
 from index.stores.flat_store import similarities
 from index.stores.store import Store, open_store
@@ -25,7 +28,18 @@ from retrieval.printable_names import shown
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, make_graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, ClassScores, Image, Numbers, Region, Rows, Scores, Vectors
+from retrieval.types import (
+    Box,
+    ClassScores,
+    Image,
+    Numbers,
+    Region,
+    Rows,
+    Scores,
+    Vectors,
+    WrittenLine,
+    WrittenMatch,
+)
 
 if TYPE_CHECKING:  # requires pymilvus
     from index.milvus.collection import Collection
@@ -46,6 +60,7 @@ class Gallery:
     images: range
     """Numbers of the images to search, unless `chosen` excludes them. All other fields describe the whole gallery."""
     class_scores: ClassScores
+    contents: PictureContents
     fetch: int = 0
     """Minimum number of regions that an image search fetches in its first round."""
     chosen: Mask | None = None
@@ -133,6 +148,40 @@ class Gallery:
             data = b""
         return unpack_keypoints(data, entry.width, entry.height), (entry.width, entry.height)
 
+    @property
+    def written_text(self) -> WrittenText:
+        """What is written in the pictures of the index; it belongs to all generations."""
+        return WrittenText(self.folder.parent)
+
+    @property
+    def has_text(self) -> bool:
+        return self.written_text.has_lines()
+
+    def written(self, image: int) -> list[WrittenLine]:
+        """What is written in an image; nothing if it has not been read yet."""
+        return self.written_text.lines(self.contents.of_image(image))
+
+    def written_in(self, sha256: str) -> list[WrittenLine]:
+        """What is written in the image whose file has this SHA-256; nothing if there is none, or it was not read."""
+        image = self.tables.with_contents(sha256)
+        return [] if image is None else self.written(self.tables.numbers[image])
+
+    def find_written(self, sought: Sequence[str], most: int = 1000) -> dict[int, list[WrittenMatch]]:
+        """The `most` images in which texts (words, or several in one line) are written, best first, and where.
+
+        Each has its best line for every text that it has.
+        """
+        return find_written(sought, self.written_text, self.contents, self._images_are_searched, most)
+
+    def find_named(self, words: Sequence[str]) -> Numbers:
+        """The images that have all of these words in their path, ascending. There must be one."""
+        numbers = np.flatnonzero(named(words, self.tables))
+        return numbers[self._images_are_searched(numbers)]
+
+    def _images_are_searched(self, images: Numbers) -> Mask:
+        inside = (images >= self.images.start) & (images < self.images.stop)
+        return inside if self.chosen is None else inside & self.chosen[images]
+
     def folders(self) -> list[str]:
         """Sorted paths of all folders that contain images, directly or in subfolders; without the gallery root."""
         holding = {image.rpartition("/")[0] for image in self.tables.ids}
@@ -209,5 +258,6 @@ def make_gallery(
         open_store(store, generation.vectors, generation.cells, collection),
         range(len(generation.tables.ids)),
         generation.class_scores,
+        picture_contents(generation.tables),
         fetch,
     )

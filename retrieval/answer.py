@@ -1,7 +1,8 @@
 """Answer a request: turn its boxes, text and feedback into ranked hits."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from retrieval.errors import BadBox
@@ -9,15 +10,21 @@ from retrieval.images.decode import LoadedImage
 from retrieval.multi_object import merge_views, search_multiple
 from retrieval.ranking.feedback import refine
 from retrieval.ranking.region_search import Searchable, prefer_whole
-from retrieval.request import Request, Role
-from retrieval.text.text_search import TextScorer, rerank_by_text, search_by_text
-from retrieval.types import Box, Hit, Query
+from retrieval.ranking.text_agreement import lines_inside
+from retrieval.request import Example, Request, Role
+from retrieval.text.text_search import TextScorer
+from retrieval.text.word_search import rerank_by_words, search_by_words
+from retrieval.types import Box, Hit, Image, Query, WrittenLine
 
 TEXT_SHORTLIST = 100
 """How many images found by boxes are re-ranked by text."""
 
 DescribeQuery = Callable[[LoadedImage, Box, float], Query]
 """(picture, box, context factor) -> query. A factor of 1.2 makes each side of the box 20 % longer. Raises BadBox."""
+ReadText = Callable[[Image], Sequence[WrittenLine]]
+"""Read what is written in an image, in its pixels."""
+LARGE_BOX = 0.5
+"""A box on a gallery picture of at least this share of the longer side is not read again: lines in it are known."""
 
 
 class SearchableFolders(Searchable, Protocol):
@@ -29,6 +36,9 @@ class SearchableFolders(Searchable, Protocol):
     def numbers(self, names: Iterable[str]) -> list[int]:
         """The numbers of the images with these ids. Unknown ids are ignored."""
 
+    def written_in(self, sha256: str) -> Sequence[WrittenLine]:
+        """What is written in the image whose file has this SHA-256; nothing if there is none, or it was not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -36,6 +46,8 @@ class Answering:
 
     describe: DescribeQuery
     text_scorer: Callable[[], TextScorer]
+    read: ReadText | None = None
+    """None if texts are not compared."""
     min_similarity: float = -1.0
     """Hits below this similarity are dropped."""
     whole_margin: float = 0.0
@@ -56,12 +68,12 @@ def answer(
     count = top + len(request.negatives) if top else 0  # leaves `top` after negatives are removed
     if not request.wanted:
         positives = gallery.numbers(request.positives)
-        hits = search_by_text(request.words, answering.text_scorer(), part, request.ranking, count, positives)
+        hits = search_by_words(request.words, answering.text_scorer, part, request.ranking, count, positives)
     elif not request.words:
         hits = _search_boxes(request, images, gallery, part, answering, count)
     else:
         hits = _search_boxes(request, images, gallery, part, answering, max(count, TEXT_SHORTLIST) if count else 0)
-        hits = rerank_by_text(request.words, answering.text_scorer(), part, hits)
+        hits = rerank_by_words(request.words, answering.text_scorer, part, hits)
     kept = [hit for hit in hits if hit.image not in request.negatives and hit.similarity >= answering.min_similarity]
     return kept[: top or None]
 
@@ -74,15 +86,29 @@ def _search_boxes(
     answering: Answering,
     count: int,
 ) -> list[Hit]:
+    def query(example: Example) -> Query:
+        picture = images[example.picture]
+        described = answering.describe(picture, example.box, request.context)
+        if answering.read is None:
+            return described
+        return replace(described, read=partial(_lines, example, picture, described, gallery, answering.read))
+
     def queries(*roles: Role) -> list[Query]:
-        return [
-            answering.describe(images[example.picture], example.box, request.context)
-            for example in request.examples
-            if example.role in roles
-        ]
+        return [query(example) for example in request.examples if example.role in roles]
 
     views, others, unwanted = queries("object", "view"), queries("also"), queries("not")
     positives, negatives = gallery.numbers(request.positives), gallery.numbers(request.negatives)
-    query = refine(merge_views(views), positives, negatives, gallery)
-    hits = search_multiple([query, *others], unwanted, part, request.ranking, count)
-    return prefer_whole(hits, query, part, answering.whole_margin)
+    wanted = refine(merge_views(views), positives, negatives, gallery)
+    hits = search_multiple([wanted, *others], unwanted, part, request.ranking, count)
+    return prefer_whole(hits, wanted, part, answering.whole_margin)
+
+
+def _lines(
+    example: Example, picture: LoadedImage, query: Query, gallery: SearchableFolders, read: ReadText
+) -> list[WrittenLine]:
+    """What is written in a query's box. Read in its crops, unless the picture is in the gallery and the box large."""
+    if max(example.box.width, example.box.height) >= LARGE_BOX * max(picture.size):
+        known = gallery.written_in(example.picture)
+        if known:
+            return lines_inside(known, example.box)
+    return [line for crop in query.crops for line in read(crop)]

@@ -7,18 +7,23 @@ import numpy as np
 
 from retrieval.ranking.region_search import Searchable, best_region_of
 from retrieval.search import SHORTLIST, search
-from retrieval.types import Confidence, Hit, Query, iou, unit
+from retrieval.types import Confidence, Hit, Query, WrittenLine, iou, unit
 
 SAME_REGION_IOU = 0.5
 CONFIDENCE_ORDER: tuple[Confidence, ...] = ("unlikely", "uncertain", "possible", "likely")
 
 
 def merge_views(views: Sequence[Query]) -> Query:
-    """Merge views of one object into one query: the mean of their descriptors. Verification uses every crop."""
+    """Merge views of one object into one query: the mean of their descriptors. Verification and text use every crop."""
     if len(views) == 1:
         return views[0]
     crops = tuple(crop for view in views for crop in view.crops)
-    return Query(crops, unit(np.sum([view.descriptor for view in views], axis=0)))
+    reads = [view.read for view in views if view.read]
+
+    def read() -> list[WrittenLine]:
+        return [line for one in reads for line in one()]
+
+    return Query(crops, unit(np.sum([view.descriptor for view in views], axis=0)), read if reads else None)
 
 
 def search_multiple(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,26 +18,47 @@ from retrieval.ranking.matching import (
     alike,
     appearance_scores,
     certainties,
+    colour_scores,
     compare_appearance,
     match_keypoints,
+    match_through,
     view_of,
 )
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking.text_agreement import (
+    MATCHES,
+    TextMatch,
+    certain_images,
+    find_text,
+    joined_texts,
+    lines_inside,
+    shared_words,
+    text_scores,
+)
 from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
-from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
+from retrieval.text.sought_words import sought_words
+from retrieval.types import Box, Hit, Numbers, Query, Region, Scores, Vectors
 
-METHODS = frozenset({"expansion", "diffusion", "verification", "appearance"})
+METHODS = frozenset({"expansion", "diffusion", "verification", "appearance", "text"})
 """The steps that `best` adds to the vector search. Appearance needs verification."""
 SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
 FIRST_CANDIDATES = 60
 """Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
-VERIFICATION_CANDIDATES = 150
+VERIFICATION_CANDIDATES = 90
 """Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
 BATCH = 30
 """Of those, images compared at a time; a batch without any match is the last."""
 MIRRORED_CANDIDATES = 10
 """First candidates without a match whose keypoints are compared with the mirrored query."""
+MATCHED_VIEWS = 2
+"""Matches that look most like the query crop, with whose views of the object further candidates are compared."""
+MATCHED_INLIERS = 15
+"""Minimum inliers of these matches."""
+MATCHED_CANDIDATES = 40
+"""Images without a match that are compared with them."""
+COLOUR_CANDIDATES = 30
+"""Images that no homography lays over the crop, whose colours are compared."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -52,7 +74,7 @@ COPY_SIMILARITY = 0.9
 TIE_BREAK_WEIGHT = 1e-3
 """Weight of the similarity, small enough only to break ties between inlier counts."""
 
-_PARTS = 5  # that share the budget of verification: the first candidates, mirrored ones, and three batches
+_PARTS = 4  # that share the budget of verification: the first candidates, mirrored ones, a batch, and matched views
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +107,41 @@ def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
 
 
 def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHODS) -> list[Hit]:
-    """Query expansion, diffusion, geometric verification and appearance.
+    """Query expansion, diffusion, geometric verification, appearance and text agreement.
 
-    Verified images that look most like the query crop expand the query again, and diffusion is repeated from the new
-    query. Its top images are verified and expand it once more. The score is the similarity to the (expanded) query plus
-    a part for each other method. `methods` selects the methods, for ablation.
+    Verified images that look most like the query crop, and images with the same rare words, expand the query again, and
+    diffusion is repeated from the new query. Its top images are verified and expand it once more. The score is the
+    similarity to the (expanded) query plus a part for each other method. `methods` selects the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(1) as executor:  # query crops are prepared during the vector search
+    with ThreadPoolExecutor(2) as executor:  # query crops are prepared and read during the vector search
         prepared = executor.submit(list, map(view_of, query.crops if "verification" in methods else ()))
+        reading = executor.submit(_texts_of_query, query, gallery, methods)
         expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
         ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
         nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
-    matches: dict[int, Match] = {}
-    if "verification" in methods:
-        views, first = prepared.result(), _first_candidates(nearest, ranked)
+        views, first = prepared.result(), _first_candidates(nearest, ranked, gallery)
         matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
-        ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
-        more = [image for image in _best_first(ranked) if image not in first][: VERIFICATION_CANDIDATES - len(first)]
-        if found := _matches_in_batches(views, more, gallery, methods):
-            matches |= found
-            ranked = _expanded_again(query, matches, ranked, gallery, count, methods)
-    ranked = _including({*matches, *nearest.images.tolist()}, ranked, gallery)
+        texts = joined_texts(reading.result(), _texts_of_matches(query, matches, gallery, methods))
+    ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
+    more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
+    if found := _matches_in_batches(views, more[: VERIFICATION_CANDIDATES - len(first)], gallery, methods):
+        matches |= found
+        texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
+        ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
+    matches |= _matches_of_matches(views, matches, _best_first(ranked, texts, gallery), gallery, methods)
+    ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
     behind = _behind(ranked)
     if methods & {"expansion", "diffusion"}:
         _add(ranked, "lead", _lead_scores(nearest, behind))
     if "verification" in methods:
         _add(ranked, "verification", _verification_scores(matches, behind))
     if "appearance" in methods:
-        _add(ranked, "appearance", appearance_scores(matches))
-    return _hits(query, gallery, ranked, matches, top)
+        regions = _regions_not_compared(matches, _best_first(ranked, texts, gallery), ranked, gallery)
+        _add(ranked, "appearance", appearance_scores(matches) | colour_scores(views, regions, gallery))
+    if "text" in methods:
+        _add(ranked, "text", text_scores(texts))
+    return _hits(query, gallery, ranked, matches, top, texts)
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -162,21 +189,52 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _first_candidates(nearest: Nearest, ranked: _Ranked) -> list[int]:
+def _texts_of_query(query: Query, gallery: Searchable, methods: Set[str]) -> dict[int, TextMatch]:
+    """The images that share words with the query crops, which are read here."""
+    if "text" not in methods or query.read is None or not gallery.has_text:
+        return {}
+    return find_text(sought_words(query.read()), gallery)
+
+
+def _texts_of_matches(
+    query: Query, matches: Mapping[int, Match], gallery: Searchable, methods: Set[str]
+) -> dict[int, TextMatch]:
+    """The images that share words which are written on the object in several of the matches."""
+    if "text" not in methods or query.read is None or not gallery.has_text:
+        return {}
+    evidence = [(image, matches[image].evidence) for image in alike(matches)]
+    certain = [(image, found.box) for image, found in evidence if found.inliers >= CERTAIN_INLIERS and found.box]
+    lines = [lines_inside(gallery.written(image), box) for image, box in certain[:MATCHES]]
+    return find_text(shared_words([*map(sought_words, lines)]), gallery)
+
+
+def _first_candidates(nearest: Nearest, ranked: _Ranked, gallery: Searchable) -> list[int]:
     """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
-    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked)))
+    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked, {}, gallery)))
     return [image for image in dict.fromkeys(by_turns) if image is not None][:FIRST_CANDIDATES]
 
 
-def _best_first(ranked: _Ranked) -> list[int]:
-    order = np.argsort(-ranked.total[:SHORTLIST], kind="stable")
-    return [int(image) for image in ranked.found.images[order]]
+def _best_first(ranked: _Ranked, texts: Mapping[int, TextMatch], gallery: Searchable) -> list[int]:
+    """The first SHORTLIST images, and those with certain text, by their scores."""
+    shortlist = _including(certain_images(texts), _shortlist(ranked), gallery)
+    images, of_text = shortlist.found.images.tolist(), text_scores(texts)
+    scores = shortlist.total + np.array([of_text.get(image, 0.0) for image in images], np.float32)
+    return [images[place] for place in np.argsort(-scores, kind="stable")]
+
+
+def _shortlist(ranked: _Ranked) -> _Ranked:
+    """The first SHORTLIST images in the order they were found."""
+    found = ranked.found
+    first = Nearest(found.images[:SHORTLIST], found.rows[:SHORTLIST], found.scores[:SHORTLIST])
+    return _Ranked(ranked.descriptor, first, {name: part[:SHORTLIST] for name, part in ranked.parts.items()})
 
 
 def _matches(
     views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
 ) -> dict[int, Match]:
     """The candidates that verification finds, compared by appearance if that is among the methods."""
+    if not views:
+        return {}
     matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / _PARTS, mirrored)
     return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
 
@@ -194,18 +252,35 @@ def _matches_in_batches(
     return matches
 
 
+def _matches_of_matches(
+    views: Sequence[View],
+    matches: Mapping[int, Match],
+    ranked: Sequence[int],
+    gallery: Searchable,
+    methods: Set[str],
+) -> dict[int, Match]:
+    """Images without a match that show the object as some of the matches do."""
+    sources = [image for image in alike(matches) if matches[image].evidence.inliers >= MATCHED_INLIERS]
+    shown = {image: matches[image] for image in sources[:MATCHED_VIEWS]}
+    rest = [image for image in ranked if image not in matches][:MATCHED_CANDIDATES]
+    found = match_through(shown, rest, gallery, verification.PAIRS_BUDGET / _PARTS)
+    return compare_appearance(views, found, gallery) if "appearance" in methods else found
+
+
 def _expanded_again(
     query: Query,
     matches: Mapping[int, Match],
+    texts: Mapping[int, TextMatch],
     ranked: _Ranked,
     gallery: Searchable,
     count: int,
     methods: Set[str],
 ) -> _Ranked:
-    """The ranking by the query and its matches; unchanged without matches."""
-    if "expansion" not in methods or not matches:
+    """The ranking by the query, its matches and certain texts; unchanged without any."""
+    joining = dict.fromkeys([*alike(matches)[:EXPANSION_IMAGES], *certain_images(texts)])
+    if "expansion" not in methods or not joining:
         return ranked
-    rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in alike(matches)[:EXPANSION_IMAGES]]
+    rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in joining]
     joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)), gallery)
     return _ranked(joined, joined, gallery, count, methods)
 
@@ -256,6 +331,16 @@ def _verification_scores(matches: Mapping[int, Match], behind: Mapping[int, floa
     }
 
 
+def _regions_not_compared(
+    matches: Mapping[int, Match], candidates: Sequence[int], ranked: _Ranked, gallery: Searchable
+) -> dict[int, Box]:
+    """The best regions of the first images that have not been compared pixel by pixel."""
+    rows = dict(zip(ranked.found.images.tolist(), ranked.found.rows.tolist(), strict=True))
+    compared = {image for image, match in matches.items() if match.likeness is not None}
+    first = [image for image in candidates if image not in compared][:COLOUR_CANDIDATES]
+    return {image: gallery.region(rows[image]).box for image in first}
+
+
 def _behind(ranked: _Ranked) -> dict[int, float]:
     """How much less each image scores than the best one."""
     total = ranked.total
@@ -267,16 +352,23 @@ def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:
     ranked.parts[name] = np.array([scores.get(image, 0.0) for image in ranked.found.images.tolist()], np.float32)
 
 
-def _hits(query: Query, gallery: Searchable, ranked: _Ranked, matches: Mapping[int, Match], top: int) -> list[Hit]:
+def _hits(
+    query: Query,
+    gallery: Searchable,
+    ranked: _Ranked,
+    matches: Mapping[int, Match],
+    top: int,
+    texts: Mapping[int, TextMatch] = MappingProxyType({}),
+) -> list[Hit]:
     found = ranked.found
     hits = []
     for position in np.lexsort((found.images, -ranked.total))[: top or None]:
         image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
-        hits.append(
-            _hit(gallery, image, row, similarity, parts, matches[image].evidence if image in matches else NO_EVIDENCE)
-        )
+        evidence = matches[image].evidence if image in matches else NO_EVIDENCE
+        hit = _hit(gallery, image, row, similarity, parts, evidence)
+        hits.append(replace(hit, same_text=texts[image].lines) if image in texts else hit)
     return hits
 
 

@@ -85,6 +85,11 @@ class Box:
         """The part of the box inside an image of this size. Width or height is 0 or less when none is."""
         return Box(max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height))
 
+    def scaled(self, factor: float) -> "Box":
+        """The box in an image `factor` times as large, rounded outwards."""
+        edges = (self.x0 * factor, self.y0 * factor, self.x1 * factor, self.y1 * factor)
+        return Box(int(np.floor(edges[0])), int(np.floor(edges[1])), int(np.ceil(edges[2])), int(np.ceil(edges[3])))
+
     def grown(self, factor: float) -> "Box":
         """A box with the same centre and each side `factor` times as long, rounded outwards."""
         dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2
@@ -119,6 +124,27 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenLine:
+    """A line of text that is written in an image. `confidence` is the reader's own, 0 to 1."""
+
+    text: str
+    box: Box
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenMatch:
+    """A line of an image in which a sought text was found."""
+
+    sought: str
+    line: WrittenLine
+    score: float
+    """1 if it is there word for word; less within longer words, with a wrong letter, or if a short word is missing."""
+    rarity: float
+    """Of the sought text in the gallery: 0.7 if it is in every image, and more the fewer images it is in."""
+
+
+@dataclass(frozen=True, slots=True)
 class ClassScores:
     """The T most likely classes of R regions, best first, and their probabilities. T is 0 without a classifier."""
 
@@ -140,6 +166,8 @@ class Query:
 
     crops: tuple[Image, ...]
     descriptor: Vectors
+    read: Callable[[], Sequence[WrittenLine]] | None = None
+    """Reads what is written in the crops; takes some 0.1 s. None if there is no reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +177,7 @@ class Hit:
     `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
     `confidence` compares the similarity with that of images without the object. With several query objects, `others`
     has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
+    `same_text` has the lines of the image with words that are also written in the query crop.
     """
 
     image: str
@@ -158,6 +187,12 @@ class Hit:
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
+    same_text: tuple[WrittenLine, ...] = ()
+
+    @property
+    def written(self) -> str:
+        """The line of text for which the image was found; empty if it was found otherwise."""
+        return self.region.label if self.region.kind == "written" else ""
 
     @property
     def verified(self) -> bool:

@@ -17,9 +17,9 @@ NO_INDEX = "The server has no usable index; see its log for the reason."
 
 
 def load(engine: Engine, finished: threading.Event) -> None:
-    """Open the index and load its network before the first search, then set `finished`."""
+    """Open the index and load the networks before the first search, then set `finished`."""
     try:
-        engine.embedder(engine.gallery().manifest.recipe)
+        engine.load(engine.gallery())
     except BoxfindError as problem:
         log.warning("The index cannot be searched yet: %s", problem)
     finally:

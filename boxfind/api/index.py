@@ -9,6 +9,7 @@ from boxfind.api.dependencies import Dependencies, Serving
 from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
 from boxfind.logs import log
 from index.building.jobs import BuildState
+from index.building.read_text import text_progress
 from retrieval.errors import BuildRunning, IndexProblem
 
 routes = APIRouter(prefix="/index", tags=["index"])
@@ -77,6 +78,7 @@ def _served(serving: Dependencies) -> Served:
         images=counts.images,
         regions=counts.regions,
         skipped=counts.skipped,
+        text_read=text_progress(gallery).read,
         recipe=manifest.recipe,
         note=manifest.note,
     )

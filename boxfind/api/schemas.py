@@ -128,6 +128,15 @@ class Place(BaseModel):
     kind: str
 
 
+class Line(BaseModel):
+    """A line that is written in a picture."""
+
+    model_config = _example(text="Good morning", box=[60, 70, 110, 32])
+
+    text: str
+    box: BoxSides
+
+
 class FoundPicture(BaseModel):
     """A matching picture: the matched region, and in `others` the regions of the other requested objects."""
 
@@ -135,9 +144,17 @@ class FoundPicture(BaseModel):
         **{"rank": 1, "image": CUP, "width": 640, "height": 480, "score": 4.31, "similarity": 0.93},
         **{
             "confidence": "likely",
-            "parts": {"expansion": 0.93, "diffusion": 0.9, "lead": 0.0, "verification": 0.88, "appearance": 1.6},
+            "parts": {
+                "expansion": 0.93,
+                "diffusion": 0.9,
+                "lead": 0.0,
+                "verification": 0.88,
+                "appearance": 1.6,
+                "text": 1.2,
+            },
         },
-        **{"box": [38, 31, 205, 149], "kind": "verified", "others": []},
+        **{"box": [38, 31, 205, 149], "kind": "verified", "written": "", "others": []},
+        **{"same_text": [{"text": "Good morning", "box": [60, 70, 110, 32]}]},
     )
     rank: int
     image: str
@@ -149,7 +166,9 @@ class FoundPicture(BaseModel):
     parts: dict[str, float] = Field(description="The components of the score.")
     box: BoxSides
     kind: str
+    written: str = Field(description="The line of text for which the picture was found; empty if it was not.")
     others: list[Place]
+    same_text: list[Line] = Field(description="Lines with words that are also written in the query's box.")
 
 
 class SearchResponse(BaseModel):
@@ -230,6 +249,7 @@ class Served(BaseModel):
     images: int
     regions: int
     skipped: int
+    text_read: int = Field(description="Different pictures of which what is written in them has been read.")
     recipe: Recipe
     note: str
 

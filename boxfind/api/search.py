@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File
 
 from boxfind.api.dependencies import Client, Dependencies, Serving
-from boxfind.api.schemas import FoundPicture, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
+from boxfind.api.schemas import FoundPicture, Line, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
 from boxfind.searches.link import MOST_BOXES
 from index.gallery import Gallery
 from index.operations.read_original import read_original
@@ -84,7 +84,9 @@ def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
         parts=dict(hit.parts),
         box=[*hit.region.box.xywh],
         kind=hit.region.kind,
+        written=hit.written,
         others=[place(region) for region in hit.others],
+        same_text=[Line(text=line.text, box=[*line.box.xywh]) for line in hit.same_text],
     )
 
 

@@ -47,6 +47,7 @@ def build(
 ) -> None:
     """Build the index, or update it to match its picture folder; searches use the old one until the build is done.
 
+    Then what is written in new pictures is read, while they can be searched already.
     clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
     """
     with _cancelled_by_signals() as cancellation:
@@ -70,13 +71,26 @@ def build(
         with TerminalProgress(notes) as report:
             folder = Engine(settings).build(report, full, note, cancellation)
     _report(folder, time.perf_counter() - began, folder.name != before)
+    with _cancelled_by_signals() as cancellation, TerminalProgress(notes) as report:
+        read = Engine(settings).read_text(report, cancellation)
+    if read:
+        print(f"Read what is written in {read} {'picture' if read == 1 else 'pictures'}.")
 
 
 def cancel(index: IndexDir) -> None:
-    """Stop the running build, and wait until it has ended; the next build resumes from there."""
+    """Stop the running build, and wait until it has ended; the next build resumes from there.
+
+    If the build is done and reads what is written in pictures, this is stopped.
+    """
     from index.building.jobs import build_state, request_cancel
+    from index.building.read_text import STOPPED, is_reading, stop_reading
 
     asked = state = request_cancel(index)
+    if asked is None and stop_reading(index):
+        while is_reading(index):
+            time.sleep(0.1)
+        print(STOPPED)
+        return
     if asked is None:
         raise BoxfindError(f"No build is running in {index}.")
     note("Cancelling…")

@@ -22,7 +22,11 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option(min=0, help="Maximum number of pictures; 0 lists all.")] = 10,
     text: Annotated[
-        str | None, typer.Option(help='Text query: "a panda". With --image, it re-ranks the results: "red".')
+        str | None,
+        typer.Option(
+            help="Text query: what is written in pictures (7-Eleven) or what they show (a panda). Text in quotation "
+            "marks must be written. With --image, it re-ranks the results: red."
+        ),
     ] = None,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
@@ -57,7 +61,9 @@ def search(
         return
     for n, hit in enumerate(hits, start=1):
         box_text = ",".join(map(str, hit.region.box.xywh))
-        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}")
+        lines = [hit.written] if hit.written else [line.text for line in hit.same_text[:2]]
+        written = f"  written: {printable(', '.join(lines))}" if lines else ""
+        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}{written}")
     if no_match(hits):
         note(NO_MATCH if hits else "No pictures found.")
 
@@ -72,4 +78,6 @@ def _row(rank: int, hit: "Hit") -> dict[str, object]:
         "parts": {name: round(part, 4) for name, part in hit.parts.items()},
         "box": hit.region.box.xywh,
         "kind": hit.region.kind,
+        "written": hit.written,
+        "same_text": [{"text": line.text, "box": line.box.xywh} for line in hit.same_text],
     }

@@ -11,7 +11,7 @@ from boxfind.export.search_result import SearchResult
 from index.storage.skipped_files import harmless
 from retrieval.types import Box, Hit, Region
 
-COLUMNS = ("rank", "image", "score", "similarity", "confidence", "x", "y", "w", "h")
+COLUMNS = ("rank", "image", "score", "similarity", "confidence", "x", "y", "w", "h", "written")
 VERSION = 1
 """Version of the JSON document; raised when a field changes its name or meaning."""
 
@@ -27,6 +27,7 @@ def csv_table(answer: SearchResult) -> bytes:
             _number(hit.similarity),
             hit.confidence,
             *hit.region.box.xywh,
+            harmless(hit.written),
             *(_number(hit.parts[name]) if name in hit.parts else "" for name in parts),
         )
         for rank, hit in enumerate(answer.hits, start=1)
@@ -96,8 +97,10 @@ def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:
         "similarity": _number(hit.similarity),
         "confidence": hit.confidence,
         "parts": {name: _number(part) for name, part in hit.parts.items()},
+        "written": hit.written,
         "region": _region(hit.region),
         "others": [_region(other) for other in hit.others],
+        "same_text": [{**_sides(line.box), "text": line.text} for line in hit.same_text],
     }
 
 

@@ -1,6 +1,7 @@
 """Start builds, and follow a running one in a line at the bottom of every page, where administrators can cancel it."""
 
 import contextlib
+import time
 from typing import Any
 
 import streamlit as st
@@ -13,22 +14,26 @@ from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.building.cancellation import CANCELLED
 from index.building.jobs import BuildState
+from index.building.read_text import TextProgress
 from retrieval.errors import IndexProblem
 
 POLL = "3s"
 """How often an open page looks at a running build."""
+STARTS_READING = 10.0
+"""Seconds after a build in which the reading of text starts."""
 FOLLOWED = "followed build"
 """The session key of the build that this visit saw running, and of the page that shows its outcome, if any does."""
 
 
 def build_line(page: str) -> None:
-    """Show a running build, and on the same page its outcome. `page` is the address of the page above the line.
+    """Show a running build, or the reading of text after it, and on the same page the outcome of the build.
 
+    `page` is the address of the page above the line.
     The outcome takes the place of the progress until the visitor opens another page, so that nothing moves by itself.
     """
     running = running_build(shared_engine()) is not None
     with st.bottom if _has_index(shared_engine()) else st.container():  # where it moves nothing
-        st.fragment(_follow, run_every=POLL if running else None)(running, page)
+        st.fragment(_follow, run_every=POLL if running or _may_read(shared_engine()) else None)(running, page)
 
 
 def build_button(label: str, **appearance: Any) -> None:
@@ -115,8 +120,32 @@ def _follow(was_running: bool, page: str) -> None:
         with contextlib.suppress(IndexProblem):
             shared_engine().gallery(newest=True)
         st.rerun()  # rerun the whole page to serve the new generation
-    if state is not None:
+    progress = _reading(shared_engine())
+    if progress is not None:
+        _reading_progress(progress)
+    elif state is not None:
         _outcome(state, page)
+
+
+def _may_read(engine: Engine) -> bool:
+    """Whether pictures are being read for text, or soon will be, because a build has just ended."""
+    state = engine.build_state()
+    just_built = state is not None and state.state == "done" and time.time() - state.now < STARTS_READING
+    return (just_built and engine.settings.build.text) or _reading(engine) is not None
+
+
+def _reading(engine: Engine) -> TextProgress | None:
+    with contextlib.suppress(IndexProblem):
+        return engine.text_progress()
+    return None
+
+
+def _reading_progress(progress: TextProgress) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        text = f"Reading what is written: {progress.read:,} of {progress.total:,}"
+        st.progress(progress.read / max(progress.total, 1), text=text)
+        if is_admin():
+            st.button("Stop", type="tertiary", on_click=_stop_reading, key="stop reading")
 
 
 def _progress(state: BuildState) -> None:
@@ -162,3 +191,11 @@ def _cancel_build(build: str) -> None:
     who = require_admin()
     if shared_engine().cancel_build(build):
         log.info("Cancellation of the build requested by %s.", who)
+
+
+@errors_as_toasts()
+def _stop_reading() -> None:
+    """Stop reading what is written in pictures; the next update goes on. Raises NotAllowed."""
+    who = require_admin()
+    if shared_engine().stop_reading():
+        log.info("End of reading text requested by %s.", who)

@@ -3,9 +3,10 @@
 import streamlit as st
 
 from boxfind.ui.authorization import is_admin
-from boxfind.ui.session import shared_engine
+from boxfind.ui.session import BY_GENERATION, shared_engine
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
+from index.building.read_text import TextProgress, text_progress
 from index.gallery import Gallery
 from index.storage.folder_scan import Skipped
 from index.storage.skipped_files import read_skipped, skipped_csv
@@ -30,8 +31,17 @@ def index_facts(gallery: Gallery) -> None:
         f"Model {plain(manifest.recipe.backbone)}  \n"
         f"Built {built:%d %B %Y, %H:%M}"
     )
+    revision = gallery.written_text.revision()
+    if revision:
+        text = _text_read(gallery, revision)
+        st.caption(f"Text read in {text.read:,} of {counted(text.total, 'picture')}")
     if manifest.note:
         st.caption(plain(manifest.note))
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_GENERATION)
+def _text_read(gallery: Gallery, revision: int) -> TextProgress:
+    return text_progress(gallery)
 
 
 def skipped_button(gallery: Gallery) -> None:

@@ -147,12 +147,15 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
 
 def find(request: Request, gallery: Gallery, images: Mapping[str, LoadedImage]) -> tuple[list[Hit], float]:
     """The hits of a request and the seconds they took, also waiting for a turn. Raises the errors of Engine.answer."""
-    return _find(request, shared_engine().album(request.only.album).changed, gallery, images)
+    text_read = (
+        gallery.written_text.revision() if request.words or request.ranking == "best" else 0
+    )  # pictures may be read meanwhile
+    return _find(request, shared_engine().album(request.only.album).changed, text_read, gallery, images)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_GENERATION)
 def _find(
-    request: Request, album_changed: str, gallery: Gallery, _images: Mapping[str, LoadedImage]
+    request: Request, album_changed: str, text_read: int, gallery: Gallery, _images: Mapping[str, LoadedImage]
 ) -> tuple[list[Hit], float]:
     began = time.perf_counter()
     hits = shared_engine().answer(gallery, request, _images, MOST_HITS, visiting_client())

@@ -11,7 +11,7 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
@@ -29,7 +29,8 @@ from retrieval.images.resize import resize_image, shrink_image, thumbnail
 from retrieval.memory_trim import trim_memory
 from retrieval.printable_names import shown
 from retrieval.ranking.keypoints import find_keypoints, use_one_thread
-from retrieval.types import Image
+from retrieval.text.written_text import MAX_SIDE, TextReader
+from retrieval.types import Image, WrittenLine
 
 SECONDS = 20.0
 """Timeout per image."""
@@ -69,6 +70,14 @@ class Unchanged:
     bytes: int
     mtime: float
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """What is written in an image file, and the SHA-256 of the file that was read."""
+
+    sha256: str
+    lines: list[WrittenLine]
 
 
 class _WidePipes(SpawnContext):
@@ -146,6 +155,11 @@ class DecoderPool:
         """
         decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, incomplete)
         return decoded.pop()
+
+    def read_text(self, path: Path, incomplete: bool = False) -> ReadText:
+        """Read what is written in an image file. Raises UnreadableImage."""
+        read: ReadText = self._run(path.name, _read_text, path, incomplete)
+        return read
 
     def _run(self, name: str, work: Any, *args: object) -> Any:
         pool = self._pool
@@ -229,6 +243,25 @@ def _decode_file(
         sha256,
         decoded.taken,
     )
+
+
+def _read_text(path: Path, incomplete: bool) -> ReadText:
+    data = read_file(path)
+    decoded = decode_picture(data, path.name, MAX_SIDE, incomplete)
+    reader = _text_reader()
+    try:
+        lines = reader.read(decoded.image)
+    except Exception as error:
+        raise UnreadableImage("text", f"The text of {shown(path.name)} cannot be read: {error}") from None
+    scale = decoded.width / decoded.image.shape[1]
+    lines = [replace(line, box=line.box.scaled(scale).clipped(*decoded.size)) for line in lines]
+    return ReadText(hashlib.sha256(data).hexdigest(), lines)
+
+
+@cache
+def _text_reader() -> TextReader:
+    """The reader of this worker."""
+    return TextReader()
 
 
 def _size_and_mtime(path: Path) -> tuple[int, float]:

@@ -1,4 +1,4 @@
-"""Back up the served generation to one file, and restore it.
+"""Back up the served generation, and what is written in pictures, to one file, and restore them.
 
 The file is a plain tar archive. Unpacked by hand into an empty folder, it is a valid index.
 """
@@ -16,6 +16,8 @@ from index.storage.file_system import sync_tree
 from index.storage.generation import NAME, current_folder
 from index.storage.manifest import FILE, read_manifest
 from index.storage.publishing import Prepare, next_folder, no_preparation, point_current_at
+from index.storage.written_text import FILE as TEXT
+from index.storage.written_text import WrittenText
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
 
@@ -57,6 +59,7 @@ def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare:
         faults = verify_generation(folder, progress)
         if faults:
             raise _refusal(archive, faults[0])
+        WrittenText(index_dir).add_all(WrittenText(Path(scratch)))
         final = next_folder(index_dir)
         sync_tree(folder)
         folder.rename(final)
@@ -81,17 +84,23 @@ def _write(part: Path, folder: Path, progress: Progress) -> None:
     names = ["manifest.json", *read_manifest(folder).files]
     total = sum((folder / name).stat().st_size for name in names)
     need_space(part.parent, total)
-    with part.open("wb") as file:
+    with part.open("wb") as file, TemporaryDirectory(dir=part.parent) as scratch:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             pointer = f"{folder.name}\n".encode()
             tar.addfile(_member("CURRENT", len(pointer)), io.BytesIO(pointer))
             for name in names:
                 progress("Writing the archive (MB)", file.tell() // MEGABYTE, total // MEGABYTE)
-                with (folder / name).open("rb") as source:
-                    size = os.fstat(source.fileno()).st_size
-                    tar.addfile(_member(f"{folder.name}/{name}", size), source)
+                _add_file(tar, f"{folder.name}/{name}", folder / name)
+            text = WrittenText(folder.parent).copy_to(Path(scratch))
+            if text is not None:
+                _add_file(tar, text.name, text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _add_file(tar: tarfile.TarFile, name: str, path: Path) -> None:
+    with path.open("rb") as source:
+        tar.addfile(_member(name, os.fstat(source.fileno()).st_size), source)
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
@@ -111,7 +120,7 @@ def _unpacked(archive: Path, scratch: Path, progress: Progress) -> Path:
         expected = {f"{name}/{file}" for file in ("manifest.json", *read_manifest(folder).files)}
     except (tarfile.TarError, EOFError, ValueError, FileNotFoundError, IndexProblem) as problem:
         raise _refusal(archive, str(problem)) from None
-    if not NAME.fullmatch(name) or unpacked != {"CURRENT"} | expected:
+    if not NAME.fullmatch(name) or unpacked - {TEXT} != {"CURRENT"} | expected:
         raise _refusal(archive, "files are missing or unexpected")
     return folder
 
@@ -129,7 +138,9 @@ def _extract(archive: Path, scratch: Path, progress: Progress) -> None:
 
 def _is_expected(name: str) -> bool:
     folder, _, file = name.partition("/")
-    return name == "CURRENT" or bool(NAME.fullmatch(folder) and (file == "manifest.json" or FILE.fullmatch(file)))
+    return name in ("CURRENT", TEXT) or bool(
+        NAME.fullmatch(folder) and (file == "manifest.json" or FILE.fullmatch(file))
+    )
 
 
 def _refusal(archive: Path, reason: str) -> IndexProblem:

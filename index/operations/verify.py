@@ -9,6 +9,7 @@ from index.building.jobs import build_state
 from index.storage.generation import Generation, current_folder, open_generation
 from index.storage.manifest import file_faults, read_manifest
 from index.storage.skipped_files import read_skipped
+from index.storage.written_text import WrittenText
 from index.stores.ivf import nearest_cells
 from retrieval.errors import IndexProblem
 from retrieval.types import Progress, quiet
@@ -52,6 +53,8 @@ def remarks(index_dir: Path) -> list[str]:
     folder = current_folder(index_dir)
     ours = {"manifest.json", *read_manifest(folder).files} if (folder / "manifest.json").is_file() else set()
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    text = WrittenText(index_dir).problem()
+    said += [text] if text else []
     return said + [
         f"{name} in {folder.name} is not part of the index and is ignored." for name in names if name not in ours
     ]

@@ -1,8 +1,9 @@
 """Find the images of a gallery that pass a filter."""
 
+import re
 import time
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 
 import numpy as np
@@ -58,6 +59,15 @@ def dates(tables: Tables) -> NDArray[np.datetime64]:
         offsets[day] = time.localtime(day * DAY).tm_gmtoff
     local = (mtime + offsets[days]).astype("datetime64[s]")
     return np.asarray(np.where(np.isnat(taken), local, taken))
+
+
+def named(words: Iterable[str], tables: Tables) -> Mask:
+    """Which images have all of these words, as whole words, in their path, in upper or lower case -> (N,)."""
+    mask = np.ones(len(tables.ids), np.bool_)
+    for word in words:
+        pattern = rf"(^|[^\pL\pN]){re.escape(word)}($|[^\pL\pN])"
+        mask &= _array(pc.match_substring_regex(tables.images["image"], pattern, ignore_case=True))
+    return mask
 
 
 def _has(tables: Tables, word: str) -> Mask:

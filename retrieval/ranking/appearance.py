@@ -2,7 +2,7 @@
 
 Keypoints are grey and local, so another variety of a product agrees with nearly as many as the product itself. The
 homography of geometric verification maps the candidate's thumbnail into the frame of the crop, where both are compared
-pixel by pixel.
+pixel by pixel. Where there is no homography, the colours of the matched region are compared with those of the crop.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,9 @@ WEIGHT = 0.4
 JOINING = 0.5
 """Images with a likeness this much below the level do not expand the query."""
 
+COLOUR_WEIGHT = 0.3
+"""Score for the same colours without a homography, enough to break ties."""
+
 _SMALLEST_SIDE = 48  # of the frame for a candidate that shows the object smaller
 _ENLARGED = 4.0  # maximum upscaling of a small crop
 _BLUR = 1.0  # pixels
@@ -39,6 +42,8 @@ _COLOUR_NOISE = 9.0  # variance of a and b in a frame without colours
 _CAST = 20.0  # Lab distance up to which a colour cast is forgiven
 _FARTHEST = 40.0  # Lab distance beyond which colours are no more different
 _DOUBTFUL = 0.05  # least weight of a visible pixel
+_COLOUR_SIDE = 32  # of the frame in which colours are counted, in pixels
+_COLOUR_BINS = 8  # each for a and b, over the middle half of their range
 _LAB_SCALE = np.array([100 / 255, 1, 1], np.float32)  # from the bytes of OpenCV; only differences of a and b count
 
 Channel = NDArray[np.float32]
@@ -206,6 +211,22 @@ def likeness(agreement: Agreement, evidence: Evidence) -> float:
     colours = 3 * agreement.colour - 0.18 * (agreement.distance - 14)
     keypoints = 2 * evidence.cover + 1.25 * np.log2(max(evidence.inliers, 1) / 20)
     return float(3 * agreement.structure + colours + keypoints - 2)
+
+
+def colour_shares(image: Image) -> Channel:
+    """How often each colour occurs in an image (H, W, 3), more in its middle; light does not count. (8, 8), sum 1."""
+    side = _COLOUR_SIDE
+    blurred = cv2.GaussianBlur(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), (0, 0), _BLUR)
+    lab = cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB).astype(np.int64)  # a and b are 0 to 255, and 128 without colour
+    bins = np.clip((lab[..., 1:] - 64) * _COLOUR_BINS // 128, 0, _COLOUR_BINS - 1)
+    edge = np.hanning(side + 2)[1:-1]
+    counts = np.bincount((bins @ (_COLOUR_BINS, 1)).ravel(), np.outer(edge, edge).ravel(), _COLOUR_BINS**2)
+    return np.asarray(counts.reshape(_COLOUR_BINS, _COLOUR_BINS) / counts.sum(), np.float32)
+
+
+def colour_score(one: Channel, other: Channel) -> float:
+    """The score part for the colour shares (8, 8) of crop and region: 0 without a common colour."""
+    return COLOUR_WEIGHT * float(np.sqrt(one * other).sum())
 
 
 def level_of(likenesses: Sequence[float]) -> float:

@@ -120,6 +120,10 @@ def _different(descriptors: Vectors) -> Numbers:
 
 def meaning(hit: Hit) -> str:
     """Explain a hit's confidence in one sentence."""
+    if hit.written:
+        return f"{'Written' if hit.confidence == 'likely' else 'Nearly written'} in it: “{hit.written}”."
+    if hit.parts.keys() == {"name"}:
+        return "Its name or folder has these words."
     if hit.parts and hit.parts.keys() <= {"words", "look", "colour"}:
         return WORDS if hit.confidence == "possible" else "It matches the description no better than many pictures."
     return VERIFIED if hit.verified else MEANINGS[hit.confidence]

@@ -10,6 +10,8 @@ from retrieval.ranking.appearance import (
     JOINING,
     alike_share,
     appearance_score,
+    colour_score,
+    colour_shares,
     compare,
     level_of,
     likeness,
@@ -17,11 +19,21 @@ from retrieval.ranking.appearance import (
 )
 from retrieval.ranking.keypoints import Keypoints, mirror_keypoints, mirrored, query_keypoints
 from retrieval.ranking.region_search import Searchable
-from retrieval.ranking.verification import MIN_INLIERS, THREADS, Evidence, verification_score, verify_all
-from retrieval.types import Image
+from retrieval.ranking.verification import (
+    MIN_INLIERS,
+    THREADS,
+    Evidence,
+    Homography,
+    verification_score,
+    verify_all,
+)
+from retrieval.types import Box, Image
 
 FEW = 5
 """Matches from which on the mirror image of the query is not looked for."""
+
+MATCH_KEYPOINTS = 150
+"""Maximum keypoints of the object as a match shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,19 @@ def match_keypoints(
     return {candidate: matches[candidate] for candidate in candidates if candidate in matches}
 
 
+def match_through(
+    sources: Mapping[int, Match], candidates: Sequence[int], gallery: Searchable, pairs: float
+) -> dict[int, Match]:
+    """The candidates with enough inliers with the object as it is shown by source images, which are matches.
+
+    Their evidence is that for the query crop, whose place in the sources is known.
+    """
+    views = [_view_of_match(image, match, gallery) for image, match in sources.items()]
+    found = match_keypoints(views, candidates, gallery, pairs) if views else {}
+    shown = [(match, _to_view(image, match, gallery)) for image, match in sources.items()]
+    return {candidate: _through(match, *shown[match.view]) for candidate, match in found.items()}
+
+
 def compare_appearance(views: Sequence[View], matches: dict[int, Match], gallery: Searchable) -> dict[int, Match]:
     """The same matches with their likeness. Threads share the work; results do not depend on their number."""
 
@@ -82,6 +107,21 @@ def compare_appearance(views: Sequence[View], matches: dict[int, Match], gallery
 
     with ThreadPoolExecutor(THREADS) as pool:
         return dict(zip(matches, pool.map(compared, matches), strict=True))
+
+
+def colour_scores(views: Sequence[View], regions: Mapping[int, Box], gallery: Searchable) -> dict[int, float]:
+    """The score part of each image without a match, by the colours of its region; 0 if its pixels are gone."""
+    wanted = [colour_shares(view.frame) for view in views]
+
+    def score(image: int) -> float:
+        pixels = gallery.pixels(image, regions[image])
+        if not pixels.size:
+            return 0.0
+        shares = colour_shares(pixels)
+        return max((colour_score(of_view, shares) for of_view in wanted), default=0.0)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(zip(regions, pool.map(score, regions), strict=True))
 
 
 def alike(matches: Mapping[int, Match]) -> list[int]:
@@ -136,3 +176,34 @@ def _flipped_back(evidence: Evidence) -> Evidence:
         return evidence
     flip = np.array([[-1.0, 0, 1], [0, 1, 0], [0, 0, 1]])
     return replace(evidence, homography=evidence.homography @ flip, places=mirrored(evidence.places, 1))
+
+
+def _view_of_match(image: int, match: Match, gallery: Searchable) -> View:
+    """The object as an image shows it: the matched box, and the strongest keypoints in it."""
+    box = match.evidence.box
+    assert box is not None, "a match has a box"
+    keypoints, _ = gallery.keypoints(image)
+    places = np.asarray(keypoints.points - np.array([box.x0, box.y0], np.float32), np.float32)
+    inside = np.flatnonzero(((places >= 0) & (places < (box.width, box.height))).all(axis=1))[:MATCH_KEYPOINTS]
+    strongest = Keypoints(places[inside], keypoints.descriptors[inside])
+    return View(strongest, (box.width, box.height), np.zeros((0, 0, 3), np.uint8))  # its appearance is not compared
+
+
+def _to_view(image: int, match: Match, gallery: Searchable) -> Homography | None:
+    """The homography from shares of the query crop to shares of the matched box."""
+    box, homography = match.evidence.box, match.evidence.homography
+    if box is None or homography is None:
+        return None
+    width, height = gallery.keypoints(image)[1]
+    x, y = np.array([width, box.x0]) / box.width, np.array([height, box.y0]) / box.height
+    return np.asarray(np.array([[x[0], 0, -x[1]], [0, y[0], -y[1]], [0, 0, 1]]) @ homography)
+
+
+def _through(match: Match, source: Match, to_view: Homography | None) -> Match:
+    """A match with a view of a source, as a match with the view of the query that found the source."""
+    homography, places = match.evidence.homography, match.evidence.places
+    if to_view is None or homography is None or places is None:
+        return replace(match, view=source.view)
+    back = np.linalg.inv(to_view) @ np.concatenate([places, np.ones((len(places), 1))], axis=1).T
+    in_crop = np.asarray(np.clip(back[:2] / back[2], 0, 1).T, np.float32)
+    return Match(replace(match.evidence, homography=homography @ to_view, places=in_crop), source.view)

@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, ClassScores, Hit, Image, Numbers, Query, Region, Rows, Scores, Vectors
+from retrieval.types import (
+    Box,
+    ClassScores,
+    Hit,
+    Image,
+    Numbers,
+    Query,
+    Region,
+    Rows,
+    Scores,
+    Vectors,
+    WrittenLine,
+    WrittenMatch,
+)
 
 _MANY, _FEW = 8, 2000  # for one of 8 regions or more, all similarities are quicker than a search, unless they are few
 
@@ -80,6 +93,22 @@ class Searchable(Protocol):
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""
+
+    @property
+    def has_text(self) -> bool:
+        """Whether anything is known to be written in an image of the gallery."""
+
+    def written(self, image: int) -> list[WrittenLine]:
+        """What is written in an image, in pixels of the original; nothing if it has not been read."""
+
+    def find_written(self, sought: Sequence[str], most: int = 1000) -> dict[int, list[WrittenMatch]]:
+        """The `most` searched images in which texts (words, or several in one line) are written, best first.
+
+        Each has its best line for every text that it has.
+        """
+
+    def find_named(self, words: Sequence[str]) -> Numbers:
+        """The searched images whose file or folders are named with all of these words, at least one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> T
     return lambda sentence: (np.arange(rows.start, rows.stop), gallery.similarities(embed(sentence)))
 
 
+def describe_nothing(sentence: str) -> tuple[Rows, Scores]:
+    """A TextScorer for a gallery of which only what is written can be searched."""
+    return np.zeros(0, np.int64), np.zeros(0, np.float32)
+
+
 def search_by_text(
     sentence: str, scorer: TextScorer, gallery: Searchable, ranking: str, top: int, positives: Sequence[int] = ()
 ) -> list[Hit]:
@@ -93,6 +98,8 @@ def search_by_text(
 def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
     """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour."""
     images, _, scores = _best_region_per_image(sentence, scorer, gallery)
+    if not len(images):
+        return list(hits)
     low, high = np.median(scores), scores.max(initial=0)
     matches = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
     colours = colours_in(sentence)

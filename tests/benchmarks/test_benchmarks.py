@@ -22,6 +22,7 @@ from benchmarks import (
     startup,
     text_search,
     updates,
+    written_text,
 )
 from benchmarks.__main__ import NAMES, main
 from benchmarks.results import record, table
@@ -42,7 +43,16 @@ REQUIRED = {
     "stores": ["pymilvus", "milvus_lite"],
 }
 """Optional packages of a benchmark; without them its test is skipped."""
-TABLES = {"busy_build": 2, "text_search": 3, "catalogue": 2, "updates": 2, "quality": 2, "load": 3, "scale": 2}
+TABLES = {
+    "busy_build": 2,
+    "text_search": 3,
+    "catalogue": 2,
+    "updates": 2,
+    "quality": 2,
+    "load": 3,
+    "scale": 2,
+    "written_text": 3,
+}
 """Number of tables, 1 for all others."""
 
 
@@ -96,7 +106,7 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
         pytest.skip("two loopback addresses need Linux")
     if name in ("page", "page_memory", "busy_build") and CHROMIUM is None:
         pytest.skip("Chromium is not installed")
-    for variable in ("GALLERY", "INDEX", "DATA", "RUNTIME", "OFFLINE"):
+    for variable in ("GALLERY", "INDEX", "DATA", "RUNTIME", "OFFLINE", "TEXT"):
         monkeypatch.setenv(f"BOXFIND_{variable}", "")  # restored after the test
     for module, constants in {
         attacks: {
@@ -115,6 +125,7 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
         startup: {"REPEATS": 1},
         quality: {"INDEXES": {"the default": {}}},
         updates: {"STARTED": 1, "SEARCHES": 10},
+        written_text: {"PICTURES": 50, "DIFFERENT_WORDS": 10_000, "QUERIES": 2},
     }.items():
         for constant, value in constants.items():
             monkeypatch.setattr(module, constant, value)

@@ -32,6 +32,10 @@ def test_the_index(gallery: Path, build_index, tmp_path: Path):
     found = examine(Settings.load(gallery=gallery, index=folder.parent))
     assert found.gallery == str(gallery)
     assert found.index.startswith(f"{folder.name}: 8 pictures, ") and "efficientnet-lite0 float32" in found.index
+    assert found.written_text == "not read (BOXFIND_TEXT=0)"
+    assert examine(Settings.load(index=folder.parent, text=True)).written_text == "0 pictures read"
+    (folder.parent / "written-text.sqlite").write_bytes(b"damaged" * 1000)
+    assert "damaged" in examine(Settings.load(index=folder.parent, text=True)).written_text
     (folder / "manifest.json").write_text("{")
     assert "no readable manifest" in examine(Settings.load(index=folder.parent)).index
     assert "no index" in examine(Settings.load(index=tmp_path / "gone")).index

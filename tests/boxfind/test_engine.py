@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,8 @@ from retrieval.images.decode import LoadedImage, load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.types import Box, Hit, quiet
+from retrieval.text.written_text import QUERY_SIDE
+from retrieval.types import Box, Hit, Image, WrittenLine, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
 
@@ -83,6 +85,7 @@ def test_both_rankings_and_no_other(settings):
         "lead",
         "verification",
         "appearance",
+        "text",
     }  # of the best ranking
     assert hits[0].region.kind == "verified" and hits[0].confidence == "likely"
     with pytest.raises(UnknownName, match="no ranking called 'bets'; choose from: best, euclidean, fast, sift"):
@@ -123,6 +126,61 @@ def test_search_equals_answer_with_one_box(built, pictures, ranking):
     assert built.answer(gallery, request, pictures, 5) == built.search(
         gallery, pictures["1.png"].image, box, 5, ranking
     )
+
+
+@pytest.fixture
+def written(built, monkeypatch) -> Iterator[list[int]]:
+    """A reader that reads "ACME" in every crop, and a picture, 3.png, in which it is written; returns the readings."""
+    readings: list[int] = []
+
+    class Reader:
+        def __init__(self, side: int, most: int) -> None:
+            readings.append(side)
+
+        def read(self, crop: Image) -> list[WrittenLine]:
+            readings.append(0)
+            return [WrittenLine("ACME", Box(0, 0, 9, 9), 1.0)]
+
+    monkeypatch.setattr(module, "TextReader", Reader)
+    gallery = built.gallery()
+    line = WrittenLine("Acme Ltd", Box(1, 2, 30, 12), 0.9)
+    gallery.written_text.add({gallery.contents.of_image(n): [line] if n == 3 else [] for n in range(8)})
+    yield readings
+    gallery.written_text.remove()
+
+
+def test_best_reads_the_crop_and_finds_its_words(built, pictures, written):
+    engine, box = Engine(built.settings.changed(text=True)), Box(10, 10, 70, 60)
+    engine._embedders = built._embedders
+    gallery, image = engine.gallery(), pictures["1.png"].image
+    engine.search(gallery, image, box)
+    assert written == []  # fast reads nothing
+    (found,) = (hit for hit in engine.search(gallery, image, box, 0, "best") if hit.same_text)
+    assert found.image == gallery.name(3) and found.parts["text"] > 0
+    assert [(line.text, line.box) for line in found.same_text] == [("Acme Ltd", Box(1, 2, 30, 12))]
+    engine.search(gallery, image, box, 0, "best")
+    assert written == [QUERY_SIDE, 0, 0]  # loaded once
+
+
+def test_without_text_nothing_is_read(built, pictures, written):
+    engine, box = Engine(built.settings.changed(text=False)), Box(10, 10, 70, 60)
+    engine._embedders = built._embedders
+    gallery, image = engine.gallery(), pictures["1.png"].image
+    assert not any(hit.same_text for hit in engine.search(gallery, image, box, 0, "best"))
+    engine.load(gallery)
+    gallery.written_text.remove()
+    engine = Engine(built.settings.changed(text=True))
+    engine._embedders = built._embedders
+    engine.load(gallery)
+    engine.search(gallery, image, box, 0, "best")
+    assert written == []
+
+
+def test_a_gallery_picture_is_known_by_its_contents(built, written):
+    gallery = built.gallery()
+    sha256 = gallery.entry(gallery.name(3)).sha256
+    assert [line.text for line in gallery.written_in(sha256)] == ["Acme Ltd"]
+    assert gallery.written_in("0" * 64) == []
 
 
 @pytest.mark.parametrize("mode", ["crop", "slice"])
@@ -428,6 +486,20 @@ def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeyp
     monkeypatch.setattr(strict, "embedder", built.embedder)
     kept = strict.answer(strict.gallery(), request, pictures, 0)
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
+
+
+def test_what_is_written_is_found_without_class_scores(built):
+    engine = Engine(built.settings)
+    gallery = engine.gallery()
+    try:
+        line = WrittenLine("Exit", Box(1, 2, 30, 40), 0.9)
+        gallery.written_text.add({gallery.contents.of_image(2): [line]})
+        assert engine.text_problem(gallery) == ""
+        (hit,) = engine.answer(gallery, Request(words="exit"), {})
+        assert (hit.image, hit.region.box, hit.written) == (gallery.name(2), line.box, "Exit")
+        assert engine.answer(gallery, Request(words="nowhere"), {}) == []
+    finally:
+        gallery.written_text.remove()
 
 
 def test_text_search_needs_class_scores_or_a_text_encoder(built):

@@ -11,7 +11,7 @@ import pytest
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.diffusion import Graph, find_neighbours, make_graph
 from retrieval.ranking.keypoints import Keypoints
-from retrieval.types import Box, ClassScores, Region
+from retrieval.types import Box, ClassScores, Region, WrittenLine, WrittenMatch
 
 NO_KEYPOINTS = Keypoints(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8)), (640, 480)
 
@@ -30,6 +30,7 @@ class NumpyGallery:
     class_scores: ClassScores = field(default_factory=lambda: ClassScores.unknown(0))
     colours: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     read: list[int] = field(default_factory=list)
+    lines: dict[int, list[WrittenLine]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.region_vectors.setflags(write=False)
@@ -86,6 +87,23 @@ class NumpyGallery:
     def keypoints(self, image):
         self.read.append(image)
         return self.looks.get(image, NO_KEYPOINTS)
+
+    @property
+    def has_text(self):
+        return bool(self.lines)
+
+    def written(self, image):
+        return self.lines.get(image, [])
+
+    def find_named(self, words):
+        return np.array([image for image in np.unique(self.images) if all(word in self.name(image) for word in words)])
+
+    def find_written(self, sought, most=1000):
+        matches = {
+            image: [WrittenMatch(text, line, 1.0, 1.0) for text in sought for line in lines if line.text == text]
+            for image, lines in self.lines.items()
+        }
+        return {image: found for image, found in matches.items() if found}
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import pytest
 
 from retrieval.answer import Answering, answer
 from retrieval.errors import BadBox
+from retrieval.images.decode import LoadedImage
 from retrieval.request import Example, Request
-from retrieval.types import Box, Image, Query, unit
+from retrieval.types import Box, Image, Query, WrittenLine, unit
 
 PICTURE = np.zeros((64, 64, 3), np.uint8)
 BOX = Box(0, 0, 32, 32)
@@ -79,3 +80,28 @@ def test_negatives_are_replaced_by_the_next_hits(gallery, asked):
 def test_hits_below_the_minimum_similarity_are_dropped(gallery, asked):
     request = Request((Example("a", BOX),), "fast")
     assert 0 < len(answered(request, gallery, asked, min_similarity=0.5)) < 10
+
+
+def test_a_crop_is_read_unless_it_is_most_of_a_gallery_picture(gallery, asked, monkeypatch):
+    """Lines of a gallery picture are known, but those of a small box were read at a smaller size."""
+    inside, outside = WrittenLine("inside", Box(2, 2, 9, 9), 1.0), WrittenLine("outside", Box(50, 50, 60, 60), 1.0)
+    gallery.written_in = lambda sha256: [inside, outside] if sha256 == "a" else []
+    gallery.lines = {0: [inside]}
+    sought = []
+    gallery.find_written = lambda words, most: sought.append(words) or {}
+    crop = WrittenLine("crop", Box(0, 0, 9, 9), 1.0)
+
+    def describe(picture: LoadedImage, box: Box, context: float) -> Query:
+        return Query((picture.image,), VECTORS[4])
+
+    answering = Answering(describe, asked.text_scorer, lambda image: [crop])
+    for picture, box in (("a", BOX), ("a", Box(0, 0, 31, 31)), ("b", BOX)):
+        pictures = dict.fromkeys("ab", LoadedImage.of(PICTURE))
+        answer(Request((Example(picture, box),), "best"), pictures, gallery, answering)
+    assert sought == [["inside"], ["crop"], ["crop"]]
+
+
+def test_without_a_reader_nothing_is_looked_for(gallery, asked):
+    gallery.lines = {0: [WrittenLine("word", BOX, 1.0)]}
+    gallery.find_written = None
+    assert len(answered(Request((Example("a", BOX),), "best"), gallery, asked)) == 10

@@ -1,5 +1,7 @@
 """Search for images with all wanted objects and no unwanted ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from retrieval.multi_object import CONFIDENCE_ORDER, merge_views, search_multipl
 from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.region_search import best_region_of
 from retrieval.search import RANKINGS, search
-from retrieval.types import Box, Hit, Query, Region, unit
+from retrieval.types import Box, Hit, Query, Region, WrittenLine, unit
 
 FLAT = np.zeros((32, 32, 3), np.uint8)
 LEFT, RIGHT = Box(0, 0, 100, 100), Box(200, 0, 300, 100)
@@ -51,6 +53,14 @@ def test_merged_view_is_the_mean_with_all_crops():
     assert [int(crop[0, 0, 0]) for crop in both.crops] == [0, 1, 2]
     assert both.descriptor == pytest.approx(unit(np.array([1.6, 0.8])), abs=1e-6)
     assert merge_views([one, one]).descriptor == pytest.approx(one.descriptor)
+
+
+def test_merged_view_reads_all_views_that_can_be_read():
+    lines = [WrittenLine(text, LEFT, 1.0) for text in ("one", "other")]
+    views = [replace(asked(1, 0), read=lambda: lines[:1]), asked(1, 0), replace(asked(0, 1), read=lambda: lines[1:])]
+    merged = merge_views(views)
+    assert merged.read is not None and merged.read() == lines
+    assert merge_views(views[1:2] * 2).read is None
 
 
 @settings(max_examples=20)

@@ -15,15 +15,20 @@ from retrieval.ranking.confidence import BackgroundScores
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
 from retrieval.ranking.region_search import best_region_of, nearest_images
+from retrieval.ranking.text_agreement import CERTAIN, FULL, WEIGHT
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
 from retrieval.search import METHODS, RANKINGS, best, search
-from retrieval.types import Box, Hit, Query, unit
+from retrieval.types import Box, Hit, Query, WrittenLine, WrittenMatch, unit
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
 
 
 def asked(descriptor: np.ndarray, crop: np.ndarray = FLAT) -> Query:
     return Query((crop,), descriptor)
+
+
+def says(*texts: str) -> list[WrittenLine]:
+    return [WrittenLine(text, Box(2, 2, 3, 3), 1.0) for text in texts]
 
 
 def ranked(hits: list[Hit]) -> list[tuple]:
@@ -114,7 +119,7 @@ def test_score_is_the_sum_of_its_parts(numpy_gallery, verified):
     hits = search(asked(query), gallery, "best", 0)
     for hit in hits:
         assert hit.score == sum(hit.parts.values())
-        assert list(hit.parts) == ["expansion", "diffusion", "lead", "verification", "appearance"]
+        assert list(hit.parts) == ["expansion", "diffusion", "lead", "verification", "appearance", "text"]
         inliers = int(hit.image) if int(hit.image) % 3 == 0 else 0
         lifted = 1 + max(map(unverified, hits)) - unverified(hit)
         assert hit.parts["verification"] == pytest.approx(verification_score(inliers) * lifted, abs=1e-5)
@@ -218,7 +223,8 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
     monkeypatch.setattr(matching, "verify_all", fake)
-    monkeypatch.setattr(verification, "PAIRS_BUDGET", 3000)
+    monkeypatch.setattr(verification, "PAIRS_BUDGET", 2400)
+    monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
     highest = max(map(unverified, hits.values()))
@@ -287,6 +293,104 @@ def test_object_is_found_and_outlined(numpy_gallery, monkeypatch):
     assert first.region.box.xywh == pytest.approx((200, 120, 240, 208), abs=6)
     assert set(gallery.read) == set(range(8))
     assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
+
+
+def reading(numpy_gallery, lines: dict[int, list[WrittenLine]], rarity: float, **more):
+    """A drawn gallery of 30 images with these lines, in which every word has this rarity."""
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30, lines=lines, **more)
+    found = gallery.find_written
+
+    def find_written(sought, most):
+        return {
+            image: [WrittenMatch(match.sought, match.line, 1.0, rarity) for match in matches]
+            for image, matches in found(sought, most).items()
+        }
+
+    gallery.find_written = find_written
+    return gallery, query
+
+
+def test_images_with_the_words_of_the_crop_rise(numpy_gallery, verified):
+    verified({})
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30)
+    last = int(search(asked(query), gallery, "best", 0)[-1].image)
+    gallery, query = reading(numpy_gallery, {last: says("acme", "other"), 4: says("other")}, CERTAIN)
+    before = {hit.image: hit for hit in search(asked(query), gallery, "best", 0)}
+    words = Query((FLAT,), query, lambda: says("ACME"))
+    after = {hit.image: hit for hit in search(words, gallery, "best", 0)}
+    found = after[f"{last:05d}"]
+    assert found.parts["text"] == pytest.approx(WEIGHT * CERTAIN / FULL)
+    assert [line.text for line in found.same_text] == ["acme"]
+    assert found.parts["expansion"] > before[found.image].parts["expansion"]  # it has joined the query
+    assert all(hit.parts["text"] == 0 and not hit.same_text for hit in after.values() if hit is not found)
+    assert list(after).index(found.image) < list(before).index(found.image) == 29
+
+
+def test_an_image_found_only_by_text_is_verified(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "SHORTLIST", 5)
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 4)
+    gallery, query = reading(numpy_gallery, {}, CERTAIN)
+    calls = verified({})
+    search(asked(query), gallery, "best", 0)
+    beyond = next(image for image in range(30) if not any(image in call for call in calls))
+    gallery.lines[beyond] = says("acme")
+    for top in (0, 3):
+        calls.clear()
+        search(Query((FLAT,), query, lambda: says("acme")), gallery, "best", top)
+        assert any(beyond in call for call in calls)
+
+
+def test_words_on_the_verified_object_are_words_of_the_query(numpy_gallery, verified):
+    """The crop says nothing, two verified images say the same inside the box, and a fourth image says it too."""
+    lines = {n: [*says("acme"), WrittenLine("exit", Box(50, 50, 60, 60), 1.0)] for n in (3, 11)}
+    gallery, query = reading(numpy_gallery, {**lines, 17: says("acme"), 18: says("exit")}, CERTAIN)
+    verified({3: 20, 11: 20})
+    silent = Query((FLAT,), query, lambda: [])
+    parts = {int(hit.image): hit.parts["text"] for hit in search(silent, gallery, "best", 0)}
+    assert {n for n, part in parts.items() if part} == {3, 11, 17}
+    verified({3: 20})
+    assert not any(hit.parts["text"] for hit in search(silent, gallery, "best", 0))  # one image may be wrong
+
+
+def test_an_image_like_a_match_is_found_by_the_view_of_the_match(numpy_gallery, monkeypatch):
+    """The other side of an object: image 11 shows both sides, so the crop of one side leads to image 17."""
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 30)
+    front, back = blocks(1, 160, 208), blocks(2, 240, 208)
+    whole = blocks(50, 640, 480)
+    whole[120:328, 200:360], whole[120:328, 360:600] = front, back
+    looks = {11: (find_keypoints(whole), (640, 480)), 17: (find_keypoints(showing(back, 200, 120, 51)), (640, 480))}
+    gallery, query = drawn_gallery(numpy_gallery, 3, 30, looks=looks)
+    evidence = matching.match_keypoints([matching.view_of(front)], [11, 17], gallery, 1e9)
+    assert evidence.keys() == {11} and evidence[11].evidence.inliers >= module.MATCHED_INLIERS
+    hits = {int(hit.image): hit for hit in search(asked(query, whole[120:328, 200:420]), gallery, "best", 0)}
+    assert hits[11].verified and hits[17].parts["verification"] > 0
+
+
+def test_colours_break_ties_without_geometry(numpy_gallery, verified):
+    """Of two pictures with the same descriptor, the one with the colours of the crop is first."""
+    verified({})
+    vectors = unit(np.array([[1, 0], [0.9, 0.1], [0.9, 0.1], [0, 1]]))
+    for red in (1, 2):
+        gallery = numpy_gallery(vectors, np.arange(4), colours={red: (200, 30, 30), 3 - red: (30, 30, 200)})
+        crop = np.full((40, 40, 3), (180, 20, 20), np.uint8)
+        hits = {int(hit.image): hit for hit in search(asked(vectors[0], crop), gallery, "best", 0)}
+        assert hits[red].parts["appearance"] > hits[3 - red].parts["appearance"] == 0
+        assert list(hits).index(red) < list(hits).index(3 - red)
+
+
+def test_the_crop_is_read_only_by_best_and_only_if_the_gallery_has_text(numpy_gallery, verified):
+    verified({})
+
+    def refuse() -> list[WrittenLine]:
+        raise AssertionError("nothing to read")
+
+    gallery, query = reading(numpy_gallery, {}, CERTAIN)
+    search(Query((FLAT,), query, refuse), gallery, "best", 0)
+    gallery.lines[3] = says("acme")
+    search(Query((FLAT,), query, refuse), gallery, "fast", 0)
+    best(Query((FLAT,), query, refuse), gallery, 0, METHODS - {"text"})
+    with pytest.raises(AssertionError, match="nothing to read"):
+        search(Query((FLAT,), query, refuse), gallery, "best", 0)
 
 
 def test_r72_nothing_that_ranks_or_describes_reads_a_clock():
@@ -366,6 +470,7 @@ def test_batches_stop_after_one_without_a_match(numpy_gallery, verified, monkeyp
     monkeypatch.setattr(module, "FIRST_CANDIDATES", 6)
     monkeypatch.setattr(module, "BATCH", 4)
     monkeypatch.setattr(module, "MIRRORED_CANDIDATES", 0)
+    monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     gallery, query = drawn_gallery(numpy_gallery, 5, 40)
     calls = verified({})
     best(asked(query), gallery, 0)
@@ -409,15 +514,14 @@ def test_unknown_ranking_lists_the_choices(numpy_gallery):
 def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 9, 30)
     calls = verified({3: 16, 8: 9})
-    assert {"expansion", "diffusion", "lead", "verification", "appearance"} == best(asked(query), gallery, 0)[
-        0
-    ].parts.keys()
+    parts = best(asked(query), gallery, 0)[0].parts
+    assert parts.keys() == {"expansion", "diffusion", "lead", "verification", "appearance", "text"}
     calls.clear()
     without = best(asked(query), gallery, 0, {"expansion", "diffusion"})
     assert calls == [] and all(hit.region.kind == "grid" for hit in without)
     verified({})
-    nothing_proven = {hit.image: hit.parts for hit in best(asked(query), gallery, 0)}
-    assert all(hit.parts | {"verification": 0.0, "appearance": 0.0} == nothing_proven[hit.image] for hit in without)
+    nothing_proven = {hit.image: hit.parts for hit in best(asked(query), gallery, 0, METHODS - {"appearance"})}
+    assert all(hit.parts | {"verification": 0.0, "text": 0.0} == nothing_proven[hit.image] for hit in without)
     plain = best(asked(query), gallery, 0, set())
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from boxfind.ui.gallery_view import gallery_view
 from boxfind.ui.original_file import file_menu
-from boxfind.ui.search.result_tile import ACTIONS, described
+from boxfind.ui.search.result_tile import ACTIONS, described, same_words
 from boxfind.ui.search.search_state import image_of, search_from
 from boxfind.ui.session import BY_GENERATION
 from boxfind.ui.widgets.counted import counted
@@ -22,7 +22,7 @@ from boxfind.ui.widgets.picture_dialog import (
 )
 from boxfind.ui.widgets.picture_view import ViewedPicture
 from boxfind.ui.widgets.safe_text import plain
-from boxfind.ui.widgets.thumbnail import joined
+from boxfind.ui.widgets.thumbnail import COLOURS, joined
 from index.gallery import Gallery
 from retrieval.descriptors.embedder import checked_box
 from retrieval.errors import BoxfindError
@@ -40,7 +40,10 @@ PARTS = {
     "lead": "Lead: nearest to the box itself by far, or a copy of it",
     "verification": "Verification: details in the same arrangement",
     "appearance": "Appearance: the same colours and structure in the same places",
+    "text": "Text: words that are also written in your box",
+    "written": "Written: the text stands in the outlined region, or much of it",
     "words": "Words: match of the description to the outlined region",
+    "name": "Name: the words are in the name of the file or its folders",
     "look": "Look: similarity to the best matches of the description",
     "colour": "Colour: share of the region with the named colour",
 }
@@ -79,7 +82,7 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pi
                 details = _details(gallery, hit, request, crops[0])
         boxes = (hit.region.box, *(other.box for other in hit.others))
         if details is None or crops[0] is None:
-            dialog_view(images, place, replace(shown, outlines=boxes))
+            dialog_view(images, place, outlined(shown, hit))
         else:
             dialog_view(images, place, _joined(hit, crops[0], picture, details))
     with right:
@@ -88,11 +91,21 @@ def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pi
     st.markdown(score_parts(hit))
 
 
+def outlined(shown: ViewedPicture, hit: Hit) -> ViewedPicture:
+    """The picture with the matched regions outlined and, in a colour of their own, the lines with the same words."""
+    first, second, last = COLOURS
+    boxes = (hit.region.box, *(other.box for other in hit.others), *(line.box for line in hit.same_text))
+    return replace(shown, outlines=boxes, colours=(first, *(second for _ in hit.others), last))
+
+
 def verdict(hit: Hit) -> str:
     """The confidence, its meaning and the similarity, in Markdown."""
+    if hit.written:
+        return f"**{hit.confidence.capitalize()}.** {plain(meaning(hit))}"
     detected = f", detected as {plain(hit.region.label)} ({hit.region.score:.2f})" if hit.region.label else ""
     similar = f"Similarity (cosine) {hit.similarity:.2f}{detected}"
-    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}  \n{similar}"
+    written = f"  \nThe same words as in your box: {plain(same_words(hit))}" if hit.same_text else ""
+    return f"**{hit.confidence.capitalize()}.** {meaning(hit)}{written}  \n{similar}"
 
 
 def score_parts(hit: Hit) -> str:

@@ -24,6 +24,9 @@ ACTIONS = (
     DOWNLOAD,
 )
 
+SHOWN_LINES = 2
+"""Lines of text shown of a result."""
+
 
 def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: str = "", stack: str = "") -> Tile:
     """`section` and `stack` are those of the tile, see Tile."""
@@ -33,7 +36,7 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
         picture=thumbnail_of(gallery, hit.image),
         size=(entry.width, entry.height),
         alt=described(rank, hit),
-        title=f"{rank}  {hit.image}",
+        title="  ".join(filter(None, [str(rank), f"“{hit.written}”" if hit.written else same_words(hit), hit.image])),
         outlines=(hit.region.box, *(other.box for other in hit.others)),
         badge=("✓ " if hit.verified else "") + hit.confidence,
         tone=TONES[hit.confidence],
@@ -46,4 +49,12 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
 
 def described(rank: int, hit: Hit) -> str:
     """The alternative text of a result picture."""
-    return f"Rank {rank}: {hit.image}, {hit.confidence} match" + (", details agree" if hit.verified else "")
+    written = f", written: {hit.written}" if hit.written else ""
+    if hit.same_text:
+        written = f", the same words: {same_words(hit)}"
+    return f"Rank {rank}: {hit.image}, {hit.confidence} match{written}" + (", details agree" if hit.verified else "")
+
+
+def same_words(hit: Hit) -> str:
+    """The first lines of a picture that share words with the query, in quotation marks; empty without any."""
+    return ", ".join(f"“{text}”" for text in list(dict.fromkeys(line.text for line in hit.same_text))[:SHOWN_LINES])

@@ -13,8 +13,9 @@ from index.gallery import Gallery
 
 LONGEST_DESCRIPTION = 200
 DESCRIPTION_HELP = (
-    "Without a box, a description searches the gallery: *a panda*. With a box, it ranks matching results first: *red*, "
-    "*at night*. Common objects, animals and colours work best. Names of people, places and brands do not work."
+    "Finds what is written in pictures: *7-Eleven*, and what they show: *a panda*. In quotation marks, only what is "
+    "written. With a box, it ranks matching results first: *red*, *at night*. Common objects, animals and colours work "
+    "best. Names of people, places and brands are found only where they are written."
 )
 LABELS = {"best": "Best", "fast": "Fast"}
 RANKING_HELP = (

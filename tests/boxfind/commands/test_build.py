@@ -1,15 +1,19 @@
 """build and cancel."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
 
+from boxfind import engine
 from boxfind.commands import build as module
 from index.building import build as building
 from index.building import jobs
@@ -48,6 +52,24 @@ def test_build_again_and_in_full(writable_copy, boxfind, draw):
     assert "All 13 pictures are read again: a full build was requested.\n" in full.err
     assert current_folder(index) != before
     assert boxfind("verify", "--index", index).code == 0
+
+
+def test_what_is_written_is_read_after_the_build_and_found(tmp_path: Path, boxfind, pool, monkeypatch):
+    monkeypatch.setenv("BOXFIND_TEXT", "1")
+    monkeypatch.setattr(engine, "DecoderPool", lambda *_: nullcontext(pool))
+    picture = Pillow.new("RGB", (400, 300), "navy")
+    ImageDraw.Draw(picture).text((60, 120), "OPEN DAILY", "white", ImageFont.load_default(40))
+    (tmp_path / "gallery").mkdir()
+    picture.save(tmp_path / "gallery" / "sign.png")
+    index = tmp_path / "index"
+    built = boxfind("build", "--gallery", tmp_path / "gallery", "--index", index, "--backbone", "efficientnet-lite0")
+    assert built.code == 0 and built.out.endswith("0 removed.\nRead what is written in 1 picture.\n")
+    (found,) = json.loads(boxfind("search", "--index", index, "--text", '"open daily"', "--json").out)
+    assert (found["image"], found["kind"], found["confidence"]) == ("sign.png", "written", "likely")
+    assert found["written"].replace(" ", "") == "OPENDAILY"
+    assert boxfind("search", "--index", index, "--text", '"closed"').out == ""
+    assert "written: OPEN" in boxfind("search", "--index", index, "--text", "open daily").out
+    boxfind("cancel", "--index", index).assert_failed("No build is running")
 
 
 def test_signal_handlers_are_restored(boxfind, tmp_path: Path):

@@ -99,7 +99,8 @@ def test_search_as_json(indexed, boxfind):
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
     assert all(
-        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind"} for row in rows
+        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind", "written"}
+        for row in rows
     )
     assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
     assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}
@@ -119,7 +120,7 @@ def test_search_with_the_best_ranking(indexed, boxfind):
     assert rows[0]["box"] == pytest.approx([0, 0, 256, 192], abs=2)
     assert rows[0]["similarity"] == pytest.approx(1, abs=1e-3)
     for row in rows:
-        assert row["parts"].keys() == {"expansion", "diffusion", "lead", "verification", "appearance"}
+        assert row["parts"].keys() == {"expansion", "diffusion", "lead", "verification", "appearance", "text"}
         assert row["score"] == pytest.approx(sum(row["parts"].values()), abs=2e-4)
     assert len(boxfind(*args).out.splitlines()) == 12
 

@@ -29,7 +29,7 @@ def strict(data: bytes):
 
 def test_the_table_has_the_values_of_the_hits(answer: SearchResult):
     table = rows(csv_table(answer))
-    parts = ("part_expansion", "part_diffusion", "part_lead", "part_verification", "part_appearance")
+    parts = ("part_expansion", "part_diffusion", "part_lead", "part_verification", "part_appearance", "part_text")
     assert tuple(table[0]) == (*COLUMNS, *parts) and len(table) == 6
     for rank, (row, hit) in enumerate(zip(table, answer.hits, strict=True), start=1):
         assert (int(row["rank"]), row["image"].removeprefix("'"), row["confidence"]) == (

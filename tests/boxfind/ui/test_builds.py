@@ -19,6 +19,7 @@ from boxfind.settings import Settings
 from boxfind.ui.authorization import Visitor
 from index.building.cancellation import CANCELLED
 from index.building.jobs import BuildState, building
+from index.building.read_text import TextProgress
 from index.storage.generation import current_folder
 from retrieval.errors import BoxfindError, BuildCancelled, WeightsMissing
 from retrieval.types import Box
@@ -169,6 +170,20 @@ def test_r36_a_running_build_can_be_cancelled(app: AppTest, asked: list[str], mo
     assert calm(app) and CANCELLED in texts(app, "markdown") and "Cancel" not in buttons(app)
     open_index_page(app)
     assert CANCELLED not in texts(app, "markdown") and CANCELLED in texts(app, "caption")
+
+
+@pytest.mark.usefixtures("here")
+def test_the_reading_of_text_after_a_build_is_shown_and_can_be_stopped(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(Engine, "text_progress", lambda engine: None if stopped else TextProgress(310, 2000))
+    monkeypatch.setattr(Engine, "stop_reading", lambda engine: stopped.append("stop"))
+    app.run()
+    (progress,) = app.get("progress")
+    assert calm(app) and progress.text == "Reading what is written: 310 of 2,000"
+    press(app, "Stop")
+    assert calm(app) and stopped == ["stop"] and not app.get("progress")
 
 
 @pytest.mark.parametrize(("state", "says"), [("done", "is up to date"), ("failed", "build failed. The disk is full")])

@@ -15,12 +15,14 @@ from index.building.thread_executor import ThreadExecutor
 from index.gallery import Gallery, open_gallery
 from index.operations import backup as module
 from index.operations.backup import backup, restore
-from index.operations.verify import verify
+from index.operations.verify import remarks, verify
 from index.storage.generation import NAME, current_folder, generations
+from index.storage.picture_contents import contents_of
+from index.storage.written_text import WrittenText
 from retrieval.errors import BuildRunning, DiskFull, IndexProblem
 from retrieval.images.decode import load_image
 from retrieval.search import search
-from retrieval.types import Box, Hit
+from retrieval.types import Box, Hit, WrittenLine
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,24 @@ def archive(made_once: Path, tmp_path: Path) -> Path:
     """A copy of the archive to damage, and its index."""
     shutil.copytree(made_once.parent / "index", tmp_path / "index")
     return Path(shutil.copy(made_once, tmp_path))
+
+
+def test_text_is_backed_up_and_restored(gallery: Path, build_index, tmp_path: Path):
+    folder = build_index(gallery)
+    contents = int(contents_of([open_gallery(folder).entry("1.png").sha256])[0])
+    line = WrittenLine("exit", Box(1, 2, 3, 4), 0.9)
+    WrittenText(folder.parent).add({contents: [line]})
+    backup(folder.parent, tmp_path / "kept.tar")
+    WrittenText(tmp_path / "new").index_dir.mkdir()
+    WrittenText(tmp_path / "new").add({contents + 1: [line]})
+    restored = open_gallery(restore(tmp_path / "kept.tar", tmp_path / "new"))
+    assert restored.written(restored.number("1.png")) == [line]
+    assert len(WrittenText(tmp_path / "new").contents()) == 2
+    assert verify(tmp_path / "new") == [] and remarks(tmp_path / "new") == []
+    WrittenText(tmp_path / "new").file.write_bytes(b"damaged" * 1000)
+    assert verify(tmp_path / "new") == [] and "damaged" in remarks(tmp_path / "new")[0]
+    backup(tmp_path / "new", tmp_path / "again.tar")
+    assert restore(tmp_path / "again.tar", tmp_path / "third").is_dir()
 
 
 def answers(gallery: Gallery, embedder, pictures: list[Path]) -> list[list[Hit]]:

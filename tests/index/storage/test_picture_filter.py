@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.storage.picture_filter import dates, passing
+from index.storage.picture_filter import dates, named, passing
 from index.storage.tables import ImageEntry, Tables, read_tables, write_tables
 from retrieval.request import EVERY_PICTURE, PictureFilter
 
@@ -36,6 +36,21 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
 
 def found(tables: Tables, chosen: PictureFilter, album: tuple[str, ...] = ()) -> set[str]:
     return {tables.ids[number] for number in np.flatnonzero(passing(chosen, tables, album))}
+
+
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        (["img"], {"trip/IMG_1.jpg", "trip/IMG_2.jpg", "home/img_1.jpg"}),
+        (["IMG", "1"], {"trip/IMG_1.jpg", "home/img_1.jpg"}),
+        (["im"], set()),
+        (["Straße"], {"Straße.jpg"}),
+        (["IMG_2.jpg"], {"trip/IMG_2.jpg"}),
+        (["(*"], set()),
+    ],
+)
+def test_names_of_whole_words(tables: Tables, words: list[str], images: set[str]) -> None:
+    assert {tables.ids[number] for number in np.flatnonzero(named(words, tables))} == images
 
 
 def test_an_empty_filter_passes_every_picture(tables: Tables) -> None:

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from retrieval.ranking.appearance import (
+    COLOUR_WEIGHT,
     HIGHEST,
     LOWEST,
     USUAL_LIKENESS,
     Agreement,
     alike_share,
     appearance_score,
+    colour_score,
+    colour_shares,
     compare,
     level_of,
     likeness,
@@ -171,3 +174,17 @@ def test_colours_of_a_part_that_lies_a_little_elsewhere_agree() -> None:
     bent[:, 64:] = np.roll(tiles, 4, axis=1)[:, 64:]
     agreement = compare(query_frame(tiles), bent, np.eye(3), PLACES)
     assert agreement.colour > 0.95 and agreement.distance < 2
+
+
+def test_colours_are_counted_whatever_the_light():
+    shares = colour_shares(pack())
+    assert shares.shape == (8, 8) and shares.sum() == pytest.approx(1)
+    darker = (pack() * 0.7).astype(np.uint8)
+    same, other = colour_score(shares, colour_shares(darker)), colour_score(shares, colour_shares(pack((60, 60, 200))))
+    assert colour_score(shares, shares) == pytest.approx(COLOUR_WEIGHT) and COLOUR_WEIGHT >= same > other > 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (7, 2)])
+def test_colours_of_tiny_regions(shape):
+    shares = colour_shares(np.full((*shape, 3), (250, 10, 10), np.uint8))
+    assert shares.max() == pytest.approx(1) and colour_score(shares, colour_shares(pack((10, 10, 250)))) < 0.1

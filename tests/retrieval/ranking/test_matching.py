@@ -13,6 +13,7 @@ from retrieval.ranking.matching import (
     certainties,
     compare_appearance,
     match_keypoints,
+    match_through,
     view_of,
 )
 from retrieval.ranking.verification import Evidence
@@ -134,3 +135,24 @@ def test_matches_without_a_likeness_expand_the_query_and_have_no_score():
     matches = {image: Match(Evidence(20, None), 0) for image in (4, 2)}
     assert alike(matches) == [4, 2] and appearance_scores(matches) == {4: 0, 2: 0}
     assert alike({}) == [] and appearance_scores({}) == {} and USUAL_LIKENESS > 0
+
+
+def test_a_candidate_is_matched_with_what_a_match_shows_and_compared_with_the_crop(matches, monkeypatch):
+    """Picture 4 is the source, moved."""
+    monkeypatch.setitem(PICTURES, 4, np.roll(showing(CROP), (-100, -150), axis=(0, 1)))
+    found = match_through({0: matches[0]}, [2, 4], Pictures(), float("inf"))
+    assert found.keys() == {4} and found[4].view == matches[0].view
+    corners = found[4].evidence.homography @ np.array([[0, 1], [0, 1], [1, 1]])
+    places = corners[:2] / corners[2] * np.array([[640], [480]])
+    assert pytest.approx(np.array([(50, 20), (290, 228)]), abs=6) == places.T
+    assert found[4].evidence.places.min() >= 0 and found[4].evidence.places.max() <= 1
+    other = match_through({0: matches[0]}, [3, 4], Pictures(), float("inf"))
+    likeness = {n: match.likeness for n, match in compare_appearance([view_of(CROP)], other, Pictures()).items()}
+    assert likeness[4] > USUAL_LIKENESS and likeness[3] < likeness[4] - 2  # picture 3 has other colours
+
+
+def test_sources_with_unknown_places_find_candidates_that_are_not_compared(matches):
+    source = Match(Evidence(20, matches[0].evidence.box), 0)
+    found = match_through({0: source}, [3], Pictures(), float("inf"))
+    assert found.keys() == {3}
+    assert match_through({}, [3], Pictures(), float("inf")) == {}

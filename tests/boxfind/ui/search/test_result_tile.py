@@ -1,11 +1,14 @@
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, get_args
 
-from boxfind.ui.search.match_dialog import score_parts, verdict
+from boxfind.ui.search.match_dialog import outlined, score_parts, verdict
 from boxfind.ui.search.result_tile import TONES, described, hit_tile
+from boxfind.ui.widgets.picture_view import ViewedPicture
+from boxfind.ui.widgets.thumbnail import COLOURS
 from retrieval.ranking.confidence import MEANINGS, meaning
 from retrieval.request import Request
-from retrieval.types import Box, Confidence, Hit, Region
+from retrieval.types import Box, Confidence, Hit, Region, WrittenLine
 
 GALLERY: Any = SimpleNamespace(
     entry=lambda _: SimpleNamespace(width=400, height=300), thumbnail=lambda image: image.encode()
@@ -62,3 +65,21 @@ def test_the_reasons_add_up_to_the_score() -> None:
         "0.12",
         "0.70",
     ]
+
+
+def test_a_result_says_which_words_are_also_in_the_box() -> None:
+    lines = [WrittenLine(text, Box(0, 0, 9, 9), 1.0) for text in ("Coca-Cola", "Coca-Cola", "*Zero*", "Sugar")]
+    found = replace(hit(), same_text=tuple(lines))
+    tile = hit_tile(GALLERY, 2, found, Request())
+    assert tile.title == "2  “Coca-Cola”, “*Zero*”  cup.jpg"
+    assert tile.alt == "Rank 2: cup.jpg, possible match, the same words: “Coca-Cola”, “*Zero*”"
+    assert "The same words as in your box: “Coca\\-Cola”, “\\*Zero\\*”" in verdict(found)
+    assert "words" not in verdict(hit()) + described(1, hit())
+
+
+def test_the_closer_view_outlines_the_regions_and_the_lines_with_the_same_words() -> None:
+    line, other = WrittenLine("Coca-Cola", Box(3, 4, 40, 12), 1.0), Region(Box(60, 0, 90, 40), "grid")
+    shown = outlined(ViewedPicture("cup", b"", (400, 300), ""), replace(hit(others=(other,)), same_text=(line, line)))
+    assert shown.outlines == (Box(0, 0, 50, 40), other.box, line.box, line.box)
+    assert shown.colours == COLOURS
+    assert outlined(shown, hit()).outlines == (Box(0, 0, 50, 40),)

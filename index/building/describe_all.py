@@ -1,6 +1,7 @@
 """Describe all planned images, store them in the journal, and learn the whitening."""
 
 from contextlib import closing
+from itertools import chain
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from index.building.describe_image import Executor
 from index.building.journal import Journal
 from index.building.update_plan import Plan
 from index.storage.folder_scan import Skipped
+from retrieval.descriptors.contrastive import refine_whitening
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
 from retrieval.types import Progress
 
@@ -39,7 +41,9 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
 
 def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Analysing your gallery", 0, 0)
-    vectors = journal.vectors()
-    images = np.repeat(np.arange(len(vectors)), [len(of_image) for of_image in vectors])
-    whitening = learn_whitening(np.concatenate(vectors), images, executor.embedder.recipe.dimensions)
-    journal.learn(whitening, len(vectors))
+    vectors, ids = journal.vectors(), journal.ids()
+    images = np.repeat(np.arange(len(ids)), [len(of_image) for of_image in vectors])
+    regions, boxes = np.concatenate(vectors), list(chain.from_iterable(journal.boxes()))
+    whitening = learn_whitening(regions, images, executor.embedder.recipe.dimensions)
+    refined = refine_whitening(whitening, regions, images, boxes, lambda image: journal.keypoints(ids[image]))
+    journal.learn(refined, len(ids))

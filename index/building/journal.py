@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from index.storage.folder_scan import Skipped
+from index.storage.keypoint_codec import unpack_keypoints
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.whitening import Whitening
+from retrieval.ranking.keypoints import Keypoints
 from retrieval.regions.find_regions import drop_duplicate_regions
 from retrieval.types import Box, ClassScores, Region, Vectors
 
@@ -89,6 +91,21 @@ class Journal:
         """The vectors of each image, in insertion order."""
         rows = self._connection.execute("SELECT vectors, json_array_length(regions) FROM pictures ORDER BY rowid")
         return [np.frombuffer(data, np.float32).reshape(count, -1) for data, count in rows]
+
+    def boxes(self) -> list[list[Box]]:
+        """The boxes of each image's regions, in insertion order."""
+        rows = self._connection.execute("SELECT regions FROM pictures ORDER BY rowid")
+        return [[Box(*edges) for *edges, _, _, _ in json.loads(regions)] for (regions,) in rows]
+
+    def ids(self) -> list[str]:
+        """The ids of the images, in insertion order."""
+        return [image for (image,) in self._connection.execute("SELECT image FROM pictures ORDER BY rowid")]
+
+    def keypoints(self, image: str) -> tuple[Keypoints, tuple[int, int]]:
+        """An image's keypoints in original pixels, and its (width, height)."""
+        query = "SELECT keypoints, width, height FROM pictures WHERE image = ?"
+        data, width, height = self._connection.execute(query, (image,)).fetchone()
+        return unpack_keypoints(data, width, height), (width, height)
 
     def learn(self, whitening: Whitening, learned: int) -> None:
         """Set the whitening and apply it to all stored images, in one transaction."""

@@ -20,6 +20,7 @@ NAMES = (
     "confidence",
     "text_search",
     "catalogue",
+    "small_objects",
     "updates",
     "page",
     "page_memory",

@@ -85,6 +85,10 @@ class Box:
         """The part of the box inside an image of this size. Width or height is 0 or less when none is."""
         return Box(max(self.x0, 0), max(self.y0, 0), min(self.x1, width), min(self.y1, height))
 
+    def shifted(self, x: int, y: int) -> "Box":
+        """The box moved by x to the right and y down."""
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
     def grown(self, factor: float) -> "Box":
         """A box with the same centre and each side `factor` times as long, rounded outwards."""
         dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2

@@ -21,6 +21,7 @@ from index.storage.tables import ImageEntry
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.keypoints import Keypoints
 from retrieval.regions.find_regions import drop_duplicate_regions
+from retrieval.regions.tiles import TILE
 from retrieval.types import Box, ClassScores, Region, Vectors
 
 FILE = "journal.sqlite"
@@ -87,19 +88,14 @@ class Journal:
         self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?)", astuple(file))
         self._save_sometimes()
 
-    def vectors(self) -> list[Vectors]:
-        """The vectors of each image, in insertion order."""
-        rows = self._connection.execute("SELECT vectors, json_array_length(regions) FROM pictures ORDER BY rowid")
-        return [np.frombuffer(data, np.float32).reshape(count, -1) for data, count in rows]
-
-    def boxes(self) -> list[list[Box]]:
-        """The boxes of each image's regions, in insertion order."""
-        rows = self._connection.execute("SELECT regions FROM pictures ORDER BY rowid")
-        return [[Box(*edges) for *edges, _, _, _ in json.loads(regions)] for (regions,) in rows]
-
-    def ids(self) -> list[str]:
-        """The ids of the images, in insertion order."""
-        return [image for (image,) in self._connection.execute("SELECT image FROM pictures ORDER BY rowid")]
+    def regions(self) -> Iterator[tuple[str, Vectors, list[Box]]]:
+        """Each image's id, and the vectors and boxes of its regions outside tiles, in insertion order."""
+        rows = self._connection.execute("SELECT image, vectors, regions FROM pictures ORDER BY rowid")
+        for image, data, regions in rows:
+            described = json.loads(regions)
+            untiled = [row for row, region in enumerate(described) if region[4] != TILE]
+            vectors = np.frombuffer(data, np.float32).reshape(len(described), -1)[untiled]
+            yield image, vectors, [Box(*described[row][:4]) for row in untiled]
 
     def keypoints(self, image: str) -> tuple[Keypoints, tuple[int, int]]:
         """An image's keypoints in original pixels, and its (width, height)."""

@@ -15,7 +15,7 @@ MIN_ANCHORS = 50
 """With fewer anchors that have partners, the whitening is not refined."""
 STEPS = 80
 BATCH, BATCH_PARTNERS = 250, 8
-"""Anchors per step, and columns of their partners that are used."""
+"""Groups of an anchor and its partners per step, and columns of partners that are used."""
 TEMPERATURE = 0.07
 LEARNING_RATE = 1e-3
 DECAY, SQUARE_DECAY = 0.9, 0.999
@@ -55,6 +55,8 @@ def learn_mixing(descriptors: Vectors, images: Numbers, pairs: VerifiedPairs) ->
     mean, square = np.zeros_like(mixing), np.zeros_like(mixing)
     for step in range(STEPS):
         anchors, others, same, different = _batch(pairs, images, rng)
+        if not len(others):
+            continue  # of few pairs, none was drawn
         slope = loss_gradient(descriptors[anchors], descriptors[others], same, different, mixing)[1]
         mean = DECAY * mean + (1 - DECAY) * slope
         square = SQUARE_DECAY * square + (1 - SQUARE_DECAY) * slope**2
@@ -91,14 +93,21 @@ def _through_unit(slopes: Vectors, units: Vectors, lengths: Vectors) -> Vectors:
 
 
 def _batch(pairs: VerifiedPairs, images: Numbers, rng: np.random.Generator) -> tuple[Rows, Rows, Table, Table]:
-    """Rows of some anchors (A,) and of their partners (O,), and which pairs (A, O) are the same or different."""
+    """Rows of anchors (A,) and of partners (O,), and which pairs (A, O) are the same or different.
+
+    The anchor of a group is any of its members: all of them show one object.
+    """
     drawn = rng.permutation(len(pairs.anchors))[:BATCH]
-    columns = rng.permutation(pairs.partners.shape[1])[:BATCH_PARTNERS]
-    partners = pairs.partners[drawn][:, columns]
+    every = np.arange(len(drawn))
+    groups = np.column_stack([pairs.anchors, pairs.partners])[drawn]
+    chosen = np.where(groups != NONE, rng.random(groups.shape), -1).argmax(axis=1)
+    anchors = groups[every, chosen]
+    groups[every, chosen] = NONE
+    partners = groups[:, rng.permutation(groups.shape[1])[:BATCH_PARTNERS]]
     others = np.unique(partners[partners != NONE])
-    anchor, column = np.nonzero(partners != NONE)
+    group, column = np.nonzero(partners != NONE)
     same = np.zeros((len(drawn), len(others)), np.bool_)
-    same[anchor, np.searchsorted(others, partners[anchor, column])] = True
+    same[group, np.searchsorted(others, partners[group, column])] = True
     near = np.zeros((len(drawn), images[-1] + 1), np.bool_)
-    near[np.arange(len(drawn))[:, None], pairs.near[drawn]] = True
-    return pairs.anchors[drawn], others, same, ~near[:, images[others]]
+    near[every[:, None], pairs.near[drawn]] = True
+    return anchors, others, same, ~near[:, images[others]]

@@ -38,3 +38,20 @@ def test_the_whitening_is_refined_with_the_boxes_and_keypoints_of_each_picture(
         assert np.array_equal(keypoints.descriptors, found.descriptors)
         stored = index.vectors(index.rows_of(index.number(name)))
         assert np.array_equal(stored, index.whitening.apply(regions.vectors))
+
+
+def test_tiles_are_indexed_and_do_not_teach_the_whitening(gallery: Path, build_index, make_embedder, monkeypatch):
+    plain = open_gallery(build_index(gallery, into="plain"))
+    learned = []
+    monkeypatch.setattr(
+        describe, "learn_whitening", lambda vectors, *_: learned.append(len(vectors)) or plain.whitening
+    )
+    embedder = make_embedder(tiled_from=128, tiles=2)
+    tiled = open_gallery(build_index(gallery, into="tiled", embedder=embedder))
+    assert learned == [len(plain.descriptors)] and tiled.manifest.recipe.tiled_from == 128
+    name = tiled.tables.ids[0]
+    rows = [tiled.rows_of(tiled.number(name)), plain.rows_of(plain.number(name))]
+    kinds = [tiled.region(row).kind for row in rows[0].tolist()]
+    assert len(rows[0]) == 5 * len(rows[1]) and kinds.count("tile") == 4 * len(rows[1])
+    untiled = rows[0][[kind != "tile" for kind in kinds]]
+    assert np.array_equal(tiled.vectors(untiled), plain.vectors(rows[1]))

@@ -8,13 +8,13 @@ import pytest
 from retrieval import blas_threads
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors import contrastive, verified_pairs
-from retrieval.descriptors.contrastive import loss_gradient, refine_whitening
-from retrieval.descriptors.verified_pairs import NONE, find_verified_pairs
+from retrieval.descriptors.contrastive import learn_mixing, loss_gradient, refine_whitening
+from retrieval.descriptors.verified_pairs import NONE, VerifiedPairs, find_verified_pairs
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, Vectors, unit
 
-OBJECTS, VIEWS, CHANNELS = 30, 4, 32
+OBJECTS, VIEWS, CHANNELS = 24, 4, 32
 SIZE = (400, 300)
 OBJECT, BESIDE = Box(0, 0, 200, 300), Box(200, 0, 400, 300)
 START = Whitening("mined", np.zeros(CHANNELS, np.float32), np.eye(CHANNELS, dtype=np.float32))
@@ -64,7 +64,7 @@ def refined(gallery: Gallery, whitening: Whitening = START) -> Whitening:
     return refine_whitening(whitening, gallery.vectors, gallery.images, gallery.boxes, gallery.read)
 
 
-def found(gallery: Gallery) -> verified_pairs.VerifiedPairs:
+def found(gallery: Gallery) -> VerifiedPairs:
     return find_verified_pairs(unit(gallery.vectors), gallery.images, gallery.boxes, gallery.read)
 
 
@@ -136,6 +136,13 @@ def test_r74_refining_does_not_depend_on_the_number_of_cpus(gallery, monkeypatch
 def test_the_number_of_anchors_is_bounded(gallery, monkeypatch):
     monkeypatch.setattr(verified_pairs, "MAX_ANCHORS", 9)
     assert 0 < len(found(gallery).anchors) <= 9
+
+
+def test_a_single_pair_can_be_learned(gallery):
+    """In most steps neither of the two is drawn."""
+    pairs = VerifiedPairs(np.array([0]), np.array([[2] + 14 * [NONE]]), np.array([[0, 1]]))
+    mixing = learn_mixing(unit(gallery.vectors), gallery.images, pairs)
+    assert np.isfinite(mixing).all() and mixing.shape == (CHANNELS, CHANNELS)
 
 
 def test_the_gradient_agrees_with_differences():

@@ -21,6 +21,7 @@ NAMES = (
     "text_search",
     "written_text",
     "catalogue",
+    "small_objects",
     "updates",
     "page",
     "page_memory",

@@ -184,6 +184,8 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         dimensions=settings.tuning.dimensions,
         precision=precision,
         keypoints=settings.build.keypoints,
+        tiled_from=settings.build.tiled_from,
+        tiles=settings.build.tiles,
     )
 
 

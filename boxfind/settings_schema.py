@@ -153,6 +153,10 @@ class BuildSettings(Group):
     """Numeric precision of the network; `int8` needs the extra `int8` and is calibrated on the gallery first."""
     keypoints: Annotated[int, Field(ge=0, le=5000)] = 500
     """Keypoints stored per image for verification, 132 bytes each; with 0, a build takes 30 % less time."""
+    tiled_from: Annotated[int, Field(ge=0, le=LIMITS.longest_side)] = 2000
+    """Pictures with a longest side of at least this many pixels are also described in tiles."""
+    tiles: Annotated[int, Field(ge=1, le=4)] = 2
+    """Number of tiles across a picture, and down; with 1, no picture is described in tiles."""
     head: Folder | None = None
     """A projection head made by `boxfind finetune`, used instead of learned whitening."""
     ignore: IgnorePatterns = ()

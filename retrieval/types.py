@@ -90,6 +90,10 @@ class Box:
         edges = (self.x0 * factor, self.y0 * factor, self.x1 * factor, self.y1 * factor)
         return Box(int(np.floor(edges[0])), int(np.floor(edges[1])), int(np.ceil(edges[2])), int(np.ceil(edges[3])))
 
+    def shifted(self, x: int, y: int) -> "Box":
+        """The box moved by x to the right and y down."""
+        return Box(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
+
     def grown(self, factor: float) -> "Box":
         """A box with the same centre and each side `factor` times as long, rounded outwards."""
         dx, dy = self.width * (factor - 1) / 2, self.height * (factor - 1) / 2

@@ -12,6 +12,7 @@ from boxfind.finetuning.region_selection import ObjectRegions, choose_regions
 from boxfind.finetuning.training import METRIC_LEARNING, train_mixing
 from index.building.decoder_pool import DecoderPool
 from index.storage.folder_scan import ScannedFile, find_pictures
+from retrieval.descriptors.contrastive import refine_whitening
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import KIND, HeadFacts, write_head
 from retrieval.descriptors.whitening import SAMPLE, Whitening, learn_whitening
@@ -46,8 +47,9 @@ def finetune(
             raise BadTable(f"{table} names {shown(row.image)}, which is not a readable picture; remove its row.")
     train, held_out = split_labels([row.label for row in labelled])
     progress("Analysing your gallery", 0, 0)
-    few = slice(SAMPLE)
-    start = learn_whitening(raw.vectors[few].astype(np.float32), raw.images[few], embedder.recipe.dimensions)
+    vectors, images = raw.vectors[:SAMPLE].astype(np.float32), raw.images[:SAMPLE]
+    start = learn_whitening(vectors, images, embedder.recipe.dimensions)
+    start = refine_whitening(start, vectors, images, raw.boxes, raw.read_keypoints)
     head, before, after = learn_and_measure(raw, labelled, (train, held_out), start, progress)
     write_head(out, head, HeadFacts.of(embedder.recipe))
     lines = [

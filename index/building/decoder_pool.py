@@ -25,10 +25,11 @@ from retrieval.descriptors.embedder import network_size
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage, decode_picture, read_file
 from retrieval.images.limits import LIMITS
-from retrieval.images.resize import resize_image, shrink_image, thumbnail
+from retrieval.images.resize import crop_image, resize_image, shrink_image, thumbnail
 from retrieval.memory_trim import trim_memory
 from retrieval.printable_names import shown
-from retrieval.ranking.keypoints import find_keypoints, use_one_thread
+from retrieval.ranking.keypoints import GALLERY_SIDE, Keypoints, find_keypoints, use_one_thread
+from retrieval.regions.tiles import image_tiles
 from retrieval.text.written_text import MAX_SIDE, TextReader
 from retrieval.types import Image, WrittenLine
 
@@ -53,6 +54,8 @@ class DecodedImage:
 
     pixels: Image
     """The image at the network's input size."""
+    tiles: tuple[Image, ...]
+    """Its `image_tiles` at that size."""
     thumbnail: bytes
     keypoints: bytes
     width: int
@@ -138,13 +141,16 @@ class DecoderPool:
         keypoints: int = 0,
         known: frozenset[str] = frozenset(),
         incomplete: bool = False,
+        tiled_from: int = 0,
+        tiles: int = 1,
     ) -> DecodedImage | Unchanged:
         """Read and decode an image file; Unchanged if its SHA-256 is in `known`. Raises UnreadableImage.
 
-        `side` and `keypoints` are fields of the recipe. Keypoint detection takes most of the time. With `incomplete`, a
-        picture of which a part is missing is decoded too.
+        `side`, `keypoints`, `tiled_from` and `tiles` are fields of the recipe. Keypoint detection takes most of the
+        time. With `incomplete`, a picture of which a part is missing is decoded too.
         """
-        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, side, keypoints, known, incomplete)
+        wanted = side, keypoints, known, incomplete, tiled_from, tiles
+        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, *wanted)
         return decoded
 
     def decode(self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, incomplete: bool = False) -> LoadedImage:
@@ -222,7 +228,13 @@ class _SentOnce:
 
 
 def _decode_file(
-    path: Path, side: int, keypoints: int, known: frozenset[str], incomplete: bool = False
+    path: Path,
+    side: int,
+    keypoints: int,
+    known: frozenset[str],
+    incomplete: bool = False,
+    tiled_from: int = 0,
+    tiles: int = 1,
 ) -> DecodedImage | Unchanged:
     before = _size_and_mtime(path)
     data = read_file(path)
@@ -232,11 +244,13 @@ def _decode_file(
     if sha256 in known:
         return Unchanged(*before, sha256)
     decoded = decode_picture(data, path.name, ENOUGH * side, incomplete)
-    image = decoded.image
+    image, size = decoded.image, (decoded.width, decoded.height)
+    boxes = image_tiles(*size, tiled_from, tiles)
     return DecodedImage(
-        resize_image(image, *network_size(decoded.width, decoded.height, side)),
+        resize_image(image, *network_size(*size, side)),
+        tuple(resize_image(crop_image(image, box, size), *network_size(box.width, box.height, side)) for box in boxes),
         thumbnail(image),
-        pack_keypoints(find_keypoints(image, limit=keypoints), image.shape[1], image.shape[0]) if keypoints else b"",
+        pack_keypoints(_keypoints(image, keypoints, tiles if boxes else 1), *image.shape[1::-1]) if keypoints else b"",
         decoded.width,
         decoded.height,
         *before,
@@ -262,6 +276,11 @@ def _read_text(path: Path, incomplete: bool) -> ReadText:
 def _text_reader() -> TextReader:
     """The reader of this worker."""
     return TextReader()
+
+
+def _keypoints(image: Image, limit: int, scale: int) -> Keypoints:
+    """The keypoints of an image with `scale` tiles across: so many times as many, at so many times the side."""
+    return find_keypoints(image, scale * GALLERY_SIDE, scale * limit)
 
 
 def _size_and_mtime(path: Path) -> tuple[int, float]:

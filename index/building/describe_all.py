@@ -1,6 +1,7 @@
 """Describe all planned images, store them in the journal, and learn the whitening."""
 
 from contextlib import closing
+from itertools import chain
 
 import numpy as np
 
@@ -9,13 +10,18 @@ from index.building.describe_image import Executor
 from index.building.journal import Journal
 from index.building.update_plan import Plan
 from index.storage.folder_scan import Skipped
+from retrieval.descriptors.contrastive import refine_whitening
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
+from retrieval.regions.tiles import TILE
 from retrieval.types import Progress
 
 
 def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Progress) -> None:
-    """Execute the plan. The whitening is learned once SAMPLE regions are available, or at the end."""
-    unwhitened = 0 if journal.whitening else sum(journal.counts().values())  # regions
+    """Execute the plan. The whitening is learned once SAMPLE regions are available, or at the end.
+
+    It is not learned from tiles: large pictures would count five times, and fewer pictures take part.
+    """
+    unwhitened = 0 if journal.whitening else sum(len(boxes) for _, _, boxes in journal.regions())
     # Close the executor before the decoder pool: a thread that waits for a stopped pool would wait forever.
     with closing(executor(plan.tasks())) as results:
         for count, (picture, result) in enumerate(results, start=1):
@@ -29,7 +35,7 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
             else:
                 plan.described.add(picture.id)
                 journal.add(result)
-                unwhitened += len(result.vectors)
+                unwhitened += sum(region.kind != TILE for region in result.regions)
             if journal.whitening is None and unwhitened >= SAMPLE:
                 _learn(journal, executor, progress)
     if journal.whitening is None and plan.described:
@@ -39,7 +45,9 @@ def describe_all(plan: Plan, executor: Executor, journal: Journal, progress: Pro
 
 def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     progress("Analysing your gallery", 0, 0)
-    vectors = journal.vectors()
-    images = np.repeat(np.arange(len(vectors)), [len(of_image) for of_image in vectors])
-    whitening = learn_whitening(np.concatenate(vectors), images, executor.embedder.recipe.dimensions)
-    journal.learn(whitening, len(vectors))
+    ids, vectors_of_each, boxes_of_each = zip(*journal.regions(), strict=True)
+    images = np.repeat(np.arange(len(ids)), [len(boxes) for boxes in boxes_of_each])
+    vectors, boxes = np.concatenate(vectors_of_each), list(chain.from_iterable(boxes_of_each))
+    whitening = learn_whitening(vectors, images, executor.embedder.recipe.dimensions)
+    refined = refine_whitening(whitening, vectors, images, boxes, lambda image: journal.keypoints(ids[image]))
+    journal.learn(refined, len(ids))

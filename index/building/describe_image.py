@@ -55,7 +55,8 @@ def decode_task(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> DecodedIm
     file = task.file
     assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     try:
-        decoded = pool.decode_file(file.path, recipe.side, recipe.keypoints, task.known, task.incomplete)
+        wanted = recipe.side, recipe.keypoints, task.known, task.incomplete, recipe.tiled_from, recipe.tiles
+        decoded = pool.decode_file(file.path, *wanted)
         if isinstance(decoded, DecodedImage):
             check_side(file.path.name, (decoded.width, decoded.height), task.min_side)
     except UnreadableImage as error:
@@ -68,7 +69,7 @@ def describe_image(task: ImageTask, decoded: DecodedImage | Unchanged | Skipped,
     if not isinstance(decoded, DecodedImage):
         return decoded
     file, width, height = task.file, decoded.width, decoded.height
-    described = embedder.describe(decoded.pixels, (width, height))
+    described = embedder.describe(decoded.pixels, (width, height), decoded.tiles)
     if not np.isfinite(described.vectors).all() or not described.vectors.any(axis=1).all():
         sentence = "A descriptor of this picture is zero or not finite, so the picture cannot be indexed."
         return Skipped(file.id, "bad_vector", sentence, file.bytes, file.mtime)

@@ -16,9 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from index.storage.folder_scan import Skipped
+from index.storage.keypoint_codec import unpack_keypoints
 from index.storage.tables import ImageEntry
 from retrieval.descriptors.whitening import Whitening
+from retrieval.ranking.keypoints import Keypoints
 from retrieval.regions.find_regions import drop_duplicate_regions
+from retrieval.regions.tiles import TILE
 from retrieval.types import Box, ClassScores, Region, Vectors
 
 FILE = "journal.sqlite"
@@ -85,10 +88,20 @@ class Journal:
         self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?)", astuple(file))
         self._save_sometimes()
 
-    def vectors(self) -> list[Vectors]:
-        """The vectors of each image, in insertion order."""
-        rows = self._connection.execute("SELECT vectors, json_array_length(regions) FROM pictures ORDER BY rowid")
-        return [np.frombuffer(data, np.float32).reshape(count, -1) for data, count in rows]
+    def regions(self) -> Iterator[tuple[str, Vectors, list[Box]]]:
+        """Each image's id, and the vectors and boxes of its regions outside tiles, in insertion order."""
+        rows = self._connection.execute("SELECT image, vectors, regions FROM pictures ORDER BY rowid")
+        for image, data, regions in rows:
+            described = json.loads(regions)
+            untiled = [row for row, region in enumerate(described) if region[4] != TILE]
+            vectors = np.frombuffer(data, np.float32).reshape(len(described), -1)[untiled]
+            yield image, vectors, [Box(*described[row][:4]) for row in untiled]
+
+    def keypoints(self, image: str) -> tuple[Keypoints, tuple[int, int]]:
+        """An image's keypoints in original pixels, and its (width, height)."""
+        query = "SELECT keypoints, width, height FROM pictures WHERE image = ?"
+        data, width, height = self._connection.execute(query, (image,)).fetchone()
+        return unpack_keypoints(data, width, height), (width, height)
 
     def learn(self, whitening: Whitening, learned: int) -> None:
         """Set the whitening and apply it to all stored images, in one transaction."""

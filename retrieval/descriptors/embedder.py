@@ -1,7 +1,7 @@
 """Compute region descriptors of gallery images and query descriptors of boxes, by a recipe."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from retrieval.errors import BadBox, pick
 from retrieval.images.resize import crop_image, resize_image
 from retrieval.networks.imagenet_classes import TOP, Classifier
 from retrieval.regions.find_regions import Find, find_regions
+from retrieval.regions.tiles import TILE, image_tiles
 from retrieval.types import Box, ClassScores, FeatureMap, Image, Query, Region, Run, Vectors, unit
 
 STRIDE = 32
@@ -47,12 +48,23 @@ class Embedder:
         """Number of most likely classes stored per region."""
         return TOP if self.classifier else 0
 
-    def describe(self, image: Image, size: tuple[int, int] | None = None) -> DescribedRegions:
-        """Find and describe the regions of a gallery image.
+    def describe(
+        self, image: Image, size: tuple[int, int] | None = None, tiles: Sequence[Image] = ()
+    ) -> DescribedRegions:
+        """Find and describe the regions of a gallery image, and of its `image_tiles` if they are given.
 
-        `size` is the (width, height) of the original if `image` is a smaller copy. Regions are in its pixels.
+        `size` is the (width, height) of the original if `image` is a smaller copy. Regions are in its pixels. `tiles`
+        may be smaller copies too.
         """
         size = size or (image.shape[1], image.shape[0])
+        parts = [self._describe(image, size)]
+        boxes = image_tiles(*size, self.recipe.tiled_from, self.recipe.tiles) if tiles else ()
+        for box, tile in zip(boxes, tiles, strict=True):
+            parts.append(_moved(self._describe(tile, (box.width, box.height)), box))
+        return _joined(parts)
+
+    def _describe(self, image: Image, size: tuple[int, int]) -> DescribedRegions:
+        """Find and describe the regions of an image or a tile of original (width, height) `size`."""
         found = find_regions(image, size, self.recipe.regions, self.recipe.grid_levels, self.detectors)
         boxes = [region.box for region in found]
         layers = self._layers(image, size, self.recipe.side)
@@ -114,6 +126,23 @@ QUERY_MODES: dict[str, Callable[[Embedder, Image, Box, tuple[int, int]], Vectors
     "slice": Embedder.slice,
 }
 """Query modes: (embedder, image, box, (width, height) of the original) -> V vectors before whitening (V, C)."""
+
+
+def _moved(described: DescribedRegions, tile: Box) -> DescribedRegions:
+    """The regions of a tile, in pixels of the image."""
+    moved = [replace(region, box=region.box.shifted(tile.x0, tile.y0), kind=TILE) for region in described.regions]
+    return replace(described, regions=moved)
+
+
+def _joined(parts: Sequence[DescribedRegions]) -> DescribedRegions:
+    return DescribedRegions(
+        [region for part in parts for region in part.regions],
+        np.concatenate([part.vectors for part in parts]),
+        ClassScores(
+            np.concatenate([part.class_scores.classes for part in parts]),
+            np.concatenate([part.class_scores.shares for part in parts]),
+        ),
+    )
 
 
 def checked_box(size: tuple[int, int], box: Box, context: float = 1.0) -> Box:

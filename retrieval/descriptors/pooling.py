@@ -74,7 +74,7 @@ def _inner_grid(box: Box) -> list[Box]:
     inner = [region.box for region in grid(box.width, box.height, RMAC_LEVELS) if min(region.box.xywh[2:]) > 0]
     if not inner:  # the box has only a few pixels
         return [box]
-    return [Box(box.x0 + b.x0, box.y0 + b.y0, box.x0 + b.x1, box.y0 + b.y1) for b in inner]
+    return [b.shifted(box.x0, box.y0) for b in inner]
 
 
 def _overlap(spans: Sequence[tuple[int, int]], length: int, cells: int) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ FIELD_NAMES = {
     "dimensions": "dimensions",
     "precision": "precision",
     "keypoints": "keypoints",
+    "tiled_from": "minimum side of pictures with tiles",
+    "tiles": "tiles across a picture",
 }
 """Field names in messages. `detectors` are named after their region sources."""
 
@@ -71,6 +73,11 @@ class Recipe:
     interchangeable descriptors; the manifest lists those."""
     keypoints: int | None
     """Maximum keypoints per image; None in an index from an earlier version, where it is unknown."""
+    tiled_from: int = 0
+    """Longest side, in pixels, from which on the tiles of an image are described too."""
+    tiles: int = 1
+    """How many of them there are across an image, and down; 1 if only the image is described. Such an image also has
+    this many times as many keypoints, found at this many times the side."""
 
 
 def differ_in_precision_only(one: Recipe, other: Recipe) -> bool:

@@ -36,7 +36,7 @@ BLOCK_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Whitening:
-    """Centring and linear projection. `kind` is mined, pca, centre, identity, none or finetuned."""
+    """Centring and linear projection. `kind` is contrastive, mined, pca, centre, identity, none or finetuned."""
 
     kind: str
     mean: Vectors  # (C,)

@@ -28,6 +28,7 @@ from index.storage.keypoint_codec import RECORD
 from index.storage.skipped_files import read_skipped
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import decode_image, load_image, read_file
+from retrieval.images.resize import resize_image
 from tests.tiny import TINY_EMBEDDER
 
 
@@ -64,6 +65,22 @@ def test_a_decoded_image_has_everything_a_build_needs(gallery: Path, pool: Decod
     assert (decoded.width, decoded.height, decoded.bytes) == (128, 96, (gallery / "3.png").stat().st_size)
     same = pool.decode_file(gallery / "3.png", 128, known=frozenset([decoded.sha256]))
     assert same == Unchanged(decoded.bytes, decoded.mtime, decoded.sha256)
+
+
+def test_a_large_image_is_also_decoded_in_tiles(gallery: Path, pool: DecoderPool):
+    decoded = pool.decode_file(gallery / "3.png", 64, tiled_from=128, tiles=2)
+    assert isinstance(decoded, DecodedImage)
+    assert decoded.pixels.shape == (64, 64, 3) and [tile.shape for tile in decoded.tiles] == [(64, 64, 3)] * 4
+    corner = resize_image(load_image(gallery / "3.png")[:60, :80], 64, 64)  # of 128 x 96 pixels
+    assert np.array_equal(decoded.tiles[0], corner)
+    counts = []
+    for tiles in (1, 2):
+        found = pool.decode_file(gallery / "3.png", 64, 4, tiled_from=128, tiles=tiles)
+        assert isinstance(found, DecodedImage)
+        counts.append(len(found.keypoints) // RECORD.itemsize)
+    assert counts == [4, 8]
+    small = pool.decode_file(gallery / "3.png", 64, tiled_from=129, tiles=2)
+    assert isinstance(small, DecodedImage) and small.tiles == ()
 
 
 def test_a_drained_pool_finishes_what_has_begun_and_refuses_the_rest(slow: Path, gallery: Path):

@@ -11,8 +11,10 @@ from retrieval.descriptors.embedder import Embedder, checked_box, network_size
 from retrieval.descriptors.pooling import POOLINGS
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadBox, UnknownName
+from retrieval.images.resize import crop_image
 from retrieval.networks.imagenet_classes import Classifier
 from retrieval.regions.find_regions import find_regions
+from retrieval.regions.tiles import image_tiles
 from retrieval.types import Box, Region, unit
 
 PLAIN = Whitening("identity", np.zeros(16, np.float32), np.eye(16, dtype=np.float32))
@@ -208,6 +210,22 @@ def test_detected_regions_are_described(draw, make_embedder):
     found = Region(Box(100, 80, 300, 280), "detector", 0.8, "cup")
     assert described.regions == [Region(Box(0, 0, 600, 400), "whole"), found]
     assert described.vectors.shape == (2, 16) and described.class_scores.classes.shape == (2, 0)
+
+
+def test_tiles_are_described_at_a_finer_scale(draw, make_embedder):
+    image = draw(5, 320, 256)
+    embedder = make_embedder(side=160, tiled_from=640, tiles=2)
+    boxes = image_tiles(640, 512, 640, 2)
+    tiles = [crop_image(image, box, (640, 512)) for box in boxes]
+    described = embedder.describe(image, (640, 512), tiles)
+    alone = embedder.describe(image, (640, 512))
+    count = len(alone.regions)
+    assert described.regions[:count] == alone.regions and np.array_equal(described.vectors[:count], alone.vectors)
+    assert [region.box for region in described.regions if region.kind == "tile"][::count][:4] == boxes
+    assert len(described.regions) == len(described.class_scores.classes) == 5 * count
+    last = embedder.describe(tiles[3], (boxes[3].width, boxes[3].height))
+    assert np.array_equal(described.vectors[-count:], last.vectors)
+    assert described.regions[-1].box == last.regions[-1].box.shifted(boxes[3].x0, boxes[3].y0)
 
 
 def test_classifier_gives_class_scores_for_each_region(draw, tiny_embedder):

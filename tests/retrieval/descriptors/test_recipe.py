@@ -16,6 +16,7 @@ OTHER = {
     "pooling": "gem",
     "whitening": "none",
     "precision": "int8",
+    "tiled_from": 2000,
 }
 
 

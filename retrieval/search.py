@@ -9,8 +9,11 @@ import numpy as np
 
 from retrieval.errors import pick
 from retrieval.ranking import verification
+from retrieval.ranking.confidence import confidence_of
 from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
+from retrieval.ranking.match_figure import FIRST, JUDGED, hit_evidence, match_figures
+from retrieval.ranking.match_weights import WEIGHTS
 from retrieval.ranking.matching import (
     Match,
     View,
@@ -22,7 +25,7 @@ from retrieval.ranking.matching import (
     view_of,
 )
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
-from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
+from retrieval.ranking.verification import CERTAIN_INLIERS, verification_score
 from retrieval.types import Hit, Numbers, Query, Region, Scores, Vectors
 
 METHODS = frozenset({"expansion", "diffusion", "verification", "appearance"})
@@ -77,11 +80,12 @@ def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 
 
 def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """One vector search. The score of an image is the similarity of its best region."""
-    found = nearest_images(query.descriptor, gallery, top)
-    return [
+    found = nearest_images(query.descriptor, gallery, max(top, FIRST) if top else 0)
+    hits = [
         _hit(gallery, int(image), int(row), float(score), {"similarity": float(score)})
         for image, row, score in zip(found.images, found.rows, found.scores, strict=True)
     ]
+    return _with_figures(hits, gallery, "fast")[: top or None]
 
 
 def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHODS) -> list[Hit]:
@@ -114,7 +118,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         _add(ranked, "verification", _verification_scores(matches, behind))
     if "appearance" in methods:
         _add(ranked, "appearance", appearance_scores(matches))
-    return _hits(query, gallery, ranked, matches, top)
+    return _with_figures(_hits(query, gallery, ranked, matches, top), gallery, "best")[: top or None]
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -124,7 +128,7 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
     counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
-    return _hits(query, gallery, ranked, matches, top)
+    return _with_figures(_hits(query, gallery, ranked, matches, top), gallery, "fast")[: top or None]
 
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -268,15 +272,14 @@ def _add(ranked: _Ranked, name: str, scores: Mapping[int, float]) -> None:
 
 
 def _hits(query: Query, gallery: Searchable, ranked: _Ranked, matches: Mapping[int, Match], top: int) -> list[Hit]:
+    """The `top` hits, or as many as are judged together if those are more."""
     found = ranked.found
     hits = []
-    for position in np.lexsort((found.images, -ranked.total))[: top or None]:
+    for position in np.lexsort((found.images, -ranked.total))[: max(top, JUDGED) if top else None]:
         image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
-        hits.append(
-            _hit(gallery, image, row, similarity, parts, matches[image].evidence if image in matches else NO_EVIDENCE)
-        )
+        hits.append(_hit(gallery, image, row, similarity, parts, matches.get(image)))
     return hits
 
 
@@ -285,16 +288,23 @@ def _padded(scores: Scores, length: int) -> Scores:
 
 
 def _hit(
-    gallery: Searchable,
-    image: int,
-    row: int,
-    similarity: float,
-    parts: dict[str, float],
-    evidence: Evidence = NO_EVIDENCE,
+    gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], match: Match | None = None
 ) -> Hit:
-    region, confidence = gallery.region(row), gallery.background.confidence(similarity, gallery.image_count)
-    if evidence.box and evidence.inliers >= CERTAIN_INLIERS:
-        region, confidence = Region(evidence.box, "verified"), "likely"
-    elif evidence.box and confidence != "likely":
-        confidence = "possible"
-    return Hit(gallery.name(image), region, sum(parts.values()), similarity, confidence, parts)
+    """A hit without its figure, which depends on the others."""
+    region = gallery.region(row)
+    if match and match.evidence.box and match.evidence.inliers >= CERTAIN_INLIERS:
+        region = Region(match.evidence.box, "verified")
+    expected = gallery.background.expected(similarity, gallery.image_count)
+    evidence = hit_evidence(similarity, expected, match, parts.get("text", 0.0))
+    return Hit(gallery.name(image), region, sum(parts.values()), similarity, "unlikely", parts, evidence=evidence)
+
+
+def _with_figures(hits: Sequence[Hit], gallery: Searchable, ranking: str) -> list[Hit]:
+    """The hits of one answer, best first, with their figures."""
+    evidence, scores = [hit.evidence for hit in hits], [hit.score for hit in hits]
+    figures = match_figures(evidence, scores, [hit.similarity for hit in hits], WEIGHTS[ranking])
+    certain = gallery.background.certain
+    return [
+        replace(hit, match=figure, confidence=confidence_of(figure, certain))
+        for hit, figure in zip(hits, figures, strict=True)
+    ]

@@ -57,7 +57,8 @@ def search(
         return
     for n, hit in enumerate(hits, start=1):
         box_text = ",".join(map(str, hit.region.box.xywh))
-        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}")
+        figure = "" if hit.match is None else hit.match
+        print(f"{n:3d}  {hit.score:.4f}  {figure:>3} {hit.confidence:9s}  {printable(hit.image)}  {box_text}")
     if no_match(hits):
         note(NO_MATCH if hits else "No pictures found.")
 
@@ -69,6 +70,7 @@ def _row(rank: int, hit: "Hit") -> dict[str, object]:
         "score": round(hit.score, 4),
         "similarity": round(hit.similarity, 4),
         "confidence": hit.confidence,
+        "match": hit.match,
         "parts": {name: round(part, 4) for name, part in hit.parts.items()},
         "box": hit.region.box.xywh,
         "kind": hit.region.kind,

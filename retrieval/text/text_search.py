@@ -91,7 +91,10 @@ def search_by_text(
 
 
 def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
-    """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour."""
+    """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour.
+
+    The hits lose their match figure, which would not fall down the new list. Their confidence stays.
+    """
     images, _, scores = _best_region_per_image(sentence, scorer, gallery)
     low, high = np.median(scores), scores.max(initial=0)
     matches = dict(zip(images.tolist(), np.clip((scores - low) / max(high - low, 1e-6), 0, 1), strict=True))
@@ -103,7 +106,7 @@ def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits:
         if colours:
             pixels = gallery.pixels(gallery.number(hit.image), hit.region.box)
             parts["colour"] = RERANK_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
-        reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
+        reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts, match=None))
     return sorted(reranked, key=lambda hit: -hit.score)
 
 

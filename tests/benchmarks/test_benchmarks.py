@@ -42,7 +42,16 @@ REQUIRED = {
     "stores": ["pymilvus", "milvus_lite"],
 }
 """Optional packages of a benchmark; without them its test is skipped."""
-TABLES = {"busy_build": 2, "text_search": 3, "catalogue": 2, "updates": 2, "quality": 2, "load": 3, "scale": 2}
+TABLES = {
+    "busy_build": 2,
+    "text_search": 3,
+    "calibration": 2,
+    "catalogue": 2,
+    "updates": 2,
+    "quality": 2,
+    "load": 3,
+    "scale": 2,
+}
 """Number of tables, 1 for all others."""
 
 

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from index.gallery import open_gallery
 from retrieval.errors import GalleryProblem, IndexProblem, UnknownName
 from retrieval.images.decode import load_image
+from retrieval.ranking.match_figure import rarity
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Query
 
@@ -196,7 +197,8 @@ def test_only_images_below_a_folder_are_found(in_folders, draw, tiny_embedder, r
         assert hit.region.kind == "verified" or hit.region in in_folders.regions(hit.image)
         if ranking == "fast":
             # calibrated for the folder, not the whole gallery
-            assert hit.confidence == part.background.confidence(hit.similarity, len(images))
+            expected = part.background.expected(hit.similarity, len(images))
+            assert hit.evidence["rarity"] == rarity(hit.similarity, expected)
 
 
 def test_the_whole_gallery_and_a_folder_without_pictures(in_folders):

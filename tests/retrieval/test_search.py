@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from retrieval import search as module
 from retrieval.errors import UnknownName
 from retrieval.ranking import matching, verification
-from retrieval.ranking.confidence import BackgroundScores
+from retrieval.ranking.confidence import BackgroundScores, confidence_of
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
+from retrieval.ranking.match_figure import rarity
 from retrieval.ranking.region_search import best_region_of, nearest_images
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
-from retrieval.search import METHODS, RANKINGS, best, search
+from retrieval.search import BASELINES, METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, unit
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
@@ -80,7 +81,7 @@ def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
     ]
     for hit in hits:
         assert hit.similarity == hit.score and hit.parts == {"similarity": hit.score}
-        assert hit.confidence == gallery.background.confidence(hit.score, images)
+        assert hit.evidence["rarity"] == rarity(hit.score, gallery.background.expected(hit.score, images))
     assert gallery.read == []
     assert hits == search(asked(query), gallery, top=top)  # `fast` is the default
 
@@ -133,8 +134,6 @@ def test_similarity_is_the_same_in_every_ranking(numpy_gallery):
             {hit.image: hit.similarity for hit in search(asked(query), gallery, ranking, 0)} for ranking in RANKINGS
         )
         assert by_best == pytest.approx(by_fast, abs=1e-6)
-        for hit in search(asked(query), gallery, "best", 0):
-            assert hit.confidence == gallery.background.confidence(hit.similarity, 30)
 
 
 def test_diffusion_reaches_indirect_neighbours(numpy_gallery, monkeypatch):
@@ -422,3 +421,15 @@ def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_galle
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)
     ]
+
+
+@pytest.mark.parametrize("ranking", [*RANKINGS, *BASELINES])
+def test_figures_never_rise_down_the_list_and_do_not_depend_on_its_length(numpy_gallery, verified, ranking):
+    for seed in range(5):
+        gallery, query = drawn_gallery(numpy_gallery, seed, 30)
+        verified({4: 40, 9: 12, 20: 7})
+        everything = search(asked(query), gallery, ranking, 0)
+        figures = [hit.match for hit in everything]
+        assert figures == sorted(figures, reverse=True)
+        assert [hit.confidence for hit in everything] == [confidence_of(figure, True) for figure in figures]
+        assert [hit.match for hit in search(asked(query), gallery, ranking, 3)] == figures[:3]

@@ -20,7 +20,7 @@ from boxfind.engine import Engine
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from retrieval.ranking import match_weights
-from retrieval.ranking.match_figure import Evidence, Weights, answer_evidence
+from retrieval.ranking.match_figure import PARTS, Evidence, Weights, answer_evidence
 from retrieval.types import quiet
 
 WEIGHT_OF_KEPT: Mapping[int | None, float] = {None: 1.0, 3: 0.5, 1: 0.5, 0: 0.5}
@@ -29,10 +29,10 @@ PENALTY = 1e-3
 """Of squared weights, of evidence scaled to unit variance."""
 HIT = {
     "fast": ("rarity",),
-    "best": ("rarity", "verified", "inliers", "cover", "alike", "unlike", "text"),
+    "best": (*PARTS, "rarity", "verified", "inliers", "cover", "alike", "unlike"),
 }
-ANSWER = {"fast": ("hit", "first five"), "best": ("hit", "score", "first five")}
 """Evidence that takes part, by ranking."""
+ANSWER = ("hit", "first five")
 FILE = Path(match_weights.__file__)
 
 
@@ -55,20 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 dataset = read_dataset(folder)
                 objects = set(dataset.objects.values())
                 answers += judged_answers(engine, dataset, ranking, objects - held_out(objects))
-            learned[ranking] = fit(answers, HIT[ranking], ANSWER[ranking])
+            learned[ranking] = fit(answers, HIT[ranking])
     FILE.write_text(source_of(learned), encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))
 
 
-def fit(answers: Sequence[JudgedAnswer], of_hit: Sequence[str], of_answer: Sequence[str]) -> Weights:
-    """Fit both logistic models, the one of single hits first."""
+def fit(answers: Sequence[JudgedAnswer], names: Sequence[str]) -> Weights:
+    """Fit both logistic models, the one of single hits first; `names` of evidence are its inputs."""
     right = np.array([right for answer in answers for right in answer.right], float)
     counts = np.array([WEIGHT_OF_KEPT[answer.kept] for answer in answers for _ in answer.right])
     found = [hit.evidence for answer in answers for hit in answer.hits]
-    alone = Weights(_logistic(_table(found, of_hit), right, counts, of_hit), {})
-    listed = [answer_evidence([h.evidence for h in a.hits], [h.score for h in a.hits], alone) for a in answers]
-    inputs = np.concatenate([np.stack([each[name] for name in of_answer], axis=1) for each in listed])
-    return Weights(alone.hit, _logistic(inputs, right, counts, of_answer))
+    alone = Weights(_logistic(_table(found, names), right, counts, names), {})
+    listed = [answer_evidence([hit.evidence for hit in answer.hits], alone) for answer in answers]
+    inputs = np.concatenate([np.stack([each[name] for name in ANSWER], axis=1) for each in listed])
+    return Weights(alone.hit, _logistic(inputs, right, counts, ANSWER))
 
 
 def source_of(learned: Mapping[str, Weights]) -> str:

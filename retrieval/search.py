@@ -295,14 +295,14 @@ def _hit(
     if match and match.evidence.box and match.evidence.inliers >= CERTAIN_INLIERS:
         region = Region(match.evidence.box, "verified")
     expected = gallery.background.expected(similarity, gallery.image_count)
-    evidence = hit_evidence(similarity, expected, match, parts.get("text", 0.0))
+    evidence = hit_evidence(similarity, expected, parts, match)
     return Hit(gallery.name(image), region, sum(parts.values()), similarity, "unlikely", parts, evidence=evidence)
 
 
 def _with_figures(hits: Sequence[Hit], gallery: Searchable, ranking: str) -> list[Hit]:
     """The hits of one answer, best first, with their figures."""
-    evidence, scores = [hit.evidence for hit in hits], [hit.score for hit in hits]
-    figures = match_figures(evidence, scores, [hit.similarity for hit in hits], WEIGHTS[ranking])
+    evidence, similarities = [hit.evidence for hit in hits], [hit.similarity for hit in hits]
+    figures = match_figures(evidence, similarities, WEIGHTS[ranking])
     certain = gallery.background.certain
     return [
         replace(hit, match=figure, confidence=confidence_of(figure, certain))

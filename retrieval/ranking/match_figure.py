@@ -1,8 +1,8 @@
 """The match figure of a hit: of 100 hits with such evidence, how many show the query object.
 
-A logistic model turns the evidence of each hit into log odds. A second one adds what the whole answer says: the score,
-and how certain its first hits are. Its inputs never rise down the list, and neither does the figure. The weights were
-learned on labelled data sets: `python -m benchmarks.fit_match`.
+A logistic model turns the evidence of each hit into log odds. A second one corrects them by what the whole answer says:
+its order, and how certain its first hits are. Its inputs never rise down the list, and neither does the figure. The
+weights were learned on labelled data sets: `python -m benchmarks.fit_match`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,8 @@ from retrieval.ranking.matching import Match
 
 JUDGED = 100
 """Hits that are judged together. The figures of later ones are at most that of the hit before."""
+PARTS = ("expansion", "diffusion", "text")
+"""Parts of the score that are evidence as they are. The others follow from what verification found."""
 FIRST = 5
 """Hits that say whether the answer shows the object at all."""
 
@@ -23,7 +25,6 @@ _USUAL, _RARE, _RAREST = -3.0, 2.0, 3.5  # rarity of a similarity: the lowest, t
 _MOST_INLIERS = 100
 _FEW_INLIERS = 5  # one less than a match has
 _ALIKE, _FAR = 2.0, 6.0  # likeness of a typical picture of the object, and the largest difference that counts
-_HIGHEST_SCORE = 2.2  # above it, parts that depend on the number of matches decide
 _SUREST = 6.0  # log odds: evidence of one hit counts up to 1 in 400
 
 Evidence = Mapping[str, float]
@@ -40,13 +41,15 @@ class Weights:
     answer: Mapping[str, float]
 
 
-def hit_evidence(similarity: float, expected: float, match: Match | None = None, text: float = 0.0) -> dict[str, float]:
-    """The evidence of one hit.
+def hit_evidence(
+    similarity: float, expected: float, parts: Mapping[str, float], match: Match | None = None
+) -> dict[str, float]:
+    """The evidence of one hit: the rarity of its similarity, parts of its score, and what verification found.
 
-    `expected` is the number of images without the object that score at least this similarity. `text` is the score part
-    of the words that agree.
+    `expected` is the number of images without the object that score at least this similarity.
     """
-    evidence = {"rarity": rarity(similarity, expected), "text": text}
+    evidence = {"rarity": rarity(similarity, expected)}
+    evidence |= {name: parts[name] for name in PARTS if name in parts}
     if match is None:
         return evidence
     found, difference = match.evidence, (0.0 if match.likeness is None else match.likeness - _ALIKE)
@@ -69,13 +72,11 @@ def rarity(similarity: float, expected: float) -> float:
     return float(np.clip(max(usual, copied), _USUAL, _RAREST))
 
 
-def match_figures(
-    evidence: Sequence[Evidence], scores: Sequence[float], similarities: Sequence[float], weights: Weights
-) -> list[int]:
+def match_figures(evidence: Sequence[Evidence], similarities: Sequence[float], weights: Weights) -> list[int]:
     """The figures of the hits of one answer, best first. They never rise down the list."""
     if not evidence:
         return []
-    inputs = answer_evidence(evidence, scores, weights)
+    inputs = answer_evidence(evidence, weights)
     odds = sum(weight * inputs.get(name, 1.0) for name, weight in weights.answer.items())  # 1 for the constant
     shares = np.minimum.accumulate(1 / (1 + np.exp(-odds)))
     figures = np.minimum(np.round(100 * shares), COPY_FIGURE - 1).astype(int)
@@ -83,20 +84,12 @@ def match_figures(
     return [int(figure) for figure in np.where(copies, COPY_FIGURE, figures)]
 
 
-def answer_evidence(
-    evidence: Sequence[Evidence], scores: Sequence[float], weights: Weights
-) -> dict[str, NDArray[np.float64]]:
+def answer_evidence(evidence: Sequence[Evidence], weights: Weights) -> dict[str, LogOdds]:
     """What speaks for each hit of an answer in its order, (M,) by name; none rises down the list."""
     odds = np.clip(_weighted(evidence, weights.hit), -_SUREST, _SUREST)
     steady = non_increasing(odds[:JUDGED])
     later = np.minimum.accumulate(np.concatenate([steady[-1:], odds[JUDGED:]]))[1:]
-    count = len(odds)
-    return {
-        "hit": np.concatenate([steady, later]),
-        "score": np.minimum(np.minimum.accumulate(np.asarray(scores, np.float64)), _HIGHEST_SCORE),
-        "first": np.full(count, odds[0]),
-        "first five": np.full(count, odds[:FIRST].mean()),
-    }
+    return {"hit": np.concatenate([steady, later]), "first five": np.full(len(odds), odds[:FIRST].mean())}
 
 
 def non_increasing(values: LogOdds) -> LogOdds:

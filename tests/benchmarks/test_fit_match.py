@@ -30,14 +30,13 @@ def drawn_answer(seed: int) -> JudgedAnswer:
 
 
 def test_fitted_figures_are_as_often_right_as_they_say():
-    learned = fit([drawn_answer(seed) for seed in range(150)], HIT["best"], ANSWER["best"])
-    assert set(learned.hit) == {"constant", *HIT["best"]} and set(learned.answer) == {"constant", *ANSWER["best"]}
+    learned = fit([drawn_answer(seed) for seed in range(150)], HIT["best"])
+    assert set(learned.hit) == {"constant", *HIT["best"]} and set(learned.answer) == {"constant", *ANSWER}
     assert learned.hit["rarity"] == pytest.approx(2, abs=0.3) and learned.hit["constant"] == pytest.approx(-1, abs=0.3)
     assert learned.hit["text"] == learned.hit["inliers"] == 0  # nothing can be learned about what never differs
     figures, right = [], []
     for answer in map(drawn_answer, range(1000, 1200)):
-        evidence, scores = [hit.evidence for hit in answer.hits], [hit.score for hit in answer.hits]
-        figures += match_figures(evidence, scores, [0.5] * HITS, learned)
+        figures += match_figures([hit.evidence for hit in answer.hits], [0.5] * HITS, learned)
         right += answer.right
     for low in (0, 20, 40, 60, 80):
         inside = (np.array(figures) >= low) & (np.array(figures) < low + 20)

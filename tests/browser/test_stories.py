@@ -62,7 +62,7 @@ def test_the_dialog_explains_the_score(page: Page, data: Path) -> None:
 def test_the_fast_ranking_is_used_until_changed_back(page: Page, data: Path) -> None:
     choose_sample(page)
     drag(page, sample_box(data), 640)
-    agreeing = page.get_by_role("img", name=re.compile(r"details agree$"))
+    agreeing = page.get_by_role("img", name=re.compile(r"details agree"))
     assert others_first(ranking(page)) and agreeing.count() > 0
     page.get_by_role("radio", name="Fast").click()
     expect(agreeing).to_have_count(0)

@@ -165,7 +165,7 @@ def test_verification_raises_scores_and_lowers_none(numpy_gallery, verified):
     assert after[0].image == lifted and after[0].parts["verification"] >= 1
     assert after[0].parts["expansion"] > before[lifted].parts["expansion"]  # the query has moved towards it
     assert (after[0].region.kind, after[0].region.box) == ("verified", Box(1, 2, 3, 4))
-    assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
+    assert after[0].match > 50 > before[lifted].match
     assert after[0].similarity == pytest.approx(before[lifted].similarity, abs=1e-6)
     assert {hit.image for hit in after} == before.keys()
 
@@ -227,20 +227,15 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
     assert given == 2 * [200, 200, 200]  # and the mirrored views
 
 
-@pytest.mark.parametrize(
-    ("inliers", "confidence", "kind"),
-    [
-        (0, "unlikely", "grid"),
-        (MIN_INLIERS, "possible", "grid"),
-        (CERTAIN_INLIERS - 1, "possible", "grid"),
-        (CERTAIN_INLIERS, "likely", "verified"),
-    ],
-)
-def test_confidence_and_region_depend_on_the_inliers(numpy_gallery, verified, inliers, confidence, kind):
+def test_figure_and_region_depend_on_the_inliers(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01))
-    verified({7: inliers})
-    (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
-    assert (hit.confidence, hit.region.kind) == (confidence, kind)
+    figures = []
+    for inliers in (0, MIN_INLIERS, CERTAIN_INLIERS - 1, CERTAIN_INLIERS, 40):
+        verified({7: inliers})
+        (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
+        assert hit.region.kind == ("verified" if inliers >= CERTAIN_INLIERS else "grid")
+        figures.append(hit.match)
+    assert figures == sorted(figures) and figures[0] < figures[1] < figures[3] < figures[4]
 
 
 @given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, MIN_INLIERS - 1)))

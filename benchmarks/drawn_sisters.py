@@ -1,4 +1,7 @@
-"""Draw a labelled data set of objects that have sisters: those of the sample gallery, each in three colourings."""
+"""Draw a labelled data set of objects with sisters, as products of one brand are.
+
+Each object of the sample gallery has two: one with other colours, one whose lower half is that of another object.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +17,8 @@ from boxfind.samples.svg import render
 from retrieval.types import Box
 
 SEED = 11
-TURNS = (0, 85, 170)
-"""How far the hues of each sister are turned, of 256."""
+TURN = 85
+"""How far hues are turned, of 256."""
 SIDES = (*GALLERY_SIDES, (0.2, 0.28), *QUERY_SIDES)
 """Side of the object in its gallery pictures, then in its queries; see GALLERY_SIDES."""
 
@@ -38,12 +41,13 @@ def draw_sisters(folder: Path) -> None:
 
 def _pictures(folder: Path) -> Iterator[tuple[str, str, Box, str, bool]]:
     """Draw each picture; return its name, file, the box and the name of its object, and whether it is a query."""
+    cutouts = [render(f"objects/{name}") for name in OBJECTS]
     for which, name in enumerate(OBJECTS):
-        for sister, turn in enumerate(TURNS):
-            cutout = _turned(render(f"objects/{name}"), turn)
+        cutout, other = cutouts[which], cutouts[which - 1]
+        for sister, shown in enumerate((cutout, _turned(cutout), _halved(cutout, other))):
             for number, sides in enumerate(SIDES):
                 rng = np.random.default_rng((SEED, which, sister, number))
-                image, boxes = draw_scene(rng, str(rng.choice(list(BACKGROUNDS))), [cutout], sides)
+                image, boxes = draw_scene(rng, str(rng.choice(list(BACKGROUNDS))), [shown], sides)
                 query = number >= len(SIDES) - len(QUERY_SIDES)
                 title = f"{name}-{sister}-{number}"
                 place = folder / ("queries" if query else "gallery") / f"{title}.jpg"
@@ -51,10 +55,19 @@ def _pictures(folder: Path) -> Iterator[tuple[str, str, Box, str, bool]]:
                 yield title, place.name, boxes[0], f"{name}-{sister}", query
 
 
-def _turned(cutout: Pillow.Image, turn: int) -> Pillow.Image:
+def _turned(cutout: Pillow.Image) -> Pillow.Image:
     """The cutout, RGBA, with all hues turned."""
     hues = np.array(cutout.convert("RGB").convert("HSV"))
-    hues[..., 0] += np.uint8(turn)
+    hues[..., 0] += np.uint8(TURN)
     turned = Pillow.fromarray(hues, "HSV").convert("RGB")
     turned.putalpha(cutout.getchannel("A"))
     return turned
+
+
+def _halved(cutout: Pillow.Image, other: Pillow.Image) -> Pillow.Image:
+    """The cutout, RGBA, with the lower half of another one, in its own shape."""
+    halved = cutout.convert("RGB")
+    lower = (0, cutout.height // 2, cutout.width, cutout.height)
+    halved.paste(other.convert("RGB").resize(cutout.size).crop(lower), lower)
+    halved.putalpha(cutout.getchannel("A"))
+    return halved

@@ -29,10 +29,12 @@ PENALTY = 1e-3
 """Of squared weights, of evidence scaled to unit variance."""
 HIT = {
     "fast": ("rarity",),
-    "best": (*PARTS, "rarity", "verified", "inliers", "cover", "alike", "unlike"),
+    "best": (*PARTS, "rarity", "verified", "rarity of a match", "inliers", "cover", "alike", "unlike"),
 }
 """Evidence that takes part, by ranking."""
-ANSWER = ("hit", "first five")
+ANSWER = ("hit", "first five", "no sisters")
+DRAWN_WEIGHT = 0.05
+"""Weight of an answer from drawn pictures. They teach what a sister is, not how common sisters are."""
 FILE = Path(match_weights.__file__)
 
 
@@ -50,20 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ]
         learned = {}
         for ranking in HIT:
-            answers: list[JudgedAnswer] = []
-            for engine, folder in zip(engines, (given.dataset.resolve(), drawn), strict=True):
-                dataset = read_dataset(folder)
-                objects = set(dataset.objects.values())
-                answers += judged_answers(engine, dataset, ranking, objects - held_out(objects))
-            learned[ranking] = fit(answers, HIT[ranking])
+            dataset, sisters = read_dataset(given.dataset.resolve()), read_dataset(drawn)
+            objects = set(dataset.objects.values())
+            answers = judged_answers(engines[0], dataset, ranking, objects - held_out(objects))
+            more = judged_answers(engines[1], sisters, ranking, set(sisters.objects.values()))
+            learned[ranking] = fit(answers + more, [1.0] * len(answers) + [DRAWN_WEIGHT] * len(more), HIT[ranking])
     FILE.write_text(source_of(learned), encoding="utf-8")
     print(FILE.read_text(encoding="utf-8"))
 
 
-def fit(answers: Sequence[JudgedAnswer], names: Sequence[str]) -> Weights:
-    """Fit both logistic models, the one of single hits first; `names` of evidence are its inputs."""
+def fit(answers: Sequence[JudgedAnswer], shares: Sequence[float], names: Sequence[str]) -> Weights:
+    """Fit both logistic models, the one of single hits first; `names` of evidence are its inputs.
+
+    `shares` are weights of the answers.
+    """
     right = np.array([right for answer in answers for right in answer.right], float)
-    counts = np.array([WEIGHT_OF_KEPT[answer.kept] for answer in answers for _ in answer.right])
+    weighted = [share * WEIGHT_OF_KEPT[answer.kept] for answer, share in zip(answers, shares, strict=True)]
+    counts = np.repeat(weighted, [len(answer.right) for answer in answers])
     found = [hit.evidence for answer in answers for hit in answer.hits]
     alone = Weights(_logistic(_table(found, names), right, counts, names), {})
     listed = [answer_evidence([hit.evidence for hit in answer.hits], alone) for answer in answers]

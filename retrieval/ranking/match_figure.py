@@ -1,8 +1,9 @@
 """The match figure of a hit: of 100 hits with such evidence, how many show the query object.
 
 A logistic model turns the evidence of each hit into log odds. A second one corrects them by what the whole answer says:
-its order, and how certain its first hits are. Its inputs never rise down the list, and neither does the figure. The
-weights were learned on labelled data sets: `python -m benchmarks.fit_match`.
+its order, how certain its first hits are, and whether there are sisters: aligned pictures whose descriptors differ. Its
+inputs never rise down the list, and neither does the figure. The weights were learned on labelled data sets:
+`python -m benchmarks.fit_match`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ PARTS = ("expansion", "diffusion", "text")
 """Parts of the score that are evidence as they are. The others follow from what verification found."""
 FIRST = 5
 """Hits that say whether the answer shows the object at all."""
+SISTER_SIMILARITY = 0.5
+"""A match whose similarity to the expanded query is lower is a sister: a product of the same brand, for example."""
 
 _USUAL, _RARE, _RAREST = -3.0, 2.0, 3.5  # rarity of a similarity: the lowest, that of an altered copy, the highest
 _MOST_INLIERS = 100
@@ -48,13 +51,13 @@ def hit_evidence(
 
     `expected` is the number of images without the object that score at least this similarity.
     """
-    evidence = {"rarity": rarity(similarity, expected)}
-    evidence |= {name: parts[name] for name in PARTS if name in parts}
+    evidence, rare = {name: parts[name] for name in PARTS if name in parts}, rarity(similarity, expected)
     if match is None:
-        return evidence
+        return evidence | {"rarity": rare}
     found, difference = match.evidence, (0.0 if match.likeness is None else match.likeness - _ALIKE)
     return evidence | {
         "verified": 1.0,
+        "rarity of a match": rare,
         "inliers": float(np.log2(min(max(found.inliers, _FEW_INLIERS), _MOST_INLIERS) / _FEW_INLIERS)),
         "cover": found.cover,
         "alike": min(max(difference, 0.0), _FAR),
@@ -89,7 +92,12 @@ def answer_evidence(evidence: Sequence[Evidence], weights: Weights) -> dict[str,
     odds = np.clip(_weighted(evidence, weights.hit), -_SUREST, _SUREST)
     steady = non_increasing(odds[:JUDGED])
     later = np.minimum.accumulate(np.concatenate([steady[-1:], odds[JUDGED:]]))[1:]
-    return {"hit": np.concatenate([steady, later]), "first five": np.full(len(odds), odds[:FIRST].mean())}
+    sisters = sum("verified" in hit and hit.get("expansion", 1.0) < SISTER_SIMILARITY for hit in evidence[:JUDGED])
+    return {
+        "hit": np.concatenate([steady, later]),
+        "first five": np.full(len(odds), odds[:FIRST].mean()),
+        "no sisters": np.full(len(odds), -np.log1p(sisters)),
+    }
 
 
 def non_increasing(values: LogOdds) -> LogOdds:

@@ -30,7 +30,7 @@ def drawn_answer(seed: int) -> JudgedAnswer:
 
 
 def test_fitted_figures_are_as_often_right_as_they_say():
-    learned = fit([drawn_answer(seed) for seed in range(150)], HIT["best"])
+    learned = fit([drawn_answer(seed) for seed in range(150)], [1.0] * 150, HIT["best"])
     assert set(learned.hit) == {"constant", *HIT["best"]} and set(learned.answer) == {"constant", *ANSWER}
     assert learned.hit["rarity"] == pytest.approx(2, abs=0.3) and learned.hit["constant"] == pytest.approx(-1, abs=0.3)
     assert learned.hit["text"] == learned.hit["inliers"] == 0  # nothing can be learned about what never differs

@@ -64,7 +64,7 @@ def test_more_evidence_gives_a_higher_figure():
         evidence(0.7, 1e-2),
         evidence(0.7, 1e-2, match(8, 0.1, 0.0)),
         evidence(0.7, 1e-2, match(60, 0.1, 0.0)),
-        evidence(0.7, 1e-2, match(60, 0.6, 3.0)),
+        evidence(0.7, 1e-2, match(60, 0.6, 7.0)),
     ]
     found = [figures([step, *ordinary])[0] for step in steps]
     assert found == sorted(found) and found[0] < 50 and found[-1] >= LIKELY
@@ -74,6 +74,13 @@ def test_what_is_aligned_and_differs_counts_less():
     """Another variety of a product has as many inliers."""
     same, other = (evidence(0.6, 0.3, match(20, 0.4, likeness)) for likeness in (3.0, -3.0))
     assert figures([other] + [evidence(0.4, 30)] * 5)[0] < figures([same] + [evidence(0.4, 30)] * 5)[0]
+
+
+def test_sisters_in_the_answer_lower_every_figure():
+    """Aligned pictures whose descriptors differ are products of the same brand."""
+    true, sister = evidence(0.6, 1.0, match(20, 0.4, 3.0)), evidence(0.3, 40, match(20, 0.4, 0.0))
+    other = {name: value for name, value in sister.items() if name != "verified"}
+    assert figures([true] + [sister] * 20)[0] < figures([true] + [other] * 20)[0]
 
 
 def test_words_that_agree_count_once_they_have_a_weight():

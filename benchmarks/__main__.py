@@ -17,7 +17,7 @@ from retrieval.networks.runtimes import choose_runtime
 
 NAMES = (
     "quality",
-    "confidence",
+    "calibration",
     "text_search",
     "written_text",
     "catalogue",

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 import numpy as np
 
+from retrieval.ranking.confidence import confidence_of
 from retrieval.ranking.region_search import Searchable, best_region_of
 from retrieval.search import SHORTLIST, search
-from retrieval.types import Confidence, Hit, Query, WrittenLine, iou, unit
+from retrieval.types import Hit, Query, WrittenLine, iou, unit
 
 SAME_REGION_IOU = 0.5
-CONFIDENCE_ORDER: tuple[Confidence, ...] = ("unlikely", "uncertain", "possible", "likely")
 
 
 def merge_views(views: Sequence[Query]) -> Query:
@@ -32,7 +33,7 @@ def search_multiple(
     """Return the `top` images with every wanted and no unwanted object, best first; `top=0` returns all.
 
     Each object is ranked on its own. A hit holds the region of the first wanted object and, in `others`, those of the
-    rest. Score, similarity and confidence are the minimum over the wanted objects.
+    rest. Score, similarity and figure are the minimum over the wanted objects; the figure never rises down the list.
     """
     if len(wanted) == 1 and not unwanted:
         return search(wanted[0], gallery, ranking, top)
@@ -41,7 +42,8 @@ def search_multiple(
     for query in unwanted:
         against = {hit.image: hit for hit in search(query, gallery, ranking, count)}
         found = [hits for hits in found if not _contains_unwanted(against.get(hits[0].image), hits)]
-    return [_combined(hits) for hits in found[: top or None]]
+    combined = [_combined(hits) for hits in found[: top or None]]
+    return combined if len(wanted) == 1 else _with_falling_figures(combined)
 
 
 def _rank_together(wanted: Sequence[Query], rankings: Sequence[list[Hit]], gallery: Searchable) -> list[list[Hit]]:
@@ -67,8 +69,8 @@ def _complete(query: Query, hits: list[Hit], images: set[str], gallery: Searchab
     more = []
     for image in images - ranked:
         row, similarity = best_region_of(gallery.number(image), query.descriptor, gallery)
-        confidence = gallery.background.confidence(similarity, gallery.image_count)
-        more.append(Hit(image, gallery.region(row), hits[-1].score, similarity, confidence))
+        region, last = gallery.region(row), hits[-1]
+        more.append(Hit(image, region, last.score, similarity, last.confidence, match=last.match))
     return hits + more
 
 
@@ -86,10 +88,20 @@ def _combined(hits: Sequence[Hit]) -> Hit:
         hits[0],
         score=min(hit.score for hit in hits),
         similarity=min(hit.similarity for hit in hits),
-        confidence=min((hit.confidence for hit in hits), key=CONFIDENCE_ORDER.index),
+        match=min(hit.match or 0 for hit in hits),
         parts={f"object {number}": hit.score for number, hit in enumerate(hits, start=1)},
         others=tuple(hit.region for hit in hits[1:]),
     )
+
+
+def _with_falling_figures(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits, each with a figure that is at most that of the hit before."""
+    certain = all(hit.confidence != "uncertain" for hit in hits)
+    figures = accumulate((hit.match or 0 for hit in hits), min)
+    return [
+        replace(hit, match=figure, confidence=confidence_of(figure, certain))
+        for hit, figure in zip(hits, figures, strict=True)
+    ]
 
 
 def _contains_unwanted(unwanted: Hit | None, wanted: Sequence[Hit]) -> bool:

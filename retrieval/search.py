@@ -10,8 +10,11 @@ import numpy as np
 
 from retrieval.errors import pick
 from retrieval.ranking import verification
+from retrieval.ranking.confidence import confidence_of
 from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
+from retrieval.ranking.match_figure import FIRST, JUDGED, hit_evidence, match_figures
+from retrieval.ranking.match_weights import WEIGHTS
 from retrieval.ranking.matching import (
     Match,
     View,
@@ -35,7 +38,7 @@ from retrieval.ranking.text_agreement import (
     shared_words,
     text_scores,
 )
-from retrieval.ranking.verification import CERTAIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
+from retrieval.ranking.verification import CERTAIN_INLIERS, verification_score
 from retrieval.text.sought_words import sought_words
 from retrieval.types import Box, Hit, Numbers, Query, Region, Scores, Vectors
 
@@ -99,11 +102,12 @@ def search(query: Query, gallery: Searchable, ranking: str = "fast", top: int = 
 
 def fast(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """One vector search. The score of an image is the similarity of its best region."""
-    found = nearest_images(query.descriptor, gallery, top)
-    return [
+    found = nearest_images(query.descriptor, gallery, max(top, FIRST) if top else 0)
+    hits = [
         _hit(gallery, int(image), int(row), float(score), {"similarity": float(score)})
         for image, row, score in zip(found.images, found.rows, found.scores, strict=True)
     ]
+    return _with_figures(hits, gallery, "fast")[: top or None]
 
 
 def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHODS) -> list[Hit]:
@@ -141,7 +145,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         _add(ranked, "appearance", appearance_scores(matches) | colour_scores(views, regions, gallery))
     if "text" in methods:
         _add(ranked, "text", text_scores(texts))
-    return _hits(query, gallery, ranked, matches, top, texts)
+    return _with_figures(_hits(query, gallery, ranked, matches, top, texts), gallery, "best")[: top or None]
 
 
 def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -151,7 +155,7 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
     counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
-    return _hits(query, gallery, ranked, matches, top)
+    return _with_figures(_hits(query, gallery, ranked, matches, top), gallery, "fast")[: top or None]
 
 
 def euclidean(query: Query, gallery: Searchable, top: int) -> list[Hit]:
@@ -360,14 +364,14 @@ def _hits(
     top: int,
     texts: Mapping[int, TextMatch] = MappingProxyType({}),
 ) -> list[Hit]:
+    """The `top` hits, or as many as are judged together if those are more."""
     found = ranked.found
     hits = []
-    for position in np.lexsort((found.images, -ranked.total))[: top or None]:
+    for position in np.lexsort((found.images, -ranked.total))[: max(top, JUDGED) if top else None]:
         image, row = int(found.images[position]), int(found.rows[position])
         _, similarity = best_region_of(image, query.descriptor, gallery)
         parts = {name: float(part[position]) for name, part in ranked.parts.items()}
-        evidence = matches[image].evidence if image in matches else NO_EVIDENCE
-        hit = _hit(gallery, image, row, similarity, parts, evidence)
+        hit = _hit(gallery, image, row, similarity, parts, matches.get(image))
         hits.append(replace(hit, same_text=texts[image].lines) if image in texts else hit)
     return hits
 
@@ -377,16 +381,23 @@ def _padded(scores: Scores, length: int) -> Scores:
 
 
 def _hit(
-    gallery: Searchable,
-    image: int,
-    row: int,
-    similarity: float,
-    parts: dict[str, float],
-    evidence: Evidence = NO_EVIDENCE,
+    gallery: Searchable, image: int, row: int, similarity: float, parts: dict[str, float], match: Match | None = None
 ) -> Hit:
-    region, confidence = gallery.region(row), gallery.background.confidence(similarity, gallery.image_count)
-    if evidence.box and evidence.inliers >= CERTAIN_INLIERS:
-        region, confidence = Region(evidence.box, "verified"), "likely"
-    elif evidence.box and confidence != "likely":
-        confidence = "possible"
-    return Hit(gallery.name(image), region, sum(parts.values()), similarity, confidence, parts)
+    """A hit without its figure, which depends on the others."""
+    region = gallery.region(row)
+    if match and match.evidence.box and match.evidence.inliers >= CERTAIN_INLIERS:
+        region = Region(match.evidence.box, "verified")
+    expected = gallery.background.expected(similarity, gallery.image_count)
+    evidence = hit_evidence(similarity, expected, parts, match)
+    return Hit(gallery.name(image), region, sum(parts.values()), similarity, "unlikely", parts, evidence=evidence)
+
+
+def _with_figures(hits: Sequence[Hit], gallery: Searchable, ranking: str) -> list[Hit]:
+    """The hits of one answer, best first, with their figures."""
+    evidence, similarities = [hit.evidence for hit in hits], [hit.similarity for hit in hits]
+    figures = match_figures(evidence, similarities, WEIGHTS[ranking])
+    certain = gallery.background.certain
+    return [
+        replace(hit, match=figure, confidence=confidence_of(figure, certain))
+        for hit, figure in zip(hits, figures, strict=True)
+    ]

@@ -46,9 +46,9 @@ Notify = Callable[[str], None]
 """Called with a progress message, one sentence."""
 
 Confidence = Literal["likely", "possible", "uncertain", "unlikely"]
-"""Whether a gallery image contains the object, judged against the scores of images without it.
+"""Whether a gallery image contains the object: the match figure in words.
 
-`uncertain` when the gallery has too few different images to judge.
+`uncertain` instead of `unlikely` when the gallery has too few different images to judge.
 """
 
 
@@ -179,8 +179,10 @@ class Hit:
     """A gallery image and its region that matches the query. A higher score is better.
 
     `similarity` is the cosine of query and best region, in every ranking. `parts` are the summands of the score.
-    `confidence` compares the similarity with that of images without the object. With several query objects, `others`
-    has the regions of the second and later ones, `parts` has one entry per object, and the score is their minimum.
+    `match` is the figure of the hit, 0 to 100: of 100 hits with this figure, so many show the object. It never rises
+    down a list of hits; None where words decide. `confidence` is the figure in words, `evidence` what it was made of.
+    With several query objects, `others` has the regions of the second and later ones, `parts` has one entry per object,
+    and score and figure are their minimum.
     `same_text` has the lines of the image with words that are also written in the query crop.
     """
 
@@ -191,6 +193,8 @@ class Hit:
     confidence: Confidence
     parts: Mapping[str, float] = field(default_factory=dict)
     others: tuple[Region, ...] = ()
+    match: int | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)
     same_text: tuple[WrittenLine, ...] = ()
 
     @property

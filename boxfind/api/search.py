@@ -81,6 +81,7 @@ def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
         score=hit.score,
         similarity=hit.similarity,
         confidence=hit.confidence,
+        match=hit.match,
         parts=dict(hit.parts),
         box=[*hit.region.box.xywh],
         kind=hit.region.kind,

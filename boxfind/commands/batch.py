@@ -25,7 +25,7 @@ def batch(
             "for as a whole."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="CSV file to write: query,rank,image,score,x,y,w,h.")],
+    out: Annotated[Path, typer.Option(help="CSV file to write: query,rank,image,score,x,y,w,h,match.")],
     images: Annotated[
         Path | None,
         typer.Option(help="Folder that image paths in the CSV are relative to; required with a CSV."),

@@ -63,7 +63,9 @@ def search(
         box_text = ",".join(map(str, hit.region.box.xywh))
         lines = [hit.written] if hit.written else [line.text for line in hit.same_text[:2]]
         written = f"  written: {printable(', '.join(lines))}" if lines else ""
-        print(f"{n:3d}  {hit.score:.4f}  {hit.confidence:9s}  {printable(hit.image)}  {box_text}{written}")
+        figure = "" if hit.match is None else hit.match
+        row = f"{n:3d}  {hit.score:.4f}  {figure:>3} {hit.confidence:9s}  {printable(hit.image)}  {box_text}"
+        print(row + written)
     if no_match(hits):
         note(NO_MATCH if hits else "No pictures found.")
 
@@ -75,6 +77,7 @@ def _row(rank: int, hit: "Hit") -> dict[str, object]:
         "score": round(hit.score, 4),
         "similarity": round(hit.similarity, 4),
         "confidence": hit.confidence,
+        "match": hit.match,
         "parts": {name: round(part, 4) for name, part in hit.parts.items()},
         "box": hit.region.box.xywh,
         "kind": hit.region.kind,

@@ -118,13 +118,13 @@ def read_labels(table: Path, with_boxes: bool = True) -> tuple[dict[str, set[str
 
 
 def write_hits(out: Path, answers: Iterable[tuple[str, list[Hit]]]) -> None:
-    """Write query,rank,image,score,x,y,w,h: the matched regions in pixels of the gallery image. Raises BadTable."""
+    """Write query,rank,image,score,x,y,w,h,match: boxes of regions in pixels of the gallery image. Raises BadTable."""
     rows = (
-        (query, rank, hit.image, f"{hit.score:.6f}", *hit.region.box.xywh)
+        (query, rank, hit.image, f"{hit.score:.6f}", *hit.region.box.xywh, hit.match)
         for query, hits in answers
         for rank, hit in enumerate(hits, start=1)
     )
-    write_table(out, ("query", "rank", "image", "score", *SIDES), rows)
+    write_table(out, ("query", "rank", "image", "score", *SIDES, "match"), rows)
 
 
 def write_table(out: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -47,6 +47,7 @@ def _annotations(image: int, hit: Hit) -> list[dict[str, object]]:
             "segmentation": [],  # COCO readers require the key
             "iscrowd": 0,
             "score": round(float(hit.score), 6),
+            "match": hit.match,
         }
         for category, region in enumerate((hit.region, *hit.others), start=1)
     ]

@@ -15,7 +15,7 @@ from retrieval.errors import IndexProblem
 from retrieval.images.decode import LoadedImage
 from retrieval.images.resize import thumbnail
 from retrieval.printable_names import printable, shown
-from retrieval.ranking.confidence import MEANINGS, NO_MATCH, VERIFIED, no_match
+from retrieval.ranking.confidence import MEANINGS, NO_MATCH, VERIFIED, figure_and_word, no_match
 from retrieval.types import Box, Hit, Image
 
 TEMPLATES = Environment(
@@ -55,6 +55,7 @@ def contact_sheet(answer: SearchResult) -> bytes:
         heading=heading(answer.hits) if answer.hits else "Nothing was found",
         remark=NO_MATCH if answer.hits and no_match(answer.hits) else "",
         hits=[(shown(hit.image), hit, _hit(answer.gallery, rank, hit)) for rank, hit in enumerate(answer.hits, 1)],
+        badge=figure_and_word,
         meanings=MEANINGS,
         verified=VERIFIED,
         link=printable(answer.link) if web else "",

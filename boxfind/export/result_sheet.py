@@ -10,7 +10,7 @@ from PIL import ImageDraw, ImageFont
 from boxfind.export.search_result import SearchResult, heading, load_preview
 from index.gallery import Gallery
 from retrieval.printable_names import shown
-from retrieval.ranking.confidence import NO_MATCH, no_match
+from retrieval.ranking.confidence import NO_MATCH, figure_and_word, no_match
 from retrieval.types import Box, Hit
 
 TEN, A_ROW = 10, 5
@@ -64,7 +64,7 @@ def _tile(sheet: Pillow.Image, gallery: Gallery, rank: int, hit: Hit, corner: tu
     _place(sheet, preview, (entry.width, entry.height), boxes, (x, y, TILE, TILE))
     pen = ImageDraw.Draw(sheet)
     pen.text((x, y + TILE + 4), _fitted(f"{rank}  {hit.image}", SMALL, TILE), INK, _font(SMALL))
-    pen.text((x, y + TILE + 28), f"{hit.score:.3f}  {hit.confidence}", QUIET, _font(SMALL))
+    pen.text((x, y + TILE + 28), f"{figure_and_word(hit)}  {hit.score:.3f}", QUIET, _font(SMALL))
 
 
 def _place(

@@ -11,7 +11,7 @@ from boxfind.export.search_result import SearchResult
 from index.storage.skipped_files import harmless
 from retrieval.types import Box, Hit, Region
 
-COLUMNS = ("rank", "image", "score", "similarity", "confidence", "x", "y", "w", "h", "written")
+COLUMNS = ("rank", "image", "score", "similarity", "confidence", "match", "x", "y", "w", "h", "written")
 VERSION = 1
 """Version of the JSON document; raised when a field changes its name or meaning."""
 
@@ -26,6 +26,7 @@ def csv_table(answer: SearchResult) -> bytes:
             _number(hit.score),
             _number(hit.similarity),
             hit.confidence,
+            "" if hit.match is None else hit.match,
             *hit.region.box.xywh,
             harmless(hit.written),
             *(_number(hit.parts[name]) if name in hit.parts else "" for name in parts),
@@ -96,6 +97,7 @@ def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:
         "score": _number(hit.score),
         "similarity": _number(hit.similarity),
         "confidence": hit.confidence,
+        "match": hit.match,
         "parts": {name: _number(part) for name, part in hit.parts.items()},
         "written": hit.written,
         "region": _region(hit.region),

@@ -1,4 +1,4 @@
-"""Calibrate similarities: the expected number of images without the object that score as high."""
+"""What similarities and match figures mean: images without the object that score as high, and words for figures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,8 +15,10 @@ TRIMMED, ROUNDS = 0.05, 12
 """Scores in this upper tail of the fit may be true matches. They are left out, and the rest is fitted again."""
 HEAVY_TAIL = 1.05
 """Factor of the fitted scale: photographs of other objects reach high scores more often than the distribution says."""
-LIKELY, POSSIBLE = 0.05, 0.5
-"""Expected number of images without the object below which a match is likely, and below which it is possible."""
+LIKELY, POSSIBLE = 95, 50
+"""Match figures from which on a match is likely, and from which on it is possible."""
+COPY_FIGURE = 100
+"""The match figure of a copy of the query. That of any other hit is lower."""
 MIN_IMAGES = 3
 """Different images needed for a fit."""
 ENOUGH_IMAGES = 8
@@ -26,15 +28,15 @@ COPY_DISTANCE = 0.3
 USUAL_QUANTILE = 0.1
 """Quantile of pairwise similarities taken as typical for different images. It is low: most pairs may be copies."""
 IDENTICAL, NEARLY_IDENTICAL = 0.998, 0.98
-"""Similarity of a copy, which is always a likely match, and of an altered copy, which is at least a possible one."""
+"""Similarity of a copy, and of an altered copy. In a gallery full of copies, the background does not tell them."""
 MEANINGS: dict[Confidence, str] = {
-    "likely": "Pictures without the object rarely look this similar.",
-    "possible": "Pictures without the object sometimes look this similar.",
-    "uncertain": "The gallery has too few different pictures to say how rare this similarity is.",
-    "unlikely": "Pictures without the object often look this similar.",
+    "likely": f"At least {LIKELY} in 100 such matches are right.",
+    "possible": f"From {POSSIBLE} to {LIKELY - 1} in 100 such matches are right.",
+    "uncertain": "The gallery has too few different pictures to judge.",
+    "unlikely": "Fewer than half of such matches are right.",
 }
 WORDS = "It matches the description better than most pictures. Text search is less reliable than search by box."
-VERIFIED = "Matching details confirm the object; the outline shows where it is."
+VERIFIED = "Small details agree; the outline shows where."
 NO_MATCH = "No confident match; showing the nearest look-alikes."
 
 
@@ -51,14 +53,6 @@ class BackgroundScores:
         """The expected number of images, out of `images` without the object, that score at least `similarity`."""
         reduced = min((self.location - similarity) / self.scale, 700.0)  # beyond that exp overflows
         return float(-images * np.expm1(-np.exp(reduced)))
-
-    def confidence(self, similarity: float, images: int) -> Confidence:
-        expected = self.expected(similarity, images)
-        if similarity >= IDENTICAL or (self.certain and expected < LIKELY):
-            return "likely"
-        if similarity >= NEARLY_IDENTICAL or (self.certain and expected < POSSIBLE):
-            return "possible"
-        return "unlikely" if self.certain else "uncertain"
 
 
 CAUTIOUS = BackgroundScores(0.6, 0.05, certain=False)
@@ -118,15 +112,39 @@ def _different(descriptors: Vectors) -> Numbers:
     return np.flatnonzero(kept)
 
 
+def confidence_of(figure: int, certain: bool) -> Confidence:
+    """The word for a match figure. `certain`: whether the gallery has enough different images to judge."""
+    if figure >= LIKELY:
+        return "likely"
+    if figure >= POSSIBLE:
+        return "possible"
+    return "unlikely" if certain else "uncertain"
+
+
 def meaning(hit: Hit) -> str:
-    """Explain a hit's confidence in one sentence."""
+    """Explain a hit's figure, or why words found it, in a sentence or two."""
     if hit.written:
         return f"{'Written' if hit.confidence == 'likely' else 'Nearly written'} in it: “{hit.written}”."
     if hit.parts.keys() == {"name"}:
         return "Its name or folder has these words."
     if hit.parts and hit.parts.keys() <= {"words", "look", "colour"}:
         return WORDS if hit.confidence == "possible" else "It matches the description no better than many pictures."
-    return VERIFIED if hit.verified else MEANINGS[hit.confidence]
+    sentences = [MEANINGS[hit.confidence] if hit.match is None else figure_meaning(hit.match)]
+    if hit.confidence == "uncertain" and hit.match is not None:
+        sentences.append(MEANINGS["uncertain"])
+    return " ".join([*sentences, VERIFIED] if hit.verified else sentences)
+
+
+def figure_meaning(figure: int) -> str:
+    """One sentence about a match figure."""
+    if figure == COPY_FIGURE:
+        return f"Match {figure}: the same picture as the query."
+    return f"Match {figure}: of hits shown like this, about {figure} in 100 are right."
+
+
+def figure_and_word(hit: Hit) -> str:
+    """The match figure, if there is one, and the word for it, such as "97 likely"."""
+    return hit.confidence if hit.match is None else f"{hit.match} {hit.confidence}"
 
 
 def no_match(hits: Iterable[Hit]) -> bool:

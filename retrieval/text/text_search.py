@@ -96,7 +96,10 @@ def search_by_text(
 
 
 def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits: Sequence[Hit]) -> list[Hit]:
-    """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour."""
+    """Re-rank hits by how well they match a sentence, as in "this, but red". Adds score parts for text and colour.
+
+    The hits lose their match figure, which would not fall down the new list. Their confidence stays.
+    """
     images, _, scores = _best_region_per_image(sentence, scorer, gallery)
     if not len(images):
         return list(hits)
@@ -110,7 +113,7 @@ def rerank_by_text(sentence: str, scorer: TextScorer, gallery: Searchable, hits:
         if colours:
             pixels = gallery.pixels(gallery.number(hit.image), hit.region.box)
             parts["colour"] = RERANK_WEIGHT * max(colour_share(pixels, colour) for colour in colours)
-        reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts))
+        reranked.append(replace(hit, score=hit.score + part + parts.get("colour", 0.0), parts=parts, match=None))
     return sorted(reranked, key=lambda hit: -hit.score)
 
 

@@ -47,6 +47,7 @@ REQUIRED = {
 TABLES = {
     "busy_build": 2,
     "text_search": 3,
+    "calibration": 2,
     "catalogue": 2,
     "updates": 2,
     "quality": 2,

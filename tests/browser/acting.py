@@ -18,7 +18,10 @@ SEEN_PER_OBJECT = 5
 PHONE: ViewportSize = {"width": 390, "height": 844}
 TABLET: ViewportSize = {"width": 1024, "height": 768}
 LAPTOP: ViewportSize = {"width": 1366, "height": 768}
-TILE = re.compile(r"Rank (?P<rank>\d+): (?P<image>.+), (un)?(likely|possible) match(, details agree)?")
+TILE = re.compile(
+    r"Rank (?P<rank>\d+): (?P<image>.+), (un)?(likely|possible) match"
+    r"(, written: .+|, the same words: .+)?(, details agree)?(, \d+ of 100)?"
+)
 
 
 def sample_box(data: Path) -> tuple[int, int, int, int]:

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval import multi_object
-from retrieval.multi_object import CONFIDENCE_ORDER, merge_views, search_multiple
-from retrieval.ranking.confidence import BackgroundScores
+from retrieval.multi_object import merge_views, search_multiple
+from retrieval.ranking.confidence import BackgroundScores, confidence_of
 from retrieval.ranking.region_search import best_region_of
 from retrieval.search import RANKINGS, search
 from retrieval.types import Box, Hit, Query, Region, WrittenLine, unit
@@ -23,7 +23,9 @@ def asked(*descriptor: float) -> Query:
 
 
 def hit(image: str, score: float, box: Box = LEFT, confidence: str = "possible", kind: str = "grid", **more) -> Hit:
-    return Hit(image, Region(box, kind), score, more.pop("similarity", score), confidence, {"similarity": score})
+    return Hit(
+        image, Region(box, kind), score, more.pop("similarity", score), confidence, {"similarity": score}, **more
+    )
 
 
 @pytest.fixture
@@ -84,13 +86,16 @@ def test_image_scores_as_its_weakest_object(numpy_gallery, seed, ranking, object
     assert sorted(names(everything)) == [f"{n:05d}" for n in range(20)]
     assert search_multiple(queries, [], gallery, ranking, 7) == everything[:7]
     assert [hit.score for hit in everything] == sorted((hit.score for hit in everything), reverse=True)
+    figures = [hit.match for hit in everything]
+    assert figures == sorted(figures, reverse=True)
     if objects == 1:
         return
     alone = [{hit.image: hit for hit in search(query, gallery, ranking, 0)} for query in queries]
     for found in everything:
         each = [hits[found.image] for hits in alone]
         assert found.similarity == min(hit.similarity for hit in each)
-        assert found.confidence == CONFIDENCE_ORDER[min(CONFIDENCE_ORDER.index(hit.confidence) for hit in each)]
+        assert found.match <= min(hit.match for hit in each)
+        assert found.confidence == confidence_of(found.match, gallery.background.certain)
         assert [found.region, *found.others] == [hit.region for hit in each]
         shares = [hit.score / max(h.score for h in hits.values()) for hit, hits in zip(each, alone, strict=True)]
         assert found.score == pytest.approx(min(shares))
@@ -114,6 +119,19 @@ def test_scores_are_relative_to_the_best_of_each_object(rankings):
     hits = search_multiple(queries, [], None, "fast", 10)
     assert names(hits) == ["y", "x", "z"]  # 5/9 and 1, 1 and 3/9; by the bare scores x would tie with z
     assert [hit.score for hit in hits] == pytest.approx([5 / 9, 1 / 3, 0])
+
+
+def test_the_figure_is_that_of_the_weakest_object_and_never_rises(rankings):
+    queries = rankings(
+        cup=[hit("x", 0.9, match=98), hit("y", 0.5, match=97), hit("z", 0.1, match=96)],
+        pen=[hit("y", 0.3, match=60), hit("x", 0.1, match=40), hit("z", 0, match=40)],
+    )
+    hits = search_multiple(queries, [], None, "fast", 10)
+    assert [(hit.image, hit.match, hit.confidence) for hit in hits] == [
+        ("y", 60, "possible"),
+        ("x", 40, "unlikely"),
+        ("z", 40, "unlikely"),
+    ]
 
 
 def test_ties_are_ordered_by_sum_then_id(rankings):

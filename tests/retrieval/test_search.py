@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from retrieval import search as module
 from retrieval.errors import UnknownName
 from retrieval.ranking import matching, verification
-from retrieval.ranking.confidence import BackgroundScores
+from retrieval.ranking.confidence import BackgroundScores, confidence_of
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
+from retrieval.ranking.match_figure import rarity
 from retrieval.ranking.region_search import best_region_of, nearest_images
 from retrieval.ranking.text_agreement import CERTAIN, FULL, WEIGHT
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
-from retrieval.search import METHODS, RANKINGS, best, search
+from retrieval.search import BASELINES, METHODS, RANKINGS, best, search
 from retrieval.types import Box, Hit, Query, WrittenLine, WrittenMatch, unit
 
 FLAT = np.zeros((64, 64, 3), np.uint8)
@@ -85,7 +86,7 @@ def test_fast_is_the_nearest_images(random_gallery, seed, images, top):
     ]
     for hit in hits:
         assert hit.similarity == hit.score and hit.parts == {"similarity": hit.score}
-        assert hit.confidence == gallery.background.confidence(hit.score, images)
+        assert hit.evidence["rarity"] == rarity(hit.score, gallery.background.expected(hit.score, images))
     assert gallery.read == []
     assert hits == search(asked(query), gallery, top=top)  # `fast` is the default
 
@@ -138,8 +139,6 @@ def test_similarity_is_the_same_in_every_ranking(numpy_gallery):
             {hit.image: hit.similarity for hit in search(asked(query), gallery, ranking, 0)} for ranking in RANKINGS
         )
         assert by_best == pytest.approx(by_fast, abs=1e-6)
-        for hit in search(asked(query), gallery, "best", 0):
-            assert hit.confidence == gallery.background.confidence(hit.similarity, 30)
 
 
 def test_diffusion_reaches_indirect_neighbours(numpy_gallery, monkeypatch):
@@ -171,7 +170,7 @@ def test_verification_raises_scores_and_lowers_none(numpy_gallery, verified):
     assert after[0].image == lifted and after[0].parts["verification"] >= 1
     assert after[0].parts["expansion"] > before[lifted].parts["expansion"]  # the query has moved towards it
     assert (after[0].region.kind, after[0].region.box) == ("verified", Box(1, 2, 3, 4))
-    assert after[0].confidence == "likely" and before[lifted].confidence == "unlikely"
+    assert after[0].match > 50 > before[lifted].match
     assert after[0].similarity == pytest.approx(before[lifted].similarity, abs=1e-6)
     assert {hit.image for hit in after} == before.keys()
 
@@ -234,20 +233,15 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
     assert given == 2 * [200, 200, 200]  # and the mirrored views
 
 
-@pytest.mark.parametrize(
-    ("inliers", "confidence", "kind"),
-    [
-        (0, "unlikely", "grid"),
-        (MIN_INLIERS, "possible", "grid"),
-        (CERTAIN_INLIERS - 1, "possible", "grid"),
-        (CERTAIN_INLIERS, "likely", "verified"),
-    ],
-)
-def test_confidence_and_region_depend_on_the_inliers(numpy_gallery, verified, inliers, confidence, kind):
+def test_figure_and_region_depend_on_the_inliers(numpy_gallery, verified):
     gallery, query = drawn_gallery(numpy_gallery, 3, 40, background=BackgroundScores(5, 0.01))
-    verified({7: inliers})
-    (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
-    assert (hit.confidence, hit.region.kind) == (confidence, kind)
+    figures = []
+    for inliers in (0, MIN_INLIERS, CERTAIN_INLIERS - 1, CERTAIN_INLIERS, 40):
+        verified({7: inliers})
+        (hit,) = (hit for hit in search(asked(query), gallery, "best", 0) if int(hit.image) == 7)
+        assert hit.region.kind == ("verified" if inliers >= CERTAIN_INLIERS else "grid")
+        figures.append(hit.match)
+    assert figures == sorted(figures) and figures[0] < 50 < figures[-1]
 
 
 @given(st.integers(0, 10**6), st.dictionaries(st.integers(0, 29), st.integers(0, MIN_INLIERS - 1)))
@@ -289,7 +283,7 @@ def test_object_is_found_and_outlined(numpy_gallery, monkeypatch):
     assert search(asked(query), gallery, "best", 0)[0].image != "00007"
     gallery.read.clear()
     first, *others = search(asked(query, crop), gallery, "best", 0)
-    assert (first.image, first.confidence, first.region.kind) == ("00007", "likely", "verified")
+    assert (first.image, first.region.kind) == ("00007", "verified") and first.match > 50
     assert first.region.box.xywh == pytest.approx((200, 120, 240, 208), abs=6)
     assert set(gallery.read) == set(range(8))
     assert len(others) == 7 and all(hit.parts["verification"] == 0 and hit.confidence == "unlikely" for hit in others)
@@ -526,3 +520,15 @@ def test_disabled_methods_add_no_part_and_leave_the_others_unchanged(numpy_galle
     assert [(hit.image, hit.score) for hit in plain] == [
         (hit.image, hit.score) for hit in search(asked(query), gallery, "fast", 0)
     ]
+
+
+@pytest.mark.parametrize("ranking", [*RANKINGS, *BASELINES])
+def test_figures_never_rise_down_the_list_and_do_not_depend_on_its_length(numpy_gallery, verified, ranking):
+    for seed in range(5):
+        gallery, query = drawn_gallery(numpy_gallery, seed, 30)
+        verified({4: 40, 9: 12, 20: 7})
+        everything = search(asked(query), gallery, ranking, 0)
+        figures = [hit.match for hit in everything]
+        assert figures == sorted(figures, reverse=True)
+        assert [hit.confidence for hit in everything] == [confidence_of(figure, True) for figure in figures]
+        assert [hit.match for hit in search(asked(query), gallery, ranking, 3)] == figures[:3]

@@ -6,7 +6,7 @@ from boxfind.ui.original_file import DOWNLOAD
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile
 from index.gallery import Gallery
-from retrieval.ranking.confidence import meaning
+from retrieval.ranking.confidence import figure_and_word, meaning
 from retrieval.request import Request
 from retrieval.types import Confidence, Hit
 
@@ -38,7 +38,7 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
         alt=described(rank, hit),
         title="  ".join(filter(None, [str(rank), f"“{hit.written}”" if hit.written else same_words(hit), hit.image])),
         outlines=(hit.region.box, *(other.box for other in hit.others)),
-        badge=("✓ " if hit.verified else "") + hit.confidence,
+        badge=("✓ " if hit.verified else "") + figure_and_word(hit),
         tone=TONES[hit.confidence],
         help=meaning(hit),
         pressed=("right",) if hit.image in request.positives else (),
@@ -52,7 +52,8 @@ def described(rank: int, hit: Hit) -> str:
     written = f", written: {hit.written}" if hit.written else ""
     if hit.same_text:
         written = f", the same words: {same_words(hit)}"
-    return f"Rank {rank}: {hit.image}, {hit.confidence} match{written}" + (", details agree" if hit.verified else "")
+    agree, figure = ", details agree" if hit.verified else "", "" if hit.match is None else f", {hit.match} of 100"
+    return f"Rank {rank}: {hit.image}, {hit.confidence} match{written}{agree}{figure}"
 
 
 def same_words(hit: Hit) -> str:

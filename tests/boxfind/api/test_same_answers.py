@@ -29,7 +29,7 @@ def as_told(rank: int, hit: Hit) -> dict:
     """Return a hit as the API does, without the image size."""
     return {
         **{"rank": rank, "image": hit.image, "score": hit.score, "similarity": hit.similarity},
-        **{"confidence": hit.confidence, "parts": dict(hit.parts)},
+        **{"confidence": hit.confidence, "match": hit.match, "parts": dict(hit.parts)},
         **{"box": list(hit.region.box.xywh), "kind": hit.region.kind, "written": hit.written, "others": []},
         "same_text": [{"text": line.text, "box": list(line.box.xywh)} for line in hit.same_text],
     }
@@ -70,8 +70,5 @@ def test_the_command_line_has_the_same_hits_to_four_digits(client, pictures, ind
 def in_four_digits(hit: dict) -> dict:
     numbers = {name: round(hit[name], 4) for name in ("score", "similarity")}
     parts = {name: round(part, 4) for name, part in hit["parts"].items()}
-    return (
-        {name: hit[name] for name in ("rank", "image", "confidence", "box", "kind", "written", "same_text")}
-        | numbers
-        | {"parts": parts}
-    )
+    names = ("rank", "image", "confidence", "match", "box", "kind", "written", "same_text")
+    return {name: hit[name] for name in names} | numbers | {"parts": parts}

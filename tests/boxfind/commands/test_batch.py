@@ -102,7 +102,7 @@ def test_batch_goes_on_after_a_bad_query(indexed, boxfind, tmp_path: Path):
     assert problem.startswith("bad: There is no file") and sentence.startswith("1 of 3 queries failed")
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["query", "rank", "image", "score", "x", "y", "w", "h"]
+    assert list(rows[0]) == ["query", "rank", "image", "score", "x", "y", "w", "h", "match"]
     assert [(row["query"], row["rank"]) for row in rows] == [(q, str(n)) for q in ("good", "last") for n in range(1, 6)]
     assert (rows[0]["image"], rows[5]["image"]) == ("02.png", "07.png")
     (tmp_path / "queries.csv").write_text("query,image,x,y,w,h\ngood,02.png,0,0,256,192\n")

@@ -70,16 +70,18 @@ def test_search_prints_ten_lines(indexed, run_subprocess):
     assert result.code == 0 and result.err in ("", NO_MATCH + "\n")
     lines = result.out.splitlines()
     assert len(lines) == 10
-    words = "(?:likely|possible|uncertain|unlikely) *"
+    words = r"([ \d]\d\d| +\d) (?:likely|possible|uncertain|unlikely) *"
     line_of = re.compile(rf" *(\d+)  (-?\d\.\d{{4}})  {words}  (\d\d\.png)  (\d+),(\d+),(\d+),(\d+)")
     fields = [line_of.fullmatch(line) for line in lines]
     assert all(fields)
     assert [int(found[1]) for found in fields] == list(range(1, 11))
-    assert fields[0][3] == "03.png" and len({found[3] for found in fields}) == 10
+    assert fields[0][4] == "03.png" and len({found[4] for found in fields}) == 10
+    figures = [int(found[3]) for found in fields]
+    assert figures == sorted(figures, reverse=True) and figures[0] > figures[-1]
     scores = [float(found[2]) for found in fields]
     assert scores == sorted(scores, reverse=True)
     for found in fields:
-        x, y, w, h = (int(found[n]) for n in range(4, 8))
+        x, y, w, h = (int(found[n]) for n in range(5, 9))
         assert 0 <= x < x + w <= 256 and 0 <= y < y + h <= 192
 
 
@@ -98,10 +100,8 @@ def test_search_as_json(indexed, boxfind):
     args = ("search", "--index", indexed.index, "--image", indexed.gallery / "05.png")
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
-    assert all(
-        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind", "written"}
-        for row in rows
-    )
+    fields = {"rank", "image", "score", "similarity", "confidence", "match", "parts", "box", "kind", "written"}
+    assert all(row.keys() == fields for row in rows)
     assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
     assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}
     assert (rows[0]["image"], rows[0]["box"], rows[0]["kind"]) == ("05.png", [0, 0, 256, 192], "whole")

@@ -179,17 +179,17 @@ def test_a_folder_with_a_query_that_has_no_labels(folder):
 
 def test_hits_are_written_with_ranks_and_matched_regions(tmp_path: Path):
     hits = [
-        Hit("a,b\n.jpg", Region(Box(1, 2, 31, 42), "grid"), 0.87654321, 0.8, "likely"),
+        Hit("a,b\n.jpg", Region(Box(1, 2, 31, 42), "grid"), 0.87654321, 0.8, "likely", match=97),
         Hit("ü.jpg", Region(Box(0, 0, 640, 480), "whole"), -0.5, -0.5, "unlikely"),
     ]
     write_hits(tmp_path / "hits.csv", [("q1", hits), ("q2", []), ("q3", hits[1:])])
     with (tmp_path / "hits.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["query", "rank", "image", "score", "x", "y", "w", "h"],
-        ["q1", "1", "a,b\n.jpg", "0.876543", "1", "2", "30", "40"],
-        ["q1", "2", "ü.jpg", "-0.500000", "0", "0", "640", "480"],
-        ["q3", "1", "ü.jpg", "-0.500000", "0", "0", "640", "480"],
+        ["query", "rank", "image", "score", "x", "y", "w", "h", "match"],
+        ["q1", "1", "a,b\n.jpg", "0.876543", "1", "2", "30", "40", "97"],
+        ["q1", "2", "ü.jpg", "-0.500000", "0", "0", "640", "480", ""],
+        ["q3", "1", "ü.jpg", "-0.500000", "0", "0", "640", "480", ""],
     ]
 
 

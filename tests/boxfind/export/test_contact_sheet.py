@@ -72,6 +72,7 @@ def test_the_page_lists_the_hits(answer: SearchResult):
     assert "9 March 2025, 14:05 UTC" in page.text and "private pictures" in page.text
     for rank, (tile, hit) in enumerate(zip(tiles, answer.hits, strict=True), start=1):
         assert tile["alt"].startswith(f"Rank {rank}: {hit.image}, {hit.confidence} match")
+        assert f"{hit.match} {hit.confidence}" in page.text
         assert f"{rank} {hit.image}" in page.text and f"{hit.similarity:.2f}" in page.text
         assert picture(tile).size == (320, 240)
     assert b"secret-place" not in contact_sheet(answer)

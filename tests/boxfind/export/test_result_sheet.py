@@ -69,7 +69,7 @@ def test_only_the_ten_best_are_drawn_in_two_rows(answer: SearchResult, monkeypat
     assert many - few > TILE
     told = [words for words in written if words.endswith("plain.jpg")]
     assert [words.split()[0] for words in told] == [*"12345", *"12345678", "9", "10"]
-    assert f"{first.score:.3f}  {first.confidence}" in written and "Red mug" in written
+    assert f"{first.match} {first.confidence}  {first.score:.3f}" in written and "Red mug" in written
     assert "The 10 best of 6 pictures" in written and "x 100, y 80, 300 x 340 pixels" in written
 
 

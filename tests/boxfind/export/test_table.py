@@ -38,10 +38,16 @@ def test_the_table_has_the_values_of_the_hits(answer: SearchResult):
             hit.confidence,
         )
         assert tuple(int(row[side]) for side in "xywh") == hit.region.box.xywh
+        assert int(row["match"]) == hit.match
         assert float(row["score"]) == pytest.approx(hit.score, abs=1e-6)
         assert float(row["similarity"]) == pytest.approx(hit.similarity, abs=1e-6)
         assert [float(row[part]) for part in parts] == pytest.approx(list(hit.parts.values()), abs=1e-6)
     assert {row["image"] for row in table} >= {"plain.jpg", "'=cmd|'x'!A0.jpg"}
+
+
+def test_a_hit_without_a_figure_has_an_empty_cell(answer: SearchResult):
+    bare = replace(answer, hits=(replace(answer.hits[0], match=None),))
+    assert rows(csv_table(bare))[0]["match"] == "" and strict(json_document(bare))["hits"][0]["match"] is None
 
 
 def test_missing_score_parts_are_empty(answer: SearchResult):
@@ -82,7 +88,7 @@ def test_json_has_all_details(answer: SearchResult):
             hit.confidence,
             hit.parts.keys(),
         )
-        assert (found["width"], found["height"]) == (800, 600)
+        assert (found["width"], found["height"]) == (800, 600) and found["match"] == hit.match
         for place, region in zip([found["region"], *found["others"]], [hit.region, *hit.others], strict=True):
             assert tuple(place.values()) == (*region.box.xywh, region.kind)
     assert len(document["hits"][1]["others"]) == 2

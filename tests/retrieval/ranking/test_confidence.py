@@ -1,4 +1,4 @@
-"""Confidence follows from how often images without the object reach a similarity."""
+"""The background tells how often images without the object reach a similarity; words stand for match figures."""
 
 import numpy as np
 import pytest
@@ -10,17 +10,21 @@ from scipy.stats import gumbel_r, norm
 from retrieval.ranking.confidence import (
     CAUTIOUS,
     ENOUGH_IMAGES,
-    IDENTICAL,
     LIKELY,
-    NEARLY_IDENTICAL,
+    MEANINGS,
     POSSIBLE,
+    VERIFIED,
     BackgroundScores,
+    confidence_of,
+    figure_and_word,
     fit_background_scores,
+    meaning,
     no_match,
 )
 from retrieval.types import Box, Hit, Region, unit
 
-ORDER = ["unlikely", "uncertain", "possible", "likely"]
+RARE = 0.05
+"""Expected images without the object for a similarity that is rare."""
 DIMENSIONS, REGIONS = 64, 20
 similarities = st.floats(-1, 1)
 
@@ -45,29 +49,18 @@ def test_expected_is_the_tail_of_the_gumbel_distribution(similarity, location, s
     )
 
 
-def test_confidence_on_examples():
-    background = BackgroundScores(0.3, 0.05)
-    for images in (1, 100, 10_000):
-        for limit, below, above in ((LIKELY, "likely", "possible"), (POSSIBLE, "possible", "unlikely")):
-            edge = gumbel_r.isf(limit / images, 0.3, 0.05)
-            assert background.confidence(edge + 1e-4, images) == below
-            assert background.confidence(edge - 1e-4, images) == above
-
-
 @given(similarities, similarities, st.floats(0, 0.8), st.floats(0.02, 0.2), st.integers(1, 10**6), st.integers(1, 100))
-def test_confidence_is_monotonic_in_similarity_and_gallery_size(a, b, location, scale, images, times):
+def test_expected_falls_with_similarity_and_grows_with_the_gallery(a, b, location, scale, images, times):
     background = BackgroundScores(location, scale)
     low, high = sorted((a, b))
     assert background.expected(high, images) <= background.expected(low, images) <= images
-    assert ORDER.index(background.confidence(low, images)) <= ORDER.index(background.confidence(high, images))
-    assert ORDER.index(background.confidence(low, times * images)) <= ORDER.index(background.confidence(low, images))
+    assert background.expected(low, times * images) >= background.expected(low, images)
 
 
 @pytest.mark.parametrize("location", [0, 1])
 def test_similarity_far_outside_a_narrow_distribution(location):
     background = BackgroundScores(location, 1e-3)  # as for a gallery of one flat colour
     assert background.expected(-1, 5) == pytest.approx(5)
-    assert background.confidence(-1, 5) == "unlikely"
 
 
 def test_fit_agrees_with_both_quantiles():
@@ -98,7 +91,7 @@ def test_fit_ignores_true_matches():
     fitted = fit_background_scores(with_matches, images)
     assert fitted.location == pytest.approx(alone.location, abs=0.3 * alone.scale)
     assert fitted.scale == pytest.approx(alone.scale, rel=0.2)
-    assert fitted.confidence(1, 200) == "likely"
+    assert fitted.expected(1, 200) < RARE
 
 
 def test_fit_is_deterministic_and_stable_under_sampling():
@@ -114,7 +107,7 @@ def test_fit_is_deterministic_and_stable_under_sampling():
 def test_small_gallery_gets_the_cautious_distribution(images):
     vectors, of_row = unrelated(images)
     assert fit_background_scores(vectors, of_row) == CAUTIOUS
-    assert CAUTIOUS.confidence(1, 2) == "likely" and CAUTIOUS.confidence(0.6, 2) == "uncertain"
+    assert CAUTIOUS.expected(1, 2) < RARE and CAUTIOUS.expected(0.6, 2) > 1
 
 
 def with_copies(images: int, copies: int, noise: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +125,7 @@ def test_r73_copies_do_not_count_as_images_without_the_object(images, copies):
     assert background.location == pytest.approx(alone.location, abs=0.5 * alone.scale)
     assert background.scale == pytest.approx(alone.scale, rel=0.3)
     between_copies = (vectors[:REGIONS] @ vectors[REGIONS : 2 * REGIONS].T).max(axis=1)
-    assert {background.confidence(float(similarity), images) for similarity in between_copies} == {"likely"}
+    assert max(background.expected(float(similarity), images) for similarity in between_copies) < RARE
 
 
 def test_r73_a_third_of_the_images_may_show_the_same_object():
@@ -142,35 +135,27 @@ def test_r73_a_third_of_the_images_may_show_the_same_object():
         with_matches[image * REGIONS + 5] = unit(vectors[5] + 0.05 * vectors[image * REGIONS + 6])
         with_matches[image * REGIONS + 7 : image * REGIONS + 20] = with_matches[image * REGIONS + 5]
     alone, fitted = fit_background_scores(vectors, of_row), fit_background_scores(with_matches, of_row)
-    assert fitted.confidence(0.6, 30) == alone.confidence(0.6, 30) == "likely"
+    assert fitted.expected(0.6, 30) < RARE and alone.expected(0.6, 30) < RARE
 
 
 def test_r73_copies_do_not_count_without_whitening():
     vectors, of_row = with_copies(32, 12)
     shifted = unit(vectors + 1.5 * np.eye(DIMENSIONS)[0])  # unrelated images have similarity 0.7
     background = fit_background_scores(shifted, of_row)
-    assert background.certain and background.confidence(0.98, 32) == background.confidence(0.95, 32) == "likely"
-    assert background.confidence(0.75, 32) == "unlikely"
-
-
-@given(st.floats(-1, 1), st.floats(1e-3, 1), st.integers(1, 10**6), st.booleans())
-def test_r73_what_is_identical_is_never_unlikely(location, scale, images, certain):
-    background = BackgroundScores(location, scale, certain)
-    assert background.confidence(IDENTICAL, images) == background.confidence(1, images) == "likely"
-    assert background.confidence(NEARLY_IDENTICAL, images) in ("likely", "possible")
+    assert background.certain and background.expected(0.95, 32) < RARE
+    assert background.expected(0.75, 32) > 0.5
 
 
 @pytest.mark.parametrize("copies", [0, 20])
 def test_r73_few_different_images_give_an_uncertain_figure(copies):
     few, enough = (with_copies(count + copies, copies + 1) for count in (ENOUGH_IMAGES - 1, ENOUGH_IMAGES))
-    assert fit_background_scores(*few).confidence(0.3, 30) == "uncertain"
-    assert fit_background_scores(*enough).confidence(0.3, 30) == "unlikely"
+    assert not fit_background_scores(*few).certain
+    assert fit_background_scores(*enough).certain
 
 
 def test_r73_an_index_of_an_earlier_version_keeps_its_fit():
     stored = TypeAdapter(BackgroundScores).validate_python({"location": 0.3, "scale": 0.5})
-    assert stored == BackgroundScores(0.3, 0.5) and stored.confidence(0.9, 30) == "unlikely"
-    assert stored.confidence(1, 30) == "likely"
+    assert stored == BackgroundScores(0.3, 0.5) and stored.certain
 
 
 def test_fit_of_identical_images_is_uncertain():
@@ -178,8 +163,23 @@ def test_fit_of_identical_images_is_uncertain():
     assert background == CAUTIOUS
 
 
-def hit(confidence: str) -> Hit:
-    return Hit("a.jpg", Region(Box(0, 0, 9, 9), "whole"), 0.5, 0.5, confidence)
+def test_words_are_cuts_of_the_figure():
+    words = [confidence_of(figure, certain=True) for figure in range(101)]
+    assert words == ["unlikely"] * POSSIBLE + ["possible"] * (LIKELY - POSSIBLE) + ["likely"] * (101 - LIKELY)
+    assert confidence_of(0, certain=False) == "uncertain" and confidence_of(LIKELY, certain=False) == "likely"
+
+
+def hit(confidence: str, kind: str = "whole", **more) -> Hit:
+    return Hit("a.jpg", Region(Box(0, 0, 9, 9), kind), 0.5, 0.5, confidence, **more)
+
+
+def test_a_figure_is_explained_in_one_sentence():
+    assert meaning(hit("likely", match=97)) == "Match 97: of hits shown like this, about 97 in 100 are right."
+    assert meaning(hit("likely", match=100)) == "Match 100: the same picture as the query."
+    assert meaning(hit("likely", "verified", match=97)).endswith("in 100 are right. " + VERIFIED)
+    assert meaning(hit("uncertain", match=12)).endswith("in 100 are right. " + MEANINGS["uncertain"])
+    assert meaning(hit("possible")) == MEANINGS["possible"]  # words have ranked it
+    assert (figure_and_word(hit("likely", match=97)), figure_and_word(hit("likely"))) == ("97 likely", "likely")
 
 
 @pytest.mark.parametrize(

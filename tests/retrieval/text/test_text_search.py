@@ -123,12 +123,13 @@ def test_colours_in_the_sentence_are_measured(gallery, meanings):
 def test_reranking_by_text_keeps_every_hit(gallery, meanings):
     words = class_text_scorer(gallery)
     hits = [
-        Hit(f"{image:05d}", Region(Box(0, 0, 4, 4), "grid"), 1.0, 0.8, "likely", {"similarity": 1.0})
+        Hit(f"{image:05d}", Region(Box(0, 0, 4, 4), "grid"), 1.0, 0.8, "likely", {"similarity": 1.0}, match=97)
         for image in (0, 5, 2)
     ]
     chosen = rerank_by_text("3", words, gallery, hits)
     assert found(chosen)[0] == "00005" and set(found(chosen)) == set(found(hits))
     assert chosen[0].score == pytest.approx(sum(chosen[0].parts.values())) and chosen[0].parts["words"] > 0.3
+    assert {(hit.confidence, hit.match) for hit in chosen} == {("likely", None)}
     assert {(hit.image, hit.region, hit.similarity) for hit in chosen} == {
         (hit.image, hit.region, hit.similarity) for hit in hits
     }

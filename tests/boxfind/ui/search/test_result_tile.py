@@ -15,7 +15,12 @@ GALLERY: Any = SimpleNamespace(
 )
 
 
-def hit(kind: str = "grid", confidence: Confidence = "possible", others: tuple[Region, ...] = ()) -> Hit:
+def hit(
+    kind: str = "grid",
+    confidence: Confidence = "possible",
+    others: tuple[Region, ...] = (),
+    figure: int | None = None,
+) -> Hit:
     return Hit(
         image="cup.jpg",
         region=Region(Box(0, 0, 50, 40), kind),
@@ -24,6 +29,7 @@ def hit(kind: str = "grid", confidence: Confidence = "possible", others: tuple[R
         confidence=confidence,
         parts={"expansion": 0.71, "diffusion": 0.124, "verification": 0.7},
         others=others,
+        match=figure,
     )
 
 
@@ -33,11 +39,17 @@ def test_every_confidence_has_a_tone_and_a_meaning() -> None:
     assert TONES["likely"] != TONES["possible"] != TONES["uncertain"] == TONES["unlikely"]
 
 
-def test_a_tile_shows_rank_and_confidence_but_no_figure() -> None:
-    tile = hit_tile(GALLERY, 2, hit(), Request(positives=("other.jpg",)))
-    assert (tile.name, tile.title, tile.badge, tile.tone) == ("cup.jpg", "2  cup.jpg", "possible", "fair")
-    assert tile.alt == "Rank 2: cup.jpg, possible match" and tile.help == MEANINGS["possible"]
+def test_a_tile_shows_rank_figure_and_word() -> None:
+    tile = hit_tile(GALLERY, 2, hit(figure=62), Request(positives=("other.jpg",)))
+    assert (tile.name, tile.title, tile.badge, tile.tone) == ("cup.jpg", "2  cup.jpg", "62 possible", "fair")
+    assert tile.alt == "Rank 2: cup.jpg, possible match, 62 of 100"
+    assert tile.help == "Match 62: of hits shown like this, about 62 in 100 are right."
     assert tile.pressed == () and tile.outlines == (Box(0, 0, 50, 40),)
+
+
+def test_a_hit_that_words_ranked_has_no_figure() -> None:
+    tile = hit_tile(GALLERY, 2, hit(), Request())
+    assert (tile.badge, tile.alt, tile.help) == ("possible", "Rank 2: cup.jpg, possible match", MEANINGS["possible"])
 
 
 def test_a_picture_marked_right_has_a_pressed_thumb() -> None:
@@ -50,10 +62,10 @@ def test_every_queried_object_is_outlined() -> None:
 
 
 def test_verified_hits_are_marked() -> None:
-    verified = hit("verified", "likely")
-    assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ likely"
-    assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree"
-    assert meaning(verified).startswith("Matching details confirm")
+    verified = hit("verified", "likely", figure=99)
+    assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ 99 likely"
+    assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree, 99 of 100"
+    assert meaning(verified).endswith("Small details agree; the outline shows where.")
     assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
 
 

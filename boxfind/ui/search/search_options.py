@@ -19,7 +19,8 @@ DESCRIPTION_HELP = (
 )
 LABELS = {"best": "Best", "fast": "Fast"}
 RANKING_HELP = (
-    "**Best** also compares small details and follows similarities between gallery pictures. "
+    "**Best** also compares small details and the words on the object, and follows similarities between gallery "
+    "pictures. "
     "**Fast** is a single vector search."
 )
 PADDINGS = {1.0: "none", 1.1: "10 %", 1.2: "20 %", 1.3: "30 %", 1.4: "40 %", 1.5: "50 %"}

@@ -28,13 +28,12 @@ WIDTH, HEIGHT = 2400, 1800
 SHARES = 0.03, 0.01
 """Of the picture's area."""
 OBJECTS = 16
-OTHERS = 90
+OTHERS = 70
 """Pictures without any of the objects."""
 INDEXES: dict[str, dict[str, Any]] = {
     "without tiles": {"tiles": 1},
     "2 x 2 tiles: the default": {},
     "3 x 3 tiles": {"tiles": 3},
-    "2 x 2 tiles, 1,500 keypoints": {"keypoints": 1500},
 }
 
 
@@ -128,10 +127,11 @@ def _found(engine: Engine, pairs: list[tuple[BoxedQuery, BoxedQuery]], ranking: 
     The picture with the object on the other share does not count.
     """
     gallery, seconds, places = engine.gallery(), list[float](), defaultdict[float, list[int]](list)
+    first = load_image(pairs[0][1].image)
+    engine.search(gallery, first, Box.whole(first), 20, ranking)  # takes longer
     for pasted, asking in pairs:
         image = load_image(asking.image)
         box = asking.box or Box.whole(image)
-        engine.search(gallery, image, box, 20, ranking)  # the first time takes longer
         began = time.perf_counter()
         hits = engine.search(gallery, image, box, 20, ranking)
         seconds.append(time.perf_counter() - began)

@@ -5,13 +5,13 @@ from retrieval.ranking.match_figure import Weights
 WEIGHTS = {
     "fast": Weights(
         hit={
-            "constant": -1.009,
-            "rarity": 1.894,
+            "constant": -0.796,
+            "rarity": 2.092,
         },
         answer={
-            "constant": -0.093,
-            "hit": 0.985,
-            "first five": 0.038,
+            "constant": -0.195,
+            "hit": 0.978,
+            "first five": 0.077,
             "no sisters": 0.000,
         },
     ),

@@ -98,10 +98,8 @@ def test_search_as_json(indexed, boxfind):
     args = ("search", "--index", indexed.index, "--image", indexed.gallery / "05.png")
     rows = json.loads(boxfind(*args, "--json", "--top", 0).out)
     assert len(rows) == 12 and [row["rank"] for row in rows] == list(range(1, 13))
-    assert all(
-        row.keys() == {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind", "written"}
-        for row in rows
-    )
+    fields = {"rank", "image", "score", "similarity", "confidence", "parts", "box", "kind", "written", "same_text"}
+    assert all(row.keys() == fields for row in rows)
     assert all(row["parts"] == {"similarity": row["score"]} and row["similarity"] == row["score"] for row in rows)
     assert {row["confidence"] for row in rows} <= {"likely", "possible", "unlikely"}
     assert (rows[0]["image"], rows[0]["box"], rows[0]["kind"]) == ("05.png", [0, 0, 256, 192], "whole")

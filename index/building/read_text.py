@@ -31,7 +31,7 @@ AHEAD = 4
 """Pictures that may wait per worker."""
 PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
-FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed"})
+FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text"})
 """Reasons why a file cannot be read that may pass; for all others the picture counts as read, without text."""
 StartPool = Callable[[], AbstractContextManager[DecoderPool]]
 

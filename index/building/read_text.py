@@ -66,12 +66,14 @@ def read_text(
 
 def is_reading(index_dir: Path) -> bool:
     """Whether a process is reading pictures of this index."""
+    if not (index_dir / LOCK).exists():
+        return False
     try:
         with FileLock(index_dir / LOCK, timeout=0):
             return False
     except Timeout:
         return True
-    except OSError:  # read-only or missing folder: nothing is read there
+    except OSError:  # read-only folder: nothing is read there
         return False
 
 

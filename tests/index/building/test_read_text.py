@@ -110,7 +110,8 @@ def test_an_interrupted_pass_is_resumed(gallery: Path, build_index):
 
 def test_another_process_can_stop_it(gallery: Path, build_index):
     folder, pool = build_index(gallery), FakePool()
-    assert not stop_reading(folder.parent)
+    assert not stop_reading(folder.parent) and not stop_reading(gallery / "missing")
+    assert not (folder.parent / LOCK).exists() and not (gallery / "missing").exists()
 
     def stop(_: str, done: int, total: int) -> None:
         if done == 3:

@@ -62,6 +62,8 @@ DECODE_SECONDS = 10.0
 """Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
 READ_SECONDS = 60.0
 """Timeout for reading what is written in a picture: a page has hundreds of lines."""
+READ_MEMORY, READ_PICTURES = 4 * 1024**3, 150
+"""Bytes that a worker may allocate while it reads, and pictures after which it is replaced: OpenVINO keeps memory."""
 DECODE_WAIT = 15.0
 """Seconds that a picture waits for a worker."""
 EMBEDDERS = 4
@@ -317,7 +319,7 @@ class Engine:
             cancellation.check()
             progress(stage, done, total)
 
-        start_pool = partial(DecoderPool, build.workers, READ_SECONDS)
+        start_pool = partial(DecoderPool, build.workers, READ_SECONDS, READ_MEMORY, pictures=READ_PICTURES)
         return read_text(self.settings.index_dir, start_pool, build.workers, report, build.incomplete)
 
     def text_progress(self) -> TextProgress | None:

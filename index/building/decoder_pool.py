@@ -45,7 +45,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 LOST_SECONDS = 1.0
 """How often a waiting task looks whether its pool still works."""
 PICTURES_PER_WORKER = 2000
-"""A worker is replaced after this many images, in case a decoder leaks memory."""
+"""For workers that decode, in case a decoder leaks memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,22 @@ class DecoderPool:
     """A pool of worker processes that read and decode images. Thread-safe; use it as a context manager or close it."""
 
     def __init__(
-        self, workers: int = 1, seconds: float = SECONDS, memory: int = MEMORY, keep_memory: bool = True
+        self,
+        workers: int = 1,
+        seconds: float = SECONDS,
+        memory: int = MEMORY,
+        keep_memory: bool = True,
+        pictures: int = PICTURES_PER_WORKER,
     ) -> None:
-        """`keep_memory`: workers keep freed memory for the next image, which is faster for many images in a row."""
+        """`keep_memory`: workers keep freed memory for the next image, which is faster for many images in a row.
+
+        A worker is replaced after `pictures` images.
+        """
         self._seconds = seconds
         self._start = partial(
             ProcessPool,
             max_workers=workers,
-            max_tasks=PICTURES_PER_WORKER,
+            max_tasks=pictures,
             initializer=prepare_worker,
             initargs=(memory, keep_memory),
             context=_WidePipes(),  # spawn, not fork: locks of other threads are not copied

@@ -31,7 +31,7 @@ AHEAD = 4
 """Pictures that may wait per worker."""
 PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
-FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed"})
+FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text"})
 """Reasons why a file cannot be read that may pass; for all others the picture counts as read, without text."""
 StartPool = Callable[[], AbstractContextManager[DecoderPool]]
 
@@ -66,12 +66,14 @@ def read_text(
 
 def is_reading(index_dir: Path) -> bool:
     """Whether a process is reading pictures of this index."""
+    if not (index_dir / LOCK).exists():
+        return False
     try:
         with FileLock(index_dir / LOCK, timeout=0):
             return False
     except Timeout:
         return True
-    except OSError:  # read-only or missing folder: nothing is read there
+    except OSError:  # read-only folder: nothing is read there
         return False
 
 

@@ -110,7 +110,8 @@ def test_an_interrupted_pass_is_resumed(gallery: Path, build_index):
 
 def test_another_process_can_stop_it(gallery: Path, build_index):
     folder, pool = build_index(gallery), FakePool()
-    assert not stop_reading(folder.parent)
+    assert not stop_reading(folder.parent) and not stop_reading(gallery / "missing")
+    assert not (folder.parent / LOCK).exists() and not (gallery / "missing").exists()
 
     def stop(_: str, done: int, total: int) -> None:
         if done == 3:
@@ -133,14 +134,14 @@ def test_only_one_process_reads(gallery: Path, build_index, monkeypatch):
 
 def test_pictures_that_cannot_be_read_hold_nothing_up(gallery: Path, build_index):
     folder = build_index(gallery)
-    pool = FakePool({"0.png": "damaged", "1.png": "decoder_hang", "2.png": "missing"})
+    pool = FakePool({"0.png": "damaged", "1.png": "decoder_hang", "2.png": "missing", "5.png": "text"})
     with (gallery / "3.png").open("ab") as file:
         file.write(b"changed")
-    assert read(folder.parent, pool, 1, quiet) == 6
+    assert read(folder.parent, pool, 1, quiet) == 5
     assert found(folder, "donkey") == ["4.png"] and found(folder, "zero") == []
     pool = FakePool()
-    assert read(folder.parent, pool, 1, quiet) == 1
-    assert sorted(pool.read) == ["2.png", "3.png"]  # the others count as read
+    assert read(folder.parent, pool, 1, quiet) == 2
+    assert sorted(pool.read) == ["2.png", "3.png", "5.png"]  # the others count as read
 
 
 def test_a_build_goes_first(gallery: Path, build_index, draw, monkeypatch):

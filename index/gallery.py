@@ -16,6 +16,7 @@ from index.storage.manifest import Manifest
 from index.storage.picture_filter import Mask
 from index.storage.tables import ImageEntry, Tables
 from index.stores.chosen_rows import search_rows
+from index.stores.flat_store import similarities
 from index.stores.store import Store, open_store
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import IndexProblem, UnknownFolder, UnknownPicture
@@ -80,6 +81,9 @@ class Gallery:
         if self.chosen_rows is None:
             return self.store.search(descriptor, count, self.rows)
         return search_rows(self.store, self.descriptors, descriptor, count, self.chosen_rows)
+
+    def similarities(self, descriptor: Vectors) -> Scores:
+        return similarities(self.descriptors, descriptor, self.rows)
 
     def are_searched(self, rows: Rows) -> Mask:
         inside = (rows >= self.rows.start) & (rows < self.rows.stop)

@@ -45,6 +45,21 @@ def scan(vectors: Vectors, query: Vectors, count: int, among: range) -> tuple[Ro
     return rows[0], scores[0]
 
 
+def similarities(vectors: Vectors, query: Vectors, among: range) -> Scores:
+    """The inner products of these rows of vectors (N, D) with a query (D,), the same numbers as `scan` returns."""
+    query = np.ascontiguousarray(query, np.float32)
+    scores = np.empty(len(among), np.float32)
+
+    def compute(part: range) -> None:
+        here = np.ascontiguousarray(vectors[part.start : part.stop], np.float32)
+        there = scores[part.start - among.start : part.stop - among.start]
+        pointers = map(faiss.swig_ptr, (there, query, here))
+        faiss.fvec_inner_products_ny(*pointers, len(query), len(part))  # type: ignore[attr-defined]
+
+    side_by_side(compute, equal_parts(among))
+    return scores
+
+
 def nearest(vectors: Vectors, queries: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
     """Like `scan`, for queries (Q, D) -> rows (Q, K), scores (Q, K)."""
     count = min(count, len(among))

@@ -12,6 +12,8 @@ from retrieval.ranking.diffusion import Graph
 from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, ClassScores, Hit, Image, Numbers, Query, Region, Rows, Scores, Vectors
 
+_MANY, _FEW = 8, 2000  # for one of 8 regions or more, all similarities are quicker than a search, unless they are few
+
 
 class Searchable(Protocol):
     """The interface of a gallery, or part of one, for rankings.
@@ -53,6 +55,9 @@ class Searchable(Protocol):
     def nearest(self, descriptor: Vectors, count: int) -> tuple[Rows, Scores]:
         """The `count` most similar searched vectors, best first. (D,) -> rows (count,), scores (count,)."""
 
+    def similarities(self, descriptor: Vectors) -> Scores:
+        """The similarity of every region in `rows` to a descriptor (D,) -> (N,), as `nearest` gives it."""
+
     def vectors(self, rows: Rows | slice) -> Vectors:
         """(R,) -> (R, D). A slice is not copied."""
 
@@ -90,6 +95,8 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
     """The `top` images by similarity of their best region; 0 for all. Ties are ordered by image number."""
     everything = gallery.region_count
     count = min(max(16 * top, gallery.fetch), everything) if top else everything
+    if count > max(len(gallery.rows) // _MANY, _FEW):
+        return _all_images(descriptor, gallery, top)
     while True:
         rows, scores = gallery.nearest(descriptor, count)
         images = gallery.images_of(rows)
@@ -102,9 +109,17 @@ def nearest_images(descriptor: Vectors, gallery: Searchable, top: int) -> Neares
         count = min(4 * count, everything)
 
 
-def similarities(descriptor: Vectors, gallery: Searchable) -> Scores:
-    """The similarity of every region in `gallery.rows` to a descriptor (D,) -> (N,). Reads every vector once."""
-    return np.asarray(gallery.vectors(slice(gallery.rows.start, gallery.rows.stop)) @ descriptor, np.float32)
+def _all_images(descriptor: Vectors, gallery: Searchable, top: int) -> Nearest:
+    """The same, from the similarities of all regions."""
+    rows = np.arange(gallery.rows.start, gallery.rows.stop)
+    scores = gallery.similarities(descriptor)
+    if gallery.region_count < len(rows):
+        searched = gallery.are_searched(rows)
+        rows, scores = rows[searched], scores[searched]
+    images = gallery.images_of(rows)
+    best = best_position_per_image(scores, images)
+    best = best[np.argsort(-scores[best], kind="stable")][: top or None]
+    return Nearest(images[best], rows[best], scores[best])
 
 
 def prefer_whole(hits: Sequence[Hit], query: Query, gallery: Searchable, near: float) -> list[Hit]:

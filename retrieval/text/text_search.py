@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.ranking.expansion import expand
-from retrieval.ranking.region_search import Searchable, best_position_per_image, similarities
+from retrieval.ranking.region_search import Searchable, best_position_per_image
 from retrieval.text.colour_names import colour_share, colours_in
 from retrieval.text.conse import agreed, class_embeddings, make_text_index
 from retrieval.text.sentence_embedder import embed_sentences
@@ -52,7 +52,7 @@ def class_text_scorer(gallery: Searchable, class_names: Path | None = None) -> T
 def tower_text_scorer(gallery: Searchable, embed: Callable[[str], Vectors]) -> TextScorer:
     """Score by cosine similarity to the text embedding, for a backbone with a text encoder (CLIP)."""
     rows = gallery.rows
-    return lambda sentence: (np.arange(rows.start, rows.stop), similarities(embed(sentence), gallery))
+    return lambda sentence: (np.arange(rows.start, rows.stop), gallery.similarities(embed(sentence)))
 
 
 def search_by_text(
@@ -121,7 +121,7 @@ def _best_region_per_image(sentence: str, scorer: TextScorer, gallery: Searchabl
 def _visual_similarity(rows: Rows, gallery: Searchable, images: Numbers) -> Scores:
     """The similarity of each image's best region to the mean of some regions, after query expansion."""
     descriptor = expand(unit(gallery.vectors(rows).sum(axis=0)), gallery)
-    scores, searched = similarities(descriptor, gallery), gallery.rows
+    scores, searched = gallery.similarities(descriptor), gallery.rows
     image_of_row = gallery.images_of(slice(searched.start, searched.stop))
     best = best_position_per_image(scores, image_of_row)
     return scores[best][np.searchsorted(image_of_row[best], images)]

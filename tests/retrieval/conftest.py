@@ -59,6 +59,9 @@ class NumpyGallery:
         self.fetched = max(self.fetched, count)
         return rows, scores[rows]
 
+    def similarities(self, descriptor):
+        return self.vectors(slice(self.rows.start, self.rows.stop)) @ descriptor
+
     def vectors(self, rows):
         return self.region_vectors[rows]
 

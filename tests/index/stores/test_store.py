@@ -53,6 +53,15 @@ def tables(count: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("make", "seed"), pairs, indirect=["make"])
 
 
+@pytest.mark.parametrize("dimensions", [1, 7, 256])
+def test_all_similarities_are_the_scores_of_a_search(dimensions: int) -> None:
+    rng = np.random.default_rng(dimensions)
+    vectors, query = rng.normal(size=(500, dimensions)).astype(np.float32), rng.normal(size=dimensions)
+    for among in (range(500), range(120, 470), range(3, 3)):
+        rows, scores = flat.scan(vectors, query, 500, among)
+        assert np.array_equal(flat.similarities(vectors, query, among)[rows - among.start], scores)
+
+
 def all_sorted(vectors: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scores = vectors @ query
     rows = np.lexsort((np.arange(len(scores)), -scores))

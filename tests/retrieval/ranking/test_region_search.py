@@ -3,16 +3,18 @@
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrieval.ranking import region_search
 from retrieval.ranking.region_search import (
     best_position_per_image,
     best_region_of,
     best_region_per_image,
     nearest_images,
-    similarities,
 )
+from tests.retrieval.conftest import NumpyGallery
 
 
 def plain_loop(query, gallery):
@@ -23,6 +25,17 @@ def plain_loop(query, gallery):
             best[image] = (score, row)
     ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
     return [(image, row, score) for image, (score, row) in ranked]
+
+
+class Filtered(NumpyGallery):
+    """Every third image is not searched."""
+
+    @property
+    def region_count(self):
+        return int(self.are_searched(np.arange(len(self.images))).sum())
+
+    def are_searched(self, rows):
+        return self.images[rows] % 3 > 0
 
 
 def found(query, gallery, top):
@@ -44,6 +57,18 @@ def test_fewer_results_are_a_prefix_of_more(random_gallery, seed):
     assert len(everything) == 60 and everything == plain_loop(query, gallery)
     assert found(query, gallery, 15) == everything[:15]
     assert found(query, gallery, 5) == everything[:5]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_similarities_give_the_same_images_as_a_search(random_gallery, monkeypatch, seed):
+    gallery, query = random_gallery(seed, 60, 30)
+    searched = [found(query, gallery, top) for top in (0, 20)]
+    monkeypatch.setattr(region_search, "_FEW", 0)
+    gallery.fetched = 0
+    assert [found(query, gallery, top) for top in (0, 20)] == searched
+    assert gallery.fetched == 0
+    few = Filtered(gallery.region_vectors, gallery.images, graph=gallery.graph)
+    assert found(query, few, 0) == [hit for hit in searched[0] if hit[0] % 3]
 
 
 def test_image_with_many_good_regions_does_not_hide_others(numpy_gallery, random_gallery):
@@ -87,8 +112,7 @@ def test_best_region_of_equals_that_of_the_search(random_gallery, seed, images):
 @given(st.integers(0, 10**6), st.integers(0, 60), st.integers(1, 30))
 def test_best_positions_in_row_order_are_those_of_any_order(random_gallery, seed, images, most_regions):
     gallery, query = random_gallery(seed, images, most_regions)
-    scores = similarities(query, gallery)
+    scores = gallery.similarities(query)
     positions = best_position_per_image(scores, gallery.images)
     rows = np.arange(len(scores))
     assert positions.tolist() == sorted(best_region_per_image(rows, scores, gallery.images).tolist())
-    assert scores.tolist() == [float(vector @ query) for vector in gallery.region_vectors]

@@ -56,8 +56,9 @@ def gallery() -> Gallery:
 
 
 @pytest.fixture(autouse=True)
-def every_region_is_an_anchor(monkeypatch):
-    monkeypatch.setattr(verified_pairs, "ANCHORS_PER_IMAGE", 2)
+def most_regions_are_anchors(monkeypatch):
+    monkeypatch.setattr(verified_pairs, "ANCHORS_PER_IMAGE", 1.5)
+    monkeypatch.setattr(verified_pairs, "VERIFIED", 8)
 
 
 def refined(gallery: Gallery, whitening: Whitening = START) -> Whitening:

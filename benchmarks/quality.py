@@ -22,6 +22,7 @@ RANKED: dict[str, Ranking] = {
     "+ expansion": partial(best, methods={"expansion"}),
     "+ diffusion": partial(best, methods={"diffusion"}),
     "+ verification": partial(best, methods={"verification"}),
+    "+ text": partial(best, methods={"text"}),
     "+ expansion, diffusion": partial(best, methods={"expansion", "diffusion"}),
     "+ expansion, diffusion, verification": partial(best, methods={"expansion", "diffusion", "verification"}),
     "+ appearance": partial(best, methods=METHODS - {"text"}),

@@ -58,16 +58,19 @@ def test_figures_never_rise_and_a_longer_list_changes_none(ranking, values):
 
 
 def test_more_evidence_gives_a_higher_figure():
-    ordinary = [evidence(0.5, 1.0)] * 10
-    steps = [
-        evidence(0.5, 1.0),
-        evidence(0.7, 1e-2),
-        evidence(0.7, 1e-2, match(8, 0.1, 0.0)),
-        evidence(0.7, 1e-2, match(60, 0.1, 0.0)),
-        evidence(0.7, 1e-2, match(60, 0.6, 7.0)),
+    """What verification found takes the place of the rarity of a similarity."""
+    alone = [evidence(0.5, 1.0), evidence(0.6, 0.1), evidence(0.7, 1e-2)]
+    found = [
+        evidence(0.5, 1.0, match(8, 0.1, -4.0)),
+        evidence(0.5, 1.0, match(8, 0.1, 3.0)),
+        evidence(0.7, 1.0, match(60, 0.6, 7.0)),
+        evidence(0.7, 1.0, match(60, 0.6, 7.0), text=1.5),
     ]
-    found = [figures([step, *ordinary])[0] for step in steps]
-    assert found == sorted(found) and found[0] < 50 and found[-1] >= LIKELY
+    for steps in (alone, found):
+        first = [figures([step] * 5 + [evidence(0.4, 30)] * 5)[0] for step in steps]
+        assert first == sorted(first) and len(set(first)) == len(first), first
+        assert first[0] < 50
+    assert first[-1] >= LIKELY
 
 
 def test_what_is_aligned_and_differs_counts_less():

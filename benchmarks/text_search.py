@@ -73,8 +73,10 @@ def synthetic_gallery(gallery: Gallery, images: int, folder: Path) -> Gallery:
         part = gallery.descriptors[again[start : start + CHUNK]]
         vectors[start : start + CHUNK] = unit(part + NOISE * unit(rng.standard_normal(part.shape, np.float32)))
     ids = [f"{number:07d}.jpg" for number in range(images)]
+    rows = tables.images.take(np.arange(images) % whole)
     repeated = replace(
         tables,
+        images=rows.set_column(rows.column_names.index("image"), "image", [ids]),
         ids=ids,
         numbers={image: number for number, image in enumerate(ids)},
         image_of_row=image_of_row,

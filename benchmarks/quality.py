@@ -44,7 +44,7 @@ def measure(bench: Bench) -> None:
     dataset, rows = bench.dataset, []
     for name, changes in INDEXES.items():
         with tempfile.TemporaryDirectory() as index:
-            engine = Engine(bench.settings.changed(index=Path(index), **changes))
+            engine = Engine(bench.settings.changed(index=Path(index), text=True, **changes))
             began = time.perf_counter()
             engine.build(quiet)
             seconds = time.perf_counter() - began

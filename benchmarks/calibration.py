@@ -12,7 +12,7 @@ from benchmarks.results import record, table
 from retrieval.types import Confidence
 
 FITTED = {"instre-dev"}
-"""Data sets of which one half of the objects took part in fitting; only the other half judges."""
+"""The weights were fitted to half of the objects of these data sets, so only the other half is evaluated here."""
 RANKINGS = ("fast", "best")
 WORDS: tuple[set[Confidence], ...] = ({"likely"}, {"possible"}, {"unlikely", "uncertain"})
 EDGES = (*range(0, 100, 10), 101)

@@ -61,7 +61,7 @@ DECODERS = min(max(cpu_count(), 2), 4)
 DECODE_SECONDS = 10.0
 """Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
 READ_SECONDS = 60.0
-"""Timeout for reading what is written in a picture: a page has hundreds of lines."""
+"""Timeout for reading the text of one picture; a page of a document may have hundreds of lines."""
 READ_MEMORY, READ_PICTURES = 4 * 1024**3, 150
 """Bytes that a worker may allocate while it reads, and pictures after which it is replaced: OpenVINO keeps memory."""
 DECODE_WAIT = 15.0

@@ -162,7 +162,7 @@ class Gallery:
         return self.written_text.lines(self.contents.of_image(image))
 
     def written_in(self, sha256: str) -> list[WrittenLine]:
-        """What is written in the image whose file has this SHA-256; nothing if there is none, or it was not read."""
+        """The text lines of the image whose file has this SHA-256; empty if there is none or it is unread."""
         image = self.tables.with_contents(sha256)
         return [] if image is None else self.written(self.tables.numbers[image])
 

@@ -157,7 +157,7 @@ class WrittenText:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction on a database of this version; one of another version or a damaged one is made anew."""
+        """Open a transaction. A damaged database, or one of another version, is replaced by an empty one first."""
         try:
             with closing(self._open_to_write()) as connection, connection:
                 connection.execute("BEGIN IMMEDIATE")

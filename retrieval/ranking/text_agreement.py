@@ -27,7 +27,7 @@ SHARED_BY, SHARE = 2, 0.3
 
 @dataclass(frozen=True, slots=True)
 class TextMatch:
-    """What is written in an image as in the query crop."""
+    """The words that an image shares with the query crop."""
 
     evidence: float
     """Sum over the words of the logarithm of their rarity, less for words that are short, misspelt or uncertain.

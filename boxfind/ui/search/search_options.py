@@ -13,9 +13,9 @@ from index.gallery import Gallery
 
 LONGEST_DESCRIPTION = 200
 DESCRIPTION_HELP = (
-    "Finds what is written in pictures: *7-Eleven*, and what they show: *a panda*. In quotation marks, only what is "
-    "written. With a box, it ranks matching results first: *red*, *at night*. Common objects, animals and colours work "
-    "best. Names of people, places and brands are found only where they are written."
+    "Finds text in pictures, such as *7-Eleven*, and things that they show, such as *a panda*. Words in quotation "
+    "marks must be written in the picture. With a box, matching results come first: *red*, *at night*. Common objects, "
+    "animals and colours work best. Names of people, places and brands are found only where they are written."
 )
 LABELS = {"best": "Best", "fast": "Fast"}
 RANKING_HELP = (

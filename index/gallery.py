@@ -4,6 +4,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -126,11 +127,16 @@ class Gallery:
     def region(self, row: int) -> Region:
         return self.tables.region(row)
 
-    def pixels(self, image: int, box: Box | None = None) -> Image:
-        """The image's thumbnail, or a box of it in original pixels. Shape (0, 0, 3) if the generation was deleted."""
+    def pixels(self, image: int, box: Box | None = None, enough: int = 0) -> Image:
+        """The image's thumbnail, or a box of it in original pixels. Shape (0, 0, 3) if the generation was deleted.
+
+        It is smaller, which is quicker, if both sides then still have `enough` pixels; 0 means its own size.
+        """
         entry = self.tables.entry(image)
+        part = min(box.width / entry.width, box.height / entry.height, 1.0) if box else 1.0
         try:
-            small = decode_thumbnail(self.thumbnail(entry.image))
+            data = self._slice(entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
+            small = decode_thumbnail(data, ceil(enough / part))
         except IndexProblem:
             return np.zeros((0, 0, 3), np.uint8)
         if box is None:

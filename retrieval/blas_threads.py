@@ -61,11 +61,17 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Generat
     process then hardly advances. These threads share whole items instead, and the number of threads does not affect the
     results. Closing the generator drops the remaining items.
     """
-    with ThreadPoolExecutor(min(cpu_count(), MOST_THREADS)) as threads, one_blas_thread():
+    with ThreadPoolExecutor(min(cpu_count(), MOST_THREADS), initializer=one_thread_each) as threads, one_blas_thread():
         try:
             yield from threads.map(work, items)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
+
+
+def one_thread_each() -> None:
+    """Let libraries that use OpenMP, PyTorch among them, start no further threads from the calling thread."""
+    for library in get_cached_controller().select(user_api="openmp").lib_controllers:
+        library.set_num_threads(1)
 
 
 @lru_cache(1)

@@ -1,7 +1,6 @@
 """Rank the gallery images for a query. Start reading here."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from types import MappingProxyType
@@ -9,7 +8,6 @@ from types import MappingProxyType
 import numpy as np
 
 from retrieval.errors import pick
-from retrieval.ranking import verification
 from retrieval.ranking.confidence import confidence_of
 from retrieval.ranking.diffusion import diffuse
 from retrieval.ranking.expansion import expand, expand_with
@@ -17,17 +15,14 @@ from retrieval.ranking.match_figure import FIRST, JUDGED, hit_evidence, match_fi
 from retrieval.ranking.match_weights import WEIGHTS
 from retrieval.ranking.matching import (
     Match,
-    View,
+    Matcher,
     alike,
     appearance_scores,
     certainties,
-    colour_scores,
-    compare_appearance,
-    match_keypoints,
-    match_through,
     view_of,
 )
 from retrieval.ranking.region_search import Nearest, Searchable, best_region_of, nearest_images
+from retrieval.ranking.search_threads import search_threads
 from retrieval.ranking.text_agreement import (
     MATCHES,
     TextMatch,
@@ -38,7 +33,7 @@ from retrieval.ranking.text_agreement import (
     shared_words,
     text_scores,
 )
-from retrieval.ranking.verification import CERTAIN_INLIERS, verification_score
+from retrieval.ranking.verification import CERTAIN_INLIERS, PAIRS_BUDGET, verification_score
 from retrieval.text.sought_words import sought_words
 from retrieval.types import Box, Hit, Numbers, Query, Region, Scores, Vectors
 
@@ -50,8 +45,6 @@ FIRST_CANDIDATES = 60
 """Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion, diffusion."""
 VERIFICATION_CANDIDATES = 90
 """Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
-BATCH = 30
-"""Of those, images compared at a time; a batch without any match is the last."""
 MIRRORED_CANDIDATES = 10
 """First candidates without a match whose keypoints are compared with the mirrored query."""
 MATCHED_VIEWS = 2
@@ -60,7 +53,7 @@ MATCHED_INLIERS = 15
 """Minimum inliers of these matches."""
 MATCHED_CANDIDATES = 40
 """Images without a match that are compared with them."""
-COLOUR_CANDIDATES = 30
+COLOUR_CANDIDATES = 15
 """Images that no homography lays over the crop, whose colours are compared."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
@@ -118,22 +111,23 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
     similarity to the (expanded) query plus a part for each other method. `methods` selects the methods, for ablation.
     """
     count = max(top, SHORTLIST) if top else 0
-    with ThreadPoolExecutor(2) as executor:  # query crops are prepared and read during the vector search
-        prepared = executor.submit(list, map(view_of, query.crops if "verification" in methods else ()))
-        reading = executor.submit(_texts_of_query, query, gallery, methods)
-        expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
-        ranked = _ranked(expanded, query.descriptor, gallery, count, methods)
-        nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
-        views, first = prepared.result(), _first_candidates(nearest, ranked, gallery)
-        matches = _matches(views, first, gallery, methods, MIRRORED_CANDIDATES)
-        texts = joined_texts(reading.result(), _texts_of_matches(query, matches, gallery, methods))
+    crops = query.crops if "verification" in methods else ()
+    prepared = [search_threads().submit(view_of, crop) for crop in crops]  # during the vector search
+    expanded = expand(query.descriptor, gallery) if "expansion" in methods else query.descriptor
+    ranked = _ranked(expanded, gallery, count, methods)
+    nearest = nearest_images(query.descriptor, gallery, FIRST_CANDIDATES)
+    first = _by_turns(nearest.images, ranked.found.images)[:FIRST_CANDIDATES]
+    views = [view.result() for view in prepared]
+    matcher = Matcher(views, gallery, "appearance" in methods, PAIRS_BUDGET / _PARTS)
+    matches = matcher.match(first, MIRRORED_CANDIDATES)
+    texts = joined_texts(_texts_of_query(query, gallery, methods), _texts_of_matches(query, matches, gallery, methods))
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
     more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
-    if found := _matches_in_batches(views, more[: VERIFICATION_CANDIDATES - len(first)], gallery, methods):
+    if found := matcher.match_in_batches(more[: VERIFICATION_CANDIDATES - len(first)]):
         matches |= found
         texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
         ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
-    matches |= _matches_of_matches(views, matches, _best_first(ranked, texts, gallery), gallery, methods)
+    matches |= _matches_of_matches(matcher, matches, _best_first(ranked, texts, gallery))
     ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
     behind = _behind(ranked)
     if methods & {"expansion", "diffusion"}:
@@ -142,7 +136,7 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
         _add(ranked, "verification", _verification_scores(matches, behind))
     if "appearance" in methods:
         regions = _regions_not_compared(matches, _best_first(ranked, texts, gallery), ranked, gallery)
-        _add(ranked, "appearance", appearance_scores(matches) | colour_scores(views, regions, gallery))
+        _add(ranked, "appearance", appearance_scores(matches) | matcher.colour_scores(regions))
     if "text" in methods:
         _add(ranked, "text", text_scores(texts))
     return _with_figures(_hits(query, gallery, ranked, matches, top, texts), gallery, "best")[: top or None]
@@ -152,7 +146,8 @@ def sift(query: Query, gallery: Searchable, top: int) -> list[Hit]:
     """Baseline: rank images by inlier count; ties, and images with fewer than MIN_INLIERS, by similarity."""
     found = nearest_images(query.descriptor, gallery, 0)
     ranked = _Ranked(query.descriptor, found, {"similarity": TIE_BREAK_WEIGHT * found.scores})
-    matches = match_keypoints(list(map(view_of, query.crops)), found.images.tolist(), gallery, pairs=float("inf"))
+    matcher = Matcher(list(map(view_of, query.crops)), gallery, by_appearance=False, pairs=float("inf"))
+    matches = matcher.match(found.images.tolist())
     counts = [matches[image].evidence.inliers if image in matches else 0 for image in found.images.tolist()]
     ranked.parts["inliers"] = np.array(counts, np.float32)
     return _with_figures(_hits(query, gallery, ranked, matches, top), gallery, "fast")[: top or None]
@@ -171,15 +166,23 @@ Ranking = Callable[[Query, Searchable, int], list[Hit]]
 RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
 BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
 """For comparison only: available in commands, not in pages and links."""
+WITHOUT_TEXT = {"fast", *BASELINES}
+"""Rankings that do not ask what is written in the query crop."""
 
 
-def _ranked(descriptor: Vectors, source: Vectors, gallery: Searchable, count: int, methods: Set[str]) -> _Ranked:
-    """Vector search with an expanded descriptor (D,), plus diffusion scores from a source descriptor (D,)."""
+def _ranked(descriptor: Vectors, gallery: Searchable, count: int, methods: Set[str]) -> _Ranked:
+    """Vector search with an expanded descriptor (D,)."""
     found = nearest_images(descriptor, gallery, count)
-    parts = {"expansion" if "expansion" in methods else "similarity": found.scores}
-    if "diffusion" in methods:
-        parts["diffusion"] = _padded(_diffusion(source, gallery, found.images[:SHORTLIST]), len(found.images))
-    return _Ranked(descriptor, found, parts)
+    return _Ranked(descriptor, found, {"expansion" if "expansion" in methods else "similarity": found.scores})
+
+
+def _with_diffusion(ranked: _Ranked, gallery: Searchable, methods: Set[str]) -> _Ranked:
+    """The ranking, with diffusion scores from its descriptor for the shortlist, if they are wanted and missing."""
+    if "diffusion" not in methods or "diffusion" in ranked.parts:
+        return ranked
+    images = ranked.found.images
+    scores = _padded(_diffusion(ranked.descriptor, gallery, images[:SHORTLIST]), len(images))
+    return replace(ranked, parts=ranked.parts | {"diffusion": scores})
 
 
 def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Scores:
@@ -212,10 +215,10 @@ def _texts_of_matches(
     return find_text(shared_words([*map(sought_words, lines)]), gallery)
 
 
-def _first_candidates(nearest: Nearest, ranked: _Ranked, gallery: Searchable) -> list[int]:
-    """The images to verify first: by turns the nearest to the query itself and the best ranked ones."""
-    by_turns = chain.from_iterable(zip_longest(nearest.images.tolist(), _best_first(ranked, {}, gallery)))
-    return [image for image in dict.fromkeys(by_turns) if image is not None][:FIRST_CANDIDATES]
+def _by_turns(one: Numbers, other: Numbers) -> list[int]:
+    """The images of two lists by turns, each once."""
+    by_turns = chain.from_iterable(zip_longest(one.tolist(), other.tolist()))
+    return [image for image in dict.fromkeys(by_turns) if image is not None]
 
 
 def _best_first(ranked: _Ranked, texts: Mapping[int, TextMatch], gallery: Searchable) -> list[int]:
@@ -233,42 +236,11 @@ def _shortlist(ranked: _Ranked) -> _Ranked:
     return _Ranked(ranked.descriptor, first, {name: part[:SHORTLIST] for name, part in ranked.parts.items()})
 
 
-def _matches(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str], mirrored: int = 0
-) -> dict[int, Match]:
-    """The candidates that verification finds, compared by appearance if that is among the methods."""
-    if not views:
-        return {}
-    matches = match_keypoints(views, candidates, gallery, verification.PAIRS_BUDGET / _PARTS, mirrored)
-    return compare_appearance(views, matches, gallery) if "appearance" in methods else matches
-
-
-def _matches_in_batches(
-    views: Sequence[View], candidates: Sequence[int], gallery: Searchable, methods: Set[str]
-) -> dict[int, Match]:
-    """The same, BATCH candidates at a time, until none of a batch is found."""
-    matches: dict[int, Match] = {}
-    for start in range(0, len(candidates), BATCH):
-        found = _matches(views, candidates[start : start + BATCH], gallery, methods)
-        if not found:
-            break
-        matches |= found
-    return matches
-
-
-def _matches_of_matches(
-    views: Sequence[View],
-    matches: Mapping[int, Match],
-    ranked: Sequence[int],
-    gallery: Searchable,
-    methods: Set[str],
-) -> dict[int, Match]:
+def _matches_of_matches(matcher: Matcher, matches: Mapping[int, Match], ranked: Sequence[int]) -> dict[int, Match]:
     """Images without a match that show the object as some of the matches do."""
     sources = [image for image in alike(matches) if matches[image].evidence.inliers >= MATCHED_INLIERS]
     shown = {image: matches[image] for image in sources[:MATCHED_VIEWS]}
-    rest = [image for image in ranked if image not in matches][:MATCHED_CANDIDATES]
-    found = match_through(shown, rest, gallery, verification.PAIRS_BUDGET / _PARTS)
-    return compare_appearance(views, found, gallery) if "appearance" in methods else found
+    return matcher.match_through(shown, [image for image in ranked if image not in matches][:MATCHED_CANDIDATES])
 
 
 def _expanded_again(
@@ -280,13 +252,13 @@ def _expanded_again(
     count: int,
     methods: Set[str],
 ) -> _Ranked:
-    """The ranking by the query, its matches and certain texts; unchanged without any."""
+    """The ranking by the query, its matches and certain texts, with diffusion; the same search without any."""
     joining = dict.fromkeys([*alike(matches)[:EXPANSION_IMAGES], *certain_images(texts)])
     if "expansion" not in methods or not joining:
-        return ranked
+        return _with_diffusion(ranked, gallery, methods)
     rows = [best_region_of(image, ranked.descriptor, gallery)[0] for image in joining]
     joined = expand_with(query.descriptor, gallery.vectors(np.array(rows)), gallery)
-    return _ranked(joined, joined, gallery, count, methods)
+    return _with_diffusion(_ranked(joined, gallery, count, methods), gallery, methods)
 
 
 def _including(images: Iterable[int], ranked: _Ranked, gallery: Searchable) -> _Ranked:

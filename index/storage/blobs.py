@@ -79,6 +79,6 @@ def share(name: str, before: Path, folder: Path) -> None:
 
 
 def read_slice(folder: Path, name: str, start: int, size: int) -> bytes:
-    with (folder / name).open("rb") as file:
+    with (folder / name).open("rb", buffering=0) as file:
         file.seek(start)
         return file.read(size)

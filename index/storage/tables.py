@@ -94,7 +94,8 @@ class Tables:
         }
 
     def entry(self, number: int) -> ImageEntry:
-        row: dict[str, Any] = self.images.slice(number, 1).to_pylist()[0]
+        columns = zip(self.images.column_names, self.images.columns, strict=True)
+        row: dict[str, Any] = {name: column[number].as_py() for name, column in columns}
         return ImageEntry(**row)
 
     def with_contents(self, sha256: str) -> str | None:

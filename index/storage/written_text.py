@@ -89,9 +89,9 @@ class WrittenText:
 
     def lines(self, contents: int) -> list[WrittenLine]:
         """The lines of a picture; none if it has not been read."""
-        found = self._rows("SELECT number FROM pictures WHERE contents = ?", contents)
-        first = found[0][0] << LINE_BITS if found else 0
-        rows = self._rows("SELECT * FROM lines WHERE line BETWEEN ? AND ?", first, first + (1 << LINE_BITS) - 1)
+        first = f"number << {LINE_BITS}"
+        its_lines = f"line BETWEEN {first} AND ({first}) + {(1 << LINE_BITS) - 1}"
+        rows = self._rows(f"SELECT lines.* FROM pictures JOIN lines ON {its_lines} WHERE contents = ?", contents)
         return [line_of(row) for row in rows]
 
     def add(self, readings: Mapping[int, Sequence[WrittenLine]]) -> None:

@@ -35,7 +35,7 @@ _HINTS = {FULL: "f32", "bfloat16": "bf16"}
 
 def start_openvino(make: Make, options: RunOptions) -> Run:
     """Compile a network for the CPU. The result may be called from many threads."""
-    openvino = _import_openvino()
+    openvino = import_openvino()
     hint = _HINTS.get(options.precision)  # None for int8
     model = _converted(make, options.converted) if hint else openvino.Core().read_model(_quantised_path(options))
     properties = {
@@ -64,7 +64,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
 def openvino_precisions() -> tuple[str, ...]:
     if importlib.util.find_spec("openvino") is None:
         return ()
-    capabilities = _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bfloat16", FULL) if "BF16" in capabilities else (FULL,)
 
 
@@ -87,7 +87,7 @@ def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels
     if existing:
         return existing
     NNCF.check(f"The precision {INT8}")
-    openvino = _import_openvino()
+    openvino = import_openvino()
     model = _converted(make, converted)  # before importing NNCF, which would import the telemetry too
     import nncf
 
@@ -119,7 +119,7 @@ def _quantised_path(options: RunOptions) -> Path:
 
 
 @cache
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
     """Import OpenVINO without telemetry and safe for many threads.
 
     The telemetry reports every start to the vendor from a forked process. OpenVINO deadlocks when two threads access
@@ -145,7 +145,7 @@ def _must_save(folder: Path) -> Iterator[None]:
 
 def _converted(make: Make, path: Path | None) -> Any:
     """Load the network in OpenVINO format from `path`, or convert it from torch (seconds) and try to save it there."""
-    openvino = _import_openvino()
+    openvino = import_openvino()
     if path is not None and os.path.exists(path):
         with contextlib.suppress(RuntimeError):  # damaged: convert again and replace
             return openvino.Core().read_model(path)

@@ -28,6 +28,8 @@ WEIGHT = 0.4
 JOINING = 0.5
 """Images with a likeness this much below the level do not expand the query."""
 
+COLOUR_SIDE = 32
+"""Side of the frame in which colours are counted, in pixels."""
 COLOUR_WEIGHT = 0.3
 """Score for the same colours without a homography, enough to break ties."""
 
@@ -42,7 +44,6 @@ _COLOUR_NOISE = 9.0  # variance of a and b in a frame without colours
 _CAST = 20.0  # Lab distance up to which a colour cast is forgiven
 _FARTHEST = 40.0  # Lab distance beyond which colours are no more different
 _DOUBTFUL = 0.05  # least weight of a visible pixel
-_COLOUR_SIDE = 32  # of the frame in which colours are counted, in pixels
 _COLOUR_BINS = 8  # each for a and b, over the middle half of their range
 _LAB_SCALE = np.array([100 / 255, 1, 1], np.float32)  # from the bytes of OpenCV; only differences of a and b count
 
@@ -215,7 +216,7 @@ def likeness(agreement: Agreement, evidence: Evidence) -> float:
 
 def colour_shares(image: Image) -> Channel:
     """How often each colour occurs in an image (H, W, 3), more in its middle; light does not count. (8, 8), sum 1."""
-    side = _COLOUR_SIDE
+    side = COLOUR_SIDE
     blurred = cv2.GaussianBlur(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), (0, 0), _BLUR)
     lab = cv2.cvtColor(blurred, cv2.COLOR_RGB2LAB).astype(np.int64)  # a and b are 0 to 255, and 128 without colour
     bins = np.clip((lab[..., 1:] - 64) * _COLOUR_BINS // 128, 0, _COLOUR_BINS - 1)

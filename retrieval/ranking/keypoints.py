@@ -12,6 +12,8 @@ GALLERY_SIDE, QUERY_SIDE = 448, 400
 """Longest side, in pixels, to which a gallery image and a query crop are resized."""
 LIMIT, QUERY_LIMIT = 500, 350
 """Maximum keypoints of a gallery image and of a query crop."""
+UNIT = 255
+"""Length of every descriptor, up to rounding."""
 _ENLARGED = 4.0  # maximum upscaling: beyond it SIFT detects interpolation artefacts
 
 
@@ -21,14 +23,14 @@ class Keypoints:
 
     points: NDArray[np.float32]
     """(K, 2) x, y in pixels of the image, in the coordinates of `Box` edges: pixel centres are at .5."""
-    descriptors: NDArray[np.uint8]  # (K, 128): RootSIFT, scaled so that 255 is 1
+    descriptors: NDArray[np.uint8]  # (K, 128): RootSIFT, scaled to length UNIT
 
     def __len__(self) -> int:
         return len(self.points)
 
 
 def use_one_thread() -> None:
-    """Stop OpenCV from starting threads, for worker processes."""
+    """Stop OpenCV from starting threads in this process, which shares its work among threads of its own."""
     cv2.setNumThreads(1)
 
 
@@ -54,7 +56,7 @@ def find_keypoints(image: Image, side: int = GALLERY_SIDE, limit: int = LIMIT) -
     points = np.array([found[i].pt for i in strongest], np.float32) + (0.5 - 0.25)
     shares = histograms[strongest] / np.maximum(histograms[strongest].sum(axis=1, keepdims=True), 1e-6)
     back = np.array([width / size[0], height / size[1]], np.float32)
-    return Keypoints(points * back, np.round(np.sqrt(shares) * 255).astype(np.uint8))
+    return Keypoints(points * back, np.round(np.sqrt(shares) * UNIT).astype(np.uint8))
 
 
 def query_keypoints(crop: Image) -> tuple[Keypoints, tuple[int, int]]:

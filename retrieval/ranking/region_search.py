@@ -88,8 +88,8 @@ class Searchable(Protocol):
 
     def region(self, row: int) -> Region: ...
 
-    def pixels(self, image: int, box: Box | None = None) -> Image:
-        """The pixels of an image, or of a box of it, at thumbnail resolution."""
+    def pixels(self, image: int, box: Box | None = None, enough: int = 0) -> Image:
+        """The pixels of an image, or of a box of it, at thumbnail resolution, or less if `enough` pixels a side do."""
 
     def keypoints(self, image: int) -> tuple[Keypoints, tuple[int, int]]:
         """The image's keypoints, in pixels of the original, and its (width, height)."""

@@ -6,15 +6,22 @@ consistent with one homography count as inliers. Six inliers rarely agree by cha
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.cpus import cpu_count
-from retrieval.ranking.keypoints import QUERY_SIDE, Keypoints, mirror_keypoints, mirrored, query_keypoints
+from retrieval.ranking.dot_products import dot_products
+from retrieval.ranking.keypoints import (
+    QUERY_SIDE,
+    UNIT,
+    Keypoints,
+    mirror_keypoints,
+    mirrored,
+    query_keypoints,
+)
+from retrieval.ranking.search_threads import THREADS, search_threads
 from retrieval.types import Box, Image
 
 MIN_INLIERS = 6
@@ -27,10 +34,7 @@ PAIRS_BUDGET = 100_000_000
 Work is counted instead of time, so that a search has the same answer on a busy machine. One view has up to 16 million
 pairs with its 90 candidates; 100 million take about 0.7 s on two cores.
 """
-THREADS = min(cpu_count(), 4)
-"""Threads that verify the candidates of one search. Nearly all of the work releases the GIL."""
 
-_FAR = 2.0**30  # more than any squared distance of two descriptors
 _RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
 _CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
 _TOLERANCE = 6.0  # pixels at that scale
@@ -43,8 +47,6 @@ Homography = NDArray[np.float64]
 """(3, 3), from places in the query crop to places in the candidate, both as shares of width and height."""
 Points = NDArray[np.float32]
 """(M, 2): x, y."""
-
-_memory = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,8 @@ def verify_all(
             place, keypoints, size = taken
             evidence[place] = verify(query, query_size, keypoints, size)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        for worker in [pool.submit(work) for _ in range(THREADS)]:
-            worker.result()
+    for worker in [search_threads().submit(work) for _ in range(THREADS)]:
+        worker.result()
     return evidence
 
 
@@ -180,29 +181,16 @@ def _inliers(
 def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,), best first.
 
-    All values are integers below 2**24 and exact in float32, so the distances do not depend on BLAS summation order.
+    All descriptors have the same length, so the squared distance is twice what the product lacks to its square.
     """
-    a, b = query.astype(np.float32), candidate.astype(np.float32)
-    squares = np.matmul(-2 * a, b.T, out=_scratch(len(a), len(b)))
-    squares += np.einsum("ij,ij->i", b, b)  # (K, L), squared distance minus |a|^2
-    rows = np.arange(len(a))
-    nearest = squares.argmin(axis=1)
-    lengths = np.einsum("ij,ij->i", a, a)
-    best = squares[rows, nearest] + lengths
-    squares[rows, nearest] = _FAR
-    passed = best < _RATIO**2 * (squares.min(axis=1) + lengths)
+    products = dot_products(query, candidate)
+    rows = np.arange(len(products))
+    nearest = products.argmax(axis=1)
+    best = np.maximum(UNIT**2 - products[rows, nearest].astype(np.float64), 0)
+    products[rows, nearest] = 0
+    passed = best < _RATIO**2 * (UNIT**2 - products.max(axis=1))
     order = np.argsort(best[passed], kind="stable")
     return rows[passed][order], nearest[passed][order]
-
-
-def _scratch(rows: int, columns: int) -> NDArray[np.float32]:
-    """An array of this thread with any finite content, used again at the next call, which saves memory traffic.
-
-    BLAS may multiply what is there by 0, and NumPy warns if that is infinite or not a number.
-    """
-    if len(getattr(_memory, "array", ())) < rows * columns:
-        _memory.array = np.zeros(rows * columns, np.float32)
-    return np.asarray(_memory.array[: rows * columns].reshape(rows, columns))
 
 
 def _first_of_each(places: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from retrieval import search as module
 from retrieval.errors import UnknownName
-from retrieval.ranking import matching, verification
+from retrieval.ranking import matching
 from retrieval.ranking.confidence import BackgroundScores, confidence_of
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.keypoints import find_keypoints
@@ -222,7 +222,7 @@ def test_view_with_the_most_inliers_counts(numpy_gallery, monkeypatch):
         return [Evidence(n, Box(view, 0, 9, 9)) if n else NO_EVIDENCE for n in found]
 
     monkeypatch.setattr(matching, "verify_all", fake)
-    monkeypatch.setattr(verification, "PAIRS_BUDGET", 2400)
+    monkeypatch.setattr(module, "PAIRS_BUDGET", 2400)
     monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     hits = {int(hit.image): hit for hit in search(Query(views, query), gallery, "best", 0)}
     assert {n: hit.region.box for n, hit in hits.items() if hit.verified} == {3: Box(1, 0, 9, 9), 4: Box(0, 0, 9, 9)}
@@ -354,7 +354,7 @@ def test_an_image_like_a_match_is_found_by_the_view_of_the_match(numpy_gallery, 
     whole[120:328, 200:360], whole[120:328, 360:600] = front, back
     looks = {11: (find_keypoints(whole), (640, 480)), 17: (find_keypoints(showing(back, 200, 120, 51)), (640, 480))}
     gallery, query = drawn_gallery(numpy_gallery, 3, 30, looks=looks)
-    evidence = matching.match_keypoints([matching.view_of(front)], [11, 17], gallery, 1e9)
+    evidence = matching.Matcher([matching.view_of(front)], gallery, by_appearance=False).match([11, 17])
     assert evidence.keys() == {11} and evidence[11].evidence.inliers >= module.MATCHED_INLIERS
     hits = {int(hit.image): hit for hit in search(asked(query, whole[120:328, 200:420]), gallery, "best", 0)}
     assert hits[11].verified and hits[17].parts["verification"] > 0

@@ -89,7 +89,7 @@ def test_r68_a_search_without_a_usable_data_folder(indexed, boxfind, offline, tm
     (tmp_path / "data").touch()  # a file where the folder should be
     monkeypatch.setenv("BOXFIND_DATA", str(tmp_path / "data"))
     converted = cache_file(BACKBONES["efficientnet-lite0"], Settings.load(data=offline), "xml")
-    openvino = openvino_runtime._import_openvino()  # converting the network takes too long for a test
+    openvino = openvino_runtime.import_openvino()  # converting the network takes too long for a test
     monkeypatch.setattr(openvino, "convert_model", lambda *_, **__: openvino.Core().read_model(converted))
     result = boxfind("search", "--index", indexed.index, "--image", indexed.gallery / "03.png")
     assert result.code == 0 and "  03.png  " in result.out.splitlines()[0], result

@@ -46,7 +46,7 @@ def pictures(draw) -> list[np.ndarray]:
 
 def test_r74_network_threads_may_leave_a_core_that_another_program_uses(monkeypatch: pytest.MonkeyPatch):
     openvino = mock.MagicMock()
-    monkeypatch.setattr(openvino_runtime, "_import_openvino", lambda: openvino)
+    monkeypatch.setattr(openvino_runtime, "import_openvino", lambda: openvino)
     openvino_runtime.start_openvino(make, RunOptions("int8-0", converted=Path("net.xml")))
     _, device, properties = openvino.Core().compile_model.call_args.args
     assert device == "CPU" and properties["ENABLE_CPU_PINNING"] == "NO"
@@ -146,7 +146,7 @@ def test_r68_a_network_that_cannot_be_saved_is_kept_in_memory(pictures, tmp_path
         monkeypatch.setattr(openvino_runtime.os, "replace", full_disk)
     elif fault == "full for OpenVINO":
         error = RuntimeError("basic_ios::clear: iostream error")
-        monkeypatch.setattr(openvino_runtime._import_openvino(), "save_model", Mock(side_effect=error))
+        monkeypatch.setattr(openvino_runtime.import_openvino(), "save_model", Mock(side_effect=error))
     elif fault == "read-only":
         monkeypatch.setattr(
             openvino_runtime.tempfile, "TemporaryDirectory", Mock(side_effect=PermissionError(13, "No"))
@@ -200,10 +200,10 @@ def test_first_calls_of_a_process_may_be_concurrent():
     script = """
 import faulthandler, sys, threading
 import numpy as np
-from retrieval.networks.openvino_runtime import _import_openvino
+from retrieval.networks.openvino_runtime import import_openvino
 
 faulthandler.dump_traceback_later(30, exit=True)
-openvino = _import_openvino()
+openvino = import_openvino()
 given = openvino.opset13.parameter([8, 4], np.float32)
 model = openvino.Core().compile_model(openvino.Model([openvino.opset13.relu(given)], [given]), "CPU")
 tensors = [model.create_infer_request().get_input_tensor() for _ in range(8)]

@@ -1,5 +1,7 @@
 """Candidates are matched by keypoints, mirrored ones too, and compared by appearance."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,10 @@ from retrieval.ranking.appearance import JOINING, USUAL_LIKENESS
 from retrieval.ranking.keypoints import find_keypoints, mirror_keypoints
 from retrieval.ranking.matching import (
     Match,
+    Matcher,
     alike,
     appearance_scores,
     certainties,
-    compare_appearance,
-    match_keypoints,
-    match_through,
     view_of,
 )
 from retrieval.ranking.verification import Evidence
@@ -54,9 +54,13 @@ class Pictures:
         return PICTURES[image][::2, ::2]
 
 
+def matcher(*views: Image, by_appearance: bool = True) -> Matcher:
+    return Matcher(list(map(view_of, views or (CROP,))), Pictures(), by_appearance)
+
+
 @pytest.fixture(scope="module")
 def matches():
-    return match_keypoints([view_of(CROP)], range(4), Pictures(), float("inf"), mirror=4)
+    return matcher().match(range(4), mirrored=4)
 
 
 def test_keypoints_of_the_mirrored_image_are_those_of_the_mirrored_crop():
@@ -84,35 +88,50 @@ def test_the_homography_of_a_mirror_image_is_that_of_the_crop_itself(matches):
 
 def test_the_mirror_image_is_not_looked_for_among_enough_matches(monkeypatch):
     monkeypatch.setattr(matching, "FEW", 2)
-    assert list(match_keypoints([view_of(CROP)], range(4), Pictures(), float("inf"), mirror=4)) == [0, 3]
+    assert list(matcher().match(range(4), mirrored=4)) == [0, 3]
 
 
 def test_without_mirroring_the_mirror_image_is_not_matched():
-    assert list(match_keypoints([view_of(CROP)], [1], Pictures(), float("inf"))) == []
+    assert list(matcher().match([1])) == []
 
 
 def test_the_view_with_the_most_inliers_is_compared(matches):
-    views = [view_of(blocks(9, 96, 96)), view_of(CROP)]
-    (match,) = match_keypoints(views, [0], Pictures(), float("inf")).values()
+    (match,) = matcher(blocks(9, 96, 96), CROP).match([0]).values()
     assert match.view == 1 and match.evidence == matches[0].evidence
 
 
 def test_the_same_colours_are_more_alike_than_others(matches):
-    compared = compare_appearance([view_of(CROP)], matches, Pictures())
-    assert compared.keys() == matches.keys()
-    assert compared[0].likeness > compared[3].likeness + 2
-    assert compared[1].likeness == pytest.approx(compared[0].likeness, abs=0.5)
+    assert matches[0].likeness > matches[3].likeness + 2
+    assert matches[1].likeness == pytest.approx(matches[0].likeness, abs=0.5)
 
 
 def test_without_a_thumbnail_nothing_is_compared(matches, monkeypatch):
     monkeypatch.setattr(Pictures, "pixels", lambda self, image: np.zeros((0, 0, 3), np.uint8))
-    assert compare_appearance([view_of(CROP)], matches, Pictures()) == matches
+    found = matcher().match(range(4), mirrored=4)
+    assert found.keys() == matches.keys() and all(match.likeness is None for match in found.values())
 
 
-def test_appearance_is_the_same_for_any_number_of_threads(matches, monkeypatch):
-    compared = compare_appearance([view_of(CROP)], matches, Pictures())
-    monkeypatch.setattr(matching, "THREADS", 1)
-    assert compare_appearance([view_of(CROP)], matches, Pictures()) == compared
+def test_appearance_is_only_compared_if_it_is_wanted():
+    assert matcher(by_appearance=False).match([0])[0].likeness is None
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_matches_are_the_same_for_any_number_of_threads(matches, threads, monkeypatch):
+    with ThreadPoolExecutor(threads) as pool:
+        monkeypatch.setattr(matching, "search_threads", lambda: pool)
+        assert matcher().match(range(4), mirrored=4) == matches
+
+
+def test_keypoints_are_read_once_for_several_views(monkeypatch):
+    asked = []
+    read = Pictures.keypoints
+    monkeypatch.setattr(Pictures, "keypoints", lambda self, image: asked.append(image) or read(self, image))
+    assert matcher(CROP, blocks(9, 96, 96)).match([0, 2]).keys() == {0} and asked == [0, 2]
+
+
+def test_batches_end_with_the_first_without_a_match(monkeypatch):
+    monkeypatch.setattr(matching, "BATCH", 1)
+    assert matcher().match_in_batches([3, 0, 2, 1, 0]).keys() == {3, 0}
 
 
 def test_images_much_less_alike_than_the_best_do_not_expand_the_query():
@@ -140,19 +159,18 @@ def test_matches_without_a_likeness_expand_the_query_and_have_no_score():
 def test_a_candidate_is_matched_with_what_a_match_shows_and_compared_with_the_crop(matches, monkeypatch):
     """Picture 4 is the source, moved."""
     monkeypatch.setitem(PICTURES, 4, np.roll(showing(CROP), (-100, -150), axis=(0, 1)))
-    found = match_through({0: matches[0]}, [2, 4], Pictures(), float("inf"))
+    found = matcher().match_through({0: matches[0]}, [2, 4])
     assert found.keys() == {4} and found[4].view == matches[0].view
     corners = found[4].evidence.homography @ np.array([[0, 1], [0, 1], [1, 1]])
     places = corners[:2] / corners[2] * np.array([[640], [480]])
     assert pytest.approx(np.array([(50, 20), (290, 228)]), abs=6) == places.T
     assert found[4].evidence.places.min() >= 0 and found[4].evidence.places.max() <= 1
-    other = match_through({0: matches[0]}, [3, 4], Pictures(), float("inf"))
-    likeness = {n: match.likeness for n, match in compare_appearance([view_of(CROP)], other, Pictures()).items()}
+    likeness = {n: match.likeness for n, match in matcher().match_through({0: matches[0]}, [3, 4]).items()}
     assert likeness[4] > USUAL_LIKENESS and likeness[3] < likeness[4] - 2  # picture 3 has other colours
 
 
 def test_sources_with_unknown_places_find_candidates_that_are_not_compared(matches):
     source = Match(Evidence(20, matches[0].evidence.box), 0)
-    found = match_through({0: source}, [3], Pictures(), float("inf"))
-    assert found.keys() == {3}
-    assert match_through({}, [3], Pictures(), float("inf")) == {}
+    found = matcher().match_through({0: source}, [3])
+    assert found.keys() == {3} and found[3].likeness is None
+    assert matcher().match_through({}, [3]) == {}

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -297,9 +298,24 @@ def test_verification_does_not_depend_on_resolution():
     assert small.inliers == 40
 
 
+@pytest.fixture
+def use_threads(monkeypatch):
+    """Searches share this number of threads."""
+    pools = []
+
+    def use(threads: int) -> None:
+        pools.append(ThreadPoolExecutor(threads))
+        monkeypatch.setattr(module, "THREADS", threads)
+        monkeypatch.setattr(module, "search_threads", lambda: pools[-1])
+
+    yield use
+    for pool in pools:
+        pool.shutdown()
+
+
 @pytest.mark.parametrize("threads", [1, 2, 4])
-def test_r72_candidates_are_verified_in_order_until_the_keypoints_are_spent(threads, monkeypatch):
-    monkeypatch.setattr(module, "THREADS", threads)
+def test_r72_candidates_are_verified_in_order_until_the_keypoints_are_spent(threads, use_threads):
+    use_threads(threads)
     query = query_keypoints(CARD)[0]
     shown, other = (find_keypoints(scene(card, LAYINGS["turned"])) for card in (CARD, texture(2)))
     candidates = {11: shown, 5: other, 7: shown, 8: shown}
@@ -338,16 +354,16 @@ def looks():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8, 20])
-def test_results_do_not_depend_on_the_number_of_threads(threads, monkeypatch):
-    monkeypatch.setattr(module, "THREADS", threads)
+def test_results_do_not_depend_on_the_number_of_threads(threads, use_threads):
+    use_threads(threads)
     query, order = query_keypoints(CARD)[0], [5, 3, 0, 7, 1, 6, 2, 4] * 5
     alone = [verify(query, size_of(CARD), *look) for look in looks()]
     assert len(set(alone)) == 4  # three different matches and NO_EVIDENCE, so that swapped results are noticed
     assert verify_all(*query_keypoints(CARD), order, looks().__getitem__, np.inf) == [alone[n] for n in order]
 
 
-def test_concurrent_searches_do_not_interfere(monkeypatch):
-    monkeypatch.setattr(module, "THREADS", 3)
+def test_concurrent_searches_do_not_interfere(use_threads):
+    use_threads(3)
     crops = [CARD, texture(21), texture(22), texture(24)]
     expected = [verify_all(*query_keypoints(crop), range(8), looks().__getitem__, np.inf) for crop in crops]
     answers = [None] * len(crops)
@@ -364,8 +380,8 @@ def test_concurrent_searches_do_not_interfere(monkeypatch):
     assert len({tuple(places) for places in expected}) == len(crops)
 
 
-def test_candidates_are_verified_by_all_threads_at_once(monkeypatch):
-    monkeypatch.setattr(module, "THREADS", 3)
+def test_candidates_are_verified_by_all_threads_at_once(use_threads, monkeypatch):
+    use_threads(3)
     together = threading.Barrier(3, timeout=20)
 
     def verified(*_):
@@ -376,8 +392,8 @@ def test_candidates_are_verified_by_all_threads_at_once(monkeypatch):
     assert len(verify_all(*query_keypoints(CARD), range(6), looks().__getitem__, np.inf)) == 6
 
 
-def test_error_in_a_thread_is_raised(monkeypatch):
-    monkeypatch.setattr(module, "THREADS", 2)
+def test_error_in_a_thread_is_raised(use_threads):
+    use_threads(2)
     with pytest.raises(ZeroDivisionError):
         verify_all(
             *query_keypoints(CARD), range(3), lambda candidate: looks()[candidate] if candidate else 1 / 0, np.inf

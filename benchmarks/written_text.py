@@ -32,7 +32,7 @@ def measure(bench: Bench) -> None:
     text = WrittenText(engine.settings.index_dir)
     text.remove()
     began = time.perf_counter()
-    read = engine.read_text(quiet)
+    read = engine.builds.read_text(quiet)
     seconds = time.perf_counter() - began
     lines = sum(len(text.lines(contents)) for contents in text.contents().tolist())
     facts = [read, f"{seconds:.0f} s", f"{1000 * seconds / read:.0f} ms", lines, f"{_size(text) / read:.0f}"]

@@ -46,12 +46,12 @@ def search_page() -> None:
                 image = image_of(state.shown, gallery)
                 picture_title(image, state, gallery)
                 pick_boxes(image, state)
-                shared_engine().embedder(gallery.manifest.recipe)  # load the model before the first search
+                shared_engine().networks.embedder(gallery.manifest.recipe)  # load the model before the first search
             except BoxfindError as error:
                 failure(error)
                 st.stop()
         elif not state.request.asks:
-            results.info(CHOOSE if shared_engine().text_problem(gallery) else DESCRIBE_OR_CHOOSE)
+            results.info(CHOOSE if shared_engine().networks.text_problem(gallery) else DESCRIBE_OR_CHOOSE)
             st.stop()
 
     with results:

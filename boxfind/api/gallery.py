@@ -75,7 +75,7 @@ def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
 @routes.get("/{id:image}/original", response_class=Response, responses=JPEG)
 def image_original(image: ImagePath, serving: Serving, client: Client) -> Response:
     """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
-    return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.read_picture, client))
+    return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.visitor_pictures.read, client))
 
 
 @routes.get("/{id:image}", responses=answers(404))
@@ -90,7 +90,7 @@ def image(image: ImagePath, serving: Serving) -> PictureFacts:
 def add_image(picture: UploadFile, serving: Serving, client: Client) -> Added:
     """Save a picture, unchanged, in the folder `added` of the gallery. Existing files are never overwritten."""
     engine, settings = serving.engine, serving.engine.settings
-    read = partial(engine.read_picture, client=client)
+    read = partial(engine.visitor_pictures.read, client=client)
     adder = ImageAdder(settings.gallery_dir, serving.gallery(), read, settings.gallery_rules)
     added = Added(id=adder.take(picture.filename or "", picture.file.read()))
     log.info("Picture added through the API.")

@@ -21,10 +21,10 @@ def index_state(serving: Serving, by_admin: ByAdmin) -> IndexState:
     problem, served, update = "", None, ""
     try:
         served = _served(serving)
-        update = serving.engine.update_notice(serving.gallery(), measure=by_admin)
+        update = serving.engine.builds.update_notice(serving.gallery(), measure=by_admin)
     except IndexProblem as missing:
         problem = str(missing)
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     return IndexState(
         served=served,
         problem=problem,
@@ -37,7 +37,7 @@ def index_state(serving: Serving, by_admin: ByAdmin) -> IndexState:
 @routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
 def build_state(serving: Serving) -> Build | None:
     """Return the running or last build, including the reason if it failed. `done` means that its result is served."""
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     if state and state.state == "done":
         with contextlib.suppress(IndexProblem):
             serving.engine.gallery(newest=True)
@@ -50,14 +50,14 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
     if _running(serving):
         raise BuildRunning("A build is already running; wait until it has finished.")
     log.info("%s started through the API.", "Full build" if asked.full else "Build")
-    serving.engine.start_build(asked.full)
-    return _build(serving.engine.build_state())
+    serving.engine.builds.start(asked.full)
+    return _build(serving.engine.builds.state())
 
 
 @routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
 def cancel_build(serving: Serving) -> Build:
     """Cancel the running build. It stops within seconds, and the next build resumes from there."""
-    cancelling = serving.engine.cancel_build()
+    cancelling = serving.engine.builds.cancel()
     if cancelling is None:
         raise HTTPException(409, "No build is running.")
     log.info("Cancellation of the build requested through the API.")
@@ -65,7 +65,7 @@ def cancel_build(serving: Serving) -> Build:
 
 
 def _running(serving: Dependencies) -> bool:
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     return state is not None and state.state == "running"
 
 

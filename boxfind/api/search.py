@@ -26,7 +26,9 @@ QUERY = ""
 def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of the uploaded picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(asked.picture.file.read, asked.picture.filename or "The picture", client)
+    image = serving.engine.visitor_pictures.read(
+        asked.picture.file.read, asked.picture.filename or "The picture", client
+    )
     asked.picture.file.close()  # frees the disk while the search waits
     return _answer(serving, client, gallery, asked, {QUERY: image}, _examples(asked, image))
 
@@ -35,7 +37,7 @@ def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -
 def search_stored(asked: StoredSearch, serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(partial(read_original, gallery, asked.image), asked.image, client)
+    image = serving.engine.visitor_pictures.read(partial(read_original, gallery, asked.image), asked.image, client)
     box = Box.from_xywh(*asked.box) if asked.box else image.whole
     return _answer(serving, client, gallery, asked, {QUERY: image}, (Example(QUERY, box),))
 

@@ -69,10 +69,10 @@ def build(
         jobs.yield_to_others()
         began = time.perf_counter()
         with TerminalProgress(notes) as report:
-            folder = Engine(settings).build(report, full, note, cancellation)
+            folder = Engine(settings).builds.build(report, full, note, cancellation)
     _report(folder, time.perf_counter() - began, folder.name != before)
     with _cancelled_by_signals() as cancellation, TerminalProgress(notes) as report:
-        read = Engine(settings).read_text(report, cancellation)
+        read = Engine(settings).builds.read_text(report, cancellation)
     if read:
         print(f"Read what is written in {read} {'picture' if read == 1 else 'pictures'}.")
 

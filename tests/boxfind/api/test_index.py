@@ -2,7 +2,7 @@
 
 import pytest
 
-from boxfind.engine import Engine
+from boxfind.builds import Builds
 from index.building.jobs import BuildState
 from index.storage.generation import current_folder
 from tests.boxfind.api.conftest import TOKEN
@@ -24,9 +24,9 @@ def state(monkeypatch):
         heard.append("full build" if full else "build")
         now[0] = build_of("running")
 
-    monkeypatch.setattr(Engine, "build_state", lambda _: now[0])
-    monkeypatch.setattr(Engine, "start_build", start)
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel") or now[0])
+    monkeypatch.setattr(Builds, "state", lambda _: now[0])
+    monkeypatch.setattr(Builds, "start", start)
+    monkeypatch.setattr(Builds, "cancel", lambda _: heard.append("cancel") or now[0])
     return now, heard
 
 
@@ -82,16 +82,16 @@ def test_the_log_and_the_status_say_whether_a_build_was_asked_to_stop(admin, sta
     now, _ = state
     caplog.set_level("INFO", "boxfind")
     now[0] = build_of("running")
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: None)  # it has just ended
+    monkeypatch.setattr(Builds, "cancel", lambda _: None)  # it has just ended
     refused = admin.delete("/v1/index/build")
     assert refused.status_code == 409 and "Cancel" not in caplog.text
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: now[0])
+    monkeypatch.setattr(Builds, "cancel", lambda _: now[0])
     assert admin.delete("/v1/index/build").status_code == 202 and "Cancellation" in caplog.text
 
 
 def test_r75_only_an_administrator_has_the_time_measured(start, monkeypatch):
     measured = []
-    monkeypatch.setattr(Engine, "update_notice", lambda *_, measure=True: measured.append(measure) or "")
+    monkeypatch.setattr(Builds, "update_notice", lambda *_, measure=True: measured.append(measure) or "")
     client = start()
     for header in ({}, {"Authorization": "Bearer guess"}, {"Authorization": f"Bearer {TOKEN}"}):
         assert client.get("/v1/index", headers=header).status_code == 200
@@ -102,7 +102,7 @@ def test_a_build_that_cannot_start_is_reported(admin, monkeypatch):
     def refused(*_):
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("boxfind.engine.start_build_process", refused)
+    monkeypatch.setattr("boxfind.builds.start_build_process", refused)
     answer = admin.post("/v1/index/build", json={})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "The build cannot be started: Permission denied."}

@@ -21,7 +21,7 @@ from boxfind.api.schemas import (
     answers,
     as_id,
 )
-from boxfind.api.search import place
+from boxfind.api.search import line, place
 from boxfind.export.originals import full_size_jpeg
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
@@ -80,10 +80,16 @@ def image_original(image: ImagePath, serving: Serving, client: Client) -> Respon
 
 @routes.get("/{id:image}", responses=answers(404))
 def image(image: ImagePath, serving: Serving) -> PictureFacts:
-    """Return the size, hash and indexed regions of a picture."""
+    """Return the size, hash and indexed regions of a picture, and what is written in it."""
     gallery = serving.gallery()
     facts = _picture(gallery.entry(image))
-    return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
+    number = gallery.number(image)
+    return PictureFacts(
+        **facts.model_dump(),
+        regions=[place(region) for region in gallery.regions(image)],
+        text_read=gallery.written_text.has_read(gallery.contents.of_image(number)),
+        written=[line(written) for written in gallery.written(number)],
+    )
 
 
 @routes.post("", status_code=201, dependencies=[Admin], responses=answers(401, 403, 409, 507))

@@ -15,7 +15,7 @@ from retrieval.errors import BadBox
 from retrieval.images.decode import LoadedImage
 from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
-from retrieval.types import Box, Hit, Region
+from retrieval.types import Box, Hit, Region, WrittenLine
 
 routes = APIRouter(prefix="/search", tags=["search"], responses=answers(404, 501))
 QUERY = ""
@@ -89,9 +89,13 @@ def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
         kind=hit.region.kind,
         written=hit.written,
         others=[place(region) for region in hit.others],
-        same_text=[Line(text=line.text, box=[*line.box.xywh]) for line in hit.same_text],
+        same_text=[line(written) for written in hit.same_text],
     )
 
 
 def place(region: Region) -> Place:
     return Place(box=[*region.box.xywh], kind=region.kind)
+
+
+def line(written: WrittenLine) -> Line:
+    return Line(text=written.text, box=[*written.box.xywh])

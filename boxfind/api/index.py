@@ -1,4 +1,4 @@
-"""Routes for the index: its state, and starting and cancelling builds."""
+"""Routes for the index: its state, starting and cancelling builds, and reading what is written in pictures."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 
 from boxfind.api.authorization import Admin, ByAdmin
 from boxfind.api.dependencies import Dependencies, Serving
-from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
+from boxfind.api.schemas import Build, IndexState, NewBuild, Served, TextReading, answers
 from boxfind.logs import log
 from index.building.jobs import BuildState
 from index.building.read_text import text_progress
@@ -62,6 +62,23 @@ def cancel_build(serving: Serving) -> Build:
         raise HTTPException(409, "No build is running.")
     log.info("Cancellation of the build requested through the API.")
     return _build(cancelling)
+
+
+@routes.get("/text")
+def text_reading(serving: Serving) -> TextReading:
+    """Return how many pictures have been read for what is written in them, and whether others are being read."""
+    running = serving.engine.builds.text_progress(serving.gallery)
+    progress = running or text_progress(serving.gallery())
+    return TextReading(running=running is not None, read=progress.read, total=progress.total)
+
+
+@routes.delete("/text", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
+def stop_reading(serving: Serving) -> TextReading:
+    """Stop reading what is written in pictures. What was read is kept, and the next build continues from there."""
+    if not serving.engine.builds.stop_reading():
+        raise HTTPException(409, "Nothing is being read.")
+    log.info("End of reading text requested through the API.")
+    return text_reading(serving)
 
 
 def _running(serving: Dependencies) -> bool:

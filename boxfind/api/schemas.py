@@ -283,6 +283,15 @@ class NewBuild(BaseModel):
     full: bool = Field(False, description="Rebuild from scratch: process every picture and relearn the whitening.")
 
 
+class TextReading(BaseModel):
+    """How many different pictures of the index have been read for what is written in them, after a build."""
+
+    model_config = _example(running=True, read=310, total=2000)
+    running: bool = Field(description="Whether pictures are being read now.")
+    read: int
+    total: int
+
+
 class HealthStatus(BaseModel):
     """The check passed."""
 

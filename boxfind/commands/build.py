@@ -76,9 +76,9 @@ def build(
 
 
 def cancel(index: IndexDir) -> None:
-    """Stop the running build, and wait until it has ended; the next build resumes from there.
+    """Stop the running build, or the reading of what is written in pictures after it, and wait until it has ended.
 
-    If the build is done and reads what is written in pictures, this is stopped.
+    What was done is kept, and the next build continues from there.
     """
     from index.building.jobs import build_state, request_cancel
     from index.building.read_text import STOPPED, is_reading, stop_reading

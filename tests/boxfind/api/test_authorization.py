@@ -12,13 +12,13 @@ from tests.tiny import draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 CHANGES = [("POST", "/v1/images"), ("DELETE", "/v1/images/03.png"), ("POST", "/v1/index/build")]
-CHANGES += [("DELETE", "/v1/index/build"), ("GET", "/v1/index/build")]
+CHANGES += [("DELETE", "/v1/index/build"), ("GET", "/v1/index/build"), ("DELETE", "/v1/index/text")]
 WRONG = ["", "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN} ", f"Basic {TOKEN}", TOKEN, "Bearer \xff"]
 
 
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch):
-    for name in ("start", "cancel"):
+    for name in ("start", "cancel", "stop_reading"):
         monkeypatch.setattr(Builds, name, lambda *_: pytest.fail("a build was started or stopped"))
 
 
@@ -67,6 +67,7 @@ def test_the_token_is_in_no_log_response_or_settings(start, settings, pictures, 
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr(Builds, "state", lambda _: 1 / 0)
     monkeypatch.setattr(Builds, "cancel", lambda _: None)
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: False)
     client = start(gallery=shutil.copytree(pictures, tmp_path / "own"))
     seen = [ask(client, *change, header).text for change in CHANGES for header in (f"Bearer {TOKEN}", "Bearer no")]
     assert "Error " in caplog.text and "ZeroDivisionError" in caplog.text

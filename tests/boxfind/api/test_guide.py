@@ -73,12 +73,13 @@ def test_every_documented_request_succeeds(start, tmp_path, build_index, monkeyp
     monkeypatch.setattr(Builds, "state", state)
     monkeypatch.setattr(Builds, "start", start_build)
     monkeypatch.setattr(Builds, "cancel", lambda _: heard.append("cancel") or state(None))
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: not heard.append("stop reading"))
     monkeypatch.setattr(Engine, "answer", answered)
     assert len(COMMANDS) > 10
     for command in COMMANDS:
         told = send(client, command)
         assert told.status_code < 300, (command, told.text)
-    assert heard == ["build", "cancel"]
+    assert heard == ["build", "cancel", "stop reading"]
     assert (tmp_path / "gallery" / "added" / "new.jpg").exists()
     assert not (tmp_path / "gallery" / "cups" / "red.jpg").exists() and [*tmp_path.rglob("removed/*/cups/red.jpg")]
 

@@ -1,9 +1,11 @@
 """Routes for the index state and for starting and cancelling builds."""
 
 import pytest
+from filelock import FileLock
 
 from boxfind.builds import Builds
 from index.building.jobs import BuildState
+from index.building.read_text import LOCK, STOP, TextProgress
 from index.storage.generation import current_folder
 from tests.boxfind.api.conftest import TOKEN
 
@@ -106,3 +108,25 @@ def test_a_build_that_cannot_start_is_reported(admin, monkeypatch):
     answer = admin.post("/v1/index/build", json={})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "The build cannot be started: Permission denied."}
+
+
+def test_reading_of_text_is_watched_and_stopped(admin, monkeypatch, caplog):
+    caplog.set_level("INFO", "boxfind")
+    assert admin.get("/v1/index/text").json() == {"running": False, "read": 0, "total": 12}
+    refused = admin.delete("/v1/index/text")
+    assert refused.status_code == 409 and refused.json() == {"detail": "Nothing is being read."}
+    assert "reading" not in caplog.text
+    asked = []
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: not asked.append("stop"))
+    monkeypatch.setattr(Builds, "text_progress", lambda *_: TextProgress(3, 12))
+    stopped = admin.delete("/v1/index/text")
+    assert (stopped.status_code, stopped.json()) == (202, {"running": True, "read": 3, "total": 12})
+    assert asked == ["stop"] and "End of reading text requested through the API." in caplog.text
+
+
+def test_the_process_that_reads_is_asked_to_stop(admin, index):
+    with FileLock(index / LOCK):
+        assert admin.get("/v1/index/text").json()["running"]
+        assert admin.delete("/v1/index/text").status_code == 202
+        assert (index / STOP).exists()
+    (index / STOP).unlink()

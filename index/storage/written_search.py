@@ -27,7 +27,7 @@ APART = 0.97
 """Score of words that are in the line, but not one after the other."""
 SPLIT = 0.96
 """Score of words that are in lines near each other. One wrong letter among fewer than 100 scores less."""
-MOST_SPLIT = 300
+MOST_SPLIT = 200
 """Pictures with all words in different lines that are looked at, the first ones."""
 MIN_SCORE = 0.7
 """Lines that score less are no match."""
@@ -63,6 +63,10 @@ class FoundLines:
         return FoundLines(self.lines[enough], self.scores[enough])
 
 
+FindTerm = Callable[[Term], FoundLines]
+"""Find the lines that hold a term, or one like it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundText:
     """The best line of each picture with a sought text. Where several lines hold it, `joined` has them as one."""
@@ -85,10 +89,6 @@ def find_written(
             return _find_written(sought, connection, pictures, searched, most) if connection else {}
     except sqlite3.DatabaseError:
         return {}
-
-
-FindTerm = Callable[[Term], FoundLines]
-"""Find the lines that hold a term, or one like it."""
 
 
 def find_text(sought: str, find_term: FindTerm, connection: sqlite3.Connection) -> FoundText:
@@ -148,13 +148,14 @@ def _find_written(
     rarities = {one: float(np.log1p(read / max(len(of_one.best.lines), 1))) for one, of_one in found.items()}
     weighted = [FoundLines(of_one.best.pictures, rarities[one] * of_one.best.scores) for one, of_one in found.items()]
     images, numbers = _first_images(_merged(weighted, np.add), connection, pictures, searched, most)
+    places = {one: _positions(numbers, of_one.best.pictures) for one, of_one in found.items()}
+    lines = {one: found[one].best.lines[positions] for one, (_, positions) in places.items()}
+    written = _read_lines(_different(*lines.values()), connection)
     matches: dict[int, list[WrittenMatch]] = {image: [] for image in images.tolist()}
-    for one, of_one in found.items():
-        has, positions = _positions(numbers, of_one.best.pictures)
-        lines, scores = of_one.best.lines[positions], of_one.best.scores[positions]
-        written = {**_read_lines(lines, connection), **of_one.joined}
-        for image, line, score in zip(images[has].tolist(), lines.tolist(), scores.tolist(), strict=True):
-            matches[image].append(WrittenMatch(one, written[line], score, rarities[one]))
+    for one, (has, positions) in places.items():
+        joined, scores = found[one].joined, found[one].best.scores[positions]
+        for image, line, score in zip(images[has].tolist(), lines[one].tolist(), scores.tolist(), strict=True):
+            matches[image].append(WrittenMatch(one, joined.get(line) or written[line], score, rarities[one]))
     return matches
 
 
@@ -264,8 +265,8 @@ def _phrase(words: Sequence[str]) -> str:
 def _look_up(queries: Mapping[str, float], connection: sqlite3.Connection) -> FoundLines:
     """The lines that match any of these FTS5 queries, each with the best score."""
     found = []
-    for query, score in queries.items():
-        lines = _matching_lines(query, connection)
+    for score in dict.fromkeys(queries.values()):
+        lines = _matching_lines(" OR ".join(f"({query})" for query in queries if queries[query] == score), connection)
         found.append(FoundLines(lines, np.full(len(lines), score, np.float32)))
     return _merged(found, np.maximum)
 

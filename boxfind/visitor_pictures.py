@@ -39,12 +39,7 @@ class VisitorPictures:
         take turns. Raises UnreadableImage, Busy, and the errors of the function.
         """
         with self._turns.hold(client):
-            with self._lock:
-                if self._retired:
-                    raise Busy("Another gallery is being opened; try again in a moment.")
-                if self._pool is None:
-                    self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
-                pool = self._pool
+            pool = self._decoders()
             picture = data if isinstance(data, bytes) else data()
             return pool.decode(picture, name, pixels, incomplete=self._incomplete)
 
@@ -62,3 +57,12 @@ class VisitorPictures:
             pool, self._pool = self._pool, None
         if pool is not None:
             threading.Thread(target=pool.drain, name="drain decoders", daemon=True).start()
+
+    def _decoders(self) -> DecoderPool:
+        """The workers that decode. Raises Busy."""
+        with self._lock:
+            if self._retired:
+                raise Busy("Another gallery is being opened; try again in a moment.")
+            if self._pool is None:
+                self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
+            return self._pool

@@ -34,7 +34,7 @@ class Bench:
         """An engine on the index, which is built first if it does not exist."""
         engine = Engine(self.settings)
         if not self.settings.index_dir.exists():
-            engine.build(quiet)
+            engine.builds.build(quiet)
         return engine
 
     def queries(self, count: int) -> list[BoxedQuery]:

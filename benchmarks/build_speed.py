@@ -57,7 +57,7 @@ def timed_build(settings: Settings) -> tuple[float, float, float]:
 
     with tempfile.TemporaryDirectory() as index:
         began = time.perf_counter()
-        Engine(settings.changed(index=Path(index))).build(progress)
+        Engine(settings.changed(index=Path(index))).builds.build(progress)
         ended = time.perf_counter()
     last, total = ticks[-1]
     first, before = next((seconds, done) for seconds, done in ticks if done >= total / 4)

@@ -54,10 +54,10 @@ def _build_seconds(bench: Bench, gallery: Path, index: Path) -> float:
     """Seconds of a build in a process of its own, as the page starts it."""
     engine = Engine(bench.settings.changed(gallery=gallery, index=index))
     began = time.perf_counter()
-    engine.start_build()
-    while engine.is_building():
+    engine.builds.start()
+    while engine.builds.is_running():
         time.sleep(0.1)
-    state = engine.build_state()
+    state = engine.builds.state()
     assert state and state.state == "done", state
     return time.perf_counter() - began
 

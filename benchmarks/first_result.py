@@ -30,7 +30,7 @@ def main(began: float, image: str, *box: str) -> None:
     engine = Engine(Settings.load())
     gallery = engine.gallery()
     steps["the index is open"] = time.time() - began
-    engine.embedder(gallery.manifest.recipe)
+    engine.networks.embedder(gallery.manifest.recipe)
     steps["the network is ready"] = time.time() - began
     engine.search(gallery, load_image(Path(image)), Box.from_xywh(*map(int, box)))
     steps["first result (fast)"] = time.time() - began

@@ -98,7 +98,7 @@ def source_of(learned: Mapping[str, Weights]) -> str:
 def _engine(dataset: Path, index: Path) -> Engine:
     engine = Engine(Settings.load().changed(gallery=dataset / "gallery", index=index))
     if not index.exists():
-        engine.build(quiet)
+        engine.builds.build(quiet)
     return engine
 
 

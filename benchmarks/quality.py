@@ -46,12 +46,12 @@ def measure(bench: Bench) -> None:
         with tempfile.TemporaryDirectory() as index:
             engine = Engine(bench.settings.changed(index=Path(index), text=True, **changes))
             began = time.perf_counter()
-            engine.build(quiet)
+            engine.builds.build(quiet)
             seconds = time.perf_counter() - began
             rows.append([name, *_size(engine), *_figures(engine, dataset, "fast"), f"{seconds:.0f}"])
             print(rows[-1], file=sys.stderr, flush=True)
             if not changes:
-                engine.read_text(quiet)
+                engine.builds.read_text(quiet)
                 RANKINGS.update(RANKED)
                 rankings = [[name, *_figures(engine, dataset, name)] for name in RANKED]
                 record(f"Quality on {dataset.name}: rankings", table(["ranking", *FIGURES], rankings))

@@ -65,7 +65,7 @@ def _updates(engine: Engine, gallery: Path) -> list[list[str]]:
     for name, change in changes.items():
         change()
         began = time.perf_counter()
-        engine.start_build()
+        engine.builds.start()
         _wait_while(engine, lambda state: state.state == "running")
         seconds.append(time.perf_counter() - began)
         share = seconds[-1] / seconds[0]
@@ -77,18 +77,18 @@ def _search_times(bench: Bench, engine: Engine, ranking: str) -> list[str]:
     queries = bench.queries(SEARCHES)
     _search_seconds(engine, queries[:5], ranking)
     idle = _search_seconds(engine, queries, ranking)
-    engine.start_build(full=True)
+    engine.builds.start(full=True)
     _wait_while(engine, lambda state: state.state == "running" and (state.stage != READING or state.done < STARTED))
     busy = _search_seconds(engine, queries, ranking)
-    state = engine.build_state()
+    state = engine.builds.state()
     assert state and state.stage == READING, "The build was too short; use a larger gallery."
-    engine.cancel_build()
+    engine.builds.cancel()
     _wait_while(engine, lambda state: state.state == "running")
     return [ranking, *milliseconds(idle), *milliseconds(busy), f"{np.median(busy) / np.median(idle):.2f}"]
 
 
 def _wait_while(engine: Engine, condition: Callable[[BuildState], bool]) -> None:
-    while (state := engine.build_state()) and condition(state):
+    while (state := engine.builds.state()) and condition(state):
         time.sleep(0.05)
     assert state and state.state != "failed", state
 

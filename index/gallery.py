@@ -173,9 +173,9 @@ class Gallery:
         return [] if image is None else self.written(self.tables.numbers[image])
 
     def find_written(self, sought: Sequence[str], most: int = 1000) -> dict[int, list[WrittenMatch]]:
-        """The `most` images in which texts (words, or several in one line) are written, best first, and where.
+        """The `most` images in which texts are written, best first, and where: several words in one line, or near.
 
-        Each has its best line for every text that it has.
+        Each has its best line for every text that it has, or the lines near each other that hold it, as one.
         """
         return find_written(sought, self.written_text, self.contents, self._images_are_searched, most)
 

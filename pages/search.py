@@ -1,26 +1,22 @@
 """Search page: draw a box around an object and see the gallery pictures that show it. page.css places its parts."""
 
-from contextlib import nullcontext
-
 import streamlit as st
 
 from boxfind.ui.search.address import search_in_address
 from boxfind.ui.search.box_picker import pick_boxes, picture_title
 from boxfind.ui.search.box_tools import box_buttons, box_coordinates, box_list
-from boxfind.ui.search.export_menu import export_menu
 from boxfind.ui.search.query_source import query_source
 from boxfind.ui.search.query_strip import query_strip
-from boxfind.ui.search.result_filter import filter_menu
-from boxfind.ui.search.result_order import matches_first
-from boxfind.ui.search.results import feedback, show_results, status
-from boxfind.ui.search.saved_searches import save_search, saved_menu, saved_search_changes
-from boxfind.ui.search.search_history import search_history
+from boxfind.ui.search.result_column import result_column
+from boxfind.ui.search.saved_searches import saved_menu
 from boxfind.ui.search.search_options import description_field, ranking_choice
-from boxfind.ui.search.search_state import image_of, search_state
+from boxfind.ui.search.search_state import SearchState, image_of, search_state
 from boxfind.ui.search.shortcuts import shortcuts
 from boxfind.ui.served_gallery import failure, ready_gallery
-from boxfind.ui.session import find, shared_engine
+from boxfind.ui.session import shared_engine
+from index.gallery import Gallery
 from retrieval.errors import BoxfindError
+from retrieval.images.decode import LoadedImage
 
 CHOOSE = "Choose a picture: your own, or one from the Gallery page."
 DESCRIBE_OR_CHOOSE = "Describe what you are looking for, or choose a picture: your own, or one from the Gallery page."
@@ -38,47 +34,20 @@ def search_page() -> None:
         saved_menu()
     row = st.container(key="search" if state.shown else "words")
     query, results = row.container(key="query-column", gap="small"), row.container(key="result-column", gap="small")
-
     image = None
     with query:
         if state.shown:
-            try:
-                image = image_of(state.shown, gallery)
-                picture_title(image, state, gallery)
-                pick_boxes(image, state)
-                shared_engine().embedder(gallery.manifest.recipe)  # load the model before the first search
-            except BoxfindError as error:
-                failure(error)
-                st.stop()
+            image = shown_picture(state, gallery)
         elif not state.request.asks:
-            results.info(CHOOSE if shared_engine().text_problem(gallery) else DESCRIBE_OR_CHOOSE)
+            results.info(CHOOSE if shared_engine().networks.text_problem(gallery) else DESCRIBE_OR_CHOOSE)
             st.stop()
-
     with results:
         if state.request.asks:
             query_strip(state, image)
-            try:
-                images = {example.picture: image_of(example.picture, gallery) for example in state.request.examples}
-                with st.spinner("Searching…") if state.request.words else nullcontext():
-                    found, seconds = find(state.request, gallery, images)
-            except BoxfindError as error:
-                failure(error)
-                st.stop()
-            hits = matches_first(found)
-            with st.container(key="bar", gap="xsmall"):
-                status(gallery, hits, seconds, saved_search_changes(gallery, hits))
-                with st.container(key="tools", horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
-                    ranking_choice()
-                    filter_menu(gallery, hits)
-                    search_history(gallery)
-                    export_menu(gallery, hits)
-                    save_search(gallery, hits)
-                    feedback(gallery)
-            show_results(gallery, hits)
+            result_column(state, gallery)
         else:
             ranking_choice()
             st.info("The results appear here.")
-
     with query:  # last, so that the results do not wait for it
         if image is not None:
             box_buttons(image, gallery)
@@ -86,6 +55,19 @@ def search_page() -> None:
             box_coordinates(image)
     with query if image is not None else results:
         shortcuts()
+
+
+def shown_picture(state: SearchState, gallery: Gallery) -> LoadedImage:
+    """Show the query picture, to draw boxes on, and return it. Load the network before the first search."""
+    try:
+        image = image_of(state.shown, gallery)
+        picture_title(image, state, gallery)
+        pick_boxes(image, state)
+        shared_engine().networks.embedder(gallery.manifest.recipe)
+    except BoxfindError as error:
+        failure(error)
+        st.stop()
+    return image
 
 
 with search_in_address():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from boxfind import embedders, engine
+from boxfind import embedders, loaded_networks
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.types import Image
@@ -53,7 +53,7 @@ def use_tiny_network(patch: pytest.MonkeyPatch) -> None:
     def tiny_embedder(recipe: Recipe, *_: object, **__: object) -> Embedder:
         return Embedder(recipe, tiny_run)
 
-    for module in (embedders, engine):
+    for module in (embedders, loaded_networks):
         patch.setattr(module, "embedder_for_searching", tiny_embedder)
     patch.setattr(embedders, "load_classifier", lambda *_: None)
 

@@ -68,4 +68,4 @@ async def loaded(api: FastAPI) -> AsyncIterator[None]:
     current_default_thread_limiter().total_tokens += WAITING_THREADS
     threading.Thread(target=load, args=(found.engine, found.load_finished), daemon=True).start()
     yield
-    await run_in_threadpool(found.engine.close)
+    await run_in_threadpool(found.engine.visitor_pictures.close)

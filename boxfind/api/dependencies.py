@@ -19,7 +19,7 @@ NO_INDEX = "The server has no usable index; see its log for the reason."
 def load(engine: Engine, finished: threading.Event) -> None:
     """Open the index and load the networks before the first search, then set `finished`."""
     try:
-        engine.load(engine.gallery())
+        engine.networks.load(engine.gallery())
     except BoxfindError as problem:
         log.warning("The index cannot be searched yet: %s", problem)
     finally:

@@ -21,7 +21,7 @@ from boxfind.api.schemas import (
     answers,
     as_id,
 )
-from boxfind.api.search import place
+from boxfind.api.search import line, place
 from boxfind.export.originals import full_size_jpeg
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
@@ -75,22 +75,28 @@ def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
 @routes.get("/{id:image}/original", response_class=Response, responses=JPEG)
 def image_original(image: ImagePath, serving: Serving, client: Client) -> Response:
     """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
-    return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.read_picture, client))
+    return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.visitor_pictures.read, client))
 
 
 @routes.get("/{id:image}", responses=answers(404))
 def image(image: ImagePath, serving: Serving) -> PictureFacts:
-    """Return the size, hash and indexed regions of a picture."""
+    """Return the size, hash and indexed regions of a picture, and what is written in it."""
     gallery = serving.gallery()
     facts = _picture(gallery.entry(image))
-    return PictureFacts(**facts.model_dump(), regions=[place(region) for region in gallery.regions(image)])
+    number = gallery.number(image)
+    return PictureFacts(
+        **facts.model_dump(),
+        regions=[place(region) for region in gallery.regions(image)],
+        text_read=gallery.written_text.has_read(gallery.contents.of_image(number)),
+        written=[line(written) for written in gallery.written(number)],
+    )
 
 
 @routes.post("", status_code=201, dependencies=[Admin], responses=answers(401, 403, 409, 507))
 def add_image(picture: UploadFile, serving: Serving, client: Client) -> Added:
     """Save a picture, unchanged, in the folder `added` of the gallery. Existing files are never overwritten."""
     engine, settings = serving.engine, serving.engine.settings
-    read = partial(engine.read_picture, client=client)
+    read = partial(engine.visitor_pictures.read, client=client)
     adder = ImageAdder(settings.gallery_dir, serving.gallery(), read, settings.gallery_rules)
     added = Added(id=adder.take(picture.filename or "", picture.file.read()))
     log.info("Picture added through the API.")

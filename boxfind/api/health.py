@@ -22,7 +22,7 @@ def ready(serving: Serving) -> HealthStatus:
     if not serving.load_finished.is_set():
         raise unavailable("The index and the network are loading; try again in a few seconds.")
     try:
-        serving.engine.embedder(serving.gallery().manifest.recipe)
+        serving.engine.networks.embedder(serving.gallery().manifest.recipe)
     except BoxfindError as error:
         raise unavailable(public_message(error)) from None
     problem = serving.engine.store_problem()

@@ -1,4 +1,4 @@
-"""Routes for the index: its state, and starting and cancelling builds."""
+"""Routes for the index: its state, starting and cancelling builds, and reading what is written in pictures."""
 
 import contextlib
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 
 from boxfind.api.authorization import Admin, ByAdmin
 from boxfind.api.dependencies import Dependencies, Serving
-from boxfind.api.schemas import Build, IndexState, NewBuild, Served, answers
+from boxfind.api.schemas import Build, IndexState, NewBuild, Served, TextReading, answers
 from boxfind.logs import log
 from index.building.jobs import BuildState
 from index.building.read_text import text_progress
@@ -21,10 +21,10 @@ def index_state(serving: Serving, by_admin: ByAdmin) -> IndexState:
     problem, served, update = "", None, ""
     try:
         served = _served(serving)
-        update = serving.engine.update_notice(serving.gallery(), measure=by_admin)
+        update = serving.engine.builds.update_notice(serving.gallery(), measure=by_admin)
     except IndexProblem as missing:
         problem = str(missing)
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     return IndexState(
         served=served,
         problem=problem,
@@ -37,7 +37,7 @@ def index_state(serving: Serving, by_admin: ByAdmin) -> IndexState:
 @routes.get("/build", dependencies=[Admin], responses=answers(401, 403))
 def build_state(serving: Serving) -> Build | None:
     """Return the running or last build, including the reason if it failed. `done` means that its result is served."""
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     if state and state.state == "done":
         with contextlib.suppress(IndexProblem):
             serving.engine.gallery(newest=True)
@@ -50,22 +50,39 @@ def start_build(asked: NewBuild, serving: Serving) -> Build:
     if _running(serving):
         raise BuildRunning("A build is already running; wait until it has finished.")
     log.info("%s started through the API.", "Full build" if asked.full else "Build")
-    serving.engine.start_build(asked.full)
-    return _build(serving.engine.build_state())
+    serving.engine.builds.start(asked.full)
+    return _build(serving.engine.builds.state())
 
 
 @routes.delete("/build", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
 def cancel_build(serving: Serving) -> Build:
     """Cancel the running build. It stops within seconds, and the next build resumes from there."""
-    cancelling = serving.engine.cancel_build()
+    cancelling = serving.engine.builds.cancel()
     if cancelling is None:
         raise HTTPException(409, "No build is running.")
     log.info("Cancellation of the build requested through the API.")
     return _build(cancelling)
 
 
+@routes.get("/text")
+def text_reading(serving: Serving) -> TextReading:
+    """Return how many pictures have been read for what is written in them, and whether others are being read."""
+    running = serving.engine.builds.text_progress(serving.gallery)
+    progress = running or text_progress(serving.gallery())
+    return TextReading(running=running is not None, read=progress.read, total=progress.total)
+
+
+@routes.delete("/text", status_code=202, dependencies=[Admin], responses=answers(401, 403, 409))
+def stop_reading(serving: Serving) -> TextReading:
+    """Stop reading what is written in pictures. What was read is kept, and the next build continues from there."""
+    if not serving.engine.builds.stop_reading():
+        raise HTTPException(409, "Nothing is being read.")
+    log.info("End of reading text requested through the API.")
+    return text_reading(serving)
+
+
 def _running(serving: Dependencies) -> bool:
-    state = serving.engine.build_state()
+    state = serving.engine.builds.state()
     return state is not None and state.state == "running"
 
 

@@ -196,13 +196,16 @@ class Picture(BaseModel):
 
 
 class PictureFacts(Picture):
-    """A gallery picture with its indexed regions."""
+    """A gallery picture with its indexed regions and the lines that are written in it."""
 
     model_config = _example(
         **{"id": CUP, "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
         regions=[{"box": [0, 0, 640, 480], "kind": "whole"}],
+        **{"text_read": True, "written": [{"text": "Good morning", "box": [60, 70, 110, 32]}]},
     )
     regions: list[Place]
+    text_read: bool = Field(description="Whether the picture has been read for what is written in it.")
+    written: list[Line]
 
 
 class Pictures(BaseModel):
@@ -278,6 +281,15 @@ class NewBuild(BaseModel):
 
     model_config = _example(full=False)
     full: bool = Field(False, description="Rebuild from scratch: process every picture and relearn the whitening.")
+
+
+class TextReading(BaseModel):
+    """How many different pictures of the index have been read for what is written in them, after a build."""
+
+    model_config = _example(running=True, read=310, total=2000)
+    running: bool = Field(description="Whether pictures are being read now.")
+    read: int
+    total: int
 
 
 class HealthStatus(BaseModel):

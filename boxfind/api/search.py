@@ -15,7 +15,7 @@ from retrieval.errors import BadBox
 from retrieval.images.decode import LoadedImage
 from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
-from retrieval.types import Box, Hit, Region
+from retrieval.types import Box, Hit, Region, WrittenLine
 
 routes = APIRouter(prefix="/search", tags=["search"], responses=answers(404, 501))
 QUERY = ""
@@ -26,7 +26,9 @@ QUERY = ""
 def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of the uploaded picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(asked.picture.file.read, asked.picture.filename or "The picture", client)
+    image = serving.engine.visitor_pictures.read(
+        asked.picture.file.read, asked.picture.filename or "The picture", client
+    )
     asked.picture.file.close()  # frees the disk while the search waits
     return _answer(serving, client, gallery, asked, {QUERY: image}, _examples(asked, image))
 
@@ -35,7 +37,7 @@ def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -
 def search_stored(asked: StoredSearch, serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(partial(read_original, gallery, asked.image), asked.image, client)
+    image = serving.engine.visitor_pictures.read(partial(read_original, gallery, asked.image), asked.image, client)
     box = Box.from_xywh(*asked.box) if asked.box else image.whole
     return _answer(serving, client, gallery, asked, {QUERY: image}, (Example(QUERY, box),))
 
@@ -87,9 +89,13 @@ def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
         kind=hit.region.kind,
         written=hit.written,
         others=[place(region) for region in hit.others],
-        same_text=[Line(text=line.text, box=[*line.box.xywh]) for line in hit.same_text],
+        same_text=[line(written) for written in hit.same_text],
     )
 
 
 def place(region: Region) -> Place:
     return Place(box=[*region.box.xywh], kind=region.kind)
+
+
+def line(written: WrittenLine) -> Line:
+    return Line(text=written.text, box=[*written.box.xywh])

@@ -11,6 +11,7 @@ import typer
 
 from boxfind.commands.options import GalleryOption, IndexDir, IndexOption, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
+from boxfind.settings import Settings
 from index.building.cancellation import Cancellation
 from retrieval.errors import BoxfindError
 
@@ -19,31 +20,39 @@ LISTED = 50
 LIST_ALL = "`boxfind skipped` lists all."
 
 
+Backbone = Annotated[
+    str | None, typer.Option(help="auto, or a network from docs/models.md: resnet50, efficientnet-lite0, …")
+]
+Regions = Annotated[
+    str | None,
+    typer.Option(help="Comma-separated region sources: whole, proposals, grid, detector, sam; put grid last."),
+]
+Pooling = Annotated[str | None, typer.Option(help="Pooling: gap, gem, mac or rmac.")]
+Head = Annotated[
+    Path | None, typer.Option(help="Projection head made by `boxfind finetune`, instead of learned whitening.")
+]
+Full = Annotated[
+    bool, typer.Option("--full", help="Rebuild from scratch: process every picture and relearn the whitening.")
+]
+ClusterEngine = Annotated[
+    str | None, typer.Option(help="Where pictures are processed: local, or ray (a Ray cluster; docs/ray.md).")
+]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Head node of a Ray cluster as host:port. Without it, --engine ray uses this machine only."),
+]
+
+
 def build(
     gallery: GalleryOption = None,
     index: IndexOption = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(help="auto, or a network from docs/models.md: resnet50, efficientnet-lite0, …"),
-    ] = None,
-    regions: Annotated[
-        str | None,
-        typer.Option(help="Comma-separated region sources: whole, proposals, grid, detector, sam; put grid last."),
-    ] = None,
-    pooling: Annotated[str | None, typer.Option(help="Pooling: gap, gem, mac or rmac.")] = None,
-    head: Annotated[
-        Path | None, typer.Option(help="Projection head made by `boxfind finetune`, instead of learned whitening.")
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Rebuild from scratch: process every picture and relearn the whitening.")
-    ] = False,
-    engine: Annotated[
-        str | None, typer.Option(help="Where pictures are processed: local, or ray (a Ray cluster; docs/ray.md).")
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(help="Head node of a Ray cluster as host:port. Without it, --engine ray uses this machine only."),
-    ] = None,
+    backbone: Backbone = None,
+    regions: Regions = None,
+    pooling: Pooling = None,
+    head: Head = None,
+    full: Full = False,
+    engine: ClusterEngine = None,
+    address: Address = None,
 ) -> None:
     """Build the index, or update it to match its picture folder; searches use the old one until the build is done.
 
@@ -51,10 +60,6 @@ def build(
     clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
     """
     with _cancelled_by_signals() as cancellation:
-        from boxfind.engine import Engine
-        from index.building import jobs
-        from index.storage.generation import served_name
-
         settings = settings_with(
             gallery=gallery,
             index=index,
@@ -65,22 +70,15 @@ def build(
             engine=engine or ("ray" if address else None),
             ray_address=address,
         )
-        before = served_name(settings.index_dir)
-        jobs.yield_to_others()
-        began = time.perf_counter()
-        with TerminalProgress(notes) as report:
-            folder = Engine(settings).build(report, full, note, cancellation)
-    _report(folder, time.perf_counter() - began, folder.name != before)
-    with _cancelled_by_signals() as cancellation, TerminalProgress(notes) as report:
-        read = Engine(settings).read_text(report, cancellation)
-    if read:
-        print(f"Read what is written in {read} {'picture' if read == 1 else 'pictures'}.")
+        _build(settings, full, cancellation)
+    with _cancelled_by_signals() as cancellation:
+        _read_text(settings, cancellation)
 
 
 def cancel(index: IndexDir) -> None:
-    """Stop the running build, and wait until it has ended; the next build resumes from there.
+    """Stop the running build, or the reading of what is written in pictures after it, and wait until it has ended.
 
-    If the build is done and reads what is written in pictures, this is stopped.
+    What was done is kept, and the next build continues from there.
     """
     from index.building.jobs import build_state, request_cancel
     from index.building.read_text import STOPPED, is_reading, stop_reading
@@ -104,6 +102,30 @@ def cancel(index: IndexDir) -> None:
     if state.state == "failed":
         raise BoxfindError(f"The build has failed: {state.message}")
     print(state.message)
+
+
+def _build(settings: Settings, full: bool, cancellation: Cancellation) -> None:
+    """Build in this process, and print the outcome."""
+    from boxfind.engine import Engine
+    from index.building import jobs
+    from index.storage.generation import served_name
+
+    before = served_name(settings.index_dir)
+    jobs.yield_to_others()
+    began = time.perf_counter()
+    with TerminalProgress(notes) as report:
+        folder = Engine(settings).builds.build(report, full, note, cancellation)
+    _report(folder, time.perf_counter() - began, folder.name != before)
+
+
+def _read_text(settings: Settings, cancellation: Cancellation) -> None:
+    """Read what is written in new pictures, and print how many were read."""
+    from boxfind.engine import Engine
+
+    with TerminalProgress(notes) as report:
+        read = Engine(settings).builds.read_text(report, cancellation)
+    if read:
+        print(f"Read what is written in {read} {'picture' if read == 1 else 'pictures'}.")
 
 
 def _report(folder: Path, seconds: float, is_new: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from boxfind.commands.options import AsJson, IndexDir, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
+from boxfind.settings import Settings
 from retrieval.errors import BoxfindError
 
 
@@ -28,19 +29,42 @@ def verify(index: IndexDir) -> None:
 def why(
     image: Annotated[str, typer.Argument(help="The name of a picture in the index, or the path of a file.")],
     index: IndexDir,
+    text: Annotated[str | None, typer.Option(help="Also say which words of this text query are written in it.")] = None,
+    query: Annotated[
+        Path | None, typer.Option(help="Also say which words on this query picture are written in it.")
+    ] = None,
+    box: Annotated[
+        str | None, typer.Option(help="X,Y,W,H in pixels of the upright query picture. Default: all of it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain why a picture can or cannot be found."""
+    """Explain why a picture can or cannot be found, and what is written in it."""
     from boxfind.maintenance import explain_picture
 
-    explanation = explain_picture(settings_with(index=index), image)
+    if box and query is None:
+        raise typer.BadParameter("--box needs --query, the picture that it is drawn on.")
+    settings = settings_with(index=index)
+    explanation = explain_picture(settings, image, sought=_query_words(settings, text, query, box))
     if as_json:
         regions = [{"kind": region.kind, "box": region.box.xywh} for region in explanation.regions]
-        print(json.dumps({**asdict(explanation), "regions": regions}, ensure_ascii=False))
+        written = [{"text": line.text, "box": line.box.xywh} for line in explanation.written]
+        told = {**asdict(explanation), "regions": regions, "written": written}
+        print(json.dumps(told, ensure_ascii=False))
         return
     print("\n".join(explanation.sentences))
     if explanation.verdict == "indexed":
         print("`boxfind search` lists every picture with --top 0.")
+
+
+def _query_words(settings: Settings, text: str | None, query: Path | None, box: str | None) -> list[str]:
+    if text is None and query is None:
+        return []
+    from boxfind.query_words import words_of_picture, words_of_text
+
+    written = words_of_picture(settings, query, box) if query else []
+    if query and not written:
+        note("No words could be read on the query picture.")
+    return [*dict.fromkeys([*(words_of_text(text) if text else []), *written])]
 
 
 def skipped(

@@ -14,20 +14,26 @@ if TYPE_CHECKING:
     from retrieval.types import Hit
 
 
+Picture = Annotated[Path | None, typer.Option("--image", help="Query picture.")]
+BoxSides = Annotated[
+    str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture. Default: the whole picture.")
+]
+Top = Annotated[int, typer.Option(min=0, help="Maximum number of pictures; 0 lists all.")]
+Text = Annotated[
+    str | None,
+    typer.Option(
+        help="Text query: what is written in pictures (7-Eleven) or what they show (a panda). Text in quotation "
+        "marks must be written. With --image, it re-ranks the results: red."
+    ),
+]
+
+
 def search(
     index: IndexDir,
-    image: Annotated[Path | None, typer.Option(help="Query picture.")] = None,
-    box: Annotated[
-        str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture. Default: the whole picture.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=0, help="Maximum number of pictures; 0 lists all.")] = 10,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            help="Text query: what is written in pictures (7-Eleven) or what they show (a panda). Text in quotation "
-            "marks must be written. With --image, it re-ranks the results: red."
-        ),
-    ] = None,
+    image: Picture = None,
+    box: BoxSides = None,
+    top: Top = 10,
+    text: Text = None,
     rank: Rank = "fast",
     query_mode: QueryMode = None,
     folder: Folder = "",
@@ -42,7 +48,6 @@ def search(
     """Find gallery pictures that contain the object in a box, or that match a text."""
     from boxfind.engine import Engine
     from retrieval.images.decode import LoadedImage, load_image
-    from retrieval.printable_names import printable
     from retrieval.ranking.confidence import NO_MATCH, no_match
     from retrieval.request import Example, Request, box_from_text
 
@@ -60,14 +65,20 @@ def search(
         print(json.dumps([_row(n, hit) for n, hit in enumerate(hits, start=1)], ensure_ascii=False))
         return
     for n, hit in enumerate(hits, start=1):
-        box_text = ",".join(map(str, hit.region.box.xywh))
-        lines = [hit.written] if hit.written else [line.text for line in hit.same_text[:2]]
-        written = f"  written: {printable(', '.join(lines))}" if lines else ""
-        figure = "" if hit.match is None else hit.match
-        row = f"{n:3d}  {hit.score:.4f}  {figure:>3} {hit.confidence:9s}  {printable(hit.image)}  {box_text}"
-        print(row + written)
+        print(_line(n, hit))
     if no_match(hits):
         note(NO_MATCH if hits else "No pictures found.")
+
+
+def _line(rank: int, hit: "Hit") -> str:
+    """Rank, score, match figure, confidence, picture and box, and what is written in both pictures."""
+    from retrieval.printable_names import printable
+
+    figure = "" if hit.match is None else hit.match
+    box = ",".join(map(str, hit.region.box.xywh))
+    lines = [hit.written] if hit.written else [line.text for line in hit.same_text[:2]]
+    written = f"  written: {printable(', '.join(lines))}" if lines else ""
+    return f"{rank:3d}  {hit.score:.4f}  {figure:>3} {hit.confidence:9s}  {printable(hit.image)}  {box}{written}"
 
 
 def _row(rank: int, hit: "Hit") -> dict[str, object]:

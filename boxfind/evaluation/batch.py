@@ -63,7 +63,7 @@ def make_answer(
     engine: Engine, gallery: Gallery, top: int, ranking: str, folder: str = ""
 ) -> Callable[[BoxedQuery], BatchResult]:
     """Return a thread-safe function that answers one query."""
-    engine.embedder(gallery.manifest.recipe)  # fail here, once, if the network cannot run
+    engine.networks.embedder(gallery.manifest.recipe)  # fail here, once, if the network cannot run
 
     def answer(query: BoxedQuery) -> BatchResult:
         try:

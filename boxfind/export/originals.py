@@ -51,7 +51,7 @@ def original_name(image: str) -> str:
 
 
 def full_size_jpeg(gallery: Gallery, image: str, read: Callable[..., LoadedImage], client: str) -> bytes:
-    """The picture in full size without metadata such as camera, place and time. `read`: `Engine.read_picture`.
+    """The picture in full size without metadata such as camera, place and time. `read`: `VisitorPictures.read`.
 
     Clients take turns.
     """

@@ -52,7 +52,7 @@ def start_build(full: bool = False) -> None:
     engine = shared_engine()
     who = "the first visitor" if _is_first_of_samples(engine) else require_admin()
     log.info("%s requested by %s.", "Full build" if full else "Build", who)
-    engine.start_build(full)
+    engine.builds.start(full)
 
 
 def may_start_build(engine: Engine) -> bool:
@@ -62,7 +62,7 @@ def may_start_build(engine: Engine) -> bool:
 
 def running_build(engine: Engine) -> BuildState | None:
     """The state of the running build; None if no build is running."""
-    state = engine.build_state()
+    state = engine.builds.state()
     return state if state is not None and state.state == "running" else None
 
 
@@ -98,7 +98,7 @@ def _has_index(engine: Engine) -> bool:
 def _ask_to_rebuild(full: bool) -> None:
     engine = shared_engine()
     with st.spinner("Measuring the speed of this machine…"):
-        sentence = engine.rebuild_sentence(engine.gallery())
+        sentence = engine.builds.rebuild_sentence(engine.gallery())
     st.markdown(f"{plain(sentence)} You can search the current index meanwhile.")
     if full:
         st.caption("To add new and changed pictures only, update the index instead.")
@@ -111,7 +111,7 @@ def _ask_to_rebuild(full: bool) -> None:
 
 
 def _follow(was_running: bool, page: str) -> None:
-    state = shared_engine().build_state()
+    state = shared_engine().builds.state()
     if state is not None and state.state == "running":
         st.session_state[FOLLOWED] = state.id, None
         _progress(state)
@@ -129,14 +129,14 @@ def _follow(was_running: bool, page: str) -> None:
 
 def _may_read(engine: Engine) -> bool:
     """Whether pictures are being read for text, or soon will be, because a build has just ended."""
-    state = engine.build_state()
+    state = engine.builds.state()
     just_built = state is not None and state.state == "done" and time.time() - state.now < STARTS_READING
     return (just_built and engine.settings.build.text) or _reading(engine) is not None
 
 
 def _reading(engine: Engine) -> TextProgress | None:
     with contextlib.suppress(IndexProblem):
-        return engine.text_progress()
+        return engine.builds.text_progress(engine.gallery)
     return None
 
 
@@ -189,7 +189,7 @@ def failure_text(state: BuildState) -> str:
 def _cancel_build(build: str) -> None:
     """Cancel the build that the page showed, and no other one. Raises NotAllowed."""
     who = require_admin()
-    if shared_engine().cancel_build(build):
+    if shared_engine().builds.cancel(build):
         log.info("Cancellation of the build requested by %s.", who)
 
 
@@ -197,5 +197,5 @@ def _cancel_build(build: str) -> None:
 def _stop_reading() -> None:
     """Stop reading what is written in pictures; the next update goes on. Raises NotAllowed."""
     who = require_admin()
-    if shared_engine().stop_reading():
+    if shared_engine().builds.stop_reading():
         log.info("End of reading text requested by %s.", who)

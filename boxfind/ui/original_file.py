@@ -97,7 +97,7 @@ def _offered(gallery: Gallery, image: str) -> OfferedFile:
         read = partial(_original, gallery, image, who)
         about = "The unchanged file, with its camera and location data"
         return OfferedFile("Download original", name, "application/octet-stream", read, about)
-    read = partial(full_size_jpeg, gallery, image, shared_engine().read_picture, visiting_client())
+    read = partial(full_size_jpeg, gallery, image, shared_engine().visitor_pictures.read, visiting_client())
     about = "A JPEG in full size, without camera and location data"
     return OfferedFile("Download picture", f"{PurePosixPath(name).stem}.jpg", "image/jpeg", read, about)
 

@@ -71,7 +71,7 @@ def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
     if running_build(engine):
         first_build(engine)
         st.stop()
-    allowed, state = may_start_build(engine), engine.build_state()
+    allowed, state = may_start_build(engine), engine.builds.state()
     if allowed and is_empty(engine.settings):
         welcome(engine.settings)
         st.stop()

@@ -78,7 +78,7 @@ def serve_gallery(folder: Path | None) -> None:
         _set_aside.add(name.upper())
     st.cache_data.clear()
     st.cache_resource.clear()
-    before.retire()  # other visitors may be opening pictures
+    before.visitor_pictures.retire()  # other visitors may be opening pictures
 
 
 def require_settings() -> None:
@@ -116,7 +116,7 @@ def decoded(key: str, picture: Picture) -> LoadedImage:
 
     def decode() -> LoadedImage:
         with st.spinner("Opening the picture…"):
-            return shared_engine().read_picture(picture.data, picture.name, visiting_client())
+            return shared_engine().visitor_pictures.read(picture.data, picture.name, visiting_client())
 
     return decoded_pictures().get(key, decode)
 

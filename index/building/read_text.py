@@ -2,9 +2,7 @@
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ from pyarrow import ArrowException
 
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import LOCK_TIMEOUT, build_state
+from index.building.ordered_results import ordered_results
 from index.gallery import Gallery
 from index.storage.generation import current_folder, generations, served_name
 from index.storage.manifest import read_manifest
@@ -27,8 +26,6 @@ from retrieval.types import Progress, WrittenLine
 
 SAVE_EVERY = 2.0
 """Seconds between commits: the most work that a killed process loses."""
-AHEAD = 4
-"""Pictures that may wait per worker."""
 PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
 FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text"})
@@ -150,7 +147,7 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
     try:
         # Close the results before the pool: a thread that waits for a stopped pool would wait forever.
         with reading.start_pool() as pool, closing(_results(unread, pool, reading)) as results:
-            for contents, lines in results:
+            for (contents, _), lines in results:
                 tried.add(contents)
                 if lines is not None:
                     readings[contents] = lines
@@ -168,23 +165,9 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
 
 def _results(
     unread: dict[int, Path], pool: DecoderPool, reading: _Reading
-) -> Generator[tuple[int, list[WrittenLine] | None]]:
-    """Contents and lines of each picture; None instead of lines if it could not be read for now."""
-    tasks = iter(unread.items())
-    under_way: deque[tuple[int, Future[list[WrittenLine] | None]]] = deque()
-    # Threads wait for the workers of the pool.
-    with ThreadPoolExecutor(reading.workers) as threads:
-        try:
-            for contents, file in tasks:
-                under_way.append((contents, threads.submit(_read_one, contents, file, pool, reading.incomplete)))
-                if len(under_way) > AHEAD * reading.workers:
-                    done, future = under_way.popleft()
-                    yield done, future.result()
-            while under_way:
-                done, future = under_way.popleft()
-                yield done, future.result()
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+) -> Generator[tuple[tuple[int, Path], list[WrittenLine] | None]]:
+    """What is written in each picture; None if it could not be read for now. Threads wait for the pool's workers."""
+    return ordered_results(lambda one: _read_one(*one, pool, reading.incomplete), unread.items(), reading.workers)
 
 
 def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:

@@ -1,4 +1,4 @@
-"""Explain why a picture is or is not found, from the index and the gallery folder."""
+"""Explain why a picture is or is not found, from the index and the gallery folder, and what is written in it."""
 
 import difflib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from index.building.previous_generation import RETRIED_REASONS, is_tried_again
+from index.operations.explain_text import NO_QUERY, TextExplanation, TextQuestion, explain_text
 from index.operations.folder_changes import BRING_IN, has_changed
 from index.storage.folder_scan import Scan, ScannedFile, id_of, path_bytes, scan_gallery
 from index.storage.gallery_rules import DEFAULT_RULES, IGNORE_FILE, NO_MEDIA, OWN, PATTERN, SYSTEM, GalleryRules
@@ -18,7 +19,7 @@ from index.storage.tables import ImageEntry
 from retrieval.images.limits import SUFFIXES
 from retrieval.networks.weights import file_sha256
 from retrieval.printable_names import printable
-from retrieval.types import Region
+from retrieval.types import Region, WrittenLine
 
 SIMILAR = 3
 """Most similar names to suggest."""
@@ -35,9 +36,18 @@ class Explanation:
     sentences: list[str]
     image: str = ""
     regions: list[Region] = field(default_factory=list)
+    written: list[WrittenLine] = field(default_factory=list)
+    shared: list[str] = field(default_factory=list)
+    """Words of the query that are written in the picture, word for word or nearly."""
 
 
-def explain(index_dir: Path, asked: str, rules: GalleryRules = DEFAULT_RULES, outside: bool = True) -> Explanation:
+def explain(
+    index_dir: Path,
+    asked: str,
+    rules: GalleryRules = DEFAULT_RULES,
+    outside: bool = True,
+    text: TextQuestion = NO_QUERY,
+) -> Explanation:
     """Explain `asked`: an image id, a path relative to the gallery, or any path. Raises IndexProblem, GalleryProblem.
 
     `rules` are those of the next build. Without `outside`, only files below the gallery are looked at.
@@ -48,7 +58,7 @@ def explain(index_dir: Path, asked: str, rules: GalleryRules = DEFAULT_RULES, ou
     for path in paths:
         number = index.number(path)
         if number is not None:
-            return _indexed(index, number, rules)
+            return _indexed(index, number, rules, explain_text(index_dir, index.sha256(number), text))
     for path in paths:
         if os.path.lexists(index.root / path):
             return _not_indexed(index, path, rules)
@@ -71,6 +81,9 @@ class _Index:
     def number(self, path: Path) -> int | None:
         return self.paths.get(path_bytes(path), self.tables.numbers.get(id_of(path.as_posix())))
 
+    def sha256(self, number: int) -> str:
+        return self.tables.entry(number).sha256
+
 
 def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
     """Candidate paths relative to the gallery: `asked` as a relative path, then as any path."""
@@ -83,7 +96,7 @@ def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
         yield path.relative_to(root)
 
 
-def _indexed(index: _Index, number: int, rules: GalleryRules) -> Explanation:
+def _indexed(index: _Index, number: int, rules: GalleryRules, text: TextExplanation) -> Explanation:
     entry = index.tables.entry(number)
     regions = [index.tables.region(row) for row in index.tables.rows_of(number)]
     kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(region.kind for region in regions).items())
@@ -94,7 +107,7 @@ def _indexed(index: _Index, number: int, rules: GalleryRules) -> Explanation:
     verdict, second = _file_status(index, entry)
     why = _why_dropped(index, entry, rules) if verdict != "gone" else ""
     more = [f"The next update leaves it out: {why}."] if why else []
-    return Explanation(verdict, [first, second, *more], entry.image, regions)
+    return Explanation(verdict, [first, second, *more, *text.sentences], entry.image, regions, text.lines, text.shared)
 
 
 def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:

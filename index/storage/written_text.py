@@ -78,6 +78,10 @@ class WrittenText:
         """The pictures that were read, with and without text. (N,), ascending."""
         return np.array(sorted(row[0] for row in self._rows("SELECT contents FROM pictures")), np.int64)
 
+    def has_read(self, contents: int) -> bool:
+        """Whether a picture was read, with or without text."""
+        return bool(self._rows("SELECT 1 FROM pictures WHERE contents = ?", contents))
+
     def revision(self) -> int:
         """A number that grows when pictures are read; 0 before."""
         rows = self._rows("SELECT coalesce(max(number), 0) FROM pictures")

@@ -102,9 +102,15 @@ def find_written(query: TextQuery, gallery: Searchable) -> dict[int, Written]:
         else:
             share = _share_of_words(query.rest, weights, by_text)
         if share >= ENOUGH:
-            best = max(matches, key=lambda match: (match.score, len(match.sought)))
-            written[image] = Written(share, best.line)
+            written[image] = Written(share, _best_line(query.rest, share, by_text))
     return written
+
+
+def _best_line(text: str, share: float, matches: dict[str, WrittenMatch]) -> WrittenLine:
+    """The line with the whole text, if the share is its score, or else the one that matches a text best."""
+    if text in matches and matches[text].score == share:
+        return matches[text].line
+    return max(matches.values(), key=lambda match: (match.score, len(match.sought))).line
 
 
 def _share_of_quoted(quoted: Sequence[str], matches: dict[str, WrittenMatch]) -> float:

@@ -80,7 +80,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def index(dataset: Path) -> Path:
     folder = dataset.parent / "index"
-    Engine(Settings.load(gallery=dataset / "gallery", index=folder)).build(lambda *_: None)
+    Engine(Settings.load(gallery=dataset / "gallery", index=folder)).builds.build(lambda *_: None)
     return folder
 
 

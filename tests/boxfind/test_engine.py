@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from PIL import Image as Pillow
 
 from boxfind import engine as module
+from boxfind import loaded_networks
 from boxfind.embedders import make_recipe, region_sources
 from boxfind.engine import Engine
 from boxfind.searches.albums import Albums
 from boxfind.settings import Settings
-from index.building import decoder_pool
 from index.storage import generation
 from index.storage.generation import open_generation
 from index.storage.publishing import point_current_at
 from retrieval import answer as answering
-from retrieval.errors import BadBox, Busy, GalleryProblem, IndexProblem, UnknownName
+from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images.decode import LoadedImage, load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
@@ -58,12 +57,12 @@ def test_build_then_search(settings):
     with pytest.raises(IndexProblem, match="no index"):
         engine.gallery()
     told = []
-    folder = engine.build(lambda *progress: told.append(progress))
+    folder = engine.builds.build(lambda *progress: told.append(progress))
     gallery = engine.gallery()
     assert gallery.folder == folder and engine.gallery() is gallery
     assert gallery.manifest.recipe == make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
     assert gallery.manifest.note.startswith("Using the bundled backbone efficientnet-lite0")
-    assert engine.build_state().state == "done" and told
+    assert engine.builds.state().state == "done" and told
     picture = load_image(settings.gallery_dir / "4.png")
     hits = engine.search(gallery, picture, Box.whole(picture), top=3)
     assert hits[0].image == "4.png" and len(hits) == 3
@@ -72,7 +71,7 @@ def test_build_then_search(settings):
 @pytest.mark.usefixtures("tiny_network")
 def test_both_rankings_and_no_other(settings):
     engine = Engine(settings)
-    engine.build(quiet)
+    engine.builds.build(quiet)
     picture = load_image(settings.gallery_dir / "4.png")
     for ranking in ("fast", "best"):
         hits = engine.search(engine.gallery(), picture, Box.whole(picture), 0, ranking)
@@ -102,8 +101,8 @@ def built(tmp_path_factory, tiny_embedder) -> Engine:
     with pytest.MonkeyPatch.context() as patch:
         use_tiny_network(patch)
         engine = Engine(small(eight_pictures(folder / "gallery"), folder / "index"))
-        engine.build(quiet)
-        engine.embedder(engine.gallery().manifest.recipe)  # cached from now on
+        engine.builds.build(quiet)
+        engine.networks.embedder(engine.gallery().manifest.recipe)  # cached from now on
     return engine
 
 
@@ -141,7 +140,7 @@ def written(built, monkeypatch) -> Iterator[list[int]]:
             readings.append(0)
             return [WrittenLine("ACME", Box(0, 0, 9, 9), 1.0)]
 
-    monkeypatch.setattr(module, "TextReader", Reader)
+    monkeypatch.setattr(loaded_networks, "TextReader", Reader)
     gallery = built.gallery()
     line = WrittenLine("Acme Ltd", Box(1, 2, 30, 12), 0.9)
     gallery.written_text.add({gallery.contents.of_image(n): [line] if n == 3 else [] for n in range(8)})
@@ -151,7 +150,7 @@ def written(built, monkeypatch) -> Iterator[list[int]]:
 
 def test_best_reads_the_crop_and_finds_its_words(built, pictures, written):
     engine, box = Engine(built.settings.changed(text=True)), Box(10, 10, 70, 60)
-    engine._embedders = built._embedders
+    engine.networks._embedders = built.networks._embedders
     gallery, image = engine.gallery(), pictures["1.png"].image
     engine.search(gallery, image, box)
     assert written == []  # fast reads nothing
@@ -164,14 +163,14 @@ def test_best_reads_the_crop_and_finds_its_words(built, pictures, written):
 
 def test_without_text_nothing_is_read(built, pictures, written):
     engine, box = Engine(built.settings.changed(text=False)), Box(10, 10, 70, 60)
-    engine._embedders = built._embedders
+    engine.networks._embedders = built.networks._embedders
     gallery, image = engine.gallery(), pictures["1.png"].image
     assert not any(hit.same_text for hit in engine.search(gallery, image, box, 0, "best"))
-    engine.load(gallery)
+    engine.networks.load(gallery)
     gallery.written_text.remove()
     engine = Engine(built.settings.changed(text=True))
-    engine._embedders = built._embedders
-    engine.load(gallery)
+    engine.networks._embedders = built.networks._embedders
+    engine.networks.load(gallery)
     engine.search(gallery, image, box, 0, "best")
     assert written == []
 
@@ -186,7 +185,7 @@ def test_a_gallery_picture_is_known_by_its_contents(built, written):
 @pytest.mark.parametrize("mode", ["crop", "slice"])
 def test_r59_a_box_on_a_smaller_copy_is_in_pixels_of_the_original(built, pictures, monkeypatch, mode):
     engine = Engine(built.settings.changed(query_mode=mode))
-    monkeypatch.setattr(engine, "embedder", built.embedder)
+    monkeypatch.setattr(engine.networks, "embedder", built.networks.embedder)
     box, image = Box(10, 20, 70, 60), pictures["1.png"].image
     copy = LoadedImage(image, 3 * image.shape[1], 3 * image.shape[0])
     request = Request((Example("", Box(30, 60, 210, 180)),), "best")
@@ -338,10 +337,10 @@ def test_the_recipe_is_that_of_the_settings():
 @pytest.mark.usefixtures("tiny_network")
 def test_the_gallery_is_reopened_after_a_second_build(settings, draw):
     engine = Engine(settings)
-    first = engine.build(quiet)
+    first = engine.builds.build(quiet)
     before = engine.gallery()
     Pillow.fromarray(draw(99)).save(settings.gallery_dir / "new.png")
-    second = Engine(settings).build(quiet)  # like another process
+    second = Engine(settings).builds.build(quiet)  # like another process
     assert engine.gallery().folder == second != first
     picture = load_image(settings.gallery_dir / "new.png")
     assert engine.search(engine.gallery(), picture, Box.whole(picture))[0].image == "new.png"
@@ -351,10 +350,10 @@ def test_the_gallery_is_reopened_after_a_second_build(settings, draw):
 @pytest.mark.usefixtures("tiny_network")
 def test_a_failed_build_keeps_the_served_gallery(settings, tmp_path: Path):
     engine = Engine(settings)
-    folder = engine.build(quiet)
+    folder = engine.builds.build(quiet)
     with pytest.raises(GalleryProblem):
-        Engine(settings.changed(gallery=tmp_path / "gone")).build(quiet)
-    state = engine.build_state()
+        Engine(settings.changed(gallery=tmp_path / "gone")).builds.build(quiet)
+    state = engine.builds.state()
     assert state.state == "failed" and "The gallery folder" in state.message
     assert engine.gallery().folder == folder
 
@@ -389,7 +388,7 @@ def test_an_index_that_was_built_in_another_precision_elsewhere_is_searched(sett
 @pytest.mark.usefixtures("tiny_network")
 def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings):
     engine = Engine(settings.changed(keypoints=0))
-    engine.build(quiet)
+    engine.builds.build(quiet)
     gallery = engine.gallery()
     assert all(len(gallery.keypoints(number)[0]) == 0 for number in range(gallery.image_count))
     picture = load_image(settings.gallery_dir / "2.png")
@@ -399,7 +398,7 @@ def test_an_index_without_keypoints_is_searched_by_all_but_verification(settings
 
 @pytest.mark.usefixtures("tiny_network")
 def test_the_query_follows_the_recipe_of_the_index_not_todays_settings(settings):
-    Engine(settings).build(quiet)
+    Engine(settings).builds.build(quiet)
     later = Engine(settings.changed(side=64, query_side=32, pooling="mac"))
     picture = load_image(settings.gallery_dir / "2.png")
     hit = later.search(later.gallery(), picture, Box.whole(picture))[0]
@@ -442,14 +441,14 @@ def test_r40_searches_while_generations_are_swapped(settings, tmp_path: Path, dr
 @pytest.mark.usefixtures("tiny_network")
 def test_a_generation_removed_while_it_is_opened(settings, monkeypatch):
     engine = Engine(settings)
-    engine.build(quiet)
+    engine.builds.build(quiet)
     real, swept = generation.open_generation, []
 
     def slow(folder: Path):
         if not swept:
             swept.append(folder)
             for _ in range(2):
-                Engine(settings).build(quiet, full=True)
+                Engine(settings).builds.build(quiet, full=True)
         return real(folder)
 
     monkeypatch.setattr(generation, "open_generation", slow)
@@ -467,23 +466,12 @@ def test_a_damaged_index_is_an_error_until_a_rebuild(settings, build_index):
     assert engine.gallery().folder == again and open_generation(again)
 
 
-def test_a_build_in_a_process_of_its_own(settings, tmp_path: Path):
-    """The build process runs on its own; without a gallery it reports the error in the shared build state."""
-    engine = Engine(settings.changed(gallery=tmp_path / "gone"))
-    assert engine.build_state() is None
-    engine.start_build()
-    engine.start_build()  # no effect while a build is running
-    while (state := engine.build_state()).state == "running":
-        threading.Event().wait(0.05)
-    assert state.state == "failed" and "The gallery folder" in state.message
-
-
 def test_hits_below_the_minimum_similarity_are_left_out(built, pictures, monkeypatch):
     request = Request((Example("0.png", WHOLE),), "fast")
     every = built.answer(built.gallery(), request, pictures, 0)
     least = every[2].similarity
     strict = Engine(built.settings.changed(min_similarity=least))
-    monkeypatch.setattr(strict, "embedder", built.embedder)
+    monkeypatch.setattr(strict.networks, "embedder", built.networks.embedder)
     kept = strict.answer(strict.gallery(), request, pictures, 0)
     assert [hit.image for hit in kept] == [hit.image for hit in every if hit.similarity >= least] and len(kept) == 3
 
@@ -494,7 +482,7 @@ def test_what_is_written_is_found_without_class_scores(built):
     try:
         line = WrittenLine("Exit", Box(1, 2, 30, 40), 0.9)
         gallery.written_text.add({gallery.contents.of_image(2): [line]})
-        assert engine.text_problem(gallery) == ""
+        assert engine.networks.text_problem(gallery) == ""
         (hit,) = engine.answer(gallery, Request(words="exit"), {})
         assert (hit.image, hit.region.box, hit.written) == (gallery.name(2), line.box, "Exit")
         assert engine.answer(gallery, Request(words="nowhere"), {}) == []
@@ -503,7 +491,7 @@ def test_what_is_written_is_found_without_class_scores(built):
 
 
 def test_text_search_needs_class_scores_or_a_text_encoder(built):
-    assert "cannot be searched by text" in built.text_problem(built.gallery())
+    assert "cannot be searched by text" in built.networks.text_problem(built.gallery())
     with pytest.raises(IndexProblem, match="cannot be searched by text"):
         built.answer(built.gallery(), Request(words="a cup"), {})
 
@@ -511,9 +499,9 @@ def test_text_search_needs_class_scores_or_a_text_encoder(built):
 @pytest.mark.usefixtures("tiny_network")
 def test_searches_use_the_previous_generation_while_a_new_one_opens(settings, monkeypatch):
     engine = Engine(settings)
-    engine.build(quiet)
+    engine.builds.build(quiet)
     before = engine.gallery()
-    Engine(settings).build(quiet, full=True)
+    Engine(settings).builds.build(quiet, full=True)
     opening, over, real = threading.Event(), threading.Event(), module.served_generation
 
     def slow(index_dir: Path):
@@ -528,81 +516,6 @@ def test_searches_use_the_previous_generation_while_a_new_one_opens(settings, mo
         assert threads.submit(engine.gallery).result(SOON) is before and not first.done()
         over.set()
         assert first.result(SOON) is engine.gallery() is not before
-
-
-@pytest.mark.usefixtures("tiny_network")
-def test_other_threads_continue_while_a_network_loads(settings, monkeypatch):
-    engine = Engine(settings)
-    engine.build(quiet)
-    recipe = engine.gallery().manifest.recipe
-    loaded = engine.embedder(recipe)
-    loading, over = threading.Event(), threading.Event()
-
-    def slow(recipe, settings):
-        loading.set()
-        assert over.wait(SOON)
-        return loaded
-
-    monkeypatch.setattr(module, "embedder_for_searching", slow)
-    with ThreadPoolExecutor(2) as threads:
-        other = threads.submit(engine.embedder, replace(recipe, side=96))
-        assert loading.wait(SOON)
-        others = [engine.gallery, lambda: engine.embedder(recipe), engine.build_state, engine.warning]
-        for done in [threads.submit(one) for one in others]:
-            done.result(SOON)
-        assert not other.done()
-        over.set()
-        other.result(SOON)
-
-
-class SlowPool:
-    """Decodes until the test says so, except the picture b"fast"."""
-
-    made: ClassVar[list[tuple]] = []
-
-    def __init__(self, *limits: float, keep_memory: bool) -> None:
-        self.made.append(limits)
-        self.started = threading.Semaphore(0)
-        self.end = threading.Event()
-
-    def decode(self, data: bytes, name: str, pixels: int, incomplete: bool) -> bytes:
-        if data != b"fast":
-            self.started.release()
-            assert self.end.wait(20)
-        return data
-
-    def drain(self) -> None:
-        self.end.set()
-
-
-def test_r58_slow_pictures_of_one_client_do_not_keep_others_waiting(monkeypatch):
-    monkeypatch.setattr(module, "DecoderPool", SlowPool)
-    engine = Engine(Settings.load())
-    with ThreadPoolExecutor(5) as pool:
-        slow = [pool.submit(engine.read_picture, b"slow", "a.jpg", "192.0.2.1") for _ in range(5)]
-        while engine._pool is None:
-            time.sleep(0.001)
-        assert engine._pool.started.acquire(timeout=20)
-        assert engine.read_picture(lambda: b"fast", "b.jpg", "192.0.2.2") == b"fast"
-        assert not any(one.done() for one in slow)
-        engine._pool.end.set()
-
-
-def test_a_retired_engine_finishes_its_pictures_and_takes_no_others(monkeypatch):
-    monkeypatch.setattr(module, "DecoderPool", SlowPool)
-    SlowPool.made.clear()
-    engine = Engine(Settings.load())
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(engine.read_picture, b"slow", "a.jpg")
-        while engine._pool is None:
-            time.sleep(0.001)
-        assert engine._pool.started.acquire(timeout=20)
-        engine.retire()
-        assert slow.result(20) == b"slow"
-    with pytest.raises(Busy):
-        engine.read_picture(b"fast", "b.jpg")
-    assert len(SlowPool.made) == 1
-    engine.retire()
 
 
 def test_r63_searches_take_turns_whoever_asks_for_them(monkeypatch):
@@ -624,11 +537,3 @@ def test_r63_searches_take_turns_whoever_asks_for_them(monkeypatch):
             time.sleep(0.001)
         end.set()
         assert first.result(20) == second.result(20) == []
-
-
-def test_r58_a_visitors_picture_has_a_shorter_limit_than_one_of_a_gallery(monkeypatch):
-    monkeypatch.setattr(module, "DecoderPool", SlowPool)
-    SlowPool.made.clear()
-    Engine(Settings.load()).read_picture(b"fast", "b.jpg")
-    ((workers, seconds),) = SlowPool.made
-    assert workers >= 2 and seconds <= decoder_pool.SECONDS / 2

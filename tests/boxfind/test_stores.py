@@ -77,7 +77,7 @@ def test_r54_what_visitors_are_told_while_it_is_away(server, gallery, build_inde
     assert lenient.gallery().nearest(query, 5)[0].tolist() == expected
     assert "searching the vectors on this machine" in lenient.warning()
     with pytest.raises(StoreUnavailable):
-        strict.build(quiet)
+        strict.builds.build(quiet)
     server.start()
     for engine in (strict, lenient):
         while engine.warning():  # until the test times out

@@ -49,25 +49,25 @@ def manifest(settings, build_index, make_embedder):
 
 def test_r75_an_index_from_another_machine_is_compared_first(settings, manifest):
     engine, said = Engine(settings), []
-    notice = engine.update_notice(engine.gallery())
+    notice = engine.builds.update_notice(engine.gallery())
     assert notice == (
         "The update first compares the results of bfloat16 and float32. If they differ, all 8 pictures are read again, "
         f"a few seconds: {CHANGED}."
     )
-    engine.build(quiet, notify=said.append)
+    engine.builds.build(quiet, notify=said.append)
     kept = engine.gallery(newest=True)
     assert len(said) == 1 and "not read again" in said[0] and kept.manifest.recipe == manifest.recipe
-    assert kept.manifest.precisions["float32"] > 0.999 and engine.update_notice(kept) == ""
-    picture = engine.read_picture((settings.gallery_dir / "2.png").read_bytes(), "2.png")
+    assert kept.manifest.precisions["float32"] > 0.999 and engine.builds.update_notice(kept) == ""
+    picture = engine.visitor_pictures.read((settings.gallery_dir / "2.png").read_bytes(), "2.png")
     assert engine.search(kept, picture.image, Box(0, 0, 128, 96))[0].image == "2.png"
 
 
 def test_r75_a_precision_that_is_asked_for_is_announced_with_the_time(settings, manifest, monkeypatch):
     monkeypatch.setattr("index.building.build.FEW", 1)
     asked, said = Engine(settings.changed(precision="float32")), []
-    before = asked.update_notice(asked.gallery())
+    before = asked.builds.update_notice(asked.gallery())
     assert before == f"All 8 pictures are read again, a few seconds: {CHANGED}."
-    asked.build(quiet, notify=said.append)
+    asked.builds.build(quiet, notify=said.append)
     assert said == [before]
     now = asked.gallery(newest=True).manifest
     assert now.recipe.precision == "float32" and (now.changes.kept, now.changes.reread) == (8, 8)

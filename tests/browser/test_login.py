@@ -92,7 +92,7 @@ def with_login(provider: Provider, networks: Path, tmp_path_factory: pytest.Temp
     folder, port = tmp_path_factory.mktemp("login"), free_port()
     (folder / "networks").symlink_to(networks)
     gallery = eight_pictures(folder / "gallery")
-    Engine(Settings.load(data=folder, gallery=gallery)).build(quiet)
+    Engine(Settings.load(data=folder, gallery=gallery)).builds.build(quiet)
     secrets = {
         "redirect_uri": f"http://127.0.0.1:{port}/oauth2callback",
         "cookie_secret": "of these tests",

@@ -22,7 +22,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "gallery").mkdir()
     for seed in range(24):
         save(folder / "gallery", f"{seed:02d}.png", seed)
-    Engine(Settings.load(gallery=folder / "gallery", index=folder / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=folder / "gallery", index=folder / "index")).builds.build(lambda *_: None)
     return folder / "index"
 
 

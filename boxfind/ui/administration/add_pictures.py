@@ -85,7 +85,7 @@ def _add(gallery: Gallery | None, uploads: Sequence[UploadedFile], folder: str) 
     """Add the files to the folder one by one, then start a build. Raises NotAllowed, GalleryProblem, IndexProblem."""
     who, engine = require_admin(), shared_engine()
     settings = engine.settings
-    adder = ImageAdder(settings.gallery_dir, gallery, engine.read_picture, settings.gallery_rules, folder)
+    adder = ImageAdder(settings.gallery_dir, gallery, engine.visitor_pictures.read, settings.gallery_rules, folder)
     added, rejected, bar = 0, list[str](), st.progress(0.0)
     try:
         for number, upload in enumerate(uploads, start=1):

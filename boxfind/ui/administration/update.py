@@ -16,9 +16,9 @@ from index.gallery import Gallery
 def update(gallery: Gallery) -> None:
     """Show the buttons, which keep their place during a build, and the state of the build."""
     engine = shared_engine()
-    state = engine.build_state()
+    state = engine.builds.state()
     running = state is not None and state.state == "running"
-    notice = "" if running else engine.update_notice(gallery)
+    notice = "" if running else engine.builds.update_notice(gallery)
     with st.container(horizontal=True):
         reads = plain(notice) or "Reads new and changed pictures only."
         icon = ":material/refresh:"

@@ -47,7 +47,7 @@ def _rating(gallery: Gallery, search: Judged, ranking: str) -> Rating:
     engine, client, images = shared_engine(), visiting_client(), {}
     for key in {example.picture for example in search.request.examples}:
         picture = stored_picture(key, gallery, saved_search_store())
-        images[key] = engine.read_picture(picture.data, picture.name, client)
+        images[key] = engine.visitor_pictures.read(picture.data, picture.name, client)
     hits = engine.answer(gallery, question(search, ranking), images, 0, client)
     return rating(search, [hit.image for hit in hits])
 
@@ -58,4 +58,4 @@ def _jpeg(key: str, gallery: Gallery, engine: Engine, store: SavedSearches) -> b
     if stored is not None:
         return stored
     picture = stored_picture(key, gallery, store)
-    return jpeg_in_full_size(engine.read_picture(picture.data, picture.name, pixels=LIMITS.pixels).image)
+    return jpeg_in_full_size(engine.visitor_pictures.read(picture.data, picture.name, pixels=LIMITS.pixels).image)

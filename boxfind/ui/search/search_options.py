@@ -32,7 +32,7 @@ def description_field(gallery: Gallery) -> None:
     """A text query: a search on its own, or a re-ranking of the results of a box. Hidden where it cannot work."""
     state = search_state()
     words = state.request.words
-    if not words and shared_engine().text_problem(gallery):
+    if not words and shared_engine().networks.text_problem(gallery):
         return
     st.text_input(
         "Description",

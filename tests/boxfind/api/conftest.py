@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from boxfind.engine import Engine
 from boxfind.settings import Settings
+from boxfind.visitor_pictures import VisitorPictures
 from index.building.build import build
 from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
@@ -53,10 +54,10 @@ def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory, pool: Decode
 
 
 def decode_with(pool: DecoderPool) -> Callable[..., LoadedImage]:
-    """`Engine.read_picture` with another pool."""
+    """`VisitorPictures.read` with another pool."""
 
     def read_picture(
-        _: Engine, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
+        _: VisitorPictures, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
     ) -> LoadedImage:
         return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
 
@@ -67,7 +68,7 @@ def decode_with(pool: DecoderPool) -> Callable[..., LoadedImage]:
 def light(monkeypatch: pytest.MonkeyPatch, pool: DecoderPool) -> None:
     """Use the tiny network and the shared decoder pool."""
     use_tiny_network(monkeypatch)
-    monkeypatch.setattr(Engine, "read_picture", decode_with(pool))
+    monkeypatch.setattr(VisitorPictures, "read", decode_with(pool))
 
 
 @pytest.fixture

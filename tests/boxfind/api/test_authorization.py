@@ -6,20 +6,20 @@ import shutil
 
 import pytest
 
-from boxfind.engine import Engine
+from boxfind.builds import Builds
 from tests.boxfind.api.conftest import TOKEN, jpeg
 from tests.tiny import draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 CHANGES = [("POST", "/v1/images"), ("DELETE", "/v1/images/03.png"), ("POST", "/v1/index/build")]
-CHANGES += [("DELETE", "/v1/index/build"), ("GET", "/v1/index/build")]
+CHANGES += [("DELETE", "/v1/index/build"), ("GET", "/v1/index/build"), ("DELETE", "/v1/index/text")]
 WRONG = ["", "Bearer", "Bearer ", "Bearer wrong", f"Bearer {TOKEN} ", f"Basic {TOKEN}", TOKEN, "Bearer \xff"]
 
 
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch):
-    for name in ("start_build", "cancel_build"):
-        monkeypatch.setattr(Engine, name, lambda *_: pytest.fail("a build was started or stopped"))
+    for name in ("start", "cancel", "stop_reading"):
+        monkeypatch.setattr(Builds, name, lambda *_: pytest.fail("a build was started or stopped"))
 
 
 def ask(client, method, address, header: str | None):
@@ -65,8 +65,9 @@ def test_the_token_is_compared_in_constant_time(client, monkeypatch):
 
 def test_the_token_is_in_no_log_response_or_settings(start, settings, pictures, tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(Engine, "build_state", lambda _: 1 / 0)
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: None)
+    monkeypatch.setattr(Builds, "state", lambda _: 1 / 0)
+    monkeypatch.setattr(Builds, "cancel", lambda _: None)
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: False)
     client = start(gallery=shutil.copytree(pictures, tmp_path / "own"))
     seen = [ask(client, *change, header).text for change in CHANGES for header in (f"Bearer {TOKEN}", "Bearer no")]
     assert "Error " in caplog.text and "ZeroDivisionError" in caplog.text

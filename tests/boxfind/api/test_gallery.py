@@ -14,10 +14,12 @@ from PIL import Image as Pillow
 from boxfind.searches.albums import Albums
 from index.building.build import build
 from index.building.thread_executor import ThreadExecutor
+from index.gallery import open_gallery
 from index.operations import add_images
 from index.operations import remove_images as removal
 from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
+from retrieval.types import Box, WrittenLine
 from tests.boxfind.api.conftest import TOKEN, jpeg, pixels
 from tests.tiny import TINY_EMBEDDER, draw_picture
 
@@ -97,6 +99,18 @@ def test_facts_of_a_picture(client, pictures):
     assert (facts["id"], facts["width"], facts["height"], facts["bytes"]) == ("below/10.png", 320, 240, len(data))
     assert facts["sha256"] == hashlib.sha256(data).hexdigest()
     assert {"box": [0, 0, 320, 240], "kind": "whole"} in facts["regions"] and len(facts["regions"]) > 1
+    assert (facts["text_read"], facts["written"]) == (False, [])
+
+
+def test_facts_of_a_picture_that_was_read(client, index):
+    gallery = open_gallery(current_folder(index))
+    line = WrittenLine("Diet Coke", Box(1, 2, 30, 12), 0.9)
+    gallery.written_text.add({gallery.contents.of_image(gallery.number("03.png")): [line]})
+    try:
+        facts = client.get("/v1/images/03.png").json()
+    finally:
+        gallery.written_text.remove()
+    assert (facts["text_read"], facts["written"]) == (True, [{"text": "Diet Coke", "box": [1, 2, 29, 10]}])
 
 
 def test_pictures_are_served_as_reencoded_jpegs(client, pictures):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.builds import Builds
 from boxfind.engine import Engine
 from boxfind.settings import VARIABLES, Settings
 from index.building.jobs import BuildState
@@ -69,15 +70,16 @@ def test_every_documented_request_succeeds(start, tmp_path, build_index, monkeyp
     def answered(engine, gallery, request, *given):  # the tiny network has no text encoder
         return answer(engine, gallery, request, *given) if request.wanted else []
 
-    monkeypatch.setattr(Engine, "build_state", state)
-    monkeypatch.setattr(Engine, "start_build", start_build)
-    monkeypatch.setattr(Engine, "cancel_build", lambda engine: heard.append("cancel") or state(engine))
+    monkeypatch.setattr(Builds, "state", state)
+    monkeypatch.setattr(Builds, "start", start_build)
+    monkeypatch.setattr(Builds, "cancel", lambda _: heard.append("cancel") or state(None))
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: not heard.append("stop reading"))
     monkeypatch.setattr(Engine, "answer", answered)
     assert len(COMMANDS) > 10
     for command in COMMANDS:
         told = send(client, command)
         assert told.status_code < 300, (command, told.text)
-    assert heard == ["build", "cancel"]
+    assert heard == ["build", "cancel", "stop reading"]
     assert (tmp_path / "gallery" / "added" / "new.jpg").exists()
     assert not (tmp_path / "gallery" / "cups" / "red.jpg").exists() and [*tmp_path.rglob("removed/*/cups/red.jpg")]
 

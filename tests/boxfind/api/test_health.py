@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
-from boxfind import engine as module
+from boxfind import loaded_networks as module
 from boxfind.engine import Engine
+from boxfind.loaded_networks import LoadedNetworks
 from index.building.decoder_pool import DecoderPool
 from retrieval.errors import RuntimeMissing, WeightsMissing
 
@@ -44,7 +45,7 @@ def test_ready_needs_an_index_and_a_runtime(start, tmp_path, index, monkeypatch)
     def missing(*_):
         raise RuntimeMissing("Nothing here runs it.")
 
-    monkeypatch.setattr(Engine, "embedder", missing)
+    monkeypatch.setattr(LoadedNetworks, "embedder", missing)
     assert client.get("/ready").json() == {"detail": "Nothing here runs it."}
     assert client.get("/ready").status_code == 503
 
@@ -62,7 +63,7 @@ def test_details_of_missing_weights_are_only_logged(start, monkeypatch):
     def missing(*_):
         raise WeightsMissing("The weights are missing", "put them into /home/ada/.cache")
 
-    monkeypatch.setattr(Engine, "embedder", missing)
+    monkeypatch.setattr(LoadedNetworks, "embedder", missing)
     assert "/home" not in client.get("/ready").text and client.get("/ready").status_code == 503
 
 
@@ -75,5 +76,5 @@ def test_shutdown_stops_the_decoder_processes(settings, monkeypatch):
     monkeypatch.setattr(DecoderPool, "close", lambda pool: closed.append(pool))
     engine = Engine(settings)
     with TestClient(make_api(engine)):
-        engine._pool = pool = DecoderPool.__new__(DecoderPool)
-    assert closed == [pool] and engine._pool is None
+        engine.visitor_pictures._pool = pool = DecoderPool.__new__(DecoderPool)
+    assert closed == [pool] and engine.visitor_pictures._pool is None

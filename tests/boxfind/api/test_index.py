@@ -1,9 +1,11 @@
 """Routes for the index state and for starting and cancelling builds."""
 
 import pytest
+from filelock import FileLock
 
-from boxfind.engine import Engine
+from boxfind.builds import Builds
 from index.building.jobs import BuildState
+from index.building.read_text import LOCK, STOP, TextProgress
 from index.storage.generation import current_folder
 from tests.boxfind.api.conftest import TOKEN
 
@@ -24,9 +26,9 @@ def state(monkeypatch):
         heard.append("full build" if full else "build")
         now[0] = build_of("running")
 
-    monkeypatch.setattr(Engine, "build_state", lambda _: now[0])
-    monkeypatch.setattr(Engine, "start_build", start)
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: heard.append("cancel") or now[0])
+    monkeypatch.setattr(Builds, "state", lambda _: now[0])
+    monkeypatch.setattr(Builds, "start", start)
+    monkeypatch.setattr(Builds, "cancel", lambda _: heard.append("cancel") or now[0])
     return now, heard
 
 
@@ -82,16 +84,16 @@ def test_the_log_and_the_status_say_whether_a_build_was_asked_to_stop(admin, sta
     now, _ = state
     caplog.set_level("INFO", "boxfind")
     now[0] = build_of("running")
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: None)  # it has just ended
+    monkeypatch.setattr(Builds, "cancel", lambda _: None)  # it has just ended
     refused = admin.delete("/v1/index/build")
     assert refused.status_code == 409 and "Cancel" not in caplog.text
-    monkeypatch.setattr(Engine, "cancel_build", lambda _: now[0])
+    monkeypatch.setattr(Builds, "cancel", lambda _: now[0])
     assert admin.delete("/v1/index/build").status_code == 202 and "Cancellation" in caplog.text
 
 
 def test_r75_only_an_administrator_has_the_time_measured(start, monkeypatch):
     measured = []
-    monkeypatch.setattr(Engine, "update_notice", lambda *_, measure=True: measured.append(measure) or "")
+    monkeypatch.setattr(Builds, "update_notice", lambda *_, measure=True: measured.append(measure) or "")
     client = start()
     for header in ({}, {"Authorization": "Bearer guess"}, {"Authorization": f"Bearer {TOKEN}"}):
         assert client.get("/v1/index", headers=header).status_code == 200
@@ -102,7 +104,29 @@ def test_a_build_that_cannot_start_is_reported(admin, monkeypatch):
     def refused(*_):
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("boxfind.engine.start_build_process", refused)
+    monkeypatch.setattr("boxfind.builds.start_build_process", refused)
     answer = admin.post("/v1/index/build", json={})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "The build cannot be started: Permission denied."}
+
+
+def test_reading_of_text_is_watched_and_stopped(admin, monkeypatch, caplog):
+    caplog.set_level("INFO", "boxfind")
+    assert admin.get("/v1/index/text").json() == {"running": False, "read": 0, "total": 12}
+    refused = admin.delete("/v1/index/text")
+    assert refused.status_code == 409 and refused.json() == {"detail": "Nothing is being read."}
+    assert "reading" not in caplog.text
+    asked = []
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: not asked.append("stop"))
+    monkeypatch.setattr(Builds, "text_progress", lambda *_: TextProgress(3, 12))
+    stopped = admin.delete("/v1/index/text")
+    assert (stopped.status_code, stopped.json()) == (202, {"running": True, "read": 3, "total": 12})
+    assert asked == ["stop"] and "End of reading text requested through the API." in caplog.text
+
+
+def test_the_process_that_reads_is_asked_to_stop(admin, index):
+    with FileLock(index / LOCK):
+        assert admin.get("/v1/index/text").json()["running"]
+        assert admin.delete("/v1/index/text").status_code == 202
+        assert (index / STOP).exists()
+    (index / STOP).unlink()

@@ -9,8 +9,8 @@ from errno import EIO, ENOSPC
 import pytest
 
 from boxfind import engine
-from boxfind.engine import Engine
 from boxfind.fair_turns import FairTurns
+from boxfind.visitor_pictures import VisitorPictures
 from tests.boxfind.api.conftest import SERVER, TOKEN, jpeg
 from tests.tiny import draw_picture
 
@@ -57,7 +57,7 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(start):
 def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
     monkeypatch.setattr(limits, "MAX_UPLOAD_BYTES", 10_000)
     big = {"files": {"picture": ("a.jpg", bytes(20_000))}}
-    monkeypatch.setattr(Engine, "read_picture", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(VisitorPictures, "read", lambda *_: pytest.fail("it was read"))
     assert client.post("/v1/search", **big).status_code == 413
 
     def unannounced():
@@ -171,15 +171,15 @@ def test_r77_a_temporary_folder_that_fails_otherwise_is_not_called_full(client, 
 
 
 def test_r63_an_original_takes_no_turn_of_a_search(start, monkeypatch):
-    client, begun, end, read = start(api_searches=1), threading.Event(), threading.Event(), Engine.read_picture
+    client, begun, end, read = start(api_searches=1), threading.Event(), threading.Event(), VisitorPictures.read
 
-    def slow(engine, data, name, client="", **pixels):
+    def slow(pictures, data, name, client="", **pixels):
         if pixels:
             begun.set()
             assert end.wait(20)
-        return read(engine, data, name, client, **pixels)
+        return read(pictures, data, name, client, **pixels)
 
-    monkeypatch.setattr(Engine, "read_picture", slow)
+    monkeypatch.setattr(VisitorPictures, "read", slow)
     with ThreadPoolExecutor(2) as pool:
         original = pool.submit(client.get, "/v1/images/03.png/original")
         assert begun.wait(10)

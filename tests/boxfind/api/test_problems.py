@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from boxfind.engine import Engine
+from boxfind.builds import Builds
 from boxfind.searches.errors import BadLink, SavedSearchesProblem
 from index.operations.add_images import AlreadyThere
 from retrieval import errors
@@ -52,7 +52,7 @@ def test_an_unexpected_error_has_a_number_and_no_details(client, monkeypatch, ca
     def broken(_):
         raise RuntimeError("what only the operator may know")
 
-    monkeypatch.setattr(Engine, "build_state", broken)
+    monkeypatch.setattr(Builds, "state", broken)
     answer = client.get("/v1/index")
     number = re.search(r"error ([0-9a-f]{8})", answer.json()["detail"])
     assert answer.status_code == 500 and "operator" not in answer.text

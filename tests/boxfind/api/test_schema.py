@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from boxfind.builds import Builds
 from boxfind.engine import Engine
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
@@ -66,8 +67,8 @@ def test_the_schema_is_served_without_external_references(client):
 @pytest.mark.parametrize(("method", "path"), ADDRESSES)
 def test_every_route_behaves_as_its_schema_says(start, monkeypatch, method, path):
     """Generated valid and invalid requests are answered as the schema says."""
-    monkeypatch.setattr(Engine, "start_build", lambda *_: None)
-    monkeypatch.setattr(Engine, "build_state", lambda *_: RAN)
+    monkeypatch.setattr(Builds, "start", lambda *_: None)
+    monkeypatch.setattr(Builds, "state", lambda *_: RAN)
     client = start(api_hosts=("*",), api_rate=1_000_000)
     operation = schemathesis.openapi.from_asgi("/openapi.json", client.app)[path][method.upper()]
     made_up = st.one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from boxfind.engine import Engine
+from boxfind.loaded_networks import LoadedNetworks
 from boxfind.searches.albums import Albums
+from boxfind.visitor_pictures import VisitorPictures
 from index.storage.generation import current_folder
 from retrieval.errors import Busy, RuntimeMissing, WeightsMissing
 from retrieval.request import Example, PictureFilter, Request
@@ -166,7 +168,7 @@ def test_unsupported_text_search_is_reported(client, monkeypatch):
     def without_library(*_):
         raise RuntimeMissing("Words need the library example, which is not installed.")
 
-    monkeypatch.setattr(Engine, "text_scorer", without_library)
+    monkeypatch.setattr(LoadedNetworks, "text_scorer", without_library)
     refused = client.post("/v1/search/words", json={"words": "a panda"})
     assert refused.status_code == 501 and "Retry-After" not in refused.headers
 
@@ -180,7 +182,7 @@ def test_messages_about_a_missing_index_or_weights_have_no_paths(start, tmp_path
         raise WeightsMissing("The weights are missing", f"put them into {tmp_path}")
 
     client = start()
-    monkeypatch.setattr(Engine, "embedder", missing)
+    monkeypatch.setattr(LoadedNetworks, "embedder", missing)
     refused = client.post("/v1/search/stored", json={"image": "01.png"})
     assert refused.status_code == 503 and str(tmp_path) not in refused.text
     assert "The weights are missing" in refused.json()["detail"]
@@ -191,7 +193,7 @@ def test_r58_a_stored_picture_is_read_when_its_turn_has_come(client, monkeypatch
         raise Busy("The server is busy.")
 
     read = []
-    monkeypatch.setattr(Engine, "read_picture", busy)
+    monkeypatch.setattr(VisitorPictures, "read", busy)
     for module in ("api.search", "export.originals"):
         monkeypatch.setattr(f"boxfind.{module}.read_original", lambda *_: read.append("file"))
     assert client.post("/v1/search/stored", json={"image": "01.png"}).status_code == 503

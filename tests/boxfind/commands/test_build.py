@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from boxfind import engine
+from boxfind import builds
 from boxfind.commands import build as module
 from index.building import build as building
 from index.building import jobs
@@ -56,7 +56,7 @@ def test_build_again_and_in_full(writable_copy, boxfind, draw):
 
 def test_what_is_written_is_read_after_the_build_and_found(tmp_path: Path, boxfind, pool, monkeypatch):
     monkeypatch.setenv("BOXFIND_TEXT", "1")
-    monkeypatch.setattr(engine, "DecoderPool", lambda *_, **__: nullcontext(pool))
+    monkeypatch.setattr(builds, "DecoderPool", lambda *_, **__: nullcontext(pool))
     picture = Pillow.new("RGB", (400, 300), "navy")
     ImageDraw.Draw(picture).text((60, 120), "OPEN DAILY", "white", ImageFont.load_default(40))
     (tmp_path / "gallery").mkdir()

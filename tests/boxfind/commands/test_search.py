@@ -42,7 +42,7 @@ def test_r61_an_incomplete_query_picture(indexed, boxfind, tmp_path: Path, monke
     monkeypatch.setenv("BOXFIND_INCOMPLETE", "1")
     assert boxfind(*search).code == 0
     data = (tmp_path / "cut.jpg").read_bytes()
-    assert Engine(Settings.load()).read_picture(data, "cut.jpg").size == (640, 480)
+    assert Engine(Settings.load()).visitor_pictures.read(data, "cut.jpg").size == (640, 480)
 
 
 @pytest.mark.parametrize(

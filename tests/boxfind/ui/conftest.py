@@ -13,9 +13,11 @@ from PIL import Image as Pillow
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
-from boxfind import engine, executors
+from boxfind import executors, loaded_networks
+from boxfind.builds import Builds
 from boxfind.engine import Engine
 from boxfind.settings import Settings
+from boxfind.visitor_pictures import VisitorPictures
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildState
 from retrieval.descriptors.embedder import Embedder
@@ -28,7 +30,7 @@ from tests.boxfind.ui.reading import APP, HEIGHT, HERE, WIDTH
 def started_once(pool: DecoderPool) -> Iterator[None]:
     """Give every test its own engine. Networks and workers, which take a second each to start, are shared."""
     made: dict[tuple[Recipe, str], Embedder] = {}
-    make = engine.embedder_for_searching
+    make = loaded_networks.embedder_for_searching
 
     def kept(recipe: Recipe, settings: Settings, streams: int = 1) -> Embedder:
         key = recipe, settings.runtime
@@ -36,17 +38,21 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
             made[key] = make(recipe, settings, streams)
         return made[key]
 
-    def read_picture(
-        _: Engine, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
-    ) -> LoadedImage:
-        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "embedder_for_searching", kept)
-        patch.setattr(Engine, "read_picture", read_picture)
+        patch.setattr(loaded_networks, "embedder_for_searching", kept)
         patch.setattr("boxfind.ui.memory_release.release_memory_regularly", lambda: None)
         patch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
         yield
+
+
+@pytest.fixture(autouse=True)
+def decoded_by_shared_workers(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(
+        _: VisitorPictures, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
+    ) -> LoadedImage:
+        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
+
+    monkeypatch.setattr(VisitorPictures, "read", read)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +82,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 @pytest.fixture(scope="session")
 def index(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("index")
-    Engine(Settings.load(gallery=pictures, index=folder)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=folder)).builds.build(lambda *_: None)
     return folder
 
 
@@ -118,10 +124,8 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The builds requested from the engine, which are not run: "build", "full build", "cancel"."""
     heard: list[str] = []
-    monkeypatch.setattr(
-        Engine, "start_build", lambda engine, full=False: heard.append("full build" if full else "build")
-    )
-    monkeypatch.setattr(Engine, "cancel_build", lambda engine, build: heard.append("cancel"))
+    monkeypatch.setattr(Builds, "start", lambda _, full=False: heard.append("full build" if full else "build"))
+    monkeypatch.setattr(Builds, "cancel", lambda _, build: heard.append("cancel"))
     return heard
 
 
@@ -129,5 +133,5 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def started(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The builds requested from the engine; after a request, a build seems to be running."""
     running = BuildState(state="running", pid=41, started=1.0, stage_started=1.0, now=2.0)
-    monkeypatch.setattr(Engine, "build_state", lambda engine: running if asked else None)
+    monkeypatch.setattr(Builds, "state", lambda _: running if asked else None)
     return asked

@@ -14,7 +14,9 @@ import streamlit as st
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
+from boxfind.builds import Builds
 from boxfind.engine import Engine
+from boxfind.loaded_networks import LoadedNetworks
 from boxfind.settings import Settings
 from boxfind.ui.authorization import Visitor
 from index.building.cancellation import CANCELLED
@@ -40,7 +42,7 @@ def keys(app: AppTest) -> list[str | None]:
 
 
 def show_build(monkeypatch: pytest.MonkeyPatch, state: BuildState | None) -> None:
-    monkeypatch.setattr(Engine, "build_state", lambda engine: state)
+    monkeypatch.setattr(Builds, "state", lambda _: state)
 
 
 @pytest.fixture
@@ -177,8 +179,8 @@ def test_the_reading_of_text_after_a_build_is_shown_and_can_be_stopped(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[str] = []
-    monkeypatch.setattr(Engine, "text_progress", lambda engine: None if stopped else TextProgress(310, 2000))
-    monkeypatch.setattr(Engine, "stop_reading", lambda engine: stopped.append("stop"))
+    monkeypatch.setattr(Builds, "text_progress", lambda *_: None if stopped else TextProgress(310, 2000))
+    monkeypatch.setattr(Builds, "stop_reading", lambda _: stopped.append("stop"))
     app.run()
     (progress,) = app.get("progress")
     assert calm(app) and progress.text == "Reading what is written: 310 of 2,000"
@@ -234,7 +236,7 @@ def test_r67_a_click_cancels_the_build_that_was_shown_and_no_other(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(Engine, "cancel_build", lambda engine, build: asked.append(build))
+    monkeypatch.setattr(Builds, "cancel", lambda _, build: asked.append(build))
     show_build(monkeypatch, build_of("running", id="first"))
     app.run()
     click = app.button(key="cancel build").click()
@@ -341,11 +343,11 @@ def test_visitors_can_start_only_the_first_build_of_the_sample_gallery(
     monkeypatch.delenv("BOXFIND_GALLERY")
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "none"))
     running = build_of("running")
-    monkeypatch.setattr(Engine, "build_state", lambda engine: running if asked else None)
+    monkeypatch.setattr(Builds, "state", lambda _: running if asked else None)
     app.run()
     assert calm(app) and asked == ["build"]
     assert "Building the index" in texts(app, "title") and "Cancel" not in buttons(app)
-    monkeypatch.setattr(Engine, "build_state", lambda engine: build_of("cancelled"))
+    monkeypatch.setattr(Builds, "state", lambda _: build_of("cancelled"))
     app.run()
     assert CANCELLED in texts(app, "info") and BUILD in buttons(app)
     shutil.copytree(index, tmp_path / "none", symlinks=True)
@@ -358,7 +360,7 @@ def test_r38_an_unwritable_index_folder_is_reported(app: AppTest, monkeypatch: p
     def refused(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/srv/index/build.log")
 
-    monkeypatch.setattr("boxfind.engine.start_build_process", refused)
+    monkeypatch.setattr("boxfind.builds.start_build_process", refused)
     open_index_page(app)
     press(app, UPDATE)
     assert calm(app)
@@ -374,9 +376,9 @@ def test_r21_a_missing_gallery_folder_is_reported_and_not_indexed(
 
     def build_here(engine: Engine, full: bool = False) -> None:
         with contextlib.suppress(BoxfindError):
-            engine.build(lambda *_: None)
+            engine.builds.build(lambda *_: None)
 
-    monkeypatch.setattr(Engine, "start_build", build_here)
+    monkeypatch.setattr(Builds, "start", build_here)
     app.run()
     assert calm(app)
     assert "The gallery folder" in texts(app, "error")
@@ -470,7 +472,7 @@ def test_r44_the_message_about_missing_weights_names_no_folder(
             "The weights file /opt/weights/net.pth has the wrong checksum", "delete it and start again"
         )
 
-    monkeypatch.setattr(Engine, "embedder", missing)
+    monkeypatch.setattr(LoadedNetworks, "embedder", missing)
     choose(app, pictures / "03.png")
     app.run()
     assert calm(app)
@@ -485,7 +487,7 @@ def open_account_page(app: AppTest) -> None:
 
 def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path:
     """Build an index and change its manifest. Returns the generation folder."""
-    Engine(Settings.load(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=index_dir)).builds.build(lambda *_: None)
     folder = current_folder(index_dir)
     file = folder / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
@@ -493,7 +495,7 @@ def changed_manifest(pictures: Path, index_dir: Path, **changes: object) -> Path
 
 
 def changed_recipe(pictures: Path, index_dir: Path) -> None:
-    Engine(Settings.load(gallery=pictures, index=index_dir)).build(lambda *_: None)
+    Engine(Settings.load(gallery=pictures, index=index_dir)).builds.build(lambda *_: None)
     file = current_folder(index_dir) / "manifest.json"
     manifest = json.loads(file.read_text())
     manifest["recipe"]["weights_sha256"] = "f" * 64
@@ -507,7 +509,7 @@ def test_skipped_files_are_listed_for_everyone(
     (gallery / "=cmd().png").write_bytes(b"nothing")
     (gallery / "empty.jpg").write_bytes(b"")
     Pillow.new("RGB", (4, 4)).save(gallery / "tiny.png")
-    Engine(Settings.load(gallery=gallery, index=tmp_path / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=gallery, index=tmp_path / "index")).builds.build(lambda *_: None)
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
     app.run()
     press(app, "3 files skipped")

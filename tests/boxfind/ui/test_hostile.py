@@ -159,7 +159,7 @@ def test_r20_deleted_pictures_are_found_but_cannot_become_the_query(
     app: AppTest, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = shutil.copytree(pictures, tmp_path / "gone")
-    Engine(Settings.load(gallery=gone, index=tmp_path / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=gone, index=tmp_path / "index")).builds.build(lambda *_: None)
     shutil.rmtree(gone)
     monkeypatch.setenv("BOXFIND_GALLERY", str(gone))
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
@@ -246,7 +246,7 @@ def test_r64_a_link_to_a_picture_that_is_gone_names_no_folder(
     app: AppTest, pictures: Path, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
 ) -> None:
     gone = shutil.copytree(pictures, tmp_path / "gone")
-    Engine(Settings.load(gallery=gone, index=tmp_path / "index")).build(lambda *_: None)
+    Engine(Settings.load(gallery=gone, index=tmp_path / "index")).builds.build(lambda *_: None)
     monkeypatch.setenv("BOXFIND_GALLERY", str(gone))
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
     key = Engine(Settings.load()).gallery().entry("03.png").sha256

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from PIL import Image as Pillow
 
-from boxfind.engine import QUERY_PIXELS
+from boxfind.visitor_pictures import QUERY_PIXELS
 from index.building import decoder_pool as module
 from index.building.build import build
 from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged

@@ -134,8 +134,8 @@ def test_the_bundled_network_gives_the_same_regions_and_vectors(
     monkeypatch.setattr(ray_cluster, "joined", lambda *_: nullcontext())  # already joined
     settings = Settings.load(gallery=gallery, workers=2, backbone="efficientnet-lite0")
     here, there = (Engine(settings.changed(engine=name, index=tmp_path / name)) for name in ("local", "ray"))
-    here.build(quiet)
-    there.build(quiet)
+    here.builds.build(quiet)
+    there.builds.build(quiet)
     one, other = here.gallery(), there.gallery()
     assert one.tables.ids == other.tables.ids and np.array_equal(one.tables.boxes, other.tables.boxes)
     rows = np.arange(one.region_count)

@@ -112,8 +112,8 @@ def test_r65_an_indexed_picture_that_the_next_update_leaves_out(index: Path, gal
     ):
         explanation = explain(index, "below/6.png", rules)
         assert explanation.verdict == "indexed"
-        assert explanation.sentences[-1] == f"The next update leaves it out: {why}."
-    assert "next update" not in said(index, "below/6.png")[1]
+        assert f"The next update leaves it out: {why}." in explanation.sentences
+    assert "next update leaves" not in said(index, "below/6.png")[1]
 
 
 def test_r65_a_picture_of_one_pixel_has_nothing_to_do_with_the_smallest_side(gallery: Path, build_index):

@@ -102,6 +102,14 @@ def test_words_together_come_before_words_apart(gallery, scorer):
     assert found(search_by_words("diet coke", scorer, gallery, "fast", 3)) == [5, 6, 7]
 
 
+def test_of_a_text_over_two_lines_both_are_shown(gallery):
+    both = WrittenMatch("diet coke", WrittenLine("Diet / Coke", Box(10, 20, 40, 70), 0.9), 0.96, 5.0)
+    gallery.matches = {6: [*gallery.matches[6], both], 5: gallery.matches[5][:1]}
+    for text in ("diet coke", '"diet coke"'):
+        hits = search_by_words(text, lambda: describe_nothing, gallery, "fast", 0)
+        assert [(hit.written, hit.region.box.height) for hit in hits] == [("Diet Coke", 20), ("Diet / Coke", 50)]
+
+
 def test_most_of_a_query_must_be_written(gallery, scorer):
     assert found(search_by_words("the panda", scorer, gallery, "fast", 2)) == [7, 6]
     assert found(search_by_words("Eleven night", scorer, gallery, "fast", 2)) == [2, 7]

@@ -12,9 +12,11 @@ from PIL import Image as Pillow
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
+from boxfind.builds import Builds
 from boxfind.engine import Engine
 from boxfind.ui.administration import add_pictures
 from boxfind.ui.administration.add_pictures import TOP
+from boxfind.visitor_pictures import VisitorPictures
 from index.building.jobs import BuildState
 from index.operations.add_images import ADDED, ImageAdder
 from retrieval.errors import Busy, DiskFull, IndexProblem
@@ -69,7 +71,7 @@ def told(app: AppTest, kind: str) -> str:
 
 def state(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     known = BuildState.model_validate({"state": name, "pid": 41, "started": 1.0, "stage_started": 1.0, "now": 2.0})
-    monkeypatch.setattr(Engine, "build_state", lambda engine: known)
+    monkeypatch.setattr(Builds, "state", lambda _: known)
 
 
 def test_readable_pictures_are_added_unchanged_and_indexed(
@@ -113,7 +115,7 @@ def test_r65_a_file_that_is_refused_does_not_stop_the_others(
             raise Busy("Too many pictures are being decoded; try again in a moment.")
         return decode_picture(data, name)
 
-    monkeypatch.setattr(Engine, "read_picture", read)
+    monkeypatch.setattr(VisitorPictures, "read", read)
     (gallery / ".boxfindignore").write_text("draft.png")
     add(page, ("draft.png", png(90)), ("late.png", png(91)), ("new.png", png(92)))
     assert calm(page) and asked == ["build"] and added(gallery) == {"new.png": png(92)}

@@ -22,7 +22,7 @@ Tab = Callable[[str], AppTest]
 def before(own_index: Path, pictures: Path) -> str:
     """The name of the generation before the served one."""
     name = served_name(own_index)
-    Engine(Settings.load(gallery=pictures, index=own_index)).build(lambda *_: None, full=True)
+    Engine(Settings.load(gallery=pictures, index=own_index)).builds.build(lambda *_: None, full=True)
     assert served_name(own_index) != name
     return str(name)
 

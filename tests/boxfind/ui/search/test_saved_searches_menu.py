@@ -74,7 +74,7 @@ def test_only_new_contents_are_new(
     added = shutil.move(gallery / "11.png", tmp_path)
     monkeypatch.setenv("BOXFIND_GALLERY", str(gallery))
     monkeypatch.setenv("BOXFIND_INDEX", str(index))
-    Engine(Settings.load()).build(lambda *_: None)
+    Engine(Settings.load()).builds.build(lambda *_: None)
     choose(app, gallery / "03.png", BOX)
     app.run()
     save(app, "A cup")
@@ -84,7 +84,7 @@ def test_only_new_contents_are_new(
             picture.rename(gallery / "holidays" / picture.name)
     else:
         shutil.move(added, gallery)
-    Engine(Settings.load()).build(lambda *_: None)
+    Engine(Settings.load()).builds.build(lambda *_: None)
     app.run()
     assert calm(app) and len(alts(app)) == (12 if change == "added" else 11)
     said = texts(app, "caption").replace("\\", "")

@@ -1,0 +1,68 @@
+"""Decode the pictures that visitors send, in separate processes and in turns."""
+
+import threading
+from collections.abc import Callable
+
+from boxfind.fair_turns import FairTurns
+from index.building.decoder_pool import DecoderPool
+from retrieval.cpus import cpu_count
+from retrieval.errors import Busy
+from retrieval.images.decode import LoadedImage
+
+DECODERS = min(max(cpu_count(), 2), 4)
+"""Workers that decode visitors' pictures; one client uses all but one."""
+DECODE_SECONDS = 10.0
+"""Timeout of a visitor's picture. The slowest legal ones, WebP of 100 million pixels, take 6 s on an AMD EPYC core."""
+DECODE_WAIT = 15.0
+"""Seconds that a picture waits for a worker."""
+QUERY_PIXELS = 16_000_000
+"""Pixels kept of a query picture. Photographs of 12 megapixels are smaller, so that small objects keep every pixel."""
+
+
+class VisitorPictures:
+    """Thread-safe. The decoder processes start with the first picture."""
+
+    def __init__(self, incomplete: bool) -> None:
+        """`incomplete`: decode pictures whose end is missing too."""
+        self._incomplete = incomplete
+        self._lock = threading.Lock()
+        self._pool: DecoderPool | None = None
+        self._retired = False
+        self._turns = FairTurns(DECODERS, seconds=DECODE_WAIT, spare=1)
+
+    def read(
+        self, data: bytes | Callable[[], bytes], name: str, client: str = "", *, pixels: int = QUERY_PIXELS
+    ) -> LoadedImage:
+        """Decode a picture, scaled down to at most `pixels` pixels.
+
+        A function that reads the data is called when its turn has come. `client` (`client_of`) is who sent it; clients
+        take turns. Raises UnreadableImage, Busy, and the errors of the function.
+        """
+        with self._turns.hold(client):
+            pool = self._decoders()
+            picture = data if isinstance(data, bytes) else data()
+            return pool.decode(picture, name, pixels, incomplete=self._incomplete)
+
+    def close(self) -> None:
+        """Stop the decoder processes; the next picture starts new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
+
+    def retire(self) -> None:
+        """Refuse pictures from now on; those that are being decoded are finished in the background."""
+        with self._lock:
+            self._retired = True
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            threading.Thread(target=pool.drain, name="drain decoders", daemon=True).start()
+
+    def _decoders(self) -> DecoderPool:
+        """The workers that decode. Raises Busy."""
+        with self._lock:
+            if self._retired:
+                raise Busy("Another gallery is being opened; try again in a moment.")
+            if self._pool is None:
+                self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
+            return self._pool

@@ -14,7 +14,7 @@ from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import IndexProblem
 from retrieval.optional_packages import RAPIDOCR
 from retrieval.text.text_search import TextScorer, class_text_scorer, describe_nothing, tower_text_scorer
-from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, TextReader
+from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, QUERY_WIDTH, TextReader
 from retrieval.types import Image, WrittenLine
 
 EMBEDDERS = 4
@@ -70,4 +70,4 @@ class LoadedNetworks:
         return text_problem(gallery.manifest.recipe, classified=gallery.class_scores.classes.shape[1] > 0)
 
     def _read_query(self, crop: Image) -> list[WrittenLine]:
-        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE, QUERY_LINES)).read(crop)
+        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE, QUERY_LINES, QUERY_WIDTH)).read(crop)

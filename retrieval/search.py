@@ -51,7 +51,7 @@ MATCHED_VIEWS = 2
 """Matches that look most like the query crop, with whose views of the object further candidates are compared."""
 MATCHED_INLIERS = 15
 """Minimum inliers of these matches."""
-MATCHED_CANDIDATES = 40
+MATCHED_CANDIDATES = 24
 """Images without a match that are compared with them."""
 COLOUR_CANDIDATES = 15
 """Images that no homography lays over the crop, whose colours are compared."""

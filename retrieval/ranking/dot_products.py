@@ -11,7 +11,7 @@ from retrieval.networks.byte_products import MOST, start_byte_products
 from retrieval.ranking.search_threads import THREADS
 
 _WIDTH = 128
-_memory = threading.local()
+_memory, _starting = threading.local(), threading.Lock()
 
 
 def dot_products(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -20,7 +20,9 @@ def dot_products(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np
     Values above MOST, which RootSIFT of photographs does not have, count as MOST. The products are whole numbers below
     2**24, exact in float32, so they do not depend on the processor.
     """
-    return _multiply()(np.minimum(one, MOST), np.minimum(other, MOST))
+    with _starting:  # threads may come for the first time at once
+        multiply = _multiply()
+    return multiply(np.minimum(one, MOST), np.minimum(other, MOST))
 
 
 @cache

@@ -22,6 +22,8 @@ QUERY_SIDE = 448
 QUERY_LINES = 6
 """Lines of a query crop that are recognised, the largest ones. One batch of the network: a page takes no longer than a
 label."""
+WIDTH, QUERY_WIDTH = 320, 160
+"""Pixels to which shorter lines of an image and of a query crop are filled up at least; narrower ones are quicker."""
 MAX_SIDE = 2000
 """Longer side, in pixels, from which lines are cut out to be recognised. Larger images are scaled down to it."""
 MIN_CONFIDENCE = 0.5
@@ -32,13 +34,13 @@ class TextReader:
     """Reads the lines of images. It takes one thread and one image at a time; several readers work side by side.
 
     `side` is the longer side, in pixels, at which lines are looked for, and `most` limits their number to the largest.
-    Raises RuntimeMissing without rapidocr.
+    Lines are filled up to `width` pixels at least. Raises RuntimeMissing without rapidocr.
     """
 
-    def __init__(self, side: int = SIDE, most: int | None = None) -> None:
+    def __init__(self, side: int = SIDE, most: int | None = None, width: int = WIDTH) -> None:
         RAPIDOCR.check("Reading what is written in pictures")
         self._lock = threading.Lock()
-        self._networks = _load_networks(side, most)
+        self._networks = _load_networks(side, most, width)
 
     def read(self, image: Image) -> list[WrittenLine]:
         """The lines written in an image, from top to bottom, with upright boxes in its pixels."""
@@ -51,7 +53,7 @@ class TextReader:
         return [WrittenLine(text, _around(corners, whole), float(score)) for corners, text, score in lines]
 
 
-def _load_networks(side: int, most: int | None) -> "RapidOCR":
+def _load_networks(side: int, most: int | None, width: int) -> "RapidOCR":
     """The networks inside the package. Their files are named, so that none is looked for elsewhere or fetched."""
     from rapidocr import EngineType, RapidOCR
 
@@ -83,6 +85,7 @@ def _load_networks(side: int, most: int | None) -> "RapidOCR":
             "Cls.model_path": str(models / "ch_ppocr_mobile_v2.0_cls_mobile.onnx"),
             "Rec.engine_type": EngineType.OPENVINO,
             "Rec.model_path": str(models / "PP-OCRv6_rec_small.onnx"),
+            "Rec.rec_img_shape": [3, 48, width],
         }
     )
 

@@ -404,8 +404,9 @@ def test_the_nearest_and_the_top_images_are_verified_then_the_next(numpy_gallery
     hits = sorted(best(asked(query), gallery, 0), key=lambda hit: hit.parts["lead"] - hit.score)
     top = [int(hit.image) for hit in hits]
     nearest = nearest_images(query, gallery, 6).images.tolist()
+    expanded = [int(hit.image) for hit in sorted(hits, key=lambda hit: -hit.parts["expansion"])]
     first, mirrored, more = calls
-    assert first[0] == nearest[0] and first == list(dict.fromkeys(np.ravel([nearest, top[:6]], "F").tolist()))[:6]
+    assert first[0] == nearest[0] and first == list(dict.fromkeys(np.ravel([nearest, expanded[:6]], "F").tolist()))[:6]
     assert mirrored == first[:2]
     assert more == [image for image in top if image not in first][:4]
 
@@ -462,7 +463,7 @@ def test_a_copy_of_the_query_has_the_highest_score(numpy_gallery, verified):
 
 def test_batches_stop_after_one_without_a_match(numpy_gallery, verified, monkeypatch):
     monkeypatch.setattr(module, "FIRST_CANDIDATES", 6)
-    monkeypatch.setattr(module, "BATCH", 4)
+    monkeypatch.setattr(matching, "BATCH", 4)
     monkeypatch.setattr(module, "MIRRORED_CANDIDATES", 0)
     monkeypatch.setattr(module, "MATCHED_VIEWS", 0)
     gallery, query = drawn_gallery(numpy_gallery, 5, 40)

@@ -13,6 +13,7 @@ from retrieval.descriptors.verified_pairs import NONE, VerifiedPairs, find_verif
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.keypoints import Keypoints
 from retrieval.types import Box, Vectors, unit
+from tests.descriptors import made_descriptors
 
 OBJECTS, VIEWS, CHANNELS = 24, 4, 32
 SIZE = (400, 300)
@@ -45,10 +46,10 @@ def gallery() -> Gallery:
     for object_ in range(OBJECTS):
         details = np.random.default_rng(100 + object_)
         points = details.uniform((5, 5), (150, 250), size=(40, 2))
-        descriptors = details.integers(0, 90, (40, 128), dtype=np.uint8)
+        descriptors = made_descriptors(details, 40)
         for _ in range(VIEWS):
             here = np.vstack([points + rng.uniform(0, 40, 2), rng.uniform((200, 0), SIZE, (20, 2))])
-            others = rng.integers(0, 90, (20, 128), dtype=np.uint8)
+            others = made_descriptors(rng, 20)
             keypoints.append(Keypoints(here.astype(np.float32), np.vstack([descriptors, others])))
     vectors = vectors.reshape(-1, CHANNELS).astype(np.float32)
     vectors.setflags(write=False)

@@ -22,6 +22,7 @@ from retrieval.ranking.verification import (
     verify_all,
 )
 from retrieval.types import Box
+from tests.descriptors import as_descriptors, made_descriptors
 
 SIZE = 640, 480
 PLACE = Box(200, 120, 440, 330)
@@ -82,7 +83,7 @@ def compared(query, candidate):
 
 def made(points, seed=0):
     """Keypoints at these points, with distinct descriptors."""
-    descriptors = np.random.default_rng(seed).integers(0, 60, (len(points), 128), dtype=np.uint8)
+    descriptors = made_descriptors(np.random.default_rng(seed), len(points))
     return Keypoints(np.array(points, np.float32).reshape(-1, 2), descriptors)
 
 
@@ -176,7 +177,7 @@ def test_best_of_several_matches_at_one_position_counts():
     rng = np.random.default_rng(14)
     right = made(rng.uniform(0, 300, (20, 2)))
     astray = rng.uniform(0, 300, (40, 2)).astype(np.float32)
-    alike = np.tile(right.descriptors, (2, 1)) + rng.integers(1, 4, (40, 128), dtype=np.uint8)
+    alike = as_descriptors(np.tile(right.descriptors, (2, 1)) + 10 * rng.random((40, 128)))
     query = Keypoints(np.concatenate([astray, right.points]), np.concatenate([alike, right.descriptors]))
     assert verify(query, (300, 300), right, (300, 300)).inliers == 20
 

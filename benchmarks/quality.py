@@ -14,7 +14,8 @@ from benchmarks.results import record, table
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.evaluate import evaluate
-from retrieval.search import METHODS, RANKINGS, Ranking, best, fast
+from retrieval.best_ranking import METHODS, best
+from retrieval.search import RANKINGS, Ranking, fast
 from retrieval.types import quiet
 
 RANKED: dict[str, Ranking] = {

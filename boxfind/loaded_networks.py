@@ -13,8 +13,9 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.errors import IndexProblem
 from retrieval.optional_packages import RAPIDOCR
+from retrieval.ranking import dot_products
 from retrieval.text.text_search import TextScorer, class_text_scorer, describe_nothing, tower_text_scorer
-from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, QUERY_WIDTH, TextReader
+from retrieval.text.written_text import QUERY_SIDE, TextReader
 from retrieval.types import Image, WrittenLine
 
 EMBEDDERS = 4
@@ -32,6 +33,7 @@ class LoadedNetworks:
 
     def load(self, gallery: Gallery) -> None:
         """Load all networks that searches of a gallery by box use. Raises the errors of `embedder`."""
+        dot_products.prepare()
         self.embedder(gallery.manifest.recipe)
         read = self.query_reader()
         if read and gallery.has_text:
@@ -70,4 +72,4 @@ class LoadedNetworks:
         return text_problem(gallery.manifest.recipe, classified=gallery.class_scores.classes.shape[1] > 0)
 
     def _read_query(self, crop: Image) -> list[WrittenLine]:
-        return self._text_readers.get(QUERY_SIDE, lambda: TextReader(QUERY_SIDE, QUERY_LINES, QUERY_WIDTH)).read(crop)
+        return self._text_readers.get(QUERY_SIDE, TextReader.of_queries).read(crop)

@@ -8,7 +8,7 @@ from retrieval.images.decode import LoadedImage, load_image
 from retrieval.request import box_from_text
 from retrieval.text.sought_words import sought_words
 from retrieval.text.word_search import parse_text
-from retrieval.text.written_text import QUERY_LINES, QUERY_SIDE, QUERY_WIDTH, TextReader
+from retrieval.text.written_text import TextReader
 
 
 def words_of_text(text: str) -> list[str]:
@@ -24,4 +24,4 @@ def words_of_picture(settings: Settings, picture: Path, box: str | None) -> list
     """
     image = LoadedImage.of(load_image(picture, settings.build.incomplete))
     place = checked_box(image.size, box_from_text(box)) if box else image.whole
-    return list(sought_words(TextReader(QUERY_SIDE, QUERY_LINES, QUERY_WIDTH).read(image.crop(place))))
+    return list(sought_words(TextReader.of_queries().read(image.crop(place))))

@@ -6,9 +6,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from retrieval.best_ranking import SHORTLIST
 from retrieval.ranking.confidence import confidence_of
 from retrieval.ranking.region_search import Searchable, best_region_of
-from retrieval.search import SHORTLIST, search
+from retrieval.search import search
 from retrieval.types import Hit, Query, WrittenLine, iou, unit
 
 SAME_REGION_IOU = 0.5

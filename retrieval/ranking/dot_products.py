@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.networks.byte_products import MOST, start_byte_products
-from retrieval.ranking.search_threads import THREADS
+
+Multiply = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]
 
 _WIDTH = 128
 _memory, _starting = threading.local(), threading.Lock()
@@ -20,14 +21,18 @@ def dot_products(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np
     Values above MOST, which RootSIFT of photographs does not have, count as MOST. The products are whole numbers below
     2**24, exact in float32, so they do not depend on the processor.
     """
-    with _starting:  # threads may come for the first time at once
-        multiply = _multiply()
-    return multiply(np.minimum(one, MOST), np.minimum(other, MOST))
+    return prepare()(np.minimum(one, MOST), np.minimum(other, MOST))
+
+
+def prepare() -> Multiply:
+    """Compile what multiplies, at the first call, which takes some tenths of a second."""
+    with _starting:  # several threads may be the first
+        return _multiply()
 
 
 @cache
-def _multiply() -> Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]:
-    return start_byte_products(_WIDTH, THREADS) or _multiply_floats
+def _multiply() -> Multiply:
+    return start_byte_products(_WIDTH) or _multiply_floats
 
 
 def _multiply_floats(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float32]:

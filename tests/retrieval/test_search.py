@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval import search as module
+from retrieval import best_ranking as module
+from retrieval.best_ranking import METHODS, best
 from retrieval.errors import UnknownName
 from retrieval.ranking import matching
 from retrieval.ranking.confidence import BackgroundScores, confidence_of
@@ -18,7 +19,7 @@ from retrieval.ranking.match_figure import rarity
 from retrieval.ranking.region_search import best_region_of, nearest_images
 from retrieval.ranking.text_agreement import CERTAIN, FULL, WEIGHT
 from retrieval.ranking.verification import CERTAIN_INLIERS, MIN_INLIERS, NO_EVIDENCE, Evidence, verification_score
-from retrieval.search import BASELINES, METHODS, RANKINGS, best, search
+from retrieval.search import BASELINES, RANKINGS, search
 from retrieval.types import Box, Hit, Query, WrittenLine, WrittenMatch, unit
 
 FLAT = np.zeros((64, 64, 3), np.uint8)

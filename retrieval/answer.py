@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
-from retrieval.descriptors.embedder import checked_box
 from retrieval.errors import BadBox
 from retrieval.images.decode import LoadedImage
 from retrieval.multi_object import merge_views, search_multiple
 from retrieval.ranking.feedback import refine
 from retrieval.ranking.region_search import Searchable, prefer_whole
-from retrieval.ranking.search_threads import search_threads
 from retrieval.ranking.text_agreement import lines_inside
 from retrieval.request import Example, Request, Role
-from retrieval.search import WITHOUT_TEXT
 from retrieval.text.text_search import TextScorer
 from retrieval.text.word_search import rerank_by_words, search_by_words
 from retrieval.types import Box, Hit, Image, Query, WrittenLine
@@ -90,11 +88,10 @@ def _search_boxes(
 ) -> list[Hit]:
     def query(example: Example) -> Query:
         picture = images[example.picture]
-        if answering.read is None or request.ranking in WITHOUT_TEXT:
-            return answering.describe(picture, example.box, request.context)
-        crop = picture.crop(checked_box(picture.size, example.box, request.context))
-        reading = search_threads().submit(_lines, example, picture, crop, gallery, answering.read)
-        return replace(answering.describe(picture, example.box, request.context), read=reading.result)
+        described = answering.describe(picture, example.box, request.context)
+        if answering.read is None:
+            return described
+        return replace(described, read=partial(_lines, example, picture, described, gallery, answering.read))
 
     def queries(*roles: Role) -> list[Query]:
         return [query(example) for example in request.examples if example.role in roles]
@@ -107,11 +104,11 @@ def _search_boxes(
 
 
 def _lines(
-    example: Example, picture: LoadedImage, crop: Image, gallery: SearchableFolders, read: ReadText
-) -> Sequence[WrittenLine]:
-    """What is written in a query's box. Read in its crop, unless the picture is in the gallery and the box large."""
+    example: Example, picture: LoadedImage, query: Query, gallery: SearchableFolders, read: ReadText
+) -> list[WrittenLine]:
+    """What is written in a query's box. Read in its crops, unless the picture is in the gallery and the box large."""
     if max(example.box.width, example.box.height) >= LARGE_BOX * max(picture.size):
         known = gallery.written_in(example.picture)
         if known:
             return lines_inside(known, example.box)
-    return read(crop)
+    return [line for crop in query.crops for line in read(crop)]

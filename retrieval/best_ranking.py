@@ -30,9 +30,9 @@ METHODS = frozenset({"expansion", "diffusion", "verification", "appearance", "te
 """The steps that `best` adds to the vector search. Appearance needs verification."""
 SHORTLIST = 1000
 """Images that `best` re-ranks; the others follow in the order of the expanded query."""
-FIRST_CANDIDATES = 60
+FIRST_CANDIDATES = 50
 """Images whose keypoints are compared first: by turns the nearest ones and the top ones after expansion."""
-VERIFICATION_CANDIDATES = 90
+VERIFICATION_CANDIDATES = 80
 """Images whose keypoints are compared in all, the others after the verified ones have expanded the query."""
 MIRRORED_CANDIDATES = 10
 """First candidates without a match whose keypoints are compared with the mirrored query."""
@@ -44,6 +44,8 @@ MATCHED_CANDIDATES = 24
 """Images without a match that are compared with them."""
 COLOUR_CANDIDATES = 15
 """Images that no homography lays over the crop, whose colours are compared."""
+FEW_MATCHES = 5
+"""Certain matches from which on the words on them are enough, and the query crop is not read."""
 EXPANSION_IMAGES = 40
 """Maximum verified images that join the query."""
 DIFFUSION_SOURCES = 20
@@ -77,12 +79,13 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
     views = [view.result() for view in prepared]
     matcher = Matcher(views, gallery, "appearance" in methods, PAIRS_BUDGET / _PARTS)
     matches = matcher.match(first, MIRRORED_CANDIDATES)
-    texts = joined_texts(_texts_of_query(query, gallery, methods), _texts_of_matches(query, matches, gallery, methods))
+    texts = _texts(query, matches, gallery, methods)
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
-    more = [image for image in _best_first(ranked, texts, gallery) if image not in first]
+    compared = set(first)
+    more = [image for image in _best_first(ranked, texts, gallery) if image not in compared]
     if found := matcher.match_in_batches(more[: VERIFICATION_CANDIDATES - len(first)]):
         matches |= found
-        texts = joined_texts(texts, _texts_of_matches(query, matches, gallery, methods))
+        texts = joined_texts(texts, _texts_of_matches(matches, gallery) if texts else {})
         ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
     matches |= _matches_of_matches(matcher, matches, _best_first(ranked, texts, gallery))
     ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
@@ -125,23 +128,25 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _texts_of_query(query: Query, gallery: Searchable, methods: Set[str]) -> dict[int, TextMatch]:
-    """The images that share words with the query crops, which are read here."""
+def _texts(query: Query, matches: Mapping[int, Match], gallery: Searchable, methods: Set[str]) -> dict[int, TextMatch]:
+    """The images that share words with the matches or, if there are few, with the query crops, which are read then."""
     if "text" not in methods or query.read is None or not gallery.has_text:
         return {}
-    return find_text(sought_words(query.read()), gallery)
+    texts, certain = _texts_of_matches(matches, gallery), len(_certain(matches))
+    return joined_texts(texts, find_text(sought_words(query.read()), gallery)) if certain < FEW_MATCHES else texts
 
 
-def _texts_of_matches(
-    query: Query, matches: Mapping[int, Match], gallery: Searchable, methods: Set[str]
-) -> dict[int, TextMatch]:
+def _texts_of_matches(matches: Mapping[int, Match], gallery: Searchable) -> dict[int, TextMatch]:
     """The images that share words which are written on the object in several of the matches."""
-    if "text" not in methods or query.read is None or not gallery.has_text:
-        return {}
-    evidence = [(image, matches[image].evidence) for image in alike(matches)]
-    certain = [(image, found.box) for image, found in evidence if found.inliers >= CERTAIN_INLIERS and found.box]
-    lines = [lines_inside(gallery.written(image), box) for image, box in certain[:MATCHES]]
+    certain = _certain(matches)[:MATCHES]
+    lines = [lines_inside(gallery.written(image), box) for image, box in certain]
     return find_text(shared_words([*map(sought_words, lines)]), gallery)
+
+
+def _certain(matches: Mapping[int, Match]) -> list[tuple[int, Box]]:
+    """The matches that certainly show the object, and where, the most alike first."""
+    evidence = [(image, matches[image].evidence) for image in alike(matches)]
+    return [(image, found.box) for image, found in evidence if found.inliers >= CERTAIN_INLIERS and found.box]
 
 
 def _by_turns(one: Numbers, other: Numbers) -> list[int]:

@@ -57,5 +57,3 @@ Ranking = Callable[[Query, Searchable, int], list[Hit]]
 RANKINGS: dict[str, Ranking] = {"fast": fast, "best": best}
 BASELINES: dict[str, Ranking] = {"sift": sift, "euclidean": euclidean}
 """For comparison only: available in commands, not in pages and links."""
-WITHOUT_TEXT = {"fast", *BASELINES}
-"""Rankings that do not ask what is written in the query crop."""

@@ -10,7 +10,7 @@ from retrieval.types import Image
 
 GALLERY_SIDE, QUERY_SIDE = 448, 400
 """Longest side, in pixels, to which a gallery image and a query crop are resized."""
-LIMIT, QUERY_LIMIT = 500, 350
+LIMIT, QUERY_LIMIT = 500, 300
 """Maximum keypoints of a gallery image and of a query crop."""
 UNIT = 255
 """Length of every descriptor, up to rounding."""

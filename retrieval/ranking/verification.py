@@ -34,6 +34,8 @@ PAIRS_BUDGET = 100_000_000
 Work is counted instead of time, so that a search has the same answer on a busy machine. One view has up to 16 million
 pairs with its 90 candidates; 100 million take about 0.7 s on two cores.
 """
+TOGETHER = 8
+"""Candidates whose descriptors are multiplied with those of the query in one product."""
 
 _RATIO = 0.85  # Lowe uses 0.8; RANSAC rejects the additional wrong matches
 _CANDIDATE_SIDE = 640  # pixels: the longest side to which candidates are scaled before tolerances apply
@@ -47,6 +49,7 @@ Homography = NDArray[np.float64]
 """(3, 3), from places in the query crop to places in the candidate, both as shares of width and height."""
 Points = NDArray[np.float32]
 """(M, 2): x, y."""
+Products = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ def verify(
     The homography is estimated by MAGSAC++ (Barath et al., CVPR 2020), with both images scaled to standard sides so
     that thresholds do not depend on resolution. Deterministic.
     """
-    found = _inliers(query, query_size, candidate, candidate_size)
+    return _evidence(_inliers(query, query_size, candidate, candidate_size), query, query_size)
+
+
+def _evidence(found: Details | None, query: Keypoints, query_size: tuple[int, int]) -> Evidence:
     if found is None:
         return NO_EVIDENCE
     whole = np.array(query_size, np.float32)
@@ -108,21 +114,27 @@ def verify_all(
     if len(query) < MIN_INLIERS or not candidates:
         return evidence
     waiting, lock = iter(enumerate(candidates)), threading.Lock()
+    together = min(len(candidates) // (2 * THREADS) + 1, TOGETHER)  # few are shared evenly
 
-    def next_candidate() -> tuple[int, Keypoints, tuple[int, int]] | None:
+    def next_group() -> list[tuple[int, Keypoints, tuple[int, int]]]:
         nonlocal pairs
+        group: list[tuple[int, Keypoints, tuple[int, int]]] = []
         with lock:  # read in order, so that the budget always ends at the same candidate
-            if pairs <= 0 or (taken := next(waiting, None)) is None:
-                return None
-            place, candidate = taken
-            keypoints, size = read(candidate)
-            pairs -= len(query) * len(keypoints)
-            return place, keypoints, size
+            while len(group) < together and pairs > 0 and (taken := next(waiting, None)):
+                place, candidate = taken
+                keypoints, size = read(candidate)
+                pairs -= len(query) * len(keypoints)
+                group.append((place, keypoints, size))
+        return group
 
     def work() -> None:
-        while taken := next_candidate():
-            place, keypoints, size = taken
-            evidence[place] = verify(query, query_size, keypoints, size)
+        while group := next_group():
+            starts = np.cumsum([len(keypoints) for _, keypoints, _ in group])[:-1]
+            products = dot_products(
+                query.descriptors, np.concatenate([keypoints.descriptors for _, keypoints, _ in group])
+            )
+            for (place, keypoints, size), part in zip(group, np.split(products, starts, axis=1), strict=True):
+                evidence[place] = _evidence(_inliers(query, query_size, keypoints, size, part), query, query_size)
 
     for worker in [search_threads().submit(work) for _ in range(THREADS)]:
         worker.result()
@@ -146,13 +158,20 @@ def verification_score(inliers: int) -> float:
 
 
 def _inliers(
-    query: Keypoints, query_size: tuple[int, int], candidate: Keypoints, candidate_size: tuple[int, int]
+    query: Keypoints,
+    query_size: tuple[int, int],
+    candidate: Keypoints,
+    candidate_size: tuple[int, int],
+    products: Products | None = None,
 ) -> Details | None:
-    """The inliers of the estimated homography; None if they are too few or it is implausible."""
+    """The inliers of the estimated homography; None if they are too few or it is implausible.
+
+    `products` are those of the descriptors, (K, L), if they are known; they are changed.
+    """
     if len(query) < MIN_INLIERS or len(candidate) < MIN_INLIERS:
         return None
     query_scale, scale = QUERY_SIDE / max(query_size), _CANDIDATE_SIDE / max(candidate_size)
-    rows, columns = _matches(query.descriptors, candidate.descriptors)
+    rows, columns = _matches(dot_products(query.descriptors, candidate.descriptors) if products is None else products)
     first = _first_of_each(np.round(candidate.points[columns] * scale))
     if len(first) < MIN_INLIERS:
         return None
@@ -178,12 +197,12 @@ def _inliers(
     return Details(query.points[rows[inliers]], candidate.points[columns[inliers]], box, homography)
 
 
-def _matches(query: NDArray[np.uint8], candidate: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows of query (K, 128) and of candidate (L >= 2, 128) that pass Lowe's ratio test, both (M,), best first.
+def _matches(products: Products) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of a query and of a candidate that pass Lowe's ratio test, both (M,), best first.
 
-    All descriptors have the same length, so the squared distance is twice what the product lacks to its square.
+    Products are (K, L >= 2), and are changed. All descriptors have the same length: the squared distance is twice what
+    the product lacks to its square.
     """
-    products = dot_products(query, candidate)
     rows = np.arange(len(products))
     nearest = products.argmax(axis=1)
     best = np.maximum(UNIT**2 - products[rows, nearest].astype(np.float64), 0)

@@ -385,12 +385,15 @@ def test_candidates_are_verified_by_all_threads_at_once(use_threads, monkeypatch
     use_threads(3)
     together = threading.Barrier(3, timeout=20)
 
-    def verified(*_):
+    def inliers(*_):
         together.wait()  # a barrier for three threads
-        return NO_EVIDENCE
+        asked.append(1)
 
-    monkeypatch.setattr(module, "verify", verified)
-    assert len(verify_all(*query_keypoints(CARD), range(6), looks().__getitem__, np.inf)) == 6
+    asked = []
+    monkeypatch.setattr(module, "TOGETHER", 1)
+    monkeypatch.setattr(module, "_inliers", inliers)
+    assert verify_all(*query_keypoints(CARD), range(6), looks().__getitem__, np.inf) == [NO_EVIDENCE] * 6
+    assert len(asked) == 6
 
 
 def test_error_in_a_thread_is_raised(use_threads):

@@ -34,7 +34,7 @@ AFTER_CUT = 0.6
 """Seconds of a group that are decoded if a shot begins with its key frame."""
 PIXELS_A_SECOND, BYTES_A_SECOND = 8e8, 1.2e7
 """What one core decodes of H.264 without the frames that no other refers to: pixels of frames, and compressed bytes."""
-SLOWER = {"hevc": 2.0, "vvc": 4.0, "vp9": 1.5, "libdav1d": 1.5, "av1": 1.5}
+SLOWER = {"hevc": 2.0, "vvc": 4.0, "vp9": 1.5, "av1": 1.5}
 """How much longer other codecs take."""
 COSTLY = 1 / 16
 """Decoding is costly if it takes longer than this share of the duration."""
@@ -45,8 +45,6 @@ ROUNDED = 0.005
 """Largest difference of a time that is rounded to two decimals."""
 FAST = 100
 """Frames a second from which several frames have the same rounded time."""
-EARLIER = 0.0, 5.0, 30.0, math.inf
-"""Seconds before a moment at which the search for its frame starts, one after the other."""
 
 
 if TYPE_CHECKING:
@@ -87,50 +85,49 @@ class VideoDecoder:
         """Time of the key frame at which decoding started: frames before it lack what they refer to."""
         self._broken = False
         """Whether an error makes everything up to the next key frame unusable."""
-        self._last_time = 0.0
+        self._last_time = -1 / float(file.rate)
         self._last: Sample[VideoFrame] | None = None
         self._fresh = True
         """Whether the last sample may begin a shot."""
 
     def samples(self) -> Iterator[Sample[VideoFrame]]:
         """Frames to compare, in order of time. Damaged parts are left out."""
-        self.decoder.skip_frame = "NONREF"
-        for group in self._groups():
-            for time, frame in self._chosen(group):
-                seconds = round(time, 2)
-                if frame.is_corrupt or (self._last is not None and seconds < self._last.seconds + STEP):
-                    continue
-                sample = self.sampler.sample(frame, seconds)
-                new = self._last is None or difference(sample.cells(), self._last.cells()) > CUT_CELLS
-                self._last, self._fresh = sample, new or sample.blank
-                self.seen += 1
-                yield sample
+        self.decoder.skip_frame = "NONREF" if self._has_times else "DEFAULT"
+        for time, frame in self._worth_a_look():
+            seconds = round(time, 2)
+            if frame.is_corrupt or (self._last is not None and seconds < self._last.seconds + STEP):
+                continue
+            sample = self.sampler.sample(frame, seconds)
+            new = self._last is None or difference(sample.cells(), self._last.cells()) > CUT_CELLS
+            self._last, self._fresh = sample, new or sample.blank
+            self.seen += 1
+            yield sample
 
-    def frame_at(self, seconds: float) -> VideoFrame:
-        """The frame that is shown at a time; the first one before the start, the last one after the end.
+    def frame_at(self, seconds: float, earlier: float) -> VideoFrame | None:
+        """The frame that is shown at a time, searched from `earlier` seconds before it; infinite is from the start.
 
-        Raises UnreadableImage.
+        None if the search has to start earlier. From the start, a time before the first frame gives this one. A time
+        after the end gives the last frame.
         """
         seconds = round(max(seconds, 0.0), 2)
-        self.decoder.skip_frame = "NONREF" if self.file.rate > FAST else "DEFAULT"
-        later: VideoFrame | None = None
-        for earlier in EARLIER:
-            self._seek(seconds - earlier)
-            best, shown = None, -1.0
-            for time, frame in self._all(chain(self._packets(), [None])):
-                now = round(time, 2)
-                if now > seconds:
-                    later = frame
-                    break
-                if now > shown:
-                    best, shown = frame, now
-            if best is not None:
-                return best
-            if earlier >= seconds:
-                break
-        if later is None:
-            raise self.nothing()
-        return later
+        if seconds <= earlier:
+            earlier = math.inf
+        if earlier < math.inf and not (self._has_times and self._seek(seconds - earlier)):
+            return None
+        self.decoder.skip_frame = "NONREF" if self._has_times and self.file.rate > FAST else "DEFAULT"
+        best, shown = None, -1.0
+        for time, frame in self._all(chain(self._packets(), [None])):
+            now = round(time, 2)
+            if now > seconds:
+                return best or (frame if earlier == math.inf else None)
+            if now > shown:
+                best, shown = frame, now
+        return best
+
+    @property
+    def _has_times(self) -> bool:
+        """Whether frames have their times. An AVI numbers them in the order of decoding, so they are counted."""
+        return self.file.container.format.name != "avi" or not self.decoder.has_b_frames
 
     def first_frame(self) -> VideoFrame:
         """Raises UnreadableImage."""
@@ -151,15 +148,17 @@ class VideoDecoder:
             return UnreadableImage("blank", f"{name} shows nothing: all its frames are blank.")
         return UnreadableImage("damaged", f"{name} has no frame that can be decoded; get another copy.")
 
-    def _seek(self, seconds: float) -> None:
-        begin = self.file.begin + Fraction(max(seconds, 0.0) + ROUNDED)
+    def _seek(self, seconds: float) -> bool:
+        """Go to the last key frame before a time; whether that is possible."""
+        begin = self.file.begin + Fraction(seconds + ROUNDED)
         try:
             self.file.container.seek(int(begin / self.file.time_base), stream=self.file.stream)
         except OutOfMemory:
             raise
         except FFmpegError:  # not every file can be searched
-            self._errors += 1
+            return False
         self._flush()
+        return True
 
     def _packets(self) -> Iterator[Packet]:
         """The compressed frames. Reading goes on after errors."""
@@ -194,23 +193,26 @@ class VideoDecoder:
         if packets:
             yield Group(packets, starts, complete=True)
 
-    def _chosen(self, group: Group) -> Iterator[TimedFrame]:
-        """The frames of a group that are looked at."""
-        if self._pixels > VIDEO.decoded_pixels and not group.starts:
-            return
-        if not self._needs_only_key(group):
-            yield from self._all(group.packets)
-            return
-        began = self._packet_time(group.packets[0])
-        if self._last is not None and began is not None and began < self._last.seconds + KEY_STEP:
-            return
-        yield from self._all([group.packets[0], None])
-        if self._fresh:  # the key frame, which `samples` has seen meanwhile
-            yield from self._all([*self._first(group, (began or 0.0) + AFTER_CUT), None])
+    def _worth_a_look(self) -> Iterator[TimedFrame]:
+        for group in self._groups():
+            if not self._needs_only_key(group):
+                yield from self._all(group.packets)
+            elif group.starts and self._is_due(group.packets[0]):
+                yield from self._all([group.packets[0], None])
+                if self._fresh:  # the key frame, which `samples` has seen meanwhile
+                    yield from self._all([*self._first(group, AFTER_CUT), None])
+        yield from self._all([None])
+
+    def _is_due(self, key: Packet) -> bool:
+        """Whether the last sample is long enough ago."""
+        time = self._packet_time(key)
+        return self._last is None or time is None or time >= self._last.seconds + KEY_STEP
 
     def _needs_only_key(self, group: Group) -> bool:
         if self._pixels > VIDEO.decoded_pixels:
             return True
+        if not self._has_times:
+            return False
         seconds = self._length(group)
         if not group.starts or not group.complete or seconds > VIDEO.longest_gap + 1:
             return False
@@ -225,11 +227,11 @@ class VideoDecoder:
         counted = len(group.packets) / float(self.file.rate)
         return max(times) - min(times) + 1 / float(self.file.rate) if times else counted
 
-    def _first(self, group: Group, until: float) -> Sequence[Packet]:
-        """The packets that the frames up to this time need."""
-        times = [self._packet_time(packet) for packet in group.packets]
-        wanted = [place for place, time in enumerate(times) if time is not None and time <= until]
-        return group.packets[: max(wanted, default=0) + 1]
+    def _first(self, group: Group, seconds: float) -> Sequence[Packet]:
+        """The packets that the frames of the first seconds need."""
+        times = [self._packet_time(packet) or 0.0 for packet in group.packets]
+        wanted = [place for place, time in enumerate(times) if time <= times[0] + seconds]
+        return group.packets[: wanted[-1] + 1]
 
     def _all(self, packets: Iterable[Packet | None]) -> Iterator[TimedFrame]:
         """The frames of these packets. The last ones follow only after None, which ends the decoding."""
@@ -255,8 +257,9 @@ class VideoDecoder:
         for frame in frames:
             check_size(frame.width, frame.height, self.file.name)
             self._pixels += frame.width * frame.height
-            time = self._seconds(frame.pts if frame.pts is not None else frame.dts)
-            time = self._last_time + 1 / float(self.file.rate) if time is None else time
+            time = self._seconds(frame.pts if frame.pts is not None else frame.dts) if self._has_times else None
+            if time is None:
+                time = self._last_time + 1 / float(self.file.rate)
             self._last_time = time
             if self._from is None or time >= self._from:
                 yield max(time, 0.0), frame

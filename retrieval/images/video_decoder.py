@@ -169,9 +169,11 @@ class VideoDecoder:
                     if packet.size:
                         yield packet
                     count += 1
-                    if count > VIDEO.packets or self._pixels > 2 * VIDEO.decoded_pixels:
+                    if count > VIDEO.packets or self._is_exhausted:
                         return
                 return
+            except IndexError:  # a packet of a stream that was not there at first
+                count += 1
             except OutOfMemory:
                 raise
             except FFmpegError:
@@ -199,7 +201,7 @@ class VideoDecoder:
                 yield from self._all(group.packets)
             elif group.starts and self._is_due(group.packets[0]):
                 yield from self._all([group.packets[0], None])
-                if self._fresh:  # the key frame, which `samples` has seen meanwhile
+                if self._fresh and not self._is_tired:  # the key frame, which `samples` has seen meanwhile
                     yield from self._all([*self._first(group, AFTER_CUT), None])
         yield from self._all([None])
 
@@ -209,7 +211,7 @@ class VideoDecoder:
         return self._last is None or time is None or time >= self._last.seconds + KEY_STEP
 
     def _needs_only_key(self, group: Group) -> bool:
-        if self._pixels > VIDEO.decoded_pixels:
+        if self._is_tired:
             return True
         if not self._has_times:
             return False
@@ -243,7 +245,7 @@ class VideoDecoder:
     def _decoded(self, packet: Packet | None) -> Iterator[TimedFrame]:
         if packet is not None and packet.is_keyframe and (self._broken or self._from is None):
             self._from, self._broken = self._packet_time(packet), False
-        if self._broken:
+        if self._broken or self._is_exhausted:
             return
         try:
             frames = self.decoder.decode(packet)
@@ -263,6 +265,15 @@ class VideoDecoder:
             self._last_time = time
             if self._from is None or time >= self._from:
                 yield max(time, 0.0), frame
+
+    @property
+    def _is_tired(self) -> bool:
+        """Whether only key frames are decoded from now on."""
+        return self._pixels > VIDEO.decoded_pixels
+
+    @property
+    def _is_exhausted(self) -> bool:
+        return self._pixels > 2 * VIDEO.decoded_pixels
 
     def _packet_time(self, packet: Packet) -> float | None:
         return self._seconds(packet.pts if packet.pts is not None else packet.dts)

@@ -143,7 +143,7 @@ def _not_indexed(index: _Index, path: Path, rules: GalleryRules) -> Explanation:
         return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
     if before.reason in RETRIED_REASONS:
         retry = "Every build tries it again."
-    elif is_tried_again(before, index.generation.manifest.min_side, rules):
+    elif is_tried_again(before, rules_of(index.generation.manifest), rules):
         retry = f"BOXFIND_MIN_SIDE or BOXFIND_INCOMPLETE has changed since. {BRING_IN}"
     elif (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
         retry = "The file has not changed since."

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from index.building.previous_generation import MTIME_MARGIN, is_tried_again
+from index.building.previous_generation import MTIME_MARGIN, is_tried_again, rules_of
 from index.storage.folder_scan import ScannedFile, Skipped, scan_gallery
 from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules, is_left_out
 from index.storage.generation import current_folder
@@ -48,7 +48,7 @@ def find_folder_changes(folder: Path, progress: Progress = quiet, rules: Gallery
             left_out.append(picture.id)
         elif entry is not None:
             changed += [picture.id] * has_changed(picture, entry, manifest.created)
-        elif picture.id not in skipped or is_tried_again(skipped[picture.id], manifest.min_side, rules):
+        elif picture.id not in skipped or is_tried_again(skipped[picture.id], rules_of(manifest), rules):
             new.append(picture.id)
         else:
             changed += [picture.id] * is_other_file(picture, skipped[picture.id])

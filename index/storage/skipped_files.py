@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from index.storage.folder_scan import Skipped
-from retrieval.images.file_kinds import UNREAD, UNREAD_SUFFIXES, suffix_of
+from retrieval.images.file_kinds import FORMAT_OF_SUFFIX, UNREAD, suffix_of
 
 COLUMNS = pa.schema(
     [
@@ -20,6 +20,7 @@ COLUMNS = pa.schema(
         ("sentence", pa.string()),
         ("bytes", pa.int64()),
         ("mtime", pa.float64()),
+        ("place", pa.string()),  # null in the files of earlier versions
     ]
 )
 EXPORTED = ("file", "reason", "sentence", "bytes")
@@ -29,7 +30,10 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def read_skipped(folder: Path) -> list[Skipped]:
     """The files that were not indexed, and why."""
-    return [Skipped(**row) for row in pq.read_table(folder / "skipped.parquet", schema=COLUMNS).to_pylist()]
+    return [
+        Skipped(**{**row, "place": row["place"] or ""})
+        for row in pq.read_table(folder / "skipped.parquet", schema=COLUMNS).to_pylist()
+    ]
 
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
@@ -48,7 +52,7 @@ def skipped_csv(skipped: Iterable[Skipped]) -> str:
 
 def unread_formats(skipped: Iterable[Skipped]) -> str:
     """Count the pictures in formats that cannot be read: "8 HEIC, 2 RAW"; "" if there are none."""
-    formats = Counter(UNREAD_SUFFIXES.get(suffix_of(file.file), "other") for file in skipped if file.reason == UNREAD)
+    formats = Counter(FORMAT_OF_SUFFIX.get(suffix_of(file.file), "other") for file in skipped if file.reason == UNREAD)
     return ", ".join(f"{count:,} {name}" for name, count in formats.most_common())
 
 

@@ -58,7 +58,7 @@ def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
         data = read_original(gallery, hit.image)
         # A larger crop would be downscaled anyway, so the decoder may stop at this size.
         enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
-        original = decode_picture(data, hit.image, enough, incomplete=True)  # the build has accepted it
+        original = decode_picture(data, hit.image, enough, incomplete=True, most=len(data))  # the build has accepted it
         return thumbnail(original.crop(box), LONGEST, QUALITY), ""
     except (PictureGone, UnreadableImage) as error:
         why = str(error)

@@ -60,7 +60,7 @@ def stored_similarity(served: Generation, executor: Executor, found: list[Scanne
     known = [file for file in known if file.id in tables.numbers] or known[:1]  # else a document
     chosen = known[:: max(len(known) // SAMPLES, 1)][:SAMPLES]
     with closing(executor(ImageTask(file, frozenset()) for file in chosen)) as results:
-        for count, (file, described) in enumerate(results, start=1):
+        for count, (_, described) in enumerate(results, start=1):
             progress("Comparing precisions", count, len(chosen))
             if not isinstance(described, DescribedImage):
                 continue

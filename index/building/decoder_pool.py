@@ -17,6 +17,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
@@ -25,10 +26,12 @@ from index.building.spool import Spool, SpoolWriter
 from index.storage.keypoint_codec import pack_keypoints
 from index.storage.sources import (
     ALWAYS_SEVERAL,
+    BY_DEFAULT,
     NO_PLACE,
     Contents,
     Reading,
     check_source,
+    embedded_text,
     holds_several,
     list_contents,
     pictures,
@@ -38,8 +41,8 @@ from index.storage.sources import (
 from retrieval.descriptors.embedder import network_size
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage, decode_picture, read_file
-from retrieval.images.file_kinds import RAW
-from retrieval.images.limits import LIMITS, MEGABYTE
+from retrieval.images.file_kinds import RAW, START, picture_format
+from retrieval.images.limits import LIMITS, MEGABYTE, SourceLimits
 from retrieval.images.places import picture_sha256, place_after
 from retrieval.images.resize import crop_image, lossless_png, resize_image, shrink_image, thumbnail
 from retrieval.memory_trim import trim_memory
@@ -54,6 +57,8 @@ SECONDS = 20.0
 """Timeout per image."""
 HASHED_BYTES = 20_000_000
 """Bytes of a document or film that are hashed in a second, at least, also from a slow disk."""
+ANY_SIZE = SourceLimits(picture_mb=500, document_mb=1_000_000, pages=1_000_000)
+"""Limits for files that a build has accepted."""
 MOST_RESTARTS = 20
 """How often a document is continued behind a page that crashes the worker or takes too long."""
 WORKER_REASONS = ("decoder_hang", "decoder_crash")
@@ -127,12 +132,24 @@ class Wanted:
     keypoints: int = 0
     tiled_from: int = 0
     tiles: int = 1
-    reading: Reading = Reading()
+    reading: Reading = BY_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """The file of a picture as it was indexed."""
+
+    path: Path
+    place: str = ""
+    bytes: int = 0
+    mtime: float = 0.0
+    file_sha256: str = ""
+    """That of the file if it holds several pictures."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadText:
-    """What is written in an image file, and the SHA-256 of the file that was read."""
+    """What is written in a picture, and the SHA-256 that it is known by."""
 
     sha256: str
     lines: list[WrittenLine]
@@ -263,7 +280,7 @@ class DecoderPool:
         return self._pool
 
     def read_picture(self, path: Path, name: str, place: str, pixels: int, reading: Reading) -> LoadedImage:
-        """Decode one picture of a file; of more than `pixels` pixels, it is scaled down. Raises UnreadableImage, Busy."""
+        """Decode one picture of a file, scaled down to at most `pixels` pixels. Raises UnreadableImage, Busy."""
         read: list[LoadedImage] = self._run(name, _read_picture, path, name, place, pixels, reading)
         return read.pop()
 
@@ -277,18 +294,23 @@ class DecoderPool:
         contents: Contents = self._run(name, list_contents, path, name, reading)
         return contents
 
-    def decode(self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, incomplete: bool = False) -> LoadedImage:
+    def decode(
+        self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, reading: Reading = BY_DEFAULT
+    ) -> LoadedImage:
         """Decode a file's bytes in a worker; an image of more than `pixels` pixels is scaled down to that.
 
-        With `incomplete`, a picture of which a part is missing is decoded too. Raises UnreadableImage, and Busy if the
-        pool was closed meanwhile.
+        Of a document or film it is the first page or frame. Raises UnreadableImage, and Busy if the pool was closed
+        meanwhile.
         """
-        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, incomplete)
+        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, reading)
         return decoded.pop()
 
-    def read_text(self, path: Path, incomplete: bool = False) -> ReadText:
-        """Read what is written in an image file. Raises UnreadableImage."""
-        read: ReadText = self._run(path.name, _read_text, path, incomplete)
+    def read_text(self, file: "IndexedFile", incomplete: bool = False) -> ReadText:
+        """Read what is written in a picture; the text that a page of a PDF contains is taken as it is.
+
+        Raises UnreadableImage.
+        """
+        read: ReadText = self._run(file.path.name, _read_text, file, incomplete)
         return read
 
     def _run(self, name: str, work: Any, *args: object, seconds: float = 0.0) -> Any:
@@ -333,8 +355,14 @@ def _stop(pool: ProcessPool) -> None:
     pool.join()
 
 
-def _decode_bytes(data: bytes, name: str, pixels: int, incomplete: bool) -> "_SentOnce":
-    decoded = decode_picture(data, name, incomplete=incomplete)
+def _decode_bytes(data: bytes, name: str, pixels: int, reading: Reading) -> "_SentOnce":
+    if picture_format(name, data[:START]) in ALWAYS_SEVERAL:
+        with TemporaryDirectory(prefix="boxfind-") as folder:
+            file = Path(folder, "upload")
+            file.write_bytes(data)
+            decoded = read_picture(file, name, "", reading)
+    else:
+        decoded = decode_picture(data, name, incomplete=reading.incomplete, most=reading.limits.picture_mb * MEGABYTE)
     decoded = replace(decoded, image=shrink_image(decoded.image, pixels))
     trim_memory()  # queries come one at a time
     return _SentOnce(decoded)
@@ -442,9 +470,19 @@ def _encode_picture(path: Path, name: str, place: str, reading: Reading) -> byte
     return lossless_png(read_picture(path, name, place, reading).image)
 
 
-def _read_text(path: Path, incomplete: bool) -> ReadText:
-    data = read_file(path)
-    decoded = decode_picture(data, path.name, MAX_SIDE, incomplete)
+def _read_text(file: IndexedFile, incomplete: bool) -> ReadText:
+    path, reading = file.path, Reading(ANY_SIZE, incomplete)
+    if file.place:
+        same = _size_and_mtime(path) == (file.bytes, file.mtime)
+        sha256 = picture_sha256(file.file_sha256 if same else file_sha256(path), file.place)
+        lines = embedded_text(path, path.name, file.place, reading)
+        if lines:
+            return ReadText(sha256, lines)
+        decoded = read_picture(path, path.name, file.place, reading, MAX_SIDE)
+    else:
+        data = read_file(path, max(LIMITS.raw_bytes, file.bytes))
+        sha256 = hashlib.sha256(data).hexdigest()
+        decoded = decode_picture(data, path.name, MAX_SIDE, incomplete, most=len(data))
     reader = _text_reader()
     try:
         lines = reader.read(decoded.image)
@@ -452,7 +490,7 @@ def _read_text(path: Path, incomplete: bool) -> ReadText:
         raise UnreadableImage("text", f"The text of {shown(path.name)} cannot be read: {error}") from None
     scale = decoded.width / decoded.image.shape[1]
     lines = [replace(line, box=line.box.scaled(scale).clipped(*decoded.size)) for line in lines]
-    return ReadText(hashlib.sha256(data).hexdigest(), lines)
+    return ReadText(sha256, lines)
 
 
 @cache

@@ -102,6 +102,15 @@ def decode_task(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> Generator
         yield Skipped(file.id, "no_pictures", sentence, file.bytes, file.mtime)
 
 
+def decode_alone(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> DecodedImage | Unchanged | Skipped | None:
+    """Step 1 for a file with one image; None if it holds several."""
+    with closing(decode_task(task, pool, recipe)) as decoded:
+        only = next(decoded)
+    if isinstance(only, SourceEnd) or (isinstance(only, DecodedImage) and only.file_sha256):
+        return None
+    return None if isinstance(only, Skipped) and only.place else only
+
+
 def _is_small(picture: DecodedImage, task: ImageTask) -> bool:
     return min(picture.width, picture.height) < task.min_side
 

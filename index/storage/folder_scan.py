@@ -17,13 +17,13 @@ from index.storage.gallery_rules import (
     LeftOut,
     first_patterns,
     read_ignore_file,
-    why_twin_left_out,
     why_left_out,
+    why_twin_left_out,
 )
 from retrieval.errors import GalleryProblem
 from retrieval.images.file_kinds import (
-    START,
     FORMAT_OF_SUFFIX,
+    START,
     UNREAD,
     is_unread,
     is_worth_opening,
@@ -103,9 +103,9 @@ def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iter
     """Find all images below the folder.
 
     A file with the suffix of a picture, document or film counts as one, whatever it contains. A file with the suffix of
-    another kind, such as a program, does not. Any other file is opened, and counts as a picture if it begins like one. Files
-    in `known`, skipped by an earlier scan, are not opened again unless they changed. Hidden files, and files that are
-    no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
+    another kind, such as a program, does not. Any other file is opened, and counts as a picture if it begins like one.
+    Files in `known`, skipped by an earlier scan, are not opened again unless they changed. Hidden files, and files that
+    are no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
     file cannot be used.
     """
     if not gallery.is_dir():

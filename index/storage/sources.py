@@ -68,6 +68,9 @@ class Reading:
     """Whether pictures of which a part is missing are read."""
 
 
+BY_DEFAULT = Reading()
+
+
 def source_format(path: Path, name: str = "") -> str:
     """The format of a file, one of READ, or another one that is not read; "" if unknown. Raises UnreadableImage."""
     try:
@@ -106,10 +109,11 @@ def pictures(
     start: int = 0,
     begin: Callable[[int, str], None] = lambda *_: None,
 ) -> Iterator[tuple[str, LoadedImage | UnreadableImage]]:
-    """The place and the picture of each of a file that holds several, or why it cannot be read; from number `start` on.
+    """The place and the picture of each of a file that holds several, or why it cannot be read; from `start` on.
 
-    Near-equal frames of an animation are left out. `begin` receives the number and the place
-    of a picture before it is decoded. Pages beyond the limit are one problem at the first of them. Raises UnreadableImage if the file as a whole is unreadable.
+    Near-equal frames of an animation are left out. `begin` receives the number and the place of a picture before it is
+    decoded. Pages beyond the limit are one problem, at the first of them. Raises UnreadableImage if the file as a whole
+    is unreadable.
     """
     kind = source_format(path)
     check_source(path, path.name, kind, reading.limits)

@@ -120,9 +120,14 @@ class Tables:
         return ImageEntry(**row)
 
     def with_contents(self, sha256: str) -> str | None:
-        """The id of the first image whose file had this SHA-256, or None."""
+        """The id of the first image that is known by this SHA-256, or None."""
         place = pc.index(self.images["sha256"], sha256).as_py()
         return None if place < 0 else self.ids[place]
+
+    def with_file(self, sha256: str) -> str | None:
+        """The id of the first image in a file with this SHA-256, or None."""
+        place = pc.index(self.images["file_sha256"], sha256).as_py()
+        return self.with_contents(sha256) if place < 0 else self.ids[place]
 
     def all_with_contents(self, hashes: Iterable[str]) -> dict[str, list[int]]:
         """SHA-256 -> the numbers of all images with these contents; only those that exist."""

@@ -1,4 +1,4 @@
-"""Open HEIC and HEIF, the photos of phones, with libheif: the primary image, upright; depth and gain maps are ignored."""
+"""Open HEIC and HEIF, the photos of phones: the primary image, upright, without depth and gain maps."""
 
 from retrieval.images.file_kinds import HEIC, HEIF
 

@@ -1,8 +1,10 @@
-"""Name the pictures of a file that holds several: `page=12` of a document, `frame=8` of an animation, `t=83.20` of a film.
+"""Name the pictures of a file that holds several: `page=12` of a document, `frame=8` of an animation, `t=83.20` of a
+film.
 
 A picture's id is the id of its file, and its place after a #. The first picture of an image file, such as a TIFF of
-several pages, has no place: its id is that of the file, as if it were alone. Pages of PDF files and archives always have
-one, since these files are no pictures themselves.
+several pages, has no place: its id is that of the file, as if it were alone, so that indexes and links of earlier
+versions stay valid. Pages of PDF files and archives always have one, also if there is only one: it keeps its id when a
+second one is added.
 """
 
 import hashlib

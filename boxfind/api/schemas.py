@@ -187,8 +187,10 @@ class SearchResponse(BaseModel):
 class Picture(BaseModel):
     """A gallery picture at the time it was indexed."""
 
-    model_config = _example(id=CUP, width=640, height=480, bytes=81_234, sha256="9f86d081…")
+    model_config = _example(id=CUP, file=CUP, place="", width=640, height=480, bytes=81_234, sha256="9f86d081…")
     id: str
+    file: str = Field(description="The id without the place of a page, frame or moment.")
+    place: str = Field(description="Where in its file the picture is: page=12, frame=8, t=83.20; may be empty.")
     width: int
     height: int
     bytes: int
@@ -199,7 +201,7 @@ class PictureFacts(Picture):
     """A gallery picture with its indexed regions."""
 
     model_config = _example(
-        **{"id": CUP, "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
+        **{"id": CUP, "file": CUP, "place": "", "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
         regions=[{"box": [0, 0, 640, 480], "kind": "whole"}],
     )
     regions: list[Place]

@@ -19,7 +19,7 @@ from index.storage.gallery_rules import (
 )
 from index.storage.generation import Generation
 from index.storage.manifest import Changes
-from index.storage.skipped_files import unread_formats
+from index.storage.skipped_files import missing_packages, unread_formats
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
@@ -193,10 +193,13 @@ def _no_pictures(gallery: Path, skipped: Sequence[Skipped], left_out: Sequence[L
     """The message for a gallery of which no file can be indexed."""
     unread = unread_formats(skipped)
     others = [file for file in skipped if file.reason != UNREAD]
+    packages = " ".join(missing_packages(skipped))
     if others:
         also = f" Also not read: {unread}." if unread else ""
         counted = f"No picture in {gallery} can be used (files skipped: {len(skipped):,})."
-        return f"{counted} The first: {others[0].sentence}{also}"
+        return " ".join(filter(None, [f"{counted} The first: {others[0].sentence}{also}", packages]))
+    if packages:
+        return f"No picture in {gallery} can be used. {packages}"
     if unread:
         return f"{gallery} contains only pictures that Boxfind cannot read yet: {unread}. Convert them to JPEG."
     sentence = f"There are no pictures in {gallery}; add photos, scans, PDF files or videos."

@@ -15,7 +15,7 @@ from retrieval.images.file_kinds import PDF, START, UNREAD, VIDEO, ZIP, is_unrea
 from retrieval.images.image_pages import ImagePages, image_places
 from retrieval.images.limits import LIMITS, MEGABYTE, SOURCE_LIMITS, SourceLimits
 from retrieval.images.pdf import PdfPages
-from retrieval.images.places import seconds_of, time_place
+from retrieval.images.places import seconds_of, split_id, time_place
 from retrieval.printable_names import shown
 from retrieval.types import WrittenLine
 
@@ -170,6 +170,18 @@ def read_picture(path: Path, name: str, place: str, reading: Reading, enough: in
     most = reading.limits.picture_mb * MEGABYTE
     data = read_file(path, max(most, LIMITS.raw_bytes))
     return decode_picture(data, name, enough, reading.incomplete, most=most)
+
+
+def load_query(path: Path, reading: Reading) -> LoadedImage:
+    """Decode the picture file at a path, or one picture of a file: catalogue.pdf#page=12. Raises UnreadableImage.
+
+    Of a document or film without a place, it is the first page or frame.
+    """
+    name, place = split_id(path.name)
+    file = path.with_name(name)
+    if not place or path.exists() or not file.is_file():
+        file, place = path, ""
+    return read_picture(file, file.name, place, reading)
 
 
 def embedded_text(path: Path, name: str, place: str, reading: Reading) -> list[WrittenLine]:

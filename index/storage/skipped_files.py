@@ -60,7 +60,8 @@ def unread_formats(skipped: Iterable[Skipped]) -> str:
 
 def needs_package(file: Skipped) -> bool:
     """Whether a file is skipped because the package that reads it is missing, by its suffix."""
-    return file.reason == UNREAD and FORMAT_OF_SUFFIX.get(suffix_of(file.file)) in PACKAGES
+    package = PACKAGES.get(FORMAT_OF_SUFFIX.get(suffix_of(file.file), ""))
+    return file.reason == UNREAD and package is not None and not package.installed
 
 
 def missing_packages(skipped: Iterable[Skipped]) -> list[str]:

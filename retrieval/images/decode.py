@@ -165,7 +165,7 @@ def decode_picture(
     except UnidentifiedImageError:
         if data.startswith(TIFF_STARTS):
             raise _unknown_tiff(name) from None
-        raise _unidentified(name, found) from None
+        raise _unidentified(name, found, content_format(data[:START])) from None
     except DECODER_ERRORS as error:
         raise undecodable(name, error) from None
 
@@ -194,8 +194,10 @@ def _decode_raw(data: bytes, name: str, enough: int | None) -> LoadedImage:
         raise undecodable(name, error) from None
 
 
-def _unidentified(name: str, found: str) -> UnreadableImage:
-    """Why Pillow does not know a file: its first bytes show `found`, or its suffix does."""
+def _unidentified(name: str, found: str, by_content: str) -> UnreadableImage:
+    """Why Pillow does not know a file. Its first bytes show the format `by_content`; `found` may be by its suffix."""
+    if by_content in (*HEIF_FORMATS, *JPEG_XL_FORMATS, JPEG_2000):
+        return UnreadableImage("damaged", f"{name} is damaged and cannot be decoded. {ADVICE}")
     if is_unread(found):
         return UnreadableImage(UNREAD, unread_sentence(name, found))
     if found in READ and found not in PICTURE_FORMATS:

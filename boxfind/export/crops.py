@@ -9,6 +9,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 
 from boxfind.export.file_names import file_name
+from boxfind.export.originals import original_name
 from boxfind.export.search_result import SearchResult, load_preview
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
@@ -37,7 +38,7 @@ def crops_zip(answer: SearchResult) -> bytes:
             archive.writestr(ZipInfo(name, answer.made.astimezone(UTC).timetuple()[:6]), data, packing)
 
         for rank, hit in enumerate(answer.hits, start=1):
-            name = file_name(f"{rank:0{digits}d}-{PurePosixPath(hit.image).stem}", ".jpg")
+            name = file_name(f"{rank:0{digits}d}-{PurePosixPath(original_name(hit.image)).stem}", ".jpg")
             crop, note = _crop(answer.gallery, hit)
             notes += [f"{name}: {note}\r\n"] if note else []
             if crop:

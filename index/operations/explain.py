@@ -112,9 +112,7 @@ def _indexed(index: _Index, number: int, rules: GalleryRules) -> Explanation:
     others = index.paths[entry.path]
     if len(others) > 1:
         skipped = sum(page.source == entry.source for page in index.skipped.values())
-        first += (
-            f" Its file holds {len(others)} pictures of the index{f'; {skipped} more were skipped' * bool(skipped)}."
-        )
+        first += f" Its file holds {len(others)} pictures of the index{f'; skipped: {skipped}' * bool(skipped)}."
     verdict, second = _file_status(index, entry)
     why = _why_dropped(index, entry, rules) if verdict != "gone" else ""
     more = [f"The next update leaves it out: {why}."] if why else []

@@ -10,7 +10,7 @@ from index.storage.sources import Reading
 from index.storage.tables import ImageEntry
 from retrieval.errors import PictureGone, UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.images.limits import SourceLimits
+from retrieval.images.limits import LIMITS, SourceLimits
 from retrieval.networks.weights import file_sha256
 from retrieval.printable_names import shown
 
@@ -29,9 +29,9 @@ def read_original(gallery: Gallery, image: str) -> bytes:
     if entry.place:
         return _read_place(source_file(gallery, image), entry)
     try:
-        data = read_file(_file_in_gallery(gallery, entry), max(entry.bytes, 1))
-    except (UnreadableImage, OSError, RuntimeError) as problem:  # a link loop raises either of the last two
-        raise _has_changed(image) if _is_too_large(problem) else _cannot_be_opened(image) from None
+        data = read_file(_file_in_gallery(gallery, entry), max(entry.bytes, LIMITS.file_bytes))
+    except (UnreadableImage, OSError, RuntimeError):  # a link loop raises either of the last two
+        raise _cannot_be_opened(image) from None
     if hashlib.sha256(data).hexdigest() != (entry.file_sha256 or entry.sha256):
         raise _has_changed(image)
     return data
@@ -75,10 +75,6 @@ def _file_in_gallery(gallery: Gallery, entry: ImageEntry) -> Path:
     if not file.is_relative_to(Path(gallery.manifest.gallery).resolve()):
         raise PictureGone(f"{shown(entry.image)} is now a link out of the gallery folder; update the index.")
     return file
-
-
-def _is_too_large(problem: Exception) -> bool:
-    return isinstance(problem, UnreadableImage) and problem.reason == "file_too_large"
 
 
 def _has_changed(image: str) -> PictureGone:

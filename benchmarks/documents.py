@@ -1,7 +1,7 @@
 """A catalogue as a PDF file: whether the right page is found, and what reading it costs.
 
-The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set; another query of the
-object, with its box, searches for its page. The same pages in a folder of JPEG files are built for comparison.
+The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set; another query of
+the object, with its box, searches for its page. The same pages in a folder of JPEG files are built for comparison.
 """
 
 import os

@@ -43,7 +43,7 @@ from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage, decode_picture, read_file
 from retrieval.images.file_kinds import RAW, START, picture_format
 from retrieval.images.limits import LIMITS, MEGABYTE, SourceLimits
-from retrieval.images.places import picture_sha256, place_after
+from retrieval.images.places import named_place, picture_sha256, place_after
 from retrieval.images.resize import crop_image, lossless_png, resize_image, shrink_image, thumbnail
 from retrieval.memory_trim import trim_memory
 from retrieval.networks.weights import file_sha256
@@ -268,7 +268,7 @@ class DecoderPool:
                     raise problem
                 yield BadPlace(place_after(last), problem.reason, f"{problem} The pictures before are indexed.")
                 return
-            last = place.removeprefix(NO_PLACE)
+            last = named_place(place.removeprefix(NO_PLACE))
             yield BadPlace(last, problem.reason, str(problem))
             start = number + 1
 

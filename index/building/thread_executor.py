@@ -48,16 +48,17 @@ class _Results:
         self._files.append(_UnderWay(file))
         return self._files[-1]
 
-    def put_all(self, of: _UnderWay, results: Iterator[Result]) -> None:
+    def put_all(self, of: _UnderWay, results: Generator[Result]) -> None:
         """Describe a file. Waits while WAITING of its results have not been taken."""
         try:
-            for result in results:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._stopped or len(of.results) < WAITING)
-                    if self._stopped:
-                        return
-                    of.results.append(result)
-                    self._changed.notify_all()
+            with closing(results):
+                for result in results:
+                    with self._changed:
+                        self._changed.wait_for(lambda: self._stopped or len(of.results) < WAITING)
+                        if self._stopped:
+                            return
+                        of.results.append(result)
+                        self._changed.notify_all()
         except BaseException as error:
             of.error = error
         finally:
@@ -121,7 +122,7 @@ class ThreadExecutor:
             return max(self.workers, 2 * self.embedder.at_once)
         return self.workers + 2 if self.workers > 1 else 1
 
-    def _describe(self, task: ImageTask) -> Iterator[Result]:
+    def _describe(self, task: ImageTask) -> Generator[Result]:
         with closing(decode_task(task, self.pool, self.embedder.recipe)) as decoded:
             for image in decoded:
                 yield describe_image(task, image, self.embedder)

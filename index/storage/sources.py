@@ -15,7 +15,7 @@ from retrieval.images.file_kinds import PDF, START, UNREAD, VIDEO, ZIP, is_unrea
 from retrieval.images.image_pages import ImagePages, image_places
 from retrieval.images.limits import LIMITS, MEGABYTE, SOURCE_LIMITS, SourceLimits
 from retrieval.images.pdf import PdfPages
-from retrieval.images.places import seconds_of, split_id, time_place
+from retrieval.images.places import named_place, no_such_place, seconds_of, split_id, time_place
 from retrieval.printable_names import shown
 from retrieval.types import WrittenLine
 
@@ -126,7 +126,7 @@ def pictures(
             try:
                 picture = pages.picture(place, enough)
             except UnreadableImage as problem:
-                yield place, problem
+                yield named_place(place), problem
                 continue
             if pages.is_new(picture):
                 yield place, picture
@@ -158,13 +158,15 @@ def read_picture(path: Path, name: str, place: str, reading: Reading, enough: in
     kind = source_format(path, name)
     if kind in ALWAYS_SEVERAL:
         check_source(path, name, kind, reading.limits)
+    if place and place.startswith("t=") != (kind == VIDEO):
+        raise no_such_place(name, place)
     if kind == VIDEO:
         from retrieval.images.video import frame_at
 
         return frame_at(path, seconds_of(place) if place else 0.0)
     if kind in (PDF, ZIP) or place:
         if kind not in PAGED:
-            raise UnreadableImage("missing", f"{shown(name)} has no picture at {place}.")
+            raise no_such_place(name, place)
         with PAGED[kind](path, name, reading.limits, reading.incomplete) as pages:
             return pages.picture(place or pages.places[0], enough)
     most = reading.limits.picture_mb * MEGABYTE

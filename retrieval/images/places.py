@@ -41,6 +41,11 @@ def seconds_of(place: str) -> float:
     return float(place.removeprefix("t="))
 
 
+def named_place(place: str) -> str:
+    """The place by which a picture that cannot be read is named: "page=1" for the first one of an image file."""
+    return place or page_place(1)
+
+
 def place_after(place: str) -> str:
     """The first place that is not read if this is the last one that is."""
     if place.startswith("t="):

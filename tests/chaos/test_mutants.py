@@ -161,9 +161,8 @@ def test_r78_r79_mutants_of_documents_and_of_formats_that_packages_read(draw, tm
             assert str(error).endswith(".") and "\n" not in str(error)
             return [(name, error.reason)]
         reasons = [one.reason for one in found if isinstance(one, BadPlace)]
-        return [(name, reason) for reason in reasons] + [(name, "decoded")] * any(
-            isinstance(one, DecodedImage) for one in found
-        )
+        reasons += ["decoded"] if any(isinstance(one, DecodedImage) for one in found) else []
+        return [(name, reason) for reason in reasons]
 
     with DecoderPool(WORKERS) as pool, ThreadPoolExecutor(2 * WORKERS) as threads:
         fates = Counter(fate for of_file in threads.map(fate, mutants) for fate in of_file)

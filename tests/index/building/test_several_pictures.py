@@ -235,6 +235,20 @@ def test_r80_pages_beyond_the_limit_are_named_and_read_when_the_limit_is_raised(
     assert counting.seen == 8 + 3 + 7 and read_skipped(folder) == []
 
 
+def test_a_damaged_first_page_does_not_hide_the_others(gallery: Path, build_index, counting: Counting, draw):
+    data = bytearray(paged([draw(seed) for seed in range(3)], "TIFF", compression="tiff_adobe_deflate"))
+    with Pillow.open(io.BytesIO(data)) as tiff:
+        start, size = tiff.tag_v2[273][0], tiff.tag_v2[279][0]
+    data[start : start + size] = bytes(size)
+    (gallery / "scan.tif").write_bytes(data)
+    age(gallery)
+    for _ in range(2):
+        folder = build_index(gallery, embedder=counting.embedder)
+        assert [(s.file, s.place) for s in read_skipped(folder)] == [("scan.tif#page=1", "page=1")]
+        assert several(open_gallery(folder).tables.ids) == ["scan.tif#page=2", "scan.tif#page=3"]
+        assert counting.seen == 8 + 2
+
+
 def test_a_document_above_the_limit_of_size_is_named(gallery: Path, build_index):
     (gallery / "a.pdf").write_bytes(text_pdf(["x"]) + bytes(1_100_000))
     folder = build_index(gallery, rules=GalleryRules(limits=SourceLimits(document_mb=1)))

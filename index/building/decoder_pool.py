@@ -32,6 +32,7 @@ from index.storage.sources import (
     Reading,
     check_source,
     embedded_text,
+    film_seconds,
     holds_several,
     list_contents,
     pictures,
@@ -41,7 +42,7 @@ from index.storage.sources import (
 from retrieval.descriptors.embedder import network_size
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage, decode_picture, read_file
-from retrieval.images.file_kinds import RAW, START, picture_format
+from retrieval.images.file_kinds import RAW, START, VIDEO, picture_format
 from retrieval.images.limits import LIMITS, MEGABYTE, SourceLimits
 from retrieval.images.places import named_place, picture_sha256, place_after
 from retrieval.images.resize import crop_image, lossless_png, resize_image, shrink_image, thumbnail
@@ -59,6 +60,9 @@ HASHED_BYTES = 20_000_000
 """Bytes of a document or film that are hashed in a second, at least, also from a slow disk."""
 ANY_SIZE = SourceLimits(picture_mb=500, document_mb=1_000_000, pages=1_000_000)
 """Limits for files that a build has accepted."""
+TIMES_REAL_TIME, MOST_PATIENCE = 5, 1800.0
+"""How much faster than it is shown a film is read, at least, and the most seconds without a new picture: a film may show
+the same for hours."""
 MOST_RESTARTS = 20
 """How often a document is continued behind a page that crashes the worker or takes too long."""
 WORKER_REASONS = ("decoder_hang", "decoder_crash")
@@ -113,6 +117,8 @@ class Several:
     bytes: int
     mtime: float
     sha256: str
+    patience: float = 0.0
+    """Seconds that the search for its next picture may take, in addition to those of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +261,7 @@ class DecoderPool:
                 pool = self._working_pool()
                 future = pool.schedule(_stream_source, args=(spool.folder, path, wanted, file, start))
                 try:
-                    for result in spool.results(future, self._seconds, lambda: pool.active):  # noqa: B023
+                    for result in spool.results(future, self._seconds + file.patience, lambda: pool.active):  # noqa: B023
                         last = result.place
                         yield result
                     problem, (number, place) = spool.problem(future, path.name), spool.begun()
@@ -417,7 +423,8 @@ def _probe_source(path: Path, wanted: Wanted, known: frozenset[str]) -> DecodedI
         raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
     if sha256 in known:
         return Unchanged(*before, sha256)
-    file = Several(*before, sha256)
+    patience = min(film_seconds(path) / TIMES_REAL_TIME, MOST_PATIENCE) if kind == VIDEO else 0.0
+    file = Several(*before, sha256, patience)
     if kind in ALWAYS_SEVERAL or holds_several(data, path.name, limits):
         return file
     decoded = decode_picture(data, path.name, ENOUGH * wanted.side, reading.incomplete, most=most)

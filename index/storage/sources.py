@@ -194,6 +194,13 @@ def embedded_text(path: Path, name: str, place: str, reading: Reading) -> list[W
         return pages.text(place)
 
 
+def film_seconds(path: Path) -> float:
+    """The length of a video; 0 if it does not say. Raises UnreadableImage."""
+    from retrieval.images.video import facts
+
+    return facts(path).seconds
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a file holds, for choosing one of its pictures: places, or a length in seconds."""
@@ -212,9 +219,7 @@ def list_contents(path: Path, name: str, reading: Reading) -> Contents:
     if kind in ALWAYS_SEVERAL:
         check_source(path, name, kind, reading.limits)
     if kind == VIDEO:
-        from retrieval.images.video import facts
-
-        return Contents((), 0, facts(path).seconds)
+        return Contents((), 0, film_seconds(path))
     if kind not in PAGED:
         return Contents(("",), 1)
     with PAGED[kind](path, name, reading.limits, reading.incomplete) as pages:

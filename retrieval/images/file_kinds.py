@@ -3,7 +3,7 @@
 import mimetypes
 
 from retrieval.images.limits import FORMATS, RAW_SUFFIXES, SOURCE_SUFFIXES, TIFF_STARTS, VIDEO_SUFFIXES
-from retrieval.optional_packages import AV, PILLOW_HEIF, PILLOW_JXL, PYPDFIUM2, RAWPY, OptionalPackage, install
+from retrieval.optional_packages import PILLOW_HEIF, PILLOW_JXL, PYAV, PYPDFIUM2, RAWPY, OptionalPackage, install
 
 START = 64
 """Number of first bytes that decide."""
@@ -20,7 +20,7 @@ PACKAGES: dict[str, OptionalPackage] = {
     JPEG_XL: PILLOW_JXL,
     RAW: RAWPY,
     PDF: PYPDFIUM2,
-    VIDEO: AV,
+    VIDEO: PYAV,
 }
 """The package that reads a format; the others need none."""
 FORMAT_OF_SUFFIX = {

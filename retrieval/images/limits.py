@@ -52,3 +52,31 @@ class SourceLimits:
 
 SOURCE_LIMITS = SourceLimits()
 MEGABYTE = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class VideoLimits:
+    """Limits of one video and of the pictures taken from it."""
+
+    pixels: int = 36_000_000
+    """Of a frame; 8K has 33 million."""
+    pictures: int = 2000
+    """Of a video. A longer one gets fewer a minute."""
+    a_minute: int = 20
+    """Most pictures a minute."""
+    burst: int = 4
+    """Pictures that may follow each other at once."""
+    longest_gap: float = 10.0
+    """Seconds of a shot after which another picture of it is due."""
+    decoded_pixels: float = 6e11
+    """Of all frames of a video. Beyond it, only key frames are decoded, up to the same number again."""
+    packets: int = 20_000_000
+    """Compressed frames read of a video: about four days."""
+    errors: int = 300
+    """Parts of a video that cannot be read; then the rest is left."""
+    group_bytes: int = 64_000_000
+    group_frames: int = 1000
+    """Compressed frames held at once."""
+
+
+VIDEO = VideoLimits()

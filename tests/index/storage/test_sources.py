@@ -34,7 +34,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(video, "key_frames", key_frames)
     monkeypatch.setattr(video, "frame_at", lambda path, seconds: LoadedImage.of(draw_picture(int(seconds))))
-    monkeypatch.setattr(video, "facts", lambda path: video.VideoFacts(90.0, 128, 96))
+    monkeypatch.setattr(video, "facts", lambda path: video.VideoFacts(90.0, 128, 96, "h264"))
     return tmp_path / "trip.mp4"
 
 

@@ -61,8 +61,8 @@ HASHED_BYTES = 20_000_000
 ANY_SIZE = SourceLimits(picture_mb=500, document_mb=1_000_000, pages=1_000_000)
 """Limits for files that a build has accepted."""
 TIMES_REAL_TIME, MOST_PATIENCE = 5, 1800.0
-"""How much faster than it is shown a film is read, at least, and the most seconds without a new picture: a film may show
-the same for hours."""
+"""How much faster than it is shown a film is read, at least, and the most seconds without a new picture: a film may
+show the same for hours."""
 MOST_RESTARTS = 20
 """How often a document is continued behind a page that crashes the worker or takes too long."""
 WORKER_REASONS = ("decoder_hang", "decoder_crash")

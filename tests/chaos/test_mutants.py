@@ -18,6 +18,7 @@ from retrieval.images.jpeg_xl import prepare_jpeg_xl
 from retrieval.images.limits import FORMATS
 from tests.dng import dng
 from tests.documents import archive, paged, text_pdf
+from tests.films import film
 
 MUTANTS, FILES = 2000, 800
 WORKERS = 2
@@ -136,6 +137,8 @@ def files(draw) -> dict[str, bytes]:
         "b.jp2": encoded(images[0], "JPEG2000", "L", {"irreversible": True, "tile_size": (32, 32)}),
         "a.dng": dng(images[0]),
         "b.dng": dng(images[0], images[1]),
+        "trip.mp4": film(images, 0.5),
+        "trip.mkv": film(images, 0.5, "matroska", "mpeg4"),
         "text.pdf": text_pdf(["Blue kettle", "EUR 24.99"], pages=2),
         "book.cbz": archive({f"{number}.png": encoded(image, "PNG", "RGB", {}) for number, image in enumerate(images)}),
     }

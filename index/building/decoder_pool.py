@@ -255,7 +255,8 @@ class DecoderPool:
             yield from self._stream(path, wanted, first)
 
     def _stream(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
-        start, last = 0, None  # the place of the last result
+        start = 0
+        last: str | None = None  # the place of the last result
         for _ in range(1 + MOST_RESTARTS):
             with Spool() as spool:
                 pool = self._working_pool()
@@ -277,6 +278,8 @@ class DecoderPool:
             last = named_place(place.removeprefix(NO_PLACE))
             yield BadPlace(last, problem.reason, str(problem))
             start = number + 1
+        sentence = f"{shown(path.name)} has too many pages that cannot be decoded; the others are left out."
+        yield BadPlace(place_after(last or ""), "too_complex", sentence)
 
     def _working_pool(self) -> ProcessPool:
         """The pool, replaced if it has stopped. Raises Busy if it was closed."""

@@ -304,14 +304,14 @@ class DecoderPool:
         return contents
 
     def decode(
-        self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, reading: Reading = BY_DEFAULT
+        self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, reading: Reading = BY_DEFAULT, place: str = ""
     ) -> LoadedImage:
         """Decode a file's bytes in a worker; an image of more than `pixels` pixels is scaled down to that.
 
-        Of a document or film it is the first page or frame. Raises UnreadableImage, and Busy if the pool was closed
-        meanwhile.
+        `place` is that of one of several pictures; of a document or film, the first page or frame by default. Raises
+        UnreadableImage, and Busy if the pool was closed meanwhile.
         """
-        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, reading)
+        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, reading, place)
         return decoded.pop()
 
     def read_text(self, file: "IndexedFile", incomplete: bool = False) -> ReadText:
@@ -364,12 +364,12 @@ def _stop(pool: ProcessPool) -> None:
     pool.join()
 
 
-def _decode_bytes(data: bytes, name: str, pixels: int, reading: Reading) -> "_SentOnce":
-    if picture_format(name, data[:START]) in ALWAYS_SEVERAL:
+def _decode_bytes(data: bytes, name: str, pixels: int, reading: Reading, place: str) -> "_SentOnce":
+    if place or picture_format(name, data[:START]) in ALWAYS_SEVERAL:
         with TemporaryDirectory(prefix="boxfind-") as folder:
             file = Path(folder, "upload")
             file.write_bytes(data)
-            decoded = read_picture(file, name, "", reading)
+            decoded = read_picture(file, name, place, reading)
     else:
         decoded = decode_picture(data, name, incomplete=reading.incomplete, most=reading.limits.picture_mb * MEGABYTE)
     decoded = replace(decoded, image=shrink_image(decoded.image, pixels))

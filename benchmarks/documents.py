@@ -1,7 +1,8 @@
 """A catalogue as a PDF file: whether the right page is found, and what reading it costs.
 
-The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set; another query of
-the object, with its box, searches for its page. The same pages in a folder of JPEG files are built for comparison.
+The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set, and no other page
+does; another query of the object, with its box, searches for its page. The same pages in a folder of JPEG files are
+built for comparison.
 """
 
 import os
@@ -74,7 +75,8 @@ def _pairs(bench: Bench) -> list[tuple[BoxedQuery, BoxedQuery]]:
 def _pages(bench: Bench, pasted: list[BoxedQuery]) -> list[Image]:
     """Pages (HEIGHT, WIDTH, 3). The object number i is in one corner of page `_page_of(i)`."""
     labels = bench.dataset.labels[bench.dataset.main]
-    shown = {image for query in bench.dataset.queries for image in labels.relevant.get(query.name, ())}
+    shown = {image for query in pasted for image in labels.relevant.get(query.name, ())}
+    shown |= {image for query in pasted for image in labels.ignored.get(query.name, ())}
     files = [file.path for file in find_pictures(bench.dataset.gallery)[0]]
     others = [file for file in files if file.name not in shown] or files
     rng, size = np.random.default_rng(0), (WIDTH // 2 - 2 * MARGIN, HEIGHT // 2 - 2 * MARGIN)

@@ -344,7 +344,7 @@ def test_pictures_of_uploads_are_chosen_by_their_place(mixed: Path, pool: Decode
     png = pool.encode_picture(mixed / "scan.tif", "scan.tif", "page=2", reading)
     (mixed / "page.png").write_bytes(png)
     assert np.array_equal(load_image(mixed / "page.png"), draw(22))
-    assert pool.decode((mixed / "below" / "catalogue.pdf").read_bytes(), "a.pdf").width == 2000
+    assert pool.decode((mixed / "below" / "catalogue.pdf").read_bytes(), "a.pdf").width == 1920
     with pytest.raises(UnreadableImage):
         pool.read_picture(mixed / "1.png", "1.png", "page=2", 10**8, reading)
 

@@ -22,6 +22,7 @@ NAMES = (
     "written_text",
     "catalogue",
     "small_objects",
+    "documents",
     "updates",
     "page",
     "page_memory",

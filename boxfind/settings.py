@@ -29,6 +29,7 @@ from boxfind.settings_schema import (
 from index.storage.gallery_rules import GalleryRules
 from retrieval.descriptors.recipe import Tuning
 from retrieval.errors import BoxfindError
+from retrieval.images.limits import SourceLimits
 
 PREFIX = "BOXFIND_"
 PROJECT = Path(__file__).parents[1]
@@ -139,8 +140,15 @@ class Settings(Group):
             ignore=self.build.ignore,
             min_side=self.build.min_side,
             incomplete=self.build.incomplete,
+            limits=self.source_limits,
             own_folders=frozenset(own),
         )
+
+    @property
+    def source_limits(self) -> SourceLimits:
+        """The limits of files, in the gallery and of queries."""
+        build = self.build
+        return SourceLimits(build.picture_mb, build.document_mb, build.pages, build.frames)
 
     @property
     def removed_dir(self) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import threading
+from collections.abc import Generator
 from concurrent.futures import TimeoutError as TooLong
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
@@ -16,17 +17,37 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
+from index.building.spool import Spool, SpoolWriter
 from index.storage.keypoint_codec import pack_keypoints
+from index.storage.sources import (
+    ALWAYS_SEVERAL,
+    BY_DEFAULT,
+    NO_PLACE,
+    Contents,
+    Reading,
+    check_source,
+    embedded_text,
+    film_seconds,
+    holds_several,
+    list_contents,
+    pictures,
+    read_picture,
+    source_format,
+)
 from retrieval.descriptors.embedder import network_size
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage, decode_picture, read_file
-from retrieval.images.limits import LIMITS
-from retrieval.images.resize import crop_image, resize_image, shrink_image, thumbnail
+from retrieval.images.file_kinds import RAW, START, VIDEO, picture_format
+from retrieval.images.limits import LIMITS, MEGABYTE, SourceLimits
+from retrieval.images.places import named_place, picture_sha256, place_after
+from retrieval.images.resize import crop_image, lossless_png, resize_image, shrink_image, thumbnail
 from retrieval.memory_trim import trim_memory
+from retrieval.networks.weights import file_sha256
 from retrieval.printable_names import shown
 from retrieval.ranking.keypoints import GALLERY_SIDE, Keypoints, find_keypoints, use_one_thread
 from retrieval.regions.tiles import image_tiles
@@ -35,6 +56,16 @@ from retrieval.types import Image, WrittenLine
 
 SECONDS = 20.0
 """Timeout per image."""
+HASHED_BYTES = 20_000_000
+"""Bytes of a document or film that are hashed in a second, at least, also from a slow disk."""
+ANY_SIZE = SourceLimits(picture_mb=500, document_mb=1_000_000, pages=1_000_000)
+"""Limits for files that a build has accepted."""
+TIMES_REAL_TIME, MOST_PATIENCE = 5, 1800.0
+"""How much faster than it is shown a film is read, at least, and the most seconds without a new picture: a film may
+show the same for hours."""
+MOST_RESTARTS = 20
+"""How often a document is continued behind a page that crashes the worker or takes too long."""
+WORKER_REASONS = ("decoder_hang", "decoder_crash")
 MEMORY = 3 * 1024**3
 """Bytes that a worker may allocate beyond its memory at start."""
 ENOUGH = 3
@@ -63,7 +94,11 @@ class DecodedImage:
     bytes: int
     mtime: float
     sha256: str
+    """What the picture is known by, see picture_sha256."""
     taken: datetime | None
+    place: str = ""
+    file_sha256: str = ""
+    """That of its file if it holds several pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +111,51 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """A file that holds several pictures."""
+
+    bytes: int
+    mtime: float
+    sha256: str
+    patience: float = 0.0
+    """Seconds that the search for its next picture may take, in addition to those of a picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadPlace:
+    """A picture of a file that cannot be read, and why."""
+
+    place: str
+    reason: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a build needs of each picture: fields of the recipe, and limits."""
+
+    side: int
+    keypoints: int = 0
+    tiled_from: int = 0
+    tiles: int = 1
+    reading: Reading = BY_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """The file of a picture as it was indexed."""
+
+    path: Path
+    place: str = ""
+    bytes: int = 0
+    mtime: float = 0.0
+    file_sha256: str = ""
+    """That of the file if it holds several pictures."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadText:
-    """What is written in an image file, and the SHA-256 of the file that was read."""
+    """What is written in a picture, and the SHA-256 that it is known by."""
 
     sha256: str
     lines: list[WrittenLine]
@@ -161,30 +239,101 @@ class DecoderPool:
         decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, *wanted)
         return decoded
 
-    def decode(self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, incomplete: bool = False) -> LoadedImage:
+    def decode_source(
+        self, path: Path, wanted: Wanted, known: frozenset[str] = frozenset()
+    ) -> Generator[DecodedImage | Unchanged | Several | BadPlace]:
+        """Read and decode the pictures of a file, one after the other. Raises UnreadableImage.
+
+        A file with one picture gives a DecodedImage; if its SHA-256 is in `known`, any file gives Unchanged. A file
+        that holds several gives Several, then a DecodedImage or BadPlace for each. The limit of time is for each
+        picture; one that crashes the worker, or takes too long, does not hide the others of its document.
+        """
+        size = _size_and_mtime(path)[0]
+        first = self._run(path.name, _probe_source, path, wanted, known, seconds=self._seconds + size / HASHED_BYTES)
+        yield first
+        if isinstance(first, Several):
+            yield from self._stream(path, wanted, first)
+
+    def _stream(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
+        start = 0
+        last: str | None = None  # the place of the last result
+        for _ in range(1 + MOST_RESTARTS):
+            with Spool() as spool:
+                pool = self._working_pool()
+                future = pool.schedule(_stream_source, args=(spool.folder, path, wanted, file, start))
+                try:
+                    for result in spool.results(future, self._seconds + file.patience, lambda: pool.active):  # noqa: B023
+                        last = result.place
+                        yield result
+                    problem, (number, place) = spool.problem(future, path.name), spool.begun()
+                finally:
+                    future.cancel()  # type: ignore[no-untyped-call]  # nobody takes the rest
+            if problem is None:
+                return
+            if problem.reason not in WORKER_REASONS or not place:  # a film cannot be continued
+                if last is None:
+                    raise problem
+                yield BadPlace(place_after(last), problem.reason, f"{problem} The pictures before are indexed.")
+                return
+            last = named_place(place.removeprefix(NO_PLACE))
+            yield BadPlace(last, problem.reason, str(problem))
+            start = number + 1
+        sentence = f"{shown(path.name)} has too many pages that cannot be decoded; the others are left out."
+        yield BadPlace(place_after(last or ""), "too_complex", sentence)
+
+    def _working_pool(self) -> ProcessPool:
+        """The pool, replaced if it has stopped. Raises Busy if it was closed."""
+        pool = self._pool
+        if not pool.active and not self._replace(pool):
+            raise Busy("The pictures are being closed; try again in a moment.")
+        return self._pool
+
+    def read_picture(self, path: Path, name: str, place: str, pixels: int, reading: Reading) -> LoadedImage:
+        """Decode one picture of a file, scaled down to at most `pixels` pixels. Raises UnreadableImage, Busy."""
+        read: list[LoadedImage] = self._run(name, _read_picture, path, name, place, pixels, reading)
+        return read.pop()
+
+    def encode_picture(self, path: Path, name: str, place: str, reading: Reading) -> bytes:
+        """One picture of a file as PNG, in full size. Raises UnreadableImage, Busy."""
+        encoded: bytes = self._run(name, _encode_picture, path, name, place, reading)
+        return encoded
+
+    def list_contents(self, path: Path, name: str, reading: Reading) -> Contents:
+        """What a file holds. Raises UnreadableImage, Busy."""
+        contents: Contents = self._run(name, list_contents, path, name, reading)
+        return contents
+
+    def decode(
+        self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, reading: Reading = BY_DEFAULT, place: str = ""
+    ) -> LoadedImage:
         """Decode a file's bytes in a worker; an image of more than `pixels` pixels is scaled down to that.
 
-        With `incomplete`, a picture of which a part is missing is decoded too. Raises UnreadableImage, and Busy if the
-        pool was closed meanwhile.
+        `place` is that of one of several pictures; of a document or film, the first page or frame by default. Raises
+        UnreadableImage, and Busy if the pool was closed meanwhile.
         """
-        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, incomplete)
+        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, reading, place)
         return decoded.pop()
 
-    def read_text(self, path: Path, incomplete: bool = False) -> ReadText:
-        """Read what is written in an image file. Raises UnreadableImage."""
-        read: ReadText = self._run(path.name, _read_text, path, incomplete)
+    def read_text(self, file: "IndexedFile", incomplete: bool = False) -> ReadText:
+        """Read what is written in a picture; the text that a page of a PDF contains is taken as it is.
+
+        Raises UnreadableImage.
+        """
+        read: ReadText = self._run(file.path.name, _read_text, file, incomplete)
         return read
 
-    def _run(self, name: str, work: Any, *args: object) -> Any:
+    def _run(self, name: str, work: Any, *args: object, seconds: float = 0.0) -> Any:
+        """`seconds`: the limit of time, by default that of a picture."""
         pool = self._pool
+        seconds = seconds or self._seconds
         try:
-            return self._result(pool, name, work, *args)
+            return self._result(pool, name, seconds, work, *args)
         except RuntimeError:
             if self._closed:
                 raise Busy("The pictures are being closed; try again in a moment.") from None
             if not self._replace(pool):
                 raise
-        return self._result(self._pool, name, work, *args)
+        return self._result(self._pool, name, seconds, work, *args)
 
     def _replace(self, pool: ProcessPool) -> bool:
         """Replace a pool that has stopped; False if it has not. An idle worker that is killed stops pebble's pool."""
@@ -196,8 +345,8 @@ class DecoderPool:
                 _stop(pool)
         return True
 
-    def _result(self, pool: ProcessPool, name: str, work: Any, *args: object) -> Any:
-        future = pool.schedule(work, args=args, timeout=self._seconds)
+    def _result(self, pool: ProcessPool, name: str, seconds: float, work: Any, *args: object) -> Any:
+        future = pool.schedule(work, args=args, timeout=seconds)
         while not wait_for([future], LOST_SECONDS).done and pool.active:
             pass
         if not future.done():  # pebble forgets a task that comes while its pool stops
@@ -215,8 +364,14 @@ def _stop(pool: ProcessPool) -> None:
     pool.join()
 
 
-def _decode_bytes(data: bytes, name: str, pixels: int, incomplete: bool) -> "_SentOnce":
-    decoded = decode_picture(data, name, incomplete=incomplete)
+def _decode_bytes(data: bytes, name: str, pixels: int, reading: Reading, place: str) -> "_SentOnce":
+    if place or picture_format(name, data[:START]) in ALWAYS_SEVERAL:
+        with TemporaryDirectory(prefix="boxfind-") as folder:
+            file = Path(folder, "upload")
+            file.write_bytes(data)
+            decoded = read_picture(file, name, place, reading)
+    else:
+        decoded = decode_picture(data, name, incomplete=reading.incomplete, most=reading.limits.picture_mb * MEGABYTE)
     decoded = replace(decoded, image=shrink_image(decoded.image, pixels))
     trim_memory()  # queries come one at a time
     return _SentOnce(decoded)
@@ -252,24 +407,92 @@ def _decode_file(
     if sha256 in known:
         return Unchanged(*before, sha256)
     decoded = decode_picture(data, path.name, ENOUGH * side, incomplete)
-    image, size = decoded.image, (decoded.width, decoded.height)
-    boxes = image_tiles(*size, tiled_from, tiles)
+    return _prepared(decoded, Wanted(side, keypoints, tiled_from, tiles), Several(*before, sha256))
+
+
+def _probe_source(path: Path, wanted: Wanted, known: frozenset[str]) -> DecodedImage | Unchanged | Several:
+    """The only picture of a file, or the SHA-256 of a file that holds several."""
+    reading, before = wanted.reading, _size_and_mtime(path)
+    kind, limits = source_format(path), reading.limits
+    data = b""
+    if kind in ALWAYS_SEVERAL:
+        check_source(path, path.name, kind, limits)
+        sha256, size = file_sha256(path), before[0]
+    else:
+        most = LIMITS.raw_bytes if kind == RAW else limits.picture_mb * MEGABYTE
+        data = read_file(path, most)
+        sha256, size = hashlib.sha256(data).hexdigest(), len(data)
+    if before != _size_and_mtime(path) or before[0] != size:
+        raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
+    if sha256 in known:
+        return Unchanged(*before, sha256)
+    patience = min(film_seconds(path) / TIMES_REAL_TIME, MOST_PATIENCE) if kind == VIDEO else 0.0
+    file = Several(*before, sha256, patience)
+    if kind in ALWAYS_SEVERAL or holds_several(data, path.name, limits):
+        return file
+    decoded = decode_picture(data, path.name, ENOUGH * wanted.side, reading.incomplete, most=most)
+    return _prepared(decoded, wanted, file)
+
+
+def _stream_source(folder: Path, path: Path, wanted: Wanted, file: Several, start: int) -> None:
+    """Put a DecodedImage or BadPlace into the spool `folder` for each picture of a file from number `start` on."""
+    spool = SpoolWriter(folder)
+    for place, picture in pictures(path, wanted.reading, ENOUGH * wanted.side, start, spool.begin):
+        if isinstance(picture, UnreadableImage):
+            spool.put(BadPlace(place, picture.reason, str(picture)))
+        else:
+            spool.put(_prepared(picture, wanted, file, place, several=True))
+    if _size_and_mtime(path) != (file.bytes, file.mtime):
+        raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
+
+
+def _prepared(
+    decoded: LoadedImage, wanted: Wanted, file: Several, place: str = "", several: bool = False
+) -> DecodedImage:
+    """What a build needs of a decoded picture."""
+    image, size, side = decoded.image, decoded.size, wanted.side
+    boxes = image_tiles(*size, wanted.tiled_from, wanted.tiles)
+    limit, scale = wanted.keypoints, wanted.tiles if boxes else 1
     return DecodedImage(
         resize_image(image, *network_size(*size, side)),
         tuple(resize_image(crop_image(image, box, size), *network_size(box.width, box.height, side)) for box in boxes),
         thumbnail(image),
-        pack_keypoints(_keypoints(image, keypoints, tiles if boxes else 1), *image.shape[1::-1]) if keypoints else b"",
+        pack_keypoints(_keypoints(image, limit, scale), *image.shape[1::-1]) if limit else b"",
         decoded.width,
         decoded.height,
-        *before,
-        sha256,
+        file.bytes,
+        file.mtime,
+        picture_sha256(file.sha256, place),
         decoded.taken,
+        place,
+        file.sha256 if several else "",
     )
 
 
-def _read_text(path: Path, incomplete: bool) -> ReadText:
-    data = read_file(path)
-    decoded = decode_picture(data, path.name, MAX_SIDE, incomplete)
+def _read_picture(path: Path, name: str, place: str, pixels: int, reading: Reading) -> "_SentOnce":
+    decoded = read_picture(path, name, place, reading)
+    decoded = replace(decoded, image=shrink_image(decoded.image, pixels))
+    trim_memory()  # queries come one at a time
+    return _SentOnce(decoded)
+
+
+def _encode_picture(path: Path, name: str, place: str, reading: Reading) -> bytes:
+    return lossless_png(read_picture(path, name, place, reading).image)
+
+
+def _read_text(file: IndexedFile, incomplete: bool) -> ReadText:
+    path, reading = file.path, Reading(ANY_SIZE, incomplete)
+    if file.place:
+        same = _size_and_mtime(path) == (file.bytes, file.mtime)
+        sha256 = picture_sha256(file.file_sha256 if same else file_sha256(path), file.place)
+        lines = embedded_text(path, path.name, file.place, reading)
+        if lines:
+            return ReadText(sha256, lines)
+        decoded = read_picture(path, path.name, file.place, reading, MAX_SIDE)
+    else:
+        data = read_file(path, max(LIMITS.raw_bytes, file.bytes))
+        sha256 = hashlib.sha256(data).hexdigest()
+        decoded = decode_picture(data, path.name, MAX_SIDE, incomplete, most=len(data))
     reader = _text_reader()
     try:
         lines = reader.read(decoded.image)
@@ -277,7 +500,7 @@ def _read_text(path: Path, incomplete: bool) -> ReadText:
         raise UnreadableImage("text", f"The text of {shown(path.name)} cannot be read: {error}") from None
     scale = decoded.width / decoded.image.shape[1]
     lines = [replace(line, box=line.box.scaled(scale).clipped(*decoded.size)) for line in lines]
-    return ReadText(hashlib.sha256(data).hexdigest(), lines)
+    return ReadText(sha256, lines)
 
 
 @cache

@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pyarrow import ArrowException
 
-from index.building.decoder_pool import DecoderPool
+from index.building.decoder_pool import DecoderPool, IndexedFile
 from index.building.jobs import LOCK_TIMEOUT, build_state
 from index.gallery import Gallery
 from index.storage.generation import current_folder, generations, served_name
@@ -22,6 +22,7 @@ from index.storage.picture_contents import contents_of
 from index.storage.tables import read_tables
 from index.storage.written_text import WrittenText
 from retrieval.errors import BuildCancelled, IndexProblem, UnreadableImage
+from retrieval.images.file_kinds import UNREAD
 from retrieval.optional_packages import RAPIDOCR
 from retrieval.types import Progress, WrittenLine
 
@@ -31,7 +32,7 @@ AHEAD = 4
 """Pictures that may wait per worker."""
 PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
-FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text"})
+FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text", UNREAD})
 """Reasons why a file cannot be read that may pass; for all others the picture counts as read, without text."""
 StartPool = Callable[[], AbstractContextManager[DecoderPool]]
 
@@ -142,7 +143,7 @@ def _read_all(reading: _Reading) -> int:
     return read
 
 
-def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -> set[int]:
+def _read(unread: dict[int, IndexedFile], total: int, served: str, reading: _Reading) -> set[int]:
     """Read these pictures, as long as the generation `served` is served. Returns the contents of those tried."""
     tried: set[int] = set()
     readings: dict[int, list[WrittenLine]] = {}
@@ -167,7 +168,7 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
 
 
 def _results(
-    unread: dict[int, Path], pool: DecoderPool, reading: _Reading
+    unread: dict[int, IndexedFile], pool: DecoderPool, reading: _Reading
 ) -> Generator[tuple[int, list[WrittenLine] | None]]:
     """Contents and lines of each picture; None instead of lines if it could not be read for now."""
     tasks = iter(unread.items())
@@ -187,7 +188,7 @@ def _results(
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
+def _read_one(contents: int, file: IndexedFile, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
     try:
         read = pool.read_text(file, incomplete)
     except UnreadableImage as problem:
@@ -195,11 +196,15 @@ def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) ->
     return read.lines if int(contents_of([read.sha256])[0]) == contents else None  # else it has changed
 
 
-def _files(generation: Path) -> dict[int, Path]:
-    """A file for each of the different contents of a generation's pictures."""
+def _files(generation: Path) -> dict[int, IndexedFile]:
+    """A picture for each of the different contents of a generation's pictures."""
     images, gallery = read_tables(generation).images, Path(read_manifest(generation).gallery)
     contents = contents_of(images["sha256"].to_pylist()).tolist()
-    return {one: gallery / os.fsdecode(path) for one, path in zip(contents, images["path"].to_pylist(), strict=True)}
+    columns = (images[name].to_pylist() for name in ("path", "place", "bytes", "mtime", "file_sha256"))
+    return {
+        one: IndexedFile(gallery / os.fsdecode(path), *facts)
+        for one, path, *facts in zip(contents, *columns, strict=True)
+    }
 
 
 def _kept(index_dir: Path) -> set[int]:

@@ -141,14 +141,14 @@ def test_r59_a_worker_does_not_keep_the_picture_that_it_has_sent(tmp_path: Path)
 def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path: Path, monkeypatch):
     """Kill the worker from outside, as the OOM killer does."""
     before, started = workers(), threading.Event()
-    decode_file = DecoderPool.decode_file
+    decode_source = DecoderPool.decode_source
 
     def noticed(pool: DecoderPool, path: Path, *rest):
         if path.name == "slow.png":
             started.set()
-        return decode_file(pool, path, *rest)
+        return decode_source(pool, path, *rest)
 
-    monkeypatch.setattr(DecoderPool, "decode_file", noticed)
+    monkeypatch.setattr(DecoderPool, "decode_source", noticed)
     killer = threading.Thread(target=kill_workers_at, args=[started, before])
     killer.start()
     with DecoderPool(1) as pool:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
+import pytest
 
 from retrieval.types import Image
+
+av = pytest.importorskip("av", reason='av is not installed: pip install -e ".[video]"')
 
 SIZE = 160, 90
 """Width and height."""
@@ -62,7 +64,7 @@ def write_clip(
     return path
 
 
-def add_sound(container: av.container.OutputContainer, seconds: float) -> None:
+def add_sound(container: "av.container.OutputContainer", seconds: float) -> None:
     """Write silence of this length."""
     stream = container.add_stream("aac", rate=16000, layout="mono")
     for start in range(0, int(seconds * 16000), 1024):

@@ -30,6 +30,8 @@ SHORT_GROUP = 2.5
 """Seconds of a group of which only the key frame is decoded."""
 KEY_STEP, STEP = 0.4, 0.08
 """Least seconds between samples: of key frames, of others."""
+KEYS_A_PICTURE = 8
+"""Key frames that are decoded for a picture of a very long video."""
 AFTER_CUT = 0.6
 """Seconds of a group that are decoded if a shot begins with its key frame."""
 PIXELS_A_SECOND, BYTES_A_SECOND = 8e8, 1.2e7
@@ -79,6 +81,8 @@ class VideoDecoder:
         self.sampler = Sampler()
         self.seen = 0
         """Number of samples."""
+        self._share = file.seconds / VIDEO.pictures
+        """Seconds of a very long video that one picture stands for."""
         self._errors = 0
         self._pixels = 0
         self._from: float | None = None
@@ -208,7 +212,8 @@ class VideoDecoder:
     def _is_due(self, key: Packet) -> bool:
         """Whether the last sample is long enough ago."""
         time = self._packet_time(key)
-        return self._last is None or time is None or time >= self._last.seconds + KEY_STEP
+        step = max(KEY_STEP, self._share / KEYS_A_PICTURE)
+        return self._last is None or time is None or time >= self._last.seconds + step
 
     def _needs_only_key(self, group: Group) -> bool:
         if self._is_tired:
@@ -218,7 +223,7 @@ class VideoDecoder:
         seconds = self._length(group)
         if not group.starts or not group.complete or seconds > VIDEO.longest_gap + 1:
             return False
-        if seconds <= max(SHORT_GROUP, self.file.seconds / VIDEO.pictures / 4):
+        if seconds <= max(SHORT_GROUP, self._share / 4):
             return True
         cost = len(group.packets) / 2 * self.file.pixels / PIXELS_A_SECOND + group.bytes / BYTES_A_SECOND
         return cost * SLOWER.get(self.file.codec, 1.0) > COSTLY * seconds and not _may_have_cut(group)
@@ -263,7 +268,7 @@ class VideoDecoder:
             if time is None:
                 time = self._last_time + 1 / float(self.file.rate)
             self._last_time = time
-            if self._from is None or time >= self._from:
+            if (self._from is None or time >= self._from) and time <= VIDEO.seconds:
                 yield max(time, 0.0), frame
 
     @property

@@ -6,7 +6,6 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ from retrieval.images.limits import VIDEO
 from retrieval.images.video import facts, frame_at, key_frames
 from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Image
-from tests.clips import SIZE, add_sound, scene, shots, write_clip
+from tests.clips import SIZE, add_sound, av, scene, shots, write_clip
 
 RED, GREEN, BLUE, YELLOW = (200, 30, 40), (30, 180, 60), (40, 60, 190), (220, 210, 90)
 KINDS = {

@@ -4,7 +4,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -12,7 +11,7 @@ from PIL import Image as Pillow
 from retrieval.errors import UnreadableImage
 from retrieval.images.limits import VIDEO
 from retrieval.images.video import facts, frame_at, key_frames
-from tests.clips import SIZE, scene, shots, write_clip
+from tests.clips import SIZE, av, scene, shots, write_clip
 
 
 def refusal(path: Path) -> str:

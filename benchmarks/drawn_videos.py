@@ -62,13 +62,15 @@ class Shot:
 
 def draw_videos(folder: Path) -> list[Shot]:
     """Write the videos `1.mp4`, … into a folder; return their shots. Deterministic."""
-    rng = np.random.default_rng(SEED)
-    names = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
-    shots = []
-    for number in range(VIDEOS):
-        mine = names[number * len(names) // VIDEOS : (number + 1) * len(names) // VIDEOS]
-        shots += _write(folder / f"{number + 1}.mp4", mine, STYLES[number % len(STYLES)], rng)
-    return shots
+    return [shot for number in range(VIDEOS) for shot in draw_video(folder, number)]
+
+
+def draw_video(folder: Path, number: int) -> list[Shot]:
+    """Write one of the videos, by its number from 0; return its shots."""
+    names = [OBJECTS[i] for i in np.random.default_rng(SEED).permutation(len(OBJECTS))]
+    mine = names[number * len(names) // VIDEOS : (number + 1) * len(names) // VIDEOS]
+    rng = np.random.default_rng((SEED, number))
+    return _write(folder / f"{number + 1}.mp4", mine, STYLES[number % len(STYLES)], rng)
 
 
 def _write(path: Path, names: list[str], style: dict[str, str], rng: np.random.Generator) -> list[Shot]:

@@ -99,7 +99,8 @@ class VideoDecoder:
         self.decoder.skip_frame = "NONREF" if self._has_times else "DEFAULT"
         for time, frame in self._worth_a_look():
             seconds = round(time, 2)
-            if frame.is_corrupt or (self._last is not None and seconds < self._last.seconds + STEP):
+            step = 0.01 if frame.key_frame else STEP
+            if frame.is_corrupt or (self._last is not None and seconds < self._last.seconds + step):
                 continue
             sample = self.sampler.sample(frame, seconds)
             new = self._last is None or difference(sample.cells(), self._last.cells()) > CUT_CELLS
@@ -203,17 +204,19 @@ class VideoDecoder:
         for group in self._groups():
             if not self._needs_only_key(group):
                 yield from self._all(group.packets)
-            elif group.starts and self._is_due(group.packets[0]):
+            elif group.starts and self._is_due(group):
                 yield from self._all([group.packets[0], None])
                 if self._fresh and not self._is_tired:  # the key frame, which `samples` has seen meanwhile
                     yield from self._all([*self._first(group, AFTER_CUT), None])
         yield from self._all([None])
 
-    def _is_due(self, key: Packet) -> bool:
-        """Whether the last sample is long enough ago."""
-        time = self._packet_time(key)
+    def _is_due(self, group: Group) -> bool:
+        """Whether the key frame is looked at: of many short groups, only some are."""
+        time = self._packet_time(group.packets[0])
         step = max(KEY_STEP, self._share / KEYS_A_PICTURE)
-        return self._last is None or time is None or time >= self._last.seconds + step
+        if self._last is None or time is None or self._length(group) >= step:
+            return True
+        return time >= self._last.seconds + step
 
     def _needs_only_key(self, group: Group) -> bool:
         if self._is_tired:

@@ -113,6 +113,18 @@ def test_costly_long_groups_need_only_key_frames(tmp_path, monkeypatch):
     assert [int(seconds // 4) for seconds in times_of(hidden)] == [0, 1]
 
 
+def test_a_costly_group_after_one_that_is_decoded(tmp_path, monkeypatch):
+    """The key frame of a group is looked at, however near the last frame before it."""
+    still, noise = scene(1), np.random.default_rng(0)
+    noisy = [(scene(2) // 2 + noise.integers(0, 128, still.shape)).astype(np.uint8) for _ in range(90)]
+    frames = [*[still] * 90, *noisy]
+    path = write_clip(tmp_path / "a.mp4", frames, rate=30, qp="10", g="90", keyint_min="90")
+    monkeypatch.setattr("retrieval.images.video_decoder.COSTLY", 0.01)
+    monkeypatch.setattr("retrieval.images.video_decoder.PIXELS_A_SECOND", 1e12)
+    monkeypatch.setattr("retrieval.images.video_decoder.BYTES_A_SECOND", 1e6)
+    assert [int(seconds // 3) for seconds in times_of(path)] == [0, 1]
+
+
 def test_scenes_that_come_again_give_one_picture(tmp_path):
     assert len(times_of(write_clip(tmp_path / "a.mp4", shots(1, 2, 1, 2, 1, 2)))) == 2
 

@@ -114,7 +114,7 @@ class VideoDecoder:
         None if the search has to start earlier. From the start, a time before the first frame gives this one. A time
         after the end gives the last frame.
         """
-        seconds = round(max(seconds, 0.0), 2)
+        seconds = round(min(max(seconds, 0.0), VIDEO.seconds), 2)
         if seconds <= earlier:
             earlier = math.inf
         if earlier < math.inf and not (self._has_times and self._seek(seconds - earlier)):

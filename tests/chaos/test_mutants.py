@@ -11,7 +11,8 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from index.building.decoder_pool import BadPlace, DecodedImage, DecoderPool, Wanted
+from index.building.decode_tasks import BadPlace, DecodedImage, Wanted
+from index.building.decoder_pool import DecoderPool
 from retrieval.errors import UnreadableImage
 from retrieval.images.heif import prepare_heif
 from retrieval.images.jpeg_xl import prepare_jpeg_xl

@@ -201,11 +201,14 @@ def probe_source(path: Path, wanted: Wanted, known: frozenset[str]) -> DecodedIm
 def stream_source(folder: Path, path: Path, wanted: Wanted, file: Several, start: int) -> None:
     """Put a DecodedImage or BadPlace into the spool `folder` for each picture of a file from number `start` on."""
     spool = SpoolWriter(folder)
-    for place, picture in pictures(path, wanted.reading, ENOUGH * wanted.side, start, spool.begin):
-        if isinstance(picture, UnreadableImage):
-            spool.put(BadPlace(place, picture.reason, str(picture)))
-        else:
-            spool.put(_prepared(picture, wanted, file, place, several=True))
+    try:
+        for place, picture in pictures(path, wanted.reading, ENOUGH * wanted.side, start, spool.begin):
+            if isinstance(picture, UnreadableImage):
+                spool.put(BadPlace(place, picture.reason, str(picture)))
+            else:
+                spool.put(_prepared(picture, wanted, file, place, several=True))
+    except MemoryError:
+        raise UnreadableImage("too_large", f"{shown(path.name)} needs more memory than is available.") from None
     if size_and_mtime(path) != (file.bytes, file.mtime):
         raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
 

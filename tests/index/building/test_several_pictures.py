@@ -14,7 +14,8 @@ from PIL import Image as Pillow
 from index.building import decoder_pool as pools
 from index.building import journal as journals
 from index.building.build import build
-from index.building.decoder_pool import BadPlace, DecodedImage, DecoderPool, Several, Unchanged, Wanted
+from index.building.decode_tasks import BadPlace, DecodedImage, IndexedFile, Several, Unchanged, Wanted
+from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import ImageTask, decode_alone
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
@@ -330,8 +331,6 @@ def test_the_text_of_a_document_is_found_without_reading_it(gallery: Path, build
 
 
 def _indexed(index, image: str):
-    from index.building.decoder_pool import IndexedFile
-
     entry = index.entry(image)
     return IndexedFile(index.file(image), entry.place, entry.bytes, entry.mtime, entry.file_sha256)
 

@@ -71,8 +71,8 @@ python-venv:  # Debian ships part of the venv module in a separate package
 		apt-get update -qq && $(APT_INSTALL) python3-venv >/dev/null; \
 	else echo "Python's venv module is missing: sudo apt-get install python3-venv"; exit 1; fi
 
-.venv/app-installed: pyproject.toml requirements.txt $(PINS) | .venv/bin/pip
-	$(INSTALL) -e .
+.venv/app-installed: pyproject.toml requirements.txt requirements/video.txt $(PINS) | .venv/bin/pip
+	$(INSTALL) -e '.[video]'
 	@touch $@
 
 .venv/api-installed: requirements/api.txt .venv/app-installed

@@ -22,6 +22,8 @@ NAMES = (
     "written_text",
     "catalogue",
     "small_objects",
+    "videos",
+    "documents",
     "updates",
     "page",
     "page_memory",

@@ -46,7 +46,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.networks = LoadedNetworks(settings)
-        self.visitor_pictures = VisitorPictures(settings.build.incomplete)
+        self.visitor_pictures = VisitorPictures(settings.reading)
         self.builds = Builds(settings, self._publisher)
         self._served: _Served | None = None
         self._opening = threading.Lock()

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from boxfind.settings import Settings
+from index.storage.sources import load_query
 from retrieval.descriptors.embedder import checked_box
-from retrieval.images.decode import LoadedImage, load_image
 from retrieval.request import box_from_text
 from retrieval.text.sought_words import sought_words
 from retrieval.text.word_search import parse_text
@@ -22,6 +22,6 @@ def words_of_picture(settings: Settings, picture: Path, box: str | None) -> list
 
     Raises UnreadableImage, BadBox, RuntimeMissing.
     """
-    image = LoadedImage.of(load_image(picture, settings.build.incomplete))
+    image = load_query(picture, settings.reading)
     place = checked_box(image.size, box_from_text(box)) if box else image.whole
     return list(sought_words(TextReader.of_queries().read(image.crop(place))))

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 
@@ -29,6 +29,10 @@ from boxfind.settings_schema import (
 from index.storage.gallery_rules import GalleryRules
 from retrieval.descriptors.recipe import Tuning
 from retrieval.errors import BoxfindError
+from retrieval.images.limits import SourceLimits
+
+if TYPE_CHECKING:
+    from index.storage.sources import Reading
 
 PREFIX = "BOXFIND_"
 PROJECT = Path(__file__).parents[1]
@@ -139,8 +143,22 @@ class Settings(Group):
             ignore=self.build.ignore,
             min_side=self.build.min_side,
             incomplete=self.build.incomplete,
+            limits=self.source_limits,
             own_folders=frozenset(own),
         )
+
+    @property
+    def source_limits(self) -> SourceLimits:
+        """The limits of files, in the gallery and of queries."""
+        build = self.build
+        return SourceLimits(build.picture_mb, build.document_mb, build.pages, build.frames)
+
+    @property
+    def reading(self) -> "Reading":
+        """How the pictures of files are read, in the gallery and of queries."""
+        from index.storage.sources import Reading  # imports the decoders, which most commands do not need
+
+        return Reading(self.source_limits, self.build.incomplete)
 
     @property
     def removed_dir(self) -> Path:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from index.storage.gallery_rules import compiled
 from retrieval.cpus import cpu_count
 from retrieval.errors import GalleryProblem, UnknownName, pick
-from retrieval.images.limits import LIMITS
+from retrieval.images.limits import LIMITS, SOURCE_LIMITS
 
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -165,6 +165,14 @@ class BuildSettings(Group):
     """Pictures whose shorter side has fewer pixels are left out."""
     incomplete: bool = False
     """Index incomplete pictures, which are skipped by default."""
+    picture_mb: Annotated[int, Field(ge=1, le=500)] = SOURCE_LIMITS.picture_mb
+    """Megabytes of the largest picture that is read. Raw files may have 300, films any size."""
+    document_mb: Annotated[int, Field(ge=1, le=100_000)] = SOURCE_LIMITS.document_mb
+    """Megabytes of the largest PDF file or archive that is read."""
+    pages: Annotated[int, Field(ge=1, le=100_000)] = SOURCE_LIMITS.pages
+    """Pages that are read of a document or an archive."""
+    frames: Annotated[int, Field(ge=1, le=1_000)] = SOURCE_LIMITS.frames
+    """Frames that are read of an animation, evenly spaced; 1 reads the first one only."""
     text: bool = True
     """Read what is written in pictures, after a build."""
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)

@@ -2,9 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from boxfind.fair_turns import FairTurns
+from boxfind.uploads import Upload
 from index.building.decoder_pool import DecoderPool
+from index.storage.sources import BY_DEFAULT, Reading
 from retrieval.cpus import cpu_count
 from retrieval.errors import Busy
 from retrieval.images.decode import LoadedImage
@@ -22,26 +25,52 @@ QUERY_PIXELS = 16_000_000
 class VisitorPictures:
     """Thread-safe. The decoder processes start with the first picture."""
 
-    def __init__(self, incomplete: bool) -> None:
-        """`incomplete`: decode pictures whose end is missing too."""
-        self._incomplete = incomplete
+    def __init__(self, reading: Reading = BY_DEFAULT) -> None:
+        self._reading = reading
         self._lock = threading.Lock()
         self._pool: DecoderPool | None = None
         self._retired = False
         self._turns = FairTurns(DECODERS, seconds=DECODE_WAIT, spare=1)
 
     def read(
-        self, data: bytes | Callable[[], bytes], name: str, client: str = "", *, pixels: int = QUERY_PIXELS
+        self,
+        data: bytes | Callable[[], bytes],
+        name: str,
+        client: str = "",
+        *,
+        pixels: int = QUERY_PIXELS,
+        place: str = "",
     ) -> LoadedImage:
         """Decode a picture, scaled down to at most `pixels` pixels.
 
-        A function that reads the data is called when its turn has come. `client` (`client_of`) is who sent it; clients
-        take turns. Raises UnreadableImage, Busy, and the errors of the function.
+        `place` is that of one of several pictures of a file, the first one by default. A function that reads the data
+        is called when its turn has come. `client` (`client_of`) is who sent it; clients take turns. Raises
+        UnreadableImage, Busy, and the errors of the function.
         """
         with self._turns.hold(client):
             pool = self._decoders()
             picture = data if isinstance(data, bytes) else data()
-            return pool.decode(picture, name, pixels, incomplete=self._incomplete)
+            return pool.decode(picture, name, pixels, reading=self._reading, place=place)
+
+    def open_upload(self, data: bytes, name: str, client: str = "") -> Upload:
+        """Look what a file holds: one picture, or several to choose from, such as the pages of a document.
+
+        Raises UnreadableImage and Busy.
+        """
+        upload = Upload.of(data, name)
+        with self._turns.hold(client):
+            contents = self._decoders().list_contents(upload.path, name, self._reading)
+        return replace(upload, contents=contents)
+
+    def read_upload(self, upload: Upload, place: str, client: str = "") -> bytes:
+        """Return the bytes of a picture file: the upload itself if it is one, or a PNG of one of its pictures.
+
+        `place` is one of its `places`, or for a film the result of `time_place`. Raises UnreadableImage and Busy.
+        """
+        if not place and upload.is_picture:
+            return upload.path.read_bytes()
+        with self._turns.hold(client):
+            return self._decoders().encode_picture(upload.path, upload.name, place, self._reading)
 
     def close(self) -> None:
         """Stop the decoder processes; the next picture starts new ones."""

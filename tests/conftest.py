@@ -92,6 +92,7 @@ SLOW = (
     "browser/test_results_stories.py",
     "browser/test_search_stories.py",
     "browser/test_words_stories.py",
+    "index/building/test_catalogue.py",
     "index/building/test_kill.py",
     "index/building/test_update.py",
     "index/cluster",

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response, UploadFile
+from fastapi.responses import FileResponse
 from pydantic import AfterValidator
 from starlette.convertors import PathConvertor, register_url_convertor
 
@@ -23,6 +24,7 @@ from boxfind.api.schemas import (
 )
 from boxfind.api.search import line, place
 from boxfind.export.originals import full_size_jpeg
+from boxfind.export.source_file import shown_file
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
 from index.operations.remove_images import remove_from_gallery
@@ -48,6 +50,13 @@ JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     **answers(404),
 }
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": dict.fromkeys(("video/*", "application/pdf"), BINARY)},
+    **answers(404),
+}
+SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; media-src 'self'"}
+"""Keeps browsers from taking a file for a page or a script."""
 
 
 @routes.get("", responses=answers(404))
@@ -76,6 +85,13 @@ def image_thumbnail(image: ImagePath, serving: Serving) -> Response:
 def image_original(image: ImagePath, serving: Serving, client: Client) -> Response:
     """Return the picture in full size as a JPEG, without metadata such as camera, place and time."""
     return _jpeg(full_size_jpeg(serving.gallery(), image, serving.engine.visitor_pictures.read, client))
+
+
+@routes.get("/{id:image}/file", response_class=FileResponse, responses=FILE)
+def image_file(image: ImagePath, serving: Serving) -> FileResponse:
+    """Return the film or PDF file that holds the picture, or the part of it that the header Range asks for."""
+    path, kind = shown_file(serving.gallery(), image)
+    return FileResponse(path, media_type=kind, headers=SAFE, content_disposition_type="inline")
 
 
 @routes.get("/{id:image}", responses=answers(404))
@@ -118,4 +134,12 @@ def _jpeg(data: bytes) -> Response:
 
 
 def _picture(entry: ImageEntry) -> Picture:
-    return Picture(id=entry.image, width=entry.width, height=entry.height, bytes=entry.bytes, sha256=entry.sha256)
+    return Picture(
+        id=entry.image,
+        file=entry.source,
+        place=entry.place,
+        width=entry.width,
+        height=entry.height,
+        bytes=entry.bytes,
+        sha256=entry.sha256,
+    )

@@ -92,11 +92,15 @@ class Asked(Filter):
     ranking: str = Field(Request().ranking, json_schema_extra={"enum": NAMES})
 
 
+PLACE_OR_NOTHING = r"^((page|frame)=[1-9]\d{0,5}|t=\d{1,6}\.\d\d)?$"
+
+
 class Search(Asked):
     """A picture with boxes; to send several boxes in a role, repeat the field."""
 
     model_config = _example(picture="(the file)", box="40,30,200,150", top=10, ranking="best")
-    picture: UploadFile = Field(description="JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.")
+    picture: UploadFile = Field(description="A picture, document, archive or film (docs/formats.md).")
+    place: str = Field("", pattern=PLACE_OR_NOTHING, description="The page or moment to use: page=12, t=83.20.")
     box: BoxText | None = Field(None, description="The object, as x,y,w,h. Default: the whole picture.")
     view: Boxes = Field([], description="Further views of the same object.")
     also: Boxes = Field([], description="Other objects that results must also contain.")
@@ -187,8 +191,10 @@ class SearchResponse(BaseModel):
 class Picture(BaseModel):
     """A gallery picture at the time it was indexed."""
 
-    model_config = _example(id=CUP, width=640, height=480, bytes=81_234, sha256="9f86d081…")
+    model_config = _example(id=CUP, file=CUP, place="", width=640, height=480, bytes=81_234, sha256="9f86d081…")
     id: str
+    file: str = Field(description="The id without the place of a page, frame or moment.")
+    place: str = Field(description="Where in its file the picture is: page=12, frame=8, t=83.20; may be empty.")
     width: int
     height: int
     bytes: int
@@ -199,7 +205,7 @@ class PictureFacts(Picture):
     """A gallery picture with its indexed regions and the lines that are written in it."""
 
     model_config = _example(
-        **{"id": CUP, "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
+        **{"id": CUP, "file": CUP, "place": "", "width": 640, "height": 480, "bytes": 81_234, "sha256": "9f86d081…"},
         regions=[{"box": [0, 0, 640, 480], "kind": "whole"}],
         **{"text_read": True, "written": [{"text": "Good morning", "box": [60, 70, 110, 32]}]},
     )

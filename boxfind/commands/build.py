@@ -131,7 +131,7 @@ def _read_text(settings: Settings, cancellation: Cancellation) -> None:
 def _report(folder: Path, seconds: float, is_new: bool) -> None:
     from index.storage.arrays import read_whitening
     from index.storage.manifest import read_manifest
-    from index.storage.skipped_files import read_skipped, unread_formats
+    from index.storage.skipped_files import missing_packages, read_skipped, unread_formats
     from retrieval.images.file_kinds import UNREAD
     from retrieval.printable_names import printable
 
@@ -145,7 +145,7 @@ def _report(folder: Path, seconds: float, is_new: bool) -> None:
         note(f"Skipped {more:,} more {'file' if more == 1 else 'files'}. {LIST_ALL}")
     if unread:
         note(f"Skipped pictures in formats that Boxfind cannot read yet: {unread}. Convert them to JPEG. {LIST_ALL}")
-    for sentence in filter(None, (manifest.left_out, manifest.note)):
+    for sentence in filter(None, (*missing_packages(skipped), manifest.left_out, manifest.note)):
         note(sentence)
     counts, changes = manifest.counts, manifest.changes
     print(

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from retrieval.types import Hit
 
 
-Picture = Annotated[Path | None, typer.Option("--image", help="Query picture.")]
+Picture = Annotated[
+    Path | None,
+    typer.Option("--image", help="Query picture, or one of a file: catalogue.pdf#page=12, trip.mp4#t=83.20."),
+]
 BoxSides = Annotated[
     str | None, typer.Option(help="X,Y,W,H in pixels of the upright picture. Default: the whole picture.")
 ]
@@ -47,7 +50,7 @@ def search(
 ) -> None:
     """Find gallery pictures that contain the object in a box, or that match a text."""
     from boxfind.engine import Engine
-    from retrieval.images.decode import LoadedImage, load_image
+    from index.storage.sources import load_query
     from retrieval.ranking.confidence import NO_MATCH, no_match
     from retrieval.request import Example, Request, box_from_text
 
@@ -57,7 +60,7 @@ def search(
     engine, images, examples = Engine(settings), {}, []
     only = picture_filter(engine, name, since, until, shape, pixels, album)
     if image is not None:
-        images[""] = LoadedImage.of(load_image(image, settings.build.incomplete))
+        images[""] = load_query(image, settings.reading)
         examples.append(Example("", box_from_text(box) if box else images[""].whole))
     request = Request(tuple(examples), rank, folder=folder, words=text or "", only=only)
     hits = engine.answer(engine.gallery(), request, images, top)

@@ -9,6 +9,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 
 from boxfind.export.file_names import file_name
+from boxfind.export.originals import original_name
 from boxfind.export.search_result import SearchResult, load_preview
 from boxfind.export.table import csv_table
 from index.gallery import Gallery
@@ -37,7 +38,7 @@ def crops_zip(answer: SearchResult) -> bytes:
             archive.writestr(ZipInfo(name, answer.made.astimezone(UTC).timetuple()[:6]), data, packing)
 
         for rank, hit in enumerate(answer.hits, start=1):
-            name = file_name(f"{rank:0{digits}d}-{PurePosixPath(hit.image).stem}", ".jpg")
+            name = file_name(f"{rank:0{digits}d}-{PurePosixPath(original_name(hit.image)).stem}", ".jpg")
             crop, note = _crop(answer.gallery, hit)
             notes += [f"{name}: {note}\r\n"] if note else []
             if crop:
@@ -58,7 +59,7 @@ def _crop(gallery: Gallery, hit: Hit) -> tuple[bytes, str]:
         data = read_original(gallery, hit.image)
         # A larger crop would be downscaled anyway, so the decoder may stop at this size.
         enough = ceil(LONGEST * max(entry.width, entry.height) / max(box.width, box.height))
-        original = decode_picture(data, hit.image, enough, incomplete=True)  # the build has accepted it
+        original = decode_picture(data, hit.image, enough, incomplete=True, most=len(data))  # the build has accepted it
         return thumbnail(original.crop(box), LONGEST, QUALITY), ""
     except (PictureGone, UnreadableImage) as error:
         why = str(error)

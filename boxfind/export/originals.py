@@ -15,6 +15,7 @@ from index.operations.read_original import read_original
 from retrieval.errors import PictureGone
 from retrieval.images.decode import LoadedImage
 from retrieval.images.limits import LIMITS
+from retrieval.images.places import split_id
 from retrieval.images.resize import thumbnail
 
 MOST_BYTES = 500_000_000
@@ -27,7 +28,13 @@ FULL_SIZE = FairTurns(2, spare=1)
 
 def total_bytes(gallery: Gallery, images: Sequence[str]) -> int:
     """The size of the originals together, as indexed."""
-    return sum(gallery.entry(image).bytes for image in images)
+    return sum(_size(gallery, image) for image in images)
+
+
+def _size(gallery: Gallery, image: str) -> int:
+    """Bytes of a picture's file, or about those of the PNG of a page or frame."""
+    entry = gallery.entry(image)
+    return entry.width * entry.height if entry.place else entry.bytes
 
 
 def parts(gallery: Gallery, images: Sequence[str], most: int = PART_BYTES) -> list[list[str]]:
@@ -35,7 +42,7 @@ def parts(gallery: Gallery, images: Sequence[str], most: int = PART_BYTES) -> li
     divided: list[list[str]] = []
     room = 0
     for image in images:
-        size = gallery.entry(image).bytes
+        size = _size(gallery, image)
         if size > room or not divided:
             divided.append([])
             room = most
@@ -45,9 +52,10 @@ def parts(gallery: Gallery, images: Sequence[str], most: int = PART_BYTES) -> li
 
 
 def original_name(image: str) -> str:
-    """The name of a picture's file without its folder, valid on every system."""
-    path = PurePosixPath(image)
-    return file_name(path.stem, path.suffix)
+    """The name of a picture's file without its folder, valid on every system. A page or frame is a PNG."""
+    file, place = split_id(image)
+    path = PurePosixPath(file)
+    return file_name(f"{path.stem} {place.replace('=', ' ')}", ".png") if place else file_name(path.stem, path.suffix)
 
 
 def full_size_jpeg(gallery: Gallery, image: str, read: Callable[..., LoadedImage], client: str) -> bytes:
@@ -62,6 +70,8 @@ def full_size_jpeg(gallery: Gallery, image: str, read: Callable[..., LoadedImage
 
 def originals_zip(gallery: Gallery, images: Sequence[str]) -> bytes:
     """Return a ZIP of the original files in their folders, and notes.txt if any could not be used.
+
+    Of a document or film it holds the pages and frames as PNG, not the file.
 
     An original is only used if it is unchanged since it was indexed. Raises UnknownPicture.
     """

@@ -40,14 +40,16 @@ _set_aside: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A query picture: its display name and the original bytes of its file."""
+    """A query picture: its display name and the bytes of a picture file."""
 
     name: str
     data: bytes
+    known_as: str = ""
+    """What a page or frame of the gallery is known by; it is not the SHA-256 of its bytes."""
 
     @property
     def key(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+        return self.known_as or hashlib.sha256(self.data).hexdigest()
 
 
 @st.cache_resource(show_spinner=False)
@@ -131,6 +133,11 @@ def gallery_picture(gallery: Gallery, image: str) -> LoadedImage:
         return LoadedImage(decode_image(thumbnail_of(gallery, image)), entry.width, entry.height)
 
 
+def picture_of(gallery: Gallery, image: str) -> Picture:
+    """A gallery picture as a query picture. Raises PictureGone."""
+    return Picture(image, read_original(gallery, image), gallery.entry(image).sha256)
+
+
 def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
     """The query picture with this SHA-256, from the saved searches or the gallery. Raises UnreadableImage."""
     data = store.picture(key)
@@ -140,7 +147,7 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
     if image is None:
         raise UnreadableImage("gone", GONE)
     try:
-        return Picture(image, read_original(gallery, image))
+        return picture_of(gallery, image)
     except PictureGone as problem:
         raise UnreadableImage("gone", f"The query picture is no longer available: {problem}") from None
 

@@ -36,6 +36,7 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import IndexProblem
+from retrieval.images.limits import SOURCE_LIMITS, SourceLimits
 from retrieval.types import Notify, Progress
 
 BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
@@ -86,7 +87,7 @@ def build(
         precision, reasons = _precision(served, executor, found, progress, options)
         recipe = precision.recipe
         base = PreviousGeneration(served, rules) if served and not reasons else None
-        key = _journal_key(gallery, recipe, base, rules.min_side)
+        key = _journal_key(gallery, recipe, base, rules.min_side, rules.limits)
         with open_journal(index_dir, key, recipe.dedup_similarity) as journal:
             if journal.whitening is None and base:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
@@ -141,13 +142,17 @@ def _is_up_to_date(served: Generation, plan: Plan, options: BuildOptions) -> boo
     searchable = served.cells is not None or not wants_cells(options.store, len(served.vectors))
     manifest = served.manifest
     now = (str(plan.gallery), options.note, options.rules.min_side, left_out_sentence(plan.left_out))
-    return searchable and (manifest.gallery, manifest.note, manifest.min_side, manifest.left_out) == now
+    limited = manifest.limits or asdict(SOURCE_LIMITS)
+    before = (manifest.gallery, manifest.note, manifest.min_side, manifest.left_out)
+    return searchable and before == now and limited == asdict(options.rules.limits)
 
 
-def _journal_key(gallery: Path, recipe: Recipe, base: PreviousGeneration | None, min_side: int) -> str:
-    """Key of the journal: only a build of the same gallery, recipe, whitening and smallest side can be resumed."""
+def _journal_key(
+    gallery: Path, recipe: Recipe, base: PreviousGeneration | None, min_side: int, limits: SourceLimits
+) -> str:
+    """Key of the journal: only a build of the same gallery, recipe, whitening and limits can be resumed."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
-    return json.dumps([str(gallery), asdict(recipe), whitening, min_side])
+    return json.dumps([str(gallery), asdict(recipe), whitening, min_side, asdict(limits)])
 
 
 def _estimated_bytes(plan: Plan, journal: Journal) -> int:
@@ -171,6 +176,7 @@ def _manifest(
         background=made.background,
         note=note,
         min_side=plan.rules.min_side,
+        limits=asdict(plan.rules.limits),
         left_out=left_out_sentence(plan.left_out),
         precisions=precision.others,
         files=made.shared,

@@ -55,14 +55,17 @@ def agree_on_precision(
 def stored_similarity(served: Generation, executor: Executor, found: list[ScannedFile], progress: Progress) -> float:
     """Median cosine of stored descriptors and those that the executor computes; 0 if no picture is unchanged."""
     tables, cosines = served.tables, []
-    sizes = tables.images["bytes"].to_pylist()
-    known = [file for file in found if file.id in tables.numbers and file.bytes == sizes[tables.numbers[file.id]]]
+    sizes = dict(zip(tables.sources, tables.images["bytes"].to_pylist(), strict=True))
+    known = [file for file in found if file.bytes == sizes.get(file.id)]
+    known = [file for file in known if file.id in tables.numbers] or known[:1]  # else a document
     chosen = known[:: max(len(known) // SAMPLES, 1)][:SAMPLES]
     with closing(executor(ImageTask(file, frozenset()) for file in chosen)) as results:
-        for count, (file, described) in enumerate(results, start=1):
+        for count, (_, described) in enumerate(results, start=1):
             progress("Comparing precisions", count, len(chosen))
-            number = tables.numbers[file.id]
-            if isinstance(described, DescribedImage) and described.entry.sha256 == tables.entry(number).sha256:
+            if not isinstance(described, DescribedImage):
+                continue
+            number = tables.numbers.get(described.entry.image)
+            if number is not None and described.entry.sha256 == tables.entry(number).sha256:
                 cosines += _cosines(served, number, described)
     return float(np.median(cosines)) if cosines else 0.0
 

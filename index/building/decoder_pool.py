@@ -2,16 +2,16 @@
 
 import contextlib
 import ctypes
-import hashlib
 import os
 import signal
 import threading
+from collections import deque
+from collections.abc import Generator, Iterator
 from concurrent.futures import TimeoutError as TooLong
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cache, partial
+from contextlib import closing
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
@@ -20,25 +20,43 @@ from typing import Any, Self
 
 from pebble import ProcessExpired, ProcessPool
 
-from index.storage.keypoint_codec import pack_keypoints
-from retrieval.descriptors.embedder import network_size
+from index.building.decode_tasks import (
+    BadPlace,
+    DecodedImage,
+    IndexedFile,
+    ReadText,
+    Several,
+    Unchanged,
+    Wanted,
+    decode_bytes,
+    decode_file,
+    encode_one,
+    probe_source,
+    read_one,
+    read_text,
+    size_and_mtime,
+    stream_source,
+)
+from index.building.spool import Spool
+from index.storage.sources import BY_DEFAULT, NO_PLACE, Contents, Reading, list_contents
 from retrieval.errors import Busy, UnreadableImage
-from retrieval.images.decode import LoadedImage, decode_picture, read_file
+from retrieval.images.decode import LoadedImage
 from retrieval.images.limits import LIMITS
-from retrieval.images.resize import crop_image, resize_image, shrink_image, thumbnail
-from retrieval.memory_trim import trim_memory
+from retrieval.images.places import named_place, page_place, place_after
 from retrieval.printable_names import shown
-from retrieval.ranking.keypoints import GALLERY_SIDE, Keypoints, find_keypoints, use_one_thread
-from retrieval.regions.tiles import image_tiles
-from retrieval.text.written_text import MAX_SIDE, TextReader
-from retrieval.types import Image, WrittenLine
+from retrieval.ranking.keypoints import use_one_thread
 
 SECONDS = 20.0
 """Timeout per image."""
+HASHED_BYTES = 20_000_000
+"""Bytes of a document or film that are hashed in a second, at least, also from a slow disk."""
+MOST_PROBLEMS = 20
+"""How often a document is continued behind a page that crashes the worker or takes too long."""
+PART = 8
+"""Pages of a document that a worker decodes at a time, so that several share a long one."""
+WORKER_REASONS = ("decoder_hang", "decoder_crash")
 MEMORY = 3 * 1024**3
 """Bytes that a worker may allocate beyond its memory at start."""
-ENOUGH = 3
-"""A JPEG may be decoded at reduced scale (1/2, 1/4, 1/8), down to this multiple of the network's input side."""
 PIPE = 256 * 1024
 """Pipe buffer in bytes, about a third of an image. Linux limits all pipes of a user to 64 MB."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
@@ -46,41 +64,6 @@ LOST_SECONDS = 1.0
 """How often a waiting task looks whether its pool still works."""
 PICTURES_PER_WORKER = 2000
 """For workers that decode, in case a decoder leaks memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """Everything a build needs from an image file. `bytes`, `mtime` and `sha256` describe the decoded file."""
-
-    pixels: Image
-    """The image at the network's input size."""
-    tiles: tuple[Image, ...]
-    """Its `image_tiles` at that size."""
-    thumbnail: bytes
-    keypoints: bytes
-    width: int
-    height: int
-    bytes: int
-    mtime: float
-    sha256: str
-    taken: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """A file whose SHA-256 is already known."""
-
-    bytes: int
-    mtime: float
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReadText:
-    """What is written in an image file, and the SHA-256 of the file that was read."""
-
-    sha256: str
-    lines: list[WrittenLine]
 
 
 class _WidePipes(SpawnContext):
@@ -110,7 +93,7 @@ class DecoderPool:
 
         A worker is replaced after `pictures` images.
         """
-        self._seconds = seconds
+        self._seconds, self._workers = seconds, workers
         self._start = partial(
             ProcessPool,
             max_workers=workers,
@@ -158,33 +141,128 @@ class DecoderPool:
         time. With `incomplete`, a picture of which a part is missing is decoded too.
         """
         wanted = side, keypoints, known, incomplete, tiled_from, tiles
-        decoded: DecodedImage | Unchanged = self._run(path.name, _decode_file, path, *wanted)
+        decoded: DecodedImage | Unchanged = self._run(path.name, decode_file, path, *wanted)
         return decoded
 
-    def decode(self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, incomplete: bool = False) -> LoadedImage:
+    def decode_source(
+        self, path: Path, wanted: Wanted, known: frozenset[str] = frozenset()
+    ) -> Generator[DecodedImage | Unchanged | Several | BadPlace]:
+        """Read and decode the pictures of a file, one after the other. Raises UnreadableImage.
+
+        A file with one picture gives a DecodedImage; if its SHA-256 is in `known`, any file gives Unchanged. A file
+        that holds several gives Several, then a DecodedImage or BadPlace for each. The limit of time is for each
+        picture; one that crashes the worker, or takes too long, does not hide the others of its document.
+        """
+        size = size_and_mtime(path)[0]
+        first = self._run(path.name, probe_source, path, wanted, known, seconds=self._seconds + size / HASHED_BYTES)
+        yield first
+        if isinstance(first, Several):
+            yield from self._pictures(path, wanted, first)
+
+    def _pictures(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
+        problems = 0
+        with closing(self._in_parts(path, wanted, file)) as results:
+            for result in results:
+                yield result
+                problems += isinstance(result, BadPlace) and result.reason in WORKER_REASONS
+                if problems > MOST_PROBLEMS:
+                    sentence = f"{shown(path.name)} has too many pages that cannot be decoded; the others are left out."
+                    yield BadPlace(place_after(result.place), "too_complex", sentence)
+                    return
+
+    def _in_parts(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
+        """The pages of a document by several workers, in order; an animation or film is read by one."""
+        under_way: deque[_Part] = deque()
+        ends: list[int | None] = [min(start + PART, file.pages) for start in range(0, file.pages, PART)]
+        try:
+            for end in ends or [None]:
+                part = _Part(path, wanted, file, (end - 1) // PART * PART if end else 0, end)
+                part.begin(self._working_pool())
+                under_way.append(part)
+                if len(under_way) > self._workers:
+                    yield from self._of_part(under_way[0])
+                    under_way.popleft()
+            while under_way:
+                yield from self._of_part(under_way[0])
+                under_way.popleft()
+        finally:
+            for part in under_way:
+                part.close()
+
+    def _of_part(self, part: "_Part") -> Generator[DecodedImage | BadPlace]:
+        last: str | None = None  # the place of the last result
+        while True:
+            for result in part.results(self._seconds):
+                last = result.place
+                yield result
+            problem, (number, place) = part.problem(), part.spool.begun()
+            part.close()
+            if problem is None:
+                return
+            if problem.reason not in WORKER_REASONS or not place:  # a film cannot be continued
+                if last is None and part.start == 0:
+                    raise problem
+                at = page_place(part.start + 1) if last is None else place_after(last)
+                yield BadPlace(at, problem.reason, f"{problem} The pictures before are indexed.")
+                return
+            last = named_place(place.removeprefix(NO_PLACE))
+            yield BadPlace(last, problem.reason, str(problem))
+            part.start = number + 1
+            part.begin(self._working_pool())
+
+    def _working_pool(self) -> ProcessPool:
+        """The pool, replaced if it has stopped. Raises Busy if it was closed."""
+        pool = self._pool
+        if not pool.active and not self._replace(pool):
+            raise Busy("The pictures are being closed; try again in a moment.")
+        return self._pool
+
+    def read_picture(self, path: Path, name: str, place: str, pixels: int, reading: Reading) -> LoadedImage:
+        """Decode one picture of a file, scaled down to at most `pixels` pixels. Raises UnreadableImage, Busy."""
+        read: list[LoadedImage] = self._run(name, read_one, path, name, place, pixels, reading)
+        return read.pop()
+
+    def encode_picture(self, path: Path, name: str, place: str, reading: Reading) -> bytes:
+        """One picture of a file as PNG, in full size. Raises UnreadableImage, Busy."""
+        encoded: bytes = self._run(name, encode_one, path, name, place, reading)
+        return encoded
+
+    def list_contents(self, path: Path, name: str, reading: Reading) -> Contents:
+        """What a file holds. Raises UnreadableImage, Busy."""
+        contents: Contents = self._run(name, list_contents, path, name, reading)
+        return contents
+
+    def decode(
+        self, data: bytes, name: str, pixels: int = LIMITS.pixels, *, reading: Reading = BY_DEFAULT, place: str = ""
+    ) -> LoadedImage:
         """Decode a file's bytes in a worker; an image of more than `pixels` pixels is scaled down to that.
 
-        With `incomplete`, a picture of which a part is missing is decoded too. Raises UnreadableImage, and Busy if the
-        pool was closed meanwhile.
+        `place` is that of one of several pictures; of a document or film, the first page or frame by default. Raises
+        UnreadableImage, and Busy if the pool was closed meanwhile.
         """
-        decoded: list[LoadedImage] = self._run(name, _decode_bytes, data, name, pixels, incomplete)
+        decoded: list[LoadedImage] = self._run(name, decode_bytes, data, name, pixels, reading, place)
         return decoded.pop()
 
-    def read_text(self, path: Path, incomplete: bool = False) -> ReadText:
-        """Read what is written in an image file. Raises UnreadableImage."""
-        read: ReadText = self._run(path.name, _read_text, path, incomplete)
+    def read_text(self, file: IndexedFile, incomplete: bool = False) -> ReadText:
+        """Read what is written in a picture; the text that a page of a PDF contains is taken as it is.
+
+        Raises UnreadableImage.
+        """
+        read: ReadText = self._run(file.path.name, read_text, file, incomplete)
         return read
 
-    def _run(self, name: str, work: Any, *args: object) -> Any:
+    def _run(self, name: str, work: Any, *args: object, seconds: float = 0.0) -> Any:
+        """`seconds`: the limit of time, by default that of a picture."""
         pool = self._pool
+        seconds = seconds or self._seconds
         try:
-            return self._result(pool, name, work, *args)
+            return self._result(pool, name, seconds, work, *args)
         except RuntimeError:
             if self._closed:
                 raise Busy("The pictures are being closed; try again in a moment.") from None
             if not self._replace(pool):
                 raise
-        return self._result(self._pool, name, work, *args)
+        return self._result(self._pool, name, seconds, work, *args)
 
     def _replace(self, pool: ProcessPool) -> bool:
         """Replace a pool that has stopped; False if it has not. An idle worker that is killed stops pebble's pool."""
@@ -196,8 +274,8 @@ class DecoderPool:
                 _stop(pool)
         return True
 
-    def _result(self, pool: ProcessPool, name: str, work: Any, *args: object) -> Any:
-        future = pool.schedule(work, args=args, timeout=self._seconds)
+    def _result(self, pool: ProcessPool, name: str, seconds: float, work: Any, *args: object) -> Any:
+        future = pool.schedule(work, args=args, timeout=seconds)
         while not wait_for([future], LOST_SECONDS).done and pool.active:
             pass
         if not future.done():  # pebble forgets a task that comes while its pool stops
@@ -210,93 +288,34 @@ class DecoderPool:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it again.") from None
 
 
+class _Part:
+    """Pictures of a file, from number `start` to before `end`, that a worker decodes; None means to the last one."""
+
+    def __init__(self, path: Path, wanted: Wanted, file: Several, start: int, end: int | None) -> None:
+        self._path, self._wanted, self._file = path, wanted, file
+        self.start, self._end = start, end
+
+    def begin(self, pool: ProcessPool) -> None:
+        """Let a worker start, now or when one is free."""
+        self.spool, self._pool = Spool(), pool
+        arguments = self.spool.folder, self._path, self._wanted, self._file, self.start, self._end
+        self._future = pool.schedule(stream_source, args=arguments)
+
+    def results(self, seconds: float) -> Iterator[DecodedImage | BadPlace]:
+        return self.spool.results(self._future, seconds + self._file.patience, lambda: bool(self._pool.active))
+
+    def problem(self) -> UnreadableImage | None:
+        return self.spool.problem(self._future, self._path.name)
+
+    def close(self) -> None:
+        """Stop the worker; nobody takes the rest."""
+        self._future.cancel()  # type: ignore[no-untyped-call]
+        self.spool.close()
+
+
 def _stop(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
-
-
-def _decode_bytes(data: bytes, name: str, pixels: int, incomplete: bool) -> "_SentOnce":
-    decoded = decode_picture(data, name, incomplete=incomplete)
-    decoded = replace(decoded, image=shrink_image(decoded.image, pixels))
-    trim_memory()  # queries come one at a time
-    return _SentOnce(decoded)
-
-
-class _SentOnce:
-    """A result that is dropped once sent. It is received in a list, to be taken out of it.
-
-    pebble keeps the last result until the next one, in the worker as well as in the program.
-    """
-
-    def __init__(self, result: LoadedImage) -> None:
-        self._results = [result]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return list, ([self._results.pop()],)
-
-
-def _decode_file(
-    path: Path,
-    side: int,
-    keypoints: int,
-    known: frozenset[str],
-    incomplete: bool = False,
-    tiled_from: int = 0,
-    tiles: int = 1,
-) -> DecodedImage | Unchanged:
-    before = _size_and_mtime(path)
-    data = read_file(path)
-    if before != _size_and_mtime(path) or before[0] != len(data):
-        raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
-    sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 in known:
-        return Unchanged(*before, sha256)
-    decoded = decode_picture(data, path.name, ENOUGH * side, incomplete)
-    image, size = decoded.image, (decoded.width, decoded.height)
-    boxes = image_tiles(*size, tiled_from, tiles)
-    return DecodedImage(
-        resize_image(image, *network_size(*size, side)),
-        tuple(resize_image(crop_image(image, box, size), *network_size(box.width, box.height, side)) for box in boxes),
-        thumbnail(image),
-        pack_keypoints(_keypoints(image, keypoints, tiles if boxes else 1), *image.shape[1::-1]) if keypoints else b"",
-        decoded.width,
-        decoded.height,
-        *before,
-        sha256,
-        decoded.taken,
-    )
-
-
-def _read_text(path: Path, incomplete: bool) -> ReadText:
-    data = read_file(path)
-    decoded = decode_picture(data, path.name, MAX_SIDE, incomplete)
-    reader = _text_reader()
-    try:
-        lines = reader.read(decoded.image)
-    except Exception as error:
-        raise UnreadableImage("text", f"The text of {shown(path.name)} cannot be read: {error}") from None
-    scale = decoded.width / decoded.image.shape[1]
-    lines = [replace(line, box=line.box.scaled(scale).clipped(*decoded.size)) for line in lines]
-    return ReadText(hashlib.sha256(data).hexdigest(), lines)
-
-
-@cache
-def _text_reader() -> TextReader:
-    """The reader of this worker."""
-    return TextReader()
-
-
-def _keypoints(image: Image, limit: int, scale: int) -> Keypoints:
-    """The keypoints of an image with `scale` tiles across: so many times as many, at so many times the side."""
-    return find_keypoints(image, scale * GALLERY_SIDE, scale * limit)
-
-
-def _size_and_mtime(path: Path) -> tuple[int, float]:
-    try:
-        status = path.stat()
-    except OSError:
-        return 0, 0.0  # read_file reports the error
-    return status.st_size, status.st_mtime
 
 
 def prepare_worker(memory: int, keep_memory: bool = True) -> None:

@@ -30,11 +30,16 @@ SAVE_EVERY = 1.0
 TABLES = """
 CREATE TABLE IF NOT EXISTS build_key (build_key TEXT);
 CREATE TABLE IF NOT EXISTS whitening (kind TEXT, learned INTEGER, mean BLOB, projection BLOB);
-CREATE TABLE IF NOT EXISTS skipped (file TEXT PRIMARY KEY, reason TEXT, sentence TEXT, bytes INTEGER, mtime REAL);
+CREATE TABLE IF NOT EXISTS skipped (
+    file TEXT PRIMARY KEY, reason TEXT, sentence TEXT, bytes INTEGER, mtime REAL, place TEXT, source TEXT
+);
 CREATE TABLE IF NOT EXISTS pictures (
     image TEXT PRIMARY KEY, path BLOB, width INTEGER, height INTEGER, bytes INTEGER, mtime REAL, sha256 TEXT,
+    place TEXT, file_sha256 TEXT, source TEXT, complete INTEGER,
     taken TEXT, thumbnail BLOB, keypoints BLOB, regions TEXT, vectors BLOB, classes BLOB, shares BLOB
 );
+CREATE INDEX IF NOT EXISTS pictures_source ON pictures (source);
+CREATE INDEX IF NOT EXISTS skipped_source ON skipped (source);
 """
 
 
@@ -49,6 +54,15 @@ class DescribedImage:
     vectors: Vectors
     """(R, C) before whitening, (R, D) after it."""
     class_scores: ClassScores
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedFile:
+    """A file all of whose images are in the journal."""
+
+    facts: tuple[int, float]
+    """Size in bytes and mtime."""
+    images: set[str]
 
 
 class Journal:
@@ -66,26 +80,41 @@ class Journal:
             self.whitening = Whitening(kind, mean, np.frombuffer(projection, np.float32).reshape(len(mean), -1))
             self.learned = learned
 
-    def known(self) -> dict[str, tuple[int, float]]:
-        """Image id -> (size in bytes, mtime) of every stored image."""
-        rows = self._connection.execute("SELECT image, bytes, mtime FROM pictures")
-        return {image: (size, mtime) for image, size, mtime in rows}
+    def files(self) -> dict[str, DescribedFile]:
+        """The id of each file -> its size, mtime and images; without files of which images are missing."""
+        files: dict[str, DescribedFile] = {}
+        rows = self._connection.execute("SELECT source, image, bytes, mtime FROM pictures WHERE complete")
+        for file, image, size, mtime in rows:
+            files.setdefault(file, DescribedFile((size, mtime), set())).images.add(image)
+        return files
+
+    def forget(self, file: str) -> None:
+        """Remove the images of a file, and the record of why it or its pages were skipped."""
+        self._connection.execute("DELETE FROM pictures WHERE source = ?", (file,))
+        self._connection.execute("DELETE FROM skipped WHERE source = ?", (file,))
+
+    def finish(self, file: str) -> set[str]:
+        """All images of a file that holds several are stored; returns their ids."""
+        self._connection.execute("UPDATE pictures SET complete = 1 WHERE source = ?", (file,))
+        return {row[0] for row in self._connection.execute("SELECT image FROM pictures WHERE source = ?", (file,))}
 
     def counts(self) -> dict[str, int]:
         """Image id -> number of regions."""
         return dict(self._connection.execute("SELECT image, json_array_length(regions) FROM pictures").fetchall())
 
     def skipped(self) -> dict[str, Skipped]:
-        return {row[0]: Skipped(*row) for row in self._connection.execute("SELECT * FROM skipped")}
+        rows = self._connection.execute("SELECT file, reason, sentence, bytes, mtime, place FROM skipped")
+        return {row[0]: Skipped(*row) for row in rows}
 
     def add(self, picture: DescribedImage) -> None:
-        """Store an image, replacing an earlier version."""
+        """Store an image, replacing an earlier version. One of several of its file counts after `finish`."""
         self._insert(picture)
         self._save_sometimes()
 
     def add_skipped(self, file: Skipped) -> None:
         self._connection.execute("DELETE FROM pictures WHERE image = ?", (file.file,))
-        self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?)", astuple(file))
+        row = (*astuple(file), file.source)
+        self._connection.execute("INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         self._save_sometimes()
 
     def regions(self) -> Iterator[tuple[str, Vectors, list[Box]]]:
@@ -110,15 +139,23 @@ class Journal:
         self.whitening, self.learned = whitening, learned
         with self._connection:  # rolls back if it is interrupted
             self._connection.execute("INSERT INTO whitening VALUES (?, ?, ?, ?)", (whitening.kind, learned, *matrices))
-            for image in self.known():
+            ended = self.files()
+            for image in [row[0] for row in self._connection.execute("SELECT image FROM pictures")]:
                 self._insert(self.picture(image))
+            for file in ended:
+                self.finish(file)
 
     def picture(self, image: str) -> DescribedImage:
         row = self._connection.execute("SELECT * FROM pictures WHERE image = ?", (image,)).fetchone()
-        *facts, taken, thumbnail, keypoints, regions, vectors, classes, shares = row
+        *facts, place, file_sha256, _, _, taken, thumbnail, keypoints, regions, vectors, classes, shares = row
         regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(regions)]
         return DescribedImage(
-            replace(ImageEntry(*facts), taken=datetime.fromisoformat(taken) if taken else None),
+            replace(
+                ImageEntry(*facts),
+                taken=datetime.fromisoformat(taken) if taken else None,
+                place=place,
+                file_sha256=file_sha256,
+            ),
             thumbnail,
             keypoints,
             regions,
@@ -147,6 +184,7 @@ class Journal:
         entry, class_scores = picture.entry, picture.class_scores
         row = (
             *(entry.image, entry.path, entry.width, entry.height, entry.bytes, entry.mtime, entry.sha256),
+            *(entry.place, entry.file_sha256, entry.source, not entry.file_sha256),
             *(entry.taken.isoformat() if entry.taken else "", picture.thumbnail, picture.keypoints),
             json.dumps([(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in picture.regions]),
             np.ascontiguousarray(picture.vectors, np.float32).tobytes(),

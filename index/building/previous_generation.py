@@ -2,17 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.gallery_rules import BELOW_MIN_SIDE, DEFAULT_RULES, GalleryRules
 from index.storage.generation import Generation
-from index.storage.manifest import file_faults
+from index.storage.manifest import Manifest, file_faults
 from index.storage.skipped_files import read_skipped
+from index.storage.sources import LIMITED
 from index.storage.tables import ImageEntry
 from retrieval.images.file_kinds import UNREAD
 from retrieval.images.jpeg_decoder import INCOMPLETE
+from retrieval.images.limits import SOURCE_LIMITS, SourceLimits
 from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import Region, Rows
 
@@ -38,33 +41,41 @@ class PreviousGeneration:
         files = generation.manifest.files
         self._intact = files.keys() - file_faults(generation.folder, files)
         self._of_size: defaultdict[int, list[str]] = defaultdict(list)
-        self._of_hash: dict[str, int] = {}
-        for number, entry in enumerate(self.entries):
-            if self._usable(entry):
-                self._of_size[entry.bytes].append(entry.sha256)
-                self._of_hash.setdefault(entry.sha256, number)
+        self._of_hash: dict[str, str] = {}
+        self._of_file = images_of_files(self.entries)
+        self.lasting = lasting(self.skipped, rules_of(generation.manifest), rules)
+        partly_skipped = {record.source for record in self.skipped if record.source in self._of_file}
+        self._retried = partly_skipped - self.lasting.keys()
+        for file, numbers in self._of_file.items():
+            if self._usable(numbers) and file not in partly_skipped:  # else a copy would need records of its own
+                entry = self.entries[numbers[0]]
+                contents = entry.file_sha256 or entry.sha256
+                self._of_size[entry.bytes].append(contents)
+                self._of_hash.setdefault(contents, file)
 
-    def unchanged(self, file: ScannedFile) -> int | None:
-        """The number of an image with the same name, size and mtime; None if the file must be read."""
-        number = self.generation.tables.numbers.get(file.id)
-        if number is None:
-            return None
-        entry = self.entries[number]
+    def unchanged(self, file: ScannedFile) -> list[int]:
+        """The numbers of the images of a file with the same name, size and mtime; none if the file must be read."""
+        numbers = self._of_file.get(file.id)
+        if not numbers or file.id in self._retried:
+            return []
+        entry = self.entries[numbers[0]]
         same = (entry.bytes, entry.mtime) == (file.bytes, file.mtime)
         sure = entry.mtime < self.generation.manifest.created.timestamp() - MTIME_MARGIN
-        return number if same and sure and self._usable(entry) else None
+        return numbers if same and sure and self._usable(numbers) else []
 
     def hashes(self, file: ScannedFile) -> frozenset[str]:
         """SHA-256 of indexed files of the same size: the file may be a renamed or touched one."""
         alike = self._of_size.get(file.bytes, [])
         return frozenset(alike if len(alike) <= ALIKE_FILES else [])
 
-    def of_hash(self, sha256: str, image: str) -> int:
-        """The number of an image with this SHA-256, preferably the one called `image`."""
-        number = self.generation.tables.numbers.get(image)
-        if number is not None and self.entries[number].sha256 == sha256 and self._usable(self.entries[number]):
-            return number
-        return self._of_hash[sha256]
+    def of_hash(self, sha256: str, file: str) -> list[int]:
+        """The numbers of the images of a file with this SHA-256, preferably the one with the id `file`."""
+        numbers = self._of_file.get(file)
+        if numbers and self._usable(numbers) and file not in self._retried:
+            entry = self.entries[numbers[0]]
+            if (entry.file_sha256 or entry.sha256) == sha256:
+                return numbers
+        return self._of_file[self._of_hash[sha256]]
 
     def rows(self, number: int) -> slice:
         return slice(int(self._rows[number]), int(self._rows[number + 1]))
@@ -81,21 +92,47 @@ class PreviousGeneration:
         old = self.generation.neighbours
         return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
 
-    def _usable(self, entry: ImageEntry) -> bool:
-        is_large_enough = min(entry.width, entry.height) >= self._rules.min_side
-        return is_large_enough and {entry.thumb_file, entry.keypoints_file} <= self._intact
+    def _usable(self, numbers: Iterable[int]) -> bool:
+        """Whether all images of a file can be reused."""
+        entries = [self.entries[number] for number in numbers]
+        return all(
+            min(entry.width, entry.height) >= self._rules.min_side
+            and {entry.thumb_file, entry.keypoints_file} <= self._intact
+            for entry in entries
+        )
 
 
-def lasting(skipped: Iterable[Skipped], min_side: int, rules: GalleryRules) -> dict[str, Skipped]:
-    """By file, the skip records of a build with this smallest side that hold until the file changes."""
+def images_of_files(entries: Iterable[ImageEntry]) -> dict[str, list[int]]:
+    """The id of each file -> the numbers of its images, in their order."""
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for number, entry in enumerate(entries):
+        numbers[entry.source].append(number)
+    return dict(numbers)
+
+
+def lasting(skipped: Iterable[Skipped], before: GalleryRules, rules: GalleryRules) -> dict[str, list[Skipped]]:
+    """By file, the skip records of a build with the rules `before` that hold until the file changes.
+
+    A file is read again for one page that is tried again, so all records of such a file are left out.
+    """
+    records: defaultdict[str, list[Skipped]] = defaultdict(list)
+    for record in skipped:
+        records[record.source].append(record)
     return {
-        record.file: record
-        for record in skipped
-        if record.reason not in RETRIED_REASONS and not is_tried_again(record, min_side, rules)
+        file: of_file
+        for file, of_file in records.items()
+        if not any(record.reason in RETRIED_REASONS or is_tried_again(record, before, rules) for record in of_file)
     }
 
 
-def is_tried_again(skipped: Skipped, min_side: int, rules: GalleryRules) -> bool:
-    """Whether other rules may let in a file that was skipped by a build with this smallest side."""
-    below = skipped.reason == BELOW_MIN_SIDE and min_side != rules.min_side
-    return below or (skipped.reason == INCOMPLETE and rules.incomplete)
+def is_tried_again(skipped: Skipped, before: GalleryRules, rules: GalleryRules) -> bool:
+    """Whether `rules` may let in a file or page that was skipped by a build with the rules `before`."""
+    below = skipped.reason == BELOW_MIN_SIDE and before.min_side != rules.min_side
+    limited = skipped.reason in LIMITED and before.limits != rules.limits
+    return below or limited or (skipped.reason == INCOMPLETE and rules.incomplete)
+
+
+def rules_of(manifest: Manifest) -> GalleryRules:
+    """The rules of the build of a generation that decide which files it skipped."""
+    known = {name: limit for name, limit in manifest.limits.items() if name in SourceLimits.__dataclass_fields__}
+    return GalleryRules(min_side=manifest.min_side, limits=replace(SOURCE_LIMITS, **known))

@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pyarrow import ArrowException
 
+from index.building.decode_tasks import IndexedFile
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import LOCK_TIMEOUT, build_state
 from index.building.ordered_results import ordered_results
@@ -21,6 +22,7 @@ from index.storage.picture_contents import contents_of
 from index.storage.tables import read_tables
 from index.storage.written_text import WrittenText
 from retrieval.errors import BuildCancelled, IndexProblem, UnreadableImage
+from retrieval.images.file_kinds import UNREAD
 from retrieval.optional_packages import RAPIDOCR
 from retrieval.types import Progress, WrittenLine
 
@@ -28,7 +30,7 @@ SAVE_EVERY = 2.0
 """Seconds between commits: the most work that a killed process loses."""
 PAUSE = 0.5
 """Seconds between checks whether a build still runs."""
-FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text"})
+FOR_NOW = frozenset({"missing", "permission", "unreadable", "special", "changed", "text", UNREAD})
 """Reasons why a file cannot be read that may pass; for all others the picture counts as read, without text."""
 StartPool = Callable[[], AbstractContextManager[DecoderPool]]
 
@@ -139,7 +141,7 @@ def _read_all(reading: _Reading) -> int:
     return read
 
 
-def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -> set[int]:
+def _read(unread: dict[int, IndexedFile], total: int, served: str, reading: _Reading) -> set[int]:
     """Read these pictures, as long as the generation `served` is served. Returns the contents of those tried."""
     tried: set[int] = set()
     readings: dict[int, list[WrittenLine]] = {}
@@ -164,13 +166,17 @@ def _read(unread: dict[int, Path], total: int, served: str, reading: _Reading) -
 
 
 def _results(
-    unread: dict[int, Path], pool: DecoderPool, reading: _Reading
-) -> Generator[tuple[tuple[int, Path], list[WrittenLine] | None]]:
+    unread: dict[int, IndexedFile], pool: DecoderPool, reading: _Reading
+) -> Generator[tuple[tuple[int, IndexedFile], list[WrittenLine] | None]]:
     """What is written in each picture; None if it could not be read for now. Threads wait for the pool's workers."""
-    return ordered_results(lambda one: _read_one(*one, pool, reading.incomplete), unread.items(), reading.workers)
+
+    def read(one: tuple[int, IndexedFile]) -> Generator[list[WrittenLine] | None]:
+        yield _read_one(*one, pool, reading.incomplete)
+
+    return ordered_results(read, unread.items(), reading.workers)
 
 
-def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
+def _read_one(contents: int, file: IndexedFile, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
     try:
         read = pool.read_text(file, incomplete)
     except UnreadableImage as problem:
@@ -178,11 +184,15 @@ def _read_one(contents: int, file: Path, pool: DecoderPool, incomplete: bool) ->
     return read.lines if int(contents_of([read.sha256])[0]) == contents else None  # else it has changed
 
 
-def _files(generation: Path) -> dict[int, Path]:
-    """A file for each of the different contents of a generation's pictures."""
+def _files(generation: Path) -> dict[int, IndexedFile]:
+    """A picture for each of the different contents of a generation's pictures."""
     images, gallery = read_tables(generation).images, Path(read_manifest(generation).gallery)
     contents = contents_of(images["sha256"].to_pylist()).tolist()
-    return {one: gallery / os.fsdecode(path) for one, path in zip(contents, images["path"].to_pylist(), strict=True)}
+    columns = (images[name].to_pylist() for name in ("path", "place", "bytes", "mtime", "file_sha256"))
+    return {
+        one: IndexedFile(gallery / os.fsdecode(path), *facts)
+        for one, path, *facts in zip(contents, *columns, strict=True)
+    }
 
 
 def _kept(index_dir: Path) -> set[int]:

@@ -14,7 +14,7 @@ from retrieval.descriptors.embedder import Embedder
 
 @dataclass(frozen=True, slots=True)
 class ThreadExecutor:
-    """An Executor that yields results in task order."""
+    """An Executor that yields results in task order, but for files with so many images that others have to wait."""
 
     embedder: Embedder
     pool: DecoderPool
@@ -32,5 +32,7 @@ class ThreadExecutor:
             return max(self.workers, 2 * self.embedder.at_once)
         return self.workers + 2 if self.workers > 1 else 1
 
-    def _describe(self, task: ImageTask) -> Result:
-        return describe_image(task, decode_task(task, self.pool, self.embedder.recipe), self.embedder)
+    def _describe(self, task: ImageTask) -> Generator[Result]:
+        with closing(decode_task(task, self.pool, self.embedder.recipe)) as decoded:
+            for image in decoded:
+                yield describe_image(task, image, self.embedder)

@@ -1,7 +1,7 @@
 """Plan a build: compare the gallery folder with the previous generation and the journal."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from index.storage.gallery_rules import (
 )
 from index.storage.generation import Generation
 from index.storage.manifest import Changes
-from index.storage.skipped_files import unread_formats
+from index.storage.skipped_files import missing_packages, unread_formats
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
 from retrieval.images.file_kinds import UNREAD
+from retrieval.images.places import join_id
 
 FEW = 20
 """Galleries with fewer indexed pictures are not checked for mass loss, and reading fewer takes no time to mention."""
@@ -64,10 +65,14 @@ class Plan:
         """The images still to describe, as tasks for the executor."""
         for file in self.to_do:
             known = self.base.hashes(file) if self.base else frozenset[str]()
-            yield ImageTask(file, known, self.rules.min_side, self.rules.incomplete)
+            yield ImageTask(file, known, self.rules.min_side, self.rules.incomplete, self.rules.limits)
 
-    def reuse(self, file: ScannedFile, number: int, mtime: float) -> None:
-        self.reused[file.id] = Reused(number, file.relative, mtime)
+    def reuse(self, file: ScannedFile, numbers: Iterable[int], mtime: float) -> None:
+        """Take over images of the previous generation as those of this file."""
+        assert self.base is not None
+        for number in numbers:
+            image = join_id(file.id, self.base.entries[number].place)
+            self.reused[image] = Reused(number, file.relative, mtime)
 
     def changes_nothing(self) -> bool:
         """Whether the new generation would equal the previous one."""
@@ -93,19 +98,22 @@ def make_plan(
     The tasks are shuffled with a fixed seed, because the whitening is learned from the first ones.
     """
     plan = Plan(gallery, base, skipped=list(scan.skipped), left_out=scan.left_out, rules=rules)
-    described = journal.known()
-    skipped_before = lasting(base.skipped, base.generation.manifest.min_side, rules) if base else {}
-    skipped_before |= lasting(journal.skipped().values(), rules.min_side, rules)
+    described = journal.files()
+    skipped_here = lasting(journal.skipped().values(), rules, rules)
+    skipped_before = (base.lasting if base else {}) | skipped_here
     for picture in random.Random(0).sample(scan.found, len(scan.found)):
         facts = picture.bytes, picture.mtime
-        number = base.unchanged(picture) if base else None
+        numbers = base.unchanged(picture) if base else []
+        here = described.get(picture.id)
         before = skipped_before.get(picture.id)
-        if number is not None:
-            plan.reuse(picture, number, picture.mtime)
-        elif described.get(picture.id) == facts:
-            plan.described.add(picture.id)
-        elif before and (before.bytes, before.mtime) == facts:
-            plan.skipped.append(before)
+        if base and numbers:
+            plan.reuse(picture, numbers, picture.mtime)
+            plan.skipped += base.lasting.get(picture.id, [])
+        elif here and here.facts == facts:
+            plan.described |= here.images
+            plan.skipped += skipped_here.get(picture.id, [])
+        elif before and all(not record.place and (record.bytes, record.mtime) == facts for record in before):
+            plan.skipped += before
         else:
             plan.to_do.append(picture)
     return plan
@@ -149,7 +157,7 @@ def refuse_when_gone(gallery: Path, served: Generation | None, scan: Scan, full:
 
     Indexed pictures that are left out now, such as thumbnails in system folders, are not missing.
     """
-    paths = served.tables.images["path"].to_pylist() if served else []
+    paths = set(served.tables.images["path"].to_pylist()) if served else set()
     left_out = {entry.path for entry in scan.left_out}
     before = sum(not is_left_out(path, left_out) for path in paths) if left_out else len(paths)
     found = len(scan.found)
@@ -171,8 +179,9 @@ def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) ->
     gallery, skipped = plan.gallery, plan.skipped
     if not plan.reused and not plan.described:
         raise GalleryProblem(_no_pictures(gallery, skipped, plan.left_out))
-    before = len(served.tables.ids) if served else 0
-    lost = [file for file in skipped if served and file.file in served.tables.numbers and file.reason != BELOW_MIN_SIDE]
+    indexed = set(served.tables.sources) if served else set()
+    before = len(indexed)
+    lost = [file for file in skipped if not file.place and file.file in indexed and file.reason != BELOW_MIN_SIDE]
     if before >= FEW and len(lost) > UNREADABLE * before and not full:
         raise GalleryProblem(
             f"{len(lost):,} of {before:,} indexed pictures in {gallery} cannot be read any more. The first problem: "
@@ -184,13 +193,16 @@ def _no_pictures(gallery: Path, skipped: Sequence[Skipped], left_out: Sequence[L
     """The message for a gallery of which no file can be indexed."""
     unread = unread_formats(skipped)
     others = [file for file in skipped if file.reason != UNREAD]
+    packages = " ".join(missing_packages(skipped))
     if others:
         also = f" Also not read: {unread}." if unread else ""
         counted = f"No picture in {gallery} can be used (files skipped: {len(skipped):,})."
-        return f"{counted} The first: {others[0].sentence}{also}"
+        return " ".join(filter(None, [f"{counted} The first: {others[0].sentence}{also}", packages]))
+    if packages:
+        return f"No picture in {gallery} can be used. {packages}"
     if unread:
         return f"{gallery} contains only pictures that Boxfind cannot read yet: {unread}. Convert them to JPEG."
-    sentence = f"There are no pictures in {gallery}; add JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF files."
+    sentence = f"There are no pictures in {gallery}; add photos, scans, PDF files or videos."
     return " ".join(filter(None, [sentence, left_out_sentence(left_out)]))
 
 

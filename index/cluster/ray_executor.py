@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import ImageTask, Result
+from index.building.thread_executor import ThreadExecutor
 from index.cluster.ray_cluster import first_line
 from index.cluster.ray_stages import Decode, Describe, TaskResult, block_of, rows_of
 from index.storage.folder_scan import ScannedFile, Skipped
@@ -44,7 +46,8 @@ class ActorPools:
 class RayExecutor:
     """An Executor, for the body of `joined`. `make` creates the embedder on each machine and must be picklable.
 
-    A process that dies is replaced and its images are retried. An image that kills every process that reads it is
+    Files that hold several images, such as documents and films, are read on this machine. A process that dies is
+    replaced and its images are retried. An image that kills every process that reads it is
     skipped as `decoder_crash`.
     """
 
@@ -55,27 +58,32 @@ class RayExecutor:
     """Whether the network can run on GPUs. Without GPUs it runs on CPUs."""
 
     def __call__(self, tasks: Iterable[ImageTask]) -> Generator[tuple[ScannedFile, Result]]:
-        rest, pools = iter(tasks), size_actor_pools(self.gpus)
+        rest, pools, several = iter(tasks), size_actor_pools(self.gpus), list[ImageTask]()
         while part := list(islice(rest, BLOCKS * pools.block)):
-            lost = yield from self._described(part, pools, pools.block)
-            crashed = yield from self._described(lost, pools, 1)
+            lost = yield from self._described(part, pools, pools.block, several)
+            crashed = yield from self._described(lost, pools, 1, several)
             if len(crashed) == len(part) > 1:
                 raise ClusterProblem("Every process on the Ray cluster dies before it has read a picture.")
             for file in (task.file for task in crashed):
                 sentence = f"{shown(file.path.name)} crashes the process that reads it; save it again."
                 yield file, Skipped(file.id, "decoder_crash", sentence, file.bytes, file.mtime)
+        if several:
+            with DecoderPool(1) as pool:
+                yield from ThreadExecutor(self.embedder, pool)(several)
 
     def _described(
-        self, tasks: list[ImageTask], pools: ActorPools, size: int
+        self, tasks: list[ImageTask], pools: ActorPools, size: int, several: list[ImageTask]
     ) -> Generator[tuple[ScannedFile, Result], None, list[ImageTask]]:
-        """Yield the results; return the tasks lost with their processes."""
+        """Yield the results; return the tasks lost with their processes. Adds files of several images to `several`."""
         waiting = dict(enumerate(tasks))
         if not waiting:
             return []
         with closing(self._stream(tasks, pools, size)) as blocks:
             for number, answer in (row for block in blocks for row in rows_of(block)):
                 task = waiting.pop(number, None)
-                if task is not None:  # a machine believed dead may still answer
+                if task is not None and answer.result is None and not answer.problem:
+                    several.append(task)
+                elif task is not None:  # a machine believed dead may still answer
                     yield task.file, _checked_result(answer, task.file)
         return list(waiting.values())
 

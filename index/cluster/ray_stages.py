@@ -11,8 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
-from index.building.describe_image import ImageTask, Result, decode_task, describe_image
+from index.building.decode_tasks import DecodedImage, Unchanged
+from index.building.decoder_pool import DecoderPool
+from index.building.describe_image import ImageTask, Result, decode_alone, describe_image
 from index.storage.folder_scan import Skipped
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder
@@ -34,7 +35,10 @@ class DecodedTask:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """The result of an image, or the problem of a machine that cannot process any image."""
+    """The result of an image, or the problem of a machine that cannot process any image.
+
+    Without either, the file holds several images, which the machine that builds reads itself.
+    """
 
     host: str
     result: Result | None
@@ -66,7 +70,8 @@ class Decode:
 
     def _decoded(self, task: ImageTask) -> DecodedTask | TaskResult:
         try:
-            return DecodedTask(task, decode_task(task, self._pool, self._recipe), socket.gethostname())
+            decoded, host = decode_alone(task, self._pool, self._recipe), socket.gethostname()
+            return TaskResult(host, None) if decoded is None else DecodedTask(task, decoded, host)
         except Exception as error:
             return _problem(error)
 

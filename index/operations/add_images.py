@@ -15,7 +15,7 @@ from index.storage.file_system import is_junction, sync
 from index.storage.gallery_rules import DEFAULT_RULES, IGNORE_FILE, NO_MEDIA, GalleryRules, check_side, ignores
 from retrieval.errors import BoxfindError, DiskFull, GalleryProblem, UnreadableImage
 from retrieval.images.decode import LoadedImage
-from retrieval.images.limits import SUFFIXES
+from retrieval.images.limits import SOURCE_SUFFIXES
 from retrieval.printable_names import shown
 
 ADDED = "added"
@@ -57,9 +57,10 @@ class ImageAdder:
     def take(self, name: str, data: bytes) -> str:
         """Write the unchanged bytes to a new file in the folder; returns the id the next build will give it.
 
-        `name` must be a file name with an image suffix that Windows, macOS and Linux allow. If it is taken, a number
-        is appended. Raises UnreadableImage, also if the index would leave the picture out, AlreadyThere, DiskFull,
-        what `read` raises, and GalleryProblem if the folder is missing or not writable, or the rules cannot be read.
+        `name` must be a file name with the suffix of a picture, document or film that Windows, macOS and Linux allow.
+        If it is taken, a number is appended. Raises UnreadableImage, also if the index would leave the picture out,
+        AlreadyThere, DiskFull, what `read` raises, and GalleryProblem if the folder is missing or not writable, or the
+        rules cannot be read.
         """
         name = unicodedata.normalize("NFC", name)  # as in ids
         if not _is_plain(name):
@@ -92,7 +93,7 @@ class ImageAdder:
         """The id of an indexed image with this SHA-256 whose file still exists."""
         if self._gallery is None:
             return None
-        image = self._gallery.tables.with_contents(contents)
+        image = self._gallery.tables.with_file(contents)
         there = image and (self._root / os.fsdecode(self._gallery.entry(image).path)).is_file()
         return image if there else None
 
@@ -120,7 +121,7 @@ def checked_folder(name: str) -> str:
 
 def _is_plain(name: str) -> bool:
     """Whether this is a valid file name on every system, and a build would index the file."""
-    if name.startswith(".") or not name.isprintable() or not name.lower().endswith(SUFFIXES):
+    if name.startswith(".") or not name.isprintable() or not name.lower().endswith(SOURCE_SUFFIXES):
         return False
     return is_valid_filename(name, platform="universal", max_len=LONGEST)  # bytes
 

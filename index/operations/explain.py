@@ -8,15 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from index.building.previous_generation import RETRIED_REASONS, is_tried_again
+from index.building.previous_generation import RETRIED_REASONS, is_tried_again, rules_of
 from index.operations.explain_text import NO_QUERY, TextExplanation, TextQuestion, explain_text
 from index.operations.folder_changes import BRING_IN, has_changed
-from index.storage.folder_scan import Scan, ScannedFile, id_of, path_bytes, scan_gallery
-from index.storage.gallery_rules import DEFAULT_RULES, IGNORE_FILE, NO_MEDIA, OWN, PATTERN, SYSTEM, GalleryRules
+from index.storage.folder_scan import Scan, ScannedFile, Skipped, id_of, path_bytes, scan_gallery
+from index.storage.gallery_rules import (
+    DEFAULT_RULES,
+    IGNORE_FILE,
+    LIVE,
+    NO_MEDIA,
+    OWN,
+    PATTERN,
+    RAW_TWIN,
+    SYSTEM,
+    GalleryRules,
+)
 from index.storage.generation import Generation, current_folder, open_generation
 from index.storage.skipped_files import read_skipped
 from index.storage.tables import ImageEntry
-from retrieval.images.limits import SUFFIXES
+from retrieval.images.limits import SOURCE_SUFFIXES
 from retrieval.networks.weights import file_sha256
 from retrieval.printable_names import printable
 from retrieval.types import Region, WrittenLine
@@ -59,6 +69,10 @@ def explain(
         number = index.number(path)
         if number is not None:
             return _indexed(index, number, rules, explain_text(index_dir, index.sha256(number), text))
+        page = index.skipped.get(id_of(path.as_posix()))
+        if page and page.place:
+            retry = _retry(index, page, None, rules)
+            return Explanation("skipped", [f"{printable(page.file)} was skipped: {page.sentence}", retry])
     for path in paths:
         if os.path.lexists(index.root / path):
             return _not_indexed(index, path, rules)
@@ -75,11 +89,15 @@ class _Index:
         self.tables = generation.tables
         self.root = Path(generation.manifest.gallery)
         self.skipped = {file.file: file for file in read_skipped(generation.folder)}
-        self.paths = {path: n for n, path in enumerate(self.tables.images["path"].to_pylist())}
+        self.paths: dict[bytes, list[int]] = {}
+        for number, path in enumerate(self.tables.images["path"].to_pylist()):
+            self.paths.setdefault(path, []).append(number)
         self.built = f"{generation.manifest.created:%Y-%m-%d %H:%M} UTC"
 
     def number(self, path: Path) -> int | None:
-        return self.paths.get(path_bytes(path), self.tables.numbers.get(id_of(path.as_posix())))
+        """The number of the image with this path, or the first one of a file; None if there is none."""
+        numbers = self.paths.get(path_bytes(path))
+        return numbers[0] if numbers else self.tables.numbers.get(id_of(path.as_posix()))
 
     def sha256(self, number: int) -> str:
         return self.tables.entry(number).sha256
@@ -104,6 +122,10 @@ def _indexed(index: _Index, number: int, rules: GalleryRules, text: TextExplanat
         f"{printable(entry.image)} is in the index {index.generation.folder.name} of {index.built}: "
         f"{entry.width} x {entry.height} pixels, {len(regions)} regions ({kinds})."
     )
+    others = index.paths[entry.path]
+    if len(others) > 1:
+        skipped = sum(page.source == entry.source for page in index.skipped.values())
+        first += f" Its file holds {len(others)} pictures of the index{f'; skipped: {skipped}' * bool(skipped)}."
     verdict, second = _file_status(index, entry)
     why = _why_dropped(index, entry, rules) if verdict != "gone" else ""
     more = [f"The next update leaves it out: {why}."] if why else []
@@ -118,7 +140,7 @@ def _file_status(index: _Index, entry: ImageEntry) -> tuple[Verdict, str]:
         status = path.stat()
     except OSError:
         return "gone", f"The file is no longer in {index.root}; searches find it until the index is updated."
-    file = ScannedFile(entry.image, path, entry.path, status.st_size, status.st_mtime)
+    file = ScannedFile(entry.source, path, entry.path, status.st_size, status.st_mtime)
     if has_changed(file, entry, index.generation.manifest.created):
         return "changed", f"The file has changed since; searches use the old version. {BRING_IN}"
     return "indexed", "The file has not changed since. Its rank depends on the box: draw it closer around the object."
@@ -154,21 +176,26 @@ def _not_indexed(index: _Index, path: Path, rules: GalleryRules) -> Explanation:
     before = index.skipped.get(picture.id)
     if before is None:
         return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
-    if before.reason in RETRIED_REASONS:
-        retry = "Every build tries it again."
-    elif is_tried_again(before, index.generation.manifest.min_side, rules):
-        retry = f"BOXFIND_MIN_SIDE or BOXFIND_INCOMPLETE has changed since. {BRING_IN}"
-    elif (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
-        retry = "The file has not changed since."
-    else:
-        retry = f"The file has changed since. {BRING_IN}"
+    retry = _retry(index, before, picture, rules)
     return Explanation("skipped", [f"{name} was skipped: {before.sentence}", retry])
 
 
+def _retry(index: _Index, before: Skipped, picture: ScannedFile | None, rules: GalleryRules) -> str:
+    """Whether the next build tries a skipped file or page again. `picture` is the file as it is now, if known."""
+    if before.reason in RETRIED_REASONS:
+        return "Every build tries it again."
+    if is_tried_again(before, rules_of(index.generation.manifest), rules):
+        return f"The settings that leave it out have changed since. {BRING_IN}"
+    if picture is None:
+        return "The next build tries it again if its file has changed."
+    if (picture.bytes, picture.mtime) == (before.bytes, before.mtime):
+        return "The file has not changed since."
+    return f"The file has changed since. {BRING_IN}"
+
+
 def _not_a_picture(name: str) -> str:
-    return (
-        f"{name} is not indexed: its name does not end in {', '.join(SUFFIXES)}, and it does not begin like a picture."
-    )
+    suffixes = ", ".join(SOURCE_SUFFIXES)
+    return f"{name} is not indexed: its name does not end in {suffixes}, and it does not begin like a picture."
 
 
 def _why_left_out(path: Path, scan: Scan) -> str:
@@ -182,6 +209,8 @@ def _why_left_out(path: Path, scan: Scan) -> str:
         SYSTEM: f"{name} is a folder of the operating system or of another program",
         NO_MEDIA: f"the folder {name} contains a file {NO_MEDIA}",
         OWN: f"{name} is a folder of Boxfind",
+        LIVE: f"{name} is the film of a Live Photo, and the photo beside it is indexed",
+        RAW_TWIN: f"a JPEG of the same name as {name} is beside it and shows the same picture",
         PATTERN: f"a pattern in BOXFIND_IGNORE or in a file {IGNORE_FILE} matches {name}",
     }[left_out[path_bytes(above)]]
 
@@ -190,7 +219,12 @@ def _outside(index: _Index, path: Path) -> Explanation:
     sentences = [f"{printable(str(path))} is outside the gallery {index.root}, so it is not indexed."]
     if path.is_file():
         contents, hashes = file_sha256(path), index.tables.images["sha256"].to_pylist()
-        same = [image for image, sha256 in zip(index.tables.ids, hashes, strict=True) if sha256 == contents]
+        files = index.tables.images["file_sha256"].to_pylist()
+        same = [
+            image
+            for image, sha256, file in zip(index.tables.ids, hashes, files, strict=True)
+            if (file or sha256) == contents
+        ]
         sentences += [f"The same picture is indexed as {printable(image)}." for image in same]
     return Explanation("outside", sentences)
 

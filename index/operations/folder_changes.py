@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from index.building.previous_generation import MTIME_MARGIN, is_tried_again
+from index.building.previous_generation import MTIME_MARGIN, is_tried_again, rules_of
 from index.storage.folder_scan import ScannedFile, Skipped, scan_gallery
 from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules, is_left_out
 from index.storage.generation import current_folder
@@ -23,7 +23,7 @@ BRING_IN = "Update the index on the Index page or with `boxfind build`."
 
 @dataclass(frozen=True, slots=True)
 class FolderChanges:
-    """Sorted image ids: not indexed yet, changed since, no longer in the folder, and those to be left out now."""
+    """Sorted ids of files: not indexed yet, changed since, no longer in the folder, and those to be left out now."""
 
     new: list[str]
     changed: list[str]
@@ -38,7 +38,9 @@ def find_folder_changes(folder: Path, progress: Progress = quiet, rules: Gallery
     """
     manifest = read_manifest(folder)
     indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
-    skipped = {file.file: file for file in read_skipped(folder)}
+    records = read_skipped(folder)
+    skipped = {file.file: file for file in records}
+    tried_again = {file.source for file in records if file.place and is_tried_again(file, rules_of(manifest), rules)}
     new, changed, left_out = [], [], []
     scan = scan_gallery(Path(manifest.gallery), rules.with_own_folder(folder.parent), skipped.values())
     for number, picture in enumerate(scan.found, start=1):
@@ -47,15 +49,15 @@ def find_folder_changes(folder: Path, progress: Progress = quiet, rules: Gallery
         if entry is not None and min(entry.width, entry.height) < rules.min_side:
             left_out.append(picture.id)
         elif entry is not None:
-            changed += [picture.id] * has_changed(picture, entry, manifest.created)
-        elif picture.id not in skipped or is_tried_again(skipped[picture.id], manifest.min_side, rules):
+            changed += [picture.id] * (picture.id in tried_again or has_changed(picture, entry, manifest.created))
+        elif picture.id not in skipped or is_tried_again(skipped[picture.id], rules_of(manifest), rules):
             new.append(picture.id)
         else:
             changed += [picture.id] * is_other_file(picture, skipped[picture.id])
     paths = {entry.path for entry in scan.left_out}
     missing: list[str] = []
     for path, entry in indexed.items():
-        (left_out if is_left_out(path, paths) else missing).append(entry.image)
+        (left_out if is_left_out(path, paths) else missing).append(entry.source)
     return FolderChanges(new, changed, sorted(missing), sorted(left_out))
 
 
@@ -89,7 +91,7 @@ def has_changed(picture: ScannedFile, entry: ImageEntry, built: datetime) -> boo
     if picture.mtime == entry.mtime < built.timestamp() - MTIME_MARGIN:
         return False
     try:
-        return file_sha256(picture.path) != entry.sha256
+        return file_sha256(picture.path) != (entry.file_sha256 or entry.sha256)
     except OSError:
         return True
 

@@ -15,8 +15,8 @@ from retrieval.printable_names import shown
 def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
     """Move an image from the gallery folder `root` to a new folder below `aside`; returns its new path.
 
-    `gallery` is the index of the folder. Raises UnknownPicture, PictureGone if the file no longer exists, DiskFull,
-    and GalleryProblem if it is a link or cannot be moved.
+    For a page or frame, that is the whole file. `gallery` is the index of the folder. Raises UnknownPicture,
+    PictureGone if the file no longer exists, DiskFull, and GalleryProblem if it is a link or cannot be moved.
     """
     path = os.fsdecode(gallery.entry(image).path)
     file = root / path

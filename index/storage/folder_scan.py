@@ -18,19 +18,21 @@ from index.storage.gallery_rules import (
     first_patterns,
     read_ignore_file,
     why_left_out,
+    why_twin_left_out,
 )
 from retrieval.errors import GalleryProblem
 from retrieval.images.file_kinds import (
+    FORMAT_OF_SUFFIX,
     START,
     UNREAD,
-    UNREAD_SUFFIXES,
     is_unread,
     is_worth_opening,
     picture_format,
+    readable_suffixes,
     suffix_of,
     unread_sentence,
 )
-from retrieval.images.limits import SUFFIXES
+from retrieval.images.places import split_id
 from retrieval.printable_names import shown
 
 
@@ -59,6 +61,13 @@ class Skipped:
     sentence: str
     bytes: int = 0
     mtime: float = 0.0
+    place: str = ""
+    """The page or frame of a file that is skipped; `file` is then its id."""
+
+    @property
+    def source(self) -> str:
+        """The id of the file."""
+        return self.file.removesuffix(f"#{self.place}") if self.place else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +102,10 @@ def find_pictures(gallery: Path, rules: GalleryRules = DEFAULT_RULES) -> tuple[l
 def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iterable[Skipped] = ()) -> Scan:
     """Find all images below the folder.
 
-    A file with a picture suffix counts as a picture, whatever it contains. A file with the suffix of another kind, such
-    as a document or a film, does not. Any other file is opened, and counts as a picture if it begins like one. Files
-    in `known`, skipped by an earlier scan, are not opened again unless they changed. Hidden files, and files that are
-    no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
+    A file with the suffix of a picture, document or film counts as one, whatever it contains. A file with the suffix of
+    another kind, such as a program, does not. Any other file is opened, and counts as a picture if it begins like one.
+    Files in `known`, skipped by an earlier scan, are not opened again unless they changed. Hidden files, and files that
+    are no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
     file cannot be used.
     """
     if not gallery.is_dir():
@@ -106,13 +115,17 @@ def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iter
     root = str(gallery.resolve())
     left_out: list[LeftOut] = []
     entries = []
+    ids = set[str]()
     for candidate in _walk(root, rules, {file.file: file for file in known if file.reason == UNREAD}, left_out):
         relative = os.fsencode(candidate.relative)
         image_id = id_of(candidate.relative)
+        ids.add(image_id)
         entries.append((image_id, image_id.encode() != relative, relative, candidate))
     found, skipped, taken = [], [], set[str]()
     for image_id, _, relative, candidate in sorted(entries, key=lambda entry: entry[:3]):
-        while image_id in taken:  # distinct file names with the same NFC form; the one in NFC keeps the id
+        # Distinct file names with the same NFC form, of which the one in NFC keeps the id; or a file that is called
+        # like a page of another one.
+        while image_id in taken or (split_id(image_id)[1] and split_id(image_id)[0] in ids):
             image_id += "~"
         taken.add(image_id)
         entry = _classify(image_id, candidate, relative, root)
@@ -137,6 +150,7 @@ def id_of(relative: str) -> str:
 
 def _walk(root: str, rules: GalleryRules, known: dict[str, Skipped], left_out: list[LeftOut]) -> Iterator[_Candidate]:
     """Yield what may be a picture, and add to `left_out` what the rules leave out."""
+    readable = readable_suffixes()
     # Real path, path in the gallery with a final /, patterns, and whether the folder itself was asked for.
     to_visit = [(root, "", first_patterns(rules), True)]
     while to_visit:
@@ -170,11 +184,15 @@ def _walk(root: str, rules: GalleryRules, known: dict[str, Skipped], left_out: l
                 else:
                     to_visit.append((entry.path, f"{relative}/", patterns, verdict is False))
                 continue
-            has_suffix = suffix_of(entry.name) in SUFFIXES
+            has_suffix = suffix_of(entry.name) in readable
             if not has_suffix and not is_worth_opening(entry.name):
                 continue
             if patterns and patterns.verdict(relative):
                 left_out.append(LeftOut(os.fsencode(relative), PATTERN))
+                continue
+            why = why_twin_left_out(entry.name, names, lambda twin: bool(patterns.verdict(prefix + twin)))  # noqa: B023
+            if why:
+                left_out.append(LeftOut(os.fsencode(relative), why))
                 continue
             found = "JPEG" if has_suffix else _format(entry, relative, root, known)
             if found:
@@ -196,7 +214,7 @@ def _is_link(entry: "os.DirEntry[str]") -> bool:
 
 def _format(entry: "os.DirEntry[str]", relative: str, root: str, known: dict[str, Skipped]) -> str:
     """The picture format of a file with another suffix; "" if it is no picture, or cannot be read to find out."""
-    by_suffix = UNREAD_SUFFIXES.get(suffix_of(entry.name), "")
+    by_suffix = FORMAT_OF_SUFFIX.get(suffix_of(entry.name), "")
     try:
         if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
             return by_suffix

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +10,8 @@ from typing import Any, Self
 from pathspec import GitIgnoreSpec
 
 from retrieval.errors import GalleryProblem, UnreadableImage
+from retrieval.images.file_kinds import suffix_of
+from retrieval.images.limits import RAW_SUFFIXES, SOURCE_LIMITS, SourceLimits
 from retrieval.printable_names import shown
 
 IGNORE_FILE = ".boxfindignore"
@@ -34,6 +36,13 @@ SYSTEM_FOLDERS = GitIgnoreSpec.from_lines(
 )
 """Folders for trash, snapshots and previews; all patterns match folders only."""
 SYSTEM, PATTERN, OWN = "system", "pattern", "own"
+LIVE, RAW_TWIN = "live", "raw"
+"""The film of a Live Photo, which is a photo already; a raw file beside the JPEG of the same photo."""
+TWINS = (
+    (LIVE, (".mov",), (".heic", ".heif")),
+    (RAW_TWIN, RAW_SUFFIXES, (".jpg", ".jpeg", ".jpe", ".heic", ".hif")),
+)
+"""Why a file is left out, its suffixes, and those of a file of the same name that shows the same picture."""
 BELOW_MIN_SIDE = "below_min_side"
 """Skip reason of pictures below the smallest side of the rules."""
 NAMED = 5
@@ -42,7 +51,7 @@ NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A folder or file that is left out with everything below it, and why: SYSTEM, NO_MEDIA, PATTERN or OWN."""
+    """A folder or file that is left out with everything below it, and why: SYSTEM, NO_MEDIA, PATTERN, OWN and so on."""
 
     path: bytes
     """Relative to the gallery, as raw file system bytes."""
@@ -59,6 +68,8 @@ class GalleryRules:
     """Pictures whose shorter side has fewer pixels are left out."""
     incomplete: bool = False
     """Whether pictures of which a part is missing are indexed; those already in the index stay there."""
+    limits: SourceLimits = SOURCE_LIMITS
+    """Limits of files: bytes, pages, frames. What is in the index stays there until its file changes."""
     own_folders: frozenset[Path] = frozenset()
     """Resolved folders of Boxfind, which may lie in the gallery."""
 
@@ -109,6 +120,17 @@ def why_left_out(folder: str, relative: str, verdict: bool | None, rules: Galler
     return SYSTEM if SYSTEM_FOLDERS.match_file(f"{relative}/") else ""
 
 
+def why_twin_left_out(name: str, names: Container[str], is_ignored: Callable[[str], bool]) -> str:
+    """Why a file is left out for another one in its folder that shows the same picture; "" if it is not."""
+    suffix = suffix_of(name)
+    stem = name[: len(name) - len(suffix)]
+    for why, suffixes, others in TWINS:
+        if suffix in suffixes:
+            twins = (stem + written for other in others for written in (other, other.upper(), other.capitalize()))
+            return why if any(twin in names and not is_ignored(twin) for twin in twins) else ""
+    return ""
+
+
 def ignores(root: Path, file: str, rules: GalleryRules) -> bool:
     """Whether a scan of the gallery `root` leaves out this file in a subfolder of it. Raises GalleryProblem."""
     patterns, folder, relative = first_patterns(rules), root, ""
@@ -131,11 +153,15 @@ def ignores(root: Path, file: str, rules: GalleryRules) -> bool:
 def check_side(name: str, size: tuple[int, int], min_side: int) -> None:
     """Raises UnreadableImage if the shorter side of a picture has fewer than `min_side` pixels."""
     if min(size) < min_side:
-        raise UnreadableImage(
-            BELOW_MIN_SIDE,
-            f"{shown(name)} is {size[0]} x {size[1]} pixels; pictures with a side below {min_side} pixels are left out "
-            "(BOXFIND_MIN_SIDE).",
-        )
+        raise UnreadableImage(BELOW_MIN_SIDE, small_sentence(name, size, min_side))
+
+
+def small_sentence(name: str, size: tuple[int, int], min_side: int) -> str:
+    """Why a picture with a side below `min_side` pixels is left out."""
+    return (
+        f"{shown(name)} is {size[0]} x {size[1]} pixels; pictures with a side below {min_side} pixels are left out "
+        "(BOXFIND_MIN_SIDE)."
+    )
 
 
 def compiled(lines: Iterable[str], source: str) -> GitIgnoreSpec:
@@ -177,6 +203,8 @@ def left_out_sentence(left_out: Sequence[LeftOut]) -> str:
         NO_MEDIA: (f"folder with a file {NO_MEDIA}", f"folders with a file {NO_MEDIA}"),
         OWN: ("folder of Boxfind", "folders of Boxfind"),
         PATTERN: ("file or folder by pattern", "files and folders by pattern"),
+        LIVE: ("film of a Live Photo", "films of Live Photos"),
+        RAW_TWIN: ("raw file beside a JPEG of the same name", "raw files beside a JPEG of the same name"),
     }
     parts = []
     for why, (one, many) in texts.items():

@@ -77,6 +77,8 @@ class Manifest(Version):
     """A sentence for users of this index; may be empty."""
     min_side: int = 0
     """Pictures whose shorter side has fewer pixels were left out."""
+    limits: dict[str, int] = {}
+    """The limits of files, by the names of SourceLimits; empty in indexes of earlier versions."""
     left_out: str = ""
     """A sentence that names the system folders and other files that were left out; may be empty."""
     precisions: dict[str, float] = {}

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from index.storage.folder_scan import Skipped
-from retrieval.images.file_kinds import UNREAD, UNREAD_SUFFIXES, suffix_of
+from retrieval.images.file_kinds import FORMAT_OF_SUFFIX, PACKAGES, UNREAD, suffix_of
+from retrieval.optional_packages import install
 
 COLUMNS = pa.schema(
     [
@@ -20,6 +21,7 @@ COLUMNS = pa.schema(
         ("sentence", pa.string()),
         ("bytes", pa.int64()),
         ("mtime", pa.float64()),
+        ("place", pa.string()),  # null in the files of earlier versions
     ]
 )
 EXPORTED = ("file", "reason", "sentence", "bytes")
@@ -29,7 +31,10 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def read_skipped(folder: Path) -> list[Skipped]:
     """The files that were not indexed, and why."""
-    return [Skipped(**row) for row in pq.read_table(folder / "skipped.parquet", schema=COLUMNS).to_pylist()]
+    return [
+        Skipped(**{**row, "place": row["place"] or ""})
+        for row in pq.read_table(folder / "skipped.parquet", schema=COLUMNS).to_pylist()
+    ]
 
 
 def write_skipped(folder: Path, skipped: Iterable[Skipped]) -> None:
@@ -47,9 +52,26 @@ def skipped_csv(skipped: Iterable[Skipped]) -> str:
 
 
 def unread_formats(skipped: Iterable[Skipped]) -> str:
-    """Count the pictures in formats that cannot be read: "8 HEIC, 2 RAW"; "" if there are none."""
-    formats = Counter(UNREAD_SUFFIXES.get(suffix_of(file.file), "other") for file in skipped if file.reason == UNREAD)
+    """Count the pictures in formats that no package reads: "8 Photoshop, 2 SVG"; "" if there are none."""
+    unread = (file for file in skipped if file.reason == UNREAD and not needs_package(file))
+    formats = Counter(FORMAT_OF_SUFFIX.get(suffix_of(file.file), "other") for file in unread)
     return ", ".join(f"{count:,} {name}" for name, count in formats.most_common())
+
+
+def needs_package(file: Skipped) -> bool:
+    """Whether a file is skipped because the package that reads it is missing, by its suffix."""
+    package = PACKAGES.get(FORMAT_OF_SUFFIX.get(suffix_of(file.file), ""))
+    return file.reason == UNREAD and package is not None and not package.installed
+
+
+def missing_packages(skipped: Iterable[Skipped]) -> list[str]:
+    """A sentence for each package that would read skipped files: "3 files need the package av; run `pip …`."."""
+    counts = Counter(PACKAGES[FORMAT_OF_SUFFIX[suffix_of(file.file)]] for file in skipped if needs_package(file))
+    return [
+        f"{count:,} {'file needs' if count == 1 else 'files need'} the package {package.package}; "
+        f"{install(package.extra)}."
+        for package, count in counts.most_common()
+    ]
 
 
 def harmless(cell: str) -> str:

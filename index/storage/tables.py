@@ -30,6 +30,8 @@ IMAGE_COLUMNS = pa.schema(
         ("keypoints_file", pa.string()),
         ("keypoints_start", pa.int64()),
         ("keypoints_bytes", pa.int64()),
+        ("place", pa.string()),  # null in the files of earlier versions, as is the next one
+        ("file_sha256", pa.string()),
     ]
 )
 REGION_COLUMNS = pa.schema(
@@ -48,7 +50,10 @@ REGION_COLUMNS = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class ImageEntry:
-    """An image as it was indexed. Thumbnail and keypoints are slices of blob files."""
+    """An image as it was indexed: a file, or a page or frame of one. Thumbnail and keypoints are slices of blob files.
+
+    `path`, `bytes` and `mtime` are those of the file.
+    """
 
     image: str
     path: bytes
@@ -66,6 +71,15 @@ class ImageEntry:
     keypoints_file: str = ""
     keypoints_start: int = 0
     keypoints_bytes: int = 0
+    place: str = ""
+    """Where in its file the picture is, see retrieval/images/places.py; "" if it is the only or the first one."""
+    file_sha256: str = ""
+    """That of its file, if it holds several pictures; `sha256` is what the picture is known by."""
+
+    @property
+    def source(self) -> str:
+        """The id of its file."""
+        return self.image.removesuffix(f"#{self.place}") if self.place else self.image
 
     @property
     def whole(self) -> Box:
@@ -93,15 +107,28 @@ class Tables:
             name for column in ("thumb_file", "keypoints_file") for name in self.images[column].unique().to_pylist()
         }
 
+    @property
+    def sources(self) -> list[str]:
+        """The id of the file of each image (N,)."""
+        places = self.images["place"].to_pylist()
+        return [
+            image.removesuffix(f"#{place}") if place else image for image, place in zip(self.ids, places, strict=True)
+        ]
+
     def entry(self, number: int) -> ImageEntry:
         columns = zip(self.images.column_names, self.images.columns, strict=True)
         row: dict[str, Any] = {name: column[number].as_py() for name, column in columns}
         return ImageEntry(**row)
 
     def with_contents(self, sha256: str) -> str | None:
-        """The id of the first image whose file had this SHA-256, or None."""
+        """The id of the first image that is known by this SHA-256, or None."""
         place = pc.index(self.images["sha256"], sha256).as_py()
         return None if place < 0 else self.ids[place]
+
+    def with_file(self, sha256: str) -> str | None:
+        """The id of the first image in a file with this SHA-256, or None."""
+        place = pc.index(self.images["file_sha256"], sha256).as_py()
+        return self.with_contents(sha256) if place < 0 else self.ids[place]
 
     def all_with_contents(self, hashes: Iterable[str]) -> dict[str, list[int]]:
         """SHA-256 -> the numbers of all images with these contents; only those that exist."""
@@ -142,7 +169,7 @@ def write_tables(folder: Path, entries: list[ImageEntry], regions: list[list[Reg
 
 def read_tables(folder: Path) -> Tables:
     """Raises ValueError if the tables are inconsistent, and pyarrow's errors if a file is not valid Parquet."""
-    images = pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS)
+    images = _without_nulls(pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS), "place", "file_sha256")
     regions = pq.read_table(folder / "regions.parquet", schema=REGION_COLUMNS)
     ids = images["image"].to_pylist()
     numbers = {image: number for number, image in enumerate(ids)}
@@ -158,6 +185,12 @@ def read_tables(folder: Path) -> Tables:
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
     kinds, labels = (regions[name].to_pylist() for name in ("kind", "label"))
     return Tables(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)
+
+
+def _without_nulls(table: pa.Table, *columns: str) -> pa.Table:
+    for column in columns:
+        table = table.set_column(table.schema.get_field_index(column), column, pc.fill_null(table[column], ""))
+    return table
 
 
 def _words(words: list[str], column: str) -> pa.Array:

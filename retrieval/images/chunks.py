@@ -1,4 +1,4 @@
-"""Walk the chunks of PNG and WebP files and the boxes of ISO media files such as AVIF, as decoders do."""
+"""Walk the chunks of PNG and WebP, the boxes of ISO media files such as AVIF, and the pages of TIFF, as decoders do."""
 
 import struct
 from collections.abc import Iterable, Iterator
@@ -47,6 +47,23 @@ def iso_boxes(data: bytes, start: int, end: int) -> Iterator[Chunk]:
             return
         yield Chunk(kind, start + header, min(start + length, end))
         start += length
+
+
+def tiff_directories(data: bytes, most: int) -> list[int]:
+    """The offsets of the directories of a TIFF, one a page, up to `most`. Ends at a damaged or repeated offset."""
+    order, big = "<" if data.startswith(b"II") else ">", data[2:4] in (b"+\0", b"\0+")
+    pointer, count_type = ("Q", "Q") if big else ("I", "H")
+    found: dict[int, None] = {}  # ordered, and quick to look up
+    try:
+        (place,) = struct.unpack_from(f"{order}{pointer}", data, 8 if big else 4)
+        while place and place not in found and len(found) < most:
+            (count,) = struct.unpack_from(f"{order}{count_type}", data, place)
+            after = place + (8 + 20 * count if big else 2 + 12 * count)
+            found[place] = None
+            (place,) = struct.unpack_from(f"{order}{pointer}", data, after)
+    except (struct.error, OverflowError):  # the file ends before
+        pass
+    return list(found)
 
 
 def inside(data: bytes, boxes: Iterable[Chunk], kind: bytes) -> Iterator[Chunk]:

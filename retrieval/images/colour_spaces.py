@@ -106,13 +106,13 @@ def _encode(linear: Floats) -> NDArray[np.uint8]:
 
 
 def described_space(picture: Pillow.Image, data: bytes) -> ColourSpace | None:
-    """The colour space that a PNG or AVIF describes by numbers: cICP, gAMA and cHRM, or nclx.
+    """The colour space that a PNG, AVIF or HEIC describes by numbers: cICP, gAMA and cHRM, or nclx.
 
     None if there is none, or if an ICC profile goes before it.
     """
     profile = "icc_profile" in picture.info
     code = _png_code(data) if picture.format == "PNG" else None
-    if picture.format == "AVIF" and not profile:
+    if picture.format in ("AVIF", "HEIF") and not profile:
         code = _avif_code(data)
     if code is not None:
         primaries, transfer = code

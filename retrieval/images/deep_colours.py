@@ -45,6 +45,7 @@ def use_all_bits(picture: Pillow.Image, raw: str, data: bytes) -> None:
     if picture.format != "TIFF" or not RAW_MODE.fullmatch(raw) or np.max(picture.getextrema()[:COLOURS]) >= DARK:
         return
     with Pillow.open(io.BytesIO(data), formats=FORMATS) as lower:
+        lower.seek(picture.tell())
         swapped = raw[:-1] + SWAPPED[raw[-1]]
         lower.tile = [tile._replace(args=_with_raw_mode(tile.args, swapped)) for tile in lower.tile]
         lower.load()

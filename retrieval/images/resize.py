@@ -45,3 +45,10 @@ def thumbnail(image: Image, side: int = 320, quality: int = 80) -> bytes:
     out = io.BytesIO()
     Pillow.fromarray(resize_image(image, width, height)).save(out, "JPEG", quality=quality)
     return out.getvalue()
+
+
+def lossless_png(image: Image) -> bytes:
+    """Encode a PNG, quickly and without metadata."""
+    out = io.BytesIO()
+    Pillow.fromarray(image).save(out, "PNG", compress_level=1)
+    return out.getvalue()

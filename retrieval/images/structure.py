@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import UnreadableImage
-from retrieval.images.chunks import Chunk, inside, iso_boxes, png_chunks, webp_chunks
+from retrieval.images.chunks import Chunk, inside, iso_boxes, png_chunks, tiff_directories, webp_chunks
 from retrieval.images.jpeg_layout import FILL, SEGMENTS, SOI, JpegLayout, read_layout
 from retrieval.images.limits import LIMITS, TIFF_STARTS
 
@@ -42,12 +42,15 @@ class _TooMany(Exception):
     """A file has too many parts of a kind, which the argument names."""
 
 
-def check_structure(data: bytes, name: str) -> JpegLayout | None:
+def check_structure(data: bytes, name: str, page: int = 0) -> JpegLayout | None:
     """Raise UnreadableImage (`too_complex`) if a file has far more parts than an ordinary picture.
 
-    Returns the layout of a JPEG, so that its segments are walked once.
+    Of a TIFF, only this page is looked at. Returns the layout of a JPEG, so that its segments are walked once.
     """
     try:
+        if page and data.startswith(TIFF_STARTS):
+            _tiff_page(data, tiff_directories(data, page + 1)[page])
+            return None
         for starts, count in COUNTS:
             if starts(data):
                 return count(data)
@@ -116,9 +119,13 @@ def _bmp(data: bytes) -> None:
 
 
 def _tiff(data: bytes) -> None:
-    """Count the tags, strips and tiles of the first page, and the scans of its JPEG strips."""
     order, big = "<" if data.startswith(b"II") else ">", data[2:4] in (b"+\0", b"\0+")
-    start = struct.unpack_from(order + ("8xQ" if big else "4xI"), data)[0]
+    _tiff_page(data, struct.unpack_from(order + ("8xQ" if big else "4xI"), data)[0])
+
+
+def _tiff_page(data: bytes, start: int) -> None:
+    """Count the tags, strips and tiles of a page, and the scans of its JPEG strips."""
+    order, big = "<" if data.startswith(b"II") else ">", data[2:4] in (b"+\0", b"\0+")
     (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
     _limit(count, TAGS, "tags")
     entry = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))

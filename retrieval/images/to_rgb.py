@@ -73,8 +73,19 @@ def to_rgb(picture: Pillow.Image, data: bytes, pixels: NDArray[np.uint8] | None 
     return upright
 
 
+def turned(stored: Image, orientation: int) -> Image:
+    """An image in the camera's storage order, upright and read-only."""
+    height, width = stored.shape[:2]
+    upright = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
+    AS_STORED[orientation](upright)[...] = stored
+    upright.setflags(write=False)
+    return upright
+
+
 def orientation_of(picture: Pillow.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 if missing or invalid."""
+    """The EXIF orientation, 1 to 8; 1 if missing or invalid, or if the decoder has turned the picture already."""
+    if picture.format == "JXL" and not getattr(picture, "jpeg", False):
+        return 1
     with contextlib.suppress(*DECODER_ERRORS):  # ignore damaged EXIF
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         return orientation if orientation in AS_STORED else 1

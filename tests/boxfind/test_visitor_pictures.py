@@ -23,7 +23,7 @@ class SlowPool:
         self.started = threading.Semaphore(0)
         self.end = threading.Event()
 
-    def decode(self, data: bytes, name: str, pixels: int, incomplete: bool) -> bytes:
+    def decode(self, data: bytes, name: str, pixels: int, **more: object) -> bytes:
         if data != b"fast":
             self.started.release()
             assert self.end.wait(20)
@@ -35,7 +35,7 @@ class SlowPool:
 
 def test_r58_slow_pictures_of_one_client_do_not_keep_others_waiting(monkeypatch):
     monkeypatch.setattr(module, "DecoderPool", SlowPool)
-    pictures = VisitorPictures(incomplete=False)
+    pictures = VisitorPictures()
     with ThreadPoolExecutor(5) as pool:
         slow = [pool.submit(pictures.read, b"slow", "a.jpg", "192.0.2.1") for _ in range(5)]
         while pictures._pool is None:
@@ -49,7 +49,7 @@ def test_r58_slow_pictures_of_one_client_do_not_keep_others_waiting(monkeypatch)
 def test_once_retired_the_pictures_under_way_are_finished_and_no_others_taken(monkeypatch):
     monkeypatch.setattr(module, "DecoderPool", SlowPool)
     SlowPool.made.clear()
-    pictures = VisitorPictures(incomplete=False)
+    pictures = VisitorPictures()
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(pictures.read, b"slow", "a.jpg")
         while pictures._pool is None:
@@ -66,6 +66,6 @@ def test_once_retired_the_pictures_under_way_are_finished_and_no_others_taken(mo
 def test_r58_a_visitors_picture_has_a_shorter_limit_than_one_of_a_gallery(monkeypatch):
     monkeypatch.setattr(module, "DecoderPool", SlowPool)
     SlowPool.made.clear()
-    VisitorPictures(incomplete=False).read(b"fast", "b.jpg")
+    VisitorPictures().read(b"fast", "b.jpg")
     ((workers, seconds),) = SlowPool.made
     assert workers >= 2 and seconds <= decoder_pool.SECONDS / 2

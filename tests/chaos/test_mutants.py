@@ -1,4 +1,4 @@
-"""Two thousand damaged pictures of seven formats, and the largest legal ones, through the workers that a build uses."""
+"""Thousands of damaged pictures and documents, and the largest legal ones, through the workers that a build uses."""
 
 import io
 from collections import Counter
@@ -11,11 +11,17 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from index.building.decoder_pool import DecodedImage, DecoderPool
+from index.building.decode_tasks import BadPlace, DecodedImage, Wanted
+from index.building.decoder_pool import DecoderPool
 from retrieval.errors import UnreadableImage
+from retrieval.images.heif import prepare_heif
+from retrieval.images.jpeg_xl import prepare_jpeg_xl
 from retrieval.images.limits import FORMATS
+from tests.dng import dng
+from tests.documents import archive, paged, text_pdf
+from tests.films import film
 
-MUTANTS = 2000
+MUTANTS, FILES = 2000, 800
 WORKERS = 2
 EXIF = Pillow.Exif()
 EXIF[0x0112], EXIF[0x010F], EXIF[0x927C] = 6, "maker", bytes(range(200))
@@ -116,6 +122,61 @@ def test_r15_two_thousand_mutants_neither_crash_nor_hang(draw, capsys):
     assert reasons["decoder_crash"] == reasons["decoder_hang"] == 0
     for kind in FORMATS:
         assert 0 < fates[kind, "decoded"] < sum(n for (k, _), n in fates.items() if k == kind), kind
+
+
+def files(draw) -> dict[str, bytes]:
+    """By name, good files of the other kinds: of packages, and with several pictures."""
+    images = [draw(seed, 96, 72) for seed in range(3)]
+    prepare_heif()
+    prepare_jpeg_xl()
+    kinds = {
+        "a.heic": encoded(images[0], "HEIF", "RGB", USUAL),
+        "b.heic": encoded(images[0], "HEIF", "RGBA", {}),
+        "a.jxl": encoded(images[0], "JXL", "RGB", {"effort": 1}),
+        "b.jxl": encoded(images[0], "JXL", "RGB", {"effort": 1, "lossless": True, "use_container": True}),
+        "a.jp2": encoded(images[0], "JPEG2000", "RGB", {}),
+        "b.jp2": encoded(images[0], "JPEG2000", "L", {"irreversible": True, "tile_size": (32, 32)}),
+        "a.dng": dng(images[0]),
+        "b.dng": dng(images[0], images[1]),
+        "trip.mp4": film(images, 0.5),
+        "trip.mkv": film(images, 0.5, "matroska", "mpeg4"),
+        "text.pdf": text_pdf(["Blue kettle", "EUR 24.99"], pages=2),
+        "book.cbz": archive({f"{number}.png": encoded(image, "PNG", "RGB", {}) for number, image in enumerate(images)}),
+    }
+    kinds |= {f"several.{kind.lower()}": paged(images, kind) for kind in ("PDF", "TIFF", "GIF", "WEBP", "PNG", "AVIF")}
+    return kinds
+
+
+def test_r78_r79_mutants_of_documents_and_of_formats_that_packages_read(draw, tmp_path: Path, capsys):
+    rng, good = np.random.default_rng(5), {name: np.frombuffer(data, np.uint8) for name, data in files(draw).items()}
+    mutants = []
+    for number in range(FILES):
+        name = list(good)[number % len(good)]
+        way = WAYS[number // len(good) % len(WAYS)] if number >= len(good) else lambda data, _: data  # good ones first
+        path = tmp_path / f"{number}-{name}"
+        path.write_bytes(way(good[name], rng).tobytes())
+        mutants.append((name, path))
+
+    def fate(mutant: tuple[str, Path]) -> list[tuple[str, str]]:
+        name, path = mutant
+        try:
+            found = list(pool.decode_source(path, Wanted(64)))
+        except UnreadableImage as error:
+            assert str(error).endswith(".") and "\n" not in str(error)
+            return [(name, error.reason)]
+        reasons = [one.reason for one in found if isinstance(one, BadPlace)]
+        reasons += ["decoded"] if any(isinstance(one, DecodedImage) for one in found) else []
+        return [(name, reason) for reason in reasons]
+
+    with DecoderPool(WORKERS) as pool, ThreadPoolExecutor(2 * WORKERS) as threads:
+        fates = Counter(fate for of_file in threads.map(fate, mutants) for fate in of_file)
+    reasons = Counter()
+    for (_, reason), count in fates.items():
+        reasons[reason] += count
+    with capsys.disabled():
+        print(f"\n{FILES} other mutants: " + ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()))
+    assert reasons["decoder_crash"] == reasons["decoder_hang"] == 0, [fate for fate in fates if "decoder" in fate[1]]
+    assert all(fates[name, "decoded"] for name in good)
 
 
 @pytest.mark.parametrize(

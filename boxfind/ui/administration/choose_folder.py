@@ -14,7 +14,7 @@ from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.operations.add_images import checked_folder
 from retrieval.errors import GalleryProblem
-from retrieval.images.limits import SUFFIXES
+from retrieval.images.limits import SOURCE_SUFFIXES
 from retrieval.printable_names import shown
 
 SHOWN, TYPED, NEW = "folder shown", "folder path", "new folder"
@@ -58,7 +58,7 @@ def subfolders(folder: Path) -> list[Path]:
 def count_pictures(folder: Path) -> int:
     """The number of files in a folder whose names end like those of pictures. Raises OSError."""
     with os.scandir(folder) as entries:
-        return sum(entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") for entry in entries)
+        return sum(entry.name.lower().endswith(SOURCE_SUFFIXES) and not entry.name.startswith(".") for entry in entries)
 
 
 def _actions(folder: Path) -> None:

@@ -7,7 +7,7 @@ from boxfind.ui.session import BY_GENERATION
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
-from index.storage.skipped_files import read_skipped, unread_formats
+from index.storage.skipped_files import needs_package, read_skipped, unread_formats
 from retrieval.images.file_kinds import UNREAD
 
 
@@ -21,8 +21,8 @@ def skipped_note(gallery: Gallery) -> None:
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_GENERATION)
 def _sentence(gallery: Gallery) -> str:
     skipped = read_skipped(gallery.folder)
-    others = sum(file.reason != UNREAD for file in skipped)
     unread = plain(unread_formats(skipped))
+    others = len(skipped) - sum(file.reason == UNREAD and not needs_package(file) for file in skipped)
     parts = [f"pictures in formats that Boxfind cannot read yet ({unread}; convert them to JPEG)"] if unread else []
     parts += [counted(others, "other file" if unread else "file")] if others else []
     if not parts:

@@ -10,10 +10,9 @@ from cachetools import LRUCache
 
 from boxfind.searches.link import MOST_BOXES
 from boxfind.ui.search.kept_pictures import kept_pictures
-from boxfind.ui.session import Picture, decoded, saved_search_store, stored_picture
+from boxfind.ui.session import Picture, decoded, picture_of, saved_search_store, stored_picture
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
-from index.operations.read_original import read_original
 from retrieval.descriptors.embedder import SMALLEST_BOX
 from retrieval.errors import PictureGone
 from retrieval.images.decode import LoadedImage
@@ -205,7 +204,7 @@ def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
         entry = gallery.entry(image)
         box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
     try:
-        picture = Picture(image, read_original(gallery, image))
+        picture = picture_of(gallery, image)
     except PictureGone as problem:
         st.toast(plain(str(problem)), icon=":material/warning:")
         return False

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.export.source_file import content_type
 from boxfind.searches.albums import Albums
 from index.building.build import build
 from index.building.thread_executor import ThreadExecutor
@@ -21,6 +22,7 @@ from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
 from retrieval.types import Box, WrittenLine
 from tests.boxfind.api.conftest import TOKEN, jpeg, pixels
+from tests.documents import paged
 from tests.tiny import TINY_EMBEDDER, draw_picture
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
@@ -268,3 +270,45 @@ def test_r76_names_that_another_system_forbids_are_refused(own, name):
     refused = add(client, name, jpeg(draw_picture(70)))
     assert refused.status_code == 422 or refused.status_code == 400
     assert "rename it" in refused.json()["detail"] and not (folder / "added").exists()
+
+
+def test_a_document_is_served_as_a_file_and_in_parts(start, pictures, tmp_path, build_index):
+    folder = shutil.copytree(pictures, tmp_path / "own")
+    document = paged([draw_picture(seed) for seed in (50, 51)], "PDF")
+    (folder / "a.pdf").write_bytes(document)
+    (folder / "page.pdf").write_bytes(b"<html><script>alert(1)</script></html>")
+    (folder / "scan.tif").write_bytes(paged([draw_picture(seed) for seed in (52, 53)], "TIFF"))
+    client = start(gallery=folder, index=build_index(folder).parent)
+    facts = client.get("/v1/images/a.pdf%23page=2").json()
+    assert (facts["id"], facts["file"], facts["place"]) == ("a.pdf#page=2", "a.pdf", "page=2")
+    whole = client.get("/v1/images/a.pdf%23page=2/file")
+    assert whole.content == document and whole.headers["content-type"] == "application/pdf"
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["content-security-policy"].startswith("default-src 'none'")
+    part = client.get("/v1/images/a.pdf%23page=2/file", headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, document[10:20])
+    for image in ("00.png", "scan.tif%23page=2", "page.pdf", "a.pdf", "a.pdf%23page=9"):
+        assert client.get(f"/v1/images/{image}/file").status_code == 404
+    assert pixels(client.get("/v1/images/a.pdf%23page=1/original").content).shape == (1440, 1920, 3)
+    found = client.post("/v1/search/stored", json={"image": "scan.tif#page=2"})
+    assert found.status_code == 200 and found.json()["hits"][0]["image"] == "scan.tif#page=2"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\0\0\0\x14ftypM4A \0\0\0\0M4A ", ""),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video/mp4"),
+        (b"\x1aE\xdf\xa3\x93B\x82\x84webm", "video/webm"),
+        (b"\x1aE\xdf\xa3\x93B\x82\x88matroska", "video/x-matroska"),
+        (b"RIFF\0\0\0\0AVI LIST", "video/x-msvideo"),
+        (b"%PDF-1.7", "application/pdf"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'>", ""),
+        (b"<!doctype html>", ""),
+        (b"PK\3\4", ""),
+        (b"\xff\xd8\xff", ""),
+        (b"", ""),
+    ],
+)
+def test_only_films_and_pdf_files_have_a_content_type(data, kind):
+    assert content_type(data) == kind

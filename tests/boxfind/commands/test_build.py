@@ -22,6 +22,8 @@ from index.building.jobs import BuildState, build_state
 from index.storage import publishing
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
+from retrieval.images.file_kinds import PACKAGES
+from retrieval.optional_packages import OptionalPackage
 
 
 def test_build(indexed):
@@ -142,9 +144,10 @@ def test_a_build_that_fails_is_one_line(indexed, boxfind, tmp_path: Path):
 def test_r60_r65_the_summary_counts_what_is_not_read_and_names_what_is_left_out(
     gallery: Path, build_index, capsys, monkeypatch
 ):
-    for name, count in (("HEIC", 8), ("dng", 2)):
+    for name, count in (("PSD", 8), ("svg", 2), ("mp4", 1)):
         for number in range(count):
-            (gallery / f"{number}.{name}").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+            (gallery / f"{number}.{name}").write_bytes(b"8BPS")
+    monkeypatch.setitem(PACKAGES, "video", OptionalPackage("av", "no_such_module", "video"))
     for number in range(3):
         (gallery / f"empty{number}.jpg").touch()
     (gallery / "@eaDir").mkdir()
@@ -155,11 +158,12 @@ def test_r60_r65_the_summary_counts_what_is_not_read_and_names_what_is_left_out(
         "Skipped empty0.jpg: empty0.jpg is empty (0 bytes).\n"
         "Skipped empty1.jpg: empty1.jpg is empty (0 bytes).\n"
         "Skipped 1 more file. `boxfind skipped` lists all.\n"
-        "Skipped pictures in formats that Boxfind cannot read yet: 8 HEIC, 2 RAW. Convert them to JPEG. "
+        "Skipped pictures in formats that Boxfind cannot read yet: 8 Photoshop, 2 SVG. Convert them to JPEG. "
         "`boxfind skipped` lists all.\n"
+        '1 file needs the package av; run `pip install -e ".[video]"` in the Boxfind folder.\n'
         "Left out: 1 system folder (@eaDir).\n"
     )
-    assert "skipped 13." in said.out
+    assert "skipped 14." in said.out
 
 
 def test_r69_a_path_that_is_not_utf8_is_refused_before_any_work(boxfind, tmp_path: Path):

@@ -22,10 +22,10 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: AppTest) -> Path
 
 @pytest.mark.usefixtures("here")
 def test_an_empty_gallery_welcomes_the_administrator(app: AppTest, empty: Path, started: list[str]) -> None:
-    (empty / "holiday.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    (empty / "holiday.psd").write_bytes(b"8BPS" + bytes(100))
     app.run()
     assert calm(app) and "Welcome" in texts(app, "title") and not app.error and not started
-    assert "1 HEIC" in texts(app, "markdown") or "HEIC" in texts(app, "markdown")
+    assert "1 Photoshop" in texts(app, "markdown") or "Photoshop" in texts(app, "markdown")
     assert "Search this folder" in buttons(app) or "This folder is being searched" in buttons(app)
 
 

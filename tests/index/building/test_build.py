@@ -3,6 +3,7 @@
 import io
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.whitening import learn_whitening
 from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
 from retrieval.images.decode import load_image
+from retrieval.images.file_kinds import PACKAGES
+from retrieval.optional_packages import OptionalPackage
 from retrieval.ranking.keypoints import find_keypoints
 
 
@@ -56,9 +59,22 @@ def test_one_bad_file_is_skipped_and_the_others_are_indexed(gallery: Path, build
 def test_r60_a_gallery_of_pictures_that_cannot_be_read_yet(tmp_path: Path, build_index):
     folder = tmp_path / "phone"
     folder.mkdir()
-    for name in ("1.HEIC", "2.heic", "3.dng"):
+    for name in ("1.PSD", "2.psd", "3.svg"):
+        (folder / name).write_bytes(b"8BPS")
+    with pytest.raises(
+        GalleryProblem, match=r"contains only pictures that Boxfind cannot read yet: 2 Photoshop, 1 SVG\."
+    ):
+        build_index(folder)
+
+
+def test_r60_a_gallery_of_pictures_whose_package_is_missing(tmp_path: Path, build_index, monkeypatch):
+    folder = tmp_path / "phone"
+    folder.mkdir()
+    for name in ("1.HEIC", "2.heic", "3.mp4"):
         (folder / name).write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    with pytest.raises(GalleryProblem, match=r"contains only pictures that Boxfind cannot read yet: 2 HEIC, 1 RAW\."):
+    for kind, package in (("HEIC", "pillow-heif"), ("video", "av")):
+        monkeypatch.setitem(PACKAGES, kind, OptionalPackage(package, "no_such_module", ""))
+    with pytest.raises(GalleryProblem, match=r"2 files need the package pillow-heif; run `pip install .*1 file needs"):
         build_index(folder)
 
 
@@ -66,7 +82,7 @@ def test_r60_pictures_are_indexed_whatever_their_suffix(gallery: Path, build_ind
     before = open_gallery(build_index(gallery)).tables.ids
     (gallery / "1.png").rename(gallery / "1.HEIC")
     (gallery / "2.png").rename(gallery / "2")
-    (gallery / "new.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (gallery / "new.HEIC").write_bytes(b"8BPS")
     folder = build_index(gallery)
     assert len(open_gallery(folder).tables.ids) == len(before) and {"1.HEIC", "2"} <= set(
         open_gallery(folder).tables.ids
@@ -265,12 +281,13 @@ def test_a_cancelled_build_leaves_no_thread_waiting_for_the_pool(gallery: Path, 
     decoding: list[Path] = []
 
     class Slow:
-        def decode_file(self, path: Path, *more: object) -> object:
+        def decode_source(self, path: Path, *more: object) -> Iterator[object]:
             decoding.append(path)
             time.sleep(0.2)
-            decoded = pool.decode_file(path, *more)
-            decoding.remove(path)
-            return decoded
+            try:
+                yield from pool.decode_source(path, *more)
+            finally:
+                decoding.remove(path)
 
     def cancelled(stage: str, done: int, total: int) -> None:
         if done:

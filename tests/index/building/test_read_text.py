@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from index.building import read_text as module
-from index.building.decoder_pool import ReadText
+from index.building.decode_tasks import IndexedFile, ReadText
 from index.building.jobs import building
 from index.building.read_text import LOCK, TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.gallery import open_gallery
@@ -31,7 +31,8 @@ class FakePool:
     problems: dict[str, str] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
 
-    def read_text(self, path: Path, incomplete: bool = False) -> ReadText:
+    def read_text(self, file: IndexedFile, incomplete: bool = False) -> ReadText:
+        path = file.path
         self.read.append(path.name)
         if path.name in self.problems:
             raise UnreadableImage(self.problems[path.name], "It cannot be read.")

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from index.operations.explain import explain
 from index.storage.gallery_rules import GalleryRules
 from retrieval.errors import IndexProblem
+from tests.documents import archive, encoded
 
 
 @pytest.fixture
@@ -150,3 +151,27 @@ def test_without_outside_nothing_outside_the_gallery_is_looked_at(index: Path, g
         explanation = explain(index, str(asked), outside=False)
         assert explanation.verdict == "missing" and explanation.sentences[0].startswith("There is no file ")
     assert explain(index, str(gallery / "below" / "6.png"), outside=False).verdict == "indexed"
+
+
+def test_pages_of_a_document(gallery: Path, build_index, draw):
+    good = encoded(draw(1), "PNG")
+    (gallery / "book.cbz").write_bytes(archive({"1.png": good, "2.png": b"x", "3.png": encoded(draw(2), "PNG")}))
+    index = build_index(gallery).parent
+    verdict, text = said(index, "book.cbz#page=3")
+    assert verdict == "indexed" and text.startswith("book.cbz#page=3 is in the index")
+    assert "Its file holds 2 pictures of the index; skipped: 1." in text
+    assert explain(index, "book.cbz").image == "book.cbz#page=1"
+    verdict, text = said(index, "book.cbz#page=2")
+    assert verdict == "skipped" and "book.cbz/2.png is not a picture" in text and "if its file has changed" in text
+    verdict, text = said(index, "book.cbz#page=9")
+    assert verdict == "missing" and "Similar names in the index: book.cbz#page=3, book.cbz#page=1" in text
+    (gallery / "book.cbz").unlink()
+    assert said(index, "book.cbz#page=1")[0] == "gone"
+
+
+def test_files_that_show_the_same_as_another_one(gallery: Path, build_index):
+    for name in ("0.HEIC", "0.MOV", "1.jpg", "1.nef"):
+        (gallery / name).touch()
+    index = build_index(gallery).parent
+    assert said(index, "0.MOV")[0] == "left out" and "film of a Live Photo" in said(index, "0.MOV")[1]
+    assert said(index, "1.nef")[0] == "left out" and "a JPEG of the same name" in said(index, "1.nef")[1]

@@ -4,11 +4,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from index.gallery import Gallery, open_gallery
-from index.operations.read_original import read_original
+from index.operations.read_original import read_original, source_file
 from retrieval.errors import PictureGone, UnknownPicture
+from retrieval.images.decode import decode_image, decode_picture
+from tests.documents import paged
 
 
 @pytest.fixture
@@ -56,3 +59,35 @@ def test_r64_what_cannot_be_read_names_no_folder(opened: Gallery, gallery: Path)
         with pytest.raises(PictureGone, match="cannot be opened any more") as refused:
             read_original(opened, image)
         assert str(gallery) not in str(refused.value)
+
+
+@pytest.fixture
+def documents(gallery: Path, build_index, draw) -> Gallery:
+    images = [draw(seed) for seed in (20, 21)]
+    (gallery / "scan.tif").write_bytes(paged(images, "TIFF"))
+    (gallery / "a.pdf").write_bytes(paged(images, "PDF", quality=95))
+    return open_gallery(build_index(gallery))
+
+
+def test_a_page_is_a_png_of_itself(documents: Gallery, draw):
+    page = read_original(documents, "scan.tif#page=2")
+    assert page.startswith(b"\x89PNG") and np.array_equal(decode_image(page), draw(21))
+    assert read_original(documents, "scan.tif") == documents.file("scan.tif").read_bytes()
+    shown = decode_picture(read_original(documents, "a.pdf#page=2"))
+    assert shown.size == (documents.entry("a.pdf#page=2").width, documents.entry("a.pdf#page=2").height) == (1920, 1440)
+    with pytest.raises(UnknownPicture):
+        read_original(documents, "a.pdf")
+
+
+def test_r81_a_page_of_a_file_that_has_changed_is_not_shown(documents: Gallery, gallery: Path, draw):
+    assert source_file(documents, "a.pdf#page=1") == gallery / "a.pdf"
+    (gallery / "a.pdf").touch()
+    assert source_file(documents, "a.pdf#page=1") == gallery / "a.pdf"  # only its time has changed
+    (gallery / "a.pdf").write_bytes(paged([draw(1), draw(2)], "PDF"))
+    for read in (read_original, source_file):
+        with pytest.raises(PictureGone, match="has changed since it was indexed"):
+            read(documents, "a.pdf#page=1")
+    (gallery / "a.pdf").unlink()
+    for read in (read_original, source_file):
+        with pytest.raises(PictureGone, match="cannot be opened any more"):
+            read(documents, "a.pdf#page=1")

@@ -14,8 +14,11 @@ import pytest
 from index.storage import folder_scan as module
 from index.storage.file_system import is_junction
 from index.storage.folder_scan import ScannedFile, Skipped, find_pictures, path_bytes
+from index.storage.gallery_rules import GalleryRules, left_out_sentence
 from retrieval.errors import GalleryProblem, UnreadableImage
 from retrieval.images.decode import load_image
+from retrieval.images.file_kinds import PACKAGES
+from retrieval.optional_packages import OptionalPackage
 
 
 def touch(root: Path, *names: str | bytes) -> None:
@@ -63,7 +66,7 @@ def test_nested_pictures_in_the_order_of_their_ids(tmp_path: Path):
 
 
 def test_hidden_and_other_files_are_ignored(tmp_path: Path):
-    touch(tmp_path, ".hidden.jpg", ".thumbs/a.jpg", "notes.txt", "jpg", "a.jpg.part", "video.mp4", "a.jpg")
+    touch(tmp_path, ".hidden.jpg", ".thumbs/a.jpg", "notes.txt", "jpg", "a.jpg.part", "song.mp3", "a.jpg")
     assert ids(tmp_path) == ["a.jpg"]
     assert find_pictures(tmp_path)[1] == []
 
@@ -91,30 +94,32 @@ def test_r04_a_picture_without_suffix_is_read(tmp_path: Path):
     assert ids(tmp_path) == ["a.dat", "a.jpg", "picture"]
 
 
-def test_r60_pictures_that_cannot_be_read_yet_are_named(tmp_path: Path):
+def test_r60_pictures_that_cannot_be_read_yet_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     raw = b"II*\0\x08\0\0\0"
     write(
         tmp_path,
         {
             "a.HEIC": HEIC,
             "b.dng": raw,
-            "c.jp2": b"\0\0\0\x0cjP  \r\n\x87\n",
+            "c.psd": b"8BPS",
             "d": HEIC,
             "e.CR2": b"?",
             "f.svg": b"<svg/>",
         },
     )
-    write(tmp_path, {"film.MOV": b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "a.AAE": b"<xml>", "a.xmp": JPEG})
+    write(tmp_path, {"song.m4a": b"\0\0\0\x14ftypM4A \0\0\0\0M4A ", "a.AAE": b"<xml>", "a.xmp": JPEG})
+    for kind in ("HEIC", "RAW"):
+        monkeypatch.setitem(PACKAGES, kind, OptionalPackage(f"reads-{kind}", "no_such_module", ""))
     found, skipped = find_pictures(tmp_path)
     assert not found and {s.reason for s in skipped} == {"format"}
     formats = {s.file: s.sentence.split(" in ")[1].split(" format")[0] for s in skipped}
     assert formats == {
-        **{"a.HEIC": "HEIC", "b.dng": "RAW", "c.jp2": "JPEG 2000", "d": "HEIC", "e.CR2": "RAW", "f.svg": "SVG"}
+        **{"a.HEIC": "HEIC", "b.dng": "RAW", "c.psd": "Photoshop", "d": "HEIC", "e.CR2": "RAW", "f.svg": "SVG"}
     }
     assert skipped[0] == Skipped(
         "a.HEIC",
         "format",
-        "a.HEIC is a picture in HEIC format, which Boxfind cannot read yet; convert it to JPEG.",
+        "a.HEIC is in HEIC format, which needs the package reads-HEIC; run `pip install -e .` in the Boxfind folder.",
         len(HEIC),
         (tmp_path / "a.HEIC").stat().st_mtime,
     )
@@ -128,14 +133,14 @@ def test_r60_the_content_decides_for_a_wrong_suffix(tmp_path: Path):
 
 
 def test_r60_files_that_were_named_before_are_not_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    write(tmp_path, {"a.HEIC": HEIC, "b.HEIC": HEIC, "notes.txt": b"", "a.jpg": JPEG})
+    write(tmp_path, {"a.psd": b"8BPS", "b.psd": b"8BPS", "notes.txt": b"", "a.jpg": JPEG})
     scan = module.scan_gallery(tmp_path)
-    (tmp_path / "b.HEIC").write_bytes(JPEG + bytes(9))
+    (tmp_path / "b.psd").write_bytes(JPEG + bytes(9))
     opened, read = [], module._first_bytes
     monkeypatch.setattr(module, "_first_bytes", lambda path: opened.append(Path(path).name) or read(path))
     again = module.scan_gallery(tmp_path, known=scan.skipped)
-    assert opened == ["b.HEIC"] and again.skipped == scan.skipped[:1]
-    assert [f.id for f in again.found] == ["a.jpg", "b.HEIC"]
+    assert opened == ["b.psd"] and again.skipped == scan.skipped[:1]
+    assert [f.id for f in again.found] == ["a.jpg", "b.psd"]
 
 
 def test_r60_links_and_special_files_are_not_opened_to_find_out(tmp_path: Path):
@@ -304,3 +309,31 @@ def test_a_missing_gallery_folder_is_refused(tmp_path: Path):
         with pytest.raises(GalleryProblem, match=r"The gallery folder .* does not exist"):
             find_pictures(path)
     assert find_pictures(tmp_path)[1] == []
+
+
+def test_the_film_of_a_live_photo_and_the_raw_file_beside_a_jpeg_are_left_out(tmp_path: Path):
+    touch(tmp_path, "a.HEIC", "a.MOV", "b.mov", "c.JPG", "c.NEF", "d.CR2", "e.jpg", "e.mov", "below/a.mov")
+    touch(tmp_path, "f.MOV", "f.heic")
+    scan = module.scan_gallery(tmp_path)
+    assert sorted((entry.path, entry.why) for entry in scan.left_out) == [
+        (b"a.MOV", "live"),
+        (b"c.NEF", "raw"),
+        (b"f.MOV", "live"),
+    ]
+    assert [file.id for file in scan.found] == [
+        *("a.HEIC", "b.mov", "below/a.mov", "c.JPG", "d.CR2", "e.jpg", "e.mov", "f.heic")
+    ]
+    assert left_out_sentence(scan.left_out) == (
+        "Left out: 2 films of Live Photos (a.MOV, f.MOV), 1 raw file beside a JPEG of the same name (c.NEF)."
+    )
+    ignoring = module.scan_gallery(tmp_path, GalleryRules(ignore=("*.JPG",)))
+    assert "c.NEF" in [file.id for file in ignoring.found]
+
+
+def test_r17_a_file_that_is_called_like_a_page_of_another_one_has_an_id_of_its_own(tmp_path: Path):
+    touch(tmp_path, "a.pdf", "a.pdf#page=3", "b.pdf#page=3", "c#t=1.00")
+    found = {file.id: file.path.name for file in find_pictures(tmp_path)[0]}
+    assert found == {"a.pdf": "a.pdf"}  # the others are empty, and their suffix tells nothing
+    write(tmp_path, {"a.pdf#page=3": JPEG, "b.pdf#page=3": JPEG})
+    found = {file.id: file.path.name for file in find_pictures(tmp_path)[0]}
+    assert found == {"a.pdf": "a.pdf", "a.pdf#page=3~": "a.pdf#page=3", "b.pdf#page=3": "b.pdf#page=3"}

@@ -320,8 +320,8 @@ def test_r60_the_page_says_how_many_pictures_are_not_read(
     pool: DecoderPool,
 ) -> None:
     phone = shutil.copytree(folder / "cups", tmp_path / "phone")
-    (phone / "1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    (phone / "2.dng").write_bytes(b"II*\0")
+    (phone / "1.psd").write_bytes(b"8BPS")
+    (phone / "2.svg").write_bytes(b"<svg/>")
     (phone / "empty.jpg").touch()
     build(phone, tmp_path / "index", ThreadExecutor(tiny_embedder, pool), lambda *_: None)
     monkeypatch.setenv("BOXFIND_GALLERY", str(phone))
@@ -331,7 +331,7 @@ def test_r60_the_page_says_how_many_pictures_are_not_read(
     assert calm(app)
     said = texts(app, "caption").replace("\\", "")
     assert (
-        "pictures in formats that Boxfind cannot read yet (1 HEIC, 1 RAW; convert them to JPEG) and 1 other file. "
+        "pictures in formats that Boxfind cannot read yet (1 Photoshop, 1 SVG; convert them to JPEG) and 1 other file. "
         "*3 files skipped* in the sidebar lists them with the reasons."
     ) in said
     assert "3 files skipped" in buttons(app)

@@ -163,9 +163,9 @@ def test_old_pictures_are_dropped_but_not_those_of_the_current_search(state: Sea
 
 @pytest.mark.parametrize("box", [Box(0, 0, 3, 40), Box(98, 30, 100, 80), Box(20, 79, 30, 80)])
 def test_searching_from_a_thin_region_enlarges_the_box(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    gallery: Any = SimpleNamespace(entry=lambda _: SimpleNamespace(width=100, height=80))
+    gallery: Any = SimpleNamespace(entry=lambda _: SimpleNamespace(width=100, height=80, sha256=""))
     state = SearchState()
-    monkeypatch.setattr(search_state, "read_original", lambda *_: b"a picture")
+    monkeypatch.setattr("boxfind.ui.session.read_original", lambda *_: b"a picture")
     monkeypatch.setattr("boxfind.ui.search.search_state.search_state", lambda: state)
     assert search_from(gallery, "cup.png", box)
     (wider,) = state.boxes

@@ -47,7 +47,7 @@ def start_page(
 def streamlit_arguments(port: int) -> list[str]:
     """Return the arguments of `streamlit` that start the page from the project folder."""
     options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
-    return ["run", "app.py", "--server.port", str(port), *options]
+    return ["run", "boxfind/page.py", "--server.port", str(port), *options]
 
 
 def export_paths(settings: Settings) -> None:

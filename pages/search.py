@@ -8,6 +8,7 @@ from boxfind.ui.search.address import search_in_address
 from boxfind.ui.search.box_picker import pick_boxes, picture_title
 from boxfind.ui.search.box_tools import box_buttons, box_coordinates, box_list
 from boxfind.ui.search.export_menu import export_menu
+from boxfind.ui.search.query_place import place_chooser
 from boxfind.ui.search.query_source import query_source
 from boxfind.ui.search.query_strip import query_strip
 from boxfind.ui.search.result_filter import filter_menu
@@ -45,6 +46,7 @@ def search_page() -> None:
             try:
                 image = image_of(state.shown, gallery)
                 picture_title(image, state, gallery)
+                place_chooser(state)
                 pick_boxes(image, state)
                 shared_engine().embedder(gallery.manifest.recipe)  # load the model before the first search
             except BoxfindError as error:

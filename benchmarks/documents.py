@@ -1,7 +1,8 @@
 """A catalogue as a PDF file: whether the right page is found, and what reading it costs.
 
-The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set; another query of
-the object, with its box, searches for its page. The same pages in a folder of JPEG files are built for comparison.
+The catalogue is made of gallery pictures, four on a page. Some pages show an object of the data set, and no other page
+does; another query of the object, with its box, searches for its page. The same pages in a folder of JPEG files are
+built for comparison.
 """
 
 import os
@@ -15,6 +16,7 @@ from PIL import Image as Pillow
 
 from benchmarks.bench import Bench
 from benchmarks.results import record, table
+from boxfind.embedders import embedder_for_building
 from boxfind.engine import Engine
 from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.settings import PROJECT, Settings
@@ -22,7 +24,7 @@ from index.storage.folder_scan import find_pictures
 from retrieval.images.decode import load_image
 from retrieval.images.places import page_place
 from retrieval.images.resize import resize_image
-from retrieval.types import Box, Image
+from retrieval.types import Box, Image, quiet
 
 PAGES, OBJECTS = 200, 40
 WIDTH, HEIGHT = 1240, 1754
@@ -40,6 +42,7 @@ def measure(bench: Bench) -> None:
     first.save(folders["one PDF file"] / "catalogue.pdf", save_all=True, append_images=others, quality=90)
     for number, page in enumerate([first, *others], start=1):
         page.save(folders[f"{PAGES} JPEG files"] / f"{number:03}.jpg", quality=90)
+    embedder_for_building(bench.settings, quiet)  # converts the network, which takes 500 MB once
     rows = []
     for what, folder in folders.items():
         settings = bench.settings.changed(gallery=folder, index=bench.scratch / f"index of {folder.name}")
@@ -74,7 +77,8 @@ def _pairs(bench: Bench) -> list[tuple[BoxedQuery, BoxedQuery]]:
 def _pages(bench: Bench, pasted: list[BoxedQuery]) -> list[Image]:
     """Pages (HEIGHT, WIDTH, 3). The object number i is in one corner of page `_page_of(i)`."""
     labels = bench.dataset.labels[bench.dataset.main]
-    shown = {image for query in bench.dataset.queries for image in labels.relevant.get(query.name, ())}
+    shown = {image for query in pasted for image in labels.relevant.get(query.name, ())}
+    shown |= {image for query in pasted for image in labels.ignored.get(query.name, ())}
     files = [file.path for file in find_pictures(bench.dataset.gallery)[0]]
     others = [file for file in files if file.name not in shown] or files
     rng, size = np.random.default_rng(0), (WIDTH // 2 - 2 * MARGIN, HEIGHT // 2 - 2 * MARGIN)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from boxfind.settings import Settings
 from boxfind.settings_schema import BuildSettings
-from index.building.decoder_pool import DecoderPool, Unchanged
+from index.building.decode_tasks import Unchanged
+from index.building.decoder_pool import DecoderPool
 from index.storage.folder_scan import find_pictures
 from retrieval.descriptors.compatibility import recipe_problem
 from retrieval.descriptors.embedder import Embedder

@@ -135,17 +135,24 @@ class Engine:
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
     def read_picture(
-        self, data: bytes | Callable[[], bytes], name: str, client: str = "", *, pixels: int = QUERY_PIXELS
+        self,
+        data: bytes | Callable[[], bytes],
+        name: str,
+        client: str = "",
+        *,
+        pixels: int = QUERY_PIXELS,
+        place: str = "",
     ) -> LoadedImage:
         """Decode a visitor's picture in a separate process, scaled down to at most `pixels` pixels.
 
-        A function that reads the data is called when its turn has come. `client` (`client_of`) is who sent it; clients
+        `place` is that of one of several pictures, the first one by default. A function that reads the data is called
+        when its turn has come. `client` (`client_of`) is who sent it; clients
         take turns. Raises UnreadableImage, Busy, and the errors of the function.
         """
         with self._decoding.hold(client):
             pool = self._decoders()
             picture = data if isinstance(data, bytes) else data()
-            return pool.decode(picture, name, pixels, reading=self.reading)
+            return pool.decode(picture, name, pixels, reading=self.reading, place=place)
 
     def open_upload(self, data: bytes, name: str, client: str = "") -> Upload:
         """Look what a visitor's file holds: one picture, or several to choose from, such as the pages of a document.

@@ -92,11 +92,15 @@ class Asked(Filter):
     ranking: str = Field(Request().ranking, json_schema_extra={"enum": NAMES})
 
 
+PLACE_OR_NOTHING = r"^((page|frame)=[1-9]\d{0,5}|t=\d{1,6}\.\d\d)?$"
+
+
 class Search(Asked):
     """A picture with boxes; to send several boxes in a role, repeat the field."""
 
     model_config = _example(picture="(the file)", box="40,30,200,150", top=10, ranking="best")
-    picture: UploadFile = Field(description="JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.")
+    picture: UploadFile = Field(description="A picture, document, archive or film (docs/formats.md).")
+    place: str = Field("", pattern=PLACE_OR_NOTHING, description="The page or moment to use: page=12, t=83.20.")
     box: BoxText | None = Field(None, description="The object, as x,y,w,h. Default: the whole picture.")
     view: Boxes = Field([], description="Further views of the same object.")
     also: Boxes = Field([], description="Other objects that results must also contain.")

@@ -26,7 +26,8 @@ QUERY = ""
 def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of the uploaded picture."""
     gallery = serving.gallery()
-    image = serving.engine.read_picture(asked.picture.file.read, asked.picture.filename or "The picture", client)
+    name = asked.picture.filename or "The picture"
+    image = serving.engine.read_picture(asked.picture.file.read, name, client, place=asked.place)
     asked.picture.file.close()  # frees the disk while the search waits
     return _answer(serving, client, gallery, asked, {QUERY: image}, _examples(asked, image))
 

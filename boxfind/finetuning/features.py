@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from index.building.decoder_pool import DecoderPool, Unchanged
+from index.building.decode_tasks import Unchanged
+from index.building.decoder_pool import DecoderPool
 from index.storage.folder_scan import ScannedFile
 from index.storage.keypoint_codec import unpack_keypoints
 from retrieval.blas_threads import one_blas_thread

@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-from index.building.decoder_pool import Unchanged
+from index.building.decode_tasks import Unchanged
 from index.building.describe_image import Executor, Result, SourceEnd
 from index.building.journal import DescribedImage, Journal
 from index.building.update_plan import Plan

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from index.building.decoder_pool import BadPlace, DecodedImage, DecoderPool, Several, Unchanged, Wanted
+from index.building.decode_tasks import BadPlace, DecodedImage, Several, Unchanged, Wanted
+from index.building.decoder_pool import DecoderPool
 from index.building.journal import DescribedImage
 from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.gallery_rules import BELOW_MIN_SIDE, small_sentence

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -133,5 +134,5 @@ def is_tried_again(skipped: Skipped, before: GalleryRules, rules: GalleryRules) 
 
 def rules_of(manifest: Manifest) -> GalleryRules:
     """The rules of the build of a generation that decide which files it skipped."""
-    limits = SourceLimits(**manifest.limits) if manifest.limits else SOURCE_LIMITS
-    return GalleryRules(min_side=manifest.min_side, limits=limits)
+    known = {name: limit for name, limit in manifest.limits.items() if name in SourceLimits.__dataclass_fields__}
+    return GalleryRules(min_side=manifest.min_side, limits=replace(SOURCE_LIMITS, **known))

@@ -13,7 +13,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pyarrow import ArrowException
 
-from index.building.decoder_pool import DecoderPool, IndexedFile
+from index.building.decode_tasks import IndexedFile
+from index.building.decoder_pool import DecoderPool
 from index.building.jobs import LOCK_TIMEOUT, build_state
 from index.gallery import Gallery
 from index.storage.generation import current_folder, generations, served_name

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from index.building.decoder_pool import ENOUGH
+from index.building.decode_tasks import ENOUGH
 from retrieval.blas_threads import one_blas_thread
 from retrieval.descriptors.embedder import Embedder, network_size
 from retrieval.images.decode import decode_picture

@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
+from index.building.decode_tasks import DecodedImage, Unchanged
+from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import ImageTask, Result, decode_alone, describe_image
 from index.storage.folder_scan import Skipped
 from retrieval.blas_threads import one_blas_thread

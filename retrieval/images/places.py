@@ -53,6 +53,15 @@ def place_after(place: str) -> str:
     return f"{place.partition('=')[0] or 'page'}={number_of(place) + 1}"
 
 
+def place_title(place: str) -> str:
+    """A place for people: "page 12", "frame 8", "1:23" into a film, "1:02:03"; "" for the first picture of a file."""
+    if not place.startswith("t="):
+        return place.replace("=", " ")
+    minutes, seconds = divmod(int(seconds_of(place)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
 def join_id(file: str, place: str) -> str:
     """The id of a picture: "trip.mp4", "t=83.20" -> "trip.mp4#t=83.20"."""
     return f"{file}#{place}" if place else file

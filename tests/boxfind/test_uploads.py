@@ -61,4 +61,8 @@ def test_the_file_is_kept_as_long_as_it_is_needed(engine: Engine, draw):
 
 def test_a_document_that_is_read_as_a_picture_is_its_first_page(engine: Engine, draw):
     page = engine.read_picture(paged([draw(1), draw(2)], "PDF", quality=95), "a.pdf")
-    assert page.size == (2000, 1500)
+    assert page.size == (1920, 1440)
+    other = engine.read_picture(paged([draw(1), draw(2)], "TIFF"), "a.tif", place="page=2")
+    assert np.array_equal(other.image, draw(2))
+    with pytest.raises(UnreadableImage, match="no picture at page=3"):
+        engine.read_picture(paged([draw(1), draw(2)], "PDF"), "a.pdf", place="page=3")

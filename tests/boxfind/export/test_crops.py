@@ -67,7 +67,9 @@ def test_large_crops_are_downscaled(answer: SearchResult, tmp_path: Path):
     Pillow.fromarray(picture).save(tmp_path / "large.jpg", quality=95)
     digest = hashlib.sha256((tmp_path / "large.jpg").read_bytes()).hexdigest()
     stand_in: Any = SimpleNamespace(
-        entry=lambda name: SimpleNamespace(image=name, width=3600, height=2700, sha256=digest),
+        entry=lambda name: SimpleNamespace(
+            image=name, width=3600, height=2700, sha256=digest, place="", bytes=0, file_sha256=""
+        ),
         file=lambda _: tmp_path / "large.jpg",
         manifest=SimpleNamespace(gallery=str(tmp_path)),
     )

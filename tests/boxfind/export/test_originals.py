@@ -56,7 +56,7 @@ def test_names_are_unique_and_stay_below_the_folder_of_the_zip(monkeypatch: pyte
 
 def test_parts_keep_the_order_and_the_limit():
     sizes = {"a": 40, "b": 50, "c": 30, "d": 200, "e": 100}
-    gallery: Any = SimpleNamespace(entry=lambda image: SimpleNamespace(bytes=sizes[image]))
+    gallery: Any = SimpleNamespace(entry=lambda image: SimpleNamespace(bytes=sizes[image], place=""))
     assert parts(gallery, list("abcde"), most=100) == [["a", "b"], ["c"], ["d"], ["e"]]
     assert parts(gallery, [], most=100) == []
 

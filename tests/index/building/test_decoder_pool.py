@@ -19,9 +19,11 @@ import pytest
 from PIL import Image as Pillow
 
 from boxfind.engine import QUERY_PIXELS
+from index.building import decode_tasks as tasks
 from index.building import decoder_pool as module
 from index.building.build import build
-from index.building.decoder_pool import DecodedImage, DecoderPool, Unchanged
+from index.building.decode_tasks import DecodedImage, Unchanged
+from index.building.decoder_pool import DecoderPool
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.storage.keypoint_codec import RECORD
@@ -230,16 +232,16 @@ def test_r16_a_picture_that_takes_too_much_memory_costs_only_itself(slow: Path, 
 
 
 def test_r20_a_file_that_grows_while_it_is_read(gallery: Path, pool: DecoderPool, monkeypatch):
-    read = module.read_file
+    read = tasks.read_file
 
     def growing(path: Path) -> bytes:
         data = read(path)
         path.write_bytes(data + b"more")
         return data
 
-    monkeypatch.setattr(module, "read_file", growing)
+    monkeypatch.setattr(tasks, "read_file", growing)
     with pytest.raises(UnreadableImage, match="still being written") as caught:
-        module._decode_file(gallery / "1.png", 128, frozenset(), 0)
+        tasks.decode_file(gallery / "1.png", 128, frozenset(), 0)
     assert caught.value.reason == "changed"
 
 

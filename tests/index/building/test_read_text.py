@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from index.building import read_text as module
-from index.building.decoder_pool import IndexedFile, ReadText
+from index.building.decode_tasks import IndexedFile, ReadText
 from index.building.jobs import building
 from index.building.read_text import LOCK, TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.gallery import open_gallery

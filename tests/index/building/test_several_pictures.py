@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from index.building import decoder_pool as pools
 from index.building import journal as journals
 from index.building.build import build
-from index.building.decoder_pool import BadPlace, DecodedImage, DecoderPool, Several, Unchanged, Wanted
+from index.building.decode_tasks import BadPlace, DecodedImage, IndexedFile, Several, Unchanged, Wanted
+from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import ImageTask, decode_alone
 from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
@@ -329,8 +331,6 @@ def test_the_text_of_a_document_is_found_without_reading_it(gallery: Path, build
 
 
 def _indexed(index, image: str):
-    from index.building.decoder_pool import IndexedFile
-
     entry = index.entry(image)
     return IndexedFile(index.file(image), entry.place, entry.bytes, entry.mtime, entry.file_sha256)
 
@@ -343,7 +343,7 @@ def test_pictures_of_uploads_are_chosen_by_their_place(mixed: Path, pool: Decode
     png = pool.encode_picture(mixed / "scan.tif", "scan.tif", "page=2", reading)
     (mixed / "page.png").write_bytes(png)
     assert np.array_equal(load_image(mixed / "page.png"), draw(22))
-    assert pool.decode((mixed / "below" / "catalogue.pdf").read_bytes(), "a.pdf").width == 2000
+    assert pool.decode((mixed / "below" / "catalogue.pdf").read_bytes(), "a.pdf").width == 1920
     with pytest.raises(UnreadableImage):
         pool.read_picture(mixed / "1.png", "1.png", "page=2", 10**8, reading)
 
@@ -386,3 +386,19 @@ def test_r79_a_cut_film_and_one_that_is_none(with_film: Path, build_index):
     skipped = {record.source: record for record in read_skipped(folder)}
     assert {"b.mp4", "d.webm"} <= skipped.keys() and all(s.sentence.endswith(".") for s in skipped.values())
     assert "a.mkv" in skipped or any(image.startswith("a.mkv#t=") for image in ids)
+
+
+def test_a_document_whose_pages_all_take_too_long_is_given_up(tmp_path: Path, draw, monkeypatch):
+    row = np.random.default_rng(0).integers(0, 65536, (1, 9000), dtype=np.uint16)
+    slow = io.BytesIO()
+    Pillow.fromarray(np.repeat(row, 9000, axis=0)).save(slow, "PNG", compress_level=1)
+    (tmp_path / "a.cbz").write_bytes(archive({f"{number}.png": slow.getvalue() for number in range(9)}))
+    monkeypatch.setattr(pools, "MOST_RESTARTS", 1)
+    with DecoderPool(1, seconds=0.5) as pool:
+        pool.decode_file(_saved(tmp_path, encoded(draw(1), "PNG")), 64)  # start the worker
+        found = list(pool.decode_source(tmp_path / "a.cbz", Wanted(64)))[1:]
+    assert [(one.place, one.reason) for one in found] == [
+        ("page=1", "decoder_hang"),
+        ("page=2", "decoder_hang"),
+        ("page=3", "too_complex"),
+    ]

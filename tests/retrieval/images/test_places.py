@@ -11,6 +11,7 @@ from retrieval.images.places import (
     page_place,
     picture_sha256,
     place_after,
+    place_title,
     seconds_of,
     split_id,
     time_place,
@@ -61,6 +62,11 @@ def test_numbers_and_seconds():
     assert (number_of("page=12"), number_of("frame=8"), number_of("")) == (12, 8, 1)
     assert seconds_of(time_place(83.2)) == 83.2 and time_place(83.2) == "t=83.20"
     assert [place_after(place) for place in ("", "page=9", "t=1.99")] == ["page=2", "page=10", "t=2.00"]
+
+
+def test_places_as_people_read_them():
+    places = ["page=12", "frame=8", "t=0.00", "t=83.20", "t=3723.99", ""]
+    assert [place_title(place) for place in places] == ["page 12", "frame 8", "0:00", "1:23", "1:02:03", ""]
 
 
 def test_pages_of_a_file_are_known_by_different_hashes():

@@ -185,7 +185,7 @@ def test_searching_from_a_result_makes_its_box_the_query(app: AppTest, pictures:
     [
         pytest.param(b"", "broken.jpg is empty", id="r01_empty"),
         pytest.param(b"this is no picture", "is not a picture in a supported format", id="r03_random"),
-        pytest.param(b"%PDF-1.7\n", "is not a picture in a supported format", id="r05_pdf"),
+        pytest.param(b"%PDF-1.7\n", "is damaged and cannot be opened as a PDF", id="r05_pdf"),
     ],
 )
 def test_r01_r03_r05_an_unreadable_picture_shows_a_message(

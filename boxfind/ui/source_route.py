@@ -45,7 +45,7 @@ def _serve(request: Request) -> FileResponse:
         gallery = shared_engine().gallery()
         if use == SHOW:
             path, kind = shown_file(gallery, image)
-            return FileResponse(path, media_type=kind, headers=SAFE_HEADERS, content_disposition_type="inline")
+            return FileResponse(path, 200, SAFE_HEADERS, kind, filename=path.name, content_disposition_type="inline")
         path = source_file(gallery, image)
     except BoxfindError as problem:
         raise HTTPException(404, str(problem)) from None

@@ -44,6 +44,8 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "embedder_for_searching", kept)
         patch.setattr(Engine, "read_picture", read_picture)
+        patch.setattr(Engine, "_decoders", lambda _: pool)
+        patch.setattr("index.operations.read_original._pool", lambda: pool)
         patch.setattr("boxfind.ui.memory_release.release_memory_regularly", lambda: None)
         patch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
         yield

@@ -105,6 +105,7 @@ def _tile(told: dict[str, Any]) -> Tile:
             "size": tuple(told["size"]),
             "outlines": tuple(Box.from_xywh(*xywh) for xywh in told["outlines"]),
             "pressed": tuple(told["pressed"]),
+            "also": tuple(told["also"]),
         }
     )
 

@@ -62,7 +62,7 @@ def test_a_page_is_the_query_and_pages_are_the_results(page: Page, sample: list[
     )
     page.get_by_text(re.compile(r"^flyer\.pdf, page 1, ")).wait_for()
     settle(page)
-    page.get_by_label("Page, of 2").fill("2")
+    page.get_by_label("Page (of 2)").fill("2")
     page.keyboard.press("Enter")
     page.get_by_text(re.compile(r"^flyer\.pdf, page 2, ")).wait_for()
     settle(page)
@@ -95,4 +95,4 @@ def test_a_page_is_the_query_and_pages_are_the_results(page: Page, sample: list[
     assert serious(page) == []
     page.reload()
     page.get_by_text(re.compile(r"^flyer\.pdf, page 2, ")).wait_for()
-    expect(page.get_by_label("Page, of 2")).to_have_value("2")
+    expect(page.get_by_label("Page (of 2)")).to_have_value("2")

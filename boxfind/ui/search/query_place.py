@@ -37,7 +37,7 @@ def place_chooser(state: SearchState) -> None:
     picture = state.picture(state.shown)
     if picture is None or picture.upload is None or not picture.upload.holds_several:
         return
-    with st.container(key="query-place", horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+    with st.container(key="query-place", horizontal=True, vertical_alignment="center", gap="xsmall"):
         if picture.upload.is_film:
             _moment(picture.upload, seconds_of(picture.place))
         elif _is_counted(picture.upload):
@@ -56,12 +56,14 @@ def _moment(upload: Upload, now: float) -> None:
     _button(upload, f"{FINE} seconds back", "chevron_left", now - FINE if now > 0 else None)
     if len(moments) > 1:
         st.select_slider(
-            f"Moment: {clock(now, exact=True)} of {clock(end)}",
+            f"Moment (of {clock(end)})",
             moments,
             now,
             format_func=lambda seconds: clock(seconds, exact=True),
+            label_visibility="collapsed",
             **synced("moment", now, lambda seconds: _go_to(upload, time_place(seconds))),
         )
+        st.caption(clock(end), width="content")
     _button(upload, f"{FINE} seconds on", "chevron_right", now + FINE if now < end or not end else None)
     _button(upload, "Next key frame", "skip_next", keys[after] if after < len(keys) else None)
 
@@ -90,15 +92,17 @@ def _page(upload: Upload, place: str) -> None:
     count, total = len(upload.places), upload.contents.total
     more = f"The file has {total:,} pages; the first {count:,} can be chosen here." if total > count else None
     number = number_of(place)
+    st.caption("Page", width="content")
     st.number_input(
-        f"Page, of {total:,}",
+        f"Page (of {total:,})",
         1,
         count,
         number,
-        help=more,
-        width=160,
+        label_visibility="collapsed",
+        width=140,
         **synced("page of file", number, lambda chosen: _go_to(upload, upload.places[chosen - 1])),
     )
+    st.caption(f"of {total:,}", width="content", help=more)
 
 
 def _frame(upload: Upload, place: str) -> None:
@@ -108,6 +112,7 @@ def _frame(upload: Upload, place: str) -> None:
         upload.places,
         place,
         format_func=lambda place: place_in_words(place or first_place(upload.name)),
+        label_visibility="collapsed",
         **synced("frame of file", place, lambda chosen: _go_to(upload, chosen)),
     )
 

@@ -177,9 +177,10 @@ def search_state() -> SearchState:
 def name_of(key: str, gallery: Gallery) -> str:
     """The display name of a picture; "Picture" if unknown."""
     picture = search_state().picture(key)
-    image = gallery.tables.with_contents(key)
-    name = entry_in_words(gallery.entry(image)) if image else name_in_words(picture.name) if picture else ""
-    return name or ("Picture" if saved_search_store().picture(key) is None else "Saved picture")
+    name = picture.name if picture else gallery.tables.with_contents(key)
+    if name in gallery.tables.numbers and gallery.entry(name).sha256 == key:
+        return entry_in_words(gallery.entry(name))
+    return name_in_words(name or "") or ("Picture" if saved_search_store().picture(key) is None else "Saved picture")
 
 
 def image_of(key: str, gallery: Gallery) -> LoadedImage:

@@ -15,13 +15,15 @@ from boxfind.ui.session import Picture
 from boxfind.ui.upload_limits import UPLOAD_MB
 from boxfind.uploads import Upload
 from retrieval.errors import UnreadableImage
-from retrieval.images.file_kinds import unread_sentence
+from retrieval.images.file_kinds import PACKAGES, unread_sentence
 from retrieval.images.limits import SOURCE_SUFFIXES
+from retrieval.optional_packages import OptionalPackage
 from retrieval.types import Box
 from tests.boxfind.ui.reading import (
     APP,
     HEIGHT,
     WIDTH,
+    address_after,
     alts,
     calm,
     draw,
@@ -150,7 +152,7 @@ def test_a_page_of_a_document_is_the_query(files: AppTest, folder: Path) -> None
     assert calm(files)
     assert shown_name(files) == "mine.pdf#page=1" and "mine.pdf, page 1" in texts(files, "caption").replace("\\", "")
     (field,) = [field for field in files.number_input if field.label.startswith("Page")]
-    assert (field.label, field.min, field.max, field.value) == ("Page, of 3", 1, 3, 1)
+    assert (field.label, field.min, field.max, field.value) == ("Page (of 3)", 1, 3, 1)
     before = on_canvas(files)["picture"]
     field.set_value(3).run()
     assert calm(files) and shown_name(files) == "mine.pdf#page=3" and on_canvas(files)["picture"] != before
@@ -163,7 +165,7 @@ def test_a_moment_of_a_film_is_the_query(files: AppTest, folder: Path) -> None:
     give(files, "mine.mp4", (folder / "clip.mp4").read_bytes())
     assert calm(files) and shown_name(files) == "mine.mp4#t=0.00"
     (slider,) = files.select_slider[:1]
-    assert slider.label.startswith("Moment: 0:00 of 0:04")
+    assert slider.label == "Moment (of 0:04)"
     slider.set_value(3.0).run()
     assert calm(files) and shown_name(files) == "mine.mp4#t=3.00"
     press(files, "0.1 seconds on")
@@ -212,9 +214,8 @@ def test_the_address_keeps_the_chosen_page(files: AppTest, folder: Path) -> None
     give(files, "mine.pdf", (folder / "book.pdf").read_bytes())
     next(field for field in files.number_input if field.label.startswith("Page")).set_value(2).run()
     draw(files, Box(100, 100, 900, 700))
-    params = {name: files.query_params[name] for name in files.query_params}
     other = AppTest.from_file(str(APP), default_timeout=60)
-    other.query_params = params
+    other.query_params = dict(address_after(files))
     other.run()
     assert calm(other) and shown_name(other) == "mine.pdf#page=2"
     (field,) = [field for field in other.number_input if field.label.startswith("Page")]
@@ -246,3 +247,28 @@ def test_uploads_take_every_kind_that_a_collection_does(files: AppTest) -> None:
     told = files.file_uploader[0].proto
     assert set(told.type) >= set(SOURCE_SUFFIXES) and told.max_upload_size_mb == UPLOAD_MB
     assert "PDF files and archives up to 500 MB" in told.help
+
+
+def skipped_page() -> None:  # AppTest runs only the source of this function
+    from boxfind.ui.index_facts import _table
+    from index.storage.folder_scan import Skipped
+
+    _table(
+        [
+            Skipped("book.zip#page=3", "damaged", "Page 3 of book.zip is damaged.", place="page=3"),
+            Skipped("trip.mp4", "format", "trip.mp4 is a video."),
+        ]
+    )
+
+
+def test_skipped_pages_are_shown_with_their_page_and_missing_packages_by_their_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PACKAGES, "video", OptionalPackage("av", "no_such_module", "video"))
+    monkeypatch.setattr("boxfind.ui.index_facts.is_admin", lambda: True)
+    page = AppTest.from_function(skipped_page, default_timeout=20).run()
+    assert not page.exception
+    assert list(page.dataframe[0].value["File"]) == ["book.zip, page 3", "trip.mp4"]
+    assert "1 file needs the package av" in texts(page, "info").replace("\\", "")
+    monkeypatch.setattr("boxfind.ui.index_facts.is_admin", lambda: False)
+    assert not page.run().info

@@ -22,6 +22,7 @@ NAMES = (
     "written_text",
     "catalogue",
     "small_objects",
+    "videos",
     "documents",
     "updates",
     "page",

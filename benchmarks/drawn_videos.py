@@ -30,13 +30,20 @@ RATE = 25
 WIDTH, HEIGHT = 1920, 1080
 SCENE = 2400, 1600
 """Width and height of a scene, of which the camera shows a part."""
-PARTS = 2
-"""Scenes are drawn at a PARTS-th of their size, as are the patterns of their grounds; objects are not."""
+COARSER = 2
+"""Patterns of the grounds are this many times as coarse as those of the sample gallery."""
+STYLES: tuple[dict[str, str], ...] = (
+    {"crf": "20", "g": "250"},
+    {"b": "12M", "g": "25"},
+    {"b": "4M", "g": "125", "keyint_min": "125", "sc_threshold": "0"},
+)
+"""How the videos are encoded: as a film, with a key frame at each cut; as by a camera, with one each second; as by a
+web site, with one each five seconds wherever the cuts are."""
 SHOTS = 12
 """Shots of a video; every fourth goes back to the scene of the second last one."""
 FADE = 10
 """Frames of a fade to black and back, at every fifth cut."""
-NOISE = 2.5
+NOISE = 3.0
 """Standard deviation of the noise of a frame."""
 NOISES = 5
 """Different noise patterns."""
@@ -55,30 +62,32 @@ class Shot:
 
 def draw_videos(folder: Path) -> list[Shot]:
     """Write the videos `1.mp4`, … into a folder; return their shots. Deterministic."""
-    rng = np.random.default_rng(SEED)
-    names = [OBJECTS[i] for i in rng.permutation(len(OBJECTS))]
-    shots = []
-    for number in range(VIDEOS):
-        mine = names[number * len(names) // VIDEOS : (number + 1) * len(names) // VIDEOS]
-        shots += _write(folder / f"{number + 1}.mp4", mine, rng)
-    return shots
+    return [shot for number in range(VIDEOS) for shot in draw_video(folder, number)]
 
 
-def _write(path: Path, names: list[str], rng: np.random.Generator) -> list[Shot]:
+def draw_video(folder: Path, number: int) -> list[Shot]:
+    """Write one of the videos, by its number from 0; return its shots."""
+    names = [OBJECTS[i] for i in np.random.default_rng(SEED).permutation(len(OBJECTS))]
+    mine = names[number * len(names) // VIDEOS : (number + 1) * len(names) // VIDEOS]
+    rng = np.random.default_rng((SEED, number))
+    return _write(folder / f"{number + 1}.mp4", mine, STYLES[number % len(STYLES)], rng)
+
+
+def _write(path: Path, names: list[str], style: dict[str, str], rng: np.random.Generator) -> list[Shot]:
     """Write one video with these objects."""
     cuts = _cuts(rng)
     scenes = _scenes(names, rng)
     noises = [rng.normal(0, NOISE, (HEIGHT, WIDTH, 1)).repeat(3, axis=2).astype(np.int16) for _ in range(NOISES)]
     shots = []
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", **style})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for number, (start, end) in enumerate(pairwise(cuts)):
             scene, objects = scenes[number]
             shots.append(Shot(path.name, start / RATE, end / RATE, objects))
             for place, image in enumerate(_film(scene, end - start, rng)):
-                light = _light(number, place, end - start)
-                noisy = (image * light + noises[place % NOISES]).clip(0, 255).astype(np.uint8)
+                lit = cv2.convertScaleAbs(image, alpha=_light(number, place, end - start))
+                noisy = np.asarray(cv2.add(lit, noises[place % NOISES], dtype=cv2.CV_8U), np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(noisy, format="rgb24")))
         container.mux(stream.encode())
     return shots
@@ -107,7 +116,7 @@ def _scenes(names: list[str], rng: np.random.Generator) -> list[tuple[Image, tup
 
 def _draw(objects: tuple[str, ...], rng: np.random.Generator) -> Image:
     """A scene with objects in its middle and clutter anywhere."""
-    ground = BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))](rng, SCENE[0] // PARTS, SCENE[1] // PARTS)
+    ground = BACKGROUNDS[str(rng.choice(list(BACKGROUNDS)))](rng, SCENE[0] // COARSER, SCENE[1] // COARSER)
     canvas = Pillow.fromarray(ground.clip(0, 255).astype(np.uint8)).resize(SCENE, Pillow.Resampling.BICUBIC)
     for _ in range(12):
         centre = rng.uniform((0, 0), SCENE)

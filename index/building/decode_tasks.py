@@ -15,6 +15,7 @@ from index.storage.sources import (
     BY_DEFAULT,
     Reading,
     check_source,
+    count_pages,
     embedded_text,
     film_seconds,
     holds_several,
@@ -86,6 +87,8 @@ class Several:
     sha256: str
     patience: float = 0.0
     """Seconds that the search for its next picture may take, in addition to those of a picture."""
+    pages: int = 0
+    """The number of pages of a document that are read; 0 for animations and films, which are read in one go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,19 +193,19 @@ def probe_source(path: Path, wanted: Wanted, known: frozenset[str]) -> DecodedIm
         raise UnreadableImage("changed", f"{shown(path.name)} is still being written; the next build indexes it.")
     if sha256 in known:
         return Unchanged(*before, sha256)
-    patience = min(film_seconds(path) / TIMES_REAL_TIME, MOST_PATIENCE) if kind == VIDEO else 0.0
-    file = Several(*before, sha256, patience)
     if kind in ALWAYS_SEVERAL or holds_several(data, path.name, limits):
-        return file
+        patience = min(film_seconds(path) / TIMES_REAL_TIME, MOST_PATIENCE) if kind == VIDEO else 0.0
+        return Several(*before, sha256, patience, count_pages(path, kind, reading))
+    file = Several(*before, sha256)
     decoded = decode_picture(data, path.name, ENOUGH * wanted.side, reading.incomplete, most=most)
     return _prepared(decoded, wanted, file)
 
 
-def stream_source(folder: Path, path: Path, wanted: Wanted, file: Several, start: int) -> None:
-    """Put a DecodedImage or BadPlace into the spool `folder` for each picture of a file from number `start` on."""
+def stream_source(folder: Path, path: Path, wanted: Wanted, file: Several, start: int, end: int | None) -> None:
+    """Put a DecodedImage or BadPlace into the spool `folder` for each picture of a file, from `start` to `end` - 1."""
     spool = SpoolWriter(folder)
     try:
-        for place, picture in pictures(path, wanted.reading, ENOUGH * wanted.side, start, spool.begin):
+        for place, picture in pictures(path, wanted.reading, ENOUGH * wanted.side, (start, end), spool.begin):
             if isinstance(picture, UnreadableImage):
                 spool.put(BadPlace(place, picture.reason, str(picture)))
             else:

@@ -5,10 +5,12 @@ import ctypes
 import os
 import signal
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterator
 from concurrent.futures import TimeoutError as TooLong
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -40,7 +42,7 @@ from index.storage.sources import BY_DEFAULT, NO_PLACE, Contents, Reading, list_
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage
 from retrieval.images.limits import LIMITS
-from retrieval.images.places import named_place, place_after
+from retrieval.images.places import named_place, page_place, place_after
 from retrieval.printable_names import shown
 from retrieval.ranking.keypoints import use_one_thread
 
@@ -48,8 +50,10 @@ SECONDS = 20.0
 """Timeout per image."""
 HASHED_BYTES = 20_000_000
 """Bytes of a document or film that are hashed in a second, at least, also from a slow disk."""
-MOST_RESTARTS = 20
+MOST_PROBLEMS = 20
 """How often a document is continued behind a page that crashes the worker or takes too long."""
+PART = 8
+"""Pages of a document that a worker decodes at a time, so that several share a long one."""
 WORKER_REASONS = ("decoder_hang", "decoder_crash")
 MEMORY = 3 * 1024**3
 """Bytes that a worker may allocate beyond its memory at start."""
@@ -89,7 +93,7 @@ class DecoderPool:
 
         A worker is replaced after `pictures` images.
         """
-        self._seconds = seconds
+        self._seconds, self._workers = seconds, workers
         self._start = partial(
             ProcessPool,
             max_workers=workers,
@@ -153,34 +157,58 @@ class DecoderPool:
         first = self._run(path.name, probe_source, path, wanted, known, seconds=self._seconds + size / HASHED_BYTES)
         yield first
         if isinstance(first, Several):
-            yield from self._stream(path, wanted, first)
+            yield from self._pictures(path, wanted, first)
 
-    def _stream(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
-        start = 0
+    def _pictures(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
+        problems = 0
+        with closing(self._in_parts(path, wanted, file)) as results:
+            for result in results:
+                yield result
+                problems += isinstance(result, BadPlace) and result.reason in WORKER_REASONS
+                if problems > MOST_PROBLEMS:
+                    sentence = f"{shown(path.name)} has too many pages that cannot be decoded; the others are left out."
+                    yield BadPlace(place_after(result.place), "too_complex", sentence)
+                    return
+
+    def _in_parts(self, path: Path, wanted: Wanted, file: Several) -> Generator[DecodedImage | BadPlace]:
+        """The pages of a document by several workers, in order; an animation or film is read by one."""
+        under_way: deque[_Part] = deque()
+        ends: list[int | None] = [min(start + PART, file.pages) for start in range(0, file.pages, PART)]
+        try:
+            for end in ends or [None]:
+                part = _Part(path, wanted, file, (end - 1) // PART * PART if end else 0, end)
+                part.begin(self._working_pool())
+                under_way.append(part)
+                if len(under_way) > self._workers:
+                    yield from self._of_part(under_way[0])
+                    under_way.popleft()
+            while under_way:
+                yield from self._of_part(under_way[0])
+                under_way.popleft()
+        finally:
+            for part in under_way:
+                part.close()
+
+    def _of_part(self, part: "_Part") -> Generator[DecodedImage | BadPlace]:
         last: str | None = None  # the place of the last result
-        for _ in range(1 + MOST_RESTARTS):
-            with Spool() as spool:
-                pool = self._working_pool()
-                future = pool.schedule(stream_source, args=(spool.folder, path, wanted, file, start))
-                try:
-                    for result in spool.results(future, self._seconds + file.patience, lambda: pool.active):  # noqa: B023
-                        last = result.place
-                        yield result
-                    problem, (number, place) = spool.problem(future, path.name), spool.begun()
-                finally:
-                    future.cancel()  # type: ignore[no-untyped-call]  # nobody takes the rest
+        while True:
+            for result in part.results(self._seconds):
+                last = result.place
+                yield result
+            problem, (number, place) = part.problem(), part.spool.begun()
+            part.close()
             if problem is None:
                 return
             if problem.reason not in WORKER_REASONS or not place:  # a film cannot be continued
-                if last is None:
+                if last is None and part.start == 0:
                     raise problem
-                yield BadPlace(place_after(last), problem.reason, f"{problem} The pictures before are indexed.")
+                at = page_place(part.start + 1) if last is None else place_after(last)
+                yield BadPlace(at, problem.reason, f"{problem} The pictures before are indexed.")
                 return
             last = named_place(place.removeprefix(NO_PLACE))
             yield BadPlace(last, problem.reason, str(problem))
-            start = number + 1
-        sentence = f"{shown(path.name)} has too many pages that cannot be decoded; the others are left out."
-        yield BadPlace(place_after(last or ""), "too_complex", sentence)
+            part.start = number + 1
+            part.begin(self._working_pool())
 
     def _working_pool(self) -> ProcessPool:
         """The pool, replaced if it has stopped. Raises Busy if it was closed."""
@@ -258,6 +286,31 @@ class DecoderPool:
             raise UnreadableImage("decoder_hang", f"{shown(name)} takes too long to decode; save it again.") from None
         except ProcessExpired:
             raise UnreadableImage("decoder_crash", f"{shown(name)} crashes the decoder; save it again.") from None
+
+
+class _Part:
+    """Pictures of a file, from number `start` to before `end`, that a worker decodes; None means to the last one."""
+
+    def __init__(self, path: Path, wanted: Wanted, file: Several, start: int, end: int | None) -> None:
+        self._path, self._wanted, self._file = path, wanted, file
+        self.start, self._end = start, end
+
+    def begin(self, pool: ProcessPool) -> None:
+        """Let a worker start, now or when one is free."""
+        self.spool, self._pool = Spool(), pool
+        arguments = self.spool.folder, self._path, self._wanted, self._file, self.start, self._end
+        self._future = pool.schedule(stream_source, args=arguments)
+
+    def results(self, seconds: float) -> Iterator[DecodedImage | BadPlace]:
+        return self.spool.results(self._future, seconds + self._file.patience, lambda: bool(self._pool.active))
+
+    def problem(self) -> UnreadableImage | None:
+        return self.spool.problem(self._future, self._path.name)
+
+    def close(self) -> None:
+        """Stop the worker; nobody takes the rest."""
+        self._future.cancel()  # type: ignore[no-untyped-call]
+        self.spool.close()
 
 
 def _stop(pool: ProcessPool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import Any
 
 from pebble import ProcessExpired
 
@@ -34,10 +34,8 @@ class Spool:
         self.taken = 0
         self._hangs = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Remove the folder."""
         self._folder.cleanup()
 
     def results(self, future: Future[Any], seconds: float, is_active: Callable[[], bool]) -> Iterator[Any]:

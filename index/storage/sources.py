@@ -106,12 +106,13 @@ def pictures(
     path: Path,
     reading: Reading,
     enough: int | None = None,
-    start: int = 0,
+    part: tuple[int, int | None] = (0, None),
     begin: Callable[[int, str], None] = lambda *_: None,
 ) -> Iterator[tuple[str, LoadedImage | UnreadableImage]]:
-    """The place and the picture of each of a file that holds several, or why it cannot be read; from `start` on.
+    """The place and the picture of each of a file that holds several, or why it cannot be read.
 
-    Near-equal frames of an animation are left out. `begin` receives the number and the place of a picture before it is
+    `part`: the numbers of the first one and of the one behind the last, from 0; films are always read whole. Near-equal
+    frames of an animation are left out. `begin` receives the number and the place of a picture before it is
     decoded. Pages beyond the limit are one problem, at the first of them. Raises UnreadableImage if the file as a whole
     is unreadable.
     """
@@ -121,7 +122,8 @@ def pictures(
         yield from _frames(path, enough)
         return
     with PAGED[kind](path, path.name, reading.limits, reading.incomplete) as pages:
-        for number, place in enumerate(pages.places[start:], start):
+        start, end = part
+        for number, place in list(enumerate(pages.places))[start:end]:
             begin(number, place or NO_PLACE)
             try:
                 picture = pages.picture(place, enough)
@@ -130,7 +132,7 @@ def pictures(
                 continue
             if pages.is_new(picture):
                 yield place, picture
-        if pages.total > len(pages.places):
+        if pages.total > len(pages.places) and (end is None or end >= len(pages.places)):
             yield _too_many(path.name, pages, reading.limits)
 
 
@@ -192,6 +194,14 @@ def embedded_text(path: Path, name: str, place: str, reading: Reading) -> list[W
         return []
     with PdfPages(path, name, reading.limits) as pages:
         return pages.text(place)
+
+
+def count_pages(path: Path, kind: str, reading: Reading) -> int:
+    """The number of pages of a document that are read; 0 for other files. Raises UnreadableImage."""
+    if kind not in (PDF, ZIP, "TIFF"):
+        return 0
+    with PAGED[kind](path, path.name, reading.limits, reading.incomplete) as pages:
+        return len(pages.places)
 
 
 def film_seconds(path: Path) -> float:

@@ -21,6 +21,7 @@ from retrieval.types import Image
 COMPOSED_PIXELS = 4_000_000_000
 """Pixels of all frames before the last one that is read; each is composed from those before it."""
 MOST_FRAMES = 100_000
+"""Pages or frames that are counted."""
 SUBFILE_TYPE = 254
 REDUCED, MASK = 1, 4
 """Bits of the type of a TIFF's directory: a smaller copy of another page, a mask for it."""
@@ -70,7 +71,7 @@ def image_places(data: bytes, name: str, limits: SourceLimits) -> tuple[Sequence
     """
     kind = content_format(data[:START])
     if kind == "TIFF":
-        pages = _tiff_pages(data, limits.pages + 1)
+        pages = _tiff_pages(data, MOST_FRAMES)
         return ["", *map(page_place, pages[1 : limits.pages])], len(pages)
     frames = _frames(data, name, kind) if _may_be_animated(data, kind) else 1
     if frames <= 1 or limits.frames <= 1:

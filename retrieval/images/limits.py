@@ -66,9 +66,11 @@ class VideoLimits:
     """Most pictures a minute."""
     burst: int = 4
     """Pictures that may follow each other at once."""
+    seconds: float = 900_000.0
+    """Frames after this time are left out."""
     longest_gap: float = 10.0
     """Seconds of a shot after which another picture of it is due."""
-    decoded_pixels: float = 6e11
+    decoded_pixels: float = 3e11
     """Of all frames of a video. Beyond it, only key frames are decoded, up to the same number again."""
     packets: int = 20_000_000
     """Compressed frames read of a video: about four days."""

@@ -30,6 +30,8 @@ MOVED = 30.0
 SAME, SAME_CELL, SAME_SHARE = 8.0, 24.0, 0.04
 """Two frames are nearly equal if their cells differ by less than SAME on average, and no more than SAME_SHARE of the
 cells by more than SAME_CELL (of 255)."""
+BRIEF = 0.6
+"""Seconds within which everything changes if one scene turns into another."""
 SETTLE = 0.2
 """Seconds after a cut whose frames are chosen only if there are no others."""
 STEADY = 0.05
@@ -145,8 +147,10 @@ class Shots:
             step = difference(cells, before[1]) if before else 0.0
             cut = before is not None and step > CUT_CELLS and np.abs(histogram - before[0]).sum() / 2 > CUT
             before = histogram, cells
-            if shot is not None and (cut or self._is_over(shot, sample, cells, pace)):
-                yield from self._take(shot, pace)
+            moved = shot is not None and difference(cells, shot.cells) > MOVED
+            if shot is not None and (cut or moved or sample.seconds - shot.start >= pace.longest):
+                if cut or sample.seconds - shot.start > BRIEF:  # else one scene turns into another
+                    yield from self._take(shot, pace)
                 shot = None
             if shot is None:
                 settled = sample.seconds + (SETTLE if cut else 0.0)
@@ -154,9 +158,6 @@ class Shots:
             shot.see(sample, step)
         if shot is not None:
             yield from self._take(shot, pace)
-
-    def _is_over(self, shot: _Shot[Frame], sample: Sample[Frame], cells: Cells, pace: Pace) -> bool:
-        return sample.seconds - shot.start >= pace.longest or difference(cells, shot.cells) > MOVED
 
     def _take(self, shot: _Shot[Frame], pace: Pace) -> Iterator[tuple[float, Frame]]:
         if shot.best is None:

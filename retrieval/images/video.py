@@ -4,6 +4,7 @@ PyAV (FFmpeg) decodes. The same file always gives the same pictures.
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from retrieval.printable_names import shown
 
 if TYPE_CHECKING:  # requires av
     from retrieval.images.video_decoder import VideoDecoder
+
+
+EARLIER = 0.0, 5.0, 30.0, math.inf
+"""Seconds before a moment at which the search for its frame starts, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,14 @@ def frame_at(path: Path, seconds: float) -> LoadedImage:
 
     A time beyond the end gives the last frame. Raises UnreadableImage.
     """
-    with _opened(path) as decoder:
-        return decoder.picture(decoder.frame_at(seconds), seconds)
+    for earlier in EARLIER:
+        with _opened(path) as decoder:
+            frame = decoder.frame_at(seconds, earlier)
+            if frame is not None:
+                return decoder.picture(frame, seconds)
+            if earlier == math.inf:
+                raise decoder.nothing()
+    raise AssertionError("unreachable")
 
 
 def facts(path: Path) -> VideoFacts:

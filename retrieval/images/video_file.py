@@ -70,7 +70,7 @@ class VideoFile:
 
     @property
     def codec(self) -> str:
-        return str(self.stream.codec_context.name)
+        return str(self.stream.codec_context.codec.canonical_name)
 
     @property
     def pixels(self) -> int:
@@ -96,7 +96,7 @@ def open_video(path: Path) -> Iterator[VideoFile]:
             "format_whitelist": FORMATS,
             "codec_whitelist": CODECS,
             "protocol_whitelist": "file",
-            "max_pixels": str(VIDEO.pixels),
+            "max_pixels": str(4 * VIDEO.pixels),  # so that the size of a larger frame is known
             "threads": "1",
         }
         with av.open(f"file:{path}", "r", options=options, metadata_errors="replace") as container:
@@ -108,7 +108,11 @@ def open_video(path: Path) -> Iterator[VideoFile]:
     except PermissionError:
         raise UnreadableImage("permission", f"{name} may not be read; change its permissions.") from None
     except (FFmpegError, OSError, ValueError, OverflowError) as error:
-        raise _unreadable(name, error) from None
+        if isinstance(error, EOFError) or _is_cut_off(path):
+            raise UnreadableImage("truncated", f"{name} is cut off; get the complete file.") from None
+        raise UnreadableImage(
+            "damaged", f"{name} is damaged, or not a video that can be read; get another copy."
+        ) from None
 
 
 def _check_file(path: Path, name: str) -> None:
@@ -135,12 +139,14 @@ def _best_video(container: InputContainer, name: str) -> VideoFile:
         if other is not stream:
             other.discard = Discard.all
     stream.codec_context.thread_count = 1
-    stream.codec_context.options = {"max_pixels": str(VIDEO.pixels)}
+    stream.codec_context.options = {"max_pixels": str(VIDEO.pixels), "err_detect": "explode"}
     return VideoFile(name, container, stream)
 
 
 def check_size(width: int, height: int, name: str) -> None:
     """Raises UnreadableImage if frames of this size are beyond the limits."""
+    if not width * height:
+        raise UnreadableImage("damaged", f"{name} does not say how large its frames are; get another copy.")
     size = f"{name} is a video of {width} x {height} pixels"
     if width * height > VIDEO.pixels:
         raise UnreadableImage("too_large", f"{size}, which is above the limit; make it smaller.")
@@ -150,8 +156,16 @@ def check_size(width: int, height: int, name: str) -> None:
         raise UnreadableImage("bad_aspect", f"{size}, which is too narrow to search.")
 
 
-def _unreadable(name: str, error: Exception) -> UnreadableImage:
-    log = getattr(error, "log", None)
-    if isinstance(error, EOFError) or "moov atom not found" in str(log):
-        return UnreadableImage("truncated", f"{name} is cut off; get the complete file.")
-    return UnreadableImage("damaged", f"{name} is damaged, or not a video that can be read; get another copy.")
+def _is_cut_off(path: Path) -> bool:
+    """Whether an MP4 or MOV ends within one of its boxes."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            header = file.read(16)
+            if place == 0 and header[4:8] != b"ftyp":
+                return False
+            length = int.from_bytes(header[:4])
+            length = int.from_bytes(header[8:]) if length == 1 else length or size - place
+            place += max(length, 8)
+    return place > size

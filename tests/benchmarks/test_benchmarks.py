@@ -13,6 +13,7 @@ from benchmarks import (
     build_speed,
     busy_build,
     documents,
+    drawn_videos,
     executors,
     load,
     page_memory,
@@ -43,6 +44,7 @@ REQUIRED = {
     "executors": ["ray"],
     "load": ["fastapi", "pymilvus", "milvus_lite"],
     "stores": ["pymilvus", "milvus_lite"],
+    "videos": ["av"],
 }
 """Optional packages of a benchmark; without them its test is skipped."""
 TABLES = {
@@ -54,6 +56,7 @@ TABLES = {
     "quality": 2,
     "load": 3,
     "scale": 2,
+    "videos": 3,
     "written_text": 3,
 }
 """Number of tables, 1 for all others."""
@@ -130,6 +133,7 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
         startup: {"REPEATS": 1},
         quality: {"INDEXES": {"the default": {}}},
         updates: {"STARTED": 1, "SEARCHES": 10},
+        drawn_videos: {"VIDEOS": 1, "SECONDS": 6, "WIDTH": 480, "HEIGHT": 270, "OBJECTS": drawn_videos.OBJECTS[:10]},
         written_text: {"PICTURES": 50, "DIFFERENT_WORDS": 10_000, "QUERIES": 2},
     }.items():
         for constant, value in constants.items():

@@ -393,7 +393,7 @@ def test_a_document_whose_pages_all_take_too_long_is_given_up(tmp_path: Path, dr
     slow = io.BytesIO()
     Pillow.fromarray(np.repeat(row, 9000, axis=0)).save(slow, "PNG", compress_level=1)
     (tmp_path / "a.cbz").write_bytes(archive({f"{number}.png": slow.getvalue() for number in range(9)}))
-    monkeypatch.setattr(pools, "MOST_RESTARTS", 1)
+    monkeypatch.setattr(pools, "MOST_PROBLEMS", 1)
     with DecoderPool(1, seconds=0.5) as pool:
         pool.decode_file(_saved(tmp_path, encoded(draw(1), "PNG")), 64)  # start the worker
         found = list(pool.decode_source(tmp_path / "a.cbz", Wanted(64)))[1:]

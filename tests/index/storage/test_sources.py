@@ -40,9 +40,10 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pages_from_a_number_on_and_what_begins(scan: Path):
     begun = []
-    found = list(pictures(scan, BY_DEFAULT, start=1, begin=lambda *place: begun.append(place)))
+    found = list(pictures(scan, BY_DEFAULT, part=(1, None), begin=lambda *place: begun.append(place)))
     assert [place for place, _ in found] == ["page=2", "page=3"] and begun == [(1, "page=2"), (2, "page=3")]
     assert np.array_equal(found[1][1].image, draw_picture(2))
+    assert [place for place, _ in pictures(scan, BY_DEFAULT, part=(0, 1))] == [""]
 
 
 def test_moments_of_a_film_have_places_of_their_own(film: Path):

@@ -66,14 +66,15 @@ def _tiles(gallery: Gallery, shown: Sequence[Ranked]) -> list[Tile]:
     """The tiles in sections. Those of one file are adjacent, and near-copies of the best one of a file follow it."""
     request, tiles = search_state().request, list[Tile]()
     search = hash((request.examples, request.words))  # another one shows the best picture of each file again
+    sources = {hit.image: gallery.entry(hit.image).source for _, hit in shown}
     for heading, part in sections(shown):
-        files = {file[0][1].image: file for file in by_source(part, lambda image: gallery.entry(image).source)}
+        files = {file[0][1].image: file for file in by_source(part, sources.__getitem__)}
         best = [file[0] for file in files.values()]
         matches = [hit.image for _, hit in best if is_match(hit)]
         copies = [] if shows_copies_singly() else _near_copies(gallery, matches)
         for (_, top), stack in stacked(best, copies):
             file = files[top.image]
-            source = f"{search}/{heading}/{gallery.entry(top.image).source}" if len(file) > 1 else ""
+            source = f"{search}/{heading}/{sources[top.image]}" if len(file) > 1 else ""
             tiles += [hit_tile(gallery, rank, hit, request, heading, stack, source) for rank, hit in file]
     return tiles
 

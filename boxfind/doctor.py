@@ -9,10 +9,12 @@ from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from index.storage.written_text import WrittenText
 from retrieval.errors import BoxfindError, RuntimeMissing
+from retrieval.images.file_kinds import PACKAGES as PACKAGES_OF_FORMATS
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.torchvision_compat import torchvision_state
 from retrieval.networks.weights import find_weights
+from retrieval.optional_packages import OptionalPackage, install
 from retrieval.text.sentence_embedder import check_sentence_model
 
 PACKAGES = (
@@ -51,6 +53,8 @@ class Diagnosis:
     torchvision: str
     descriptions: str
     """Whether a gallery can be searched by description without CLIP."""
+    formats: dict[str, str]
+    """Whether files are read that need a package of their own."""
     weights: dict[str, str]
     gallery: str
     index: str
@@ -70,6 +74,7 @@ def examine(settings: Settings) -> Diagnosis:
         precision=precision,
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
         descriptions=_descriptions(),
+        formats={name: _format(package) for name, package in PACKAGES_OF_FORMATS.items()},
         weights={name: str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()},
         gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
         index=_index(settings),
@@ -83,6 +88,10 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "missing"
+
+
+def _format(package: OptionalPackage) -> str:
+    return "read" if package.installed else f"needs the package {package.package}; {install(package.extra)}"
 
 
 def _device(runtime: str) -> str:

@@ -2,8 +2,9 @@
 
 import io
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from PIL import Image as Pillow
@@ -37,7 +38,6 @@ class ImagePages:
         self._data = read_file(path, limits.picture_mb * MEGABYTE)
         self._name, self._incomplete = name, incomplete
         self._seen: list[Image] = []
-        self.total = 0
         self.places, self.total = image_places(self._data, name, limits)
         self._animated = not self._data.startswith(TIFF_STARTS)
 
@@ -91,29 +91,23 @@ def _tiff_pages(data: bytes, most: int) -> list[int]:
 
 def _subfile_type(data: bytes, place: int) -> int:
     """The type of a TIFF's directory; 0 for a page. It is its first entry, since entries are sorted."""
-    order = "little" if data.startswith(b"II") else "big"
+    order: Literal["little", "big"] = "little" if data.startswith(b"II") else "big"
     big = data[2:4] in (b"+\0", b"\0+")
     first = place + (8 if big else 2)
-    if int.from_bytes(data[first : first + 2], order) != SUBFILE_TYPE:  # type: ignore[arg-type]
+    if int.from_bytes(data[first : first + 2], order) != SUBFILE_TYPE:
         return 0
     value = first + (12 if big else 8)
-    return int.from_bytes(data[value : value + 4], order)  # type: ignore[arg-type]
+    return int.from_bytes(data[value : value + 4], order)
 
 
 def _may_be_animated(data: bytes, kind: str) -> bool:
     """Whether a file may hold several frames; quick, since most do not."""
     if kind == "PNG":
-        return any(chunk.kind == b"acTL" for chunk in _before_pixels(data))
+        before_pixels = takewhile(lambda chunk: chunk.kind != b"IDAT", png_chunks(data))
+        return any(chunk.kind == b"acTL" for chunk in before_pixels)
     if kind == "WEBP":
         return data[12:16] == b"VP8X" and bool(data[20] & 2)
     return kind == "GIF" or (kind == "AVIF" and b"avis" in data[:START])
-
-
-def _before_pixels(data: bytes):  # type: ignore[no-untyped-def]
-    for chunk in png_chunks(data):
-        if chunk.kind == b"IDAT":
-            return
-        yield chunk
 
 
 def _frames(data: bytes, name: str, kind: str) -> int:

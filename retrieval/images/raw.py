@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import ExifTags
@@ -11,6 +12,9 @@ from PIL import Image as Pillow
 
 from retrieval.images.date_taken import EARLIEST
 from retrieval.types import Image
+
+if TYPE_CHECKING:  # imported when a raw file comes
+    from rawpy import RawPy
 
 FULL = 0.45
 """A preview whose longest side is at least this share of the raw picture's is as good as a half-size development."""
@@ -47,7 +51,7 @@ def decode_raw(data: bytes, check_size: Callable[[int, int], None]) -> RawPictur
         raise ValueError(str(error)) from None
 
 
-def _preview(raw: "rawpy.RawPy", longest: int) -> bytes | None:  # type: ignore[name-defined] # noqa: F821
+def _preview(raw: "RawPy", longest: int) -> bytes | None:
     """The JPEG preview, if there is one that is large enough."""
     import rawpy
 
@@ -67,6 +71,6 @@ def _says_orientation(preview: bytes) -> bool:
         return ExifTags.Base.Orientation in picture.getexif()
 
 
-def _taken(raw: "rawpy.RawPy") -> datetime | None:  # type: ignore[name-defined] # noqa: F821
+def _taken(raw: "RawPy") -> datetime | None:
     taken: datetime = raw.other.timestamp
     return taken.replace(tzinfo=None) if taken.year > max(EARLIEST, 1970) else None

@@ -10,8 +10,10 @@ import torch
 
 from boxfind.doctor import PACKAGES, examine
 from boxfind.settings import BadSetting, Settings
+from retrieval.images.file_kinds import PACKAGES as PACKAGES_OF_FORMATS
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.weights import download_folder
+from retrieval.optional_packages import OptionalPackage
 
 
 def test_r45_what_is_installed_here():
@@ -25,6 +27,13 @@ def test_r45_what_is_installed_here():
     assert found.device and found.precision == choose_runtime()[1]
     assert Path(found.weights["efficientnet-lite0"]).is_file()
     assert found.weights["resnet50"] == "missing or damaged"
+
+
+def test_which_formats_are_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(PACKAGES_OF_FORMATS, "video", OptionalPackage("av", "no_such_module", "video"))
+    formats = examine(Settings.load()).formats
+    assert formats["PDF"] == "read"
+    assert formats["video"].startswith('needs the package av; run `pip install -e ".[video]"`')
 
 
 def test_the_index(gallery: Path, build_index, tmp_path: Path):

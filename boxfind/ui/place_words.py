@@ -9,6 +9,8 @@ SCANS = (".tif", ".tiff")
 """Suffixes of image files that hold pages; others hold frames of an animation."""
 ALSO = {MOMENT: ("also at", "also at"), PAGE: ("also on page", "also on pages")}
 ALSO_FRAMES = ("also in frame", "also in frames")
+OTHERS = {MOMENT: ("other moment", "other moments"), PAGE: ("other page", "other pages")}
+OTHER_FRAMES = ("other frame", "other frames")
 
 
 def place_of(entry: ImageEntry) -> str:
@@ -50,9 +52,13 @@ def place_number(place: str) -> float:
     return seconds_of(place) if place.startswith(f"{MOMENT}=") else float(number_of(place))
 
 
-def also_words(place: str) -> tuple[str, str]:
-    """What comes before the label of one other place of the file, and before those of several."""
-    return ALSO.get(place.partition("=")[0], ALSO_FRAMES)
+def also_words(place: str, found: bool = True) -> tuple[str, str]:
+    """What comes before the label of one other place of the file, and before those of several.
+
+    `found`: whether the object is likely there, too.
+    """
+    kind = place.partition("=")[0]
+    return ALSO.get(kind, ALSO_FRAMES) if found else OTHERS.get(kind, OTHER_FRAMES)
 
 
 def clock(seconds: float, exact: bool = False) -> str:

@@ -51,7 +51,7 @@ def hit_tile(
         source=source,
         place=place_label(place) if place else "",
         order=place_number(place) if place else 0,
-        also=also_words(place) if place else ("", ""),
+        also=also_words(place, found=not section) if place else ("", ""),
     )
 
 

@@ -51,3 +51,4 @@ def test_places_are_sorted_by_number_and_time() -> None:
         "also in frames",
         "also at",
     ]
+    assert also_words("t=1.00", found=False) == ("other moment", "other moments")

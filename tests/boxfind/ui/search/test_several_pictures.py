@@ -88,14 +88,14 @@ def test_the_pictures_of_a_file_are_one_tile_with_buttons(files: AppTest, folder
     tiles = tiles_of(files, "results")
     assert {tile.name for tile in tiles} >= {f"book.pdf#page={number}" for number in (1, 2, 3)}
     for section in {tile.section for tile in tiles}:
-        for file, also in (("book.pdf", "also on page"), ("clip.mp4", "also at"), ("scan.tif", "also on page")):
+        for file, also in (("book.pdf", "on page"), ("clip.mp4", "at"), ("scan.tif", "on page")):
             places = [n for n, tile in enumerate(tiles) if tile.section == section and tile.name.startswith(file)]
             assert places == list(range(places[0], places[0] + len(places))) if places else True
             ranks = [int(tiles[place].title.split()[0]) for place in places]
             assert ranks == sorted(ranks)
             stacked = [tiles[place] for place in places] if len(places) > 1 else []
             assert len({tile.source for tile in stacked}) <= 1 and all(tile.source for tile in stacked)
-            assert all(tile.also[0] == also and tile.place for tile in stacked)
+            assert all(tile.place and (tile.also[0] == f"also {also}") == (not section) for tile in stacked)
     assert any(tile.source for tile in tiles)
     titles = [tile.title for tile in tiles]
     assert any(title.endswith("book.pdf, page 3") for title in titles)

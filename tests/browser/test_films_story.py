@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from playwright.sync_api import Browser, Page
 
 from retrieval.types import Image
-from tests.browser.acting import LAPTOP, OBJECT, PICTURES, serious, settle
+from tests.browser.acting import LAPTOP, OBJECT, PICTURES, drag, sample_box, serious, settle
 from tests.browser.conftest import new_page, serving
 from tests.films import film
 
@@ -50,8 +50,8 @@ def page(browser: Browser, cinema: str) -> Iterator[Page]:
     visitor.close()
 
 
-def test_a_moment_is_the_query_and_a_film_plays_from_the_result(page: Page, scenes: list[Image]) -> None:
-    query = film([scenes[4], scenes[2]], SECONDS)
+def test_a_moment_is_the_query_and_a_film_plays_from_the_result(page: Page, data: Path, scenes: list[Image]) -> None:
+    query = film([scenes[4], scene(data / "sample" / "queries" / f"{OBJECT}-in-scene-1.jpg")], SECONDS)
     page.locator("input[type=file]").set_input_files({"name": "mine.mp4", "mimeType": "video/mp4", "buffer": query})
     page.get_by_text(re.compile(r"^mine\.mp4, at 0:00, ")).wait_for()
     settle(page)
@@ -61,7 +61,7 @@ def test_a_moment_is_the_query_and_a_film_plays_from_the_result(page: Page, scen
     page.get_by_role("button", name="0.1 seconds back").click()
     page.get_by_text(re.compile(r"^mine\.mp4, at 0:05\.90, ")).wait_for()
     settle(page)
-    page.get_by_role("button", name="Whole picture").click()
+    drag(page, sample_box(data), 640)
     best = page.get_by_role("img", name=re.compile(r"^Rank 1: trip\.mp4, at 0:"))
     best.wait_for()
     settle(page)

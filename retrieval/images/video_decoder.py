@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from statistics import median
 from typing import TYPE_CHECKING, TypeAlias
 
 from av.error import FFmpegError
@@ -38,11 +37,13 @@ PIXELS_A_SECOND, BYTES_A_SECOND = 8e8, 1.2e7
 """What one core decodes of H.264 without the frames that no other refers to: pixels of frames, and compressed bytes."""
 SLOWER = {"hevc": 2.0, "vvc": 4.0, "vp9": 1.5, "av1": 1.5}
 """How much longer other codecs take."""
-COSTLY = 1 / 16
+COSTLY = 1 / 12
 """Decoding is costly if it takes longer than this share of the duration."""
-CUT_SHARE, CUT_MEDIAN = 0.5, 4.0
-"""A compressed frame may begin a shot if it is larger than this share of the key frame, and than this multiple of the
-group's median."""
+CUT_SHARE, CUT_TIMES, USUAL = 0.2, 1.3, 0.95
+"""A compressed frame may begin a shot if it is larger than this share of the key frame, and this many times as large as
+a usual one: all but a twentieth of the group are smaller than that."""
+STARTING = 4
+"""Frames after a key frame that are larger than usual."""
 ROUNDED = 0.005
 """Largest difference of a time that is rounded to two decimals."""
 FAST = 100
@@ -306,6 +307,10 @@ class VideoDecoder:
 
 
 def _may_have_cut(group: Group) -> bool:
-    """Whether a shot may begin within a group: a frame there is about as large as the key frame, and stands out."""
+    """Whether a shot may begin within a group: one of its frames stands out and holds much that is new."""
     key, *sizes = (packet.size for packet in group.packets)
-    return bool(sizes) and max(sizes) > max(CUT_SHARE * key, CUT_MEDIAN * median(sizes))
+    others = sorted(sizes[STARTING:])
+    if not others:
+        return False
+    usual = others[int(USUAL * (len(others) - 1))]
+    return others[-1] > max(CUT_SHARE * key, CUT_TIMES * usual)

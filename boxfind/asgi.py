@@ -9,6 +9,7 @@ from boxfind.api.app import loaded, make_api
 from boxfind.connections import believe_only, limit_connections
 from boxfind.settings import PROJECT, BadSetting
 from boxfind.ui.session import shared_engine
+from boxfind.ui.source_route import source_route
 
 try:
     engine = shared_engine()
@@ -17,4 +18,4 @@ except BadSetting as problem:
 limit_connections()
 believe_only(engine.settings.api.proxies)
 api = make_api(engine)
-app = st.App(PROJECT / "app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api)])
+app = st.App(PROJECT / "app.py", lifespan=lambda _: loaded(api), routes=[Mount("/api", api), source_route()])

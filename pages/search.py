@@ -5,6 +5,7 @@ import streamlit as st
 from boxfind.ui.search.address import search_in_address
 from boxfind.ui.search.box_picker import pick_boxes, picture_title
 from boxfind.ui.search.box_tools import box_buttons, box_coordinates, box_list
+from boxfind.ui.search.query_place import place_chooser
 from boxfind.ui.search.query_source import query_source
 from boxfind.ui.search.query_strip import query_strip
 from boxfind.ui.search.result_column import result_column
@@ -62,6 +63,7 @@ def shown_picture(state: SearchState, gallery: Gallery) -> LoadedImage:
     try:
         image = image_of(state.shown, gallery)
         picture_title(image, state, gallery)
+        place_chooser(state)
         pick_boxes(image, state)
         shared_engine().networks.embedder(gallery.manifest.recipe)
     except BoxfindError as error:

@@ -24,7 +24,7 @@ from boxfind.api.schemas import (
 )
 from boxfind.api.search import line, place
 from boxfind.export.originals import full_size_jpeg
-from boxfind.export.source_file import shown_file
+from boxfind.export.source_file import SAFE_HEADERS, shown_file
 from boxfind.logs import log
 from index.operations.add_images import ImageAdder
 from index.operations.remove_images import remove_from_gallery
@@ -55,8 +55,6 @@ FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": dict.fromkeys(("video/*", "application/pdf"), BINARY)},
     **answers(404),
 }
-SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; media-src 'self'"}
-"""Keeps browsers from taking a file for a page or a script."""
 
 
 @routes.get("", responses=answers(404))
@@ -91,7 +89,7 @@ def image_original(image: ImagePath, serving: Serving, client: Client) -> Respon
 def image_file(image: ImagePath, serving: Serving) -> FileResponse:
     """Return the film or PDF file that holds the picture, or the part of it that the header Range asks for."""
     path, kind = shown_file(serving.gallery(), image)
-    return FileResponse(path, media_type=kind, headers=SAFE, content_disposition_type="inline")
+    return FileResponse(path, media_type=kind, headers=SAFE_HEADERS, content_disposition_type="inline")
 
 
 @routes.get("/{id:image}", responses=answers(404))

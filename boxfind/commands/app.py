@@ -2,11 +2,14 @@
 
 import errno
 import os
+import signal
 import socket
 import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +50,7 @@ def start_page(
 def streamlit_arguments(port: int) -> list[str]:
     """Return the arguments of `streamlit` that start the page from the project folder."""
     options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
-    return ["run", "app.py", "--server.port", str(port), *options]
+    return ["run", "boxfind/page.py", "--server.port", str(port), *options]
 
 
 def export_paths(settings: Settings) -> None:
@@ -102,4 +105,16 @@ def run_streamlit(arguments: list[str]) -> None:
 
     limit_connections()
     limit_uploads()
-    main(arguments, prog_name="streamlit", standalone_mode=False)
+    with stop_signals_end_quietly():
+        main(arguments, prog_name="streamlit", standalone_mode=False)
+
+
+@contextmanager
+def stop_signals_end_quietly() -> Iterator[None]:
+    """End this process with exit code 0 after Ctrl+C or SIGTERM: the server raises these again once it has stopped."""
+    before = {number: signal.signal(number, lambda *_: sys.exit(0)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,6 +8,12 @@ from retrieval.errors import PictureGone
 from retrieval.images.file_kinds import PDF, START, VIDEO, content_format
 from retrieval.printable_names import shown
 
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; media-src 'self'; object-src 'self'; style-src 'unsafe-inline'",
+}
+"""Keeps browsers from taking a file for a page or a script. A browser's viewer of PDF files needs the last two."""
+
 
 def shown_file(gallery: Gallery, image: str) -> tuple[Path, str]:
     """The path of the document or film that a picture is from, and its content type, which its first bytes tell.

@@ -3,13 +3,14 @@
 import streamlit as st
 
 from boxfind.ui.authorization import is_admin
+from boxfind.ui.place_words import place_in_words
 from boxfind.ui.session import BY_GENERATION, shared_engine
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.building.read_text import TextProgress, text_progress
 from index.gallery import Gallery
 from index.storage.folder_scan import Skipped
-from index.storage.skipped_files import read_skipped, skipped_csv
+from index.storage.skipped_files import missing_packages, read_skipped, skipped_csv
 from retrieval.printable_names import printable
 
 
@@ -62,9 +63,11 @@ def skipped_table(gallery: Gallery) -> None:
 
 
 def _table(skipped: list[Skipped]) -> None:
+    for sentence in missing_packages(skipped) if is_admin() else []:
+        st.info(plain(sentence), icon=":material/extension:")
     st.dataframe(
         {
-            "File": [printable(entry.file) for entry in skipped],
+            "File": [printable(_name(entry)) for entry in skipped],
             "Reason": [entry.reason for entry in skipped],
             "Details": [printable(entry.sentence) for entry in skipped],
         },
@@ -79,6 +82,11 @@ def _table(skipped: list[Skipped]) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _name(entry: Skipped) -> str:
+    """The file, and the page, frame or moment of it that is skipped."""
+    return f"{entry.source}, {place_in_words(entry.place)}" if entry.place else entry.file
 
 
 @st.dialog("Skipped files", width="large")

@@ -12,16 +12,19 @@ from boxfind.logs import log
 from boxfind.open_folder import can_open_folders, open_folder
 from boxfind.ui.authorization import current_admin, is_local_admin, require_local_admin
 from boxfind.ui.error_boundary import errors_as_toasts
+from boxfind.ui.place_words import place_in_words, place_of
 from boxfind.ui.session import shared_engine, visiting_client
+from boxfind.ui.source_route import SAVE, SHOW, source_address
 from boxfind.ui.widgets.download import download
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.tile_grid import Action
 from index.gallery import Gallery
-from index.operations.read_original import read_original
+from index.operations.read_original import read_original, source_file
 from index.storage.disk_space import file_size
 from index.storage.tables import ImageEntry
 from retrieval.errors import PictureGone
-from retrieval.printable_names import printable
+from retrieval.images.file_kinds import suffix_of
+from retrieval.printable_names import printable, shown
 
 DOWNLOAD = Action("download", "Download", "download", "d")
 REQUESTED = "requested download"
@@ -47,7 +50,7 @@ def file_menu(gallery: Gallery, image: str) -> None:
     with menu:
         st.caption(plain(facts(gallery.entry(image))))
         try:
-            read_original(gallery, image)
+            _check(gallery, image)
         except PictureGone as problem:
             st.caption(plain(str(problem)))
         else:
@@ -62,8 +65,27 @@ def file_menu(gallery: Gallery, image: str) -> None:
                 on_click="ignore",
                 help=file.about,
             )
+            _document(gallery.entry(image))
         if is_local_admin():
             _path(gallery, image)
+
+
+def _check(gallery: Gallery, image: str) -> None:
+    """Raises PictureGone if the file is gone or has changed. A page or moment is not read for that."""
+    if gallery.entry(image).place:
+        source_file(gallery, image)
+    else:
+        read_original(gallery, image)
+
+
+def _document(entry: ImageEntry) -> None:
+    """Links to the file that a page or moment is from: PDF files open at the page; administrators get any file."""
+    name, place = PurePosixPath(entry.source).name, place_of(entry)
+    if place and suffix_of(name) == ".pdf":
+        address = f"{source_address(entry.image, SHOW)}#{place}"
+        st.link_button(f"Open at {place_in_words(place)}", address, icon=":material/open_in_new:")
+    if place and current_admin():
+        st.link_button(f"Download {plain(shown(name))}", source_address(entry.image, SAVE), icon=":material/download:")
 
 
 def request_download(image: str) -> None:
@@ -86,15 +108,18 @@ def facts(entry: ImageEntry) -> str:
     modified = f"modified on {day:%d %B %Y}" if day else "unknown date"
     folder = str(PurePosixPath(entry.image).parent)
     where = "the gallery folder" if folder == "." else f"the folder {folder}"
-    size = f"{entry.width} x {entry.height} pixels, {file_size(entry.bytes)}"
-    return f"{size}, {modified}, in {where}"
+    place = place_of(entry)
+    told = f"{place_in_words(place)} of a file of {file_size(entry.bytes)}" if place else file_size(entry.bytes)
+    return f"{entry.width} x {entry.height} pixels, {told}, {modified}, in {where}"
 
 
 def _offered(gallery: Gallery, image: str) -> OfferedFile:
     """Administrators get the file itself, other visitors a JPEG without its metadata."""
-    name = original_name(image)
+    name, entry = original_name(image), gallery.entry(image)
     if who := current_admin():
         read = partial(_original, gallery, image, who)
+        if entry.place:
+            return OfferedFile("Download picture", name, "image/png", read, "A PNG in full size")
         about = "The unchanged file, with its camera and location data"
         return OfferedFile("Download original", name, "application/octet-stream", read, about)
     read = partial(full_size_jpeg, gallery, image, shared_engine().visitor_pictures.read, visiting_client())

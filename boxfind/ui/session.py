@@ -20,6 +20,7 @@ from boxfind.settings import BadSetting, Settings
 from boxfind.ui.picture_cache import PictureCache
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import thumbnail_of
+from boxfind.uploads import Upload
 from index.gallery import Gallery
 from index.operations.read_original import read_original
 from retrieval.errors import Busy, PictureGone, UnreadableImage
@@ -46,6 +47,10 @@ class Picture:
     data: bytes
     known_as: str = ""
     """What a page or frame of the gallery is known by; it is not the SHA-256 of its bytes."""
+    upload: Upload | None = None
+    """The visitor's file that holds this and other pictures to choose from."""
+    place: str = ""
+    """Where in that file the picture is."""
 
     @property
     def key(self) -> str:

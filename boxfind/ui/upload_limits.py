@@ -9,10 +9,22 @@ from starlette.exceptions import HTTPException
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
+from retrieval.images.limits import SOURCE_SUFFIXES, SourceLimits
+
+TYPES = [suffix.removeprefix(".") for suffix in SOURCE_SUFFIXES]
+"""What upload widgets take: all that a collection may hold."""
+UPLOAD_MB = 500
+"""Megabytes of a file, at most. server.maxUploadSize in .streamlit/config.toml is the same."""
 SESSION_FILES = 500
-SESSION_BYTES = 500_000_000
+SESSION_BYTES = UPLOAD_MB * 2**20  # as Streamlit counts
 ALL_BYTES = 1_000_000_000
 _add_file = MemoryUploadedFileManager.add_file
+
+
+def limits_in_words(limits: SourceLimits) -> str:
+    """The limits of files as a sentence."""
+    picture, document = (min(most, UPLOAD_MB) for most in (limits.picture_mb, limits.document_mb))
+    return f"Pictures up to {picture} MB, PDF files and archives up to {document} MB, films up to {UPLOAD_MB} MB."
 
 
 @cache
@@ -34,7 +46,7 @@ def add_file(manager: MemoryUploadedFileManager, session_id: str, file: Uploaded
     if len(others) >= SESSION_FILES or own > SESSION_BYTES:
         raise HTTPException(
             413,
-            f"Uploads are limited to {SESSION_FILES} files and {SESSION_BYTES // 10**6} MB; reload the page.",
+            f"Uploads are limited to {SESSION_FILES} files and {SESSION_BYTES // 2**20} MB; reload the page.",
         )
     held[session_id] = own
     while sum(held.values()) > ALL_BYTES:

@@ -9,7 +9,7 @@ from boxfind.ui.authorization import is_local_admin
 from boxfind.ui.build_panel import build_button
 from boxfind.ui.widgets.safe_text import plain
 from index.storage.folder_scan import scan_gallery
-from index.storage.skipped_files import unread_formats
+from index.storage.skipped_files import missing_packages, unread_formats
 from retrieval.errors import GalleryProblem
 from retrieval.printable_names import printable
 
@@ -46,6 +46,8 @@ def welcome(settings: Settings) -> None:
 
 
 def _unread(settings: Settings) -> str:
-    """A sentence about pictures in formats that Boxfind cannot read; empty if there are none."""
-    formats = unread_formats(scan_gallery(settings.gallery_dir, settings.gallery_rules).skipped)
-    return plain(f"Boxfind cannot read these yet: {formats}; convert them to JPEG.") if formats else ""
+    """Sentences about pictures that Boxfind cannot read, or not without another package; empty if there are none."""
+    skipped = scan_gallery(settings.gallery_dir, settings.gallery_rules).skipped
+    formats = unread_formats(skipped)
+    sentences = [f"Boxfind cannot read these yet: {formats}; convert them to JPEG."] if formats else []
+    return plain(" ".join([*sentences, *missing_packages(skipped)]))

@@ -211,6 +211,12 @@ def film_seconds(path: Path) -> float:
     return facts(path).seconds
 
 
+def _key_times(path: Path) -> tuple[float, ...]:
+    from retrieval.images.video import key_times
+
+    return tuple(key_times(path, MOST_PLACES))
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a file holds, for choosing one of its pictures: places, or a length in seconds."""
@@ -221,6 +227,8 @@ class Contents:
     """The number of all its pages or frames; 0 for a video."""
     seconds: float = 0.0
     """The length of a video."""
+    key_times: tuple[float, ...] = ()
+    """Seconds of the frames of a video that are quick to show, the first MOST_PLACES at most."""
 
 
 def list_contents(path: Path, name: str, reading: Reading) -> Contents:
@@ -229,7 +237,7 @@ def list_contents(path: Path, name: str, reading: Reading) -> Contents:
     if kind in ALWAYS_SEVERAL:
         check_source(path, name, kind, reading.limits)
     if kind == VIDEO:
-        return Contents((), 0, film_seconds(path))
+        return Contents((), 0, film_seconds(path), _key_times(path))
     if kind not in PAGED:
         return Contents(("",), 1)
     with PAGED[kind](path, name, reading.limits, reading.incomplete) as pages:

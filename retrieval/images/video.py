@@ -77,6 +77,15 @@ def facts(path: Path) -> VideoFacts:
         return VideoFacts(decoder.file.seconds, *picture.size, decoder.file.codec)
 
 
+def key_times(path: Path, most: int) -> list[float]:
+    """Seconds from the start of the frames that are compressed on their own, the first `most`. Raises UnreadableImage.
+
+    These are found without decoding, and are not the pictures of `key_frames`.
+    """
+    with _opened(path) as decoder:
+        return decoder.key_times(most)
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator["VideoDecoder"]:
     try:

@@ -142,6 +142,16 @@ class VideoDecoder:
             raise self.nothing()
         return frame
 
+    def key_times(self, most: int) -> list[float]:
+        """The times of key frames, the first `most`. Nothing is decoded."""
+        times, begin = set[float](), self.file.begin
+        for packet in self._packets():
+            if packet.is_keyframe and packet.pts is not None:
+                times.add(round(max(float(packet.pts * self.file.time_base - begin), 0.0), 2))
+                if len(times) == most:
+                    break
+        return sorted(times)
+
     def picture(self, frame: VideoFrame, seconds: float, enough: int | None = None) -> LoadedImage:
         """A frame as it is shown."""
         size = shown_size(frame, self.file.stream.sample_aspect_ratio)

@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from boxfind import uploads
 from boxfind.settings import Settings
+from boxfind.uploads import Upload
 from boxfind.visitor_pictures import VisitorPictures
 from index.building.decoder_pool import DecoderPool
 from retrieval.errors import UnreadableImage
 from retrieval.images.decode import decode_image
 from tests.documents import archive, encoded, paged, text_pdf
+from tests.films import film
 
 
 @pytest.fixture
@@ -66,3 +69,21 @@ def test_a_document_that_is_read_as_a_picture_is_its_first_page(visitors: Visito
     assert np.array_equal(other.image, draw(2))
     with pytest.raises(UnreadableImage, match="no picture at page=3"):
         visitors.read(paged([draw(1), draw(2)], "PDF"), "a.pdf", place="page=3")
+
+
+def test_r59_kept_files_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST_BYTES", 25)
+    monkeypatch.setattr(uploads, "_kept", [])
+    kept = [Upload.of(b"x" * 10, f"{number}.pdf") for number in range(3)]
+    assert [upload.is_kept for upload in kept] == [upload.path.exists() for upload in kept] == [False, True, True]
+    del kept[1]
+    assert kept[1].is_kept and Upload.of(b"x" * 15, "3.pdf").is_kept and kept[1].is_kept
+    assert Upload.of(b"x" * 100, "4.pdf").is_kept and not kept[1].is_kept
+
+
+def test_a_film_has_key_frames_to_step_through(visitors: VisitorPictures, draw):
+    upload = visitors.open_upload(film([draw(1), draw(2)], seconds=2), "a.mp4")
+    assert upload.is_film and upload.holds_several and upload.seconds == pytest.approx(4, abs=0.2)
+    assert upload.contents.key_times[0] == 0 and list(upload.contents.key_times) == sorted(upload.contents.key_times)
+    first, last = (visitors.read_upload(upload, place) for place in ("t=0.00", "t=3.50"))
+    assert first != last and decode_image(first).shape == draw(1).shape

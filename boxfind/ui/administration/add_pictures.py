@@ -11,12 +11,12 @@ from boxfind.logs import log
 from boxfind.ui.authorization import require_admin
 from boxfind.ui.build_panel import running_build, start_build
 from boxfind.ui.session import shared_engine
+from boxfind.ui.upload_limits import TYPES, UPLOAD_MB, limits_in_words
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
 from index.operations.add_images import ADDED, AlreadyThere, ImageAdder, checked_folder
 from retrieval.errors import BoxfindError, Busy, GalleryProblem, UnreadableImage
-from retrieval.images.limits import SUFFIXES
 from retrieval.printable_names import shown
 
 TOP = ""
@@ -47,8 +47,8 @@ def add_pictures(gallery: Gallery | None) -> None:
     with st.form("add pictures", clear_on_submit=True, border=False):
         folder = _folder_field(gallery)
         label = "Pictures to add: choose files or drop them here"
-        types = [suffix.removeprefix(".") for suffix in SUFFIXES]
-        uploads = st.file_uploader(label, type=types, accept_multiple_files=True)
+        about = limits_in_words(shared_engine().settings.source_limits)
+        uploads = st.file_uploader(label, type=TYPES, accept_multiple_files=True, max_upload_size=UPLOAD_MB, help=about)
         pressed = st.form_submit_button("Add to the gallery", type="primary", icon=":material/add_photo_alternate:")
     if pressed and uploads:
         try:

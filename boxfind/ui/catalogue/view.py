@@ -23,6 +23,7 @@ from boxfind.ui.catalogue.group_names import name_field, named
 from boxfind.ui.catalogue.named_group import OPENED_GROUP, NamedGroup, of_one_name, place_in_picture
 from boxfind.ui.catalogue.selection import SELECT, selected, selection_bar, tile_actions
 from boxfind.ui.gallery.browse import picture_grid, picture_tile
+from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.served_gallery import failure
 from boxfind.ui.session import BY_GENERATION
 from boxfind.ui.widgets.counted import counted
@@ -126,7 +127,7 @@ def _offers(sames: Sequence[Sequence[NamedGroup]]) -> None:
 
 def _card(gallery: Gallery, group: NamedGroup) -> None:
     best = group.group.best
-    st.image(crop_of(gallery, best), width="stretch", alt=f"{group.title}: {best.image}")
+    st.image(crop_of(gallery, best), width="stretch", alt=f"{group.title}: {entry_in_words(gallery.entry(best.image))}")
     st.button(
         counted(len(group.group.members), "picture"),
         key=f"open {group.number}",
@@ -165,7 +166,7 @@ def _tile(gallery: Gallery, member: Member) -> Tile:
     if not member.odd:
         return tile
     help = "Much less similar to the group than the other pictures in it."
-    return replace(tile, alt=f"{member.image}, outlier", badge="outlier", tone="fair", help=help)
+    return replace(tile, alt=f"{tile.alt}, outlier", badge="outlier", tone="fair", help=help)
 
 
 def _ungrouped(gallery: Gallery, images: Sequence[str], groups: Sequence[NamedGroup]) -> list[str]:

@@ -12,6 +12,7 @@ from boxfind.ui.authorization import is_admin
 from boxfind.ui.gallery.albums import add_menu, album_menu, remove_button
 from boxfind.ui.gallery.selection import SELECT, clear_selection, export_pictures, select, selected, toggle
 from boxfind.ui.original_file import DOWNLOAD, download_requested, request_download
+from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.search.picture_filters import (
     BAR_FIELD,
     GALLERY,
@@ -126,7 +127,8 @@ def _selection_bar(gallery: Gallery, images: list[str], marked: list[str], title
 
 def picture_tile(gallery: Gallery, image: str) -> Tile:
     entry = gallery.entry(image)
-    return Tile(image, thumbnail_of(gallery, image), (entry.width, entry.height), alt=image, title=image)
+    name = entry_in_words(entry)
+    return Tile(image, thumbnail_of(gallery, image), (entry.width, entry.height), alt=name, title=name)
 
 
 def picture_grid(

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from boxfind.ui.film_player import film, film_switch
 from boxfind.ui.gallery.albums import albums_of_picture
 from boxfind.ui.gallery_view import gallery_view
 from boxfind.ui.original_file import facts, file_menu
+from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.search.search_state import open_search_page
 from boxfind.ui.widgets.picture_dialog import dialog_picture, dialog_requested, dialog_view, search_menu, step_buttons
 from boxfind.ui.widgets.safe_text import plain
@@ -28,7 +30,7 @@ def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
 
 @st.dialog("Closer view", width="large")
 def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
-    place = dialog_picture(images)
+    place = dialog_picture(images, lambda image: entry_in_words(gallery.entry(image)))
     entry = gallery.entry(images[place])
     groups = region_groups(gallery.regions(entry.image), entry.width, entry.height)
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
@@ -44,15 +46,15 @@ def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
             label_visibility="collapsed",
             width=190,
         )
-    _, shown = gallery_view(gallery, entry.image, entry.image)
+        wants_film = film_switch(entry)
+    _, shown = gallery_view(gallery, entry.image, entry_in_words(entry))
     # The smallest regions are on top, so that each can be chosen.
     regions = tuple(sorted(groups.get(chosen, ()), key=lambda box: -box.width * box.height))
-    dialog_view(
-        images,
-        place,
-        replace(shown, outlines=regions, colours=("black",), line=1, choose="Search with region"),
-        on_choose=lambda box: open_search_page(gallery, entry.image, box),
-    )
+    if wants_film:
+        film(gallery, entry)
+    else:
+        outlined = replace(shown, outlines=regions, colours=("black",), line=1, choose="Search with region")
+        dialog_view(images, place, outlined, on_choose=lambda box: open_search_page(gallery, entry.image, box))
     st.caption(plain(facts(entry)))
     albums_of_picture(gallery, entry.image)
 

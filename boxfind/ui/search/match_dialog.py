@@ -6,8 +6,10 @@ from itertools import zip_longest
 
 import streamlit as st
 
+from boxfind.ui.film_player import film, film_switch
 from boxfind.ui.gallery_view import gallery_view
 from boxfind.ui.original_file import file_menu
+from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.search.result_tile import ACTIONS, described, same_words
 from boxfind.ui.search.search_state import image_of, search_from
 from boxfind.ui.session import BY_GENERATION
@@ -64,24 +66,28 @@ def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pic
 @st.dialog("Closer view", width="large")
 def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick) -> None:
     images = [hit.image for hit in hits]
-    place = dialog_picture(images)
+    place = dialog_picture(images, lambda image: entry_in_words(gallery.entry(image)))
     hit = hits[place]
+    entry = gallery.entry(hit.image)
     tools = st.container(key="dialog-tools", horizontal=True, gap="xsmall", vertical_alignment="center")
     with tools:
         step_buttons(images, place)
         _marks(images, place, request, on_pick)
         _search_menu(gallery, hit, on_pick)
         file_menu(gallery, hit.image)
+        wants_film = film_switch(entry)
     left, right = st.columns([5, 2])
     with left:
-        picture, shown = gallery_view(gallery, hit.image, described(place + 1, hit))
+        picture, shown = gallery_view(gallery, hit.image, described(place + 1, entry_in_words(entry), hit))
         crops = [_crop(gallery, example, request.context) for example in request.wanted]
         details = None
-        if request.ranking == "best" and crops and crops[0] is not None:
+        if request.ranking == "best" and crops and crops[0] is not None and not wants_film:
             with tools:
                 details = _details(gallery, hit, request, crops[0])
         boxes = (hit.region.box, *(other.box for other in hit.others))
-        if details is None or crops[0] is None:
+        if wants_film:
+            film(gallery, entry)
+        elif details is None or crops[0] is None:
             dialog_view(images, place, outlined(shown, hit))
         else:
             dialog_view(images, place, _joined(hit, crops[0], picture, details))

@@ -9,17 +9,20 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from boxfind.ui.search.kept_pictures import HOURS
+from boxfind.ui.search.query_place import opened
 from boxfind.ui.search.search_state import search_state
 from boxfind.ui.session import Picture, shared_engine
-from retrieval.errors import UnreadableImage
+from boxfind.ui.upload_limits import TYPES, UPLOAD_MB, limits_in_words
+from boxfind.ui.widgets.safe_text import plain
+from retrieval.errors import BoxfindError, UnreadableImage
 from retrieval.images.decode import read_file
-from retrieval.images.limits import SUFFIXES
 
-TYPES = [suffix.removeprefix(".") for suffix in SUFFIXES]
 STORAGE = (
-    f"The picture stays in memory until {HOURS} hours after its last use; the address of the page opens it until then. "
-    "It is stored only if you save the search."
+    f"The file is kept until {HOURS} hours after its last use; the address of the page opens it until then. "
+    "A picture is stored only if you save the search."
 )
+PROBLEM = "query problem"
+"""Session key: why the file that was given last cannot be read."""
 UPLOADS = "uploads"
 """The session key of the number of uploads."""
 
@@ -41,11 +44,22 @@ def query_source() -> None:
         width="stretch",
     )
     SOURCES[chosen or sources[0]]()
+    problem = st.session_state.pop(PROBLEM, "")
+    if problem:
+        st.error(plain(problem), icon=":material/error:")
 
 
 def _file() -> None:
     label, key = "Your picture: choose a file or drop it here", _key_of("upload")
-    st.file_uploader(label, type=TYPES, key=key, on_change=_show_given, args=[key], help=STORAGE)
+    st.file_uploader(
+        label,
+        type=TYPES,
+        max_upload_size=UPLOAD_MB,
+        key=key,
+        on_change=_show_given,
+        args=[key],
+        help=f"{limits_in_words(shared_engine().settings.source_limits)} {STORAGE}",
+    )
 
 
 def _clipboard() -> None:
@@ -53,6 +67,7 @@ def _clipboard() -> None:
         "Paste a picture here, then press Enter",
         accept_file=True,
         file_type=TYPES,
+        max_upload_size=UPLOAD_MB,
         key="paste",
         on_submit=_show_given,
         args=["paste"],
@@ -85,8 +100,17 @@ def _show_given(widget: str) -> None:
     given = st.session_state[widget]
     for file in getattr(given, "files", [given]):  # a chat input has a list of files
         if isinstance(file, UploadedFile):  # a browser may still send one that was removed
-            search_state().show(Picture(file.name, file.getvalue()))
+            _show(file.name, file.getvalue())
             _empty(file)
+
+
+def _show(name: str, data: bytes) -> None:
+    """Put a file on the canvas; of a document its first page. The page says why it cannot be read."""
+    st.session_state.pop(PROBLEM, None)
+    try:
+        search_state().show(opened(name, data))
+    except BoxfindError as problem:
+        st.session_state[PROBLEM] = str(problem)
 
 
 def _key_of(widget: str) -> str:

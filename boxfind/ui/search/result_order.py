@@ -1,6 +1,6 @@
 """The order of results on the page: matches first, the others after them, near-copies next to each other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from retrieval.ranking.confidence import no_match
 from retrieval.types import Hit
@@ -28,6 +28,17 @@ def sections(ranked: Sequence[Ranked]) -> list[tuple[str, list[Ranked]]]:
     others = [(rank, hit) for rank, hit in ranked if not is_match(hit)]
     parts = [("", matches), (OTHERS if matches else LOOK_ALIKES, others)]
     return [(heading, part) for heading, part in parts if part]
+
+
+def by_source(ranked: Sequence[Ranked], source_of: Callable[[str], str]) -> list[list[Ranked]]:
+    """The results of each file, best first; the file with the best result comes first.
+
+    `source_of` gives the file of an image.
+    """
+    files: dict[str, list[Ranked]] = {}
+    for rank, hit in ranked:
+        files.setdefault(source_of(hit.image), []).append((rank, hit))
+    return list(files.values())
 
 
 def stacked(ranked: Sequence[Ranked], copies: Iterable[Sequence[str]]) -> list[tuple[Ranked, str]]:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from boxfind.ui.original_file import DOWNLOAD
+from boxfind.ui.place_words import also_words, entry_in_words, place_label, place_number, place_of
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile
 from index.gallery import Gallery
@@ -28,15 +29,18 @@ SHOWN_LINES = 2
 """Lines of text shown of a result."""
 
 
-def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: str = "", stack: str = "") -> Tile:
-    """`section` and `stack` are those of the tile, see Tile."""
+def hit_tile(
+    gallery: Gallery, rank: int, hit: Hit, request: Request, section: str = "", stack: str = "", source: str = ""
+) -> Tile:
+    """`section`, `stack` and `source` are those of the tile, see Tile."""
     entry = gallery.entry(hit.image)
+    name, place = entry_in_words(entry), place_of(entry) if source else ""
     return Tile(
         name=hit.image,
         picture=thumbnail_of(gallery, hit.image),
         size=(entry.width, entry.height),
-        alt=described(rank, hit),
-        title="  ".join(filter(None, [str(rank), f"“{hit.written}”" if hit.written else same_words(hit), hit.image])),
+        alt=described(rank, name, hit),
+        title="  ".join(filter(None, [str(rank), f"“{hit.written}”" if hit.written else same_words(hit), name])),
         outlines=(hit.region.box, *(other.box for other in hit.others)),
         badge=("✓ " if hit.verified else "") + figure_and_word(hit),
         tone=TONES[hit.confidence],
@@ -44,16 +48,20 @@ def hit_tile(gallery: Gallery, rank: int, hit: Hit, request: Request, section: s
         pressed=("right",) if hit.image in request.positives else (),
         section=section,
         stack=stack,
+        source=source,
+        place=place_label(place) if place else "",
+        order=place_number(place) if place else 0,
+        also=also_words(place, found=not section) if place else ("", ""),
     )
 
 
-def described(rank: int, hit: Hit) -> str:
-    """The alternative text of a result picture."""
+def described(rank: int, name: str, hit: Hit) -> str:
+    """The alternative text of a result picture with this name."""
     written = f", written: {hit.written}" if hit.written else ""
     if hit.same_text:
         written = f", the same words: {same_words(hit)}"
     agree, figure = ", details agree" if hit.verified else "", "" if hit.match is None else f", {hit.match} of 100"
-    return f"Rank {rank}: {hit.image}, {hit.confidence} match{written}{agree}{figure}"
+    return f"Rank {rank}: {name}, {hit.confidence} match{written}{agree}{figure}"
 
 
 def same_words(hit: Hit) -> str:

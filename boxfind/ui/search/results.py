@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from boxfind.ui.original_file import DOWNLOAD, download_requested, request_download
+from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.search.match_dialog import match_dialog
 from boxfind.ui.search.result_filter import hidden_count, hidden_note, shown_of, shows_copies_singly
-from boxfind.ui.search.result_order import is_match, match_counts, sections, stacked
+from boxfind.ui.search.result_order import Ranked, by_source, is_match, match_counts, sections, stacked
 from boxfind.ui.search.result_tile import ACTIONS, hit_tile
 from boxfind.ui.search.saved_searches import keeping_marks
 from boxfind.ui.search.search_state import search_from, search_state
@@ -55,17 +56,27 @@ def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:
         else:
             _mark(image, positive=action == "right")
 
-    matches = [hit.image for hit in hits if is_match(hit)]
-    copies = [] if shows_copies_singly() else _near_copies(gallery, matches)
-    tiles = [
-        hit_tile(gallery, rank, hit, state.request, heading, stack)
-        for heading, part in sections(shown)
-        for (rank, hit), stack in stacked(part, copies)
-    ]
-    tile_grid(tiles, ACTIONS, pick, key="results", min_width=140, label="Results, best first")
+    tile_grid(_tiles(gallery, shown), ACTIONS, pick, key="results", min_width=140, label="Results, best first")
     download_requested(gallery)
     hidden_note(hits)
     match_dialog(gallery, [hit for _, hit in shown], state.request, pick)
+
+
+def _tiles(gallery: Gallery, shown: Sequence[Ranked]) -> list[Tile]:
+    """The tiles in sections. Those of one file are adjacent, and near-copies of the best one of a file follow it."""
+    request, tiles = search_state().request, list[Tile]()
+    search = hash((request.examples, request.words))  # another one shows the best picture of each file again
+    sources = {hit.image: gallery.entry(hit.image).source for _, hit in shown}
+    for heading, part in sections(shown):
+        files = {file[0][1].image: file for file in by_source(part, sources.__getitem__)}
+        best = [file[0] for file in files.values()]
+        matches = [hit.image for _, hit in best if is_match(hit)]
+        copies = [] if shows_copies_singly() else _near_copies(gallery, matches)
+        for (_, top), stack in stacked(best, copies):
+            file = files[top.image]
+            source = f"{search}/{heading}/{sources[top.image]}" if len(file) > 1 else ""
+            tiles += [hit_tile(gallery, rank, hit, request, heading, stack, source) for rank, hit in file]
+    return tiles
 
 
 def feedback(gallery: Gallery) -> None:
@@ -85,9 +96,10 @@ def feedback(gallery: Gallery) -> None:
 
 def _hidden(gallery: Gallery, negatives: Sequence[str]) -> None:
     tiles = [
-        Tile(image, thumbnail_of(gallery, image), (1, 1), f"Marked as wrong: {image}", image)
+        Tile(image, thumbnail_of(gallery, image), (1, 1), f"Marked as wrong: {name}", name)
         for image in negatives
         if image in gallery.tables.numbers
+        for name in [entry_in_words(gallery.entry(image))]
     ]
     actions = [Action("show", "Show again", "undo")]
     tile_grid(tiles, actions, lambda _, image: _mark(image, positive=False), "hidden", 110, "Marked as wrong")

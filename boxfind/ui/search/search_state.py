@@ -9,6 +9,7 @@ import streamlit as st
 from cachetools import LRUCache
 
 from boxfind.searches.link import MOST_BOXES
+from boxfind.ui.place_words import entry_in_words, name_in_words
 from boxfind.ui.search.kept_pictures import kept_pictures
 from boxfind.ui.session import Picture, decoded, picture_of, saved_search_store, stored_picture
 from boxfind.ui.widgets.safe_text import plain
@@ -177,7 +178,9 @@ def name_of(key: str, gallery: Gallery) -> str:
     """The display name of a picture; "Picture" if unknown."""
     picture = search_state().picture(key)
     name = picture.name if picture else gallery.tables.with_contents(key)
-    return name or ("Picture" if saved_search_store().picture(key) is None else "Saved picture")
+    if name in gallery.tables.numbers and gallery.entry(name).sha256 == key:
+        return entry_in_words(gallery.entry(name))
+    return name_in_words(name or "") or ("Picture" if saved_search_store().picture(key) is None else "Saved picture")
 
 
 def image_of(key: str, gallery: Gallery) -> LoadedImage:

@@ -30,11 +30,11 @@ def dialog_requested(images: Sequence[str]) -> bool:
     return bool(st.session_state.pop(REQUESTED, False)) and st.session_state[PICTURE] in images
 
 
-def dialog_picture(images: Sequence[str]) -> int:
+def dialog_picture(images: Sequence[str], name_of: Callable[[str], str]) -> int:
     """The position of the dialog's picture, whose name is shown as a heading."""
     image = st.session_state.get(PICTURE)
     place = images.index(image) if image in images else 0
-    st.markdown(f"**{place + 1:,} of {len(images):,}** · {plain(shown(images[place]))}")
+    st.markdown(f"**{place + 1:,} of {len(images):,}** · {plain(shown(name_of(images[place])))}")
     return place
 
 

@@ -2,6 +2,7 @@
 // load_picture.js and svg.js belong to the same module.
 
 const TAIL = 9; // characters at the end of a title that are always visible
+const MOST_PLACES = 5; // buttons for other tiles of a source, until the visitor asks for all
 
 const TILE = template(`<li class="tile">
   <button type="button" class="picture">
@@ -9,9 +10,11 @@ const TILE = template(`<li class="tile">
   </button>
   <div class="title" dir="auto"><span class="head"></span><span class="tail"></span></div>
   <div class="rating"><span class="badge"></span><button type="button" class="pile" hidden></button></div>
+  <div class="places" hidden></div>
   <div class="actions"></div>
 </li>`);
 const ACTION = template(`<button type="button" class="action"><span class="icon" aria-hidden="true"></span></button>`);
+const PLACE = template(`<button type="button" class="place"></button>`);
 const SECTION = template(`<li class="section"><h3></h3></li>`);
 
 // Streamlit calls this on every change of data or theme; each call updates the existing elements.
@@ -21,7 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.ariaLabel = data.label;
   list.style.setProperty("--min-width", `${data.min_width}px`);
   arrange(list, data);
-  showStacks(list, data.tiles);
+  showTiles(list, data.tiles);
   makeCurrent(list, list.querySelector("li.current:not([hidden])") ?? visible(list)[0]);
   restore(list, focus);
   // A closing dialog returns the focus to the shadow host of this grid. A tabIndex of -1 would let the host take it,
@@ -33,7 +36,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.onclick = (event) => {
     const button = event.target.closest("button");
     const tile = button?.closest("li");
-    if (button?.classList.contains("pile")) toggleStack(list, tile.dataset.name, data.tiles);
+    if (button?.classList.contains("pile")) toggleStack(list, button.dataset.stack, data.tiles);
+    else if (button?.classList.contains("all")) showAllPlaces(list, button.dataset.source, data.tiles);
+    else if (button?.classList.contains("place")) showPlace(list, button.dataset.name, data.tiles);
     else if (button) pick(tile, button.dataset.action);
   };
   list.onkeydown = (event) => {
@@ -68,29 +73,85 @@ function heading(text) {
   return item;
 }
 
-// Hide the tiles of closed stacks, and offer to open and close each stack.
-function showStacks(list, tiles) {
+// Hide the tiles of closed stacks, and all tiles of a source but one; offer to show them.
+function showTiles(list, tiles) {
   const opened = (list.openedStacks ??= new Set());
+  const sources = Map.groupBy(tiles, ({ source, name }) => source || `/${name}`);
+  const items = new Map([...list.querySelectorAll(".tile")].map((item) => [item.dataset.name, item]));
   const counts = new Map();
-  for (const { stack } of tiles) if (stack) counts.set(stack, (counts.get(stack) ?? 0) + 1);
-  const items = list.querySelectorAll(".tile");
-  tiles.forEach(({ name, stack, title }, index) => {
-    const item = items[index];
-    const pile = item.querySelector(".pile");
-    const count = counts.get(name);
-    item.hidden = Boolean(stack) && !opened.has(stack);
-    item.classList.toggle("member", Boolean(stack) || (opened.has(name) && Boolean(count)));
-    item.classList.toggle("stacked", Boolean(count) && !opened.has(name));
-    pile.hidden = !count;
-    pile.ariaExpanded = String(opened.has(name));
-    pile.textContent = opened.has(name) ? "show fewer" : `and ${count} more`;
-    pile.ariaLabel = `${pile.textContent} that look nearly the same as ${title}`;
-  });
+  for (const [{ stack }] of sources.values()) if (stack) counts.set(stack, (counts.get(stack) ?? 0) + 1);
+  for (const members of sources.values()) {
+    const [{ name: top, stack, source }] = members;
+    const shown = members.find(({ name }) => name === list.chosenPlaces?.get(source)) ?? members[0];
+    const count = counts.get(top);
+    for (const tile of members) {
+      const item = items.get(tile.name);
+      item.hidden = tile !== shown || (Boolean(stack) && !opened.has(stack));
+      item.classList.toggle("member", Boolean(stack) || (opened.has(top) && Boolean(count)));
+      item.classList.toggle("stacked", Boolean(count) && !opened.has(top));
+      updatePile(item.querySelector(".pile"), top, count, opened.has(top), tile.title);
+      updatePlaces(list, item.querySelector(".places"), tile === shown ? tile : null, members);
+    }
+  }
+}
+
+function updatePile(pile, stack, count, open, title) {
+  pile.hidden = !count;
+  pile.dataset.stack = stack;
+  pile.ariaExpanded = String(open);
+  pile.textContent = open ? "show fewer" : `and ${count} more`;
+  pile.ariaLabel = `${pile.textContent} that look nearly the same as ${title}`;
+}
+
+// Buttons for the other tiles of a source, in the order of their places; at first only for the best ones.
+function updatePlaces(list, row, shown, members) {
+  const others = shown ? members.filter((tile) => tile !== shown) : [];
+  row.hidden = !others.length;
+  if (row.hidden) return row.replaceChildren();
+  const all = list.allPlaces?.has(shown.source) || others.length <= MOST_PLACES + 1;
+  const offered = (all ? others : others.slice(0, MOST_PLACES)).toSorted((one, other) => one.order - other.order);
+  const words = document.createElement("span");
+  words.textContent = shown.also[others.length > 1 ? 1 : 0];
+  const buttons = offered.map((tile) => placeButton(tile.place, `Show ${tile.alt}`, { name: tile.name }));
+  if (!all) {
+    const label = `all ${others.length}`;
+    const more = placeButton(label, `${label} places of ${shown.title}`, { source: shown.source });
+    more.classList.add("all");
+    buttons.push(more);
+  }
+  row.replaceChildren(words, ...buttons);
+}
+
+function placeButton(label, description, data) {
+  const button = copy(PLACE);
+  button.textContent = label;
+  button.title = description;
+  button.ariaLabel = `${label}: ${description}`;
+  Object.assign(button.dataset, data);
+  return button;
 }
 
 function toggleStack(list, name, tiles) {
   if (!list.openedStacks.delete(name)) list.openedStacks.add(name);
-  showStacks(list, tiles);
+  showTiles(list, tiles);
+}
+
+// The tile takes the place of the one of its source that was shown, and the focus.
+function showPlace(list, name, tiles) {
+  const { source } = tiles.find((tile) => tile.name === name);
+  (list.chosenPlaces ??= new Map()).set(source, name);
+  showTiles(list, tiles);
+  const item = visible(list).find(({ dataset }) => dataset.name === name);
+  makeCurrent(list, item);
+  item.querySelector(".picture").focus({ preventScroll: true });
+}
+
+function showAllPlaces(list, source, tiles) {
+  (list.allPlaces ??= new Set()).add(source);
+  showTiles(list, tiles);
+  const item = list.querySelector("li.current");
+  makeCurrent(list, item);
+  item?.querySelector(".place")?.focus({ preventScroll: true });
 }
 
 function update(item, tile, { actions: [main, ...others], colours }) {

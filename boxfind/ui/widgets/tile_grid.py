@@ -47,6 +47,14 @@ class Tile:
     """Heading of the tile's section, shown above the first of its tiles. Tiles of a section are adjacent."""
     stack: str = ""
     """Name of the tile under which this one is hidden until the visitor opens the stack. It follows that tile."""
+    source: str = ""
+    """What adjacent tiles have in common of which one is shown, at first the first one, with buttons for the others."""
+    place: str = ""
+    """The label of the button that shows this tile in place of another one of its source."""
+    order: float = 0
+    """What those buttons are sorted by."""
+    also: tuple[str, str] = ("", "")
+    """The words before one such button, and before several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +22,6 @@ from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildState
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
-from retrieval.images.decode import LoadedImage
 from tests.boxfind.ui.reading import APP, HEIGHT, HERE, WIDTH
 
 
@@ -40,6 +39,7 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loaded_networks, "embedder_for_searching", kept)
+        patch.setattr("index.operations.read_original._pool", lambda: pool)
         patch.setattr("boxfind.ui.memory_release.release_memory_regularly", lambda: None)
         patch.setattr(executors, "DecoderPool", lambda _: nullcontext(pool))
         yield
@@ -47,12 +47,7 @@ def started_once(pool: DecoderPool) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def decoded_by_shared_workers(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(
-        _: VisitorPictures, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
-    ) -> LoadedImage:
-        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
-
-    monkeypatch.setattr(VisitorPictures, "read", read)
+    monkeypatch.setattr(VisitorPictures, "_decoders", lambda _: pool)
 
 
 @pytest.fixture(autouse=True)

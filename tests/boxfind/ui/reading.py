@@ -4,10 +4,12 @@ import base64
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from streamlit.testing.v1 import AppTest
 
 from boxfind.ui.authorization import Visitor
+from boxfind.ui.search.address import SEARCH_PARAMETERS
 from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.session import Picture
 from boxfind.ui.widgets.tile_grid import Tile
@@ -15,8 +17,20 @@ from retrieval.types import Box
 
 APP = Path(__file__).parents[3] / "app.py"
 WIDTH, HEIGHT = 320, 240
+Params = dict[str, list[str]]
 HERE = Visitor(server="127.0.0.1", headers={"host": ("127.0.0.1:8501",)})
 """A visitor on this machine."""
+
+
+def address_after(app: AppTest) -> Params:
+    """The address that the browser has after a run: that of the server, or what the page puts in place of none."""
+    params = dict(app.query_params)
+    for element in app.get("bidi_component"):
+        if element.proto.component_name == "boxfind_address":
+            assert not params.keys() & set(SEARCH_PARAMETERS)
+            params |= parse_qs(json.loads(element.proto.json)["query"])
+    app.query_params = params
+    return {name: [value] if isinstance(value, str) else list(value) for name, value in params.items()}
 
 
 def calm(app: AppTest) -> bool:
@@ -105,6 +119,7 @@ def _tile(told: dict[str, Any]) -> Tile:
             "size": tuple(told["size"]),
             "outlines": tuple(Box.from_xywh(*xywh) for xywh in told["outlines"]),
             "pressed": tuple(told["pressed"]),
+            "also": tuple(told["also"]),
         }
     )
 

@@ -234,7 +234,7 @@ def test_r49_an_error_in_a_callback_shows_no_details(
 ) -> None:
     choose(app, pictures / "03.png")
     app.run()
-    monkeypatch.setattr("boxfind.ui.search.query_source.Picture", broken)
+    monkeypatch.setattr("boxfind.ui.search.query_source.opened", broken)
     app.file_uploader(key="upload 0").set_value(("mine.png", (pictures / "02.png").read_bytes(), "image/png"))
     app.run()
     (shown,) = app.exception

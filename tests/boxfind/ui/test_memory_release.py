@@ -29,7 +29,8 @@ def test_r59_a_failed_round_does_not_end_the_release_of_memory(monkeypatch: pyte
 
 def test_r59_garbage_is_collected_when_nothing_was_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     collect = MagicMock()
-    monkeypatch.setattr(memory_release, "decoded_pictures", PictureCache)
+    for caches in ("decoded_pictures", "closer_views", "kept_pictures"):  # those of other tests may expire
+        monkeypatch.setattr(memory_release, caches, PictureCache)
     monkeypatch.setattr(memory_release.gc, "collect", collect)
     assert not release_memory() and not collect.called
     assert not release_memory(collect=True) and collect.called

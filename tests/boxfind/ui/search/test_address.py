@@ -1,11 +1,9 @@
 """The search is in the address of the page, and an address opens its search."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image as Pillow
@@ -13,14 +11,12 @@ from streamlit.testing.v1 import AppTest
 
 from boxfind.searches.link import MOST_MARKS
 from boxfind.ui.search import address
-from boxfind.ui.search.address import SEARCH_PARAMETERS
 from boxfind.ui.search.kept_pictures import ID, kept_pictures
 from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.session import Picture
 from retrieval.types import Box
-from tests.boxfind.ui.reading import APP, alts, calm, choose, pick, press, shown_name, texts
+from tests.boxfind.ui.reading import APP, Params, address_after, alts, calm, choose, pick, press, shown_name, texts
 
-Params = dict[str, list[str]]
 BOX, OTHER = Box(10, 20, 210, 170), Box(60, 40, 200, 180)
 
 
@@ -41,17 +37,6 @@ def nothing_kept() -> Iterator[None]:
 def search(app: AppTest) -> SearchState:
     state: SearchState = app.session_state["search"]
     return state
-
-
-def address_after(app: AppTest) -> Params:
-    """The address that the browser has after a run: that of the server, or what the page puts in place of none."""
-    params = dict(app.query_params)
-    for element in app.get("bidi_component"):
-        if element.proto.component_name == "boxfind_address":
-            assert not params.keys() & set(SEARCH_PARAMETERS)
-            params |= parse_qs(json.loads(element.proto.json)["query"])
-    app.query_params = params
-    return {name: [value] if isinstance(value, str) else list(value) for name, value in params.items()}
 
 
 def visit(params: Params) -> AppTest:

@@ -1,4 +1,4 @@
-from boxfind.ui.search.result_order import match_counts, matches_first, sections, stacked
+from boxfind.ui.search.result_order import by_source, match_counts, matches_first, sections, stacked
 from retrieval.types import Box, Confidence, Hit, Region
 
 
@@ -20,6 +20,13 @@ def test_a_heading_divides_matches_from_the_others() -> None:
     assert sections([(1, B)]) == [("", [(1, B)])]
     assert sections([(1, A), (2, D)]) == [("Nearest look-alikes", [(1, A), (2, D)])]
     assert sections([]) == []
+
+
+def test_the_results_of_a_file_are_together_and_keep_their_ranks() -> None:
+    ranked = list(enumerate([A, B, C, D, E], start=1))
+    files = by_source(ranked, lambda image: {"b": "film", "d": "film", "e": "film"}.get(image, image))
+    assert files == [[(1, A)], [(2, B), (4, D), (5, E)], [(3, C)]]
+    assert by_source([], str) == []
 
 
 def test_near_copies_follow_the_best_of_them_and_keep_their_ranks() -> None:

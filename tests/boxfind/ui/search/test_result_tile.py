@@ -11,7 +11,8 @@ from retrieval.request import Request
 from retrieval.types import Box, Confidence, Hit, Region, WrittenLine
 
 GALLERY: Any = SimpleNamespace(
-    entry=lambda _: SimpleNamespace(width=400, height=300), thumbnail=lambda image: image.encode()
+    entry=lambda image: SimpleNamespace(width=400, height=300, source=image, place="", file_sha256=""),
+    thumbnail=lambda image: image.encode(),
 )
 
 
@@ -64,7 +65,7 @@ def test_every_queried_object_is_outlined() -> None:
 def test_verified_hits_are_marked() -> None:
     verified = hit("verified", "likely", figure=99)
     assert hit_tile(GALLERY, 1, verified, Request()).badge == "✓ 99 likely"
-    assert described(1, verified) == "Rank 1: cup.jpg, likely match, details agree, 99 of 100"
+    assert described(1, "cup.jpg", verified) == "Rank 1: cup.jpg, likely match, details agree, 99 of 100"
     assert meaning(verified).endswith("Small details agree; the outline shows where.")
     assert "✓" not in hit_tile(GALLERY, 1, hit(confidence="likely"), Request()).badge
 
@@ -86,7 +87,7 @@ def test_a_result_says_which_words_are_also_in_the_box() -> None:
     assert tile.title == "2  “Coca-Cola”, “*Zero*”  cup.jpg"
     assert tile.alt == "Rank 2: cup.jpg, possible match, the same words: “Coca-Cola”, “*Zero*”"
     assert "The same words as in your box: “Coca\\-Cola”, “\\*Zero\\*”" in verdict(found)
-    assert "words" not in verdict(hit()) + described(1, hit())
+    assert "words" not in verdict(hit()) + described(1, "cup.jpg", hit())
 
 
 def test_the_closer_view_outlines_the_regions_and_the_lines_with_the_same_words() -> None:

@@ -46,6 +46,10 @@ def sample(number: int) -> Tile:
         pressed=("right",) if number == 1 else (),
         section="Less likely" if number else "",
         stack=NAMES[1] if number == 2 else "",
+        source="film.mp4" if number else "",
+        place="0:12" if number else "",
+        order=12.5 * number,
+        also=("also at", "also at"),
     )
 
 

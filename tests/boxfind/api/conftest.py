@@ -57,9 +57,9 @@ def decode_with(pool: DecoderPool) -> Callable[..., LoadedImage]:
     """`VisitorPictures.read` with another pool."""
 
     def read_picture(
-        _: VisitorPictures, data: bytes | Callable[[], bytes], name: str, client: str = "", **pixels: int
+        _: VisitorPictures, data: bytes | Callable[[], bytes], name: str, client: str = "", **options: Any
     ) -> LoadedImage:
-        return pool.decode(data if isinstance(data, bytes) else data(), name, **pixels)
+        return pool.decode(data if isinstance(data, bytes) else data(), name, **options)
 
     return read_picture
 

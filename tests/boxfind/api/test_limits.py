@@ -173,11 +173,11 @@ def test_r77_a_temporary_folder_that_fails_otherwise_is_not_called_full(client, 
 def test_r63_an_original_takes_no_turn_of_a_search(start, monkeypatch):
     client, begun, end, read = start(api_searches=1), threading.Event(), threading.Event(), VisitorPictures.read
 
-    def slow(pictures, data, name, client="", **pixels):
-        if pixels:
+    def slow(pictures, data, name, client="", **options):
+        if "pixels" in options:  # in full size
             begun.set()
             assert end.wait(20)
-        return read(pictures, data, name, client, **pixels)
+        return read(pictures, data, name, client, **options)
 
     monkeypatch.setattr(VisitorPictures, "read", slow)
     with ThreadPoolExecutor(2) as pool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 from PIL import Image as Pillow
@@ -133,8 +134,10 @@ def written(built, monkeypatch) -> Iterator[list[int]]:
     readings: list[int] = []
 
     class Reader:
-        def __init__(self, side: int, most: int) -> None:
-            readings.append(side)
+        @classmethod
+        def of_queries(cls) -> Self:
+            readings.append(QUERY_SIDE)
+            return cls()
 
         def read(self, crop: Image) -> list[WrittenLine]:
             readings.append(0)

@@ -111,7 +111,7 @@ def _local_correlation(one: Channel, other: Channel, window: int) -> Channel:
 
 def _correlation(product: Channel, one: _Moments, other: _Moments, window: int) -> Channel:
     covariance = _local_mean(product, window) - one[0] * other[0]
-    return np.asarray(np.clip(covariance / np.sqrt((one[1] + _NOISE) * (other[1] + _NOISE)), -1, 1), np.float32)
+    return np.asarray(np.clip(covariance * one[1] * other[1], -1, 1), np.float32)
 
 
 def _shifted(query: Lab, other: Lab) -> tuple[Channel, Lab]:
@@ -184,9 +184,10 @@ def _resized(image: Image, scale: float) -> Image:
 
 
 def _moments(channel: Channel, window: int) -> _Moments:
-    """The mean and variance of each window, both (h, w)."""
+    """The mean of each window and the reciprocal of its standard deviation, with noise, both (h, w)."""
     mean = _local_mean(channel, window)
-    return mean, np.maximum(_local_mean(channel * channel, window) - mean * mean, 0)
+    variance = np.maximum(_local_mean(channel * channel, window) - mean * mean, 0)
+    return mean, np.asarray(1 / np.sqrt(variance + _NOISE), np.float32)
 
 
 def _local_mean(channel: Channel, window: int) -> Channel:

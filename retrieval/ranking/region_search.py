@@ -188,6 +188,7 @@ def best_position_per_image(scores: Scores, images: Numbers) -> Rows:
 def best_region_of(image: int, descriptor: Vectors, gallery: Searchable) -> tuple[int, float]:
     """The row and similarity of an image's region nearest to a descriptor (D,)."""
     rows = gallery.rows_of(image)
-    similarities = gallery.vectors(rows) @ descriptor
+    with np.errstate(invalid="ignore"):  # OpenBLAS looks at registers that hold no number yet, and does not use them
+        similarities = gallery.vectors(rows) @ descriptor
     best = int(similarities.argmax())
     return int(rows[best]), float(similarities[best])

@@ -110,6 +110,8 @@ def test_the_best_ranking_shows_where_the_object_is(tmp_path: Path, build_index,
     found = {hit.image: hit for hit in hits}["6.png"]
     assert found.region.kind == "verified" and found.confidence != "unlikely" and found.parts["verification"] >= 1
     assert found.parts["appearance"] > 1 and built.pixels(built.number("6.png")).shape == (213, 320, 3)
+    assert built.pixels(built.number("6.png"), enough=50).shape == (54, 80, 3)  # a quarter
+    assert built.pixels(built.number("6.png"), Box(0, 0, 240, 160), 50).shape == (54, 80, 3)  # a box, half as small
     assert found.region.box.xywh == pytest.approx((60, 40, 288, 240), abs=5)
     assert sorted(hit.image for hit in hits) == built.tables.ids
     assert max(hit.parts["verification"] for hit in hits if hit.image != "6.png") < 0.5

@@ -146,3 +146,15 @@ print(before == scipy_threads())
     if said.stdout.startswith("set()"):
         pytest.skip("SciPy has no BLAS of its own")
     assert said.stdout.split("\n")[:2] == ["{2} {1}", "True"]
+
+
+def test_threads_of_searches_start_no_openmp_threads():
+    """In a process of its own, because the count of a thread cannot be seen from others."""
+    code = """
+import faiss
+from retrieval.ranking.search_threads import search_threads
+print(search_threads().submit(faiss.omp_get_max_threads).result(), faiss.omp_get_max_threads())
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "3", "PYTHONPATH": str(ROOT)}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1", "3"]

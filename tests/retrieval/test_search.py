@@ -388,6 +388,22 @@ def test_the_crop_is_read_only_by_best_and_only_if_the_gallery_has_text(numpy_ga
         search(Query((FLAT,), query, refuse), gallery, "best", 0)
 
 
+def test_the_crop_is_not_read_if_enough_matches_are_certain(numpy_gallery, verified, monkeypatch):
+    monkeypatch.setattr(module, "FEW_MATCHES", 2)
+    gallery, query = reading(numpy_gallery, {3: says("acme")}, CERTAIN)
+    asked_for: list[int] = []
+
+    def read() -> list[WrittenLine]:
+        asked_for.append(1)
+        return []
+
+    for inliers, reads in (({3: 20, 11: 20}, 0), ({3: 20}, 1), ({3: 20, 11: 7}, 1)):
+        asked_for.clear()
+        verified(inliers)
+        search(Query((FLAT,), query, read), gallery, "best", 0)
+        assert len(asked_for) == reads
+
+
 def test_r72_nothing_that_ranks_or_describes_reads_a_clock():
     for file in Path(module.__file__).parent.rglob("*.py"):
         read = re.search(

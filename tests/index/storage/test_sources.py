@@ -34,6 +34,7 @@ def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(video, "key_frames", key_frames)
     monkeypatch.setattr(video, "frame_at", lambda path, seconds: LoadedImage.of(draw_picture(int(seconds))))
+    monkeypatch.setattr(video, "key_times", lambda path, most: [0.0, 1.5, 83.2][:most])
     monkeypatch.setattr(video, "facts", lambda path: video.VideoFacts(90.0, 128, 96, "h264"))
     return tmp_path / "trip.mp4"
 
@@ -51,7 +52,7 @@ def test_moments_of_a_film_have_places_of_their_own(film: Path):
     assert np.array_equal(read_picture(film, "a", "t=83.20", BY_DEFAULT).image, draw_picture(83))
     assert np.array_equal(read_picture(film, "a", "", BY_DEFAULT).image, draw_picture(0))
     contents = list_contents(film, "a", BY_DEFAULT)
-    assert (contents.places, contents.seconds) == ((), 90.0)
+    assert (contents.places, contents.seconds, contents.key_times) == ((), 90.0, (0.0, 1.5, 83.2))
 
 
 def test_a_film_may_be_larger_than_any_other_file(film: Path):

@@ -14,6 +14,7 @@ from boxfind.ui.search.search_state import SearchState
 from boxfind.ui.session import Picture
 from boxfind.ui.upload_limits import UPLOAD_MB
 from boxfind.uploads import Upload
+from boxfind.visitor_pictures import VisitorPictures
 from retrieval.errors import UnreadableImage
 from retrieval.images.file_kinds import PACKAGES, unread_sentence
 from retrieval.images.limits import SOURCE_SUFFIXES
@@ -55,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 @pytest.fixture(scope="module")
 def files_index(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("index")
-    Engine(Settings.load(gallery=folder, index=made)).build(lambda *_: None)
+    Engine(Settings.load(gallery=folder, index=made)).builds.build(lambda *_: None)
     return made
 
 
@@ -233,12 +234,12 @@ def test_a_file_that_cannot_be_read_leaves_the_search_and_says_why(
     assert "empty.zip is an archive without pictures" in texts(files, "error").replace("\\", "")
     assert shown_name(files) == "photo.png" and not files.exception
     assert not texts(files.run(), "error")
-    monkeypatch.setattr(Engine, "open_upload", without_av)
+    monkeypatch.setattr(VisitorPictures, "open_upload", without_av)
     give(files, "mine.mp4", (folder / "clip.mp4").read_bytes())
     assert "mine.mp4 is a video, which needs the package av" in texts(files, "error").replace("\\", "")
 
 
-def without_av(engine: Engine, data: bytes, name: str, client: str = "") -> Upload:
+def without_av(_: VisitorPictures, data: bytes, name: str, client: str = "") -> Upload:
     raise UnreadableImage("format", unread_sentence(name, "video"))
 
 

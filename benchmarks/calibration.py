@@ -9,7 +9,8 @@ from benchmarks.bench import Bench
 from benchmarks.judged_answers import KEPT, JudgedAnswer, judged_answers
 from benchmarks.quality import held_out
 from benchmarks.results import record, table
-from retrieval.types import Confidence
+from boxfind.engine import Engine
+from retrieval.types import Confidence, quiet
 
 FITTED = {"instre-dev"}
 """The weights were fitted to half of the objects of these data sets, so only the other half is evaluated here."""
@@ -33,9 +34,11 @@ SHARES = [
 def measure(bench: Bench) -> None:
     objects = set(bench.dataset.objects.values())
     judging = held_out(objects) if bench.dataset.name in FITTED else objects
+    engine = Engine(bench.engine.settings.changed(text=True))
+    engine.builds.read_text(quiet)
     bins, shares = [], []
     for ranking in RANKINGS:
-        answers = judged_answers(bench.engine, bench.dataset, ranking, judging)
+        answers = judged_answers(engine, bench.dataset, ranking, judging)
         complete = [answer for answer in answers if answer.kept is None]
         bins += [[ranking, *row] for row in calibration_rows(complete)]
         for kept in KEPT:

@@ -33,7 +33,7 @@ HIT = {
 }
 """Evidence that takes part, by ranking."""
 ANSWER = ("hit", "first five", "no sisters")
-DRAWN_WEIGHT = {"fast": 0.02, "best": 0.05}
+DRAWN_WEIGHT = {"fast": 0.02, "best": 0.1}
 """Weight of an answer from drawn pictures. They teach what a sister is, not how common sisters are."""
 FILE = Path(match_weights.__file__)
 
@@ -96,9 +96,10 @@ def source_of(learned: Mapping[str, Weights]) -> str:
 
 
 def _engine(dataset: Path, index: Path) -> Engine:
-    engine = Engine(Settings.load().changed(gallery=dataset / "gallery", index=index))
+    engine = Engine(Settings.load().changed(gallery=dataset / "gallery", index=index, text=True))
     if not index.exists():
         engine.builds.build(quiet)
+    engine.builds.read_text(quiet)
     return engine
 
 

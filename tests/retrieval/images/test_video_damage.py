@@ -42,20 +42,20 @@ def seeds_shown(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("kind", ["a.mkv", "a.ts", "a.mp4"])
-def test_a_file_that_is_cut_off_gives_what_is_there(tmp_path, kind):
+def test_r82_a_file_that_is_cut_off_gives_what_is_there(tmp_path, kind):
     path = write_clip(tmp_path / kind, shots(1, 2, 3), container_options={"movflags": "faststart"})
     data = path.read_bytes()
     assert seeds_shown(saved(tmp_path / f"cut-{kind}", data[: len(data) * 7 // 10]))[0] == 1
 
 
-def test_an_mp4_without_its_end_is_cut_off(tmp_path):
+def test_r82_an_mp4_without_its_end_is_cut_off(tmp_path):
     data = write_clip(tmp_path / "a.mp4", shots(1, 2, 3)).read_bytes()
     assert refusal(saved(tmp_path / "cut.mp4", data[: len(data) // 2])) == "truncated"
 
 
 @pytest.mark.parametrize("kind", ["a.mp4", "a.mkv", "a.webm", "a.avi", "a.ts"])
 @pytest.mark.parametrize("share", [0.0003, 0.003, 0.03])
-def test_damaged_bytes(tmp_path, kind, share):
+def test_r82_damaged_bytes(tmp_path, kind, share):
     codec = {"a.webm": "libvpx", "a.avi": "mpeg4", "a.ts": "mpeg2video"}.get(kind, "libx264")
     data = write_clip(tmp_path / kind, shots(1, 2, 3), codec=codec).read_bytes()
     for seed in range(5):
@@ -71,7 +71,7 @@ def test_damaged_bytes(tmp_path, kind, share):
                 assert error.reason in {"damaged", "truncated", "no_video", "codec", "too_large", "bad_aspect", "blank"}
 
 
-def test_a_damaged_shot_does_not_hide_the_others(tmp_path):
+def test_r82_a_damaged_shot_does_not_hide_the_others(tmp_path):
     path = write_clip(tmp_path / "a.mkv", shots(1, 2, 3), codec="libx264", g="20", keyint_min="1", bf="0")
     with av.open(str(path)) as container:
         keys = [bytes(packet) for packet in container.demux(video=0) if packet.is_keyframe]
@@ -91,7 +91,7 @@ def test_a_damaged_shot_does_not_hide_the_others(tmp_path):
     ],
     ids=["empty", "zeros", "text", "play list", "list of files"],
 )
-def test_files_that_are_no_videos(tmp_path, data, reason):
+def test_r82_files_that_are_no_videos(tmp_path, data, reason):
     write_clip(tmp_path / "a.mp4", shots(1))
     assert refusal(saved(tmp_path / "b.mp4", data)) == reason
 
@@ -115,7 +115,7 @@ def test_the_name_does_not_matter(tmp_path, name):
     assert seeds_shown(tmp_path / name) == [1, 2, 3]
 
 
-def test_a_relative_path_is_no_address(tmp_path, monkeypatch):
+def test_r82_a_relative_path_is_no_address(tmp_path, monkeypatch):
     write_clip(tmp_path / "b.mp4", shots(1))
     os.replace(tmp_path / "b.mp4", tmp_path / "http:a.mp4")
     monkeypatch.chdir(tmp_path)
@@ -123,23 +123,23 @@ def test_a_relative_path_is_no_address(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["a.mkv", "a.mp4"])
-def test_a_day_with_two_frames(tmp_path, kind):
+def test_r82_a_day_with_two_frames(tmp_path, kind):
     path = write_clip(tmp_path / kind, [scene(1), scene(2)], times=[0, 86_400_000])
     assert [seconds for seconds, _ in key_frames(path)] == [0, 86_400]
 
 
-def test_a_day_of_one_scene(tmp_path):
+def test_r82_a_day_of_one_scene(tmp_path):
     path = write_clip(tmp_path / "a.mkv", [scene(1)] * 100, times=[864_000 * place for place in range(100)])
     assert len(list(key_frames(path))) == 1
 
 
-def test_times_of_thousands_of_years(tmp_path):
+def test_r82_times_of_thousands_of_years(tmp_path):
     path = write_clip(tmp_path / "a.mkv", [scene(1), scene(2)], times=[0, 2**45])
     assert seeds_shown(path)[0] == 1
     assert frame_at(path, 1e9).image.shape == (*SIZE[::-1], 3)
 
 
-def test_frames_above_the_limit(tmp_path):
+def test_r82_frames_above_the_limit(tmp_path):
     grey = np.zeros((6000, 6400, 3), np.uint8)
     path = write_clip(tmp_path / "a.mp4", [grey], codec="mjpeg", pixels="yuvj420p")
     with pytest.raises(UnreadableImage, match="6400 x 6000 pixels, which is above the limit"):
@@ -147,7 +147,7 @@ def test_frames_above_the_limit(tmp_path):
     assert refusal(path) == "too_large"
 
 
-def test_frames_that_grow_above_the_limit(tmp_path):
+def test_r82_frames_that_grow_above_the_limit(tmp_path):
     """A raw stream whose later frames are larger than it says at first."""
     small = write_clip(tmp_path / "a.ts", shots(1), codec="mpeg2video").read_bytes()
     large = write_clip(tmp_path / "b.ts", [np.zeros((4000, 10_000, 3), np.uint8)] * 2, codec="mpeg2video")
@@ -160,7 +160,7 @@ def test_frames_that_are_too_narrow(tmp_path):
     assert refusal(path) == "bad_aspect"
 
 
-def test_a_declared_size_is_not_trusted(tmp_path):
+def test_r82_a_declared_size_is_not_trusted(tmp_path):
     data = bytearray(write_clip(tmp_path / "a.mp4", shots(1, 2, 3)).read_bytes())
     at = data.index(b"avc1", data.index(b"stsd")) + 28
     data[at : at + 4] = b"\xff\xff\xff\xff"
@@ -181,7 +181,7 @@ def test_only_blank_frames(tmp_path):
         list(key_frames(path))
 
 
-def test_work_is_bounded(tmp_path, monkeypatch):
+def test_r82_work_is_bounded(tmp_path, monkeypatch):
     """Beyond the limit of decoded pixels only key frames are decoded, then nothing."""
     path = write_clip(tmp_path / "a.mp4", [scene(seed) for seed in range(100)], rate=1, g="10", sc_threshold="0")
     whole = [seconds for seconds, _ in key_frames(path)]

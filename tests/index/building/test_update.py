@@ -144,9 +144,9 @@ def test_skipped_files_are_not_retried_until_they_change(many: Path, build_index
     age(many)
     build_index(many)
     decoded = []
-    decode_file = pool.decode_file
+    decode_source = pool.decode_source
     monkeypatch.setattr(
-        pool, "decode_file", lambda path, *rest: (decoded.append(path.name), decode_file(path, *rest))[1]
+        pool, "decode_source", lambda path, *rest: (decoded.append(path.name), decode_source(path, *rest))[1]
     )
     Pillow.fromarray(draw(100, 64, 48)).save(many / "new.png")
     folder = build_index(many)

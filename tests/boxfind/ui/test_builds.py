@@ -374,9 +374,9 @@ def test_r21_a_missing_gallery_folder_is_reported_and_not_indexed(
     monkeypatch.setenv("BOXFIND_GALLERY", str(tmp_path / "unplugged"))
     monkeypatch.setenv("BOXFIND_INDEX", str(tmp_path / "index"))
 
-    def build_here(engine: Engine, full: bool = False) -> None:
+    def build_here(builds: Builds, full: bool = False) -> None:
         with contextlib.suppress(BoxfindError):
-            engine.builds.build(lambda *_: None)
+            builds.build(lambda *_: None)
 
     monkeypatch.setattr(Builds, "start", build_here)
     app.run()

@@ -1,4 +1,4 @@
-"""Builds of the index: run one here or in a process of its own, read what is written, watch and cancel."""
+"""Builds of the index: run one here or in its own process, watch it, cancel it; then read the text in pictures."""
 
 import sys
 import threading

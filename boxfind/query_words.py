@@ -1,4 +1,4 @@
-"""The words that a query looks for in what is written in pictures."""
+"""The words that a query looks for in the text of pictures."""
 
 from pathlib import Path
 

@@ -79,13 +79,14 @@ def best(query: Query, gallery: Searchable, top: int, methods: Set[str] = METHOD
     views = [view.result() for view in prepared]
     matcher = Matcher(views, gallery, "appearance" in methods, PAIRS_BUDGET / _PARTS)
     matches = matcher.match(first, MIRRORED_CANDIDATES)
-    texts = _texts(query, matches, gallery, methods)
+    reads_text = "text" in methods and query.read is not None and gallery.has_text
+    texts = _texts(query, matches, gallery) if reads_text else {}
     ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
     compared = set(first)
     more = [image for image in _best_first(ranked, texts, gallery) if image not in compared]
     if found := matcher.match_in_batches(more[: VERIFICATION_CANDIDATES - len(first)]):
         matches |= found
-        texts = joined_texts(texts, _texts_of_matches(matches, gallery) if texts else {})
+        texts = joined_texts(texts, _texts_of_matches(matches, gallery) if reads_text else {})
         ranked = _expanded_again(query, matches, texts, ranked, gallery, count, methods)
     matches |= _matches_of_matches(matcher, matches, _best_first(ranked, texts, gallery))
     ranked = _including({*matches, *texts, *nearest.images.tolist()}, ranked, gallery)
@@ -128,12 +129,12 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 
 
-def _texts(query: Query, matches: Mapping[int, Match], gallery: Searchable, methods: Set[str]) -> dict[int, TextMatch]:
+def _texts(query: Query, matches: Mapping[int, Match], gallery: Searchable) -> dict[int, TextMatch]:
     """The images that share words with the matches or, if there are few, with the query crops, which are read then."""
-    if "text" not in methods or query.read is None or not gallery.has_text:
-        return {}
-    texts, certain = _texts_of_matches(matches, gallery), len(_certain(matches))
-    return joined_texts(texts, find_text(sought_words(query.read()), gallery)) if certain < FEW_MATCHES else texts
+    texts = _texts_of_matches(matches, gallery)
+    if query.read is None or len(_certain(matches)) >= FEW_MATCHES:
+        return texts
+    return joined_texts(texts, find_text(sought_words(query.read()), gallery))
 
 
 def _texts_of_matches(matches: Mapping[int, Match], gallery: Searchable) -> dict[int, TextMatch]:

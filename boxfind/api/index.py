@@ -1,4 +1,4 @@
-"""Routes for the index: its state, starting and cancelling builds, and reading what is written in pictures."""
+"""Routes for the index: its state, starting and cancelling builds, and reading the text in pictures."""
 
 import contextlib
 

@@ -76,7 +76,7 @@ def build(
 
 
 def cancel(index: IndexDir) -> None:
-    """Stop the running build, or the reading of what is written in pictures after it, and wait until it has ended.
+    """Stop the running build, or the reading of text in pictures that follows it, and wait until it has ended.
 
     What was done is kept, and the next build continues from there.
     """

@@ -74,7 +74,7 @@ def search(
 
 
 def _line(rank: int, hit: "Hit") -> str:
-    """Rank, score, match figure, confidence, picture and box, and what is written in both pictures."""
+    """Rank, score, match figure, confidence, picture and box, and the text that query and picture share."""
     from retrieval.printable_names import printable
 
     figure = "" if hit.match is None else hit.match

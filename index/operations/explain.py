@@ -1,4 +1,4 @@
-"""Explain why a picture is or is not found, from the index and the gallery folder, and what is written in it."""
+"""Explain why a picture is or is not found, from the index and the gallery folder, and which text it contains."""
 
 import difflib
 import os

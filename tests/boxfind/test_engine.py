@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import pytest
 from PIL import Image as Pillow
 
 from boxfind import engine as module
-from boxfind import loaded_networks
 from boxfind.embedders import make_recipe, region_sources
 from boxfind.engine import Engine
 from boxfind.searches.albums import Albums
@@ -26,7 +24,7 @@ from retrieval.images.decode import LoadedImage, load_image
 from retrieval.networks.backbones import BACKBONES
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.request import Example, PictureFilter, Request
-from retrieval.text.written_text import QUERY_SIDE
+from retrieval.text.written_text import TextReader
 from retrieval.types import Box, Hit, Image, WrittenLine, quiet
 from tests.blas import numpy_threads, numpy_with
 from tests.tiny import eight_pictures, use_tiny_network
@@ -128,22 +126,23 @@ def test_search_equals_answer_with_one_box(built, pictures, ranking):
     )
 
 
+LOADED, READ = "loaded", "read"
+
+
 @pytest.fixture
-def written(built, monkeypatch) -> Iterator[list[int]]:
-    """A reader that reads "ACME" in every crop, and a picture, 3.png, in which it is written; returns the readings."""
-    readings: list[int] = []
+def written(built, monkeypatch) -> Iterator[list[str]]:
+    """A reader that reads "ACME" in every crop, and a picture, 3.png, in which it is written; returns what it did."""
+    readings: list[str] = []
 
     class Reader:
-        @classmethod
-        def of_queries(cls) -> Self:
-            readings.append(QUERY_SIDE)
-            return cls()
+        def __init__(self) -> None:
+            readings.append(LOADED)
 
         def read(self, crop: Image) -> list[WrittenLine]:
-            readings.append(0)
+            readings.append(READ)
             return [WrittenLine("ACME", Box(0, 0, 9, 9), 1.0)]
 
-    monkeypatch.setattr(loaded_networks, "TextReader", Reader)
+    monkeypatch.setattr(TextReader, "of_queries", Reader)
     gallery = built.gallery()
     line = WrittenLine("Acme Ltd", Box(1, 2, 30, 12), 0.9)
     gallery.written_text.add({gallery.contents.of_image(n): [line] if n == 3 else [] for n in range(8)})
@@ -161,7 +160,7 @@ def test_best_reads_the_crop_and_finds_its_words(built, pictures, written):
     assert found.image == gallery.name(3) and found.parts["text"] > 0
     assert [(line.text, line.box) for line in found.same_text] == [("Acme Ltd", Box(1, 2, 30, 12))]
     engine.search(gallery, image, box, 0, "best")
-    assert written == [QUERY_SIDE, 0, 0]  # loaded once
+    assert written == [LOADED, READ, READ]
 
 
 def test_without_text_nothing_is_read(built, pictures, written):

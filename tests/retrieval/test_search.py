@@ -347,6 +347,20 @@ def test_words_on_the_verified_object_are_words_of_the_query(numpy_gallery, veri
     assert not any(hit.parts["text"] for hit in search(silent, gallery, "best", 0))  # one image may be wrong
 
 
+def test_words_on_matches_that_are_found_later_count_too(numpy_gallery, verified, monkeypatch):
+    """The first candidates are no matches, and the crop says nothing."""
+    monkeypatch.setattr(module, "FIRST_CANDIDATES", 4)
+    gallery, query = reading(numpy_gallery, {29: says("acme")}, CERTAIN)
+    calls = verified({})
+    silent = Query((FLAT,), query, lambda: [])
+    search(silent, gallery, "best", 0)
+    later = [image for image in calls[-1] if image not in calls[0] and image != 29][:2]
+    gallery.lines |= {image: says("acme") for image in later}
+    verified(dict.fromkeys(later, 20))
+    parts = {int(hit.image): hit.parts["text"] for hit in search(silent, gallery, "best", 0)}
+    assert len(later) == 2 and {n for n, part in parts.items() if part} == {*later, 29}
+
+
 def test_an_image_like_a_match_is_found_by_the_view_of_the_match(numpy_gallery, monkeypatch):
     """The other side of an object: image 11 shows both sides, so the crop of one side leads to image 17."""
     monkeypatch.setattr(module, "FIRST_CANDIDATES", 30)

@@ -4,9 +4,9 @@ import csv
 import json
 from pathlib import Path
 
-from boxfind import query_words
 from index.gallery import open_gallery
 from index.storage.generation import current_folder
+from retrieval.text.written_text import TextReader
 from retrieval.types import Box, Image, WrittenLine
 
 
@@ -55,7 +55,7 @@ def test_why_says_which_words_of_a_query_are_written(boxfind, build_index, galle
     told = json.loads(boxfind(*why, "--text", '"diet coke"', "--json").out)
     assert (told["written"], told["shared"]) == ([{"text": "Diet Coke", "box": [1, 2, 29, 10]}], ["diet coke"])
     asked = []
-    monkeypatch.setattr(query_words.TextReader, "of_queries", lambda: Reader(asked))
+    monkeypatch.setattr(TextReader, "of_queries", lambda: Reader(asked))
     query = ("--query", gallery / "2.png")
     assert "Of the query it has “coke”." in boxfind(*why, *query, "--box", "8,9,40,20").out
     assert "Of the query it has “coke”; not “light”." in boxfind(*why, *query, "--text", "light").out

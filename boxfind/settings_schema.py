@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from index.storage.gallery_rules import compiled
 from retrieval.cpus import cpu_count
 from retrieval.errors import GalleryProblem, UnknownName, pick
-from retrieval.images.limits import LIMITS, SOURCE_LIMITS
+from retrieval.images.limits import LIMITS, MEGABYTE, SOURCE_LIMITS
 
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -241,5 +241,7 @@ class ApiSettings(Group):
     """The bearer token for requests that change the gallery; if empty, all of these are refused."""
     rate: Annotated[int, Field(ge=1, le=1_000_000)] = 600
     """Requests per minute and client."""
+    upload_mb: Annotated[int, Field(ge=1, le=10_000)] = LIMITS.file_bytes // MEGABYTE
+    """Megabytes of the largest file that is accepted."""
     searches: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=lambda: max(cpu_count() // 2, 1))
     """Concurrent searches, each on several cores; a limited number of further searches wait."""

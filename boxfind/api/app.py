@@ -46,7 +46,7 @@ def make_api(engine: Engine) -> FastAPI:
             Middleware(Faults),
             Middleware(TrustedHostMiddleware, allowed_hosts=settings.api.hosts, www_redirect=False),
             Middleware(SameOrigin),
-            Middleware(Limits, rate_limiter=rate_limiter),
+            Middleware(Limits, rate_limiter=rate_limiter, upload_mb=settings.api.upload_mb),
         ],
         exception_handlers={
             BoxfindError: boxfind_error,

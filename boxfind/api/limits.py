@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from boxfind.api.problems import refusal
 from boxfind.fair_turns import MAX_CLIENTS, FairPlaces, client_of
 from retrieval.errors import Busy
-from retrieval.images.limits import LIMITS
+from retrieval.images.limits import MEGABYTE
 
-MAX_UPLOAD_BYTES = LIMITS.file_bytes + 1_000_000
-"""Maximum bytes of a multipart request: a picture file and its form fields."""
+FORM_BYTES = 1_000_000
+"""Maximum bytes of the fields of a multipart request beside its file."""
 MAX_BODY_BYTES = 64_000
 """Maximum bytes of any other request."""
 MAX_UPLOADS = 24
@@ -64,12 +64,14 @@ class RateLimiter:
 class Limits:
     """Middleware that rejects requests that are too frequent, too large or not in UTF-8.
 
-    Of more than MAX_UPLOADS at once, those of the client with most are rejected, also while they are being received.
+    A file may have `upload_mb` megabytes. Of more than MAX_UPLOADS at once, those of the client with most are rejected,
+    also while they are being received.
     """
 
-    def __init__(self, app: ASGIApp, rate_limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, rate_limiter: RateLimiter, upload_mb: int) -> None:
         self._app = app
         self._rate_limiter = rate_limiter
+        self._most = upload_mb * MEGABYTE + FORM_BYTES
         self._uploads = FairPlaces(MAX_UPLOADS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +83,7 @@ class Limits:
         headers = Headers(scope=scope)
         kind, options = parse_options_header(headers.get("content-type", ""))
         upload = kind == b"multipart/form-data"
-        most = MAX_UPLOAD_BYTES if upload else MAX_BODY_BYTES
+        most = self._most if upload else MAX_BODY_BYTES
         announced = headers.get("content-length", "0")
         if wait:
             seconds = math.ceil(wait)
@@ -138,4 +140,4 @@ def _counted(receive: Receive, most: int) -> Receive:
 
 
 def _too_large(most: int) -> str:
-    return f"The request is larger than {most / 1e6:.2g} MB; send a smaller one."
+    return f"The request is larger than {most / 1e6:g} MB; send a smaller one."

@@ -8,9 +8,11 @@ from ipaddress import ip_network
 import pytest
 import yaml
 
-from boxfind.api.limits import MAX_UPLOAD_BYTES, MAX_UPLOADS
+from boxfind.api.limits import FORM_BYTES, MAX_UPLOADS
 from boxfind.commands.app import run_streamlit
 from boxfind.settings import VARIABLES, Settings
+from boxfind.settings_schema import ApiSettings
+from retrieval.images.limits import MEGABYTE
 from tests.deploy.config_files import DOCKERFILE, ROOT, filled, in_image, named, services
 
 GIVEN = {"GALLERY": "/pictures"}
@@ -70,8 +72,9 @@ def test_r59_services_and_containers_have_a_memory_limit():
     docs = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     assert f"may use {limit} GB" in docs
     room = {mounted for name in IMAGE_COMMANDS for mounted in compose["services"][name]["tmpfs"]}
-    assert room == {"/tmp:size=2g"} and MAX_UPLOADS * MAX_UPLOAD_BYTES < 1.5 * 1024**3
-    assert f"{MAX_UPLOADS} at a time, of up to {MAX_UPLOAD_BYTES // 10**6} MB each" in docs
+    upload = ApiSettings().upload_mb * MEGABYTE + FORM_BYTES
+    assert room == {"/tmp:size=2g"} and MAX_UPLOADS * upload < 1.5 * 1024**3
+    assert f"{MAX_UPLOADS} at a time, of up to {upload // 10**6} MB each" in docs
 
 
 def test_r70_containers_believe_no_forwarded_address_of_strangers():

@@ -54,21 +54,22 @@ def test_too_many_requests_are_refused_with_the_time_to_wait(start):
     assert client.get("/health").status_code == client.get("/ready").status_code == 200
 
 
-def test_too_large_a_request_is_refused_before_it_is_read(client, monkeypatch):
-    monkeypatch.setattr(limits, "MAX_UPLOAD_BYTES", 10_000)
-    big = {"files": {"picture": ("a.jpg", bytes(20_000))}}
+def test_too_large_a_request_is_refused_before_it_is_read(start, monkeypatch):
+    monkeypatch.setattr(limits, "FORM_BYTES", 10_000)
+    client = start(api_upload_mb=1)
+    big = {"files": {"picture": ("a.jpg", bytes(1_020_000))}}
     monkeypatch.setattr(VisitorPictures, "read", lambda *_: pytest.fail("it was read"))
     assert client.post("/v1/search", **big).status_code == 413
 
     def unannounced():
         yield b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.jpg"\r\n\r\n'
-        for _ in range(20):
-            yield bytes(1000)
+        for _ in range(102):
+            yield bytes(10_000)
         yield b"\r\n--x--\r\n"
 
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     refused = client.post("/v1/search", content=unannounced(), headers=headers)
-    assert refused.status_code == 413 and "MB" in refused.json()["detail"]
+    assert refused.status_code == 413 and "larger than 1.01 MB" in refused.json()["detail"]
     assert client.post("/v1/search/words", json={"words": "x" * limits.MAX_BODY_BYTES}).status_code == 413
 
 

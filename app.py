@@ -1,7 +1,5 @@
 """Boxfind: draw a box around an object and find the gallery pictures that show it."""
 
-import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import streamlit as st
@@ -15,8 +13,6 @@ from boxfind.ui.session import require_settings
 from boxfind.ui.sidebar import index_sidebar
 from boxfind.ui.upload_limits import limit_uploads
 
-# A decoding worker would import the parent's main file first; a spec named __main__ prevents that.
-sys.modules["__main__"].__spec__ = ModuleSpec("__main__", None)
 UI = Path(__file__).parent / "boxfind" / "ui"
 st.set_page_config(page_title="Boxfind", page_icon=ICON, layout="wide", initial_sidebar_state="collapsed")
 st.logo(str(UI / "logo.svg"), size="large")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FAULTS = 82
+FAULTS = 83
 ROW = re.compile(r"\| (?P<number>\d+) \| (?P<fault>.+) \| (?P<happens>.+) \| (?P<proof>.+) \|")
 ROWS = [
     found

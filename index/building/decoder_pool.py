@@ -12,9 +12,10 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
-from multiprocessing import parent_process
+from multiprocessing import parent_process, spawn
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,8 +67,28 @@ PICTURES_PER_WORKER = 2000
 """For workers that decode, in case a decoder leaks memory."""
 
 
-class _WidePipes(SpawnContext):
-    """Spawn context with larger pipe buffers, which makes the transfer of an image a quarter faster."""
+class _Worker(SpawnProcess):
+    """A process that does not begin with the main file of its parent: under Streamlit that is the page."""
+
+    _starting = threading.Lock()
+
+    @staticmethod
+    def _Popen(process: BaseProcess) -> Any:  # noqa: N802
+        with _Worker._starting:
+            given = spawn.get_preparation_data
+            spawn.get_preparation_data = lambda name: {
+                key: value for key, value in given(name).items() if not key.startswith("init_main")
+            }
+            try:
+                return SpawnProcess._Popen(process)
+            finally:
+                spawn.get_preparation_data = given
+
+
+class _Workers(SpawnContext):
+    """Starts workers, with larger pipe buffers, which makes the transfer of an image a quarter faster."""
+
+    Process = _Worker
 
     def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802
         ends = super().Pipe(duplex)
@@ -100,7 +121,7 @@ class DecoderPool:
             max_tasks=pictures,
             initializer=prepare_worker,
             initargs=(memory, keep_memory),
-            context=_WidePipes(),  # spawn, not fork: locks of other threads are not copied
+            context=_Workers(),  # spawn, not fork: locks of other threads are not copied
         )
         self._lock = threading.Lock()
         self._closed = False

@@ -3,7 +3,6 @@
 import logging
 import pickle
 import socket
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ class Decode:
     """Step 1: read and decode images, in a separate process with time and memory limits."""
 
     def __init__(self, recipe: Recipe) -> None:
-        vars(sys.modules["__main__"]).pop("__file__", None)  # otherwise a spawned process imports all of Ray
         self._pool = DecoderPool(1)
         self._recipe = recipe
 

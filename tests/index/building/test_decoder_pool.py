@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -167,6 +168,16 @@ def test_r16_a_decoder_that_dies_costs_one_picture(slow_gallery: Path, tmp_path:
         opened.region_count
     )  # another number of files changes the order, and with it the last bit of sums
     assert opened.vectors(every) == pytest.approx(without.vectors(every), abs=1e-4)
+
+
+def test_r83_a_worker_does_not_run_the_main_file(gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    main = types.ModuleType("__main__")
+    main.__file__ = str(tmp_path / "page.py")
+    Path(main.__file__).write_text("from pathlib import Path\nPath(__file__).with_suffix('.ran').touch()\n")
+    monkeypatch.setitem(sys.modules, "__main__", main)  # as while Streamlit runs a page
+    with DecoderPool(1) as pool:
+        assert isinstance(pool.decode_file(gallery / "1.png", 128), DecodedImage)
+    assert not (tmp_path / "page.ran").exists()
 
 
 def test_r16_an_idle_decoder_that_is_killed_costs_nothing(gallery: Path):

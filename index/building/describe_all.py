@@ -12,6 +12,7 @@ from index.building.update_plan import Plan
 from index.storage.folder_scan import Skipped
 from retrieval.descriptors.contrastive import refine_whitening
 from retrieval.descriptors.whitening import SAMPLE, learn_whitening
+from retrieval.memory_trim import trim_memory
 from retrieval.regions.tiles import TILE
 from retrieval.types import Progress
 
@@ -67,6 +68,9 @@ def _learn(journal: Journal, executor: Executor, progress: Progress) -> None:
     ids, vectors_of_each, boxes_of_each = zip(*journal.regions(), strict=True)
     images = np.repeat(np.arange(len(ids)), [len(boxes) for boxes in boxes_of_each])
     vectors, boxes = np.concatenate(vectors_of_each), list(chain.from_iterable(boxes_of_each))
+    del vectors_of_each  # up to 300 MB
     whitening = learn_whitening(vectors, images, executor.embedder.recipe.dimensions)
     refined = refine_whitening(whitening, vectors, images, boxes, lambda image: journal.keypoints(ids[image]))
+    del vectors
+    trim_memory()
     journal.learn(refined, len(ids))

@@ -31,7 +31,7 @@ IDENTICAL_WITHIN = 1e-5
 """Vectors that differ by less count as identical, because centring would leave nothing."""
 EPSILON = 1e-12
 """Avoids division by zero for a gallery of one flat colour."""
-BLOCK_ROWS = 256
+BLOCK_ROWS, COVARIANCE_ROWS = 256, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +63,42 @@ def learn_whitening(vectors: Vectors, images: Numbers, dimensions: int) -> White
     projection.
     """
     channels = vectors.shape[1]
-    vectors = unit(vectors)
-    if len(np.unique(images)) < MIN_IMAGES or np.ptp(vectors, axis=0).max() < IDENTICAL_WITHIN:
+    centred = unit(vectors)
+    if len(np.unique(images)) < MIN_IMAGES or np.ptp(centred, axis=0).max() < IDENTICAL_WITHIN:
         return replace(no_whitening(channels), kind="identity")
     rng = np.random.default_rng(0)
-    mean = vectors.mean(axis=0)
-    centred = vectors - mean
-    part = centred[rng.permutation(len(centred))[:MINED_QUERIES]]
-    covariance = part.T @ part / len(part)  # (C, C)
+    mean = centred.mean(axis=0)
+    centred -= mean
+    covariance = _covariance(centred, rng.permutation(len(centred))[:MINED_QUERIES])
     projection = _principal_axes(covariance, MINED_DIMENSIONS, SHRINKAGE)
     kind = "pca"
     for similarity in MINED_SIMILARITY:
         left, right = _mine_pairs(unit(centred @ projection), images, similarity, rng)
         if len(left) < MIN_PAIRS:
             break
-        noise = centred[left] - centred[right]
-        levelled = _inverse_root(noise.T @ noise / len(noise))  # (C, C)
-        projection, kind = levelled @ _principal_axes(levelled @ covariance @ levelled, dimensions), "mined"
+        levelled = _inverse_root(_covariance(centred, left, right))  # (C, C)
+        spread: Vectors = np.linalg.multi_dot([levelled, covariance, levelled])
+        projection, kind = levelled @ _principal_axes(spread, dimensions), "mined"
     if kind == "mined":
         return Whitening("mined", mean, projection)
-    if len(vectors) < MIN_PCA_VECTORS:
+    if len(centred) < MIN_PCA_VECTORS:
         return Whitening("centre", mean, np.eye(channels, dtype=np.float32))
     return Whitening("pca", mean, _principal_axes(covariance, dimensions, PCA_SHRINKAGE))
+
+
+def _covariance(vectors: Vectors, rows: Numbers, others: Numbers | None = None) -> Vectors:
+    """(C, C): the mean outer product of rows of vectors (N, C), or of their differences to other rows.
+
+    Takes few rows at a time: all pairs of a gallery would take a gigabyte.
+    """
+    total: Vectors = np.zeros((vectors.shape[1], vectors.shape[1]), np.float32)
+    for start in range(0, len(rows), COVARIANCE_ROWS):
+        block = slice(start, start + COVARIANCE_ROWS)
+        part = vectors[rows[block]]
+        if others is not None:
+            part -= vectors[others[block]]
+        total += part.T @ part
+    return np.asarray(total / len(rows), np.float32)
 
 
 def _mine_pairs(

@@ -122,7 +122,7 @@ def serving(settings: dict[str, str], logs: Path, port: int | None = None) -> It
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(PATIENCE / 1000)
         except subprocess.TimeoutExpired:
             server.send_signal(signal.SIGABRT)  # dumps the thread stacks to the log
             server.wait(20)

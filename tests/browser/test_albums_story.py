@@ -43,6 +43,7 @@ def test_pictures_are_filtered_selected_kept_in_an_album_exported_and_searched(
     field.press("Enter")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_text(f"Added 2 pictures to {name}.").wait_for()
+    expect(page.locator(".stForm")).to_have_count(0)
 
     page.get_by_role("combobox", name="Album").click()
     page.get_by_role("option", name=name).click()

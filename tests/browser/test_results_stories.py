@@ -180,7 +180,7 @@ def test_pictures_that_the_server_did_not_have_for_a_moment_are_loaded_again(pag
     page.route("**/media/**", refuse_once)
     search(page, data)
     tile(page, 13).scroll_into_view_if_needed()
-    expect(tile(page, 13)).not_to_have_js_property("naturalWidth", 0, timeout=15_000)
+    expect(tile(page, 13)).not_to_have_js_property("naturalWidth", 0)
     drawn = canvas_of(page).locator("image").get_attribute("href")
     assert any(address.endswith(str(drawn)) for address in served)
 

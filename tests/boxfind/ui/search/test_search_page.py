@@ -1,7 +1,6 @@
 """The Search page, run without a browser."""
 
 from dataclasses import replace
-from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +51,6 @@ def test_an_invalid_setting_is_shown_instead_of_the_page(app, monkeypatch, name,
     monkeypatch.setenv("BOXFIND_ADMIN", "local")
     (error,) = app.run().error
     assert "BOXFIND" in error.value
-
-
-def test_processes_started_by_a_page_do_not_run_the_page(app: AppTest) -> None:
-    app.run()
-    assert "init_main_from_path" not in get_preparation_data("a decoder")
 
 
 def test_a_drawn_box_finds_its_own_picture_first(app: AppTest, pictures: Path) -> None:

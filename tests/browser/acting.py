@@ -98,6 +98,19 @@ def settle(page: Page) -> None:
     page.locator("[data-test-script-state=notRunning]").wait_for()
 
 
+def go_to(page: Page, name: str) -> None:
+    """Open another page by its link, and wait until it is there: its name may be on the page before, too."""
+    page.get_by_role("link", name=name, exact=True).click()
+    wait_for_page(page, name)
+
+
+def wait_for_page(page: Page, name: str) -> None:
+    """Wait until the page with this name is there, and has stopped running."""
+    path = "" if name == "Search" else name.lower()
+    page.wait_for_url(lambda url: urlsplit(url).path.strip("/") == path, wait_until="commit")
+    settle(page)
+
+
 def alts(images: Locator) -> list[str]:
     """The alternative texts of all these images, read at one moment."""
     found: list[str] = images.evaluate_all("images => images.map(image => image.alt)")

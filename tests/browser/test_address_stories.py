@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.acting import PHONE, PICTURES, choose_sample, ranking, settle, upload_rings
+from tests.browser.acting import PHONE, PICTURES, choose_sample, go_to, ranking, settle, upload_rings, wait_for_page
 from tests.browser.conftest import new_page
 
 UPLOADED = re.compile(r"[?&]box=[\w-]{22}%3A")
@@ -70,17 +70,16 @@ def test_another_page_and_back_keeps_the_search(page: Page) -> None:
     page.get_by_role("button", name="Whole picture Shortcut W").click()
     found = settled(page)
     address = page.url
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").last.wait_for()
+    go_to(page, "Gallery")
     page.go_back()
+    wait_for_page(page, "Search")
     assert settled(page) == found and page.url == address
-    page.get_by_role("link", name="Catalogue").click()
-    page.get_by_role("heading", name="Catalogue").last.wait_for()
-    page.get_by_role("link", name="Search", exact=True).click()
+    go_to(page, "Catalogue")
+    go_to(page, "Search")
     assert settled(page) == found
     expect(page).to_have_url(address)
     page.go_back()
-    page.get_by_role("heading", name="Catalogue").last.wait_for()
+    wait_for_page(page, "Catalogue")
 
 
 def test_a_saved_search_opens_from_another_page_and_keeps_its_name(page: Page) -> None:
@@ -93,8 +92,7 @@ def test_a_saved_search_opens_from_another_page_and_keeps_its_name(page: Page) -
     page.get_by_text("Saved as A scene").wait_for()
     expect(page.get_by_label("Name of the search")).to_have_count(0)
     found = settled(page)  # with the stored copy of the picture
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").last.wait_for()
+    go_to(page, "Gallery")
     page.screenshot(path=PICTURES / "saved-on-gallery.png")
     page.get_by_role("button", name="Expand sidebar").click()
     page.get_by_role("button", name="A scene", exact=True).first.click()

@@ -16,6 +16,7 @@ from tests.browser.acting import (
     canvas_of,
     choose_sample,
     drag,
+    go_to,
     on_screen,
     others_first,
     place,
@@ -103,8 +104,7 @@ def test_a_drawn_box_and_its_results_are_there_after_a_change_of_page(page: Page
     choose_sample(page)
     drag(page, sample_box(data), 640)
     found, boxes = ranking(page), shown_boxes(page)
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").last.wait_for()
+    go_to(page, "Gallery")
     expect(canvas_of(page)).to_have_count(0)
     page.get_by_role("link", name=re.compile("Search|Find")).first.click()
     canvas_of(page).wait_for()

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import LAPTOP, PHONE, PICTURES, alts, settle
+from tests.browser.acting import LAPTOP, PHONE, PICTURES, alts, go_to, settle
 from tests.browser.conftest import PROJECT
 
 SUMMARY = re.compile(r"^(\d+) groups of [\d,]+ pictures")
 
 
 def test_a_group_is_named_opened_and_exported(page: Page, data: Path) -> None:
-    page.get_by_role("link", name="Catalogue").click()
-    page.get_by_role("heading", name="Catalogue").wait_for()
+    go_to(page, "Catalogue")
     page.get_by_text(re.compile(r"^\d+ groups of \d+ pictures")).wait_for()
     expect(page.get_by_role("button", name=re.compile(r"\d+ pictures")).first).to_be_visible()
     page.wait_for_timeout(1500)

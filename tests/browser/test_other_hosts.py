@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.acting import asked_hosts, choose_sample, drag, others_first, ranking, sample_box
+from tests.browser.acting import asked_hosts, choose_sample, drag, go_to, others_first, ranking, sample_box
 
 
 def test_r71_no_page_asks_another_host(page: Page, data: Path, address: str) -> None:
@@ -21,8 +21,7 @@ def test_r71_no_page_asks_another_host(page: Page, data: Path, address: str) -> 
     page.get_by_role("img", name=re.compile(r"^Rank 1: ")).click()
     expect(page.get_by_role("dialog").get_by_role("cell", name=re.compile("^Verification: "))).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").last.wait_for()
+    go_to(page, "Gallery")
     page.get_by_role("img", name="badge-1.jpg", exact=True).click()
     page.get_by_role("dialog").get_by_text("pixels").wait_for()
     page.keyboard.press("Escape")

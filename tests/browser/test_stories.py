@@ -19,6 +19,7 @@ from tests.browser.acting import (
     canvas_of,
     choose_sample,
     drag,
+    go_to,
     others_first,
     place,
     ranking,
@@ -174,8 +175,7 @@ def test_a_result_becomes_the_query(page: Page, data: Path) -> None:
 
 
 def test_a_gallery_picture_becomes_the_query(page: Page) -> None:
-    page.get_by_role("link", name="Gallery").click()
-    page.get_by_role("heading", name="Gallery").last.wait_for()
+    go_to(page, "Gallery")
     page.get_by_role("img", name="badge-1.jpg").wait_for()
     page.screenshot(path=PICTURES / "gallery.png")
     page.get_by_role("button", name="Search with this").first.click()

@@ -57,11 +57,15 @@ def _connect(address: str, workers: int, scratch: str) -> None:
         "object_store_memory": MEMORY + workers * MEMORY_PER_WORKER,
         "_temp_dir": scratch,
     }
-    try:
-        ray.init(address=address or "local", **quiet, **({} if address else alone))
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        where = f"The Ray cluster at {address} cannot be joined" if address else "Ray cannot be started here"
-        raise ClusterProblem(f"{where}: {first_line(error)}") from None
+    for is_last in [True] if address else [False, True]:  # processes start too slowly on a machine that is busy
+        try:
+            ray.init(address=address or "local", **quiet, **({} if address else alone))
+            break
+        except Exception as error:  # then Ray raises a bare one
+            ray.shutdown()
+            if is_last:
+                where = f"The Ray cluster at {address} cannot be joined" if address else "Ray cannot be started here"
+                raise ClusterProblem(f"{where}: {first_line(error)}") from None
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the build reports lost images itself
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False

@@ -198,3 +198,19 @@ def test_an_unreachable_cluster_fails_with_a_sentence(address: str, says: str, m
     monkeypatch.setattr(ray_cluster, "RAY", OptionalPackage("ray[data]", "json", "ray"))  # as if installed
     with pytest.raises(ClusterProblem, match=says), joined(address, 1):
         pass
+
+
+def test_a_ray_that_starts_too_slowly_is_started_once_more(two_workers, monkeypatch):
+    import ray
+
+    attempts = []
+
+    def slow(**_: object) -> None:
+        attempts.append(1)
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", slow)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)  # the Ray of the other tests goes on
+    with pytest.raises(ClusterProblem, match=r"Ray cannot be started here: The current node timed out"), joined("", 1):
+        pass
+    assert len(attempts) == 2

@@ -219,7 +219,7 @@ def _watch(index_dir: Path, report: BuildReport, ended: threading.Event) -> None
 def _interrupt_this_process() -> None:
     if sys.platform == "win32":  # os.kill would end the process without calling its handler
         signal.raise_signal(signal.SIGTERM)
-    else:  # to the main thread, whose waiting it ends; the system may give that of a process to any thread of a library
+    else:  # to the main thread, whose waiting it ends
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 

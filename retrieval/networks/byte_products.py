@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.networks.openvino_runtime import import_openvino
+from retrieval.networks.openvino_runtime import import_openvino, openvino_core
 
 Bytes = NDArray[np.uint8]
 MOST = 127
@@ -38,7 +38,7 @@ def start_byte_products(width: int) -> Callable[[Bytes, Bytes], NDArray[np.float
         "NUM_STREAMS": "0",  # the calling thread computes
         "ENABLE_CPU_PINNING": "NO",
     }
-    compiled = openvino.Core().compile_model(openvino.Model([products], [one, other]), "CPU", properties)
+    compiled = openvino_core(openvino).compile_model(openvino.Model([products], [one, other]), "CPU", properties)
     local = threading.local()  # an infer request is not thread-safe
 
     def multiply(a: Bytes, b: Bytes) -> NDArray[np.float32]:

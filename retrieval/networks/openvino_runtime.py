@@ -33,11 +33,22 @@ OpenVINO's default of 5,000 takes more than 500 MB when every box has a new size
 _HINTS = {FULL: "f32", "bfloat16": "bf16"}
 
 
+@cache
+def openvino_core(openvino: Any) -> Any:
+    """The Core of this process, which lives as long as it does. `openvino` is the module.
+
+    A Core gives the thread that makes it a stack for signal handlers. If it were dropped in another thread, the stack
+    would be gone, and the next signal, such as a request to cancel a build, would end the process.
+    """
+    return openvino.Core()
+
+
 def start_openvino(make: Make, options: RunOptions) -> Run:
     """Compile a network for the CPU. The result may be called from many threads."""
     openvino = import_openvino()
     hint = _HINTS.get(options.precision)  # None for int8
-    model = _converted(make, options.converted) if hint else openvino.Core().read_model(_quantised_path(options))
+    core = openvino_core(openvino)
+    model = _converted(make, options.converted) if hint else core.read_model(_quantised_path(options))
     properties = {
         "INFERENCE_PRECISION_HINT": hint or "f32",
         "NUM_STREAMS": str(options.streams),
@@ -49,7 +60,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
         properties["INFERENCE_NUM_THREADS"] = str(threads)
     if options.converted and os.path.isdir(options.converted.parent):  # OpenVINO fails if it cannot create the folder
         properties["CACHE_DIR"] = str(options.converted.parent)  # for the compiled model, which halves the next start
-    compiled = openvino.Core().compile_model(model, "CPU", properties)
+    compiled = core.compile_model(model, "CPU", properties)
     local = threading.local()  # an infer request is not thread-safe
 
     def run(pixels: Pixels) -> Layers:
@@ -64,7 +75,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
 def openvino_precisions() -> tuple[str, ...]:
     if importlib.util.find_spec("openvino") is None:
         return ()
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core(import_openvino()).get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bfloat16", FULL) if "BF16" in capabilities else (FULL,)
 
 
@@ -148,7 +159,7 @@ def _converted(make: Make, path: Path | None) -> Any:
     openvino = import_openvino()
     if path is not None and os.path.exists(path):
         with contextlib.suppress(RuntimeError):  # damaged: convert again and replace
-            return openvino.Core().read_model(path)
+            return openvino_core(openvino).read_model(path)
     import torch
 
     with torch.inference_mode(), warnings.catch_warnings():

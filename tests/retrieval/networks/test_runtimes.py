@@ -262,3 +262,21 @@ def test_r46_pictures_of_ever_new_sizes_do_not_take_ever_more_memory(offline):
 
     first = held_after(sizes[:75])
     assert held_after(sizes[75:150]) - first < 60e6
+
+
+def test_a_signal_is_handled_after_networks_were_dropped_in_another_thread():
+    pytest.importorskip("openvino")
+    script = """
+import os, signal, threading
+from retrieval.networks.openvino_runtime import import_openvino, openvino_core
+
+kept = [openvino_core(import_openvino())]
+kept[0].get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+thread = threading.Thread(target=kept.clear)
+thread.start()
+thread.join()
+signal.signal(signal.SIGTERM, lambda *_: print("handled", flush=True))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

@@ -6,7 +6,8 @@
 # make chaos    kill builds, swap generations, feed damaged files to the decoders; about ten minutes
 # make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
 # make audit    look for known vulnerabilities of the pinned packages; needs the network
-# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; about two hours, 21 GB of disk
+# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; an hour or two and 3 GB of disk
+# make bench-full BENCH=DATASET   the same with all cases and sizes; hours, 21 GB of disk
 # make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and the files that checks leave behind
 #
@@ -19,7 +20,7 @@ PINS := requirements/constraints.txt
 APT_INSTALL := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c $(PINS)
 
-.PHONY: app api test test-all chaos check deploy-check audit bench lock clean
+.PHONY: app api test test-all chaos check deploy-check audit bench bench-full lock clean
 
 app: .venv/app-installed
 	@$(BIN)/boxfind app --port $(PORT)
@@ -56,8 +57,12 @@ audit: .venv/bin/pip
 	@$(INSTALL) -r requirements/audit.txt
 	@$(BIN)/python -m deploy.audit
 
-bench: .venv/test-installed browser
+bench bench-full: .venv/test-installed browser
+bench:
 	@$(BIN)/python -m benchmarks all $(BENCH)
+
+bench-full:
+	@$(BIN)/python -m benchmarks all $(BENCH) --full
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from boxfind.embedders import embedder_for_building, is_asked_for
 from boxfind.executors import EXECUTORS
+from boxfind.moved_folder import moved_sentence
+from boxfind.searches.learn_contents import learn_contents
 from boxfind.settings import PROJECT, Settings
 from boxfind.stores import preparation
 from boxfind.update_notice import UpdateNotice
@@ -19,13 +21,15 @@ from index.building.decoder_pool import DecoderPool
 from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
 from index.building.read_text import TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.building.reading_time import seconds_per_picture
+from index.building.wave_rule import WaveTimes
+from index.building.waves import Landed, WaveOptions
 from index.gallery import Gallery
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from index.storage.publishing import Prepare
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
-from retrieval.errors import IndexProblem, pick
+from retrieval.errors import GalleryProblem, IndexProblem, pick
 from retrieval.types import Notify, Progress
 
 if TYPE_CHECKING:  # importing it needs pymilvus
@@ -53,11 +57,13 @@ class Builds:
         full: bool = False,
         notify: Notify = lambda _: None,
         cancellation: Cancellation | None = None,
+        landed: Landed = lambda *_: None,
     ) -> Path:
         """Update the index in this process and return the folder of the generation that is then served.
 
         `full` describes every image and learns the whitening again. `notify` receives the reason and the time when all
-        images must be read again. Without a configured gallery, the sample gallery is drawn first. It can be cancelled,
+        images must be read again; `landed` the number of images that can be searched whenever it grows meanwhile, and
+        how many there will be. Without a configured gallery, the sample gallery is drawn first. It can be cancelled,
         through `cancellation` or from another process, until its result is about to be served.
 
         Raises BuildRunning, BuildCancelled, GalleryProblem, DiskFull, WeightsMissing, RuntimeMissing, ClusterProblem,
@@ -78,10 +84,15 @@ class Builds:
             publisher = self._publisher()
             prepare = preparation(publisher, both)
 
+            def tell_landed(searchable: int, found: int) -> None:
+                report.landed(searchable, found)
+                landed(searchable, found)
+
             def prepare_to_serve(folder: Path) -> None:
                 prepare(folder)
                 report.cancellation.close()
 
+            learn_contents(settings.searches_file, settings.index_dir)
             if settings.is_sample:
                 from boxfind.samples.draw import draw_samples  # only a sample gallery needs it
 
@@ -89,7 +100,11 @@ class Builds:
             embedder, note = embedder_for_building(settings, both, None if full else self._recipe_before())
             with start(settings, embedder) as executor:
                 options = self._build_options(embedder, note, full, prepare_to_serve, tell)
-                folder = build(settings.gallery_dir, settings.index_dir, executor, both, options)
+                options = replace(options, waves=self._wave_options(tell_landed))
+                try:
+                    folder = build(settings.gallery_dir, settings.index_dir, executor, both, options)
+                except GalleryProblem as problem:
+                    raise GalleryProblem(f"{problem} {moved_sentence(settings)}".rstrip()) from None
             if publisher:
                 publisher.drop_others(settings.index_dir)
             return folder
@@ -158,6 +173,10 @@ class Builds:
         """
         return self._update_notice.sentence(gallery.manifest, measure)
 
+    def first_build_sentence(self, count: int) -> str:
+        """Return about how long the first build of `count` pictures takes; empty if that cannot be told."""
+        return self._update_notice.first_build_sentence(count)
+
     def rebuild_sentence(self, gallery: Gallery) -> str:
         """Return what a full build reads, and about how long it takes."""
         return self._update_notice.rebuild_sentence(gallery.manifest)
@@ -178,6 +197,14 @@ class Builds:
             return options
         return replace(options, estimate=partial(seconds_per_picture, workers=self._settings.build.workers))
 
+    def _wave_options(self, landed: Landed) -> WaveOptions | None:
+        """None for Milvus, which would have to copy every wave as a whole."""
+        first, growth = self._settings.build.first_wave, self._settings.build.wave_growth
+        if not first or self._settings.search.store == "milvus":
+            return None
+        is_local = self._settings.build.engine == "local"  # a cluster would have to be started anew for the keypoints
+        return WaveOptions(WaveTimes(first, growth), landed, keypoints_later=is_local)
+
     def _recipe_before(self) -> Recipe | None:
         try:
             return read_manifest(current_folder(self._settings.index_dir)).recipe
@@ -187,6 +214,8 @@ class Builds:
     def _build_command(self, full: bool) -> list[str]:
         settings = self._settings
         command = [sys.executable, str(PROJECT / "cli.py"), "build", *(["--full"] if full else [])]
+        if settings.collection:
+            return [*command, "--collection", settings.collection]
         if settings.gallery:
             command += ["--gallery", str(settings.gallery_dir)]
         return [*command, "--index", str(settings.index_dir)]

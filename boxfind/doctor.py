@@ -4,13 +4,16 @@ import importlib.metadata
 import platform
 from dataclasses import dataclass
 
+from boxfind.moved_folder import moved_sentence
 from boxfind.settings import Settings
+from index.operations.away_check import is_away
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from index.storage.written_text import WrittenText
 from retrieval.errors import BoxfindError, RuntimeMissing
 from retrieval.images.file_kinds import PACKAGES as PACKAGES_OF_FORMATS
 from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.network_names import short_name
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.torchvision_compat import torchvision_state
 from retrieval.networks.weights import find_weights
@@ -75,8 +78,10 @@ def examine(settings: Settings) -> Diagnosis:
         torchvision=TORCHVISION_SENTENCES[torchvision_state()],
         descriptions=_descriptions(),
         formats={name: _format(package) for name, package in PACKAGES_OF_FORMATS.items()},
-        weights={name: str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()},
-        gallery="sample gallery" if settings.is_sample else str(settings.gallery_dir),
+        weights={
+            short_name(name): str(find_weights(b.weights) or "missing or damaged") for name, b in BACKBONES.items()
+        },
+        gallery=_gallery(settings),
         index=_index(settings),
         written_text=_written_text(settings),
         offline=settings.offline,
@@ -108,6 +113,14 @@ def _descriptions() -> str:
     except RuntimeMissing as problem:
         return str(problem)
     return "ready (sentence model all-MiniLM-L6-v2)"
+
+
+def _gallery(settings: Settings) -> str:
+    if settings.is_sample:
+        return "sample gallery"
+    if not is_away(str(settings.gallery_dir)):
+        return str(settings.gallery_dir)
+    return f"{settings.gallery_dir} is not there, or is empty. {moved_sentence(settings)}".rstrip()
 
 
 def _written_text(settings: Settings) -> str:

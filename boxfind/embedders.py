@@ -17,19 +17,21 @@ from retrieval.descriptors.projection_head import head_problem, read_head
 from retrieval.descriptors.recipe import LEARNED, Recipe
 from retrieval.descriptors.whitening import Whitening, no_whitening
 from retrieval.errors import BadHead, GalleryProblem, IndexProblem, RuntimeMissing, UnreadableImage, pick
-from retrieval.networks.backbones import AUTO, BACKBONES, Backbone, choose_backbone
-from retrieval.networks.imagenet_classes import load_classifier
-from retrieval.networks.openvino_runtime import INT8, has_quantised, quantise
-from retrieval.networks.run_options import RunOptions
-from retrieval.networks.runtimes import OPENVINO, RUNTIMES, Runtime, choose_runtime
-from retrieval.networks.weights import file_sha256, has_file, need_weights
-from retrieval.optional_packages import OPEN_CLIP
+from retrieval.networks.backbone import Backbone
+from retrieval.networks.backbones import AUTO, BACKBONES, choose_backbone, find_backbone, find_known, has_files
+from retrieval.networks.imagenet_classes import CLASSES, Classifier, load_classifier
+from retrieval.networks.openvino_runtime import INT8, NotConvertible, converted_network, has_quantised, quantise
+from retrieval.networks.run_options import FULL, RunOptions
+from retrieval.networks.runtimes import OPENVINO, RUNTIMES, TORCH_CPU, Runtime, choose_runtime
+from retrieval.networks.weights import file_sha256, need_weights
 from retrieval.regions.find_regions import REGIONS
 from retrieval.regions.region_detectors import REGION_DETECTORS, RegionDetector, choose_region_detector
 from retrieval.text.conse import class_embeddings
 from retrieval.text.sentence_embedder import check_sentence_model
 from retrieval.types import Pixels, Progress, Vectors
 
+FIXED_SIZES = 4
+"""Image sizes for which a build may compile the network once more; each takes some 20 to 60 MB."""
 CALIBRATED_ON = 100
 """Maximum number of images for int8 calibration, evenly spread over the gallery."""
 
@@ -40,11 +42,13 @@ Sources = dict[str, RegionDetector | None]
 def embedder_for_building(settings: Settings, progress: Progress, before: Recipe | None = None) -> tuple[Embedder, str]:
     """Return the embedder for a new index, and a note for users about choices and settings that were replaced.
 
-    With the precision `auto`, that of `before`, the recipe of the index to update, is used if this machine has it.
-    Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead. Raises GalleryProblem when the gallery has no picture
-    for int8 calibration.
+    The precision `auto` is that of `before`, the recipe of the index to update, if this machine has it; choose_backbone
+    explains the backbone `auto`. Raises WeightsMissing, RuntimeMissing, UnknownName, BadHead. Raises GalleryProblem
+    when the gallery has no picture for int8 calibration.
     """
-    backbone, note = choose_backbone(settings.build.backbone, settings.offline, progress)
+    backbone, note = choose_backbone(
+        settings.build.backbone, settings.offline, progress, before.backbone if before else ""
+    )
     sources, notes = region_sources(settings, progress)
     precision, precision_note = _precision(backbone, settings, progress, before)
     recipe = make_recipe(backbone, settings, sources, precision)
@@ -76,41 +80,57 @@ def describing_embedder(recipe: Recipe, settings: Settings, streams: int, thread
 
     Raises WeightsMissing, RuntimeMissing, and IndexProblem for an unsupported recipe.
     """
-    backbone = BACKBONES[recipe.backbone]
+    backbone = find_backbone(recipe.backbone)
     return replace(
-        embedder_for_searching(recipe, settings, streams, threads),
-        classifier=None
-        if backbone.text
-        else load_classifier(need_weights(backbone.weights), cache_file(backbone, settings, "npz")),
+        embedder_for_searching(recipe, settings, streams, threads, FIXED_SIZES),
+        classifier=None if backbone.text else _classifier(backbone, settings),
         detectors={name: REGION_DETECTORS[name].start() for name in recipe.regions if name in REGION_DETECTORS},
     )
 
 
-def embedder_for_searching(recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0) -> Embedder:
+def _classifier(backbone: Backbone, settings: Settings) -> Classifier | None:
+    """Return the ImageNet classifier of a network; None if it has none, or none for its last layer."""
+    found = load_classifier(need_weights(backbone.weights), cache_file(backbone, settings, "npz"))
+    return found if found and found.weight.shape == (CLASSES, backbone.channels[0]) else None
+
+
+def embedder_for_searching(
+    recipe: Recipe, settings: Settings, streams: int = 1, threads: int = 0, fixed_sizes: int = 0
+) -> Embedder:
     """Return an embedder for queries. Raises WeightsMissing, RuntimeMissing, IndexProblem for an unsupported recipe."""
     problem = recipe_problem(recipe)
     if problem:
         raise IndexProblem(problem)
-    backbone = BACKBONES[recipe.backbone]
+    backbone = find_backbone(recipe.backbone)
     weights = need_weights(backbone.weights)
-    runtime, options = _runtime_and_options(recipe, settings, RunOptions(streams=streams, threads=threads))
-    return Embedder(recipe, runtime.start(lambda: backbone.make(weights), options), at_once=runtime.at_once)
+    options = RunOptions(streams=streams, threads=threads, fixed_sizes=fixed_sizes)
+    runtime, options = _runtime_and_options(recipe, settings, options)
+    try:
+        run = runtime.start(lambda: backbone.make(weights), options)
+    except NotConvertible:
+        runtime = RUNTIMES[TORCH_CPU]
+        run = runtime.start(lambda: backbone.make(weights), replace(options, precision=FULL))
+    return Embedder(recipe, run, at_once=runtime.at_once)
 
 
 def _runtime_and_options(recipe: Recipe, settings: Settings, options: RunOptions) -> tuple[Runtime, RunOptions]:
     """Choose the runtime for a recipe's network, in its precision if possible, else float32. Raises RuntimeMissing."""
-    converted = cache_file(BACKBONES[recipe.backbone], settings, "xml")
-    options = replace(options, precision=recipe.precision, converted=converted)
+    options = _with_cache(find_backbone(recipe.backbone), settings, replace(options, precision=recipe.precision))
     if settings.runtime in (AUTO, OPENVINO) and has_quantised(options):
         return RUNTIMES[OPENVINO], options
     runtime, precision = choose_runtime(settings.runtime, recipe.precision)
     return runtime, replace(options, precision=precision)
 
 
+def _with_cache(backbone: Backbone, settings: Settings, options: RunOptions) -> RunOptions:
+    converted = cache_file(backbone, settings, "xml")
+    return replace(options, converted=converted, stride=backbone.stride, proven=backbone.name in BACKBONES)
+
+
 def cache_file(backbone: Backbone, settings: Settings, suffix: str) -> Path:
     """Return the cache path for a file derived from a checkpoint."""
-    name = f"{backbone.name}-{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}.{suffix}"
-    return settings.data / "networks" / name
+    version = f"{backbone.weights.sha256[:12]}-{backbone.preprocessing}-{len(backbone.channels)}"
+    return settings.data / "networks" / f"{backbone.file_stem}-{version}.{suffix}"
 
 
 def class_names_file(settings: Settings) -> Path:
@@ -120,11 +140,12 @@ def class_names_file(settings: Settings) -> Path:
 
 def text_problem(recipe: Recipe, classified: bool) -> str:
     """Return why an index cannot be searched by text; empty if it can. `classified`: its regions have classes."""
-    backbone = BACKBONES.get(recipe.backbone)
+    backbone = find_known(recipe.backbone)
     try:
         if backbone and backbone.text:
-            OPEN_CLIP.check(backbone.name)
-            return "" if has_file(backbone.weights) else f"The weights of {backbone.name} are not on this machine."
+            if backbone.needs:
+                backbone.needs.check(backbone.name)
+            return "" if has_files(backbone.name) else f"The weights of {backbone.name} are not on this machine."
         if classified:
             check_sentence_model()
             return ""
@@ -132,19 +153,19 @@ def text_problem(recipe: Recipe, classified: bool) -> str:
         return str(problem)
     return (
         f"An index built with {recipe.backbone} cannot be searched by text; "
-        "rebuild it with clip-rn50, resnet50 or the bundled network."
+        "rebuild it with a network of open_clip, resnet50 or the bundled network."
     )
 
 
 def text_tower(recipe: Recipe) -> Callable[[str], Vectors] | None:
     """Return the text encoder that shares the recipe's vector space; None if its backbone has none."""
-    backbone = BACKBONES.get(recipe.backbone)
+    backbone = find_known(recipe.backbone)
     return _tower(backbone.name) if backbone and backbone.text else None
 
 
 @cache
 def _tower(name: str) -> Callable[[str], Vectors]:
-    backbone = BACKBONES[name]
+    backbone = find_backbone(name)
     assert backbone.text is not None
     return backbone.text(need_weights(backbone.weights))
 
@@ -179,7 +200,7 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         ),
         grid_levels=settings.build.grid_levels,
         dedup_similarity=settings.tuning.dedup_similarity,
-        pooling="gap" if has_text else settings.build.pooling,
+        pooling=_pooling(backbone, settings),
         mid_layer_weight=0.0 if has_text else settings.tuning.mid_layer_weight,
         whitening="none" if has_text else _head_id(settings) or settings.build.whitening,
         dimensions=settings.tuning.dimensions,
@@ -187,7 +208,15 @@ def make_recipe(backbone: Backbone, settings: Settings, sources: Sources, precis
         keypoints=settings.build.keypoints,
         tiled_from=settings.build.tiled_from,
         tiles=settings.build.tiles,
+        stride=backbone.stride,
+        revision=backbone.weights.revision,
     )
+
+
+def _pooling(backbone: Backbone, settings: Settings) -> str:
+    """Return the pooling that suits the backbone: generalised means need features without negative values."""
+    wanted = settings.build.pooling
+    return "gap" if backbone.text or (backbone.signed and wanted == "gem") else wanted
 
 
 def machine_precision(settings: Settings, before: Recipe | None) -> str:
@@ -215,11 +244,29 @@ def _precision(backbone: Backbone, settings: Settings, progress: Progress, befor
     """Return the precision of a new index, and a note if it is not the requested one. Raises RuntimeMissing."""
     wanted = settings.build.precision
     if calibrates_int8(settings):
-        weights, converted = need_weights(backbone.weights), cache_file(backbone, settings, "xml")
-        return quantise(lambda: backbone.make(weights), converted, lambda: _examples(settings, progress)), ""
+        weights, options = need_weights(backbone.weights), _with_cache(backbone, settings, RunOptions())
+        return quantise(
+            lambda: backbone.make(weights), options, lambda: _examples(settings, backbone.stride, progress)
+        ), ""
     precision = machine_precision(settings, before)
+    problem = _conversion_problem(backbone, settings, precision, progress)
+    if problem:
+        return FULL, f"{backbone.name} runs with torch, which takes longer: {problem}"
     unmet = wanted not in (AUTO, precision)
     return precision, f"This machine cannot compute in {wanted}; it uses {precision}." if unmet else ""
+
+
+def _conversion_problem(backbone: Backbone, settings: Settings, precision: str, progress: Progress) -> str:
+    """Return why OpenVINO cannot run a network that it would run; empty if it can. The converted network is kept."""
+    if backbone.name in BACKBONES or choose_runtime(settings.runtime, precision)[0].name != OPENVINO:
+        return ""
+    progress(f"Converting {backbone.name} for OpenVINO", 0, 0)
+    weights, options = need_weights(backbone.weights), _with_cache(backbone, settings, RunOptions())
+    try:
+        converted_network(lambda: backbone.make(weights), options)
+    except NotConvertible as problem:
+        return str(problem)
+    return ""
 
 
 def _ignored_settings(backbone: Backbone, settings: Settings) -> str:
@@ -233,7 +280,7 @@ def _ignored_settings(backbone: Backbone, settings: Settings) -> str:
     return f"{backbone.name} uses average pooling without whitening; ignored settings: {', '.join(ignored)}."
 
 
-def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
+def _examples(settings: Settings, stride: int, progress: Progress) -> list[Pixels]:
     """Return calibration images as network input. Raises GalleryProblem."""
     found, _ = find_pictures(settings.gallery_dir, settings.gallery_rules)
     count = min(len(found), CALIBRATED_ON)
@@ -243,7 +290,7 @@ def _examples(settings: Settings, progress: Progress) -> list[Pixels]:
         for done, picture in enumerate(chosen, start=1):
             progress("Reading pictures for int8 calibration", done, count)
             with contextlib.suppress(UnreadableImage):
-                seen = pool.decode_file(picture.path, settings.build.side)
+                seen = pool.decode_file(picture.path, settings.build.side, stride=stride)
                 assert not isinstance(seen, Unchanged)  # no known files were passed
                 examples.append(seen.pixels[None])
     progress("Calibrating int8 (about a minute)", 0, 0)

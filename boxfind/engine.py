@@ -9,12 +9,14 @@ from boxfind.builds import Builds
 from boxfind.fair_turns import FairTurns
 from boxfind.lazy_values import LazyValues
 from boxfind.loaded_networks import LoadedNetworks
+from boxfind.recent_finds import RecentFinds
 from boxfind.searches.albums import Album, Albums
 from boxfind.searches.errors import UnknownAlbum
 from boxfind.searches.saved_searches import normalised
 from boxfind.settings import Settings
 from boxfind.stores import publisher_for
 from boxfind.visitor_pictures import VisitorPictures
+from boxfind.watcher import Watcher
 from index.gallery import Gallery, make_gallery
 from index.storage.generation import served_generation
 from index.storage.picture_filter import passing
@@ -40,17 +42,30 @@ class _Served:
     warning: str
 
 
-class Engine:
-    """One engine per process. All methods are thread-safe; slow work happens outside locks."""
+class Shared:
+    """What the engines of a process share: networks, which need most of the memory, decoders, and turns to search."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.networks = LoadedNetworks(settings)
         self.visitor_pictures = VisitorPictures(settings.reading)
+        self.searching = FairTurns(settings.api.searches)
+
+
+class Engine:
+    """One engine per collection. All methods are thread-safe; slow work happens outside locks."""
+
+    def __init__(self, settings: Settings, shared: Shared | None = None) -> None:
+        """Without `shared`, this is the only engine of the process."""
+        shared = shared or Shared(settings)
+        self.settings = settings
+        self.networks = shared.networks
+        self.visitor_pictures = shared.visitor_pictures
         self.builds = Builds(settings, self._publisher)
+        self.watcher = Watcher(settings, self.builds, self.gallery)
+        self.recent_finds = RecentFinds()
         self._served: _Served | None = None
         self._opening = threading.Lock()
-        self._searching = FairTurns(settings.api.searches)
+        self._searching = shared.searching
         self._publishers: LazyValues[str, Publisher | None] = LazyValues(keep=1)
 
     def gallery(self, newest: bool = False) -> Gallery:
@@ -73,6 +88,10 @@ class Engine:
         finally:
             self._opening.release()
 
+    def generation(self) -> str:
+        """Return what names the served generation, to notice a new one without opening it; empty without an index."""
+        return self._current()
+
     def warning(self) -> str:
         """Return a warning for users about the served index; empty if there is none."""
         return " ".join(filter(None, [self._served.warning if self._served else "", self.store_problem()]))
@@ -86,12 +105,22 @@ class Engine:
             return ""
         return MEANWHILE if self.settings.milvus.fallback else publisher.milvus.trouble
 
+    def watch(self) -> None:
+        """Watch the gallery folder if the settings say so, and update the index by itself. Safe to call twice."""
+        if self.settings.watches:
+            self.watcher.start()
+
+    def stop_watching(self) -> None:
+        """Stop watching the gallery folder. Safe to call twice."""
+        self.watcher.stop()
+
     def search(self, gallery: Gallery, image: Image, box: Box, top: int = 10, ranking: str = "fast") -> list[Hit]:
         """Return the gallery images that contain the object in the box, best first.
 
         Raises BadBox, IndexProblem (StoreUnavailable while Milvus is unreachable), WeightsMissing, UnknownName.
         """
-        return self.answer(gallery, Request((Example("", box),), ranking), {"": LoadedImage.of(image)}, top)
+        request = Request((Example("", box),), ranking)
+        return self.answer(gallery, request, {"": LoadedImage.of(image)}, top, note_finds=False)
 
     def answer(
         self,
@@ -100,12 +129,14 @@ class Engine:
         images: Mapping[str, LoadedImage],
         top: int = 10,
         client: str = "",
+        note_finds: bool = True,
     ) -> list[Hit]:
         """Answer a request with gallery images, best first; `top` 0 returns all. `images`: query images by SHA-256.
 
-        An album that does not exist has no pictures, and a filter that no picture passes gives no hits.
-        Clients (`client_of`) take turns. Raises the errors of `search`, BadBox also when the request has neither words
-        nor a box, GalleryProblem when the requested folder is empty, and Busy.
+        `note_finds`: a person looks at the hits, so a build reads their text and details first. An album that does not
+        exist has no pictures, and a filter that no picture passes gives no hits. Clients (`client_of`) take turns.
+        Raises the errors of `search`, BadBox also when the request has neither words nor a box, GalleryProblem when the
+        requested folder is empty, and Busy.
         """
         settings = self.settings.search
 
@@ -125,7 +156,10 @@ class Engine:
         )
         # A search is many small matrix products, which are several times slower on several BLAS threads.
         with self._searching.hold(client), one_blas_thread():
-            return answer(request, images, part, answering, top)
+            hits = answer(request, images, part, answering, top)
+        if note_finds and self.settings.build.text:
+            self.recent_finds.note(gallery, hits)
+        return hits
 
     def filtered(self, gallery: Gallery, only: PictureFilter) -> Gallery:
         """Return the part of a whole gallery that passes a filter. Raises SavedSearchesProblem."""

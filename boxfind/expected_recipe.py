@@ -5,7 +5,8 @@ from dataclasses import replace
 from boxfind.embedders import cache_file, calibrates_int8, machine_precision, make_recipe
 from boxfind.settings import Settings
 from retrieval.descriptors.recipe import Recipe
-from retrieval.networks.backbones import AUTO, BACKBONES, BUNDLED, PREFERRED, Backbone
+from retrieval.networks.backbone import Backbone
+from retrieval.networks.backbones import AUTO, BACKBONES, BUNDLED, PREFERRED, find_backbone, find_known, is_chosen
 from retrieval.networks.openvino_runtime import INT8, quantised_precision
 from retrieval.networks.weights import Weights, has_file
 from retrieval.optional_packages import OptionalPackage
@@ -21,19 +22,34 @@ def expected_recipe(before: Recipe, settings: Settings) -> Recipe:
     if backbone is None:
         return before
     now = make_recipe(backbone, settings.changed(head=None), {}, _expected_precision(backbone, before, settings))
+    if now.backbone == before.backbone and not now.weights_sha256:  # a file of the hub that is not on this machine
+        now = replace(now, weights_sha256=before.weights_sha256)
     regions = dict(_expected_region(name, before, settings) for name in settings.build.regions)
     now = replace(now, regions=tuple(regions), detectors=tuple(regions.values()))
     return replace(now, whitening=before.whitening) if settings.build.head else now
+
+
+def first_recipe(settings: Settings) -> Recipe:
+    """Return the recipe of a first build, if nothing is downloaded. Raises RuntimeMissing, UnknownName."""
+    name, preferred = settings.build.backbone, BACKBONES[PREFERRED]
+    if name == AUTO:
+        name = PREFERRED if _is_available(preferred.weights, preferred.needs, settings) else BUNDLED
+    backbone = find_backbone(name)
+    recipe = make_recipe(backbone, settings.changed(head=None), {}, machine_precision(settings, None))
+    regions = dict(_expected_region(name, recipe, settings) for name in settings.build.regions)
+    return replace(recipe, regions=tuple(regions), detectors=tuple(regions.values()))
 
 
 def _expected_backbone(before: Recipe, settings: Settings) -> Backbone | None:
     """None for an index whose backbone this version does not include."""
     name = settings.build.backbone
     if name == AUTO:
-        preferred = BACKBONES[PREFERRED]
+        known, preferred = find_known(before.backbone), BACKBONES[PREFERRED]
+        if known and is_chosen(known.name) and _is_available(known.weights, known.needs, settings) is not False:
+            return known
         available = _is_available(preferred.weights, preferred.needs, settings)
         name = before.backbone if available is None else PREFERRED if available else BUNDLED
-    return BACKBONES.get(name)
+    return find_known(name)
 
 
 def _expected_precision(backbone: Backbone, before: Recipe, settings: Settings) -> str:

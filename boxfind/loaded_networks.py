@@ -20,6 +20,8 @@ from retrieval.types import Image, WrittenLine
 
 EMBEDDERS = 4
 """Number of most recently loaded networks to keep."""
+TEXT_SCORERS = 4
+"""Number of galleries, most recently searched by text, whose scorers are kept."""
 
 
 class LoadedNetworks:
@@ -28,7 +30,7 @@ class LoadedNetworks:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._embedders: LazyValues[Recipe, Embedder] = LazyValues(keep=EMBEDDERS)
-        self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=1)
+        self._text_scorers: LazyValues[Path, TextScorer] = LazyValues(keep=TEXT_SCORERS)
         self._text_readers: LazyValues[int, TextReader] = LazyValues(keep=1)
 
     def load(self, gallery: Gallery) -> None:

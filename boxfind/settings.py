@@ -6,15 +6,15 @@ Settings are grouped. An unknown setting or an invalid value raises BadSetting.
 import difflib
 import hashlib
 import os
-import re
 from collections.abc import Mapping
-from functools import reduce
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from boxfind.chosen_gallery import chosen_gallery
+from boxfind.attached_indexes import index_attached_to, indexes_folder
+from boxfind.collection_table import index_name
 from boxfind.settings_schema import (
     ApiSettings,
     BuildSettings,
@@ -23,7 +23,9 @@ from boxfind.settings_schema import (
     MilvusSettings,
     SearchSettings,
     ServerSettings,
+    WatchSettings,
     known,
+    resolved,
     runtimes,
 )
 from index.storage.gallery_rules import GalleryRules
@@ -38,13 +40,16 @@ PREFIX = "BOXFIND_"
 PROJECT = Path(__file__).parents[1]
 
 
+WITHOUT_VARIABLE = ("tuning", "more_folders", "collection")
+
+
 class BadSetting(BoxfindError):
     """A setting is unknown or has an invalid value."""
 
 
 class Settings(Group):
     gallery: Folder | None = None
-    """The picture folder; by default the one chosen on the page, or else a sample gallery that is drawn."""
+    """The picture folder; without one, a sample gallery is drawn. See boxfind/collections_served.py."""
     index: Folder | None = None
     """The index folder; by default a folder below `data`, one for each gallery."""
     data: Folder = Field(PROJECT / "data", validate_default=True)
@@ -55,18 +60,19 @@ class Settings(Group):
     build: BuildSettings = Field(default_factory=BuildSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
+    watching: WatchSettings = Field(default_factory=WatchSettings)
     milvus: MilvusSettings = Field(default_factory=MilvusSettings)
     api: ApiSettings = Field(default_factory=ApiSettings)
     tuning: Tuning = Tuning()
     """Recipe fields that only benchmarks and tests change; they have no environment variables."""
-    _chosen: bool = PrivateAttr(default=False)
+    more_folders: tuple[Folder, ...] = ()
+    """The other picture folders of a collection that has several."""
+    collection: str = ""
+    """The name of the collection in the table; empty for a gallery of the environment, and for the sample."""
 
     @classmethod
     def load(cls, **given: object) -> Self:
-        """Read the environment, then apply the given overrides: side=320, milvus_uri="…". Raises BadSetting.
-
-        Without a gallery and an index folder, the gallery is the one that was chosen on the page, if any.
-        """
+        """Read the environment, then apply the given overrides: side=320, milvus_uri="…". Raises BadSetting."""
         environment = {
             name.upper().removeprefix(PREFIX).lower(): value
             for name, value in os.environ.items()
@@ -75,14 +81,7 @@ class Settings(Group):
         for name in environment:
             if name not in VARIABLES:
                 raise BadSetting(_unknown(name))
-        settings = cls._made(environment | given)
-        named = settings.gallery or settings.index
-        chosen = None if named else chosen_gallery(settings.data)
-        if not chosen:
-            return settings
-        settings = settings.changed(gallery=chosen)
-        settings._chosen = True
-        return settings
+        return cls._made(environment | given)
 
     def changed(self, **given: object) -> Self:
         """Return a copy with some settings replaced. Raises BadSetting."""
@@ -113,21 +112,16 @@ class Settings(Group):
     def is_sample(self) -> bool:
         return self.gallery is None
 
-    @property
-    def is_chosen(self) -> bool:
-        """Whether `load` took the gallery from the choice that is kept, and not from an option or the environment."""
-        return self._chosen
-
-    @property
+    @cached_property  # resolving it again would wait for a drive that does not answer
     def gallery_dir(self) -> Path:
-        return self.gallery.expanduser().resolve() if self.gallery else self.sample_folder / "gallery"
+        return resolved(self.gallery) if self.gallery else self.sample_folder / "gallery"
 
-    @property
+    @cached_property
     def index_dir(self) -> Path:
         if self.index:
             return self.index.expanduser().resolve()
-        readable = re.sub(r"[^a-z0-9]+", "-", self.gallery_dir.name.lower()).strip("-")[:40]
-        return self.data / "indexes" / f"{readable}-{hashlib.sha256(bytes(self.gallery_dir)).hexdigest()[:8]}"
+        own = indexes_folder(self.data) / index_name([self.gallery_dir])
+        return index_attached_to(self.data, self.gallery_dir, own)
 
     @property
     def gallery_rules(self) -> GalleryRules:
@@ -145,7 +139,15 @@ class Settings(Group):
             incomplete=self.build.incomplete,
             limits=self.source_limits,
             own_folders=frozenset(own),
+            more_folders=self.more_folders,
         )
+
+    @property
+    def watches(self) -> bool:
+        """Whether the gallery folder is watched."""
+        watch = self.watching.watch
+        wanted = watch == "on" or (watch == "auto" and self.server.admin == "local")
+        return wanted and not self.is_sample
 
     @property
     def source_limits(self) -> SourceLimits:
@@ -174,9 +176,9 @@ class Settings(Group):
 
 def _places() -> dict[str, tuple[str, ...]]:
     """Map variable names without BOXFIND_ to attribute paths: "milvus_uri" -> ("milvus", "uri")."""
-    groups = {"build": "", "search": "", "server": "", "milvus": "milvus_", "api": "api_"}
+    groups = {"build": "", "search": "", "server": "", "watching": "", "milvus": "milvus_", "api": "api_"}
     places: dict[str, tuple[str, ...]] = {
-        name: (name,) for name in Settings.model_fields if name not in (*groups, "tuning")
+        name: (name,) for name in Settings.model_fields if name not in (*groups, *WITHOUT_VARIABLE)
     }
     for group, prefix in groups.items():
         model = Settings.model_fields[group].annotation
@@ -189,7 +191,11 @@ VARIABLES = _places()
 """The settings that have an environment variable."""
 REMOVED = {"query_side", "query_views", "distinct", "fine", "dimensions"}
 """Settings of 0.3.0 that only benchmarks changed."""
-PLACES = VARIABLES | {name: ("tuning", name) for name in Tuning.__dataclass_fields__}
+PLACES = (
+    VARIABLES
+    | {name: ("tuning", name) for name in Tuning.__dataclass_fields__}
+    | {name: (name,) for name in ("more_folders", "collection")}
+)
 
 
 def _variable(name: str) -> str:

@@ -1,19 +1,25 @@
 """The groups of settings (build, search, server, Milvus, API) with types, ranges and defaults."""
 
 import ipaddress
+import os
 import re
 import string
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from index.storage import time_limit
 from index.storage.gallery_rules import compiled
+from index.storage.time_limit import result_within
 from retrieval.cpus import cpu_count
 from retrieval.errors import GalleryProblem, UnknownName, pick
 from retrieval.images.limits import LIMITS, MEGABYTE, SOURCE_LIMITS
 
+SILENT = 60.0
+"""Seconds for which a drive that has not answered is not asked again: settings are read often."""
 LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
@@ -26,12 +32,30 @@ def _folder(given: object) -> object:
 def utf8_path(path: Path) -> Path:
     """Indexes, logs and pages hold paths as text, which must be valid Unicode. Raises ValueError."""
     try:
-        str(path.expanduser().resolve()).encode()
+        str(resolved(path)).encode()
     except UnicodeEncodeError:
         raise ValueError("its full path contains a name that is not valid UTF-8; rename that folder") from None
-    except (OSError, RuntimeError):  # a link loop, or no home folder; reported where the folder is used
+    except RuntimeError:  # no home folder; reported where the folder is used
         pass
     return path
+
+
+def resolved(path: Path) -> Path:
+    """The full path, without links; with them if its drive does not answer. Raises RuntimeError without a home folder.
+
+    A drive that has not answered is not asked again for SILENT seconds.
+    """
+    written = os.path.normpath(path.expanduser().absolute())
+    if time.monotonic() - _silent.get(written, -SILENT) < SILENT:
+        return Path(written)
+    found = result_within(time_limit.ANSWERS, lambda: os.path.realpath(written), otherwise="")
+    if not found:
+        _silent[written] = time.monotonic()
+    return Path(found or written)
+
+
+_silent: dict[str, float] = {}
+"""Paths of drives that have not answered, and when that was."""
 
 
 def _split(given: object) -> object:
@@ -100,10 +124,16 @@ def known(table: Callable[[], Mapping[str, object]], what: str) -> AfterValidato
     return AfterValidator(check)
 
 
-def _backbones() -> dict[str, object]:
-    from retrieval.networks.backbones import BACKBONES
+def _backbone(name: str) -> str:
+    """A name that a library may know; it is looked up there when it is used, which may take seconds."""
+    from retrieval.networks.backbones import AUTO, check_name
 
-    return {"auto": None, **BACKBONES}
+    try:
+        if name != AUTO:
+            check_name(name)
+    except UnknownName as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    return name
 
 
 def runtimes() -> dict[str, object]:
@@ -142,7 +172,7 @@ class Group(BaseModel):
 class BuildSettings(Group):
     """How an index is built. The recipe fields are explained in retrieval/descriptors/recipe.py."""
 
-    backbone: Annotated[str, known(_backbones, "backbone")] = "auto"
+    backbone: Annotated[str, AfterValidator(_backbone)] = "auto"
     side: Annotated[int, Field(ge=64, le=4096)] = 640
     regions: Regions = ("whole", "proposals", "grid")
     """Region sources: whole, proposals, grid, detector, sam; comma-separated in the environment."""
@@ -173,6 +203,10 @@ class BuildSettings(Group):
     """Pages that are read of a document or an archive."""
     frames: Annotated[int, Field(ge=1, le=1_000)] = SOURCE_LIMITS.frames
     """Frames that are read of an animation, evenly spaced; 1 reads the first one only."""
+    first_wave: Annotated[float, Field(ge=0, le=86_400)] = 30.0
+    """Seconds of reading after which a build serves what it has read so far; 0 serves only the finished index."""
+    wave_growth: Annotated[float, Field(ge=1.1, le=100)] = 1.5
+    """What a build has added must have grown by this factor before it is served again."""
     text: bool = True
     """Read what is written in pictures, after a build."""
     workers: Annotated[int, Field(ge=1, le=256)] = Field(default_factory=cpu_count)
@@ -181,6 +215,10 @@ class BuildSettings(Group):
     """Where images are described: on this machine, or on a Ray cluster (docs/ray.md)."""
     ray_address: str = ""
     """The head node of a Ray cluster as host:port; if empty, Ray runs on this machine only."""
+
+
+QUICK: Mapping[str, object] = {"side": 448, "keypoints": 0}
+"""What `boxfind build --quick` sets: the settings of a build that costs half the time and some quality."""
 
 
 class SearchSettings(Group):
@@ -207,6 +245,17 @@ class ServerSettings(Group):
     """E-mail addresses of the administrators for `login` and `header`; comma-separated in the environment."""
     admin_header: Annotated[str, _matches(r"[A-Za-z0-9-]+", "only letters, digits and hyphens")] = "X-Forwarded-Email"
     """For `header`: the request header in which the proxy passes the user's e-mail address."""
+
+
+class WatchSettings(Group):
+    """Whether changes of the gallery folder are noticed and taken in by an update that starts by itself."""
+
+    watch: Literal["auto", "on", "off"] = "auto"
+    """`auto` watches for a local administrator, and not on a shared server."""
+    watch_settle: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
+    """Seconds without a change before an update starts."""
+    watch_compare: Annotated[float, Field(ge=0.01, le=1440)] = 5.0
+    """Minutes between comparisons of a folder whose changes are not reported, such as one on a network drive."""
 
 
 class MilvusSettings(Group):

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLong
 
 from boxfind.embedders import describing_embedder, is_asked_for
-from boxfind.expected_recipe import expected_recipe
+from boxfind.expected_recipe import expected_recipe, first_recipe
 from boxfind.settings import Settings
 from index.building.reading_time import seconds_per_picture
 from index.building.update_plan import FEW, about, reread_notice
@@ -63,6 +63,14 @@ class UpdateNotice:
         if seconds is not None:
             return f"Re-reads {pictures}, {about(count * seconds)}."
         return f"Re-reads {pictures}." + (" The time is not known yet." if count >= FEW else "")
+
+    def first_build_sentence(self, count: int) -> str:
+        """ "Reading them takes about 9 min."; empty if that cannot be told."""
+        try:
+            seconds = self._seconds(first_recipe(self._settings), measure=True, wait=QUESTION) if count else None
+        except RuntimeMissing:  # the build says so
+            seconds = None
+        return "" if seconds is None else f"Reading them takes {about(count * seconds)}."
 
     def _seconds(self, recipe: Recipe, measure: bool, wait: float | None = None) -> float | None:
         """Seconds for each picture; None while they are being measured, and on a cluster, whose speed is unknown."""

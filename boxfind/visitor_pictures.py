@@ -9,7 +9,6 @@ from boxfind.uploads import Upload
 from index.building.decoder_pool import DecoderPool
 from index.storage.sources import BY_DEFAULT, Reading
 from retrieval.cpus import cpu_count
-from retrieval.errors import Busy
 from retrieval.images.decode import LoadedImage
 
 DECODERS = min(max(cpu_count(), 2), 4)
@@ -29,7 +28,6 @@ class VisitorPictures:
         self._reading = reading
         self._lock = threading.Lock()
         self._pool: DecoderPool | None = None
-        self._retired = False
         self._turns = FairTurns(DECODERS, seconds=DECODE_WAIT, spare=1)
 
     def read(
@@ -79,19 +77,9 @@ class VisitorPictures:
         if pool is not None:
             pool.close()
 
-    def retire(self) -> None:
-        """Refuse pictures from now on; those that are being decoded are finished in the background."""
-        with self._lock:
-            self._retired = True
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            threading.Thread(target=pool.drain, name="drain decoders", daemon=True).start()
-
     def _decoders(self) -> DecoderPool:
-        """The workers that decode. Raises Busy."""
+        """The workers that decode."""
         with self._lock:
-            if self._retired:
-                raise Busy("Another gallery is being opened; try again in a moment.")
             if self._pool is None:
                 self._pool = DecoderPool(DECODERS, DECODE_SECONDS, keep_memory=False)
             return self._pool

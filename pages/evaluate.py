@@ -21,7 +21,8 @@ try:
 except BoxfindError as error:
     failure(error)
     st.stop()
-searches = judged({search.name: search.request for search in saved}, gallery.tables)
+tables = gallery.tables
+searches = judged({search.name: search.in_gallery(tables).request for search in saved}, tables)
 if not searches:
     nothing_rated(any_saved=False)
     st.stop()

@@ -4,6 +4,7 @@ import streamlit as st
 
 from boxfind.ui.administration.checks import check, explain
 from boxfind.ui.administration.history import history
+from boxfind.ui.administration.network_advice import network_line
 from boxfind.ui.administration.update import update
 from boxfind.ui.index_facts import index_facts, skipped_table
 from boxfind.ui.served_gallery import ready_gallery
@@ -15,6 +16,7 @@ overview_tab, skipped_tab, history_tab, check_tab, explain_tab = st.tabs(names, 
 if overview_tab.open:
     with overview_tab:
         index_facts(gallery)
+        network_line(gallery)
         update(gallery)
 if skipped_tab.open:
     with skipped_tab:

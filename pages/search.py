@@ -27,6 +27,7 @@ def search_page() -> None:
     """A function, so that no picture of the last run stays in memory."""
     gallery = ready_gallery()
     state = search_state()
+    state.follow_names(gallery.folder.name, gallery.tables)
     with st.container(key="title"):  # for screen readers
         st.header("Find an object", anchor=False)
     with st.container(key="ask", horizontal=True, vertical_alignment="bottom", gap="small"):

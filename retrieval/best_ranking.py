@@ -6,7 +6,7 @@ from itertools import chain, zip_longest
 
 import numpy as np
 
-from retrieval.ranking.diffusion import diffuse
+from retrieval.ranking.diffusion import diffuse, positions
 from retrieval.ranking.expansion import expand, expand_with
 from retrieval.ranking.hits import Ranked, make_hits, with_figures
 from retrieval.ranking.matching import Match, Matcher, alike, appearance_scores, certainties, view_of
@@ -122,9 +122,10 @@ def _diffusion(descriptor: Vectors, gallery: Searchable, images: Numbers) -> Sco
     """Diffusion scores of these images, summed over their regions, on a logarithmic scale from 0 to 1.15."""
     graph = gallery.graph
     rows, similarities = gallery.nearest(descriptor, min(8 * DIFFUSION_SOURCES, gallery.region_count))
-    sources = np.flatnonzero(np.isin(rows, graph.nodes))[:DIFFUSION_SOURCES]
+    sources = np.flatnonzero(positions(graph.nodes, rows) >= 0)[:DIFFUSION_SOURCES]
     reached = diffuse(graph, rows[sources], similarities[sources])
-    of_image = np.bincount(gallery.images_of(graph.nodes), reached, images.max(initial=-1) + 1)[images]
+    near = np.flatnonzero(reached)
+    of_image = np.bincount(gallery.images_of(graph.nodes[near]), reached[near], images.max(initial=-1) + 1)[images]
     share = of_image / max(of_image.max(initial=0), DIFFUSION_FLOOR)
     return np.asarray(DIFFUSION_WEIGHT * np.log1p(share / DIFFUSION_FLOOR), dtype=np.float32)
 

@@ -57,6 +57,10 @@ class PictureGone(GalleryProblem):
     """A picture was removed or changed since it was indexed."""
 
 
+class GalleryAway(PictureGone):
+    """The folder of the gallery is not there at the moment."""
+
+
 class IndexProblem(BoxfindError):
     """The index is missing, damaged or made with another recipe."""
 

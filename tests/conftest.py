@@ -17,6 +17,7 @@ from index.building.build import BuildOptions, build
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import yield_to_others
 from index.building.thread_executor import ThreadExecutor
+from index.building.waves import WaveOptions
 from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules
 from index.storage.publishing import Prepare, no_preparation
 from retrieval.descriptors.embedder import Embedder
@@ -60,21 +61,30 @@ SLOW = (
     "boxfind/api/test_schema.py",
     "boxfind/commands/test_batch.py",
     "boxfind/commands/test_build_stopped.py",
+    "boxfind/commands/test_compare_networks.py",
     "boxfind/commands/test_filter_options.py",
+    "boxfind/commands/test_finetune.py",
     "boxfind/commands/test_generations.py",
+    "boxfind/evaluation/test_compare_networks.py",
     "boxfind/finetuning/test_learning.py",
     "boxfind/samples",
     "boxfind/test_doctor.py",
     "boxfind/test_embedders.py",
+    "boxfind/test_folder_watch.py",
+    "boxfind/test_hub_backbones.py",
     "boxfind/test_update_notice.py",
     "boxfind/ui/administration",
     "boxfind/ui/catalogue",
+    "boxfind/ui/test_away_note.py",
+    "boxfind/ui/test_collection_choice.py",
     "boxfind/ui/evaluate",
     "boxfind/ui/gallery",
     "boxfind/ui/search/test_address.py",
     "boxfind/ui/search/test_picture_filters.py",
+    "boxfind/ui/search/test_results_in_all.py",
     "boxfind/ui/search/test_saved_searches_menu.py",
     "boxfind/ui/search/test_search_options.py",
+    "boxfind/ui/search/test_settled_results.py",
     "boxfind/ui/search/test_several_pictures.py",
     "boxfind/ui/test_builds.py",
     "boxfind/ui/test_hostile.py",
@@ -86,24 +96,31 @@ SLOW = (
     "browser/test_canvas_stories.py",
     "browser/test_catalogue_stories.py",
     "browser/test_closer_view_stories.py",
+    "browser/test_collections_story.py",
     "browser/test_documents_story.py",
     "browser/test_evaluate_story.py",
     "browser/test_films_story.py",
     "browser/test_found_regions_story.py",
     "browser/test_login.py",
+    "browser/test_moved_stories.py",
     "browser/test_other_hosts.py",
     "browser/test_results_stories.py",
     "browser/test_search_stories.py",
+    "browser/test_watch_story.py",
+    "browser/test_waves_story.py",
     "browser/test_words_stories.py",
     "index/building/test_catalogue.py",
     "index/building/test_kill.py",
     "index/building/test_several_pictures.py",
     "index/building/test_update.py",
+    "index/building/test_wave_rule.py",
+    "index/building/test_waves.py",
     "index/cluster",
     "index/milvus",
     "index/operations/test_backup.py",
     "retrieval/networks/test_architectures.py",
-    "retrieval/networks/test_clip.py",
+    "retrieval/networks/test_hub_networks.py",
+    "retrieval/networks/test_open_clip_networks.py",
     "retrieval/networks/test_torchvision_compat.py",
     "retrieval/regions/test_faster_rcnn.py",
     "retrieval/regions/test_sam.py",
@@ -118,9 +135,16 @@ def is_slow(path: Path) -> bool:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Do not import files from which `-m slow` or `-m "not slow"` selects nothing."""
-    wanted = {"slow": True, "not slow": False}.get(config.option.markexpr)
-    unwanted = wanted is not None and collection_path.suffix == ".py" and is_slow(collection_path) != wanted
-    return True if unwanted and collection_path.name.startswith("test_") else None
+    if not (collection_path.suffix == ".py" and collection_path.name.startswith("test_")):
+        return None
+    match config.option.markexpr:
+        case "slow":
+            has_any = is_slow(collection_path) or "mark.slow" in collection_path.read_text(encoding="utf-8")
+        case "not slow":
+            has_any = not is_slow(collection_path)
+        case _:
+            has_any = True
+    return None if has_any else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -151,7 +175,10 @@ def offline(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Iterato
         patch.setenv("BOXFIND_OFFLINE", "1")
         patch.setenv("BOXFIND_DATA", str(data))
         patch.setenv("BOXFIND_TEXT", "0")  # reading what is written takes 0.1 s a picture
+        patch.setenv("BOXFIND_WATCH", "off")  # updates that start by themselves would disturb other tests
         patch.setenv("TORCH_HOME", str(data / "torch"))
+        patch.setenv("HF_HUB_CACHE", str(data / "hub"))
+        patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(data / "hub"))
         yield data
 
 
@@ -213,9 +240,10 @@ def build_index(tmp_path: Path, tiny_embedder: Embedder, pool: DecoderPool) -> B
         prepare: Prepare = no_preparation,
         notify: Notify = lambda _: None,
         rules: GalleryRules = DEFAULT_RULES,
+        waves: WaveOptions | None = None,
     ) -> Path:
         executor = ThreadExecutor(embedder, pool, workers)
-        options = BuildOptions(full=full, prepare=prepare, notify=notify, rules=rules)
+        options = BuildOptions(full=full, prepare=prepare, notify=notify, rules=rules, waves=waves)
         return build(folder, tmp_path / into, executor, quiet, options)
 
     return built

@@ -12,14 +12,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from boxfind.api import gallery, health, index
+from boxfind.api import collections, gallery, health, index
 from boxfind.api import search as searching
 from boxfind.api.dependencies import Dependencies, load
 from boxfind.api.limits import Limits, RateLimiter
 from boxfind.api.origins import SameOrigin
 from boxfind.api.problems import Faults, boxfind_error, http_error, validation_error
-from boxfind.api.schemas import answers
-from boxfind.engine import Engine
+from boxfind.api.responses import answers
+from boxfind.engines import Engines
 from retrieval.errors import BoxfindError
 
 WAITING_THREADS = 64
@@ -30,9 +30,9 @@ ABOUT = (
 )
 
 
-def make_api(engine: Engine) -> FastAPI:
-    """Make the API of an engine, which may also serve other clients. The index is loaded on startup."""
-    settings = engine.settings
+def make_api(engines: Engines) -> FastAPI:
+    """Make the API of engines that may also serve other clients. The first index is loaded on startup."""
+    settings = engines.settings
     rate_limiter = RateLimiter(settings.api.rate)
     api = FastAPI(
         title="Boxfind",
@@ -54,18 +54,20 @@ def make_api(engine: Engine) -> FastAPI:
             RequestValidationError: validation_error,
         },
     )
-    api.state.dependencies = Dependencies(engine, rate_limiter)
+    api.state.dependencies = Dependencies(engines, rate_limiter)
     api.include_router(health.routes)
-    for family in (searching, gallery, index):
-        api.include_router(family.routes, prefix="/v1", responses=answers(400, 403, 413, 422, 429, 503, 507))
+    for family in (searching, gallery, index, collections):
+        api.include_router(family.routes, prefix="/v1", responses=answers(400, 403, 404, 413, 422, 429, 503, 507))
     return api
 
 
 @asynccontextmanager
 async def loaded(api: FastAPI) -> AsyncIterator[None]:
-    """Start loading the index and the network on startup; stop the decoder processes on shutdown."""
+    """Start loading the index and the network, and watching the folder; on shutdown stop it and the decoders."""
     found: Dependencies = api.state.dependencies
     current_default_thread_limiter().total_tokens += WAITING_THREADS
-    threading.Thread(target=load, args=(found.engine, found.load_finished), daemon=True).start()
+    threading.Thread(target=load, args=(found.engines, found.load_finished), daemon=True).start()
+    found.engines.watch()
     yield
-    await run_in_threadpool(found.engine.visitor_pictures.close)
+    await run_in_threadpool(found.engines.stop_watching)
+    await run_in_threadpool(found.engines.shared.visitor_pictures.close)

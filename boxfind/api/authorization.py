@@ -6,19 +6,19 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from boxfind.api.dependencies import Client, Serving
+from boxfind.api.dependencies import App, Client
 from boxfind.logs import log
 
 BEARER = HTTPBearer(auto_error=False, description="The value of BOXFIND_API_TOKEN.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
 
 
-async def _is_admin(serving: Serving, client: Client, shown: Credentials) -> bool:
-    token = serving.engine.settings.api.token.get_secret_value()
+async def _is_admin(app: App, client: Client, shown: Credentials) -> bool:
+    token = app.engines.settings.api.token.get_secret_value()
     if token and shown and hmac.compare_digest(shown.credentials.encode(), token.encode()):  # in constant time
         return True
     if token and shown:
-        serving.rate_limiter.count_wrong_token(client)
+        app.rate_limiter.count_wrong_token(client)
     return False
 
 
@@ -26,11 +26,11 @@ ByAdmin = Annotated[bool, Depends(_is_admin)]
 """Whether the request has the token. Counts wrong ones."""
 
 
-async def _require_admin(request: Request, serving: Serving, by_admin: ByAdmin) -> None:
+async def _require_admin(request: Request, app: App, by_admin: ByAdmin) -> None:
     if by_admin:
         return
     path = request.scope["route"].path
-    if not serving.engine.settings.api.token.get_secret_value():
+    if not app.engines.settings.api.token.get_secret_value():
         log.warning("Refused %s %s: BOXFIND_API_TOKEN is not set.", request.method, path)
         detail = "This request needs a token, but the server has none; set BOXFIND_API_TOKEN (docs/api.md)."
         raise HTTPException(403, detail)

@@ -1,24 +1,30 @@
-"""Dependencies of the routes: the engine, turns, the client and the loading state."""
+"""Dependencies of the routes: the collection, the engine, turns, the client and the loading state."""
 
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 
 from boxfind.api.limits import RateLimiter
+from boxfind.collection_table import ALL, LONGEST_NAME, UnreadableTable, same_name
 from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.fair_turns import client_of
 from boxfind.logs import log
 from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem
 
 NO_INDEX = "The server has no usable index; see its log for the reason."
+PROBLEM = "The server cannot read its list of collections; see its log for the reason."
 
 
-def load(engine: Engine, finished: threading.Event) -> None:
-    """Open the index and load the networks before the first search, then set `finished`."""
+def load(engines: Engines, finished: threading.Event) -> None:
+    """Open the first index and load the networks before the first search, then set `finished`."""
     try:
+        engine = engines.get()
         engine.networks.load(engine.gallery())
     except BoxfindError as problem:
         log.warning("The index cannot be searched yet: %s", problem)
@@ -30,9 +36,19 @@ def load(engine: Engine, finished: threading.Event) -> None:
 class Dependencies:
     """The shared state of the API; one instance per application."""
 
-    engine: Engine
+    engines: Engines
     rate_limiter: RateLimiter
     load_finished: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCollection:
+    """The collection that a request is about; `everywhere`: it is about all, and this is the first one."""
+
+    name: str
+    engine: Engine
+    engines: Engines
+    everywhere: bool = False
 
     def gallery(self) -> Gallery:
         """Return the served gallery. Raises IndexProblem with a public message; the details are logged."""
@@ -48,7 +64,48 @@ async def dependencies(request: Request) -> Dependencies:
     return found
 
 
-Serving = Annotated[Dependencies, Depends(dependencies)]
+App = Annotated[Dependencies, Depends(dependencies)]
+
+
+def served(app: Dependencies, name: str) -> ServedCollection:
+    """Return a collection; without a name, the first one. Raises UnknownCollection, CollectionsProblem."""
+    with public_problems():
+        collection = app.engines.collections.find(name)
+    return ServedCollection(collection.name, app.engines.of(collection), app.engines)
+
+
+def _one(
+    app: App,
+    collection: Annotated[
+        str, Query(max_length=LONGEST_NAME, description="The name of a collection. Default: the first one.")
+    ] = "",
+) -> ServedCollection:
+    return served(app, collection)
+
+
+def _one_or_all(
+    app: App,
+    collection: Annotated[
+        str,
+        Query(max_length=LONGEST_NAME, description="The name of a collection, or `all`. Default: the first one."),
+    ] = "",
+) -> ServedCollection:
+    everywhere = same_name(collection, ALL)
+    return replace(served(app, "" if everywhere else collection), everywhere=everywhere)
+
+
+Serving = Annotated[ServedCollection, Depends(_one)]
+ServingAny = Annotated[ServedCollection, Depends(_one_or_all)]
+
+
+@contextmanager
+def public_problems() -> Iterator[None]:
+    """Log what is wrong with the table of collections, which names a folder, and raise a public message."""
+    try:
+        yield
+    except UnreadableTable as problem:
+        log.error("%s", problem)
+        raise UnreadableTable(PROBLEM) from None
 
 
 async def _client(request: Request) -> str:

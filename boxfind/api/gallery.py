@@ -11,17 +11,8 @@ from starlette.convertors import PathConvertor, register_url_convertor
 
 from boxfind.api.authorization import Admin
 from boxfind.api.dependencies import Client, Serving
-from boxfind.api.schemas import (
-    CUP,
-    Added,
-    Listing,
-    Picture,
-    PictureFacts,
-    Pictures,
-    Removed,
-    answers,
-    as_id,
-)
+from boxfind.api.requests import CUP, Listing, as_id
+from boxfind.api.responses import Added, Picture, PictureFacts, Pictures, Removed, answers
 from boxfind.api.search import line, place
 from boxfind.export.originals import full_size_jpeg
 from boxfind.export.source_file import SAFE_HEADERS, shown_file

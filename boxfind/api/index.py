@@ -5,9 +5,11 @@ import contextlib
 from fastapi import APIRouter, HTTPException
 
 from boxfind.api.authorization import Admin, ByAdmin
-from boxfind.api.dependencies import Dependencies, Serving
-from boxfind.api.schemas import Build, IndexState, NewBuild, Served, TextReading, answers
+from boxfind.api.dependencies import ServedCollection, Serving
+from boxfind.api.requests import NewBuild
+from boxfind.api.responses import Build, IndexState, PartSearched, Served, TextReading, answers
 from boxfind.logs import log
+from boxfind.search_scope import scope_of
 from index.building.jobs import BuildState
 from index.building.read_text import text_progress
 from retrieval.errors import BuildRunning, IndexProblem
@@ -81,14 +83,14 @@ def stop_reading(serving: Serving) -> TextReading:
     return text_reading(serving)
 
 
-def _running(serving: Dependencies) -> bool:
+def _running(serving: ServedCollection) -> bool:
     state = serving.engine.builds.state()
     return state is not None and state.state == "running"
 
 
-def _served(serving: Dependencies) -> Served:
+def _served(serving: ServedCollection) -> Served:
     gallery = serving.gallery()
-    manifest, counts = gallery.manifest, gallery.manifest.counts
+    manifest, counts, found = gallery.manifest, gallery.manifest.counts, scope_of([gallery]).found
     return Served(
         generation=gallery.folder.name,
         created=manifest.created,
@@ -96,6 +98,7 @@ def _served(serving: Dependencies) -> Served:
         regions=counts.regions,
         skipped=counts.skipped,
         text_read=text_progress(gallery).read,
+        wave=None if found is None else PartSearched(searched=counts.images, found=found),
         recipe=manifest.recipe,
         note=manifest.note,
     )

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from boxfind.collection_table import CollectionsProblem, UnknownCollection, UnreadableTable
 from boxfind.logs import log
 from boxfind.searches.errors import BadLink, UnknownAlbum
 from index.operations.add_images import AlreadyThere
@@ -18,6 +19,7 @@ from retrieval.errors import (
     BoxfindError,
     BuildRunning,
     DiskFull,
+    GalleryAway,
     PictureGone,
     RuntimeMissing,
     UnknownFolder,
@@ -33,7 +35,11 @@ STATUS: dict[type[BoxfindError], int] = {
     UnknownPicture: 404,
     UnknownFolder: 404,
     UnknownAlbum: 404,
+    UnknownCollection: 404,
+    UnreadableTable: 503,
+    CollectionsProblem: 422,
     PictureGone: 404,
+    GalleryAway: 503,
     AlreadyThere: 409,
     BuildRunning: 409,
     UnreadableImage: 422,

@@ -6,16 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import Client, Dependencies, Serving
-from boxfind.api.schemas import FoundPicture, Line, Place, Search, SearchResponse, StoredSearch, WordsSearch, answers
+from boxfind.api.dependencies import App, Client, ServedCollection, ServingAny, served
+from boxfind.api.requests import Search, StoredSearch, WordsSearch
+from boxfind.api.responses import FoundPicture, Line, Place, SearchResponse, answers
+from boxfind.search_all import FoundHit, search_all
 from boxfind.searches.link import MOST_BOXES
-from index.gallery import Gallery
 from index.operations.read_original import read_original
 from retrieval.errors import BadBox
 from retrieval.images.decode import LoadedImage
 from retrieval.ranking.confidence import no_match
 from retrieval.request import Example, Request, Role, box_from_text
-from retrieval.types import Box, Hit, Region, WrittenLine
+from retrieval.types import Box, Region, WrittenLine
 
 routes = APIRouter(prefix="/search", tags=["search"], responses=answers(404, 501))
 QUERY = ""
@@ -23,28 +24,29 @@ QUERY = ""
 
 
 @routes.post("")
-def search(asked: Annotated[Search, File()], serving: Serving, client: Client) -> SearchResponse:
+def search(asked: Annotated[Search, File()], serving: ServingAny, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of the uploaded picture."""
-    gallery = serving.gallery()
+    _check_served(serving)
     name = asked.picture.filename or "The picture"
     image = serving.engine.visitor_pictures.read(asked.picture.file.read, name, client, place=asked.place)
     asked.picture.file.close()  # frees the disk while the search waits
-    return _answer(serving, client, gallery, asked, {QUERY: image}, _examples(asked, image))
+    return _answer(serving, client, asked, {QUERY: image}, _examples(asked, image))
 
 
 @routes.post("/stored")
-def search_stored(asked: StoredSearch, serving: Serving, client: Client) -> SearchResponse:
+def search_stored(asked: StoredSearch, app: App, serving: ServingAny, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
-    gallery = serving.gallery()
-    image = serving.engine.visitor_pictures.read(partial(read_original, gallery, asked.image), asked.image, client)
+    holder = served(app, asked.of) if asked.of else serving
+    read = partial(read_original, holder.gallery(), asked.image)
+    image = serving.engine.visitor_pictures.read(read, asked.image, client)
     box = Box.from_xywh(*asked.box) if asked.box else image.whole
-    return _answer(serving, client, gallery, asked, {QUERY: image}, (Example(QUERY, box),))
+    return _answer(serving, client, asked, {QUERY: image}, (Example(QUERY, box),))
 
 
 @routes.post("/words")
-def search_words(asked: WordsSearch, serving: Serving, client: Client) -> SearchResponse:
+def search_words(asked: WordsSearch, serving: ServingAny, client: Client) -> SearchResponse:
     """Find gallery pictures that match a text."""
-    return _answer(serving, client, serving.gallery(), asked)
+    return _answer(serving, client, asked)
 
 
 def _examples(asked: Search, image: LoadedImage) -> tuple[Example, ...]:
@@ -58,24 +60,42 @@ def _examples(asked: Search, image: LoadedImage) -> tuple[Example, ...]:
 
 
 def _answer(
-    serving: Dependencies,
+    serving: ServedCollection,
     client: str,
-    gallery: Gallery,
     asked: Search | StoredSearch | WordsSearch,
     images: Mapping[str, LoadedImage] | None = None,
     examples: tuple[Example, ...] = (),
 ) -> SearchResponse:
-    serving.engine.check_album(asked.album)
     request = Request(examples, asked.ranking, folder=asked.folder, words=asked.words, only=asked.only)
-    hits = serving.engine.answer(gallery, request, images or {}, asked.top, client)
-    found = [_found(gallery, rank, hit) for rank, hit in enumerate(hits, start=1)]
-    return SearchResponse(generation=gallery.folder.name, no_match=no_match(hits), hits=found)
+    if serving.everywhere:
+        answer = search_all(serving.engines, request, images or {}, asked.top, client)
+        hits, generation, remarks = answer.hits, "", answer.remarks
+    else:
+        gallery = serving.gallery()
+        generation, remarks = gallery.folder.name, []
+        serving.engine.check_album(asked.album)
+        answered = serving.engine.answer(gallery, request, images or {}, asked.top, client)
+        hits = tuple(FoundHit(serving.name, gallery, hit) for hit in answered)
+    return SearchResponse(
+        generation=generation,
+        remarks=remarks,
+        no_match=no_match([found.hit for found in hits]),
+        hits=[_found(rank, found) for rank, found in enumerate(hits, start=1)],
+    )
 
 
-def _found(gallery: Gallery, rank: int, hit: Hit) -> FoundPicture:
-    entry = gallery.entry(hit.image)
+def _check_served(serving: ServedCollection) -> None:
+    """Raises IndexProblem before a picture is decoded for nothing."""
+    if not serving.everywhere:
+        serving.gallery()
+
+
+def _found(rank: int, found: FoundHit) -> FoundPicture:
+    hit = found.hit
+    entry = found.gallery.entry(hit.image)
     return FoundPicture(
         rank=rank,
+        collection=found.collection,
         image=hit.image,
         width=entry.width,
         height=entry.height,

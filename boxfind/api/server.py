@@ -4,7 +4,7 @@ import uvicorn
 
 from boxfind.api.app import make_api
 from boxfind.connections import limit_connections
-from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.settings import Settings
 
 FAREWELL = 10
@@ -15,7 +15,7 @@ def serve(settings: Settings) -> None:
     """Listen on the host and port of the settings until the process is stopped."""
     limit_connections()
     uvicorn.run(
-        make_api(Engine(settings)),
+        make_api(Engines(settings)),
         host=settings.api.host,
         port=settings.api.port,
         log_level="warning",

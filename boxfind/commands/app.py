@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import GalleryOption, IndexOption, note, settings_with
+from boxfind.commands.options import GalleryOption, IndexOption, given_settings, note
 from boxfind.settings import PROJECT, Settings
 from retrieval.errors import BoxfindError
 
@@ -36,7 +36,7 @@ def start_page(
 ) -> None:
     """Run the web page until Ctrl+C and open it in the browser if there is a display."""
     os.environ.setdefault("BOXFIND_ADMIN", "local")
-    settings = settings_with(gallery=gallery, index=index)
+    settings = given_settings(gallery=gallery, index=index)
     export_paths(settings)
     os.environ.setdefault("FORWARDED_ALLOW_IPS", ",".join(settings.api.proxies))  # for Streamlit's server
     check_port(port)
@@ -54,12 +54,9 @@ def streamlit_arguments(port: int) -> list[str]:
 
 
 def export_paths(settings: Settings) -> None:
-    """Export all paths as absolute environment variables, for the page and its build processes.
-
-    A gallery that was chosen on the page is not one of them: the page reads the choice, and can change it.
-    """
+    """Export all paths as absolute environment variables, for the page and its build processes."""
     for name, value in settings.flat().items():
-        if isinstance(value, Path) and not (name == "gallery" and settings.is_chosen):
+        if isinstance(value, Path):
             os.environ[f"BOXFIND_{name.upper()}"] = str(value.expanduser().absolute())
     if settings.milvus.uri.endswith(".db"):
         os.environ["BOXFIND_MILVUS_URI"] = str(Path(settings.milvus.uri).expanduser().absolute())

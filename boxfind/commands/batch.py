@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boxfind.commands.filter_options import Album, Folder, Name, Pixels, Shape, Since, Until, picture_filter
-from boxfind.commands.options import IndexDir, QueryMode, Rank, note, notes, settings_with
+from boxfind.commands.options import CollectionName, IndexDir, QueryMode, Rank, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from retrieval.errors import BoxfindError
 
@@ -38,9 +38,10 @@ Top = Annotated[int, typer.Option(min=0, help="Maximum number of pictures per qu
 
 
 def batch(
-    index: IndexDir,
     queries: Queries,
     out: Out,
+    index: IndexDir = None,
+    collection: CollectionName = None,
     images: Images = None,
     ranks: Ranks = None,
     sheets: Sheets = None,
@@ -60,7 +61,7 @@ def batch(
     from boxfind.evaluation.batch import answer_all, draw_sheets
 
     asked, unread = _read_queries(queries, images)
-    settings = settings_with(index=index, query_mode=query_mode)
+    settings = settings_with(collection, index=index, query_mode=query_mode)
     engine = Engine(settings)
     only = picture_filter(engine, name, since, until, shape, pixels, album)
     gallery = engine.filtered(engine.gallery(), only)

@@ -1,27 +1,29 @@
 """The commands `build` and `cancel`: build or update the index, and stop a build."""
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import GalleryOption, IndexDir, IndexOption, note, notes, settings_with
+from boxfind.commands.cancelled_by_signals import cancelled_by_signals
+from boxfind.commands.options import CollectionName, GalleryOption, IndexDir, IndexOption, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from boxfind.settings import Settings
+from boxfind.settings_schema import QUICK
 from index.building.cancellation import Cancellation
 from retrieval.errors import BoxfindError
 
+LIST = "list"
+"""In place of a backbone: print the recommended ones, and build nothing."""
 LISTED = 50
 """Skipped files that are listed one by one."""
 LIST_ALL = "`boxfind skipped` lists all."
 
 
 Backbone = Annotated[
-    str | None, typer.Option(help="auto, or a network from docs/models.md: resnet50, efficientnet-lite0, …")
+    str | None,
+    typer.Option(help="auto, a network (resnet50, timm:MODEL, open_clip:MODEL/PRETRAINED, …), or list to see some."),
 ]
 Regions = Annotated[
     str | None,
@@ -30,6 +32,13 @@ Regions = Annotated[
 Pooling = Annotated[str | None, typer.Option(help="Pooling: gap, gem, mac or rmac.")]
 Head = Annotated[
     Path | None, typer.Option(help="Projection head made by `boxfind finetune`, instead of learned whitening.")
+]
+Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="Build in about half the time and with less quality: smaller pictures, no keypoints (docs/quality.md).",
+    ),
 ]
 Full = Annotated[
     bool, typer.Option("--full", help="Rebuild from scratch: process every picture and relearn the whitening.")
@@ -46,21 +55,27 @@ Address = Annotated[
 def build(
     gallery: GalleryOption = None,
     index: IndexOption = None,
+    collection: CollectionName = None,
     backbone: Backbone = None,
     regions: Regions = None,
     pooling: Pooling = None,
     head: Head = None,
+    quick: Quick = False,
     full: Full = False,
     engine: ClusterEngine = None,
     address: Address = None,
 ) -> None:
-    """Build the index, or update it to match its picture folder; searches use the old one until the build is done.
+    """Build the index, or update it to match its picture folder; it is searched while it grows.
 
     Then what is written in new pictures is read, while they can be searched already.
-    clip-rn50 uses average pooling without whitening and ignores --pooling and --head.
+    Networks of open_clip use average pooling without whitening and ignore --pooling and --head.
     """
-    with _cancelled_by_signals() as cancellation:
+    if backbone == LIST:
+        _print_choices()
+        return
+    with cancelled_by_signals() as cancellation:
         settings = settings_with(
+            collection,
             gallery=gallery,
             index=index,
             backbone=backbone,
@@ -69,13 +84,21 @@ def build(
             head=head,
             engine=engine or ("ray" if address else None),
             ray_address=address,
+            **(QUICK if quick else {}),
         )
+        settings = _follow_moved(settings)
         _build(settings, full, cancellation)
-    with _cancelled_by_signals() as cancellation:
+    with cancelled_by_signals() as cancellation:
         _read_text(settings, cancellation)
 
 
-def cancel(index: IndexDir) -> None:
+def _print_choices() -> None:
+    from retrieval.networks.recommended_networks import described_choices
+
+    print("\n".join(described_choices()))
+
+
+def cancel(index: IndexDir = None, collection: CollectionName = None) -> None:
     """Stop the running build, or the reading of text in pictures that follows it, and wait until it has ended.
 
     What was done is kept, and the next build continues from there.
@@ -83,18 +106,19 @@ def cancel(index: IndexDir) -> None:
     from index.building.jobs import build_state, request_cancel
     from index.building.read_text import STOPPED, is_reading, stop_reading
 
-    asked = state = request_cancel(index)
-    if asked is None and stop_reading(index):
-        while is_reading(index):
+    folder = settings_with(collection, index=index).index_dir
+    asked = state = request_cancel(folder)
+    if asked is None and stop_reading(folder):
+        while is_reading(folder):
             time.sleep(0.1)
         print(STOPPED)
         return
     if asked is None:
-        raise BoxfindError(f"No build is running in {index}.")
+        raise BoxfindError(f"No build is running in {folder}.")
     note("Cancelling…")
     while state is not None and state.id == asked.id and state.state == "running":
         time.sleep(0.1)
-        state = build_state(index)
+        state = build_state(folder)
     if state is None or state.id != asked.id:
         raise BoxfindError("The build has ended, and another one was started.")
     if state.state == "done":
@@ -102,6 +126,17 @@ def cancel(index: IndexDir) -> None:
     if state.state == "failed":
         raise BoxfindError(f"The build has failed: {state.message}")
     print(state.message)
+
+
+def _follow_moved(settings: Settings) -> Settings:
+    """The settings with the index of the gallery, which may be that of another folder until now; a note says so."""
+    from boxfind.moved_folder import follow
+
+    old = None if settings.is_sample or settings.index else follow(settings, settings.gallery_dir)
+    if old is None:
+        return settings
+    note(f"These are the pictures of {old}, which is gone: its index is used, and nothing is read again.")
+    return settings.changed()
 
 
 def _build(settings: Settings, full: bool, cancellation: Cancellation) -> None:
@@ -114,8 +149,12 @@ def _build(settings: Settings, full: bool, cancellation: Cancellation) -> None:
     jobs.yield_to_others()
     began = time.perf_counter()
     with TerminalProgress(notes) as report:
-        folder = Engine(settings).builds.build(report, full, note, cancellation)
+        folder = Engine(settings).builds.build(report, full, note, cancellation, _note_searchable)
     _report(folder, time.perf_counter() - began, folder.name != before)
+
+
+def _note_searchable(searchable: int, found: int) -> None:
+    note(f"{searchable:,} of {found:,} pictures can be searched.")
 
 
 def _read_text(settings: Settings, cancellation: Cancellation) -> None:
@@ -159,22 +198,3 @@ def _report(folder: Path, seconds: float, is_new: bool) -> None:
         print(f"{new} new or changed, {changes.kept} unchanged{reread}, {changes.removed} removed.")
     else:
         print("The index is already up to date.")
-
-
-@contextmanager
-def _cancelled_by_signals() -> Iterator[Cancellation]:
-    """Treat SIGINT and SIGTERM like the command `cancel` while the body runs."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    cancellation = Cancellation()
-
-    def cancel_once(*_: object) -> None:
-        for number in numbers:
-            signal.signal(number, signal.SIG_IGN)  # cleanup must not be interrupted
-        cancellation.request()
-
-    before = [signal.signal(number, cancel_once) for number in numbers]
-    try:
-        yield cancellation
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

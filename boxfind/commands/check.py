@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import AsJson, IndexDir, note, notes, settings_with
+from boxfind.commands.options import AsJson, CollectionName, IndexDir, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from boxfind.settings import Settings
 from retrieval.errors import BoxfindError
 
 
-def verify(index: IndexDir) -> None:
+def verify(index: IndexDir = None, collection: CollectionName = None) -> None:
     """Check all files of an index, and compare it with its picture folder."""
     from boxfind.maintenance import check_index
 
     with TerminalProgress(notes) as report:
-        found = check_index(settings_with(index=index), report)
+        found = check_index(settings_with(collection, index=index), report)
     for remark in found.remarks:
         note(remark)
     if found.faults:
@@ -28,7 +28,8 @@ def verify(index: IndexDir) -> None:
 
 def why(
     image: Annotated[str, typer.Argument(help="The name of a picture in the index, or the path of a file.")],
-    index: IndexDir,
+    index: IndexDir = None,
+    collection: CollectionName = None,
     text: Annotated[str | None, typer.Option(help="Also say which words of this text query are written in it.")] = None,
     query: Annotated[
         Path | None, typer.Option(help="Also say which words on this query picture are written in it.")
@@ -43,7 +44,7 @@ def why(
 
     if box and query is None:
         raise typer.BadParameter("--box needs --query, the picture that it is drawn on.")
-    settings = settings_with(index=index)
+    settings = settings_with(collection, index=index)
     explanation = explain_picture(settings, image, sought=_query_words(settings, text, query, box))
     if as_json:
         regions = [{"kind": region.kind, "box": region.box.xywh} for region in explanation.regions]
@@ -68,7 +69,8 @@ def _query_words(settings: Settings, text: str | None, query: Path | None, box: 
 
 
 def skipped(
-    index: IndexDir,
+    index: IndexDir = None,
+    collection: CollectionName = None,
     table: Annotated[Path | None, typer.Option("--csv", help="CSV file to write: file,reason,sentence,bytes.")] = None,
 ) -> None:
     """List the files that the build skipped, and why."""
@@ -77,7 +79,7 @@ def skipped(
     from index.storage.skipped_files import read_skipped, skipped_csv
     from retrieval.printable_names import printable
 
-    folder = current_folder(index)
+    folder = current_folder(settings_with(collection, index=index).index_dir)
     read_manifest(folder)  # rejects an unsupported format version
     files = read_skipped(folder)
     if table:
@@ -88,11 +90,11 @@ def skipped(
         print("No files were skipped.")
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(collection: CollectionName = None, as_json: AsJson = False) -> None:
     """Print versions, device, weights and the state of the index."""
     from boxfind.doctor import examine
 
-    findings = asdict(examine(settings_with()))
+    findings = asdict(examine(settings_with(collection)))
     if as_json:
         print(json.dumps(findings, indent=1))
         return

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from boxfind.commands.options import AsJson, IndexDir, QueryMode, Rank, note, notes, settings_with
+from boxfind.commands.options import AsJson, CollectionName, IndexDir, QueryMode, Rank, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 
 
 def evaluate(
-    index: IndexDir,
     dataset: Annotated[
         Path, typer.Option(help="Folder of a labelled data set; docs/evaluation.md describes the formats.")
     ],
+    index: IndexDir = None,
+    collection: CollectionName = None,
     rank: Rank = "fast",
     format_name: Annotated[
         str | None, typer.Option("--format", help="csv, revisited or folders; detected by default.")
@@ -29,7 +30,7 @@ def evaluate(
     from boxfind.evaluation.dataset_formats import read_dataset
     from boxfind.evaluation.evaluate import evaluate as measure
 
-    engine = Engine(settings_with(index=index, query_mode=query_mode))
+    engine = Engine(settings_with(collection, index=index, query_mode=query_mode))
     with TerminalProgress(notes) as progress:
         found = measure(engine, engine.gallery(), read_dataset(dataset, format_name), rank, progress)
     for remark in report.remarks(found):

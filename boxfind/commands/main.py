@@ -9,6 +9,8 @@ from boxfind.commands.app import start_page
 from boxfind.commands.batch import batch
 from boxfind.commands.build import build, cancel
 from boxfind.commands.check import doctor, skipped, verify, why
+from boxfind.commands.collections import collections
+from boxfind.commands.compare_networks import compare_networks
 from boxfind.commands.evaluate import evaluate
 from boxfind.commands.finetune import finetune
 from boxfind.commands.generations import backup, generations, restore, rollback
@@ -19,10 +21,11 @@ from retrieval.errors import BoxfindError
 command_line = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 command_line.command("app")(start_page)
 for command in (
-    *(build, cancel, search, batch, serve, evaluate, finetune),
+    *(build, cancel, search, batch, serve, evaluate, compare_networks, finetune),
     *(verify, why, skipped, doctor, generations, rollback, backup, restore),
 ):
     command_line.command()(command)
+command_line.add_typer(collections, name="collections")
 
 
 def main() -> None:

@@ -9,10 +9,13 @@ from rich.console import Console
 from boxfind.settings import BadSetting, Settings
 from boxfind.settings_schema import utf8_path
 
+# Without a parser, typer would ask the drive about each path, and a drive that does not answer stops the program.
 GalleryOption = Annotated[
-    Path | None, typer.Option(help="Picture folder. Default: the one chosen on the page, or a sample.")
+    Path | None, typer.Option(parser=Path, help="Picture folder. Default: that of the first collection, or a sample.")
 ]
-IndexOption = Annotated[Path | None, typer.Option(help="Index folder. Default: a folder in the data folder.")]
+IndexOption = Annotated[
+    Path | None, typer.Option(parser=Path, help="Index folder. Default: a folder in the data folder.")
+]
 
 
 def utf8_option(option: typer.CallbackParam, path: Path | None) -> Path | None:
@@ -23,7 +26,16 @@ def utf8_option(option: typer.CallbackParam, path: Path | None) -> Path | None:
         raise BadSetting(f"{option.opts[0]} cannot be {str(path)!r}: {error}.") from None
 
 
-IndexDir = Annotated[Path, typer.Option("--index", help="Index folder.", callback=utf8_option)]
+IndexDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--index", parser=Path, help="Index folder. Default: that of the first collection.", callback=utf8_option
+    ),
+]
+CollectionName = Annotated[
+    str | None,
+    typer.Option("--collection", help="A collection, instead of a folder; `boxfind collections` lists them."),
+]
 Rank = Annotated[
     str,
     typer.Option(
@@ -44,11 +56,25 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 notes = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
-def settings_with(**given: object) -> Settings:
-    """Return the settings of the environment, overridden by the options that are not None.
+def settings_with(collection: str | None = None, **given: object) -> Settings:
+    """Return the settings of a collection, or of the gallery or index that is given, or else of the first collection.
 
-    Raises BadSetting, which names the option if the value came from one.
+    Options that are None do not override the environment. Raises BadSetting, which names the option if the value came
+    from one, and CollectionsProblem.
     """
+    from boxfind.collections_served import ServedCollections
+
+    settings = given_settings(**given)
+    if collection is None and (settings.gallery or settings.index):
+        return settings
+    if given.get("gallery") or given.get("index"):
+        raise BadSetting("--collection names a gallery and its index; leave --gallery and --index out.")
+    served = ServedCollections(settings)
+    return served.settings_of(served.find(collection or ""))
+
+
+def given_settings(**given: object) -> Settings:
+    """Return the settings of the environment, overridden by the options that are not None. Raises BadSetting."""
     chosen = {name: value for name, value in given.items() if value is not None}
     try:
         return Settings.load(**chosen)

@@ -70,7 +70,7 @@ def make_answer(
             image = load_image(query.image, engine.settings.build.incomplete)
             began = time.perf_counter()
             request = Request((Example("", query.box or Box.whole(image)),), ranking, folder=folder)
-            hits = engine.answer(gallery, request, {"": LoadedImage.of(image)}, top)
+            hits = engine.answer(gallery, request, {"": LoadedImage.of(image)}, top, note_finds=False)
             return BatchResult(query.name, hits, time.perf_counter() - began)
         except (UnreadableImage, BadBox) as error:
             return BatchResult(query.name, [], 0.0, f"{query.name}: {error}")

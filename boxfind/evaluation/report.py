@@ -70,11 +70,11 @@ def as_text(found: Evaluation) -> str:
     judged = "" if count is None else f"Judged: {count:.1f} of the first 10 results; others do not count\n"
     place = "" if found.localisation is None else f"Localisation: mean IoU {found.localisation:.3f}\n"
     return (
-        f"{_aligned(means)}\n\n"
+        f"{aligned(means)}\n\n"
         f"Protocol: {found.protocol}\n{judged}"
         f"Query time: p50 {_ms(found.seconds_p50)} ms, p95 {_ms(found.seconds_p95)} ms\n{place}\n"
-        f"{_aligned([['hardest queries', 'object', 'AP'], *hardest])}\n\n"
-        f"{_aligned([['weakest objects', 'queries', 'AP'], *weakest])}"
+        f"{aligned([['hardest queries', 'object', 'AP'], *hardest])}\n\n"
+        f"{aligned([['weakest objects', 'queries', 'AP'], *weakest])}"
     )
 
 
@@ -131,7 +131,7 @@ def _ms(seconds: float) -> float:
     return round(1000 * seconds, 1)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Align columns, separated by two spaces; numbers to the right."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]

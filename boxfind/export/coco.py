@@ -22,7 +22,7 @@ def coco_file(answer: SearchResult) -> bytes:
             "version": answer.gallery.folder.name,
             "year": answer.made.year,
             "contributor": "Boxfind",
-            "date_created": utc(answer),
+            "date_created": utc(answer.made),
         },
         "licenses": [],
         "images": [

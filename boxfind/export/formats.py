@@ -10,9 +10,10 @@ from boxfind.export.crops import crops_zip
 from boxfind.export.file_names import file_name
 from boxfind.export.picture_list import PictureList, pictures_csv, pictures_json
 from boxfind.export.search_result import SearchResult
+from boxfind.export.several_collections import SeveralCollectionsResult, collections_csv, collections_json
 from boxfind.export.table import csv_table, json_document
 
-__all__ = ["FORMATS", "PICTURE_FORMATS", "Format", "file_name"]
+__all__ = ["COLLECTIONS_FORMATS", "FORMATS", "PICTURE_FORMATS", "Exported", "Format", "file_name"]
 
 
 Exported = TypeVar("Exported")
@@ -49,3 +50,9 @@ PICTURE_FORMATS: dict[str, Format[PictureList]] = {
     "Contact sheet": Format(".html", "text/html", picture_sheet, FORMATS["Contact sheet"].help),
 }
 """The formats for pictures that are not results of a search."""
+
+COLLECTIONS_FORMATS: dict[str, Format[SeveralCollectionsResult]] = {
+    "CSV": Format(".csv", "text/csv", collections_csv, FORMATS["CSV"].help),
+    "JSON": Format(".json", "application/json", collections_json, FORMATS["JSON"].help),
+}
+"""The formats for results of several collections. The others hold pictures, whose names belong to one collection."""

@@ -3,12 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
-from datetime import UTC
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TextIO
 
-from boxfind.export.search_result import SearchResult
+from boxfind.export.search_result import SearchResult, gallery_name
+from index.gallery import Gallery
 from index.storage.skipped_files import harmless
+from index.storage.tables import ImageEntry
+from retrieval.images.decode import LoadedImage
 from retrieval.types import Box, Hit, Region
 
 COLUMNS = ("rank", "image", "score", "similarity", "confidence", "match", "x", "y", "w", "h", "written")
@@ -18,8 +21,14 @@ VERSION = 1
 
 def csv_table(answer: SearchResult) -> bytes:
     """Write one row per hit; formulas are neutralised."""
-    parts = list(dict.fromkeys(name for hit in answer.hits for name in hit.parts))
-    rows = (
+    header, *rows = table_of_hits(answer.hits)
+    return csv_bytes(header, rows)
+
+
+def table_of_hits(hits: Sequence[Hit]) -> list[tuple[object, ...]]:
+    """Return the header and one row per hit, each starting with the rank; formulas are neutralised."""
+    parts = list(dict.fromkeys(name for hit in hits for name in hit.parts))
+    rows = [
         (
             rank,
             harmless(hit.image),
@@ -31,23 +40,23 @@ def csv_table(answer: SearchResult) -> bytes:
             harmless(hit.written),
             *(_number(hit.parts[name]) if name in hit.parts else "" for name in parts),
         )
-        for rank, hit in enumerate(answer.hits, start=1)
-    )
-    return csv_bytes([*COLUMNS, *(harmless(f"part_{name}") for name in parts)], rows)
+        for rank, hit in enumerate(hits, start=1)
+    ]
+    return [(*COLUMNS, *(harmless(f"part_{name}") for name in parts)), *rows]
 
 
-def csv_bytes(header: Iterable[str], rows: Iterable[Iterable[object]]) -> bytes:
+def csv_bytes(header: Iterable[object], rows: Iterable[Iterable[object]]) -> bytes:
     """Encode CSV in UTF-8 with a byte order mark, which spreadsheets expect."""
     return csv_text(header, rows).encode("utf-8-sig", "replace")
 
 
-def csv_text(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def csv_text(header: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO(newline="")
     write_rows(out, header, rows)
     return out.getvalue()
 
 
-def write_rows(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+def write_rows(file: TextIO, header: Iterable[object], rows: Iterable[Iterable[object]]) -> None:
     """Write row by row, so that the rows may come from a generator."""
     writer = csv.writer(file)
     writer.writerow(header)
@@ -56,25 +65,37 @@ def write_rows(file: TextIO, header: Iterable[str], rows: Iterable[Iterable[obje
 
 def json_document(answer: SearchResult) -> bytes:
     """Write the query, the gallery and all hits, with keys in a fixed order."""
-    width, height = answer.query.size if answer.query is not None else (None, None)
-    manifest = answer.gallery.manifest
-    recipe = ("backbone", "weights_sha256", "side", "pooling", "dimensions")
     return json_bytes(
         {
             "version": VERSION,
             "title": answer.title,
-            "made": utc(answer),
+            "made": utc(answer.made),
             "link": answer.link,
-            "query": {"width": width, "height": height, "box": _sides(answer.box) if answer.box else None},
-            "gallery": {
-                "name": answer.gallery_name,
-                "images": manifest.counts.images,
-                "generation": answer.gallery.folder.name,
-                "recipe": {name: getattr(manifest.recipe, name) for name in recipe},
-            },
-            "hits": [_hit(answer, rank, hit) for rank, hit in enumerate(answer.hits, start=1)],
+            "query": query_facts(answer.query, answer.box),
+            "gallery": gallery_facts(answer.gallery),
+            "hits": [
+                {"rank": rank, **hit_facts(answer.gallery.entry(hit.image), hit)}
+                for rank, hit in enumerate(answer.hits, start=1)
+            ],
         }
     )
+
+
+def query_facts(query: LoadedImage | None, box: Box | None) -> dict[str, object]:
+    """The size of the query picture and the box on it."""
+    width, height = query.size if query is not None else (None, None)
+    return {"width": width, "height": height, "box": _sides(box) if box else None}
+
+
+def gallery_facts(gallery: Gallery) -> dict[str, object]:
+    """What was searched, and how its pictures were described."""
+    manifest, recipe = gallery.manifest, ("backbone", "weights_sha256", "side", "pooling", "dimensions")
+    return {
+        "name": gallery_name(gallery),
+        "images": manifest.counts.images,
+        "generation": gallery.folder.name,
+        "recipe": {name: getattr(manifest.recipe, name) for name in recipe},
+    }
 
 
 def json_bytes(value: object) -> bytes:
@@ -82,15 +103,14 @@ def json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1).encode("utf-8", "replace")
 
 
-def utc(answer: SearchResult) -> str:
-    """Return the time of the search as 2025-03-09T14:05:00Z."""
-    return f"{answer.made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def utc(made: datetime) -> str:
+    """Return a time as 2025-03-09T14:05:00Z."""
+    return f"{made.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _hit(answer: SearchResult, rank: int, hit: Hit) -> dict[str, object]:
-    entry = answer.gallery.entry(hit.image)
+def hit_facts(entry: ImageEntry, hit: Hit) -> dict[str, object]:
+    """All details of a hit but its rank. `entry` is that of its picture."""
     return {
-        "rank": rank,
         "image": hit.image,
         "width": entry.width,
         "height": entry.height,

@@ -60,10 +60,11 @@ def describe_pictures(
     pictures: Sequence[ScannedFile], embedder: Embedder, pool: DecoderPool, workers: int, progress: Progress
 ) -> RawRegions:
     """Describe every image once. Images that a build would skip are left out."""
+    recipe = embedder.recipe
 
     def describe(file: ScannedFile) -> tuple[list[Box], NDArray[np.float16], bytes, tuple[int, int]] | None:
         try:
-            seen = pool.decode_file(file.path, embedder.recipe.side, embedder.recipe.keypoints or 0)
+            seen = pool.decode_file(file.path, recipe.side, recipe.keypoints or 0, stride=recipe.stride)
         except UnreadableImage:
             return None
         assert not isinstance(seen, Unchanged)  # no known files were passed

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from retrieval.types import Box, iou
 
 MOST_LABELS = 10_000
 TABLE = "CREATE TABLE IF NOT EXISTS labels (id INTEGER PRIMARY KEY, name TEXT NOT NULL, members TEXT NOT NULL)"
+SHA256 = re.compile("[0-9a-f]{64}")
 MIN_JACCARD = 0.3
 """Minimum Jaccard index between the old and the new images of a group for it to keep its name."""
 
@@ -53,6 +55,22 @@ class GroupNames:
         """Name a group. `instead` is the key of its previous name; an empty `name` only removes that one."""
         self._database.write(lambda connection: rename(connection, GroupName(instead or 0, name, places)))
 
+    def of_earlier_versions(self) -> list[GroupName]:
+        """The names whose members are image ids."""
+        return [name for name in self.all() if not all(map(SHA256.fullmatch, name.places))]
+
+    def learn_contents(self, hashes: Mapping[str, str]) -> None:
+        """Replace the image ids in names of earlier versions. `hashes`: image id -> SHA-256."""
+        old = [name for name in self.of_earlier_versions() if by_content(name, hashes) != name]
+
+        def work(connection: sqlite3.Connection) -> None:
+            for name in old:
+                change = _members(by_content(name, hashes)), name.key, name.name
+                connection.execute("UPDATE labels SET members = ? WHERE id = ? AND name = ?", change)
+
+        if old:
+            self._database.write(work)
+
 
 @dataclass(frozen=True, slots=True)
 class ReplacedNames:
@@ -83,9 +101,13 @@ def rename(connection: sqlite3.Connection, new: GroupName) -> ReplacedNames:
         return ReplacedNames(tuple(removed), ())
     if connection.execute("SELECT count(*) FROM labels").fetchone()[0] >= MOST_LABELS:
         raise SavedSearchesProblem(f"There are already {MOST_LABELS:,} group names; remove one first.")
-    row = name, json.dumps([[picture, *box.xywh] for picture, box in new.places.items()])
+    row = name, _members(new)
     connection.execute("INSERT INTO labels (name, members) VALUES (?, ?)", row)
     return ReplacedNames(tuple(removed), (row,))
+
+
+def _members(name: GroupName) -> str:
+    return json.dumps([[picture, *box.xywh] for picture, box in name.places.items()])
 
 
 def by_content(label: GroupName, hashes: Mapping[str, str]) -> GroupName:

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from boxfind.searches.by_content import UNKNOWN, NamedContents, contents_from_json, named_contents, with_current_names
 from boxfind.searches.database import Database
 from boxfind.searches.errors import BadLink, SavedSearchesProblem, SavedSearchGone
 from boxfind.searches.known_contents import Digests, digests
 from boxfind.searches.link import from_params, to_params
+from index.storage.tables import Tables
 from retrieval.request import Request
 
 LONGEST_NAME = 80
@@ -23,7 +25,9 @@ MOST_SEARCHES = 1000
 MOST_HITS = 100
 MOST_PICTURE_BYTES = 8_000_000
 FACTS = "name, request, made, generation, answer"
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, str, str, str, str, str]
+NAMED = "CREATE TABLE IF NOT EXISTS named_contents (search INTEGER PRIMARY KEY REFERENCES searches ON DELETE CASCADE, \
+contents TEXT NOT NULL)"
 COLLECTIONS = "CREATE TABLE IF NOT EXISTS collections (generation TEXT PRIMARY KEY, contents BLOB NOT NULL)"
 NOTHING_KNOWN = digests(())
 NEWEST_FIRST = "ORDER BY made DESC, id DESC"
@@ -41,6 +45,13 @@ class Saved:
     """The index generation that answered."""
     answer: tuple[str, ...]
     """SHA-256 of the first 100 hits, best first. Searches saved by older versions have the image ids."""
+    contents: NamedContents = UNKNOWN
+    """Of the pictures and the folder that the request names."""
+
+    def in_gallery(self, tables: Tables) -> "Saved":
+        """The search with the names that its marked pictures and its folder have in a gallery."""
+        request = with_current_names(self.request, self.contents, tables)
+        return replace(self, request=request, contents=named_contents(request, tables, self.contents))
 
     def changes(self, now: Mapping[str, str], known: Digests) -> tuple[list[str], set[str]]:
         """Return the ids of hits whose contents are new to the collection, and the saved hits that are not found.
@@ -81,8 +92,7 @@ class SavedSearches:
 
     def all(self) -> list[Saved]:
         """Return all readable searches, newest first."""
-        query = f"SELECT {FACTS} FROM searches {NEWEST_FIRST}"
-        rows: list[Row] = self._database.read(lambda connection: connection.execute(query).fetchall(), [])
+        rows: list[Row] = self._database.read(lambda connection: _rows(connection, NEWEST_FIRST), [])
         found = []
         for row in rows:
             with suppress(SavedSearchesProblem):
@@ -117,6 +127,7 @@ class SavedSearches:
             row = connection.execute(f"INSERT INTO searches ({FACTS}) VALUES (?, ?, ?, ?, ?)", facts).lastrowid
             uses = {(row, example.picture) for example in saved.request.examples}
             connection.executemany("INSERT INTO uses VALUES (?, ?)", sorted(uses))
+            _keep_contents(connection, row, saved.contents)
             connection.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", pictures.items())
             connection.execute("DELETE FROM pictures WHERE sha256 NOT IN (SELECT picture FROM uses)")
             connection.execute(COLLECTIONS)
@@ -174,10 +185,10 @@ class SavedSearches:
             return _saved(row) if row else None
         return None
 
-    def mark(self, saved: Saved, before: Request, after: Request) -> Saved:
+    def mark(self, saved: Saved, before: Request, after: Request, tables: Tables) -> Saved:
         """Change the feedback marks of a saved search as they change from `before` to `after`; other marks stay.
 
-        Returns the search with all its marks. Raises SavedSearchGone.
+        Returns the search with all its marks, by the names that the pictures have now. Raises SavedSearchGone.
         """
 
         def work(connection: sqlite3.Connection) -> Saved:
@@ -187,13 +198,33 @@ class SavedSearches:
                 raise SavedSearchGone(
                     f"The saved search {saved.name!r} was replaced or deleted meanwhile; its marks were not changed."
                 )
-            marked = _marked(stored.request, before, after)
-            update = "UPDATE searches SET request = ? WHERE name = ?"
-            connection.execute(update, (_request_text(marked), normalised(saved.name)))
-            return replace(stored, request=marked)
+            stored = stored.in_gallery(tables)
+            request = _marked(stored.request, before, after)
+            marked = replace(stored, request=request, contents=named_contents(request, tables, stored.contents))
+            _put(connection, marked)
+            return marked
 
         self._must_have(saved.name)
         return self._database.write(work)
+
+    def of_earlier_versions(self) -> list[Saved]:
+        """The searches that name pictures or a folder of unknown contents."""
+        return [saved for saved in self.all() if saved.contents == UNKNOWN and _names_paths(saved.request)]
+
+    def learn_contents(self, tables: Tables) -> None:
+        """Store the contents of what searches of earlier versions name, while the gallery still has these names."""
+        unknown = self.of_earlier_versions()
+        learned = {saved.made: named_contents(saved.request, tables) for saved in unknown}
+
+        def work(connection: sqlite3.Connection) -> None:
+            for row in _rows(connection, NEWEST_FIRST):
+                with suppress(SavedSearchesProblem):
+                    saved = _saved(row)
+                    if saved.contents == UNKNOWN and saved.made in learned:
+                        _put(connection, replace(saved, contents=learned[saved.made]))
+
+        if any(contents != UNKNOWN for contents in learned.values()):
+            self._database.write(work)
 
     def _must_have(self, name: str) -> None:
         if normalised(name) not in self.names():
@@ -232,17 +263,40 @@ def _marked(stored: Request, before: Request, after: Request) -> Request:
     return replace(stored, positives=positives, negatives=negatives)
 
 
+def _rows(connection: sqlite3.Connection, which: str, *values: str) -> list[Row]:
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'named_contents'").fetchone()
+    source = "searches LEFT JOIN named_contents ON search = id" if known else "searches"
+    column = "coalesce(contents, '')" if known else "''"
+    rows: list[Row] = connection.execute(f"SELECT {FACTS}, {column} FROM {source} {which}", values).fetchall()
+    return rows
+
+
 def _row(connection: sqlite3.Connection, name: str) -> Row | None:
-    query = f"SELECT {FACTS} FROM searches WHERE name = ?"
-    row: Row | None = connection.execute(query, (normalised(name),)).fetchone()
-    return row
+    return next(iter(_rows(connection, "WHERE name = ?", normalised(name))), None)
+
+
+def _names_paths(request: Request) -> bool:
+    return bool(request.positives or request.negatives or request.folder)
+
+
+def _put(connection: sqlite3.Connection, saved: Saved) -> None:
+    """Store the request of a search that exists, and its contents."""
+    update = "UPDATE searches SET request = ? WHERE name = ? RETURNING id"
+    (key,) = connection.execute(update, (_request_text(saved.request), normalised(saved.name))).fetchone()
+    _keep_contents(connection, key, saved.contents)
+
+
+def _keep_contents(connection: sqlite3.Connection, key: int | None, contents: NamedContents) -> None:
+    connection.execute(NAMED)
+    connection.execute("INSERT OR REPLACE INTO named_contents VALUES (?, ?)", (key, contents.to_json()))
 
 
 def _saved(row: Row) -> Saved:
-    name, request, made, generation, answer = row
+    name, request, made, generation, answer, contents = row
     try:
-        hits = tuple(map(str, json.loads(answer)))
-        return Saved(name, from_params(json.loads(request)), datetime.fromisoformat(made), generation, hits)
+        hits, found = tuple(map(str, json.loads(answer))), from_params(json.loads(request))
+        known = contents_from_json(contents)
+        return Saved(name, found, datetime.fromisoformat(made), generation, hits, known)
     except (BadLink, ValueError, TypeError, AttributeError):
         raise SavedSearchesProblem(f"The saved search {name!r} is unreadable; delete it.") from None
 

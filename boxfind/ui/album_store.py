@@ -1,6 +1,7 @@
 """The albums that all sessions share, and their changes by administrators."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,9 +14,13 @@ from index.gallery import Gallery
 from retrieval.errors import BoxfindError
 
 
-@st.cache_resource(show_spinner=False)
 def album_store() -> Albums:
-    return Albums(shared_engine().settings.searches_file)
+    return _albums(shared_engine().settings.searches_file)
+
+
+@st.cache_resource(show_spinner=False)
+def _albums(file: Path) -> Albums:
+    return Albums(file)
 
 
 def album_names() -> list[str]:

@@ -1,7 +1,5 @@
-"""Start builds, and follow a running one in a line at the bottom of every page, where administrators can cancel it."""
+"""Start builds, and tell how the last one ended."""
 
-import contextlib
-import time
 from typing import Any
 
 import streamlit as st
@@ -9,31 +7,17 @@ import streamlit as st
 from boxfind.engine import Engine
 from boxfind.logs import log
 from boxfind.ui.authorization import is_admin, is_local_admin, require_admin
-from boxfind.ui.error_boundary import errors_as_toasts
+from boxfind.ui.error_boundary import error_boundary, errors_as_toasts
 from boxfind.ui.session import shared_engine
+from boxfind.ui.widgets.picture_dialog import dialog_opens
 from boxfind.ui.widgets.safe_text import plain
-from index.building.cancellation import CANCELLED
 from index.building.jobs import BuildState
-from index.building.read_text import TextProgress
 from retrieval.errors import IndexProblem
 
-POLL = "3s"
-"""How often an open page looks at a running build."""
-STARTS_READING = 10.0
-"""Seconds after a build in which the reading of text starts."""
-FOLLOWED = "followed build"
-"""The session key of the build that this visit saw running, and of the page that shows its outcome, if any does."""
-
-
-def build_line(page: str) -> None:
-    """Show a running build, or the reading of text after it, and on the same page the outcome of the build.
-
-    `page` is the address of the page above the line.
-    The outcome takes the place of the progress until the visitor opens another page, so that nothing moves by itself.
-    """
-    running = running_build(shared_engine()) is not None
-    with st.bottom if _has_index(shared_engine()) else st.container():  # where it moves nothing
-        st.fragment(_follow, run_every=POLL if running or _may_read(shared_engine()) else None)(running, page)
+WHAT_IT_DOES = (
+    "Draw a box around an object in a picture, and Boxfind finds the pictures of your collection that show this very "
+    "object. Everything stays on this machine."
+)
 
 
 def build_button(label: str, **appearance: Any) -> None:
@@ -70,23 +54,27 @@ def first_build(engine: Engine) -> None:
     """The page shown during the first build."""
     st.title("Building the index", anchor=False)
     if not engine.settings.is_sample:
-        st.markdown("Boxfind is indexing your gallery. You can close this page and come back later.")
+        st.markdown(
+            "Boxfind is reading your pictures. The search opens as soon as the first ones are ready. You can close "
+            "this page and come back later."
+        )
         return
-    st.markdown("No gallery is configured, so Boxfind is creating and indexing a **sample gallery** to play with.")
+    st.markdown(f"{WHAT_IT_DOES} It starts with a **sample gallery** to play with, which is being drawn and indexed.")
     if is_local_admin():
         icon = ":material/create_new_folder:"
-        if st.button("Choose a folder instead", type="primary", icon=icon):
-            st.switch_page("pages/folder.py")
+        if st.button("Use my own pictures", type="primary", icon=icon):
+            st.switch_page("pages/collections.py")
     else:
         st.markdown("To search your own pictures, start Boxfind with `boxfind app --gallery /path/to/pictures`.")
 
 
 def _is_first_of_samples(engine: Engine) -> bool:
     """Whether the sample gallery has no index yet. Anyone may build it: it is small and replaces nothing."""
-    return engine.settings.is_sample and not _has_index(engine)
+    return engine.settings.is_sample and not has_index(engine)
 
 
-def _has_index(engine: Engine) -> bool:
+def has_index(engine: Engine) -> bool:
+    """Whether there is anything to search."""
     try:
         engine.gallery()
     except IndexProblem:
@@ -95,7 +83,9 @@ def _has_index(engine: Engine) -> bool:
 
 
 @st.dialog("Rebuild the index?")
+@error_boundary()
 def _ask_to_rebuild(full: bool) -> None:
+    dialog_opens()
     engine = shared_engine()
     with st.spinner("Measuring the speed of this machine…"):
         sentence = engine.builds.rebuild_sentence(engine.gallery())
@@ -110,92 +100,6 @@ def _ask_to_rebuild(full: bool) -> None:
             st.rerun()  # closes the dialog
 
 
-def _follow(was_running: bool, page: str) -> None:
-    state = shared_engine().builds.state()
-    if state is not None and state.state == "running":
-        st.session_state[FOLLOWED] = state.id, None
-        _progress(state)
-        return
-    if was_running:
-        with contextlib.suppress(IndexProblem):
-            shared_engine().gallery(newest=True)
-        st.rerun()  # rerun the whole page to serve the new generation
-    progress = _reading(shared_engine())
-    if progress is not None:
-        _reading_progress(progress)
-    elif state is not None:
-        _outcome(state, page)
-
-
-def _may_read(engine: Engine) -> bool:
-    """Whether pictures are being read for text, or soon will be, because a build has just ended."""
-    state = engine.builds.state()
-    just_built = state is not None and state.state == "done" and time.time() - state.now < STARTS_READING
-    return (just_built and engine.settings.build.text) or _reading(engine) is not None
-
-
-def _reading(engine: Engine) -> TextProgress | None:
-    with contextlib.suppress(IndexProblem):
-        return engine.builds.text_progress(engine.gallery)
-    return None
-
-
-def _reading_progress(progress: TextProgress) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        text = f"Reading what is written: {progress.read:,} of {progress.total:,}"
-        st.progress(progress.read / max(progress.total, 1), text=text)
-        if is_admin():
-            st.button("Stop", type="tertiary", on_click=_stop_reading, key="stop reading")
-
-
-def _progress(state: BuildState) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.progress(min(state.done / state.total, 1.0) if state.total else 0.0, text=progress_text(state))
-        if is_admin() and not state.cancelling:
-            st.button("Cancel", type="tertiary", on_click=_cancel_build, args=[state.id], key="cancel build")
-
-
-def progress_text(state: BuildState) -> str:
-    """ "Reading pictures: 500 of 2,000, 25 a second, 60 s left"."""
-    if state.cancelling:
-        return "Cancelling…"
-    text = plain(state.stage)
-    if state.total:
-        text += f": {state.done:,} of {state.total:,}"
-        if state.seconds_left is not None:
-            seconds = state.seconds_left
-            rate = f"{state.rate:.0f} a second" if state.rate >= 1 else f"{60 * state.rate:.0f} a minute"
-            text += f", {rate}, " + (f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left")
-    return text
-
-
-def _outcome(state: BuildState, page: str) -> None:
-    build, shown_on = st.session_state.get(FOLLOWED, (None, None))
-    if build != state.id or shown_on not in (None, page):
-        return
-    st.session_state[FOLLOWED] = build, page
-    if state.state == "failed":
-        st.markdown(f":material/error: {failure_text(state)}")
-    else:
-        st.markdown(CANCELLED if state.state == "cancelled" else ":material/check: The index is up to date.")
-
-
 def failure_text(state: BuildState) -> str:
     """Why the last build failed. Only administrators see the reason, which may name folders."""
     return f"The last build failed. {plain(state.message) if is_admin() else ''}"
-
-
-@errors_as_toasts()
-def _cancel_build(build: str) -> None:
-    """Cancel the build that the page showed, and no other one. Raises NotAllowed."""
-    who = require_admin()
-    if shared_engine().builds.cancel(build):
-        log.info("Cancellation of the build requested by %s.", who)
-
-
-@errors_as_toasts()
-def _stop_reading() -> None:
-    """Stop reading what is written in pictures; the next update goes on. Raises NotAllowed."""
-    who = require_admin()
-    if shared_engine().builds.stop_reading():
-        log.info("End of reading text requested by %s.", who)

@@ -26,4 +26,4 @@ def film(gallery: Gallery, entry: ImageEntry) -> None:
     except PictureGone as problem:
         st.caption(plain(str(problem)))
     else:
-        st.video(source_address(entry.image, SHOW), start_time=int(seconds_of(entry.place)), autoplay=True)
+        st.video(source_address(gallery, entry.image, SHOW), start_time=int(seconds_of(entry.place)), autoplay=True)

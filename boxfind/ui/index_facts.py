@@ -2,10 +2,13 @@
 
 import streamlit as st
 
+from boxfind.search_scope import scope_of
 from boxfind.ui.authorization import is_admin
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.place_words import place_in_words
 from boxfind.ui.session import BY_GENERATION, shared_engine
 from boxfind.ui.widgets.counted import counted
+from boxfind.ui.widgets.picture_dialog import dialog_opens
 from boxfind.ui.widgets.safe_text import plain
 from index.building.read_text import TextProgress, text_progress
 from index.gallery import Gallery
@@ -14,30 +17,36 @@ from index.storage.skipped_files import missing_packages, read_skipped, skipped_
 from retrieval.printable_names import printable
 
 
-def gallery_name() -> str:
-    """The gallery as this visitor may see it: administrators see the whole path."""
+def folder_names() -> str:
+    """The folders of the collection as this visitor may see them: administrators see whole paths."""
     settings = shared_engine().settings
     if settings.is_sample:
         return "Sample gallery"
-    return printable(str(settings.gallery_dir) if is_admin() else settings.gallery_dir.name)
+    folders = (settings.gallery_dir, *settings.more_folders)
+    return ", ".join(printable(str(folder) if is_admin() else folder.name) for folder in folders)
 
 
 def index_facts(gallery: Gallery) -> None:
-    """Show the gallery and the facts of its index."""
+    """Show the folders of the collection and the facts of its index."""
     manifest = gallery.manifest
     counts, built = manifest.counts, manifest.created.astimezone()
-    st.markdown(plain(gallery_name()))
+    st.markdown(plain(folder_names()))
     st.markdown(
-        f"**{counted(counts.images, 'picture')}**, **{counted(counts.regions, 'region')}**  \n"
+        f"**{scope_of([gallery]).counts}**, **{counted(counts.regions, 'region')}**  \n"
         f"Model {plain(manifest.recipe.backbone)}  \n"
         f"Built {built:%d %B %Y, %H:%M}"
     )
-    revision = gallery.written_text.revision()
-    if revision:
-        text = _text_read(gallery, revision)
+    text = text_facts(gallery)
+    if text is not None:
         st.caption(f"Text read in {text.read:,} of {counted(text.total, 'picture')}")
     if manifest.note:
         st.caption(plain(manifest.note))
+
+
+def text_facts(gallery: Gallery) -> TextProgress | None:
+    """How many pictures have been read for text; None before the first, which may never come."""
+    revision = gallery.written_text.revision()
+    return _text_read(gallery, revision) if revision else None
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=BY_GENERATION)
@@ -90,5 +99,7 @@ def _name(entry: Skipped) -> str:
 
 
 @st.dialog("Skipped files", width="large")
+@error_boundary()
 def _skipped_dialog(gallery: Gallery) -> None:
+    dialog_opens()
     skipped_table(gallery)

@@ -47,10 +47,9 @@ def _pages() -> list[st.Page]:
     if is_local_admin():
         pages.append(
             st.Page(
-                "pages/folder.py",
-                title="Choose a folder",
+                "pages/collections.py",
+                title="Collections",
                 icon=":material/create_new_folder:",
-                visibility="visible" if settings.is_sample else "hidden",
             )
         )
     if settings.server.admin == "login":

@@ -65,7 +65,7 @@ def file_menu(gallery: Gallery, image: str) -> None:
                 on_click="ignore",
                 help=file.about,
             )
-            _document(gallery.entry(image))
+            _document(gallery, gallery.entry(image))
         if is_local_admin():
             _path(gallery, image)
 
@@ -78,14 +78,16 @@ def _check(gallery: Gallery, image: str) -> None:
         read_original(gallery, image)
 
 
-def _document(entry: ImageEntry) -> None:
+def _document(gallery: Gallery, entry: ImageEntry) -> None:
     """Links to the file that a page or moment is from: PDF files open at the page; administrators get any file."""
     name, place = PurePosixPath(entry.source).name, place_of(entry)
     if place and suffix_of(name) == ".pdf":
-        address = f"{source_address(entry.image, SHOW)}#{place}"
+        address = f"{source_address(gallery, entry.image, SHOW)}#{place}"
         st.link_button(f"Open at {place_in_words(place)}", address, icon=":material/open_in_new:")
     if place and current_admin():
-        st.link_button(f"Download {plain(shown(name))}", source_address(entry.image, SAVE), icon=":material/download:")
+        st.link_button(
+            f"Download {plain(shown(name))}", source_address(gallery, entry.image, SAVE), icon=":material/download:"
+        )
 
 
 def request_download(image: str) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from boxfind.engine import Engine
 from boxfind.logs import log
 from boxfind.ui.authorization import is_admin, is_local_admin
+from boxfind.ui.away_note import away_note
 from boxfind.ui.build_panel import (
     build_button,
     first_build,
@@ -37,6 +38,7 @@ def ready_gallery() -> Gallery:
         gallery = engine.gallery()
     except IndexProblem as problem:
         _without_index(engine, problem)
+    away_note(gallery)
     warning = engine.warning()
     if warning:
         st.warning(plain(warning), icon=":material/warning:")
@@ -92,5 +94,5 @@ def _without_index(engine: Engine, problem: IndexProblem) -> NoReturn:
         st.error(plain((state and state.message) or str(problem)), icon=":material/error:")
     build_button("Build index", type="primary")
     if is_local_admin():
-        st.page_link("pages/folder.py", label="Choose a folder", icon=":material/folder_open:")
+        st.page_link("pages/collections.py", label="Choose other folders", icon=":material/folder_open:")
     st.stop()

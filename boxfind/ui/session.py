@@ -1,7 +1,6 @@
-"""Resources shared by all sessions: engine, saved searches, decoded pictures and cached search results."""
+"""Resources shared by all sessions: engines, saved searches, decoded pictures and cached results."""
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,13 +9,15 @@ from typing import Any
 
 import streamlit as st
 
-from boxfind.chosen_gallery import keep_choice
+from boxfind.collection_table import CollectionsProblem, UnknownCollection
 from boxfind.connections import limit_connections
 from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.fair_turns import client_of
-from boxfind.logs import log
+from boxfind.search_scope import SearchScope, scope_of
 from boxfind.searches.saved_searches import SavedSearches
 from boxfind.settings import BadSetting, Settings
+from boxfind.ui.error_boundary import sentence_of
 from boxfind.ui.picture_cache import PictureCache
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.thumbnail import thumbnail_of
@@ -31,12 +32,13 @@ from retrieval.types import Hit
 MOST_HITS = 100
 """Number of hits per search."""
 GONE = "The query picture is no longer available. Choose it again and redraw the box."
-BY_GENERATION: dict[str | type[Any], Callable[[Any], Any]] = {Gallery: lambda gallery: gallery.folder.name}
-"""For `hash_funcs` of a cache: results about a gallery are kept per generation."""
+BY_GENERATION: dict[str | type[Any], Callable[[Any], Any]] = {Gallery: lambda gallery: str(gallery.folder)}
+"""For `hash_funcs` of a cache: results about a gallery are kept per collection and generation."""
 
-GIVEN = {"BOXFIND_GALLERY", "BOXFIND_INDEX"}
-_set_aside: set[str] = set()
-"""Variables that this process was started with, and that a choice on the page has replaced."""
+COLLECTION = "collection"
+"""Session key of the name of the collection that this visitor looks at; the first one if there is none."""
+EVERYWHERE = "all collections"
+"""Session key: whether the Search page searches in all collections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class Picture:
     """The visitor's file that holds this and other pictures to choose from."""
     place: str = ""
     """Where in that file the picture is."""
+    size: tuple[int, int] | None = None
+    """(width, height) of the original, if `data` is the thumbnail of a gallery picture."""
+    note: str = ""
+    """Why it is the thumbnail."""
 
     @property
     def key(self) -> str:
@@ -58,48 +64,29 @@ class Picture:
 
 
 @st.cache_resource(show_spinner=False)
-def shared_engine() -> Engine:
-    """The engine of this process; all sessions share its model and index."""
+def shared_engines() -> Engines:
+    """The engines of this process; all sessions share their networks and indexes."""
     limit_connections()
-    return Engine(Settings.load())
+    engines = Engines(Settings.load())
+    engines.watch()
+    return engines
 
 
-def given_at_start() -> set[str]:
-    """The variables, of those for the gallery and its index, that this process was started with."""
-    return _set_aside | {name.upper() for name in _given()}
-
-
-def _given() -> list[str]:
-    return [name for name in os.environ if name.upper() in GIVEN and os.environ[name]]
-
-
-def serve_gallery(folder: Path | None) -> None:
-    """Serve another gallery to all sessions; None is the sample gallery. Raises OSError.
-
-    It is served after a restart, too, unless that gives a gallery or an index (`given_at_start`).
-    """
-    before = shared_engine()
-    keep_choice(before.settings.data, folder)
-    for name in _given():
-        del os.environ[name]  # the index belongs to the gallery that was given with it
-        _set_aside.add(name.upper())
-    st.cache_data.clear()
-    st.cache_resource.clear()
-    before.visitor_pictures.retire()  # other visitors may be opening pictures
+def shared_engine() -> Engine:
+    """The engine of the collection that this visitor looks at. Raises CollectionsProblem."""
+    try:
+        return shared_engines().get(st.session_state.get(COLLECTION, ""))
+    except UnknownCollection:  # it has been removed or renamed
+        del st.session_state[COLLECTION]
+        return shared_engines().get()
 
 
 def require_settings() -> None:
-    """Show an error instead of the page if a setting is invalid.
-
-    The message may contain paths: only `local` shows it on the page, everywhere else it is in the log.
-    """
+    """Show an error instead of the page if a setting or the list of collections is invalid."""
     try:
         shared_engine()
-    except BadSetting as problem:
-        log.error("%s", problem)
-        local = os.environ.get("BOXFIND_ADMIN") == "local"
-        message = plain(str(problem)) if local else "a setting is invalid; the log of this program says which."
-        st.error(f"Boxfind cannot start: {message}", icon=":material/error:")
+    except (BadSetting, CollectionsProblem) as problem:
+        st.error(f"Boxfind cannot start: {sentence_of(problem)}", icon=":material/error:")
         st.stop()
 
 
@@ -108,9 +95,13 @@ def visiting_client() -> str:
     return client_of(st.context.ip_address)
 
 
-@st.cache_resource(show_spinner=False)
 def saved_search_store() -> SavedSearches:
-    return SavedSearches(shared_engine().settings.searches_file)
+    return _saved_searches(shared_engine().settings.searches_file)
+
+
+@st.cache_resource(show_spinner=False)
+def _saved_searches(file: Path) -> SavedSearches:
+    return SavedSearches(file)
 
 
 @st.cache_resource(show_spinner=False)
@@ -123,13 +114,14 @@ def decoded(key: str, picture: Picture) -> LoadedImage:
 
     def decode() -> LoadedImage:
         with st.spinner("Opening the picture…"):
-            return shared_engine().visitor_pictures.read(picture.data, picture.name, visiting_client())
+            found = shared_engine().visitor_pictures.read(picture.data, picture.name, visiting_client())
+        return LoadedImage(found.image, *picture.size) if picture.size else found
 
-    return decoded_pictures().get(key, decode)
+    return decoded_pictures().get((key, picture.size), decode)
 
 
 def gallery_picture(gallery: Gallery, image: str) -> LoadedImage:
-    """A gallery picture as it was indexed. If its file is gone or has changed, says so and returns the thumbnail."""
+    """A gallery picture as it was indexed. If its file cannot be read, says so and returns the thumbnail."""
     entry = gallery.entry(image)
     try:
         return decoded(entry.sha256, Picture(image, read_original(gallery, image)))
@@ -139,35 +131,62 @@ def gallery_picture(gallery: Gallery, image: str) -> LoadedImage:
 
 
 def picture_of(gallery: Gallery, image: str) -> Picture:
-    """A gallery picture as a query picture. Raises PictureGone."""
-    return Picture(image, read_original(gallery, image), gallery.entry(image).sha256)
+    """A gallery picture as a query picture: the thumbnail, with a note, if its file cannot be read."""
+    entry = gallery.entry(image)
+    try:
+        return Picture(image, read_original(gallery, image), entry.sha256)
+    except PictureGone as problem:
+        thumbnail = thumbnail_of(gallery, image)
+        return Picture(image, thumbnail, entry.sha256, size=(entry.width, entry.height), note=str(problem))
 
 
 def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
-    """The query picture with this SHA-256, from the saved searches or the gallery. Raises UnreadableImage."""
+    """The query picture with this SHA-256, from the saved searches, the gallery, or that of another collection.
+
+    Raises UnreadableImage.
+    """
     data = store.picture(key)
     if data is not None:
         return Picture("Saved picture", data)
     image = gallery.tables.with_contents(key)
+    for other in shared_engines().galleries() if image is None else ():
+        image, gallery = other.tables.with_contents(key), other
+        if image is not None:
+            break
     if image is None:
         raise UnreadableImage("gone", GONE)
-    try:
-        return picture_of(gallery, image)
-    except PictureGone as problem:
-        raise UnreadableImage("gone", f"The query picture is no longer available: {problem}") from None
+    return picture_of(gallery, image)
+
+
+def stored_original(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
+    """Like `stored_picture`, but never a thumbnail. Raises UnreadableImage."""
+    picture = stored_picture(key, gallery, store)
+    if picture.size:
+        raise UnreadableImage("gone", f"The query picture is no longer available: {picture.note}")
+    return picture
+
+
+def scope_of_request(request: Request, gallery: Gallery) -> SearchScope:
+    """What a search for this looks at. Pictures may be read for text meanwhile, which is another thing to look at."""
+    uses_text = bool(request.words) or request.ranking == "best"
+    return scope_of([gallery], gallery.written_text.revision() if uses_text else 0)
 
 
 def find(request: Request, gallery: Gallery, images: Mapping[str, LoadedImage]) -> tuple[list[Hit], float]:
     """The hits of a request and the seconds they took, also waiting for a turn. Raises the errors of Engine.answer."""
-    text_read = (
-        gallery.written_text.revision() if request.words or request.ranking == "best" else 0
-    )  # pictures may be read meanwhile
-    return _find(request, shared_engine().album(request.only.album).changed, text_read, gallery, images)
+    album, text = shared_engine().album(request.only.album), scope_of_request(request, gallery).text
+    seen = {key: image.image.shape for key, image in images.items()}  # thumbnails, while originals cannot be read
+    return _find(request, album.changed, text, seen, gallery, images)
 
 
 @st.cache_data(max_entries=256, show_spinner=False, hash_funcs=BY_GENERATION)
 def _find(
-    request: Request, album_changed: str, text_read: int, gallery: Gallery, _images: Mapping[str, LoadedImage]
+    request: Request,
+    album_changed: str,
+    text_read: int,
+    seen: Mapping[str, tuple[int, ...]],
+    gallery: Gallery,
+    _images: Mapping[str, LoadedImage],
 ) -> tuple[list[Hit], float]:
     began = time.perf_counter()
     hits = shared_engine().answer(gallery, request, _images, MOST_HITS, visiting_client())

@@ -7,6 +7,8 @@ since it does not know their addresses.
 import hashlib
 import hmac
 import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import streamlit as st
@@ -17,32 +19,38 @@ from starlette.routing import Route
 
 from retrieval.errors import BoxfindError
 
+if TYPE_CHECKING:  # slow imports
+    from boxfind.engines import Engines
+    from index.gallery import Gallery
+
 SHOW, SAVE = "show", "save"
 """What a browser does with a file: show a film or PDF, save any file."""
 SECRET = secrets.token_bytes(32)
 
 
-def source_address(image: str, use: str) -> str:
+def source_address(gallery: "Gallery", image: str, use: str) -> str:
     """The address of the file that holds a gallery picture, valid until this process ends. For page runs."""
+    index = _index_hash(gallery.folder.parent)
     page = urlsplit(st.context.url or "http://127.0.0.1")
-    return f"{page.scheme}://{page.netloc}{_base()}/source/{use}/{_token(image, use)}/{quote(image, safe='')}"
+    place = f"{_token(index, image, use)}/{index}/{quote(image, safe='')}"
+    return f"{page.scheme}://{page.netloc}{_base()}/source/{use}/{place}"
 
 
 def source_route() -> Route:
     """The route of these addresses."""
-    return Route(f"{_base()}/source/{{use}}/{{token}}/{{image:path}}", _serve, methods=["GET", "HEAD"])
+    return Route(f"{_base()}/source/{{use}}/{{token}}/{{index}}/{{image:path}}", _serve, methods=["GET", "HEAD"])
 
 
 def _serve(request: Request) -> FileResponse:
-    use, token, image = (request.path_params[name] for name in ("use", "token", "image"))
-    if use not in (SHOW, SAVE) or not hmac.compare_digest(token.encode(), _token(image, use).encode()):
+    use, token, index, image = (request.path_params[name] for name in ("use", "token", "index", "image"))
+    if use not in (SHOW, SAVE) or not hmac.compare_digest(token.encode(), _token(index, image, use).encode()):
         raise HTTPException(404)
     from boxfind.export.source_file import SAFE_HEADERS, shown_file
-    from boxfind.ui.session import shared_engine  # slow imports, which need not delay the start of the server
+    from boxfind.ui.session import shared_engines  # slow imports, which need not delay the start of the server
     from index.operations.read_original import source_file
 
     try:
-        gallery = shared_engine().gallery()
+        gallery = _gallery(shared_engines(), index)
         if use == SHOW:
             path, kind = shown_file(gallery, image)
             return FileResponse(path, 200, SAFE_HEADERS, kind, filename=path.name, content_disposition_type="inline")
@@ -52,8 +60,21 @@ def _serve(request: Request) -> FileResponse:
     return FileResponse(path, filename=path.name, media_type="application/octet-stream", headers=SAFE_HEADERS)
 
 
-def _token(image: str, use: str) -> str:
-    return hmac.new(SECRET, f"{use} {image}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+def _gallery(engines: "Engines", index: str) -> "Gallery":
+    """The gallery of the index with this hash. Raises HTTPException if its collection has been removed."""
+    for collection in engines.collections.all():
+        engine = engines.of(collection)
+        if _index_hash(engine.settings.index_dir) == index:
+            return engine.gallery()
+    raise HTTPException(404)
+
+
+def _index_hash(index: Path) -> str:
+    return hashlib.sha256(bytes(index.resolve())).hexdigest()[:16]
+
+
+def _token(index: str, image: str, use: str) -> str:
+    return hmac.new(SECRET, f"{use} {index} {image}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
 def _base() -> str:

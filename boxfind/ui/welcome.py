@@ -3,10 +3,12 @@
 import streamlit as st
 
 from boxfind.settings import Settings
+from boxfind.ui.administration.add_collection import add_collection
 from boxfind.ui.administration.add_pictures import add_pictures
-from boxfind.ui.administration.choose_folder import choose_folder
 from boxfind.ui.authorization import is_local_admin
-from boxfind.ui.build_panel import build_button
+from boxfind.ui.build_panel import WHAT_IT_DOES, build_button
+from boxfind.ui.collection_choice import current_collection, title_of
+from boxfind.ui.session import shared_engines
 from boxfind.ui.widgets.safe_text import plain
 from index.storage.folder_scan import scan_gallery
 from index.storage.skipped_files import missing_packages, unread_formats
@@ -25,12 +27,12 @@ def is_empty(settings: Settings) -> bool:
 
 
 def welcome(settings: Settings) -> None:
-    """Greet an administrator and offer the ways to the first pictures."""
-    st.title("Welcome to Boxfind", anchor=False)
-    st.markdown(
-        "Draw a box around an object in a picture, and Boxfind finds the pictures of your collection that show this "
-        "very object. Everything stays on this machine."
-    )
+    """Greet an administrator and offer the ways to the first pictures. Who has other collections knows Boxfind."""
+    if len(shared_engines().collections.all()) == 1:
+        st.title("Welcome to Boxfind", anchor=False)
+        st.markdown(WHAT_IT_DOES)
+    else:
+        st.title(f"{plain(title_of(current_collection()))} is empty", anchor=False)
     folder = plain(printable(str(settings.gallery_dir)))
     st.markdown(f"There are **no pictures yet** in {folder}. {_unread(settings)}")
     local = is_local_admin()
@@ -38,7 +40,7 @@ def welcome(settings: Settings) -> None:
     if local:
         with first:
             st.subheader("Choose a folder", anchor=False)
-            choose_folder()
+            add_collection()
     with others[0] if others else first:
         st.subheader("Or add pictures to the empty one" if local else "Add pictures", anchor=False)
         add_pictures(None)

@@ -1,6 +1,7 @@
 """Write the files of a new generation from reused and newly described images."""
 
 from collections.abc import Container
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,31 +9,73 @@ import numpy as np
 
 from index.building.journal import Journal
 from index.building.update_plan import Plan
-from index.storage.arrays import new_class_scores, new_vectors, write_cells, write_neighbours, write_whitening
+from index.building.whitened_journal import WhitenedJournal
+from index.storage.arrays import (
+    INVERTED_FILE,
+    Cells,
+    new_classes,
+    new_shares,
+    new_vectors,
+    read_vectors,
+    write_cells,
+    write_neighbours,
+    write_whitening,
+)
 from index.storage.blobs import BlobWriter, read_slice, share, worth_sharing
 from index.storage.manifest import FileFacts
 from index.storage.skipped_files import write_skipped
 from index.storage.tables import ImageEntry, write_tables
+from index.stores.inverted_file import write_inverted_file
 from index.stores.ivf import make_cells, update_cells, wants_cells
+from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.confidence import BackgroundScores, fit_background_scores
-from retrieval.ranking.diffusion import find_neighbours
-from retrieval.types import ClassScores, Progress, Region, Rows, Vectors
+from retrieval.ranking.diffusion import Neighbours, find_neighbours, moved
+from retrieval.types import ClassScores, Numbers, Progress, Region, Rows, Vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """Facts about the written files, for the manifest."""
+    """Facts about the written files, for the manifest and the next wave."""
 
-    hashes: dict[str, str]
-    """Image id -> SHA-256 of its file."""
-    regions: int
+    entries: dict[str, ImageEntry]
+    """By image id, in the order of ids."""
+    sizes: dict[str, int]
+    """Image id -> number of vector rows."""
     background: BackgroundScores
-    shared: dict[str, FileFacts]
-    """Blob files linked from the previous generation."""
+    files: dict[str, FileFacts]
+    """Files whose hash is known: linked files of thumbnails and keypoints, and those hashed while written."""
+    whitening: Whitening
+    learned: int
+    """Number of pictures the whitening was learned from."""
+    neighbours: Neighbours
+    cells: Cells | None
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Image id -> SHA-256 of its file."""
+        return {image: entry.sha256 for image, entry in self.entries.items()}
+
+    @property
+    def regions(self) -> int:
+        return sum(self.sizes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Results of an earlier generation, and where its rows (N,) are now, or -1."""
+
+    here: Rows
+    neighbours: Neighbours | None = None
+    cells: Cells | None = None
 
 
 def assemble(
-    plan: Plan, journal: Journal, classes: int, folder: Path, progress: Progress, store: str = "auto"
+    plan: Plan,
+    journal: Journal | WhitenedJournal,
+    classes: int,
+    folder: Path,
+    progress: Progress,
+    store: str = "auto",
 ) -> Assembled:
     """Write all files but the manifest to `folder`, in order of image ids.
 
@@ -41,50 +84,100 @@ def assemble(
     progress("Writing the index", 0, 0)
     whitening = journal.whitening
     assert whitening is not None
-    ids = sorted(plan.reused.keys() | plan.described)
+    size_of = _sizes(plan, journal)
+    ids, sizes = list(size_of), list(size_of.values())
+    write_whitening(folder, whitening)
+    entries, files = _write_pictures(plan, journal, size_of, classes, folder, progress)
+    write_skipped(folder, sorted(plan.skipped, key=lambda skipped: skipped.file))
+    vectors = read_vectors(folder, sum(sizes))
+    images = np.repeat(np.arange(len(ids)), sizes)
+    known = _known(plan, entries, sizes, whitening)
+    cells, cell_files = _divide(folder, vectors, known, progress) if wants_cells(store, len(vectors)) else (None, {})
+    return Assembled(
+        dict(zip(ids, entries, strict=True)),
+        size_of,
+        fit_background_scores(vectors, images),
+        files | cell_files,
+        whitening,
+        journal.learned,
+        _link(folder, vectors, images, known, progress),
+        cells,
+    )
+
+
+def _write_pictures(
+    plan: Plan,
+    journal: Journal | WhitenedJournal,
+    size_of: dict[str, int],
+    classes: int,
+    folder: Path,
+    progress: Progress,
+) -> tuple[list[ImageEntry], dict[str, FileFacts]]:
+    """Write what is known of each picture: vectors, class scores, thumbnails, keypoints and tables, in order of ids.
+
+    Returns the entries, and the files whose hash is known. The regions, gigabytes for a million pictures, are not kept.
+    """
+    assert journal.whitening is not None
+    rows, shared = sum(size_of.values()), _share_blobs(plan, folder)
+    entries, regions = [], []
+    with (
+        closing(BlobWriter(folder, shared)) as blobs,
+        new_vectors(folder, rows, journal.whitening.projection.shape[1]) as all_vectors,
+        new_classes(folder, rows, classes) as all_classes,
+        new_shares(folder, rows, classes) as all_shares,
+    ):
+        for image in size_of:
+            entry, of_image, vectors_of_image, found = _image_data(plan, journal, image, blobs, shared)
+            all_vectors.add(vectors_of_image)
+            all_classes.add(found.classes)
+            all_shares.add(found.shares)
+            entries.append(entry)
+            regions.append(of_image)
+            progress("Writing the index", len(entries), len(size_of))
+    write_tables(folder, entries, regions)
+    return entries, shared | blobs.facts | all_vectors.facts | all_classes.facts | all_shares.facts
+
+
+def _sizes(plan: Plan, journal: Journal | WhitenedJournal) -> dict[str, int]:
+    """Image id -> number of vector rows, in the order of ids."""
     counts = journal.counts()
     if plan.base:
         counts |= {image: plan.base.row_count(reused.number) for image, reused in plan.reused.items()}
-    sizes = [counts[image] for image in ids]
-    shared = _share_blobs(plan, folder)
-    write_whitening(folder, whitening)
-    vectors = new_vectors(folder, sum(sizes), whitening.projection.shape[1])
-    class_scores = new_class_scores(folder, len(vectors), classes)
-    blobs = BlobWriter(folder, shared)
-    entries, regions, start = [], [], 0
-    for image, size in zip(ids, sizes, strict=True):
-        rows = slice(start, start + size)
-        entry, of_image, vectors[rows], found = _image_data(plan, journal, image, blobs, shared)
-        class_scores.classes[rows], class_scores.shares[rows] = found.classes, found.shares
-        entries.append(entry)
-        regions.append(of_image)
-        start += size
-        progress("Writing the index", len(entries), len(ids))
-    write_tables(folder, entries, regions)
-    write_skipped(folder, sorted(plan.skipped, key=lambda skipped: skipped.file))
-    images = np.repeat(np.arange(len(ids)), sizes)
-    here = _new_rows(plan, ids, sizes)
-    known = plan.base.neighbours(here) if plan.base else None
-    write_neighbours(
-        folder, find_neighbours(vectors, images, known, lambda *at: progress("Linking similar regions", *at))
+    return {image: counts[image] for image in sorted(plan.images)}
+
+
+def _link(folder: Path, vectors: Vectors, images: Numbers, known: _Known, progress: Progress) -> Neighbours:
+    """Find and write the neighbours of vectors (N, D) of images (N,)."""
+    neighbours = find_neighbours(
+        vectors, images, known.neighbours, lambda *at: progress("Linking similar regions", *at)
     )
-    if wants_cells(store, len(vectors)):
-        before = plan.base.generation.cells if plan.base else None
-        write_cells(folder, update_cells(before, here, vectors, progress) if before else make_cells(vectors, progress))
-    hashes = {entry.image: entry.sha256 for entry in entries}
-    return Assembled(hashes, len(vectors), fit_background_scores(vectors, images), shared)
+    write_neighbours(folder, neighbours)
+    return neighbours
+
+
+def _divide(folder: Path, vectors: Vectors, known: _Known, progress: Progress) -> tuple[Cells, dict[str, FileFacts]]:
+    """Divide vectors (N, D) into the cells of the store, and write these. The facts of the inverted file."""
+    before = known.cells
+    cells = update_cells(before, known.here, vectors, progress) if before else make_cells(vectors, progress)
+    write_cells(folder, cells)
+    progress("Writing the cells", 0, 0)
+    return cells, write_inverted_file(folder / INVERTED_FILE, vectors, cells)
 
 
 def _image_data(
-    plan: Plan, journal: Journal, image: str, blobs: BlobWriter, shared: Container[str]
+    plan: Plan, journal: Journal | WhitenedJournal, image: str, blobs: BlobWriter, shared: Container[str]
 ) -> tuple[ImageEntry, list[Region], Vectors, ClassScores]:
     if image not in plan.reused:
         made = journal.picture(image)
-        return blobs.add(made.entry, made.thumbnail, made.keypoints), made.regions, made.vectors, made.class_scores
+        entry = _placed(plan, made.entry, len(made.keypoints)) or blobs.add(made.entry, made.thumbnail, made.keypoints)
+        return entry, made.regions, made.vectors, made.class_scores
     base, reused = plan.base, plan.reused[image]
     assert base is not None
     entry = replace(base.entries[reused.number], image=image, path=reused.path, mtime=reused.mtime)
-    if entry.thumb_file not in shared:
+    placed = _placed(plan, entry, entry.keypoints_bytes)
+    if placed is not None:
+        entry = placed
+    elif entry.thumb_file not in shared or plan.former is not None:
         folder = base.generation.folder
         thumbnail = read_slice(folder, entry.thumb_file, entry.thumb_start, entry.thumb_bytes)
         keypoints = read_slice(folder, entry.keypoints_file, entry.keypoints_start, entry.keypoints_bytes)
@@ -93,8 +186,17 @@ def _image_data(
     return entry, base.regions(reused.number), base.generation.vectors[rows], base.generation.class_scores[rows]
 
 
+def _placed(plan: Plan, entry: ImageEntry, keypoints: int) -> ImageEntry | None:
+    """The entry as in the former wave, if that has the picture."""
+    return plan.former.placed(entry, keypoints) if plan.former is not None else None
+
+
 def _share_blobs(plan: Plan, folder: Path) -> dict[str, FileFacts]:
-    """Link the blob files of the previous generation that are worth sharing."""
+    """Link the blob files of the former wave, or those of the previous generation that are worth sharing."""
+    if plan.former is not None:
+        for name in plan.former.files:
+            share(name, plan.former.folder, folder)
+        return plan.former.files
     if plan.base is None:
         return {}
     numbers = {reused.number for reused in plan.reused.values()}
@@ -102,6 +204,18 @@ def _share_blobs(plan: Plan, folder: Path) -> dict[str, FileFacts]:
     for name in shared:
         share(name, plan.base.generation.folder, folder)
     return shared
+
+
+def _known(plan: Plan, entries: list[ImageEntry], sizes: list[int], whitening: Whitening) -> _Known:
+    """What is known of the former wave, if its whitening is the same, or else of the previous generation."""
+    former = plan.former
+    if former is not None and former.whitening is whitening:
+        here = former.new_rows(entries, sizes)
+        return _Known(here, moved(former.neighbours, here), former.cells)
+    here = _new_rows(plan, [entry.image for entry in entries], sizes)
+    if plan.base is None:
+        return _Known(here)
+    return _Known(here, plan.base.neighbours(here), plan.base.generation.cells)
 
 
 def _new_rows(plan: Plan, ids: list[str], sizes: list[int]) -> Rows:

@@ -3,32 +3,31 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from index.building.assemble import Assembled, assemble
+from index.building.assemble import assemble
 from index.building.comparable_precision import Precision, agree_on_precision
-from index.building.describe_all import describe_all
+from index.building.describe_all import Meanwhile, describe_all
 from index.building.describe_image import Executor
-from index.building.journal import Journal, open_journal, remove_journal
+from index.building.journal import Journal, JournalKey, open_journal, remove_journal
+from index.building.new_manifest import BuildFacts, new_manifest
 from index.building.previous_generation import PreviousGeneration
 from index.building.update_plan import (
     FEW,
     MOST_REGIONS,
     Plan,
-    count_changes,
     make_plan,
     reasons_to_reread,
     refuse_when_gone,
     refuse_when_unreadable,
     reread_notice,
 )
+from index.building.waves import UnderWay, WaveOptions, Waves
 from index.storage.disk_space import need_space, room_in
-from index.storage.folder_scan import ScannedFile, scan_gallery
+from index.storage.folder_scan import Scan, ScannedFile, scan_gallery
 from index.storage.gallery_rules import DEFAULT_RULES, GalleryRules, left_out_sentence
-from index.storage.generation import Generation, served_generation
-from index.storage.manifest import FORMAT, Counts, Manifest
-from index.storage.publishing import Prepare, no_preparation, publish, scratch_folder
+from index.storage.generation import Generation, complete_generation, served_generation
+from index.storage.publishing import Prepare, no_preparation, publish, remove_waves, scratch_folder
 from index.storage.skipped_files import read_skipped
 from index.stores.ivf import wants_cells
 from retrieval.blas_threads import one_blas_thread
@@ -36,7 +35,7 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import IndexProblem
-from retrieval.images.limits import SOURCE_LIMITS, SourceLimits
+from retrieval.images.limits import SOURCE_LIMITS
 from retrieval.types import Notify, Progress
 
 BYTES_OF_PICTURE, BYTES_OF_RAW = 110_000, 110_000
@@ -62,6 +61,10 @@ class BuildOptions:
     """Estimates the seconds for each picture that is described; None if they are unknown."""
     rules: GalleryRules = DEFAULT_RULES
     """What of the gallery is left out. The index folder always is."""
+    waves: WaveOptions | None = None
+    """When what was read so far is served while the build goes on; never if all pictures are described again."""
+    scan: Scan | None = None
+    """The files to index, such as a sample of the gallery; None for all that are found in its folder."""
 
 
 def build(
@@ -79,15 +82,17 @@ def build(
     # Several BLAS threads wait for the slowest by spinning: beside another busy program a build would hardly advance.
     with room_in(index_dir), one_blas_thread(), scratch_folder(index_dir) as folder:
         progress("Looking for pictures", 0, 0)
-        served, damage = _served(index_dir)
+        shown, damage = _served(index_dir)
+        served = complete_generation(shown) if shown else None
         rules = options.rules.with_own_folder(index_dir)
-        scan = scan_gallery(gallery, rules, read_skipped(served.folder) if served else ())
-        refuse_when_gone(gallery, served, scan, options.full)
+        scan = options.scan or scan_gallery(gallery, rules, read_skipped(shown.folder) if shown else ())
+        refuse_when_gone(gallery, shown, scan, options.full)
         found, gallery = scan.found, gallery.resolve()
         precision, reasons = _precision(served, executor, found, progress, options)
         recipe = precision.recipe
         base = PreviousGeneration(served, rules) if served and not reasons else None
-        key = _journal_key(gallery, recipe, base, rules.min_side, rules.limits)
+        files = {file.id: (file.bytes, file.mtime) for file in found}
+        key = JournalKey(_journal_settings(recipe, base, rules), str(gallery), files)
         with open_journal(index_dir, key, recipe.dedup_similarity) as journal:
             if journal.whitening is None and base:
                 journal.learn(base.generation.whitening, base.generation.manifest.learned)
@@ -100,23 +105,32 @@ def build(
                 options.notify(reread_notice(reasons, len(found), len(plan.to_do), seconds))
             elif precision.notice:
                 options.notify(precision.notice)
-            describe_all(plan, executor, journal, progress)
-            refuse_when_unreadable(plan, served, options.full)
-            unchanged = served and not damage and plan.changes_nothing() and not precision.notice
+            facts = BuildFacts(served, precision, options.note)
+            under_way = UnderWay(index_dir, plan, journal, executor.embedder, options.store, facts, progress)
+            waves = Waves(under_way, shown, options.waves) if options.waves and not reasons else None
+            describe_all(plan, executor, journal, progress, waves.meanwhile if waves else Meanwhile())
+            refuse_when_unreadable(plan, shown, options.full)
+            unchanged = served is shown and not damage and plan.changes_nothing() and not precision.notice
             if served and unchanged and _is_up_to_date(served, plan, options):
                 final = served.folder
                 options.prepare(final)
+                remove_waves(index_dir)
             else:
                 made = assemble(plan, journal, executor.embedder.classes, folder, progress, options.store)
-                manifest = _manifest(plan, journal, made, served, precision, options.note)
-                final = publish(folder, index_dir, manifest, served.folder if served else None, options.prepare)
+                final = publish(
+                    folder,
+                    index_dir,
+                    new_manifest(facts, plan, made),
+                    served.folder if served else None,
+                    options.prepare,
+                )
         remove_journal(index_dir)
         return final
 
 
 def _served(index_dir: Path) -> tuple[Generation | None, str]:
     try:
-        return served_generation(index_dir)
+        return served_generation(index_dir, thorough=True)  # its vectors are copied
     except IndexProblem:
         return None, ""
 
@@ -144,15 +158,14 @@ def _is_up_to_date(served: Generation, plan: Plan, options: BuildOptions) -> boo
     now = (str(plan.gallery), options.note, options.rules.min_side, left_out_sentence(plan.left_out))
     limited = manifest.limits or asdict(SOURCE_LIMITS)
     before = (manifest.gallery, manifest.note, manifest.min_side, manifest.left_out)
-    return searchable and before == now and limited == asdict(options.rules.limits)
+    same_folders = manifest.more_folders == tuple(map(str, options.rules.more_folders))
+    return searchable and same_folders and before == now and limited == asdict(options.rules.limits)
 
 
-def _journal_key(
-    gallery: Path, recipe: Recipe, base: PreviousGeneration | None, min_side: int, limits: SourceLimits
-) -> str:
-    """Key of the journal: only a build of the same gallery, recipe, whitening and limits can be resumed."""
+def _journal_settings(recipe: Recipe, base: PreviousGeneration | None, rules: GalleryRules) -> str:
+    """Only a build of the same recipe, whitening and limits can be resumed."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
-    return json.dumps([str(gallery), asdict(recipe), whitening, min_side, asdict(limits)])
+    return json.dumps([asdict(recipe), whitening, rules.min_side, asdict(rules.limits)])
 
 
 def _estimated_bytes(plan: Plan, journal: Journal) -> int:
@@ -160,24 +173,3 @@ def _estimated_bytes(plan: Plan, journal: Journal) -> int:
     before = sum(facts.bytes for facts in plan.base.generation.manifest.files.values()) if plan.base else 0
     raw = 0 if journal.whitening else min(len(plan.to_do), SAMPLE // MOST_REGIONS) * BYTES_OF_RAW
     return before // 2 + raw + 2 * BYTES_OF_PICTURE * (len(plan.to_do) + len(plan.described))
-
-
-def _manifest(
-    plan: Plan, journal: Journal, made: Assembled, served: Generation | None, precision: Precision, note: str
-) -> Manifest:
-    return Manifest(
-        format=FORMAT,
-        recipe=precision.recipe,
-        gallery=str(plan.gallery),
-        created=datetime.now(UTC),
-        counts=Counts(images=len(made.hashes), regions=made.regions, skipped=len(plan.skipped)),
-        changes=count_changes(served, made.hashes, plan.described),
-        learned=journal.learned,
-        background=made.background,
-        note=note,
-        min_side=plan.rules.min_side,
-        limits=asdict(plan.rules.limits),
-        left_out=left_out_sentence(plan.left_out),
-        precisions=precision.others,
-        files=made.shared,
-    )

@@ -6,7 +6,9 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from index.building.spool import SpoolWriter
 from index.storage.keypoint_codec import pack_keypoints
@@ -40,6 +42,8 @@ from retrieval.types import Image, WrittenLine
 
 ENOUGH = 3
 """A JPEG may be decoded at reduced scale (1/2, 1/4, 1/8), down to this multiple of the network's input side."""
+Part = Literal["all", "without keypoints", "keypoints"]
+"""What is wanted of a picture. Finding keypoints takes about as long as describing regions."""
 ANY_SIZE = SourceLimits(picture_mb=500, document_mb=1_000_000, pages=1_000_000)
 """Limits for files that a build has accepted."""
 TIMES_REAL_TIME, MOST_PATIENCE = 5, 1800.0
@@ -102,13 +106,16 @@ class BadPlace:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a build needs of each picture: fields of the recipe, and limits."""
+    """What a build needs of each picture: fields of the recipe, limits, and a part of it."""
 
     side: int
     keypoints: int = 0
     tiled_from: int = 0
     tiles: int = 1
+    stride: int = 32
     reading: Reading = BY_DEFAULT
+    part: Part = "all"
+    """Pictures of a file that holds several are always wanted as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +172,7 @@ def decode_file(
     incomplete: bool = False,
     tiled_from: int = 0,
     tiles: int = 1,
+    stride: int = 32,
 ) -> DecodedImage | Unchanged:
     before = size_and_mtime(path)
     data = read_file(path)
@@ -174,7 +182,7 @@ def decode_file(
     if sha256 in known:
         return Unchanged(*before, sha256)
     decoded = decode_picture(data, path.name, ENOUGH * side, incomplete)
-    return _prepared(decoded, Wanted(side, keypoints, tiled_from, tiles), Several(*before, sha256))
+    return _prepared(decoded, Wanted(side, keypoints, tiled_from, tiles, stride), Several(*before, sha256))
 
 
 def probe_source(path: Path, wanted: Wanted, known: frozenset[str]) -> DecodedImage | Unchanged | Several:
@@ -220,13 +228,21 @@ def _prepared(
     decoded: LoadedImage, wanted: Wanted, file: Several, place: str = "", several: bool = False
 ) -> DecodedImage:
     """What a build needs of a decoded picture."""
-    image, size, side = decoded.image, decoded.size, wanted.side
+    image, size, side, stride = decoded.image, decoded.size, wanted.side, wanted.stride
     boxes = image_tiles(*size, wanted.tiled_from, wanted.tiles)
-    limit, scale = wanted.keypoints, wanted.tiles if boxes else 1
+    part = "all" if several else wanted.part
+    limit, scale = 0 if part == "without keypoints" else wanted.keypoints, wanted.tiles if boxes else 1
+    tiles: tuple[Image, ...] = ()
+    if part == "keypoints":
+        pixels, small = np.zeros((0, 0, 3), np.uint8), b""
+    else:
+        pixels, small = resize_image(image, *network_size(*size, side, stride)), thumbnail(image)
+        sides = [(box, network_size(box.width, box.height, side, stride)) for box in boxes]
+        tiles = tuple(resize_image(crop_image(image, box, size), *to) for box, to in sides)
     return DecodedImage(
-        resize_image(image, *network_size(*size, side)),
-        tuple(resize_image(crop_image(image, box, size), *network_size(box.width, box.height, side)) for box in boxes),
-        thumbnail(image),
+        pixels,
+        tiles,
+        small,
         pack_keypoints(_keypoints(image, limit, scale), *image.shape[1::-1]) if limit else b"",
         decoded.width,
         decoded.height,

@@ -1,9 +1,5 @@
 """Decode untrusted images in worker processes, so that a crash or hang affects one image only."""
 
-import contextlib
-import ctypes
-import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -12,10 +8,6 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
-from multiprocessing import parent_process, spawn
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,13 +31,13 @@ from index.building.decode_tasks import (
     stream_source,
 )
 from index.building.spool import Spool
+from index.building.worker_process import WorkerContext, prepare_worker
 from index.storage.sources import BY_DEFAULT, NO_PLACE, Contents, Reading, list_contents
 from retrieval.errors import Busy, UnreadableImage
 from retrieval.images.decode import LoadedImage
 from retrieval.images.limits import LIMITS
 from retrieval.images.places import named_place, page_place, place_after
 from retrieval.printable_names import shown
-from retrieval.ranking.keypoints import use_one_thread
 
 SECONDS = 20.0
 """Timeout per image."""
@@ -58,45 +50,10 @@ PART = 8
 WORKER_REASONS = ("decoder_hang", "decoder_crash")
 MEMORY = 3 * 1024**3
 """Bytes that a worker may allocate beyond its memory at start."""
-PIPE = 256 * 1024
-"""Pipe buffer in bytes, about a third of an image. Linux limits all pipes of a user to 64 MB."""
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # constants of malloc.h
 LOST_SECONDS = 1.0
 """How often a waiting task looks whether its pool still works."""
 PICTURES_PER_WORKER = 2000
 """For workers that decode, in case a decoder leaks memory."""
-
-
-class _Worker(SpawnProcess):
-    """A process that does not begin with the main file of its parent: under Streamlit that is the page."""
-
-    _starting = threading.Lock()
-
-    @staticmethod
-    def _Popen(process: BaseProcess) -> Any:  # noqa: N802
-        with _Worker._starting:
-            given = spawn.get_preparation_data
-            spawn.get_preparation_data = lambda name: {
-                key: value for key, value in given(name).items() if not key.startswith("init_main")
-            }
-            try:
-                return SpawnProcess._Popen(process)
-            finally:
-                spawn.get_preparation_data = given
-
-
-class _Workers(SpawnContext):
-    """Starts workers, with larger pipe buffers, which makes the transfer of an image a quarter faster."""
-
-    Process = _Worker
-
-    def Pipe(self, duplex: bool = True) -> tuple[Connection, Connection]:  # noqa: N802
-        ends = super().Pipe(duplex)
-        with contextlib.suppress(ImportError, AttributeError, OSError):  # Linux only
-            import fcntl
-
-            fcntl.fcntl(ends[1].fileno(), fcntl.F_SETPIPE_SZ, PIPE)
-        return ends
 
 
 class DecoderPool:
@@ -121,7 +78,7 @@ class DecoderPool:
             max_tasks=pictures,
             initializer=prepare_worker,
             initargs=(memory, keep_memory),
-            context=_Workers(),  # spawn, not fork: locks of other threads are not copied
+            context=WorkerContext(),  # spawn, not fork: locks of other threads are not copied
         )
         self._lock = threading.Lock()
         self._closed = False
@@ -139,13 +96,6 @@ class DecoderPool:
             self._closed = True
         _stop(self._pool)
 
-    def drain(self) -> None:
-        """Accept no new tasks, finish those that are running, and stop the workers."""
-        with self._lock:
-            self._closed = True
-        self._pool.close()  # type: ignore[no-untyped-call]
-        self._pool.join()
-
     def decode_file(
         self,
         path: Path,
@@ -155,13 +105,14 @@ class DecoderPool:
         incomplete: bool = False,
         tiled_from: int = 0,
         tiles: int = 1,
+        stride: int = 32,
     ) -> DecodedImage | Unchanged:
         """Read and decode an image file; Unchanged if its SHA-256 is in `known`. Raises UnreadableImage.
 
-        `side`, `keypoints`, `tiled_from` and `tiles` are fields of the recipe. Keypoint detection takes most of the
-        time. With `incomplete`, a picture of which a part is missing is decoded too.
+        `side`, `keypoints`, `tiled_from`, `tiles` and `stride` are fields of the recipe. Keypoint detection takes most
+        of the time. With `incomplete`, a picture of which a part is missing is decoded too.
         """
-        wanted = side, keypoints, known, incomplete, tiled_from, tiles
+        wanted = side, keypoints, known, incomplete, tiled_from, tiles, stride
         decoded: DecodedImage | Unchanged = self._run(path.name, decode_file, path, *wanted)
         return decoded
 
@@ -337,33 +288,3 @@ class _Part:
 def _stop(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
-
-
-def prepare_worker(memory: int, keep_memory: bool = True) -> None:
-    """Run at the start of a worker: limit its threads and memory, and end it with its parent process."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # end at once: pebble's handler waits for the decoder and disturbs it
-    use_one_thread()
-    if keep_memory:
-        _keep_memory()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    with contextlib.suppress(ImportError, OSError, ValueError):  # the system cannot limit memory
-        import resource
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        limit = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-def _keep_memory() -> None:
-    """Keep freed memory for the next image: fresh pages from the system would cost a third of the time."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc only
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, 64 * 1024**2)
-        mallopt(M_TRIM_THRESHOLD, 256 * 1024**2)
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from index.building.decode_tasks import BadPlace, DecodedImage, Several, Unchanged, Wanted
+from index.building.decode_tasks import BadPlace, DecodedImage, Part, Several, Unchanged, Wanted
 from index.building.decoder_pool import DecoderPool
 from index.building.journal import DescribedImage
 from index.storage.folder_scan import ScannedFile, Skipped
@@ -34,6 +34,8 @@ class ImageTask:
     incomplete: bool = False
     """Whether a picture of which a part is missing is described too."""
     limits: SourceLimits = SOURCE_LIMITS
+    part: Part = "all"
+    """What of it, if the file holds one picture. Its keypoints can be found later, by another task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,16 @@ class SourceEnd:
     """All images of a file that holds several have been described or skipped."""
 
 
-Result = DescribedImage | Unchanged | Skipped | SourceEnd
+@dataclass(frozen=True, slots=True)
+class FoundKeypoints:
+    """The keypoints of an image, and the SHA-256 of its file."""
+
+    image: str
+    sha256: str
+    keypoints: bytes
+
+
+Result = DescribedImage | FoundKeypoints | Unchanged | Skipped | SourceEnd
 Decoded = DecodedImage | Unchanged | Skipped | SourceEnd
 
 
@@ -72,7 +83,7 @@ def decode_task(task: ImageTask, pool: DecoderPool, recipe: Recipe) -> Generator
     file = task.file
     assert recipe.keypoints is not None  # only recipes of old indexes lack it, and builds never use those
     reading = Reading(task.limits, task.incomplete)
-    wanted = Wanted(recipe.side, recipe.keypoints, recipe.tiled_from, recipe.tiles, reading)
+    wanted = Wanted(recipe.side, recipe.keypoints, recipe.tiled_from, recipe.tiles, recipe.stride, reading, task.part)
     holds_several, usable, unusable = False, False, list[Skipped]()
     try:
         with closing(pool.decode_source(file.path, wanted, task.known)) as pictures:
@@ -131,6 +142,8 @@ def describe_image(task: ImageTask, decoded: Decoded, embedder: Embedder) -> Res
         return decoded
     file, width, height = task.file, decoded.width, decoded.height
     image = join_id(file.id, decoded.place)
+    if task.part == "keypoints" and not decoded.file_sha256:
+        return FoundKeypoints(image, decoded.sha256, decoded.keypoints)
     described = embedder.describe(decoded.pixels, (width, height), decoded.tiles)
     if not np.isfinite(described.vectors).all() or not described.vectors.any(axis=1).all():
         sentence = "A descriptor of this picture is zero or not finite, so the picture cannot be indexed."
@@ -146,4 +159,5 @@ def describe_image(task: ImageTask, decoded: Decoded, embedder: Embedder) -> Res
         described.regions,
         described.vectors,
         described.class_scores,
+        has_keypoints=task.part == "all" or bool(decoded.file_sha256),
     )

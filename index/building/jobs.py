@@ -54,6 +54,8 @@ class BuildState(BaseModel):
     message: str = ""
     notice: str = ""
     """Why the build reads all pictures again, or why it keeps an index of another precision. Empty if neither."""
+    searchable: int = 0
+    """Number of pictures that can be searched while the build goes on; 0 until it has published some."""
     starting: bool = False
     """The process is starting and does not hold the lock yet."""
     cancelling: bool = False
@@ -104,11 +106,11 @@ def building(index_dir: Path, cancellation: Cancellation | None = None) -> Itera
             yield report
             outcome = {"state": "done"}
         except BuildCancelled as cancelled:
-            outcome = {"state": "cancelled", "message": str(cancelled)}
+            outcome = {"state": "cancelled", "message": f"{cancelled}{report.searchable_sentence}"}
             raise
         except BaseException as error:
             message = str(error) if isinstance(error, BoxfindError) else f"{type(error).__name__}: {error}"
-            outcome = {"state": "failed", "message": message}
+            outcome = {"state": "failed", "message": f"{message}{report.searchable_sentence}"}
             raise
         finally:
             with contextlib.suppress(BuildCancelled):
@@ -193,6 +195,16 @@ class BuildReport:
     def notify(self, sentence: str) -> None:
         """Show a notice with the build's progress."""
         self.update(notice=sentence)
+
+    def landed(self, searchable: int, _: int) -> None:
+        """Say how many pictures can be searched already."""
+        self.update(searchable=searchable)
+
+    @property
+    def searchable_sentence(self) -> str:
+        """ " 12,400 pictures can be searched."; empty if the build has published none."""
+        count = self._state.searchable
+        return f" {count:,} {'picture' if count == 1 else 'pictures'} can be searched." if count else ""
 
     def update(self, **facts: object) -> None:
         """Change the state and write it to build.json."""

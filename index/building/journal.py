@@ -7,7 +7,7 @@ and when the journal is closed, also after an error.
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
@@ -28,19 +28,32 @@ FILE = "journal.sqlite"
 SAVE_EVERY = 1.0
 """Seconds between commits: the most work that a killed process loses."""
 TABLES = """
-CREATE TABLE IF NOT EXISTS build_key (build_key TEXT);
+CREATE TABLE IF NOT EXISTS build_key (build_key TEXT, gallery TEXT);
 CREATE TABLE IF NOT EXISTS whitening (kind TEXT, learned INTEGER, mean BLOB, projection BLOB);
 CREATE TABLE IF NOT EXISTS skipped (
     file TEXT PRIMARY KEY, reason TEXT, sentence TEXT, bytes INTEGER, mtime REAL, place TEXT, source TEXT
 );
 CREATE TABLE IF NOT EXISTS pictures (
     image TEXT PRIMARY KEY, path BLOB, width INTEGER, height INTEGER, bytes INTEGER, mtime REAL, sha256 TEXT,
-    place TEXT, file_sha256 TEXT, source TEXT, complete INTEGER,
+    place TEXT, file_sha256 TEXT, source TEXT, complete INTEGER, has_keypoints INTEGER,
     taken TEXT, thumbnail BLOB, keypoints BLOB, regions TEXT, vectors BLOB, classes BLOB, shares BLOB
 );
 CREATE INDEX IF NOT EXISTS pictures_source ON pictures (source);
 CREATE INDEX IF NOT EXISTS skipped_source ON skipped (source);
 """
+MOST_THERE = 0.6
+"""The gallery has moved if at least this share of the files of a journal is in its new folder, unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalKey:
+    """What a build must have in common with an interrupted one to go on with its journal."""
+
+    settings: str
+    """Everything besides the pictures that decides what is stored."""
+    gallery: str
+    files: Mapping[str, tuple[int, float]]
+    """The id of each file that is in the gallery now -> size and mtime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,20 @@ class DescribedImage:
     vectors: Vectors
     """(R, C) before whitening, (R, D) after it."""
     class_scores: ClassScores
+    has_keypoints: bool = True
+    """False if they are still to be found."""
+
+    def with_regions(self, kept: list[int], vectors: Vectors) -> "DescribedImage":
+        """The image with some of its regions only, and their vectors (K, D)."""
+        regions, class_scores = [self.regions[region] for region in kept], self.class_scores[kept]
+        return replace(self, regions=regions, vectors=vectors, class_scores=class_scores)
+
+
+def whitened(vectors: Vectors, whitening: Whitening, dedup_similarity: float) -> tuple[list[int], Vectors]:
+    """Which regions of an image are kept, and their vectors (K, D), from vectors (R, C) before whitening."""
+    whole = whitening.apply(vectors)
+    kept = drop_duplicate_regions(whole, dedup_similarity)
+    return kept, whole[kept]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +97,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection, dedup_similarity: float) -> None:
         self._connection = connection
-        self._dedup_similarity = dedup_similarity
+        self.dedup_similarity = dedup_similarity
         self._saved = time.monotonic()
         self.whitening: Whitening | None = None
         self.learned = 0
@@ -126,11 +153,28 @@ class Journal:
             vectors = np.frombuffer(data, np.float32).reshape(len(described), -1)[untiled]
             yield image, vectors, [Box(*described[row][:4]) for row in untiled]
 
+    def without_keypoints(self) -> dict[str, str]:
+        """The images whose keypoints are still to be found -> the SHA-256 of their files, in insertion order."""
+        query = "SELECT image, sha256 FROM pictures WHERE NOT has_keypoints ORDER BY rowid"
+        return dict(self._connection.execute(query).fetchall())
+
+    def add_keypoints(self, image: str, keypoints: bytes) -> None:
+        """Store the keypoints of a described image."""
+        change = "UPDATE pictures SET keypoints = ?, has_keypoints = 1 WHERE image = ?"
+        self._connection.execute(change, (keypoints, image))
+        self._save_sometimes()
+
     def keypoints(self, image: str) -> tuple[Keypoints, tuple[int, int]]:
         """An image's keypoints in original pixels, and its (width, height)."""
         query = "SELECT keypoints, width, height FROM pictures WHERE image = ?"
         data, width, height = self._connection.execute(query, (image,)).fetchone()
         return unpack_keypoints(data, width, height), (width, height)
+
+    def vectors(self, image: str) -> Vectors:
+        """The vectors of an image's regions."""
+        query = "SELECT vectors, json_array_length(regions) FROM pictures WHERE image = ?"
+        data, regions = self._connection.execute(query, (image,)).fetchone()
+        return np.frombuffer(data, np.float32).reshape(regions, -1)
 
     def learn(self, whitening: Whitening, learned: int) -> None:
         """Set the whitening and apply it to all stored images, in one transaction."""
@@ -147,7 +191,21 @@ class Journal:
 
     def picture(self, image: str) -> DescribedImage:
         row = self._connection.execute("SELECT * FROM pictures WHERE image = ?", (image,)).fetchone()
-        *facts, place, file_sha256, _, _, taken, thumbnail, keypoints, regions, vectors, classes, shares = row
+        (
+            *facts,
+            place,
+            file_sha256,
+            _,
+            _,
+            has_keypoints,
+            taken,
+            thumbnail,
+            keypoints,
+            regions,
+            vectors,
+            classes,
+            shares,
+        ) = row
         regions = [Region(Box(*edges), kind, score, label) for *edges, kind, score, label in json.loads(regions)]
         return DescribedImage(
             replace(
@@ -164,6 +222,7 @@ class Journal:
                 np.frombuffer(classes, np.int16).reshape(len(regions), -1),
                 np.frombuffer(shares, np.float16).reshape(len(regions), -1),
             ),
+            bool(has_keypoints),
         )
 
     def save(self) -> None:
@@ -177,14 +236,13 @@ class Journal:
     def _insert(self, picture: DescribedImage) -> None:
         """Insert or replace an unwhitened image, whitened if the whitening is known."""
         if self.whitening is not None:
-            vectors = self.whitening.apply(picture.vectors)
-            kept = drop_duplicate_regions(vectors, self._dedup_similarity)
-            regions = [picture.regions[region] for region in kept]
-            picture = replace(picture, regions=regions, vectors=vectors[kept], class_scores=picture.class_scores[kept])
+            kept, vectors = whitened(picture.vectors, self.whitening, self.dedup_similarity)
+            picture = picture.with_regions(kept, vectors)
         entry, class_scores = picture.entry, picture.class_scores
         row = (
             *(entry.image, entry.path, entry.width, entry.height, entry.bytes, entry.mtime, entry.sha256),
             *(entry.place, entry.file_sha256, entry.source, not entry.file_sha256),
+            picture.has_keypoints,
             *(entry.taken.isoformat() if entry.taken else "", picture.thumbnail, picture.keypoints),
             json.dumps([(r.box.x0, r.box.y0, r.box.x1, r.box.y1, r.kind, r.score, r.label) for r in picture.regions]),
             np.ascontiguousarray(picture.vectors, np.float32).tobytes(),
@@ -194,8 +252,11 @@ class Journal:
 
 
 @contextmanager
-def open_journal(index_dir: Path, key: str, dedup_similarity: float) -> Iterator[Journal]:
-    """Open the journal of an interrupted build, or an empty one if that build had another `key`."""
+def open_journal(index_dir: Path, key: JournalKey, dedup_similarity: float) -> Iterator[Journal]:
+    """Open the journal of an interrupted build, or an empty one if that build had another `key`.
+
+    A gallery whose folder has moved is the same: most files of the journal are in the new folder, unchanged.
+    """
     with closing(_connect(index_dir, key)) as connection:
         try:
             yield Journal(connection, dedup_similarity)
@@ -208,11 +269,13 @@ def remove_journal(index_dir: Path) -> None:
         (index_dir / name).unlink(missing_ok=True)
 
 
-def _connect(index_dir: Path, key: str) -> sqlite3.Connection:
-    key = f"{key} {TABLES}"  # an earlier version had other columns
+def _connect(index_dir: Path, key: JournalKey) -> sqlite3.Connection:
+    settings = f"{key.settings} {TABLES}"  # an earlier version had other columns
     try:
         connection = _open_database(index_dir)
-        if connection.execute("SELECT build_key FROM build_key").fetchall() == [(key,)]:
+        if _is_of(connection, settings, key):
+            connection.execute("UPDATE build_key SET gallery = ?", (key.gallery,))
+            connection.commit()
             return connection
         connection.close()
     except sqlite3.DatabaseError as error:
@@ -220,9 +283,21 @@ def _connect(index_dir: Path, key: str) -> sqlite3.Connection:
             raise
     remove_journal(index_dir)  # another key, or damaged; losing it costs only time
     connection = _open_database(index_dir)
-    connection.execute("INSERT INTO build_key VALUES (?)", (key,))
+    connection.execute("INSERT INTO build_key VALUES (?, ?)", (settings, key.gallery))
     connection.commit()
     return connection
+
+
+def _is_of(connection: sqlite3.Connection, settings: str, key: JournalKey) -> bool:
+    """Whether a journal is of a build with these settings, and of the same gallery, which may have moved."""
+    stored = connection.execute("SELECT * FROM build_key").fetchall()
+    if stored == [(settings, key.gallery)]:
+        return True
+    if [row[0] for row in stored] != [settings]:
+        return False
+    files = {row[0]: row[1:] for row in connection.execute("SELECT source, bytes, mtime FROM pictures")}
+    there: int = sum(key.files.get(file) == facts for file, facts in files.items())
+    return there >= max(MOST_THERE * len(files), 1)
 
 
 def _open_database(index_dir: Path) -> sqlite3.Connection:

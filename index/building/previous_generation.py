@@ -1,22 +1,23 @@
 """Look up reusable images in the previous generation, by file name, size, time and hash."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from index.storage.checked_files import blob_faults
 from index.storage.folder_scan import ScannedFile, Skipped
 from index.storage.gallery_rules import BELOW_MIN_SIDE, DEFAULT_RULES, GalleryRules
-from index.storage.generation import Generation
-from index.storage.manifest import Manifest, file_faults
+from index.storage.generation import Generation, generation_number
+from index.storage.manifest import Manifest
 from index.storage.skipped_files import read_skipped
 from index.storage.sources import LIMITED
 from index.storage.tables import ImageEntry
 from retrieval.images.file_kinds import UNREAD
 from retrieval.images.jpeg_decoder import INCOMPLETE
 from retrieval.images.limits import SOURCE_LIMITS, SourceLimits
-from retrieval.ranking.diffusion import Neighbours
+from retrieval.ranking.diffusion import Neighbours, moved
 from retrieval.types import Region, Rows
 
 MTIME_MARGIN = 2.0
@@ -38,8 +39,8 @@ class PreviousGeneration:
         self.entries = [ImageEntry(**row) for row in tables.images.to_pylist()]
         self._rows = np.searchsorted(tables.image_of_row, np.arange(len(self.entries) + 1))
         self.skipped = read_skipped(generation.folder)
-        files = generation.manifest.files
-        self._intact = files.keys() - file_faults(generation.folder, files)
+        manifest, turn = generation.manifest, generation_number(generation.folder)
+        self._intact = manifest.blob_files.keys() - blob_faults(generation.folder, manifest, turn)
         self._of_size: defaultdict[int, list[str]] = defaultdict(list)
         self._of_hash: dict[str, str] = {}
         self._of_file = images_of_files(self.entries)
@@ -47,7 +48,7 @@ class PreviousGeneration:
         partly_skipped = {record.source for record in self.skipped if record.source in self._of_file}
         self._retried = partly_skipped - self.lasting.keys()
         for file, numbers in self._of_file.items():
-            if self._usable(numbers) and file not in partly_skipped:  # else a copy would need records of its own
+            if self.usable(numbers) and file not in partly_skipped:  # else a copy would need records of its own
                 entry = self.entries[numbers[0]]
                 contents = entry.file_sha256 or entry.sha256
                 self._of_size[entry.bytes].append(contents)
@@ -61,7 +62,7 @@ class PreviousGeneration:
         entry = self.entries[numbers[0]]
         same = (entry.bytes, entry.mtime) == (file.bytes, file.mtime)
         sure = entry.mtime < self.generation.manifest.created.timestamp() - MTIME_MARGIN
-        return numbers if same and sure and self._usable(numbers) else []
+        return numbers if same and sure and self.usable(numbers) else []
 
     def hashes(self, file: ScannedFile) -> frozenset[str]:
         """SHA-256 of indexed files of the same size: the file may be a renamed or touched one."""
@@ -71,7 +72,7 @@ class PreviousGeneration:
     def of_hash(self, sha256: str, file: str) -> list[int]:
         """The numbers of the images of a file with this SHA-256, preferably the one with the id `file`."""
         numbers = self._of_file.get(file)
-        if numbers and self._usable(numbers) and file not in self._retried:
+        if numbers and self.usable(numbers) and file not in self._retried:
             entry = self.entries[numbers[0]]
             if (entry.file_sha256 or entry.sha256) == sha256:
                 return numbers
@@ -89,10 +90,22 @@ class PreviousGeneration:
 
     def neighbours(self, here: Rows) -> Neighbours:
         """Known neighbours as rows of the new generation. `here` (N,) maps each old row to its new row, or -1."""
-        old = self.generation.neighbours
-        return Neighbours(here[old.nodes], here[old.nodes[old.nearest]], old.similarities)
+        return moved(self.generation.neighbours, here)
 
-    def _usable(self, numbers: Iterable[int]) -> bool:
+    def of_file(self, file: str) -> list[int]:
+        """The numbers of the images of a file, which may have changed since."""
+        return self._of_file.get(file, [])
+
+    def contents(self, file: str) -> str:
+        """The SHA-256 of an indexed file."""
+        entry = self.entries[self._of_file[file][0]]
+        return entry.file_sha256 or entry.sha256
+
+    def files(self) -> Collection[str]:
+        """The ids of all files."""
+        return self._of_file.keys()
+
+    def usable(self, numbers: Iterable[int]) -> bool:
         """Whether all images of a file can be reused."""
         entries = [self.entries[number] for number in numbers]
         return all(

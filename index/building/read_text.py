@@ -15,6 +15,7 @@ from index.building.decode_tasks import IndexedFile
 from index.building.decoder_pool import DecoderPool
 from index.building.jobs import LOCK_TIMEOUT, build_state
 from index.building.ordered_results import ordered_results
+from index.building.reading_order import recent_first
 from index.gallery import Gallery
 from index.storage.generation import current_folder, generations, served_name
 from index.storage.manifest import read_manifest
@@ -43,9 +44,9 @@ def read_text(
 ) -> int:
     """Read the pictures that have not been read yet, and return their number; 0 if another process is at it.
 
-    Everything can be searched meanwhile, and a build may run: reading waits for it, and goes on with the new
-    generation. Text of pictures that no generation has any more is removed at the end. The pool is started only if
-    there is something to read.
+    Everything can be searched meanwhile, and what searches find is read next. A build may run: reading waits for it,
+    and goes on with the new generation. Text of pictures that no generation has any more is removed at the end. The
+    pool is started only if there is something to read.
 
     Raises RuntimeMissing without rapidocr, IndexProblem, what `progress` raises, and BuildCancelled after
     `stop_reading`. What was read until then is kept.
@@ -173,7 +174,7 @@ def _results(
     def read(one: tuple[int, IndexedFile]) -> Generator[list[WrittenLine] | None]:
         yield _read_one(*one, pool, reading.incomplete)
 
-    return ordered_results(read, unread.items(), reading.workers)
+    return ordered_results(read, recent_first(unread, reading.index_dir), reading.workers)
 
 
 def _read_one(contents: int, file: IndexedFile, pool: DecoderPool, incomplete: bool) -> list[WrittenLine] | None:
@@ -186,7 +187,8 @@ def _read_one(contents: int, file: IndexedFile, pool: DecoderPool, incomplete: b
 
 def _files(generation: Path) -> dict[int, IndexedFile]:
     """A picture for each of the different contents of a generation's pictures."""
-    images, gallery = read_tables(generation).images, Path(read_manifest(generation).gallery)
+    manifest = read_manifest(generation)
+    images, gallery = read_tables(generation, manifest.more_folders).images, Path(manifest.gallery)
     contents = contents_of(images["sha256"].to_pylist()).tolist()
     columns = (images[name].to_pylist() for name in ("path", "place", "bytes", "mtime", "file_sha256"))
     return {

@@ -33,7 +33,7 @@ def seconds_per_picture(embedder: Embedder, workers: int) -> float | None:
         if recipe.keypoints:
             find_keypoints(decoded.image, limit=recipe.keypoints)
         size = decoded.width, decoded.height
-        embedder.describe(resize_image(decoded.image, *network_size(*size, recipe.side)), size)
+        embedder.describe(resize_image(decoded.image, *network_size(*size, recipe.side, recipe.stride)), size)
 
     with ThreadPoolExecutor(workers) as threads, one_blas_thread():
         for _ in range(2):  # the first time takes longer

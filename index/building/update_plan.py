@@ -1,13 +1,15 @@
 """Plan a build: compare the gallery folder with the previous generation and the journal."""
 
-import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from index.building.decode_tasks import Part
 from index.building.describe_image import ImageTask
+from index.building.former_wave import FormerWave
 from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration, lasting
+from index.building.visiting_order import visiting_order
 from index.storage.folder_scan import Scan, ScannedFile, Skipped
 from index.storage.gallery_rules import (
     BELOW_MIN_SIDE,
@@ -58,14 +60,30 @@ class Plan:
     """Images in the journal."""
     skipped: list[Skipped] = field(default_factory=list)
     to_do: list[ScannedFile] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
+    """The ids of the files of `to_do` that have been read."""
+    keypoints_found: int = 0
+    """How many pictures had their keypoints found after they were described."""
+    found: dict[str, ScannedFile] = field(default_factory=dict)
+    """All files in the gallery folder by id."""
     left_out: list[LeftOut] = field(default_factory=list)
     rules: GalleryRules = DEFAULT_RULES
+    former: FormerWave | None = None
+    """The wave before this one, if this is a plan of a wave."""
 
-    def tasks(self) -> Iterator[ImageTask]:
+    @property
+    def images(self) -> set[str]:
+        """The ids of all images of the new generation."""
+        return self.reused.keys() | self.described
+
+    def tasks(self, part: Part = "all") -> Iterator[ImageTask]:
         """The images still to describe, as tasks for the executor."""
         for file in self.to_do:
-            known = self.base.hashes(file) if self.base else frozenset[str]()
-            yield ImageTask(file, known, self.rules.min_side, self.rules.incomplete, self.rules.limits)
+            if file.id not in self.read:
+                yield self.task(file, self.base.hashes(file) if self.base else frozenset(), part)
+
+    def task(self, file: ScannedFile, known: frozenset[str], part: Part = "all") -> ImageTask:
+        return ImageTask(file, known, self.rules.min_side, self.rules.incomplete, self.rules.limits, part)
 
     def reuse(self, file: ScannedFile, numbers: Iterable[int], mtime: float) -> None:
         """Take over images of the previous generation as those of this file."""
@@ -95,13 +113,14 @@ def make_plan(
 ) -> Plan:
     """Compare names, sizes and times only; no file is read.
 
-    The tasks are shuffled with a fixed seed, because the whitening is learned from the first ones.
+    The first tasks stand for all of them, because the first waves show them and the whitening is learned from them.
     """
     plan = Plan(gallery, base, skipped=list(scan.skipped), left_out=scan.left_out, rules=rules)
+    plan.found = {file.id: file for file in scan.found}
     described = journal.files()
     skipped_here = lasting(journal.skipped().values(), rules, rules)
     skipped_before = (base.lasting if base else {}) | skipped_here
-    for picture in random.Random(0).sample(scan.found, len(scan.found)):
+    for picture in visiting_order(scan.found):
         facts = picture.bytes, picture.mtime
         numbers = base.unchanged(picture) if base else []
         here = described.get(picture.id)

@@ -13,7 +13,7 @@ from index.building.jobs import locked
 from index.operations.verify import verify_generation
 from index.storage.disk_space import need_space
 from index.storage.file_system import sync_tree
-from index.storage.generation import NAME, current_folder
+from index.storage.generation import NAME, complete_generations, current_folder, wave_of
 from index.storage.manifest import FILE, read_manifest
 from index.storage.publishing import Prepare, next_folder, no_preparation, point_current_at
 from index.storage.written_text import FILE as TEXT
@@ -29,17 +29,19 @@ MEGABYTE = 10**6
 def backup(index_dir: Path, out: Path, progress: Progress = quiet) -> str:
     """Verify the served generation and write it to a new file; returns the generation's name.
 
-    Builds may run meanwhile. Raises DiskFull, and IndexProblem if `out` exists or the index is damaged.
+    While a build goes on, that is the complete generation that it started from. Raises DiskFull, and IndexProblem if
+    `out` exists, the index is damaged, or the first build has not finished.
     """
     if out.exists():
         raise IndexProblem(f"{out} already exists; choose another name, or move it away.")
     while True:
-        folder = current_folder(index_dir)
+        served = current_folder(index_dir)
+        folder = _complete(served)
         try:
             _back_up(folder, out, progress)
             return folder.name
         except (IndexProblem, FileNotFoundError):
-            if current_folder(index_dir) == folder:
+            if current_folder(index_dir) == served:
                 raise
             # else a build deleted this generation meanwhile: back up the newer one
 
@@ -66,6 +68,16 @@ def restore(archive: Path, index_dir: Path, progress: Progress = quiet, prepare:
         prepare(final)
         point_current_at(index_dir, final.name)
         return final
+
+
+def _complete(served: Path) -> Path:
+    """The served generation, or the last complete one. Raises IndexProblem if there is none yet."""
+    if wave_of(served) is None:
+        return served
+    complete = complete_generations(served.parent, served)
+    if not complete:
+        raise IndexProblem("The first build of this index has not finished; back it up when it has.")
+    return complete[0]
 
 
 def _back_up(folder: Path, out: Path, progress: Progress) -> None:

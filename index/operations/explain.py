@@ -64,7 +64,7 @@ def explain(
     """
     index = _Index(open_generation(current_folder(index_dir)))
     rules = rules.with_own_folder(index_dir)
-    paths = list(_candidate_paths(asked, index.root))
+    paths = list(_candidate_paths(asked, index.root, rules))
     for path in paths:
         number = index.number(path)
         if number is not None:
@@ -103,8 +103,8 @@ class _Index:
         return self.tables.entry(number).sha256
 
 
-def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
-    """Candidate paths relative to the gallery: `asked` as a relative path, then as any path."""
+def _candidate_paths(asked: str, root: Path, rules: GalleryRules) -> Iterator[Path]:
+    """Candidate paths as in the index: `asked` as a relative path, then as any path."""
     given = Path(asked)
     relative = Path(os.path.normpath(given))
     if not given.is_absolute() and relative.parts[:1] not in ((), ("..",)):
@@ -112,6 +112,8 @@ def _candidate_paths(asked: str, root: Path) -> Iterator[Path]:
     path = given.absolute().parent.resolve() / given.name  # resolve the folder, but not a link itself
     if path.is_relative_to(root) and path != root:
         yield path.relative_to(root)
+    elif any(path.is_relative_to(folder) and path != folder for folder in rules.more_folders):
+        yield path
 
 
 def _indexed(index: _Index, number: int, rules: GalleryRules, text: TextExplanation) -> Explanation:
@@ -174,6 +176,8 @@ def _not_indexed(index: _Index, path: Path, rules: GalleryRules) -> Explanation:
     if picture is None:
         return Explanation("no picture", [_not_a_picture(name)])
     before = index.skipped.get(picture.id)
+    if before is None and index.generation.manifest.wave:
+        return Explanation("new", [f"{name} has not been read yet: the index is not finished. {BRING_IN}"])
     if before is None:
         return Explanation("new", [f"{name} was added after the index was built ({index.built}). {BRING_IN}"])
     retry = _retry(index, before, picture, rules)

@@ -30,19 +30,28 @@ class FolderChanges:
     missing: list[str]
     left_out: list[str] = field(default_factory=list)
 
+    @property
+    def count(self) -> int:
+        return len(self.new) + len(self.changed) + len(self.missing) + len(self.left_out)
 
-def find_folder_changes(folder: Path, progress: Progress = quiet, rules: GalleryRules = DEFAULT_RULES) -> FolderChanges:
+
+def find_folder_changes(
+    folder: Path,
+    progress: Progress = quiet,
+    rules: GalleryRules = DEFAULT_RULES,
+    gallery: Path | None = None,
+) -> FolderChanges:
     """Compare the gallery with an intact generation. Touched files are read. Raises GalleryProblem.
 
-    `rules` are those of the next build.
+    `rules` and `gallery` are those of the next build; by default the gallery is the one that the generation names.
     """
     manifest = read_manifest(folder)
-    indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder).images.to_pylist()}
+    indexed = {row["path"]: ImageEntry(**row) for row in read_tables(folder, manifest.more_folders).images.to_pylist()}
     records = read_skipped(folder)
     skipped = {file.file: file for file in records}
     tried_again = {file.source for file in records if file.place and is_tried_again(file, rules_of(manifest), rules)}
     new, changed, left_out = [], [], []
-    scan = scan_gallery(Path(manifest.gallery), rules.with_own_folder(folder.parent), skipped.values())
+    scan = scan_gallery(gallery or Path(manifest.gallery), rules.with_own_folder(folder.parent), skipped.values())
     for number, picture in enumerate(scan.found, start=1):
         progress("Comparing the folder", number, len(scan.found))
         entry = indexed.pop(picture.relative, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from index.building.jobs import locked
 from index.operations.verify import verify_generation
-from index.storage.generation import current_folder, generations, served_name
+from index.storage.generation import complete_generations, current_folder, generations, served_name
 from index.storage.manifest import file_faults, read_manifest
 from index.storage.publishing import Prepare, no_preparation, point_current_at
 from retrieval.errors import IndexProblem
@@ -26,6 +26,8 @@ class StoredGeneration:
     images: int = 0
     regions: int = 0
     problem: str = ""
+    found: int = 0
+    """About how many pictures the finished index will have, if the build goes on or was interrupted; else 0."""
 
 
 def stored_generations(index_dir: Path, thorough: bool = False, progress: Progress = quiet) -> list[StoredGeneration]:
@@ -59,7 +61,8 @@ def _stored(folder: Path, served: bool, thorough: bool, progress: Progress) -> S
         return StoredGeneration(folder.name, served, size, problem=str(problem))
     counts = manifest.counts
     faults = "; ".join(file_faults(folder, manifest.files, not thorough, progress if thorough else quiet).values())
-    return StoredGeneration(folder.name, served, size, manifest.created, counts.images, counts.regions, faults)
+    found = manifest.wave.found if manifest.wave else 0
+    return StoredGeneration(folder.name, served, size, manifest.created, counts.images, counts.regions, faults, found)
 
 
 def _size(folder: Path) -> int:
@@ -73,15 +76,14 @@ def _size(folder: Path) -> int:
 
 
 def _last_intact(index_dir: Path, progress: Progress) -> Path:
-    """The newest intact generation before the served one, or of all if none is served."""
-    folders = generations(index_dir)
-    names = [folder.name for folder in folders]
-    served = served_name(index_dir)
-    earlier = folders[: names.index(served)] if served in names else folders
-    for folder in reversed(earlier):
+    """The newest intact and complete generation before the served one, or the newest of all if none is served."""
+    folders = {folder.name: folder for folder in generations(index_dir)}
+    served = folders.get(served_name(index_dir))
+    earlier = complete_generations(index_dir, served) if served else list(reversed(folders.values()))
+    for folder in earlier:
         if not verify_generation(folder, progress):
             return folder
-    kind = "intact generation" if earlier else "generation"
+    kind = "intact generation" if len(folders) > 1 else "generation"
     raise IndexProblem(f"There is no earlier {kind} in {index_dir} to roll back to. Nothing was changed.")
 
 

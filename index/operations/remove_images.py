@@ -13,7 +13,7 @@ from retrieval.printable_names import shown
 
 
 def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -> Path:
-    """Move an image from the gallery folder `root` to a new folder below `aside`; returns its new path.
+    """Move an image from the gallery to a new folder below `aside`; returns its new path. `root`: its first folder.
 
     For a page or frame, that is the whole file. `gallery` is the index of the folder. Raises UnknownPicture,
     PictureGone if the file no longer exists, DiskFull, and GalleryProblem if it is a link or cannot be moved.
@@ -22,12 +22,13 @@ def remove_from_gallery(image: str, root: Path, gallery: Gallery, aside: Path) -
     file = root / path
     if not file.is_file():
         raise PictureGone(f"{shown(image)} is no longer in the gallery folder.")
-    if file.is_symlink() or not file.resolve().is_relative_to(root.resolve()):
+    folders = (root, *map(Path, gallery.manifest.more_folders))
+    if file.is_symlink() or not any(file.resolve().is_relative_to(folder.resolve()) for folder in folders):
         raise GalleryProblem(
             f"{shown(image)} is a link to another file; ask the operator of this program to remove it."
         )
     place = aside / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-    target = place / path
+    target = place / (gallery.entry(image).source if Path(path).is_absolute() else path)
     try:
         target.parent.mkdir(parents=True)
         shutil.move(file, target)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from index.building.jobs import build_state
-from index.storage.generation import Generation, current_folder, open_generation
+from index.storage.generation import Generation, current_folder, open_generation, wave_of
 from index.storage.manifest import file_faults, read_manifest
 from index.storage.skipped_files import read_skipped
 from index.storage.written_text import WrittenText
@@ -53,6 +53,9 @@ def remarks(index_dir: Path) -> list[str]:
     folder = current_folder(index_dir)
     ours = {"manifest.json", *read_manifest(folder).files} if (folder / "manifest.json").is_file() else set()
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    wave = wave_of(folder)
+    if wave is not None:
+        said.append(f"{folder.name} is not finished: it is to have about {wave.found:,} pictures.")
     text = WrittenText(index_dir).problem()
     said += [text] if text else []
     return said + [

@@ -9,12 +9,14 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from index.storage.hashed_file import RowsFile
 from retrieval.descriptors.whitening import Whitening
 from retrieval.ranking.diffusion import Neighbours
 from retrieval.types import ClassScores, Vectors
 
 CLASSES = 1000
 """Number of ImageNet classes."""
+INVERTED_FILE = "cells.faiss"
 MOST_SIMILAR = 1.001
 """Upper limit of the cosine of two unit vectors, with a margin for rounding."""
 
@@ -31,19 +33,23 @@ class Cells:
     """Number of cells a search for the ten nearest rows probes."""
     learned: int
     """Number of vectors when the centroids were trained."""
+    inverted_file: Path | None = None
+    """The file of the vectors sorted by cell (`index/stores/inverted_file.py`); None in indexes of older versions."""
 
 
-def new_vectors(folder: Path, rows: int, dimensions: int) -> Vectors:
-    """Create vectors.npy, memory-mapped and writable -> (rows, dimensions) float32."""
-    return np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, dimensions))
+def new_vectors(folder: Path, rows: int, dimensions: int) -> RowsFile:
+    """Create vectors.npy, (rows, dimensions) float32."""
+    return RowsFile(folder / "vectors.npy", np.float32, rows, dimensions)
 
 
-def new_class_scores(folder: Path, rows: int, top: int) -> ClassScores:
-    """Create classes.npy and shares.npy, memory-mapped and writable -> (rows, top) each."""
-    return ClassScores(
-        np.lib.format.open_memmap(folder / "classes.npy", "w+", np.int16, (rows, top)),
-        np.lib.format.open_memmap(folder / "shares.npy", "w+", np.float16, (rows, top)),
-    )
+def new_classes(folder: Path, rows: int, top: int) -> RowsFile:
+    """Create classes.npy, (rows, top) int16."""
+    return RowsFile(folder / "classes.npy", np.int16, rows, top)
+
+
+def new_shares(folder: Path, rows: int, top: int) -> RowsFile:
+    """Create shares.npy, (rows, top) float16."""
+    return RowsFile(folder / "shares.npy", np.float16, rows, top)
 
 
 def read_vectors(folder: Path, rows: int) -> Vectors:
@@ -102,8 +108,10 @@ def write_cells(folder: Path, cells: Cells) -> None:
     )
 
 
-def read_cells(folder: Path, rows: int, dimensions: int) -> Cells:
-    """Raises ValueError if the arrays do not match `rows` vectors: a wrong cell number would read foreign memory."""
+def read_cells(folder: Path, rows: int, dimensions: int, inverted: bool = False) -> Cells:
+    """`inverted`: the generation has an inverted file, too, which is not read here.
+
+    Raises ValueError if the arrays do not match `rows` vectors: a wrong cell number would read foreign memory."""
     arrays = _read_npz(folder / "cells.npz")
     centroids, of_row, probes, learned = (arrays[name] for name in ("centroids", "of_row", "probes", "learned"))
     fits = centroids.dtype == np.float32 and centroids.shape[1:] == (dimensions,) and np.isfinite(centroids).all()
@@ -113,7 +121,7 @@ def read_cells(folder: Path, rows: int, dimensions: int) -> Cells:
     fits = all(number.dtype == np.int64 and number.shape == () for number in (probes, learned))
     if not fits or not 1 <= probes <= len(centroids) or learned < 1:
         raise ValueError("cells.npz is inconsistent")
-    return Cells(centroids, of_row, int(probes), int(learned))
+    return Cells(centroids, of_row, int(probes), int(learned), folder / INVERTED_FILE if inverted else None)
 
 
 def _read_rows(path: Path, rows: int, wanted: np.dtype[Any]) -> NDArray[Any]:

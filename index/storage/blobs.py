@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from index.storage.generation import Generation
+from index.storage.hashed_file import HashedFile
 from index.storage.manifest import FileFacts
 from index.storage.tables import ImageEntry
 
@@ -24,31 +25,47 @@ class BlobWriter:
 
     def __init__(self, folder: Path, taken: Iterable[str] = ()) -> None:
         self._folder = folder
+        self._files: list[HashedFile] = []
+        self.facts: dict[str, FileFacts] = {}
+        """Size and hash of each file that is finished; of all after `close`."""
         self._number = max((int(Path(name).stem) for name in taken), default=-1)
         self._pictures = PICTURES_PER_FILE
 
     def add(self, entry: ImageEntry, thumbnail: bytes, keypoints: bytes) -> ImageEntry:
         """Append both blobs; the entry with their locations."""
         if self._pictures == PICTURES_PER_FILE:
+            self.close()
             self._number, self._pictures = self._number + 1, 0
+            self._files = [HashedFile(self._folder / name) for name in self._names]
         self._pictures += 1
-        thumb_file, keypoints_file = f"thumbs/{self._number:04d}.jpgs", f"keypoints/{self._number:04d}.bin"
+        (thumb_file, keypoints_file), (thumbnails, all_keypoints) = self._names, self._files
         return replace(
             entry,
             thumb_file=thumb_file,
-            thumb_start=self._append(thumb_file, thumbnail),
+            thumb_start=_append(thumbnails, thumbnail),
             thumb_bytes=len(thumbnail),
             keypoints_file=keypoints_file,
-            keypoints_start=self._append(keypoints_file, keypoints),
+            keypoints_start=_append(all_keypoints, keypoints),
             keypoints_bytes=len(keypoints),
         )
 
-    def _append(self, name: str, data: bytes) -> int:
-        """Append data to a file; its offset."""
-        with (self._folder / name).open("ab") as file:
-            start = file.tell()
-            file.write(data)
-        return start
+    def close(self) -> None:
+        """Finish the open files."""
+        for name, file in zip(self._names, self._files, strict=False):
+            file.close()
+            self.facts[name] = file.facts
+        self._files = []
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        return f"thumbs/{self._number:04d}.jpgs", f"keypoints/{self._number:04d}.bin"
+
+
+def _append(file: HashedFile, data: bytes) -> int:
+    """Append data; where it starts."""
+    start = file.tell()
+    file.write(data)
+    return start
 
 
 def worth_sharing(generation: Generation, needed: Iterable[ImageEntry]) -> dict[str, FileFacts]:

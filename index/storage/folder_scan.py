@@ -3,8 +3,8 @@
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from index.storage.file_system import is_junction
@@ -20,6 +20,7 @@ from index.storage.gallery_rules import (
     why_left_out,
     why_twin_left_out,
 )
+from index.storage.time_limit import answers
 from retrieval.errors import GalleryProblem
 from retrieval.images.file_kinds import (
     FORMAT_OF_SUFFIX,
@@ -38,12 +39,15 @@ from retrieval.printable_names import shown
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """An image file. `id` is its path relative to the gallery, POSIX style in NFC; `path` is its real path."""
+    """An image file. `id` is its path relative to the gallery, POSIX style in NFC; `path` is its real path.
+
+    The ids of files in another folder of the gallery begin with the name of that folder.
+    """
 
     id: str
     path: Path
     relative: bytes
-    """Path relative to the gallery, as raw file system bytes."""
+    """Path relative to the gallery, or absolute in another folder of it, as raw file system bytes."""
     bytes: int
     """Size and mtime at the time of the scan; for links those of the target."""
     mtime: float
@@ -100,7 +104,7 @@ def find_pictures(gallery: Path, rules: GalleryRules = DEFAULT_RULES) -> tuple[l
 
 
 def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iterable[Skipped] = ()) -> Scan:
-    """Find all images below the folder.
+    """Find all images below the folder, and below the other folders of the gallery that the rules name.
 
     A file with the suffix of a picture, document or film counts as one, whatever it contains. A file with the suffix of
     another kind, such as a program, does not. Any other file is opened, and counts as a picture if it begins like one.
@@ -108,6 +112,60 @@ def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iter
     are no pictures, are in no list. Raises GalleryProblem if the folder is missing or not readable, or a .boxfindignore
     file cannot be used.
     """
+    known = list(known)
+    scans = [_scan_folder(gallery, rules, known)]
+    for folder, label in folder_labels(rules.more_folders).items():
+        own = [replace(file, file=file.file.removeprefix(label)) for file in known if file.file.startswith(label)]
+        scans.append(_labelled(_scan_folder(folder, rules, own), folder, label))
+    return scans[0] if len(scans) == 1 else _joined(scans)
+
+
+def folder_labels(folders: Sequence[Path]) -> dict[Path, str]:
+    """With what the ids of files in these folders begin: the name of each and a slash, numbered if two are equal."""
+    labels: dict[Path, str] = {}
+    for folder in folders:
+        base = id_of(folder.name) or "drive"
+        label, number = f"{base}/", 1
+        while label in labels.values():
+            number += 1
+            label = f"{base} ({number})/"
+        labels[folder] = label
+    return labels
+
+
+def _labelled(scan: Scan, folder: Path, label: str) -> Scan:
+    """The scan of another folder as part of the gallery."""
+    above = path_bytes(folder) + (b"" if path_bytes(folder).endswith(b"/") else b"/")
+    return Scan(
+        [replace(file, id=label + file.id, relative=above + file.relative) for file in scan.found],
+        [replace(file, file=label + file.file) for file in scan.skipped],
+        [replace(entry, path=above + entry.path) for entry in scan.left_out],
+    )
+
+
+def _joined(scans: Sequence[Scan]) -> Scan:
+    """One scan of several. A file whose id is taken, by a folder called like another one of the gallery, gets a ~."""
+    taken = set[str]()
+
+    def free(name: str) -> str:
+        while name in taken:
+            name += "~"
+        taken.add(name)
+        return name
+
+    found = [replace(file, id=free(file.id)) for scan in scans for file in scan.found]
+    skipped = [replace(file, file=free(file.file)) for scan in scans for file in scan.skipped]
+    left_out = [entry for scan in scans for entry in scan.left_out]
+    return Scan(sorted(found, key=lambda f: f.id), skipped, left_out)
+
+
+def _scan_folder(gallery: Path, rules: GalleryRules, known: Iterable[Skipped]) -> Scan:
+    """Raises GalleryProblem."""
+    if not answers(gallery):
+        raise GalleryProblem(
+            f"The gallery folder {gallery} does not answer; check that its drive or network is connected, and try "
+            "again."
+        )
     if not gallery.is_dir():
         raise GalleryProblem(
             f"The gallery folder {gallery} does not exist; check the path, and that its disk is connected."

@@ -60,7 +60,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class GalleryRules:
-    """Which files and pictures of a gallery are left out, besides system folders and folders with a .nomedia file."""
+    """Which folders make up a gallery, and which files and pictures of them are left out.
+
+    System folders and folders with a .nomedia file are left out by default.
+    """
 
     ignore: tuple[str, ...] = ()
     """Patterns in gitignore syntax, relative to the gallery. `!pattern` brings back what is left out by default."""
@@ -72,6 +75,8 @@ class GalleryRules:
     """Limits of files: bytes, pages, frames. What is in the index stays there until its file changes."""
     own_folders: frozenset[Path] = frozenset()
     """Resolved folders of Boxfind, which may lie in the gallery."""
+    more_folders: tuple[Path, ...] = ()
+    """Resolved folders whose pictures belong to the gallery, too; see `scan_gallery`."""
 
     def with_own_folder(self, folder: Path) -> Self:
         return replace(self, own_folders=self.own_folders | {folder.resolve()})

@@ -20,7 +20,7 @@ RENAMED_SINCE_4 = {"fine": "mid_layer_weight", "distinct": "dedup_similarity", "
 """Recipe fields renamed since format 4, which also lacks `keypoints` and calls the background scores `null`."""
 BLOB_FOLDERS = ("thumbs", "keypoints")
 """Their files are read in slices, and checked by verify and build, not on opening."""
-FILE = re.compile(r"[a-z]+\.(npy|npz|parquet)|(thumbs|keypoints)/\d{4,}\.(jpgs|bin)")
+FILE = re.compile(r"[a-z]+\.(npy|npz|parquet|faiss)|(thumbs|keypoints)/\d{4,}\.(jpgs|bin)")
 REBUILD = "Rebuild it: boxfind build --gallery DIR --index DIR."
 
 
@@ -50,6 +50,17 @@ class Changes(_Frozen):
     """How many of the kept pictures were read and described again."""
 
 
+class Wave(_Frozen):
+    """A generation that a build publishes while it goes on."""
+
+    found: int
+    """Number of pictures that the finished index is expected to have."""
+    base: str = ""
+    """Name of the complete generation that the build started from; empty if there was none."""
+    without_keypoints: int = 0
+    """Number of its pictures whose keypoints are still to be found."""
+
+
 class Version(_Frozen):
     """The field every manifest has, whatever the version of its format."""
 
@@ -66,6 +77,8 @@ class Manifest(Version):
     recipe: Recipe
     gallery: str
     """The folder that was indexed."""
+    more_folders: tuple[str, ...] = ()
+    """Other folders that were indexed with it. The paths of their pictures are absolute."""
     created: datetime
     counts: Counts
     changes: Changes
@@ -81,6 +94,8 @@ class Manifest(Version):
     """The limits of files, by the names of SourceLimits; empty in indexes of earlier versions."""
     left_out: str = ""
     """A sentence that names the system folders and other files that were left out; may be empty."""
+    wave: Wave | None = None
+    """Set while the build that wrote this generation goes on; None in a finished index."""
     precisions: dict[str, float] = {}
     """Precisions other than the recipe's in which pictures may have been described since, because their descriptors
     are interchangeable: the median cosine that was measured on pictures of this index."""

@@ -1,6 +1,7 @@
 """Map vector rows to images and regions: images.parquet and regions.parquet."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -167,15 +168,18 @@ def write_tables(folder: Path, entries: list[ImageEntry], regions: list[list[Reg
     pq.write_table(pa.Table.from_arrays(columns, schema=REGION_COLUMNS), folder / "regions.parquet")
 
 
-def read_tables(folder: Path) -> Tables:
-    """Raises ValueError if the tables are inconsistent, and pyarrow's errors if a file is not valid Parquet."""
+def read_tables(folder: Path, more_folders: Sequence[str] = ()) -> Tables:
+    """Read the tables of a generation; absolute paths must be below `more_folders`, those of its manifest.
+
+    Raises ValueError if the tables are inconsistent, and pyarrow's errors if a file is not valid Parquet."""
     images = _without_nulls(pq.read_table(folder / "images.parquet", schema=IMAGE_COLUMNS), "place", "file_sha256")
     regions = pq.read_table(folder / "regions.parquet", schema=REGION_COLUMNS)
     ids = images["image"].to_pylist()
     numbers = {image: number for number, image in enumerate(ids)}
     if len(numbers) != len(ids) or ids != sorted(ids):
         raise ValueError("image ids are not unique or not sorted")
-    if not all(map(_stays_inside, images["path"].to_pylist())):
+    above = tuple(os.fsencode(Path(other).as_posix().rstrip("/")) + b"/" for other in more_folders)
+    if not _stay_inside(images["path"].to_pylist(), above):
         raise ValueError("a path points outside the gallery")
     names = regions["image"].combine_chunks()
     number_of_name = np.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], dtype=np.int64)
@@ -183,7 +187,7 @@ def read_tables(folder: Path) -> Tables:
     if np.any(image_of_row < 0) or np.any(np.diff(image_of_row) < 0):
         raise ValueError("regions do not match the images")
     boxes = np.stack([regions[edge].to_numpy() for edge in ("x0", "y0", "x1", "y1")], axis=1)
-    kinds, labels = (regions[name].to_pylist() for name in ("kind", "label"))
+    kinds, labels = (_list_of(regions[name].combine_chunks()) for name in ("kind", "label"))
     return Tables(images, ids, numbers, image_of_row, boxes, kinds, regions["score"].to_numpy(), labels)
 
 
@@ -197,6 +201,21 @@ def _words(words: list[str], column: str) -> pa.Array:
     return pa.array(words, pa.string()).dictionary_encode().cast(REGION_COLUMNS.field(column).type)
 
 
-def _stays_inside(path: bytes) -> bool:
+def _list_of(words: pa.DictionaryArray) -> list[str]:
+    """The words (N,) as a list in which equal words are one object, which takes less time and memory."""
+    different = np.array(words.dictionary.to_pylist(), object)
+    found: list[str] = different[words.indices.to_numpy()].tolist() if len(words) else []
+    return found
+
+
+def _stay_inside(paths: list[bytes], above: tuple[bytes, ...]) -> bool:
+    joined = b"/" + b"/".join(paths) + b"/"
+    return not any(part in joined for part in (b"//", b"..", b"\0")) or all(
+        _stays_inside(path, above) for path in paths
+    )
+
+
+def _stays_inside(path: bytes, above: tuple[bytes, ...]) -> bool:
+    path = path.removeprefix(next(filter(path.startswith, above), b""))
     parts = path.split(b"/")
     return b"" not in parts and b".." not in parts and b"\0" not in path

@@ -12,8 +12,8 @@ from index.storage.arrays import Cells
 from index.stores.flat_store import nearest
 from retrieval.types import Progress, Rows, Vectors, unit
 
-MANY = 2_000_000
-"""Number of vectors above which the store "auto" uses cells: the ranking `best` scans several times, 50 ms each."""
+MANY = 1_000_000
+"""Number of vectors above which the store "auto" uses cells: the ranking `best` scans five to eight times."""
 MOST_CELLS = 2048
 """Upper limit: assignment compares every vector with every centroid, and this many cells make searches fast enough."""
 SAMPLE_OF_CELL = 40

@@ -1,13 +1,13 @@
 """Approximate search: IVF with 8-bit scalar quantisation, float32 re-scoring."""
 
 from math import ceil
-from typing import Any
 
 import faiss
 import numpy as np
 
 from index.storage.arrays import Cells
 from index.stores.flat_store import THREADS, rescored, scan, side_by_side
+from index.stores.inverted_file import open_inverted_file
 from index.stores.prefetch import Prefetch
 from retrieval.types import Rows, Scores, Vectors
 
@@ -17,9 +17,6 @@ USUAL = 160
 """Up to this count a search probes the number of cells stored in the index; above it, proportionally more."""
 TOO_MANY = 0.25
 """Share of cells to probe from which a full, exact scan is no slower."""
-SAMPLE = 20_000
-"""Vectors used to train the quantiser's range per dimension."""
-CHUNK = 65_536
 
 
 class IvfStore:
@@ -31,7 +28,7 @@ class IvfStore:
 
     def __init__(self, vectors: Vectors, cells: Cells) -> None:
         self._vectors, self._prefetch = vectors, Prefetch(vectors)
-        self._cells, self._index = cells, _inverted_file(vectors, cells)
+        self._cells, self._index = cells, open_inverted_file(vectors, cells)
 
     def search(self, query: Vectors, count: int, among: range) -> tuple[Rows, Scores]:
         count = min(count, len(among))
@@ -46,7 +43,7 @@ class IvfStore:
         rows = np.concatenate([rows for rows, _ in found])
         scores = np.concatenate([scores for _, scores in found])
         rows = rows[np.argsort(-scores)[:fetch]]
-        rows = rows[rows >= 0]  # FAISS pads with -1 and the lowest score
+        rows = rows[(rows >= 0) & (rows < len(self._vectors))]  # FAISS pads with -1 and the lowest score
         if len(rows) < count:
             return scan(self._vectors, query, count, among)
         self._prefetch(rows)
@@ -65,21 +62,3 @@ class IvfStore:
         search = self._index.search_preassigned_c  # type: ignore[attr-defined]  # the only variant that accepts parameters
         search(1, faiss.swig_ptr(query), count, *given, False, how)
         return rows, scores
-
-
-def _inverted_file(vectors: Vectors, cells: Cells) -> faiss.IndexIVFScalarQuantizer:
-    count, dimensions = cells.centroids.shape
-    quantizer = faiss.IndexFlatIP(dimensions)
-    quantizer.add(cells.centroids)
-    eight_bits, inner = faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    index = faiss.IndexIVFScalarQuantizer(quantizer, dimensions, count, eight_bits, inner, False)
-    index.train(vectors[:: -(-len(vectors) // SAMPLE)])
-    lists: Any = index.invlists
-    for cell, size in enumerate(np.bincount(cells.of_row, minlength=count).tolist()):
-        lists.resize(cell, size)  # reserve memory: growing step by step takes up to twice as much
-        lists.resize(cell, 0)
-    for start in range(0, len(vectors), CHUNK):
-        chunk = np.ascontiguousarray(vectors[start : start + CHUNK])
-        of_row = cells.of_row[start : start + CHUNK].astype(np.int64)
-        index.add_core(len(chunk), faiss.swig_ptr(chunk), None, faiss.swig_ptr(of_row))
-    return index

@@ -15,8 +15,6 @@ from retrieval.regions.find_regions import Find, find_regions
 from retrieval.regions.tiles import TILE, image_tiles
 from retrieval.types import Box, ClassScores, FeatureMap, Image, Query, Region, Run, Vectors, unit
 
-STRIDE = 32
-"""Image sides are rounded to whole feature-map cells, so that there are few input shapes and no partial cells."""
 SMALLEST_BOX = 8
 """In pixels."""
 
@@ -112,7 +110,7 @@ class Embedder:
 
     def _layers(self, image: Image, size: tuple[int, int], side: int) -> list[FeatureMap]:
         """Feature maps of an image of original (width, height) `size`, resized to a longest side of `side` pixels."""
-        pixels = resize_image(image, *network_size(*size, side))
+        pixels = resize_image(image, *network_size(*size, side, self.recipe.stride))
         return [layer[0] for layer in self.run(pixels[None])]
 
     def _pooled(self, layers: list[FeatureMap], boxes: list[Box], size: tuple[int, int]) -> Vectors:
@@ -158,8 +156,11 @@ def checked_box(size: tuple[int, int], box: Box, context: float = 1.0) -> Box:
     return inside.grown(context).clipped(width, height)
 
 
-def network_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """Scale (width, height) to a longest side of `side`, rounded to multiples of 32, at least 32."""
+def network_size(width: int, height: int, side: int, stride: int) -> tuple[int, int]:
+    """Scale (width, height) to a longest side of `side`, rounded to multiples of the network's stride, at least one.
+
+    Whole feature-map cells mean few input shapes and no partial cells.
+    """
     longest = max(width, height)
-    cells = np.maximum(np.rint(np.array([width, height]) * (side / longest) / STRIDE), 1).astype(int)
-    return int(cells[0]) * STRIDE, int(cells[1]) * STRIDE
+    cells = np.maximum(np.rint(np.array([width, height]) * (side / longest) / stride), 1).astype(int)
+    return int(cells[0]) * stride, int(cells[1]) * stride

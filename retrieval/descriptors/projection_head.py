@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from retrieval.descriptors.recipe import FIELD_NAMES, Recipe
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead
+from retrieval.networks.network_names import full_name
 from retrieval.optional_packages import SAFETENSORS
 from retrieval.types import Vectors
 
@@ -31,6 +32,9 @@ class HeadFacts:
     preprocessing: int
     pooling: str
     mid_layer_weight: Annotated[float, Field(alias="fine")]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "backbone", full_name(self.backbone))
 
     @classmethod
     def of(cls, recipe: Recipe) -> "HeadFacts":

@@ -1,7 +1,9 @@
 """The recipe: all parameters that determine an index. Stored with it and compared before every update."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+
+from retrieval.networks.network_names import full_name, short_name
 
 LEARNED = "learned"
 FIELD_NAMES = {
@@ -22,6 +24,7 @@ FIELD_NAMES = {
     "keypoints": "keypoints",
     "tiled_from": "minimum side of pictures with tiles",
     "tiles": "tiles across a picture",
+    "stride": "stride of the backbone",
 }
 """Field names in messages. `detectors` are named after their region sources."""
 
@@ -78,6 +81,13 @@ class Recipe:
     tiles: int = 1
     """How many of them there are across an image, and down; 1 if only the image is described. Such an image also has
     this many times as many keypoints, found at this many times the side."""
+    stride: int = 32
+    """Pixels per cell of the network's last layer. Sides of images at its input are multiples of it."""
+    revision: str = field(default="", compare=False)
+    """Commit of the hub from which the weights came; empty if they come from elsewhere. Their hash is compared."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "backbone", full_name(self.backbone))
 
 
 def differ_in_precision_only(one: Recipe, other: Recipe) -> bool:
@@ -102,6 +112,8 @@ def recipe_changes(before: Recipe, now: Recipe) -> list[str]:
 def _shown(name: str, value: object) -> str:
     if name == "keypoints" and value is None:
         return "an unknown number (index from an earlier version)"
+    if name == "backbone":
+        return short_name(str(value))
     if name in ("weights_sha256", "whitening"):
         return _short(str(value))
     return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)

@@ -60,12 +60,17 @@ def to_rgb(picture: Pillow.Image, data: bytes, pixels: NDArray[np.uint8] | None 
     `data` are the bytes of its file. `pixels` are those in its mode, if it is not loaded itself.
     """
     orientation = orientation_of(picture)
+    deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+    transform = None if deep else _colour_transform(picture, data)
+    if pixels is not None and picture.mode == "RGB" and not picture.has_transparency_data and transform is None:
+        return turned(pixels, orientation)
     width, height = picture.size if pixels is None else (pixels.shape[1], pixels.shape[0])
     upright = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
     stored = AS_STORED[orientation](upright)  # a view of the same pixels
-    deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
     convert = (
-        find_grey_scale(picture, (band for _, band in _bands(picture))).to_rgb if deep else _from_colours(picture, data)
+        find_grey_scale(picture, (band for _, band in _bands(picture))).to_rgb
+        if deep
+        else _from_colours(picture, transform)
     )
     for top, band in _bands(picture, pixels):
         stored[top : top + BAND] = np.asarray(convert(band))
@@ -74,7 +79,10 @@ def to_rgb(picture: Pillow.Image, data: bytes, pixels: NDArray[np.uint8] | None 
 
 
 def turned(stored: Image, orientation: int) -> Image:
-    """An image in the camera's storage order, upright and read-only."""
+    """An image in the camera's storage order, upright and read-only. It is not copied if it is upright already."""
+    if orientation == 1:
+        stored.setflags(write=False)
+        return stored
     height, width = stored.shape[:2]
     upright = np.empty((width, height, 3) if orientation in SIDEWAYS else (height, width, 3), np.uint8)
     AS_STORED[orientation](upright)[...] = stored
@@ -102,8 +110,8 @@ def _bands(picture: Pillow.Image, pixels: NDArray[np.uint8] | None = None) -> It
             yield top, Pillow.frombytes(picture.mode, (rows.shape[1], len(rows)), rows)
 
 
-def _from_colours(picture: Pillow.Image, data: bytes) -> ToRGB:
-    to_srgb = _to_srgb(picture, data)
+def _from_colours(picture: Pillow.Image, transform: ToRGB | None) -> ToRGB:
+    to_srgb = _to_srgb(picture, transform)
     if not picture.has_transparency_data:
         return to_srgb
 
@@ -116,14 +124,9 @@ def _from_colours(picture: Pillow.Image, data: bytes) -> ToRGB:
     return on_grey
 
 
-def _to_srgb(picture: Pillow.Image, data: bytes) -> ToRGB:
-    """Convert opaque colours to sRGB, by the description of their colour space if there is a usable one."""
-    as_is = picture.mode in ("L", "CMYK", "LAB") and not picture.has_transparency_data
-    mode = picture.mode if as_is else "RGB"  # the colour mode of the profile
-    transform = None
-    with contextlib.suppress(ImageCms.PyCMSError, *DECODER_ERRORS):  # unusable: treat the colours as sRGB
-        space = described_space(picture, data)
-        transform = space.to_srgb() if space else _by_profile(picture, mode)
+def _to_srgb(picture: Pillow.Image, transform: ToRGB | None) -> ToRGB:
+    """Convert opaque colours to sRGB, with the transform of their colour space if it has one."""
+    mode = _colour_mode(picture)
     # Adobe stores CMYK JPEGs inverted, and Pillow assumes that of every CMYK JPEG
     inverted = picture.mode == "CMYK" and picture.format == "JPEG" and "adobe" not in picture.info
 
@@ -132,6 +135,20 @@ def _to_srgb(picture: Pillow.Image, data: bytes) -> ToRGB:
         return transform(band.convert(mode)) if transform else band.convert("RGB")
 
     return to_srgb
+
+
+def _colour_mode(picture: Pillow.Image) -> str:
+    """The mode of the colours that a profile describes."""
+    as_is = picture.mode in ("L", "CMYK", "LAB") and not picture.has_transparency_data
+    return picture.mode if as_is else "RGB"
+
+
+def _colour_transform(picture: Pillow.Image, data: bytes) -> ToRGB | None:
+    """What converts colours to sRGB, by the description of their colour space; None if there is no usable one."""
+    with contextlib.suppress(ImageCms.PyCMSError, *DECODER_ERRORS):  # unusable: treat the colours as sRGB
+        space = described_space(picture, data)
+        return space.to_srgb() if space else _by_profile(picture, _colour_mode(picture))
+    return None
 
 
 def _by_profile(picture: Pillow.Image, mode: str) -> ToRGB | None:

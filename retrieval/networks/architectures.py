@@ -75,6 +75,11 @@ def load_state(weights: Path) -> State:
     """Load the tensors of a weights file. Never executes code from the file."""
     import torch
 
+    if weights.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(weights)
+
     state: State = torch.load(weights, map_location="cpu", weights_only=True)
     return state
 
@@ -86,25 +91,46 @@ def from_pixels(
     std: tuple[float, ...] = IMAGENET_STD,
 ) -> "nn.Module":
     """Join body and head, with normalisation as the first layer, so that no caller can get it wrong."""
+    return with_normalisation(two_layers(body, head), mean, std)
+
+
+def two_layers(body: "nn.Module", head: "nn.Module") -> "nn.Module":
+    """A network of normalised images (N, 3, H, W) that returns the output of its head, and that of its body."""
+    from torch import nn
+
+    class TwoLayers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+            self.head = head
+
+        def forward(self, images: "Tensor") -> "tuple[Tensor, Tensor]":
+            fine = self.body(images)
+            return self.head(fine), fine
+
+    return TwoLayers()
+
+
+def with_normalisation(network: "nn.Module", mean: tuple[float, ...], std: tuple[float, ...]) -> "nn.Module":
+    """Let a network of normalised images (N, 3, H, W) take pixels (N, H, W, 3). It returns its two layers."""
     import torch
     from torch import nn
 
-    class FromPixels(nn.Module):
+    class WithNormalisation(nn.Module):
         mean: "Tensor"
         std: "Tensor"
 
         def __init__(self) -> None:
             super().__init__()
-            self.body = body
-            self.head = head
+            self.network = network
             self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1) * 255)
             self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1) * 255)
 
         def forward(self, pixels: "Tensor") -> "tuple[Tensor, Tensor]":
-            fine = self.body((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
-            return self.head(fine), fine
+            layers: tuple[Tensor, Tensor] = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+            return layers
 
-    return FromPixels().eval()
+    return WithNormalisation().eval()
 
 
 def _torchvision_network(name: str, weights: Path) -> Any:

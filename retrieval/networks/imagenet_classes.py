@@ -25,6 +25,7 @@ Shares = NDArray[np.float16]
 """(R, T): the probabilities of these classes."""
 
 TOP = 10
+CLASSES = 1000
 LAYERS = ("_fc", "fc", "classifier.1")
 """Name of the last layer in a checkpoint of EfficientNet-Lite, ResNet and torchvision's EfficientNet."""
 
@@ -66,7 +67,7 @@ def load_classifier(weights: Path, cached: Path | None = None) -> Classifier | N
             return Classifier(np.asfortranarray(file["weight"]), file["bias"])
     state = load_state(weights)
     layer = next((layer for layer in LAYERS if f"{layer}.weight" in state), None)
-    if layer is None:
+    if layer is None or state[f"{layer}.weight"].ndim != 2:
         return None
     weight, bias = (state[f"{layer}.{part}"].float().numpy() for part in ("weight", "bias"))
     classifier = Classifier(np.asfortranarray(weight), bias)

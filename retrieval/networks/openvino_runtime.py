@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -20,17 +19,26 @@ import numpy as np
 from retrieval.cpus import cpu_quota
 from retrieval.errors import RuntimeMissing
 from retrieval.networks.disk_cache import optional_cache
+from retrieval.networks.fixed_sizes import FixedSizes, infer
 from retrieval.networks.run_options import FULL, Make, RunOptions
 from retrieval.optional_packages import NNCF
-from retrieval.types import Layers, Pixels, Run
+from retrieval.types import Pixels, Run
 
 INT8 = "int8"
+TRIED_CELLS = ((5, 9), (10, 4))
+"""Heights and widths, in cells, of the images by which a converted network is compared with the original."""
+TOLERANCE = 0.01
+"""Largest difference between the two, relative to the largest feature."""
 CACHED_LAYERS = 1000
 """Capacity of OpenVINO's cache of compiled layers, enough for the last 40 image sizes; a cached size is a third faster.
 
 OpenVINO's default of 5,000 takes more than 500 MB when every box has a new size.
 """
 _HINTS = {FULL: "f32", "bfloat16": "bf16"}
+
+
+class NotConvertible(RuntimeMissing):
+    """OpenVINO cannot run a network, or not for images of every size."""
 
 
 @cache
@@ -48,7 +56,7 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     openvino = import_openvino()
     hint = _HINTS.get(options.precision)  # None for int8
     core = openvino_core(openvino)
-    model = _converted(make, options.converted) if hint else core.read_model(_quantised_path(options))
+    model = converted_network(make, options) if hint else core.read_model(_quantised_path(options))
     properties = {
         "INFERENCE_PRECISION_HINT": hint or "f32",
         "NUM_STREAMS": str(options.streams),
@@ -61,15 +69,15 @@ def start_openvino(make: Make, options: RunOptions) -> Run:
     if options.converted and os.path.isdir(options.converted.parent):  # OpenVINO fails if it cannot create the folder
         properties["CACHE_DIR"] = str(options.converted.parent)  # for the compiled model, which halves the next start
     compiled = core.compile_model(model, "CPU", properties)
-    local = threading.local()  # an infer request is not thread-safe
+    if not options.fixed_sizes:
+        return infer(compiled)
 
-    def run(pixels: Pixels) -> Layers:
-        if not hasattr(local, "request"):
-            local.request = compiled.create_infer_request()
-        layers = local.request.infer({0: pixels})
-        return tuple(np.array(layers[i]) for i in range(len(layers)))  # copied: the request reuses its outputs
+    def compile_for(shape: tuple[int, ...]) -> Any:
+        fixed = model.clone()
+        fixed.reshape(list(shape))
+        return core.compile_model(fixed, "CPU", properties | {"CACHE_DIR": ""})
 
-    return run
+    return FixedSizes(compiled, compile_for, options.fixed_sizes)
 
 
 def openvino_precisions() -> tuple[str, ...]:
@@ -88,18 +96,20 @@ def has_quantised(options: RunOptions) -> bool:
     )
 
 
-def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels]]) -> str:
+def quantise(make: Make, options: RunOptions, examples: Callable[[], Sequence[Pixels]]) -> str:
     """Calibrate an int8 network on examples and save it (OpenVINO, NNCF). Returns the name of its precision.
 
     The name contains the start of the file's SHA-256, because another calibration gives other vectors. An existing
     int8 network is reused. Raises RuntimeMissing, also when the network cannot be saved, because searches need it.
     """
+    converted = options.converted
+    assert converted is not None
     existing = quantised_precision(converted)
     if existing:
         return existing
     NNCF.check(f"The precision {INT8}")
     openvino = import_openvino()
-    model = _converted(make, converted)  # before importing NNCF, which would import the telemetry too
+    model = converted_network(make, options)  # before importing NNCF, which would import the telemetry too
     import nncf
 
     with _must_save(converted.parent):  # before the calibration, which takes a minute
@@ -113,9 +123,9 @@ def quantise(make: Make, converted: Path, examples: Callable[[], Sequence[Pixels
             part = Path(scratch.name) / "network.xml"
             openvino.save_model(small, part, compress_to_fp16=False)
             weights = part.with_suffix(".bin").read_bytes()
-            options = RunOptions(f"{INT8}-{hashlib.sha256(weights).hexdigest()[:12]}", converted=converted)
-            _move(part, _quantised_path(options))
-    return options.precision
+            precision = f"{INT8}-{hashlib.sha256(weights).hexdigest()[:12]}"
+            _move(part, _quantised_path(RunOptions(precision, converted=converted)))
+    return precision
 
 
 def quantised_precision(converted: Path) -> str:
@@ -154,17 +164,26 @@ def _must_save(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _converted(make: Make, path: Path | None) -> Any:
-    """Load the network in OpenVINO format from `path`, or convert it from torch (seconds) and try to save it there."""
-    openvino = import_openvino()
+def converted_network(make: Make, options: RunOptions) -> Any:
+    """Load the network in OpenVINO format from its cache file, or convert it from torch (seconds) and try to save it.
+
+    Raises NotConvertible for a network that is not proven.
+    """
+    openvino, path = import_openvino(), options.converted
     if path is not None and os.path.exists(path):
         with contextlib.suppress(RuntimeError):  # damaged: convert again and replace
             return openvino_core(openvino).read_model(path)
-    import torch
-
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # OpenVINO's converter uses deprecated parts of torch
-        model = openvino.convert_model(make(), example_input=torch.zeros(1, 256, 256, 3, dtype=torch.uint8))
+    network = make()
+    if options.proven:
+        model = _convert(network, options.stride)
+    else:
+        try:
+            model = _convert(network, options.stride)
+            same = _computes_the_same(model, network, options.stride)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise NotConvertible(f"OpenVINO cannot run it ({str(error).strip().splitlines()[0]}).") from None
+        if not same:
+            raise NotConvertible("OpenVINO computes other features than the original network.")
     if path is not None:
         with optional_cache(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +192,34 @@ def _converted(make: Make, path: Path | None) -> Any:
                 openvino.save_model(model, part, compress_to_fp16=False)
                 _move(part, path)
     return model
+
+
+def _convert(network: Any, stride: int) -> Any:
+    import torch
+
+    # No square: position embeddings of a transformer, which are square, would be taken as they are for every size.
+    example = torch.zeros(1, 8 * stride, 12 * stride, 3, dtype=torch.uint8)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # OpenVINO's converter uses deprecated parts of torch
+        return import_openvino().convert_model(network, example_input=example)
+
+
+def _computes_the_same(model: Any, network: Any, stride: int) -> bool:
+    import torch
+
+    compiled = openvino_core(import_openvino()).compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for height, width in TRIED_CELLS:
+        pixels = np.random.default_rng(0).integers(0, 256, (1, height * stride, width * stride, 3), np.uint8)
+        with torch.inference_mode():
+            expected = [layer.numpy() for layer in network(torch.from_numpy(pixels))]
+        found = compiled(pixels)
+        for number, layer in enumerate(expected):
+            if (
+                found[number].shape != layer.shape
+                or np.abs(found[number] - layer).max() > TOLERANCE * np.abs(layer).max()
+            ):
+                return False
+    return True
 
 
 def _move(network: Path, path: Path) -> None:

@@ -26,3 +26,9 @@ class RunOptions:
     """CPU threads to compute with; 0 for all."""
     converted: Path | None = None
     """Cache file for the converted network; None for no cache."""
+    stride: int = 32
+    """Of the network. Its input has sides that are multiples of it."""
+    proven: bool = True
+    """Whether networks like this one are known to convert well; else a converted one is compared with the original."""
+    fixed_sizes: int = 0
+    """How many frequent image sizes get a compiled network of their own, on runtimes that are faster with it."""

@@ -16,6 +16,7 @@ from retrieval.networks.run_options import FULL, Make, RunOptions
 from retrieval.types import Layers, Pixels, Run
 
 OPENVINO = "openvino"
+TORCH_CPU = "torch-cpu"
 MAX_BATCH = 32
 """Largest GPU batch, in images."""
 
@@ -83,7 +84,7 @@ def _cuda_precisions() -> tuple[str, ...]:
 RUNTIMES: dict[str, Runtime] = {
     "torch-cuda": Runtime("torch-cuda", _cuda_precisions, start_torch_cuda, at_once=MAX_BATCH),
     OPENVINO: Runtime(OPENVINO, openvino_precisions, start_openvino),
-    "torch-cpu": Runtime("torch-cpu", lambda: (FULL,), start_torch_cpu),
+    TORCH_CPU: Runtime(TORCH_CPU, lambda: (FULL,), start_torch_cpu),
 }
 """In order of preference."""
 

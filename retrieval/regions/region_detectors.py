@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.errors import RuntimeMissing, WeightsMissing, in_short, pick
-from retrieval.networks.backbones import FASTER_RCNN
+from retrieval.networks.torchvision_networks import FASTER_RCNN
 from retrieval.networks.weights import Weights, have_weights, need_weights
 from retrieval.optional_packages import TORCHVISION, TRANSFORMERS, OptionalPackage
 from retrieval.regions.faster_rcnn import Detector

@@ -50,6 +50,19 @@ def test_the_index(gallery: Path, build_index, tmp_path: Path):
     assert "no index" in examine(Settings.load(index=tmp_path / "gone")).index
 
 
+def test_r96_a_gallery_folder_that_was_renamed_is_named(gallery: Path, build_index, tmp_path: Path):
+    folder = build_index(gallery)
+    gallery.rename(tmp_path / "renamed")
+    said = examine(Settings.load(gallery=gallery, index=folder.parent)).gallery
+    assert said.startswith(
+        f"{gallery} is not there, or is empty. The same pictures are in {tmp_path / 'renamed'}: run "
+    )
+    assert f"--gallery {tmp_path / 'renamed'} --index {folder.parent};" in said
+    (tmp_path / "renamed").rename(tmp_path / ".hidden")
+    said = examine(Settings.load(gallery=gallery, index=folder.parent)).gallery
+    assert said == f"{gallery} is not there, or is empty."
+
+
 def test_damaged_weights_are_reported():
     download_folder().mkdir(parents=True, exist_ok=True)
     half = download_folder() / "resnet50-11ad3fa6.pth"

@@ -20,7 +20,7 @@ from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.projection_head import HeadFacts, write_head
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing
-from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.backbones import BACKBONES, find_backbone
 from retrieval.types import quiet
 
 LITE0 = BACKBONES["efficientnet-lite0"]
@@ -63,7 +63,7 @@ def test_the_recipe_has_the_keypoints_of_the_settings():
 
 
 def test_a_network_with_a_text_encoder_has_no_whitening():
-    recipe = recipe_of(Settings.load(), BACKBONES["clip-rn50"])
+    recipe = recipe_of(Settings.load(), find_backbone("clip-rn50"))
     assert (recipe.pooling, recipe.mid_layer_weight, recipe.whitening) == ("gap", 0.0, "none")
 
 
@@ -118,7 +118,7 @@ def test_int8_is_calibrated_on_the_gallery(gallery, tmp_path, monkeypatch):
 def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
     read = []
 
-    def decode_file(pool, path, side):
+    def decode_file(pool, path, side, stride):
         read.append(int(path.stem))
         return SimpleNamespace(pixels=np.zeros((2, 2, 3), np.uint8))
 
@@ -137,7 +137,7 @@ def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, 
     [({}, ""), ({"pooling": "gap"}, ""), ({"pooling": "mac", "head": Path("x")}, "ignored settings: pooling, head.")],
 )
 def test_a_backbone_with_a_text_encoder_notes_the_settings_it_ignores(monkeypatch, changes, ignored):
-    monkeypatch.setattr(embedders, "choose_backbone", lambda *_: (BACKBONES["clip-rn50"], ""))
+    monkeypatch.setattr(embedders, "choose_backbone", lambda *_: (find_backbone("clip-rn50"), ""))
     _, note = embedder_for_building(Settings.load(**changes), quiet)
     assert note.endswith(ignored) and bool(note) == bool(ignored)
 

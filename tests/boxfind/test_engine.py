@@ -11,13 +11,18 @@ import pytest
 from PIL import Image as Pillow
 
 from boxfind import engine as module
+from boxfind import recent_finds as recent_finds_module
 from boxfind.embedders import make_recipe, region_sources
 from boxfind.engine import Engine
+from boxfind.evaluation.batch import make_answer
+from boxfind.evaluation.dataset import BoxedQuery
 from boxfind.searches.albums import Albums
 from boxfind.settings import Settings
 from index.storage import generation
 from index.storage.generation import open_generation
+from index.storage.picture_contents import contents_of
 from index.storage.publishing import point_current_at
+from index.storage.recent_finds import recent_finds
 from retrieval import answer as answering
 from retrieval.errors import BadBox, GalleryProblem, IndexProblem, UnknownName
 from retrieval.images.decode import LoadedImage, load_image
@@ -34,15 +39,20 @@ SOON = 10
 LITE0 = BACKBONES["efficientnet-lite0"]
 
 
-def small(gallery: Path, index: Path) -> Settings:
+def small(gallery: Path, index: Path, **more: object) -> Settings:
     return Settings.load(
-        gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2, api_searches=2
+        gallery=gallery, index=index, side=128, query_side=64, grid_levels=2, workers=2, api_searches=2, **more
     )
 
 
 @pytest.fixture
 def settings(gallery: Path, tmp_path: Path) -> Settings:
     return small(gallery, tmp_path / "index")
+
+
+@pytest.fixture
+def reads_text(gallery: Path, tmp_path: Path) -> Settings:
+    return small(gallery, tmp_path / "index", text=True)
 
 
 @pytest.fixture
@@ -446,12 +456,12 @@ def test_a_generation_removed_while_it_is_opened(settings, monkeypatch):
     engine.builds.build(quiet)
     real, swept = generation.open_generation, []
 
-    def slow(folder: Path):
+    def slow(folder: Path, thorough: bool = False):
         if not swept:
             swept.append(folder)
             for _ in range(2):
                 Engine(settings).builds.build(quiet, full=True)
-        return real(folder)
+        return real(folder, thorough)
 
     monkeypatch.setattr(generation, "open_generation", slow)
     assert engine.gallery().folder != swept[0] and not swept[0].exists()
@@ -539,3 +549,72 @@ def test_r63_searches_take_turns_whoever_asks_for_them(monkeypatch):
             time.sleep(0.001)
         end.set()
         assert first.result(20) == second.result(20) == []
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_what_a_search_finds_is_kept_for_the_reading_of_text(reads_text, gallery):
+    engine, index = Engine(reads_text), reads_text.index_dir
+    engine.builds.build(quiet)
+    hits = _answered(engine, gallery)
+    engine.recent_finds.wait()
+    best = engine.gallery().entry(hits[0].image).sha256
+    assert recent_finds(index)[0] == contents_of([best])[0] and len(recent_finds(index)) == len(hits)
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_nothing_is_kept_where_no_text_is_read(settings, gallery):
+    engine = Engine(settings)
+    engine.builds.build(quiet)
+    _answered(engine, gallery)
+    engine.recent_finds.wait()
+    assert not len(recent_finds(settings.index_dir))
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_r91_a_folder_that_cannot_be_written_does_not_disturb_a_search(reads_text, gallery, monkeypatch):
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    engine = Engine(reads_text)
+    engine.builds.build(quiet)
+    monkeypatch.setattr(recent_finds_module, "note_finds", refused)
+    for _ in range(2):
+        assert _answered(engine, gallery)
+        engine.recent_finds.wait()
+    assert not len(recent_finds(reads_text.index_dir))
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_r91_searches_do_not_wait_for_a_slow_disk(reads_text, gallery, monkeypatch):
+    written, goes_on = [], threading.Event()
+
+    def slow(_: object, found: object) -> None:
+        assert goes_on.wait(SOON)
+        written.append(found)
+
+    engine = Engine(reads_text)
+    engine.builds.build(quiet)
+    monkeypatch.setattr(recent_finds_module, "note_finds", slow)
+    for _ in range(5):
+        _answered(engine, gallery)
+    assert not written
+    goes_on.set()
+    engine.recent_finds.wait()
+    assert len(written) == 2  # the first one and the last one
+
+
+@pytest.mark.usefixtures("tiny_network")
+def test_nothing_is_kept_of_an_evaluation_which_may_delete_its_index_at_once(reads_text, gallery):
+    engine = Engine(reads_text)
+    engine.builds.build(quiet)
+    query = BoxedQuery("3", gallery / "3.png", Box(0, 0, 128, 96))
+    assert make_answer(engine, engine.gallery(), 10, "fast")(query).hits
+    assert engine.search(engine.gallery(), load_image(gallery / "3.png"), Box(0, 0, 128, 96))
+    engine.recent_finds.wait()
+    assert not len(recent_finds(reads_text.index_dir))
+
+
+def _answered(engine: Engine, gallery: Path) -> list[Hit]:
+    """What a person is shown for a box on a gallery picture."""
+    picture = LoadedImage.of(load_image(gallery / "3.png"))
+    return engine.answer(engine.gallery(), Request((Example("", Box(0, 0, 128, 96)),)), {"": picture})

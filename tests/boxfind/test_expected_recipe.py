@@ -12,15 +12,16 @@ from boxfind.expected_recipe import expected_recipe
 from boxfind.settings import Settings
 from retrieval.descriptors.embedder import Embedder
 from retrieval.descriptors.recipe import Recipe, recipe_changes
-from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.backbone import Backbone
+from retrieval.networks.backbones import BACKBONES, find_backbone
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.types import quiet
 
 LITE0 = BACKBONES["efficientnet-lite0"]
 
 
-def recipe_of(settings: Settings) -> Recipe:
-    return make_recipe(LITE0, settings, region_sources(settings)[0], choose_runtime()[1])
+def recipe_of(settings: Settings, backbone: Backbone = LITE0) -> Recipe:
+    return make_recipe(backbone, settings, region_sources(settings)[0], choose_runtime()[1])
 
 
 def expected(recipe: Recipe, **settings: object) -> list[str]:
@@ -28,7 +29,7 @@ def expected(recipe: Recipe, **settings: object) -> list[str]:
 
 
 def have_weights_of(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    files = [BACKBONES[name].weights.file for name in names]
+    files = [find_backbone(name).weights.file for name in names]
     monkeypatch.setattr(module, "has_file", lambda weights: weights.file in files)
 
 
@@ -49,12 +50,14 @@ def test_the_settings_decide(recipe, tmp_path: Path):
 
 
 def test_r75_the_weights_on_this_machine_decide_on_the_backbone(recipe, monkeypatch):
-    resnet50 = replace(recipe, backbone="resnet50", weights_sha256=BACKBONES["resnet50"].weights.sha256)
-    have_weights_of(monkeypatch, "resnet50")
+    resnet50 = replace(recipe, backbone="resnet50", weights_sha256=find_backbone("resnet50").weights.sha256)
+    vgg16 = recipe_of(Settings.load(), find_backbone("vgg16"))
+    have_weights_of(monkeypatch, "resnet50", "vgg16")
     assert expected(recipe)[0] == "backbone changed from efficientnet-lite0 to resnet50"
-    assert expected(resnet50) == []
+    assert expected(resnet50) == expected(vgg16) == []  # somebody chose the other one
     have_weights_of(monkeypatch)
-    assert expected(resnet50, offline=True)[0] == "backbone changed from resnet50 to efficientnet-lite0"
+    for before in (resnet50, vgg16):
+        assert expected(before, offline=True)[0].endswith("to efficientnet-lite0")
     assert expected(resnet50, offline=False) == expected(recipe, offline=False) == []  # a download decides
 
 

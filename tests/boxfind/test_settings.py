@@ -2,11 +2,14 @@
 
 import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
+from boxfind.collection_table import CollectionsProblem, CollectionTable
 from boxfind.settings import PROJECT, VARIABLES, BadSetting, Settings
+from tests.dead_drive import DeadDrive
 
 REFUSED = {
     "GALERY": ("pictures", r"Unknown setting BOXFIND_GALERY; the closest name is BOXFIND_GALLERY\."),
@@ -120,3 +123,21 @@ def test_r69_a_folder_whose_name_is_not_utf8_is_refused(name: str, tmp_path: Pat
 def test_r65_folders_of_the_program_are_left_out(tmp_path: Path):
     rules = Settings.load(gallery=tmp_path, data=tmp_path).gallery_rules
     assert {tmp_path / "removed", tmp_path / "indexes", tmp_path / "sample"} <= rules.own_folders
+
+
+def test_r95_a_gallery_on_a_drive_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its index can be searched. Only the first settings wait for it."""
+    (tmp_path / "net").mkdir()
+    answering = Settings.load(gallery=tmp_path / "net", data=tmp_path / "data").index_dir
+    began = time.monotonic()
+    with monkeypatch.context() as patch:
+        drive = DeadDrive(tmp_path / "net", patch, answers=1.0)
+        for _ in range(20):
+            settings = Settings.load(gallery=tmp_path / "net", data=tmp_path / "data").changed(side=320)
+            assert settings.gallery_dir == tmp_path / "net" and settings.index_dir == answering
+        with pytest.raises(CollectionsProblem, match="does not answer"):
+            CollectionTable(tmp_path / "data").add("Net", [tmp_path / "net"])
+        assert time.monotonic() - began < 15
+        drive.connected.set()

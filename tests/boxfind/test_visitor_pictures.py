@@ -5,12 +5,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
-import pytest
-
 from boxfind import visitor_pictures as module
 from boxfind.visitor_pictures import VisitorPictures
 from index.building import decoder_pool
-from retrieval.errors import Busy
 
 
 class SlowPool:
@@ -44,23 +41,6 @@ def test_r58_slow_pictures_of_one_client_do_not_keep_others_waiting(monkeypatch)
         assert pictures.read(lambda: b"fast", "b.jpg", "192.0.2.2") == b"fast"
         assert not any(one.done() for one in slow)
         pictures._pool.end.set()
-
-
-def test_once_retired_the_pictures_under_way_are_finished_and_no_others_taken(monkeypatch):
-    monkeypatch.setattr(module, "DecoderPool", SlowPool)
-    SlowPool.made.clear()
-    pictures = VisitorPictures()
-    with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(pictures.read, b"slow", "a.jpg")
-        while pictures._pool is None:
-            time.sleep(0.001)
-        assert pictures._pool.started.acquire(timeout=20)
-        pictures.retire()
-        assert slow.result(20) == b"slow"
-    with pytest.raises(Busy):
-        pictures.read(b"fast", "b.jpg")
-    assert len(SlowPool.made) == 1
-    pictures.retire()
 
 
 def test_r58_a_visitors_picture_has_a_shorter_limit_than_one_of_a_gallery(monkeypatch):

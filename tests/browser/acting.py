@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image as Pillow
-from playwright.sync_api import FloatRect, Locator, Page, ViewportSize
+from playwright.sync_api import FloatRect, Locator, Page, TimeoutError, ViewportSize
 
 PICTURES = Path(__file__).parents[2] / "test-results"
 OBJECT = "coffee-cup"
@@ -105,9 +105,13 @@ def go_to(page: Page, name: str) -> None:
 
 
 def wait_for_page(page: Page, name: str) -> None:
-    """Wait until the page with this name is there, and has stopped running."""
+    """Wait until the page with this name is there, and has stopped running. A page that never comes says its state."""
     path = "" if name == "Search" else name.lower()
-    page.wait_for_url(lambda url: urlsplit(url).path.strip("/") == path, wait_until="commit")
+    try:
+        page.wait_for_url(lambda url: urlsplit(url).path.strip("/") == path, wait_until="commit")
+    except TimeoutError as error:
+        states = page.locator("[data-test-script-state]").evaluate("app => ({...app.dataset})")
+        raise AssertionError(f"{name} is not shown, but {page.url}, in the state {states}") from error
     settle(page)
 
 

@@ -101,6 +101,18 @@ def new_page(browser: Browser, **options: Any) -> Page:
     return visitor
 
 
+def at_home(home: Path, gallery: str) -> dict[str, str]:
+    """The settings of a program for the administrator at this machine, with its data in `home` / data."""
+    return {
+        "BOXFIND_DATA": str(home / "data"),
+        "BOXFIND_GALLERY": str(home / gallery),
+        "BOXFIND_OFFLINE": "1",
+        "BOXFIND_TEXT": "0",
+        "BOXFIND_ADMIN": "local",
+        "HOME": str(home),
+    }
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

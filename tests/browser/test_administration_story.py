@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
 from tests.browser.acting import LAPTOP, PHONE, PICTURES, TABLET, place, rings, serious
-from tests.browser.conftest import new_page, serving
+from tests.browser.conftest import at_home, new_page, serving
 from tests.tiny import eight_pictures
 
 WIDTHS = (LAPTOP["width"], TABLET["width"], PHONE["width"])
@@ -27,21 +27,14 @@ def home(tmp_path_factory: pytest.TempPathFactory, networks: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def own_address(home: Path) -> Iterator[str]:
-    settings = {
-        "BOXFIND_DATA": str(home / "data"),
-        "BOXFIND_GALLERY": str(home / "empty"),
-        "BOXFIND_OFFLINE": "1",
-        "BOXFIND_ADMIN": "local",
-        "HOME": str(home),
-    }
-    with serving(settings, home) as address:
+    with serving(at_home(home, "empty"), home) as address:
         yield address
 
 
 @pytest.fixture
 def admin(browser: Browser, own_address: str) -> Iterator[Page]:
     visitor = new_page(browser, viewport=LAPTOP)
-    visitor.goto(own_address)
+    visitor.goto(f"{own_address}/?collection=photos")  # once it is there
     visitor.get_by_test_id("stHeaderLogo").wait_for()
     yield visitor
     visitor.close()
@@ -81,7 +74,7 @@ def test_an_empty_collection_welcomes_and_takes_pictures(admin: Page, home: Path
 def test_another_folder_is_chosen_and_searched(admin: Page, home: Path) -> None:
     admin.get_by_role("heading", name="Find an object").wait_for()
     open_index_page(admin)
-    admin.get_by_role("link", name="Choose a folder").click()
+    admin.get_by_role("link", name="Collections").last.click()
     field = admin.get_by_role("textbox", name="Folder", exact=True)
     expect(field).to_have_value(str(home / "empty"))
     admin.get_by_role("button", name=re.compile("^arrow_upward Up to|^Up to")).click()
@@ -89,13 +82,16 @@ def test_another_folder_is_chosen_and_searched(admin: Page, home: Path) -> None:
     expect(field).to_have_value(str(home / "photos"))
     looks_right_in_both_schemes(admin)
     picture_of(admin, "folder")
-    admin.get_by_role("button", name="Search this folder").click()
+    admin.get_by_role("button", name="Add this folder").click()
+    admin.get_by_role("dialog").get_by_text("8 files").wait_for()
+    admin.get_by_role("button", name="Add and start").click()
+    admin.wait_for_url(re.compile("collection=photos"))
     admin.get_by_role("heading", name="Find an object").wait_for()
     open_index_page(admin)
     expect(admin.get_by_text("8 pictures").last).to_be_visible()
     admin.get_by_label("Navigate to home page").filter(visible=True).first.click()
     admin.get_by_role("heading", name="Find an object").wait_for()
-    assert (home / "data" / "gallery.json").is_file()
+    assert (home / "data" / "collections.json").is_file()
 
 
 def test_a_rebuild_asks_and_can_be_undone(admin: Page) -> None:

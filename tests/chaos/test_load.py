@@ -34,7 +34,7 @@ def queries(index: Path) -> list[BoxedQuery]:
 
 def test_r46_thirty_clients_search_at_once_and_memory_comes_back(index, queries, tmp_path):
     with serving(index.parent / "gallery", index, tmp_path) as server:
-        load = measure_load(server, queries)
+        load = measure_load(server, queries, SEARCHES)
     assert [response.status for response in load.together] == [200] * CLIENTS * SEARCHES
     assert p95(load.together) < bound(load.alone)
     assert load.memory_after < 1.1 * load.memory_before

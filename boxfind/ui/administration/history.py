@@ -7,8 +7,10 @@ from boxfind.maintenance import roll_back
 from boxfind.ui.administration.page_progress import page_progress
 from boxfind.ui.authorization import require_admin
 from boxfind.ui.build_panel import running_build
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.session import shared_engine
 from boxfind.ui.widgets.counted import counted
+from boxfind.ui.widgets.picture_dialog import dialog_opens
 from boxfind.ui.widgets.safe_text import plain
 from index.operations.history import StoredGeneration, stored_generations
 from index.storage.disk_space import file_size
@@ -41,11 +43,16 @@ def _sentence(generation: StoredGeneration) -> str:
     if generation.created is None or generation.problem:
         return f"{plain(generation.name)}, {size}: {plain(generation.problem)}"
     built = generation.created.astimezone()
-    return f"**{built:%d %B %Y, %H:%M}**: {counted(generation.images, 'picture')}, {size}"
+    pictures = counted(generation.images, "picture")
+    if generation.found:
+        pictures = f"{generation.images:,} of {counted(generation.found, 'picture')}, not finished"
+    return f"**{built:%d %B %Y, %H:%M}**: {pictures}, {size}"
 
 
 @st.dialog("Use this index?")
+@error_boundary()
 def _ask(generation: StoredGeneration) -> None:
+    dialog_opens()
     st.markdown(
         f"{_sentence(generation)}. Its files are checked first. Pictures that came later are not found until the next "
         "update. The current index is kept, so you can come back to it."

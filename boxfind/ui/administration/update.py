@@ -7,6 +7,7 @@ import streamlit as st
 from boxfind.ui.authorization import is_local_admin
 from boxfind.ui.build_panel import build_button, failure_text, rebuild_button
 from boxfind.ui.session import shared_engine
+from boxfind.ui.watch_line import watch_switch
 from boxfind.ui.widgets.safe_text import plain
 from index.building.cancellation import CANCELLED
 from index.building.jobs import BuildState
@@ -30,7 +31,7 @@ def update(gallery: Gallery) -> None:
     if state is not None:
         _last_build(state)
     if is_local_admin():
-        st.page_link("pages/folder.py", label="Choose a folder", icon=":material/folder_open:")
+        watch_switch()
 
 
 def _last_build(state: BuildState) -> None:

@@ -7,8 +7,10 @@ import streamlit as st
 from boxfind.ui.catalogue.corrections import merge, move
 from boxfind.ui.catalogue.crop import crop_of
 from boxfind.ui.catalogue.named_group import NamedGroup, place_in_picture
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.paging import page_of
+from boxfind.ui.widgets.picture_dialog import dialog_opens
 from boxfind.ui.widgets.safe_text import plain
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
@@ -40,7 +42,8 @@ def group_choice(
         return
     others = [group for group in groups if group != source]
     order = similar_first(gallery, like, [place_in_picture(group.group.best) for group in others])
-    dialog = st.dialog(title, width="large")(_dialog)
+    dialog_opens()
+    dialog = st.dialog(title, width="large")(error_boundary()(_dialog))
     dialog(gallery, source, [places[image] for image in wanted], [others[number] for number in order])
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import streamlit as st
 
@@ -22,9 +23,13 @@ MESSAGE, CONTRADICTED = "message about correction", "contradicted corrections"
 """Session keys: text and icon that the next page run shows, and the number of contradicted corrections before it."""
 
 
-@st.cache_resource(show_spinner=False)
 def correction_store() -> GroupCorrections:
-    return GroupCorrections(shared_engine().settings.searches_file)
+    return _corrections(shared_engine().settings.searches_file)
+
+
+@st.cache_resource(show_spinner=False)
+def _corrections(file: Path) -> GroupCorrections:
+    return GroupCorrections(file)
 
 
 def last_correction() -> LastCorrection | None:

@@ -1,6 +1,7 @@
 """Group names: visible to everyone, edited by administrators."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
@@ -49,6 +50,10 @@ def name_field(group: NamedGroup) -> None:
     )
 
 
-@st.cache_resource(show_spinner=False)
 def _names() -> GroupNames:
-    return GroupNames(shared_engine().settings.searches_file)
+    return _names_in(shared_engine().settings.searches_file)
+
+
+@st.cache_resource(show_spinner=False)
+def _names_in(file: Path) -> GroupNames:
+    return GroupNames(file)

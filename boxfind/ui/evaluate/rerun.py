@@ -11,7 +11,7 @@ from boxfind.evaluation.dataset_zip import dataset_zip
 from boxfind.evaluation.ratings import Judged, Rating, Ratings, question, rate_all, rating
 from boxfind.searches.query_thumbnail import jpeg_in_full_size
 from boxfind.searches.saved_searches import SavedSearches
-from boxfind.ui.session import BY_GENERATION, saved_search_store, shared_engine, stored_picture, visiting_client
+from boxfind.ui.session import BY_GENERATION, saved_search_store, shared_engine, stored_original, visiting_client
 from index.gallery import Gallery
 from retrieval.images.limits import LIMITS
 
@@ -46,9 +46,9 @@ def _rating(gallery: Gallery, search: Judged, ranking: str) -> Rating:
     """Rate a search. Raises UnreadableImage, BadBox, Busy."""
     engine, client, images = shared_engine(), visiting_client(), {}
     for key in {example.picture for example in search.request.examples}:
-        picture = stored_picture(key, gallery, saved_search_store())
+        picture = stored_original(key, gallery, saved_search_store())
         images[key] = engine.visitor_pictures.read(picture.data, picture.name, client)
-    hits = engine.answer(gallery, question(search, ranking), images, 0, client)
+    hits = engine.answer(gallery, question(search, ranking), images, 0, client, note_finds=False)
     return rating(search, [hit.image for hit in hits])
 
 
@@ -57,5 +57,5 @@ def _jpeg(key: str, gallery: Gallery, engine: Engine, store: SavedSearches) -> b
     stored = store.picture(key)
     if stored is not None:
         return stored
-    picture = stored_picture(key, gallery, store)
+    picture = stored_original(key, gallery, store)
     return jpeg_in_full_size(engine.visitor_pictures.read(picture.data, picture.name, pixels=LIMITS.pixels).image)

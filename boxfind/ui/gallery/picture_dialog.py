@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.film_player import film, film_switch
 from boxfind.ui.gallery.albums import albums_of_picture
 from boxfind.ui.gallery_view import gallery_view
@@ -29,6 +30,7 @@ def picture_dialog(gallery: Gallery, images: Sequence[str]) -> None:
 
 
 @st.dialog("Closer view", width="large")
+@error_boundary()
 def _dialog(gallery: Gallery, images: Sequence[str]) -> None:
     place = dialog_picture(images, lambda image: entry_in_words(gallery.entry(image)))
     entry = gallery.entry(images[place])

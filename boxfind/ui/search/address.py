@@ -6,13 +6,14 @@ which the server keeps it for some time.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from boxfind.searches.link import MOST_MARKS, NAMES, PARAMETERS, Params, from_params, to_params
+from boxfind.ui.address_completer import complete_address
+from boxfind.ui.collection_choice import collection_params
 from boxfind.ui.search.kept_pictures import ID, kept_pictures, new_id
 from boxfind.ui.search.search_state import SearchState, image_of, is_stored, search_state
 from boxfind.ui.session import GONE, shared_engine
@@ -27,9 +28,6 @@ LONGEST = 4000
 """The marks are left out of an address that would have more characters, since web servers refuse long ones."""
 ADDRESS_READ = "address was read"
 KEPT_ADDRESS = "address that stays"
-ADDRESS_COMPLETER = st.components.v2.component(
-    "boxfind_address", js=Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-)
 
 
 @contextmanager
@@ -98,13 +96,14 @@ def _write(gallery: Gallery) -> None:
     in another way: a new entry would lead Back to the same search.
     """
     told, address = _params_in_address(), address_of(search_state(), gallery)
-    if address == told or st.session_state.get(KEPT_ADDRESS) == (told, address):
+    if (address == told and not collection_params()) or st.session_state.get(KEPT_ADDRESS) == (told, address):
         return
     if told:
         others = {name: st.query_params.get_all(name) for name in st.query_params if name not in SEARCH_PARAMETERS}
         st.query_params.from_dict(others | address)
     else:
-        ADDRESS_COMPLETER(key="address", data={"names": SEARCH_PARAMETERS, "query": urlencode(address, doseq=True)})
+        query = urlencode(collection_params() | address, doseq=True)
+        complete_address(SEARCH_PARAMETERS, query, key="address")
 
 
 def _navigated() -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from boxfind.searches.link import MOST_BOXES
-from boxfind.ui.search.search_state import SearchState, name_of, search_state
+from boxfind.ui.search.search_state import SearchState, name_of, query_picture, search_state
 from boxfind.ui.widgets.box_canvas import box_canvas
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
@@ -30,6 +30,8 @@ def picture_title(picture: LoadedImage, state: SearchState, gallery: Gallery) ->
         st.caption(f"{plain(shown(name_of(state.shown, gallery)))}, {picture.width} x {picture.height} pixels")
         if not state.boxes:
             st.caption("Drag a box around an object.", width="content")
+    if note := query_picture(state.shown, gallery).note:
+        st.caption(f"{plain(note)} Searching with the thumbnail from the index.")
 
 
 def pick_boxes(picture: LoadedImage, state: SearchState) -> None:
@@ -37,13 +39,13 @@ def pick_boxes(picture: LoadedImage, state: SearchState) -> None:
     numbers = [number for number, example in enumerate(state.request.examples, 1) if example.picture == state.shown]
     box_canvas(
         state.shown,
-        _jpeg(state.shown, picture.image),
+        _jpeg(state.shown, picture.image.shape, picture.image),
         picture.size,
         state.boxes,
         _take,
         key="canvas",
         numbers=numbers,
-        dots=_dots(state.shown, picture),
+        dots=_dots(state.shown, picture.image.shape, picture),
         several=state.several,
         most=state.room,
         label="The picture you search with",
@@ -58,12 +60,12 @@ def _take(picture: str, boxes: Sequence[Box]) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _jpeg(key: str, _image: Image) -> bytes:
+def _jpeg(key: str, shape: tuple[int, ...], _image: Image) -> bytes:
     return thumbnail(shrink_image(_image, SHOWN_PIXELS), side=LIMITS.longest_side, quality=85)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _dots(key: str, _picture: LoadedImage) -> list[Box]:
+def _dots(key: str, shape: tuple[int, ...], _picture: LoadedImage) -> list[Box]:
     """Boxes of what stands out in the picture, with centres apart from each other; takes about 5 ms."""
     kept: list[Box] = []
     for box in suggest_boxes(_picture.image, DOTS, _picture.size):

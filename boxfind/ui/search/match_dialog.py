@@ -6,6 +6,8 @@ from itertools import zip_longest
 
 import streamlit as st
 
+from boxfind.ui.collection_choice import searches_everywhere
+from boxfind.ui.error_boundary import error_boundary
 from boxfind.ui.film_player import film, film_switch
 from boxfind.ui.gallery_view import gallery_view
 from boxfind.ui.original_file import file_menu
@@ -57,16 +59,20 @@ DETAIL_SIDE = 800
 Pick = Callable[[str, str], None]
 
 
-def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick) -> None:
-    """Open the dialog if it was requested. `on_pick` gets the chosen action and image, as in the grid of results."""
+def match_dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick, collection: str = "") -> None:
+    """Open the dialog if it was requested. `on_pick` gets the chosen action and image, as in the grid of results.
+
+    `collection` is the name of theirs for people, where several are searched.
+    """
     if dialog_requested([hit.image for hit in hits]):
-        _dialog(gallery, hits, request, on_pick)
+        _dialog(gallery, hits, request, on_pick, f"{collection}: " if collection else "")
 
 
 @st.dialog("Closer view", width="large")
-def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick) -> None:
+@error_boundary()
+def _dialog(gallery: Gallery, hits: Sequence[Hit], request: Request, on_pick: Pick, before_name: str) -> None:
     images = [hit.image for hit in hits]
-    place = dialog_picture(images, lambda image: entry_in_words(gallery.entry(image)))
+    place = dialog_picture(images, lambda image: before_name + entry_in_words(gallery.entry(image)))
     hit = hits[place]
     entry = gallery.entry(hit.image)
     tools = st.container(key="dialog-tools", horizontal=True, gap="xsmall", vertical_alignment="center")
@@ -129,6 +135,8 @@ def _part(name: str) -> str:
 def _marks(images: Sequence[str], place: int, request: Request, on_pick: Pick) -> None:
     """Buttons that mark the picture. One marked as wrong leaves the results, so its neighbour follows."""
     image = images[place]
+    if searches_everywhere():  # marks belong to one collection
+        return
     marked = {"right": image in request.positives, "wrong": image in request.negatives}
     for action in ACTIONS:
         if not action.toggle:

@@ -42,16 +42,21 @@ Edit = Callable[[str, object], None]
 """Called with the name of a field of the filter and its new value."""
 
 
-def filter_fields(gallery: Gallery) -> None:
-    """The filter of the current search, for its menu of filters, and how many pictures pass."""
+def filter_fields(gallery: Gallery | None) -> None:
+    """The filter of the current search, for its menu of filters, and how many pictures of the gallery pass.
+
+    Without a gallery, for all collections, there is no album to choose and no number.
+    """
     only = search_state().request.only
     name_field(only, _edit_search, SEARCH)
     part_fields(only, _edit_search, SEARCH)
-    album_field(only, _edit_search, SEARCH)
+    if gallery is not None:
+        album_field(only, _edit_search, SEARCH)
     if only.parts:
-        album = album_of(only.album)
-        count = _count(gallery, only, album.changed, album.pictures)
-        st.caption(f"{count:,} of {counted(gallery.image_count, 'picture')} pass.")
+        if gallery is not None:
+            album = album_of(only.album)
+            count = _count(gallery, only, album.changed, album.pictures)
+            st.caption(f"{count:,} of {counted(gallery.image_count, 'picture')} pass.")
         st.button("Reset these filters", icon=":material/filter_alt_off:", on_click=_reset_search)
 
 

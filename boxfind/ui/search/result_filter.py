@@ -18,20 +18,24 @@ MINIMUM, ONLY_LIKELY, SINGLY = "minimum similarity", "only likely", "copies sing
 NO_FILTER = {MINIMUM: 0.0, ONLY_LIKELY: False}
 
 
-def filter_menu(gallery: Gallery, hits: Sequence[Hit]) -> None:
-    """Show the menu. Its label has the number of active filters."""
+def filter_menu(gallery: Gallery | None, hits: Sequence[Hit]) -> None:
+    """Show the menu. Its label has the number of active filters.
+
+    Without a gallery, for all collections: they have no folders, albums and stacks of copies in common.
+    """
     request = search_state().request
     active = bool(_minimum()) + _only_likely() + bool(request.folder) + request.only.parts
     label = f"Filter ({active})" if active else "Filter"
     with st.popover(label, icon=":material/filter_alt:", key="filter"):  # on_change would close it with a new label
         st.toggle("Only likely", key=ONLY_LIKELY, persist_state="session")
-        st.toggle(
-            "Show copies singly",
-            key=SINGLY,
-            persist_state="session",
-            help="Otherwise pictures that look nearly the same are stacked under the best one.",
-        )
-        folder_choice(gallery)
+        if gallery is not None:
+            st.toggle(
+                "Show copies singly",
+                key=SINGLY,
+                persist_state="session",
+                help="Otherwise pictures that look nearly the same are stacked under the best one.",
+            )
+            folder_choice(gallery)
         filter_fields(gallery)
         st.slider("Minimum similarity", 0.0, 1.0, step=0.01, key=MINIMUM, persist_state="session")
         st.vega_lite_chart(_histogram(hits, _minimum()), width="stretch")

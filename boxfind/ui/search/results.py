@@ -1,4 +1,4 @@
-"""Search results: their status, feedback controls and tiles, in sections and stacks."""
+"""Search results: their tiles, in sections and stacks, and the feedback on them."""
 
 from collections.abc import Sequence
 
@@ -7,38 +7,19 @@ import streamlit as st
 from boxfind.ui.original_file import DOWNLOAD, download_requested, request_download
 from boxfind.ui.place_words import entry_in_words
 from boxfind.ui.search.match_dialog import match_dialog
-from boxfind.ui.search.result_filter import hidden_count, hidden_note, shown_of, shows_copies_singly
-from boxfind.ui.search.result_order import Ranked, by_source, is_match, match_counts, sections, stacked
+from boxfind.ui.search.result_filter import hidden_note, shown_of, shows_copies_singly
+from boxfind.ui.search.result_order import Ranked, by_source, is_match, sections, stacked
 from boxfind.ui.search.result_tile import ACTIONS, hit_tile
 from boxfind.ui.search.saved_searches import keeping_marks
 from boxfind.ui.search.search_state import search_from, search_state
 from boxfind.ui.session import BY_GENERATION
-from boxfind.ui.widgets.counted import counted
 from boxfind.ui.widgets.picture_dialog import request_dialog
 from boxfind.ui.widgets.thumbnail import thumbnail_of
 from boxfind.ui.widgets.tile_grid import Action, Tile, tile_grid
 from index.gallery import Gallery
 from index.groups.duplicates import near_identical_among
 from retrieval.errors import IndexProblem
-from retrieval.ranking.confidence import NO_MATCH
 from retrieval.types import Hit
-
-
-def status(gallery: Gallery, hits: Sequence[Hit], seconds: float, changes: str) -> None:
-    """Say how many matches there are. page.css reserves its lines, so that the tiles below keep their position.
-
-    A narrow column cuts the end off, so the most important facts come first. `changes`: since the search was saved.
-    """
-    request, hidden = search_state().request, hidden_count(hits)
-    facts = [changes] if changes else []
-    if hidden:
-        facts.append(f"{hidden} hidden by the filter")
-    if request.positives or request.negatives:
-        facts.append(f"{len(request.positives)} right, {len(request.negatives)} wrong")
-    facts.append(f"Searched {counted(gallery.manifest.counts.images, 'picture')} in {1000 * seconds:.0f} ms")
-    with st.container(key="status", horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{match_counts(hits) or NO_MATCH}**", width="content")
-        st.caption(" · ".join(facts), width="content")
 
 
 def show_results(gallery: Gallery, hits: Sequence[Hit]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from boxfind.searches.by_content import named_contents
 from boxfind.searches.errors import SavedSearchGone
 from boxfind.searches.known_contents import digests
 from boxfind.searches.query_thumbnail import kept
@@ -73,7 +74,10 @@ def saved_searches(page: st.Page) -> None:
                 args=[name, page.url_path != ""],
             )
             if is_admin():
-                with st.popover("", icon=":material/more_vert:", type="tertiary", key=f"more {name}"):
+                # The label is for screen readers.
+                with st.popover(
+                    f"More about {plain(name)}", icon=":material/more_vert:", type="tertiary", key=f"more {name}"
+                ):
                     st.button(f"Delete {plain(name)}", key=f"delete {name}", on_click=_delete, args=[name])
 
 
@@ -86,7 +90,8 @@ def keeping_marks() -> Iterator[None]:
     if saved is not None and is_admin():
         with errors_as_toasts():
             try:
-                st.session_state[OPENED_SEARCH] = saved_search_store().mark(saved, before, state.request)
+                tables = shared_engine().gallery().tables
+                st.session_state[OPENED_SEARCH] = saved_search_store().mark(saved, before, state.request, tables)
             except SavedSearchGone:
                 del st.session_state[OPENED_SEARCH]  # so that the toast appears only once
                 raise
@@ -111,7 +116,9 @@ def open_saved_search(name: str, elsewhere: bool = True) -> None:
     """Open a saved search. `elsewhere`: from another page than Search."""
     saved = saved_search_store().get(name)
     if saved is not None:
-        open_search(saved.request, shared_engine().gallery())
+        gallery = shared_engine().gallery()
+        saved = saved.in_gallery(gallery.tables)
+        open_search(saved.request, gallery)
         st.session_state[OPENED_SEARCH] = saved  # so that new marks are kept with it
         if elsewhere:
             st.switch_page("pages/search.py", query_params={})
@@ -163,7 +170,8 @@ def _save(gallery: Gallery, hits: Sequence[Hit]) -> None:
     images = {key: image_of(key, gallery) for key in keys if not is_stored(key, gallery)}
     request, pictures = kept(state.request, images, keys - images.keys())
     answer = tuple(_contents(gallery, hits).values())
-    saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, answer)
+    contents = named_contents(request, gallery.tables)
+    saved = Saved(name, request, datetime.now(UTC), gallery.folder.name, answer, contents)
     saved_search_store().save(saved, pictures, digests(gallery.tables.images["sha256"].to_pylist()))
     for jpeg in pictures.values():
         state.keep(Picture(f"{name}.jpg", jpeg))

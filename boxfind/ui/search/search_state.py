@@ -8,14 +8,16 @@ from weakref import WeakSet
 import streamlit as st
 from cachetools import LRUCache
 
+from boxfind.searches.by_content import NamedContents, named_contents, with_current_names
 from boxfind.searches.link import MOST_BOXES
+from boxfind.ui.collection_choice import search_collection_name
 from boxfind.ui.place_words import entry_in_words, name_in_words
 from boxfind.ui.search.kept_pictures import kept_pictures
 from boxfind.ui.session import Picture, decoded, picture_of, saved_search_store, stored_picture
-from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
+from index.storage.tables import Tables
 from retrieval.descriptors.embedder import SMALLEST_BOX
-from retrieval.errors import PictureGone
+from retrieval.errors import UnreadableImage
 from retrieval.images.decode import LoadedImage
 from retrieval.request import Example, Request, Role, arranged
 from retrieval.types import Box
@@ -26,6 +28,8 @@ LISTED = 30
 """Searches in the list of searches, at most."""
 MOST_BYTES = 100_000_000
 """Bytes of the picture files that a session keeps in memory, at most."""
+SEARCH_COLLECTION = "collection of the search"
+"""Session key of the name of the collection that the search state belongs to."""
 ALL_BYTES = 1_000_000_000
 """Bytes of the picture files of all sessions together, at most."""
 
@@ -48,6 +52,9 @@ class SearchState:
     """Thumbnail JPEGs of the boxes in the list of searches."""
     steps: list[Request] = field(default_factory=list)
     """The searches of this session, each once, the newest last."""
+
+    named: tuple[str, Request, NamedContents] | None = None
+    """The generation that answered last, the request, and the contents of what it names."""
 
     @property
     def boxes(self) -> list[Box]:
@@ -134,6 +141,13 @@ class SearchState:
         self.several = bool(pictures) and (len(pictures) > 1 or self.shown != pictures[0])
         self.joining = False
 
+    def follow_names(self, generation: str, tables: Tables) -> None:
+        """Keep the marks and the folder of the search when a new generation has other names for them."""
+        if self.named and self.named[0] != generation and self.named[1] == self.request:
+            self.set_options(with_current_names(self.request, self.named[2], tables))
+        if not self.named or self.named[:2] != (generation, self.request):
+            self.named = generation, self.request, named_contents(self.request, tables)
+
     def mark(self, image: str, positive: bool) -> None:
         """Mark a gallery image as right or wrong; marking it twice removes the mark."""
         positives, negatives = list(self.request.positives), list(self.request.negatives)
@@ -169,9 +183,28 @@ def _bytes(pictures: Iterable[Picture]) -> int:
 
 
 def search_state() -> SearchState:
-    """The search state of the session; initially empty."""
+    """The search state of the session in its collection; initially empty."""
     found: SearchState = st.session_state.setdefault("search", SearchState())
-    return found
+    before, now = st.session_state.get(SEARCH_COLLECTION, search_collection_name()), search_collection_name()
+    st.session_state[SEARCH_COLLECTION] = now
+    return found if before == now else _carried(found, before, now)
+
+
+def _carried(before: SearchState, old: str, new: str) -> SearchState:
+    """The search in another collection, which has its own list of searches, marks and filters.
+
+    The query goes along. What was marked there for the same query is marked again.
+    """
+    kept: dict[str, SearchState] = st.session_state.setdefault("searches of collections", {})
+    kept[old], state = before, kept.setdefault(new, SearchState())
+    asked, own = before.request, state.request
+    state.pictures, state.tokens = {**state.pictures, **before.pictures}, before.tokens
+    if (own.examples, own.words) != (asked.examples, asked.words):
+        only = replace(asked.only, album="")
+        state.ask(replace(asked, folder="", only=only, positives=(), negatives=()))
+    state.shown, state.several, state.joining = before.shown, before.several, before.joining
+    st.session_state["search"] = state
+    return state
 
 
 def name_of(key: str, gallery: Gallery) -> str:
@@ -185,8 +218,26 @@ def name_of(key: str, gallery: Gallery) -> str:
 
 def image_of(key: str, gallery: Gallery) -> LoadedImage:
     """A picture, decoded, from the session, the saved searches or the gallery. Raises UnreadableImage."""
-    picture = search_state().picture(key) or stored_picture(key, gallery, saved_search_store())
-    return decoded(key, picture)
+    return decoded(key, query_picture(key, gallery))
+
+
+def query_picture(key: str, gallery: Gallery) -> Picture:
+    """The picture from the session, the saved searches or the gallery. Raises UnreadableImage.
+
+    A thumbnail of the gallery becomes the original as soon as that can be read.
+    """
+    kept = search_state().picture(key)
+    if kept is not None and kept.size is None:
+        return kept
+    try:
+        picture = stored_picture(key, gallery, saved_search_store())
+    except UnreadableImage:
+        if kept is None:
+            raise
+        return kept
+    if kept is not None and picture.size is None:
+        search_state().keep(picture)
+    return picture
 
 
 def is_stored(key: str, gallery: Gallery) -> bool:
@@ -201,22 +252,16 @@ def open_search(request: Request, gallery: Gallery) -> None:
     search_state().open(request)
 
 
-def search_from(gallery: Gallery, image: str, box: Box | None = None) -> bool:
-    """Search with a gallery picture. If the file is unreadable, show a toast, keep the search and return False."""
+def search_from(gallery: Gallery, image: str, box: Box | None = None) -> None:
+    """Search with a gallery picture. Raises UnknownPicture."""
     if box is not None and min(box.width, box.height) < SMALLEST_BOX:
         entry = gallery.entry(image)
         box = box.grown(2 * SMALLEST_BOX / min(box.width, box.height)).clipped(entry.width, entry.height)
-    try:
-        picture = picture_of(gallery, image)
-    except PictureGone as problem:
-        st.toast(plain(str(problem)), icon=":material/warning:")
-        return False
-    search_state().show(picture, [box] if box else [])
-    return True
+    search_state().show(picture_of(gallery, image), [box] if box else [])
 
 
 def open_search_page(gallery: Gallery, image: str, box: Box | None = None) -> None:
-    """Open the Search page with a gallery picture, if it is readable. For callbacks of the other pages."""
-    if search_from(gallery, image, box):
-        # The Search page would reject the query parameters that are bound to widgets of the other page.
-        st.switch_page("pages/search.py", query_params={})
+    """Open the Search page with a gallery picture. For callbacks of the other pages."""
+    search_from(gallery, image, box)
+    # The Search page would reject the query parameters that are bound to widgets of the other page.
+    st.switch_page("pages/search.py", query_params={})

@@ -2,7 +2,8 @@
 
 The dialog changes pictures without rerunning the page behind it. A page run opens it only on a fresh request.
 Streamlit does not report a dialog that is closed while it is still being drawn; a stored "open" flag would bring such
-a dialog back on the next interaction.
+a dialog back on the next interaction. So nobody knows for sure whether it is open; `dialog_may_be_open` says so until
+the next page run.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +15,8 @@ from boxfind.ui.widgets.safe_text import plain
 from retrieval.printable_names import shown
 from retrieval.types import Box
 
-PICTURE, REQUESTED = "dialog picture", "dialog requested"
-"""Session keys: the id of the picture in the dialog, and whether the next page run opens it."""
+PICTURE, REQUESTED, OPENED = "dialog picture", "dialog requested", "dialog opened"
+"""Session keys: the id of the picture in the dialog, whether the next page run opens it, and whether one was opened."""
 ENLARGED = "enlarged picture"
 """Session key: the id of the picture that needs more pixels."""
 
@@ -27,7 +28,25 @@ def request_dialog(image: str) -> None:
 
 def dialog_requested(images: Sequence[str]) -> bool:
     """Whether this run opens the dialog: True once per request, and only if its picture is one of `images`."""
-    return bool(st.session_state.pop(REQUESTED, False)) and st.session_state[PICTURE] in images
+    opens = bool(st.session_state.pop(REQUESTED, False)) and st.session_state[PICTURE] in images
+    if opens:
+        dialog_opens()
+    return opens
+
+
+def dialog_opens() -> None:
+    """Tell that a dialog opens, whatever it is about: a page that runs again by itself would close it."""
+    st.session_state[OPENED] = True
+
+
+def dialog_may_be_open() -> bool:
+    """Whether a dialog was opened since the last page run began. It may have been closed since."""
+    return bool(st.session_state.get(OPENED, False))
+
+
+def forget_dialog() -> None:
+    """Tell that a page run begins: it closes any dialog, or opens it anew."""
+    st.session_state[OPENED] = False
 
 
 def dialog_picture(images: Sequence[str], name_of: Callable[[str], str]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.settings import Settings
 from boxfind.visitor_pictures import VisitorPictures
 from index.building.build import build
@@ -86,7 +86,7 @@ def start(settings: Settings) -> Iterator[Callable[..., Any]]:
     begun = []
 
     def started(**changes: Any) -> TestClient:
-        api = make_api(Engine(settings.changed(**changes)))
+        api = make_api(Engines(settings.changed(**changes)))
         client = TestClient(api, base_url=SERVER)
         client.__enter__()
         begun.append(client)

@@ -18,6 +18,7 @@ from index.building.thread_executor import ThreadExecutor
 from index.gallery import open_gallery
 from index.operations import add_images
 from index.operations import remove_images as removal
+from index.operations.away_check import forget_answers
 from index.storage.generation import current_folder
 from retrieval.images.decode import load_image
 from retrieval.types import Box, WrittenLine
@@ -162,6 +163,24 @@ def test_hostile_ids_reach_no_other_file(own, name):
         assert client.get(f"/v1/images/{name}{view}").status_code in (404, 307)
     assert client.delete(f"/v1/images/{name}").status_code in (404, 307)
     assert (folder.parent / "secret.png").exists()
+
+
+def test_r95_pictures_on_a_drive_that_is_away_are_unavailable_but_found(own):
+    client, folder = own
+    folder.rename(folder.with_name("unplugged"))
+    forget_answers()
+    try:
+        refusals = [
+            client.get("/v1/images/03.png/original"),
+            client.post("/v1/search/stored", json={"image": "03.png"}),
+        ]
+        assert [refused.status_code for refused in refusals] == [503, 503]
+        assert all(refused.json()["detail"] == "The drive with this folder is not connected." for refused in refusals)
+        assert client.get("/v1/images/03.png/thumbnail").status_code == 200
+    finally:
+        folder.with_name("unplugged").rename(folder)
+        forget_answers()
+    assert client.get("/v1/images/03.png/original").status_code == 200
 
 
 def test_a_symlink_in_place_of_a_picture_is_refused(own):

@@ -6,6 +6,7 @@ import pytest
 
 from boxfind import loaded_networks as module
 from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.loaded_networks import LoadedNetworks
 from index.building.decoder_pool import DecoderPool
 from retrieval.errors import RuntimeMissing, WeightsMissing
@@ -25,7 +26,7 @@ def test_ready_waits_for_the_network(settings, monkeypatch):
         return load(*given)
 
     monkeypatch.setattr(module, "embedder_for_searching", slow)
-    api = make_api(Engine(settings))
+    api = make_api(Engines(settings))
     with TestClient(api, base_url="http://localhost") as client:
         assert client.get("/health").json() == {"status": "ok"}
         early = client.get("/ready")
@@ -74,7 +75,21 @@ def test_shutdown_stops_the_decoder_processes(settings, monkeypatch):
 
     closed = []
     monkeypatch.setattr(DecoderPool, "close", lambda pool: closed.append(pool))
-    engine = Engine(settings)
-    with TestClient(make_api(engine)):
-        engine.visitor_pictures._pool = pool = DecoderPool.__new__(DecoderPool)
-    assert closed == [pool] and engine.visitor_pictures._pool is None
+    engines = Engines(settings)
+    pictures = engines.shared.visitor_pictures
+    with TestClient(make_api(engines)):
+        pictures._pool = pool = DecoderPool.__new__(DecoderPool)
+    assert closed == [pool] and pictures._pool is None
+
+
+def test_the_folder_is_watched_until_the_server_stops(settings):
+    from fastapi.testclient import TestClient
+
+    from boxfind.api.app import make_api
+
+    engines = Engines(settings.changed(watch="on"))
+    engine = engines.get()
+    with TestClient(make_api(engines), base_url="http://localhost"):
+        assert engine.watcher.status.kind == "watching"
+    assert engine.watcher.status.kind == "off"
+    assert "folder watcher" not in [thread.name for thread in threading.enumerate()]

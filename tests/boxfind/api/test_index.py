@@ -1,5 +1,7 @@
 """Routes for the index state and for starting and cancelling builds."""
 
+import shutil
+
 import pytest
 from filelock import FileLock
 
@@ -8,6 +10,7 @@ from index.building.jobs import BuildState
 from index.building.read_text import LOCK, STOP, TextProgress
 from index.storage.generation import current_folder
 from tests.boxfind.api.conftest import TOKEN
+from tests.waves import make_wave
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 
@@ -36,8 +39,17 @@ def test_the_state_describes_the_served_index(client, index):
     state = client.get("/v1/index").json()
     served = state["served"]
     assert (served["generation"], served["images"]) == (current_folder(index).name, 12)
-    assert served["recipe"]["side"] == 128 and served["regions"] > 12 and served["skipped"] == 0
+    assert (
+        served["wave"] is None and served["recipe"]["side"] == 128 and served["regions"] > 12 and served["skipped"] == 0
+    )
     assert (state["problem"], state["warning"], state["build"]) == ("", "", None)
+
+
+def test_r90_the_state_says_that_an_index_is_not_complete(start, index, tmp_path):
+    shutil.copytree(index, tmp_path / "index")
+    make_wave(tmp_path / "index", found=98310)
+    served = start(index=tmp_path / "index").get("/v1/index").json()["served"]
+    assert served["wave"] == {"searched": 12, "found": 98310}
 
 
 def test_r75_the_state_says_why_the_next_update_reads_all_pictures_again(start, state):

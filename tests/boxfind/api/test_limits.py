@@ -99,7 +99,7 @@ def test_concurrent_uploads_are_limited(start, monkeypatch):
 def test_a_busy_server_refuses_searches_and_serves_other_requests(start, monkeypatch):
     begun, end = threading.Event(), threading.Event()
     client = start(api_searches=1)
-    client.app.state.dependencies.engine._searching = FairTurns(1, waiting=0)
+    client.app.state.dependencies.engines.get()._searching = FairTurns(1, waiting=0)
     answer = engine.answer
 
     def slow(*given):
@@ -123,7 +123,7 @@ def test_a_busy_server_refuses_searches_and_serves_other_requests(start, monkeyp
 def test_r63_a_client_with_many_searches_gives_way_to_others(start, monkeypatch):
     client, end, answer = start(api_searches=1), threading.Event(), engine.answer
     turns = FairTurns(1, waiting=3)
-    client.app.state.dependencies.engine._searching = turns
+    client.app.state.dependencies.engines.get()._searching = turns
 
     def slow(*given):
         assert end.wait(10)

@@ -22,6 +22,7 @@ STATUS = {
     errors.UnknownPicture: 404,
     errors.UnknownFolder: 404,
     errors.PictureGone: 404,
+    errors.GalleryAway: 503,
     AlreadyThere: 409,
     errors.BuildRunning: 409,
     errors.RuntimeMissing: 501,

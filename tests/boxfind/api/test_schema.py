@@ -6,7 +6,7 @@ import re
 import pytest
 
 from boxfind.builds import Builds
-from boxfind.engine import Engine
+from boxfind.engines import Engines
 
 pytest.importorskip("fastapi", reason='fastapi is not installed: pip install -e ".[api]"')
 pytest.importorskip("schemathesis", reason='schemathesis is not installed: pip install -e ".[dev]"')
@@ -23,7 +23,7 @@ from index.building.jobs import BuildState
 from tests.boxfind.api.conftest import TOKEN
 
 METHODS = ("get", "post", "delete")
-DESCRIBED = make_api(Engine(Settings.load())).openapi()
+DESCRIBED = make_api(Engines(Settings.load())).openapi()
 ADDRESSES = [(method, path) for path, methods in DESCRIBED["paths"].items() for method in METHODS if method in methods]
 KEPT = [
     checks.status_code_conformance,

@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from boxfind.engine import Engine
+from boxfind.engines import Engines
 from boxfind.fair_turns import FairPlaces
 from tests.boxfind.api.conftest import jpeg
 from tests.boxfind.test_connections import need_address, open_connection, running
@@ -28,7 +28,7 @@ def test_r62_dripping_uploads_of_one_client_leave_room_for_others(settings, monk
     places = FairPlaces(3)
     monkeypatch.setattr(limits, "FairPlaces", lambda _: places)
     picture = {"picture": ("a.jpg", jpeg(draw_picture(1)))}
-    config = uvicorn.Config(make_api(Engine(settings)), port=0, log_level="error")
+    config = uvicorn.Config(make_api(Engines(settings)), port=0, log_level="error")
     with running(config) as port, contextlib.ExitStack() as stack:
         dripping = [stack.enter_context(open_connection(port, BEGUN)) for _ in range(3)]
         while sum(map(len, places._held.values())) < 3:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from boxfind.chosen_gallery import keep_choice
+from boxfind.collection_table import CollectionTable
 from boxfind.commands import app
 from boxfind.settings import PROJECT, Settings
 from tests.browser.conftest import free_port
@@ -76,11 +76,11 @@ def test_relative_paths_refer_to_the_start_folder(boxfind, started, elsewhere):
     assert after.milvus.uri == str(elsewhere / "vectors.db")
 
 
-def test_a_gallery_that_was_chosen_on_the_page_can_be_replaced_there(boxfind, started, elsewhere):
+def test_a_collection_of_the_table_is_not_fixed_for_the_page(boxfind, started, elsewhere):
     os.environ["BOXFIND_DATA"] = str(elsewhere / "data")
-    keep_choice(elsewhere / "data", elsewhere / "mine")
+    CollectionTable(elsewhere / "data").add("Mine", [elsewhere])
     assert boxfind("app", "--port", free_port()).code == 0
-    assert "BOXFIND_GALLERY" not in os.environ and Settings.load().gallery_dir == elsewhere / "mine"
+    assert not {"BOXFIND_GALLERY", "BOXFIND_INDEX"} & os.environ.keys()
 
 
 def test_a_port_in_use_is_one_sentence(boxfind, started):

@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +17,22 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from boxfind import builds
+from boxfind.collection_table import CollectionTable
 from boxfind.commands import build as module
+from boxfind.settings import Settings
 from index.building import build as building
 from index.building import jobs
 from index.building.cancellation import CANCELLED
 from index.building.jobs import BuildState, build_state
+from index.operations import away_check
+from index.operations.attach_gallery import attach_gallery
 from index.storage import publishing
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from retrieval.images.file_kinds import PACKAGES
 from retrieval.optional_packages import OptionalPackage
+from tests.dead_drive import DeadDrive
+from tests.tiny import eight_pictures, use_tiny_network
 
 
 def test_build(indexed):
@@ -54,6 +63,28 @@ def test_build_again_and_in_full(writable_copy, boxfind, draw):
     assert "All 13 pictures are read again: a full build was requested.\n" in full.err
     assert current_folder(index) != before
     assert boxfind("verify", "--index", index).code == 0
+
+
+def test_a_quick_build_has_smaller_pictures_and_no_keypoints(writable_copy, boxfind, tmp_path):
+    build = ("build", "--gallery", writable_copy.gallery, "--index", tmp_path / "quick", "--backbone")
+    build = (*build, "efficientnet-lite0", "--quick")
+    assert boxfind(*build).code == 0
+    recipe = read_manifest(current_folder(tmp_path / "quick")).recipe
+    assert recipe == replace(read_manifest(current_folder(writable_copy.index)).recipe, side=recipe.side, keypoints=0)
+    assert 0 < recipe.side < Settings.load().build.side
+    assert boxfind(*build).out.endswith("\nThe index is already up to date.\n")
+
+
+def test_r84_what_was_read_can_be_searched_while_the_build_goes_on(writable_copy, boxfind, tmp_path, monkeypatch):
+    build = ("build", "--gallery", writable_copy.gallery, "--backbone", "efficientnet-lite0", "--index")
+    said = {}
+    for first in ("0.0001", "0"):
+        monkeypatch.setenv("BOXFIND_FIRST_WAVE", first)
+        said[first] = boxfind(*build, tmp_path / first)
+        assert said[first].code == 0
+    numbers = list(map(int, re.findall(r"(\d+) of 1[23] pictures can be searched\.\n", said["0.0001"].err)))
+    assert numbers and numbers == sorted(set(numbers)) and build_state(tmp_path / "0.0001").searchable == numbers[-1]
+    assert "can be searched" not in said["0"].err and build_state(tmp_path / "0").searchable == 0
 
 
 def test_what_is_written_is_read_after_the_build_and_found(tmp_path: Path, boxfind, pool, monkeypatch):
@@ -186,3 +217,94 @@ def test_r69_names_that_the_terminal_cannot_show_are_escaped(tmp_path: Path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "caf\\xe9 \\udcff\n", "")
+
+
+@pytest.fixture
+def in_data_folder(writable_copy, tmp_path: Path, monkeypatch):
+    """The gallery with its index in the data folder, where it is by default."""
+    monkeypatch.setenv("BOXFIND_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("BOXFIND_BACKBONE", "efficientnet-lite0")
+    index = Settings.load(gallery=writable_copy.gallery).index_dir
+    index.parent.mkdir(parents=True)
+    writable_copy.index.rename(index)
+    attach_gallery(index, writable_copy.gallery)
+    monkeypatch.setattr(away_check, "LASTS", 0.0)
+    return replace(writable_copy, index=index)
+
+
+@pytest.mark.slow
+def test_r96_the_index_of_a_renamed_folder_is_used_and_nothing_is_read_again(in_data_folder, boxfind, tmp_path: Path):
+    before, moved = current_folder(in_data_folder.index), tmp_path / "renamed"
+    in_data_folder.gallery.rename(moved)
+    refused = boxfind("build", "--gallery", in_data_folder.gallery)
+    refused.assert_failed("does not exist", f"The same pictures are in {moved}: run boxfind build --gallery {moved};")
+    assert current_folder(in_data_folder.index) == before
+    built = boxfind("build", "--gallery", moved)
+    assert built.code == 0 and f"These are the pictures of {in_data_folder.gallery}, which is gone" in built.err
+    assert built.out.endswith("\nThe index is already up to date.\n")
+    assert Settings.load(gallery=moved).index_dir == in_data_folder.index
+    assert read_manifest(current_folder(in_data_folder.index)).gallery == str(moved)
+    assert boxfind("build", "--gallery", moved).err.count("which is gone") == 0
+
+
+@pytest.mark.slow
+def test_the_index_of_a_collection_follows_only_if_it_is_told_to(in_data_folder, boxfind, tmp_path: Path):
+    """A build of the new place knows neither the exclusions nor the other folders of the collection."""
+    CollectionTable(tmp_path / "data").add("Mine", [in_data_folder.gallery])
+    moved = in_data_folder.gallery.rename(tmp_path / "renamed")
+    refused = boxfind("build", "--collection", "Mine")
+    refused.assert_failed("does not exist", f"The same pictures are in {moved}: run boxfind collections move")
+    built = boxfind("build", "--gallery", moved)
+    assert built.code == 0 and built.out.endswith("\n12 new or changed, 0 unchanged, 0 removed.\n")
+    assert read_manifest(current_folder(in_data_folder.index)).gallery == str(in_data_folder.gallery)
+
+
+@pytest.mark.slow
+def test_a_copy_of_a_folder_that_is_there_gets_an_index_of_its_own(in_data_folder, boxfind, tmp_path: Path):
+    copy = Path(shutil.copytree(in_data_folder.gallery, tmp_path / "copy"))
+    built = boxfind("build", "--gallery", copy)
+    assert built.code == 0 and built.out.endswith("\n12 new or changed, 0 unchanged, 0 removed.\n")
+    assert read_manifest(current_folder(in_data_folder.index)).gallery == str(in_data_folder.gallery)
+
+
+@pytest.mark.slow
+def test_a_folder_of_other_pictures_does_not_get_the_index_of_one_that_is_gone(
+    in_data_folder, boxfind, draw, tmp_path: Path
+):
+    (tmp_path / "far").mkdir()
+    in_data_folder.gallery.rename(tmp_path / "far" / "away")
+    (tmp_path / "others").mkdir()
+    for number in range(3):
+        Pillow.fromarray(draw(50 + number, 256, 192)).save(tmp_path / "others" / f"{number:02d}.png")
+    built = boxfind("build", "--gallery", tmp_path / "others")
+    assert built.code == 0 and built.out.endswith("\n3 new or changed, 0 unchanged, 0 removed.\n")
+
+
+def test_with_an_index_folder_the_message_names_it(writable_copy, boxfind, tmp_path: Path):
+    attach_gallery(writable_copy.index, writable_copy.gallery)
+    moved = writable_copy.gallery.rename(tmp_path / "re named")
+    refused = boxfind("build", "--gallery", writable_copy.gallery, "--index", writable_copy.index)
+    command = (
+        f"run boxfind build --gallery {shlex.quote(str(moved))} --index {writable_copy.index}; nothing is read again."
+    )
+    assert refused.code == 1 and command in refused.err
+
+
+def test_backbone_list_prints_networks_and_builds_nothing(boxfind, gallery, tmp_path, monkeypatch):
+    monkeypatch.setattr(OptionalPackage, "installed", False)  # without timm and open_clip, which take seconds to load
+    told = boxfind("build", "--gallery", gallery, "--index", tmp_path / "index", "--backbone", "list")
+    assert told.code == 0 and "timm:vit_base_patch16_dinov3.lvd1689m" in told.out
+    assert "efficientnet-lite0: 20 MB, any, Apache-2.0; on this machine" in told.out
+    assert not (tmp_path / "index").exists()
+
+
+def test_r95_a_gallery_on_a_drive_that_does_not_answer_is_one_sentence(
+    boxfind, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_tiny_network(monkeypatch)
+    eight_pictures(tmp_path / "net")
+    with monkeypatch.context() as patch:
+        drive = DeadDrive(tmp_path / "net", patch)
+        said = boxfind("build", "--gallery", tmp_path / "net", "--index", tmp_path / "index")
+        drive.connected.set()
+    assert said.code == 1 and "net does not answer; check that its drive" in said.err and "Traceback" not in said.err

@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
+from index.building.wave_rule import WaveTimes
+from index.building.waves import WaveOptions
 from index.storage.generation import current_folder
+from retrieval.errors import BuildCancelled
 
 
 @pytest.fixture
@@ -32,6 +36,20 @@ def test_generations(two, boxfind):
         (two[1].name, True, 7),
     ]
     boxfind("generations", "--index", index.parent).assert_failed("no index")
+
+
+def test_r85_generations_of_an_update_that_was_interrupted(two, boxfind, draw, build_index):
+    def stop(*_: object) -> None:
+        raise BuildCancelled("Cancelled.")
+
+    gallery, index = two[1].parent.parent / "gallery", two[1].parent
+    for number in (20, 21, 22):
+        Pillow.fromarray(draw(number)).save(gallery / f"{number}.png")
+    with pytest.raises(BuildCancelled):
+        build_index(gallery, waves=WaveOptions(WaveTimes(1e-9, 1.0, 1e9), stop))
+    last = boxfind("generations", "--index", index).out.splitlines()[-1]
+    assert last.startswith("* ") and last.endswith("  intact, served, not finished: 8 of 10 pictures")
+    assert boxfind("rollback", "--index", index).out.startswith(f"Now serving {two[1].name}.")
 
 
 def test_rollback_and_forward_again(two, boxfind):

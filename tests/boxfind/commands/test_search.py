@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import struct
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from retrieval.networks import openvino_runtime
 from retrieval.networks.backbones import BACKBONES
 from retrieval.ranking import confidence
 from retrieval.ranking.confidence import NO_MATCH
+from tests.waves import make_wave
 
 BAD_PICTURES = {
     "empty.jpg": b"",
@@ -123,6 +125,16 @@ def test_search_with_the_best_ranking(indexed, boxfind):
         assert row["parts"].keys() == {"expansion", "diffusion", "lead", "verification", "appearance", "text"}
         assert row["score"] == pytest.approx(sum(row["parts"].values()), abs=2e-4)
     assert len(boxfind(*args).out.splitlines()) == 12
+
+
+def test_r90_a_search_in_a_part_of_the_pictures_says_so(indexed, boxfind, tmp_path: Path):
+    index = shutil.copytree(indexed.index, tmp_path / "index")
+    picture = indexed.gallery / "03.png"
+    whole = boxfind("search", "--index", indexed.index, "--image", picture)
+    make_wave(index, found=98310)
+    part = boxfind("search", "--index", index, "--image", picture)
+    assert part.err == "Searching 12 of 98,310 pictures; the build was stopped. Update continues it.\n"
+    assert (part.code, part.out, whole.err) == (0, whole.out, "")
 
 
 def test_no_match_is_noted_on_standard_error(indexed, boxfind, monkeypatch):

@@ -24,7 +24,7 @@ def test_the_api_listens_on_the_configured_host_and_port(boxfind, monkeypatch, t
     assert said.code == 0 and "http://127.0.0.1:8123/v1" in said.err
     ((api, how),) = ran
     assert (how["host"], how["port"], how["access_log"]) == ("127.0.0.1", 8123, False)
-    settings = api.state.dependencies.engine.settings
+    settings = api.state.dependencies.engines.settings
     assert (settings.gallery, settings.index) == (tmp_path / "pictures", tmp_path / "index")
 
 

@@ -72,7 +72,14 @@ def odd_answer(answer: SearchResult) -> Callable[[str, str], SearchResult]:
             folder=Path("gen-000001-abcd"),
             manifest=answer.gallery.manifest,
             entry=lambda name: SimpleNamespace(
-                image=name, width=64, height=48, sha256="0" * 64, place="", bytes=0, file_sha256=""
+                image=name,
+                path=b"x.jpg",
+                width=64,
+                height=48,
+                sha256="0" * 64,
+                place="",
+                bytes=0,
+                file_sha256="",
             ),
             file=lambda name: Path("/nowhere") / name,
             thumbnail=lambda _: thumbnail(picture.image),

@@ -68,10 +68,10 @@ def test_large_crops_are_downscaled(answer: SearchResult, tmp_path: Path):
     digest = hashlib.sha256((tmp_path / "large.jpg").read_bytes()).hexdigest()
     stand_in: Any = SimpleNamespace(
         entry=lambda name: SimpleNamespace(
-            image=name, width=3600, height=2700, sha256=digest, place="", bytes=0, file_sha256=""
+            image=name, path=b"large.jpg", width=3600, height=2700, sha256=digest, place="", bytes=0, file_sha256=""
         ),
         file=lambda _: tmp_path / "large.jpg",
-        manifest=SimpleNamespace(gallery=str(tmp_path)),
+        manifest=SimpleNamespace(gallery=str(tmp_path), more_folders=()),
     )
     gallery: Gallery = stand_in
     boxes = (Box(0, 0, 3600, 2700), Box(3600 - 500, 2700 - 300, 3600, 2700), Box(7, 9, 8, 10))

@@ -21,6 +21,7 @@ from boxfind.searches.errors import SavedSearchesProblem
 from boxfind.searches.saved_searches import Saved, SavedSearches
 from retrieval.request import Example, Request
 from retrieval.types import Box
+from tests.boxfind.searches.made_tables import EMPTY
 
 ROOT = Path(__file__).parents[3]
 OBJECT = Request((Example("0" * 64, Box(1, 2, 3, 4)),))
@@ -85,7 +86,7 @@ def refused(book: SavedSearches, what: str) -> str:
         lambda: book.save(saved("b"), {}),
         lambda: book.rename("a", "b"),
         lambda: book.delete("a"),
-        lambda: book.mark(saved("a"), Request(), Request(positives=("x",))),
+        lambda: book.mark(saved("a"), Request(), Request(positives=("x",)), EMPTY),
     )
     for change in changes:
         with pytest.raises(SavedSearchesProblem, match=what) as problem:

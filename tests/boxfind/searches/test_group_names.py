@@ -105,3 +105,11 @@ def test_names_of_earlier_versions_are_matched_by_content() -> None:
     hashes = {image: image * 9 for image in CUPS}
     assert by_content(old, hashes).places == {hashes[image]: box for image, box in CUPS.items()}
     assert by_content(old, {}) == old
+
+
+def test_contents_of_names_of_earlier_versions_are_learned(file: Path) -> None:
+    names, hashes = GroupNames(file), {image: f"{number:064x}" for number, image in enumerate(CUPS)}
+    names.give("cups", CUPS)
+    names.learn_contents(hashes)
+    (name,) = names.all()
+    assert name.places == {hashes[image]: box for image, box in CUPS.items()} and not names.of_earlier_versions()

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from boxfind.searches import saved_searches as module
+from boxfind.searches.by_content import named_contents
 from boxfind.searches.errors import SavedSearchesProblem
 from boxfind.searches.known_contents import digests
 from boxfind.searches.saved_searches import MOST_HITS, Saved, SavedSearches
 from retrieval.request import Example, Request
 from retrieval.types import Box
+from tests.boxfind.searches.made_tables import EMPTY, made_tables
 
 CUP, HAT = b"a JPEG of a cup", b"a JPEG of a hat"
 MADE = datetime(2026, 5, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -67,7 +69,7 @@ def test_nothing_is_on_disk_before_the_first_search_is_saved(book: SavedSearches
         None,
         None,
     )
-    for change in (lambda: book.rename("cup", "mug"), lambda: book.mark(saved("cup"), Request(), Request())):
+    for change in (lambda: book.rename("cup", "mug"), lambda: book.mark(saved("cup"), Request(), Request(), EMPTY)):
         with pytest.raises(SavedSearchesProblem, match="saved search 'cup' no longer exists"):
             change()
     with pytest.raises(SavedSearchesProblem, match="name"):
@@ -149,24 +151,51 @@ def test_mark_changes_only_the_marks(book: SavedSearches):
     one = saved("cup", CUP)
     book.save(one, given(CUP))
     marked = replace(one, request=replace(one.request, positives=("new.jpg",), negatives=()))
-    assert book.mark(one, one.request, Request(ranking="best", positives=("new.jpg",))) == marked
+    assert book.mark(one, one.request, Request(ranking="best", positives=("new.jpg",)), EMPTY) == marked
     assert book.get("cup") == marked
     with pytest.raises(SavedSearchesProblem, match="saved search 'hat' no longer exists"):
-        book.mark(saved("hat"), Request(), Request())
+        book.mark(saved("hat"), Request(), Request(), EMPTY)
     with pytest.raises(SavedSearchesProblem, match="it marks a picture as right or wrong more than once"):
-        book.mark(one, Request(), Request(positives=("a",), negatives=("a",)))
+        book.mark(one, Request(), Request(positives=("a",), negatives=("a",)), EMPTY)
 
 
 def test_marks_of_others_stay(book: SavedSearches):
     one = replace(saved("cup", CUP), request=Request(positives=("both.jpg",)))
     book.save(one, {})
-    book.mark(one, one.request, Request(positives=("both.jpg", "theirs.jpg")))
-    book.mark(one, one.request, Request(negatives=("mine.jpg",)))
+    book.mark(one, one.request, Request(positives=("both.jpg", "theirs.jpg")), EMPTY)
+    book.mark(one, one.request, Request(negatives=("mine.jpg",)), EMPTY)
     found = book.get("cup")
     assert found and (found.request.positives, found.request.negatives) == (("theirs.jpg",), ("mine.jpg",))
-    book.mark(one, Request(), Request(negatives=("theirs.jpg",)))
+    book.mark(one, Request(), Request(negatives=("theirs.jpg",)), EMPTY)
     found = book.get("cup")
     assert found and (found.request.positives, found.request.negatives) == ((), ("mine.jpg", "theirs.jpg"))
+
+
+def test_marks_of_renamed_pictures_are_changed_under_their_new_names(book: SavedSearches, tmp_path: Path):
+    before = made_tables(tmp_path, {"a/1.jpg": "cup", "a/2.jpg": "hat"})
+    request = Request(positives=("a/1.jpg", "a/2.jpg"))
+    book.save(replace(saved("cup"), request=request, contents=named_contents(request, before)), {})
+    after = made_tables(tmp_path, {"b/1.jpg": "cup", "b/2.jpg": "hat"})
+    opened = [one.in_gallery(after) for one in book.all()]
+    assert opened[0].request.positives == ("b/1.jpg", "b/2.jpg")
+    book.mark(opened[0], opened[0].request, Request(positives=("b/2.jpg",)), after)
+    kept = book.get("cup")
+    assert kept and kept.request.positives == ("b/2.jpg",) and kept.contents == named_contents(kept.request, after)
+
+
+def test_contents_of_searches_of_earlier_versions_are_learned_once(book: SavedSearches, file: Path, tmp_path: Path):
+    old = replace(saved("cup"), request=Request(positives=("a/1.jpg",), folder="a"))
+    book.save(old, {})
+    book.save(saved("hat", minutes=1), {})
+    tamper(file, "DROP TABLE named_contents")
+    assert book.get("cup") == old and [one.name for one in book.of_earlier_versions()] == ["hat", "cup"]
+    before = made_tables(tmp_path, {"a/1.jpg": "cup"})
+    book.learn_contents(before)
+    assert book.get("cup") == replace(old, contents=named_contents(old.request, before))
+    book.learn_contents(made_tables(tmp_path, {"a/1.jpg": "another"}))
+    assert book.get("cup") == replace(old, contents=named_contents(old.request, before))
+    found = book.get("hat")
+    assert found == saved("hat", minutes=1)
 
 
 def test_marks_do_not_go_to_a_later_search_of_the_same_name(book: SavedSearches):
@@ -175,7 +204,7 @@ def test_marks_do_not_go_to_a_later_search_of_the_same_name(book: SavedSearches)
     book.save(one, given(CUP))
     book.save(later, given(HAT))
     with pytest.raises(SavedSearchesProblem, match="replaced or deleted"):
-        book.mark(one, one.request, Request(positives=("new.jpg",)))
+        book.mark(one, one.request, Request(positives=("new.jpg",)), EMPTY)
     assert book.get("cup") == later
 
 

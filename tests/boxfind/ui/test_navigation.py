@@ -11,13 +11,13 @@ EVERYONE = ["Search", "Gallery", "Catalogue", "Evaluate"]
 
 @pytest.fixture
 def menu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The titles in the menu of the last run; hidden pages in brackets."""
+    """The titles in the menu of the last run."""
     titles: list[str] = []
     navigation = st.navigation
 
     def watched(pages: list[st.Page], position: str) -> st.Page:
         assert position == "top"
-        titles[:] = [page.title if page.visibility == "visible" else f"({page.title})" for page in pages]
+        titles[:] = [page.title for page in pages if page.visibility == "visible"]
         return navigation(pages, position="top")
 
     monkeypatch.setattr(st, "navigation", watched)
@@ -30,19 +30,9 @@ def test_visitors_see_the_pages_for_everyone(app: AppTest, menu: list[str]) -> N
 
 
 @pytest.mark.usefixtures("here")
-def test_the_local_administrator_may_choose_a_folder(app: AppTest, menu: list[str]) -> None:
+def test_the_local_administrator_finds_the_collections(app: AppTest, menu: list[str]) -> None:
     app.run()
-    assert calm(app) and menu == [*EVERYONE, "Index", "(Choose a folder)"]
-
-
-@pytest.mark.usefixtures("here", "started")
-def test_the_sample_gallery_offers_other_pictures_in_the_menu(
-    app: AppTest, menu: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("BOXFIND_GALLERY")
-    monkeypatch.delenv("BOXFIND_INDEX")
-    app.run()
-    assert calm(app) and menu == [*EVERYONE, "Index", "Choose a folder"]
+    assert calm(app) and menu == [*EVERYONE, "Index", "Collections"]
 
 
 @pytest.mark.parametrize(("user", "last"), [({"is_logged_in": False}, "Log in"), ({"is_logged_in": True}, "Account")])
@@ -57,6 +47,6 @@ def test_with_log_in_the_menu_leads_to_it(
 
 def test_r48_visitors_cannot_open_the_pages_of_administrators(app: AppTest) -> None:
     app.run()
-    for page in ("pages/index.py", "pages/folder.py"):
+    for page in ("pages/index.py", "pages/collections.py"):
         with pytest.raises(ValueError, match="Could not find a navigation page"):
             app.switch_page(page)

@@ -10,6 +10,7 @@ import streamlit as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from boxfind.ui.session import shared_engines
 from boxfind.ui.source_route import SAVE, SHOW, source_address, source_route
 from tests.boxfind.ui.reading import HEIGHT, WIDTH
 from tests.documents import encoded, paged
@@ -39,7 +40,7 @@ def browser(folder: Path) -> TestClient:
 
 
 def path(image: str, use: str = SHOW) -> str:
-    return urlsplit(source_address(image, use)).path
+    return urlsplit(source_address(shared_engines().get().gallery(), image, use)).path
 
 
 def test_a_document_is_shown_whole_and_in_parts(browser: TestClient, document: bytes) -> None:
@@ -62,13 +63,14 @@ def test_only_films_and_pdf_files_are_shown_and_any_file_is_saved(browser: TestC
 
 def test_an_address_cannot_be_made_up(browser: TestClient) -> None:
     address = path("a #1.pdf#page=2")
-    head, use, token, image = address.rpartition("/source/")[0], *address.rpartition("/source/")[2].split("/")
+    head, use, token, index, image = address.rpartition("/source/")[0], *address.rpartition("/source/")[2].split("/")
     for made_up in (
-        f"{head}/source/{SAVE}/{token}/{image}",  # administrators only get this one
-        f"{head}/source/{use}/{'0' * 32}/{image}",
-        f"{head}/source/{use}/ü/{image}",
-        f"{head}/source/{use}/{token}/photo.png",
-        f"{head}/source/run/{token}/{image}",
+        f"{head}/source/{SAVE}/{token}/{index}/{image}",  # administrators only get this one
+        f"{head}/source/{use}/{'0' * 32}/{index}/{image}",
+        f"{head}/source/{use}/ü/{index}/{image}",
+        f"{head}/source/{use}/{token}/{index}/photo.png",
+        f"{head}/source/{use}/{token}/{'0' * 16}/{image}",
+        f"{head}/source/run/{token}/{index}/{image}",
     ):
         assert browser.get(made_up).status_code == 404
 

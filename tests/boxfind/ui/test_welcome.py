@@ -6,6 +6,7 @@ import pytest
 from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
+from boxfind.collection_table import CollectionTable
 from tests.boxfind.ui.reading import buttons, calm, press, texts
 from tests.tiny import draw_picture
 
@@ -26,7 +27,18 @@ def test_an_empty_gallery_welcomes_the_administrator(app: AppTest, empty: Path, 
     app.run()
     assert calm(app) and "Welcome" in texts(app, "title") and not app.error and not started
     assert "1 Photoshop" in texts(app, "markdown") or "Photoshop" in texts(app, "markdown")
-    assert "Search this folder" in buttons(app) or "This folder is being searched" in buttons(app)
+    assert "Add this folder" in buttons(app)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_empty_collection_beside_others_says_which_one_it_is(
+    app: AppTest, empty: Path, tmp_path: Path, started: list[str]
+) -> None:
+    (tmp_path / "attic").mkdir()
+    CollectionTable(tmp_path / "data").add("Attic", [tmp_path / "attic"])
+    app.query_params["collection"] = "Attic"
+    app.run()
+    assert calm(app) and texts(app, "title") == "Attic is empty" and not app.info and not started
 
 
 @pytest.mark.usefixtures("here")

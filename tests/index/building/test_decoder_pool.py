@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 
 from boxfind.visitor_pictures import QUERY_PIXELS
 from index.building import decode_tasks as tasks
-from index.building import decoder_pool as module
+from index.building import worker_process
 from index.building.build import build
 from index.building.decode_tasks import DecodedImage, Unchanged
 from index.building.decoder_pool import DecoderPool
@@ -84,20 +84,6 @@ def test_a_large_image_is_also_decoded_in_tiles(gallery: Path, pool: DecoderPool
     assert counts == [4, 8]
     small = pool.decode_file(gallery / "3.png", 64, tiled_from=129, tiles=2)
     assert isinstance(small, DecodedImage) and small.tiles == ()
-
-
-def test_a_drained_pool_finishes_what_has_begun_and_refuses_the_rest(slow: Path, gallery: Path):
-    before, pool = workers(), DecoderPool(1)
-    data = (gallery / "3.png").read_bytes()
-    pool.decode(data, "3.png")
-    with ThreadPoolExecutor(1) as threads:
-        decoding = threads.submit(pool.decode, slow.read_bytes(), slow.name)
-        time.sleep(0.3)
-        pool.drain()
-        assert decoding.result(20).width == 9000
-    with pytest.raises(Busy):
-        pool.decode(data, "3.png")
-    assert workers() == before
 
 
 def test_keypoints_are_limited(gallery: Path, pool: DecoderPool):
@@ -299,5 +285,5 @@ def test_without_glibc_memory_settings_are_skipped(monkeypatch, error):
     def no_library(name: object) -> None:
         raise error  # on Windows a TypeError, since the program itself has no name
 
-    monkeypatch.setattr(module.ctypes, "CDLL", no_library)
-    module._keep_memory()
+    monkeypatch.setattr(worker_process.ctypes, "CDLL", no_library)
+    worker_process.keep_freed_memory()

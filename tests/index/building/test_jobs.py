@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from boxfind.commands.build import _cancelled_by_signals
+from boxfind.commands.cancelled_by_signals import cancelled_by_signals
 from index.building import jobs
 from index.building.build import build
 from index.building.jobs import BuildState, build_state, building, request_cancel, start_build_process
 from index.building.thread_executor import ThreadExecutor
-from retrieval.errors import BuildCancelled, BuildRunning, GalleryProblem
+from retrieval.errors import BoxfindError, BuildCancelled, BuildRunning, GalleryProblem
 
 ROOT = Path(__file__).parents[3]
 OWN_PID = "own process id"
@@ -47,6 +47,19 @@ def test_an_index_that_was_never_built_has_no_state(tmp_path: Path):
     assert build_state(tmp_path / "gone") is None
     (tmp_path / "build.json").write_text("{")
     assert build_state(tmp_path) is None
+
+
+@pytest.mark.parametrize(("searchable", "says"), [(0, ""), (1, " 1 picture"), (12_400, " 12,400 pictures")])
+@pytest.mark.parametrize("error", [BuildCancelled("Cancelled."), GalleryProblem("The disk is gone.")])
+def test_r85_a_build_that_ends_early_says_how_many_pictures_can_be_searched(
+    tmp_path: Path, error: BoxfindError, searchable: int, says: str
+):
+    with pytest.raises(type(error)), building(tmp_path) as report:
+        if searchable:
+            report.landed(searchable, 98_310)
+            assert build_state(tmp_path).searchable == searchable
+        raise error
+    assert build_state(tmp_path).message == f"{error}{says}{' can be searched.' if says else ''}"
 
 
 def test_state_of_a_build_that_succeeds(tmp_path: Path):
@@ -195,7 +208,7 @@ def test_r67_a_request_is_seen_in_every_phase(gallery: Path, tmp_path: Path, tin
     index = tmp_path / "index"
     with (
         pytest.raises(BuildCancelled),
-        _cancelled_by_signals() as cancellation,
+        cancelled_by_signals() as cancellation,
         building(index, cancellation) as report,
     ):
 
@@ -225,7 +238,7 @@ def test_r67_a_request_raises_only_in_the_handler_of_the_signal(tmp_path: Path, 
     monkeypatch.setattr(jobs, "_interrupt_this_process", interrupted.set)
     with (
         pytest.raises(BuildCancelled),
-        _cancelled_by_signals() as cancellation,
+        cancelled_by_signals() as cancellation,
         building(tmp_path, cancellation) as told,
     ):
         request_cancel(tmp_path)

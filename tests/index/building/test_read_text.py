@@ -6,18 +6,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from index.building import ordered_results, reading_order
 from index.building import read_text as module
 from index.building.decode_tasks import IndexedFile, ReadText
 from index.building.jobs import building
 from index.building.read_text import LOCK, TextProgress, is_reading, read_text, stop_reading, text_progress
 from index.gallery import open_gallery
+from index.storage.picture_contents import contents_of
+from index.storage.recent_finds import note_finds
 from index.storage.written_text import WrittenText
 from retrieval.errors import BuildCancelled, UnreadableImage
+from retrieval.networks.weights import file_sha256
 from retrieval.types import Box, WrittenLine, quiet
 
 WORDS = ("zero", "apple", "bridge", "candle", "donkey", "engine", "forest", "garden", "harbour")
@@ -87,6 +92,21 @@ def test_text_of_kept_generations_only_is_kept(gallery: Path, build_index):
         folder = build_index(gallery)
         read(folder.parent, pool, 1, quiet)
         assert len(text.contents()) == left + 1
+
+
+def test_what_searches_find_is_read_next(gallery: Path, build_index, monkeypatch):
+    monkeypatch.setattr(reading_order, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(ordered_results, "AHEAD", 0)
+    folder, pool = build_index(gallery), FakePool()
+    of = {name: int(contents_of([file_sha256(gallery / name)])[0]) for name in ("4.png", "5.png", "below/7.png")}
+    note_finds(folder.parent, np.array([of["below/7.png"], 12345, of["5.png"]]))
+
+    def find_another(_: str, done: int, total: int) -> None:
+        if done == 2:
+            note_finds(folder.parent, np.array([of["4.png"], of["below/7.png"]]))
+
+    assert read(folder.parent, pool, 1, find_another) == 8
+    assert pool.read[:2] == ["7.png", "5.png"] and "4.png" in pool.read[2:4] and len(set(pool.read)) == 8
 
 
 def test_copies_are_read_once(gallery: Path, build_index):

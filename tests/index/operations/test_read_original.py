@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from index.gallery import Gallery, open_gallery
+from index.operations.away_check import forget_answers
 from index.operations.read_original import read_original, source_file
-from retrieval.errors import PictureGone, UnknownPicture
+from retrieval.errors import GalleryAway, PictureGone, UnknownPicture
 from retrieval.images.decode import decode_image, decode_picture
 from tests.documents import paged
 
@@ -91,3 +92,14 @@ def test_r81_a_page_of_a_file_that_has_changed_is_not_shown(documents: Gallery, 
     for read in (read_original, source_file):
         with pytest.raises(PictureGone, match="cannot be opened any more"):
             read(documents, "a.pdf#page=1")
+
+
+def test_r95_an_original_on_a_drive_that_is_away_is_not_opened(
+    opened: Gallery, gallery: Path, monkeypatch: pytest.MonkeyPatch
+):
+    forget_answers()
+    monkeypatch.setattr("index.operations.read_original.read_file", lambda *_: pytest.fail("it was opened"))
+    gallery.rename(gallery.with_name("unplugged"))
+    for read in (read_original, source_file):
+        with pytest.raises(GalleryAway, match=r"^The drive with this folder is not connected\.$"):
+            read(opened, opened.tables.ids[0])

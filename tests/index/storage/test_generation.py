@@ -311,9 +311,9 @@ def test_truncated_or_invalid_arrays_are_refused(generation: Path, name):
 
 
 def test_a_file_that_cannot_be_read_is_not_called_damaged(generation: Path, monkeypatch: pytest.MonkeyPatch):
-    def failing(*_: object) -> dict[str, str]:
+    def failing(*_: object, **__: object) -> dict[str, str]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("index.storage.generation.file_faults", failing)
+    monkeypatch.setattr("index.storage.checked_files.file_faults", failing)
     with pytest.raises(PermissionError):
         open_generation(generation)

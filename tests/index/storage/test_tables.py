@@ -1,5 +1,6 @@
 """Tables survive a round trip, and inconsistent ones are rejected."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -107,3 +108,18 @@ def test_all_images_with_some_contents_are_found(tmp_path: Path):
     read = read_tables(tmp_path)
     assert read.all_with_contents(["a" * 64, "b" * 64, "x"]) == {"a" * 64: [0, 3], "b" * 64: [1]}
     assert read.all_with_contents([]) == {}
+
+
+@pytest.mark.parametrize("path", [b"", b"/a.jpg", b"a//b.jpg", b"a/", b"..", b"a/../b.jpg", b"a\0.jpg"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_path_that_leaves_the_gallery_is_refused(tmp_path: Path, path, place):
+    entries = [replace(e, path=path) if n == place else e for n, e in enumerate(ENTRIES)]
+    write_tables(tmp_path, entries, REGIONS)
+    with pytest.raises(ValueError, match="outside the gallery"):
+        read_tables(tmp_path)
+
+
+def test_two_dots_in_a_name_are_allowed(tmp_path: Path):
+    entries = [replace(ENTRIES[0], path=b"a../..b.jpg"), *ENTRIES[1:]]
+    write_tables(tmp_path, entries, REGIONS)
+    assert read_tables(tmp_path).entry(0).path == b"a../..b.jpg"

@@ -1,20 +1,24 @@
 """IVF cells reach the required recall with exact scores, and are updated as the gallery grows."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
 from index.building import assemble
 from index.gallery import make_gallery
 from index.operations.verify import verify
-from index.storage.arrays import Cells, read_cells, write_cells
+from index.storage.arrays import INVERTED_FILE, Cells, read_cells, write_cells
 from index.storage.generation import current_folder, open_generation
+from index.storage.hashed_file import HashedFile
 from index.storage.manifest import read_manifest
-from index.stores import ivf
+from index.stores import inverted_file, ivf
 from index.stores import ivf_store as cell_store
 from index.stores.flat_store import nearest, scan
+from index.stores.inverted_file import write_inverted_file
 from index.stores.ivf import make_cells, nearest_cells, update_cells, wants_cells
 from index.stores.ivf_store import IvfStore
 from retrieval.errors import IndexProblem
@@ -283,3 +287,73 @@ def test_damaged_cells_are_refused_and_wrong_ones_are_reported(gallery: Path, bu
     (folder / "cells.npz").write_bytes(b"PK")
     with pytest.raises(IndexProblem, match=r"cells\.npz differs from what was written"):
         open_generation(folder)
+
+
+def test_the_written_inverted_file_answers_like_one_made_in_memory(table, sorted_in, tmp_path: Path):
+    file = tmp_path / INVERTED_FILE
+    facts = write_inverted_file(file, table, sorted_in)[INVERTED_FILE]
+    assert (facts.bytes, facts.sha256) == (file.stat().st_size, file_sha256(file))
+    mapped, made = IvfStore(table, replace(sorted_in, inverted_file=file)), IvfStore(table, sorted_in)
+    for query in table[::1000]:
+        for among in (range(len(table)), range(3000, 9000)):
+            (rows, scores), wanted = mapped.search(query, 20, among), made.search(query, 20, among)
+            assert np.array_equal(rows, wanted[0]) and np.array_equal(scores, wanted[1])
+
+
+def test_opening_a_written_inverted_file_sorts_no_vectors(gallery: Path, build_index, by_cells, monkeypatch):
+    folder = build_index(gallery)
+    assert INVERTED_FILE in read_manifest(folder).files
+
+    def refused(*_: object) -> None:
+        raise AssertionError("the vectors were sorted into cells again")
+
+    monkeypatch.setattr(inverted_file, "make_inverted_file", refused)
+    assert make_gallery(open_generation(folder)).nearest(open_generation(folder).vectors[3], 1)[0].tolist() == [3]
+
+
+def test_an_index_of_an_earlier_version_has_no_inverted_file(gallery: Path, build_index, by_cells):
+    folder = build_index(gallery)
+    manifest = read_manifest(folder)
+    (folder / INVERTED_FILE).unlink()
+    files = {name: facts for name, facts in manifest.files.items() if name != INVERTED_FILE}
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"files": files}).model_dump_json())
+    assert make_gallery(open_generation(folder)).nearest(open_generation(folder).vectors[3], 1)[0].tolist() == [3]
+    assert verify(folder.parent) == []
+
+
+def _other_vectors(path: Path, table: np.ndarray, cells: Cells) -> None:
+    path.unlink()
+    write_inverted_file(path, table[:-1], replace(cells, of_row=cells.of_row[:-1]))
+
+
+def _other_kind(path: Path, *_: object) -> None:
+    faiss.write_index(faiss.IndexFlatIP(DIMENSIONS), str(path))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path, *_: path.write_bytes(b""),
+        lambda path, *_: path.write_bytes(b"no index" * 100),
+        lambda path, *_: path.write_bytes(path.read_bytes()[:1000]),
+        lambda path, *_: path.unlink(),
+        _other_vectors,
+        _other_kind,
+    ],
+)
+def test_an_inverted_file_that_cannot_be_used_is_replaced_in_memory(table, sorted_in, tmp_path: Path, damage, caplog):
+    file = tmp_path / INVERTED_FILE
+    write_inverted_file(file, table, sorted_in)
+    damage(file, table, sorted_in)
+    store = IvfStore(table, replace(sorted_in, inverted_file=file))
+    assert "opening the index takes longer" in caplog.text
+    assert store.search(table[7], 1, range(len(table)))[0].tolist() == [7]
+
+
+def test_a_full_disk_is_an_error_of_the_operating_system(table, sorted_in, tmp_path: Path, monkeypatch):
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(HashedFile, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_inverted_file(tmp_path / INVERTED_FILE, table, sorted_in)

@@ -49,12 +49,18 @@ def test_context_of_1_2_adds_a_tenth_on_each_side():
     assert checked_box(SIZE, Box.from_xywh(0, 0, 100, 50), 1.2) == Box(0, 0, 110, 55)
 
 
-@given(st.integers(8, 20_000), st.integers(8, 20_000), st.sampled_from([224, 256, 512, 640]))
-def test_network_size_is_a_multiple_of_the_stride(width, height, side):
-    w, h = network_size(width, height, side)
-    assert w % 32 == h % 32 == 0 and min(w, h) >= 32
-    assert max(w, h) == round(side / 32) * 32
-    assert abs(w - width * side / max(width, height)) <= 32 and abs(h - height * side / max(width, height)) <= 32
+@given(
+    st.integers(8, 20_000),
+    st.integers(8, 20_000),
+    st.sampled_from([224, 256, 512, 640]),
+    st.sampled_from([8, 14, 16, 32]),
+)
+def test_network_size_is_a_multiple_of_the_stride(width, height, side, stride):
+    w, h = network_size(width, height, side, stride)
+    assert w % stride == h % stride == 0 and min(w, h) >= stride
+    assert max(w, h) == round(side / stride) * stride
+    factor = side / max(width, height)
+    assert abs(w - width * factor) <= stride and abs(h - height * factor) <= stride
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

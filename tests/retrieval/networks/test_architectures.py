@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
-from retrieval.networks.backbones import BACKBONES, BUNDLED, Backbone
+from retrieval.networks.backbone import Backbone
+from retrieval.networks.backbones import BUNDLED, find_backbone
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.networks.weights import need_weights
 
@@ -38,9 +39,9 @@ def untrained(name: str) -> torch.nn.Module:
 def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     """A backbone, torchvision's network, and a file with its random weights, in the format of the published file."""
     network = untrained(request.param)
-    path = tmp_path_factory.mktemp("weights") / BACKBONES[request.param].weights.file
+    path = tmp_path_factory.mktemp("weights") / find_backbone(request.param).weights.file
     torch.save(network.state_dict(), path, _use_new_zipfile_serialization=request.param != "resnet18")
-    return BACKBONES[request.param], network, path
+    return find_backbone(request.param), network, path
 
 
 def run(backbone: Backbone, weights: Path, pixels: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -91,7 +92,7 @@ def vgg16(tmp_path_factory: pytest.TempPathFactory):
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(layer.weight)
     state = {f"features.{name}": tensor for name, tensor in layers.state_dict().items()}
-    path = tmp_path_factory.mktemp("weights") / BACKBONES["vgg16"].weights.file
+    path = tmp_path_factory.mktemp("weights") / find_backbone("vgg16").weights.file
     torch.save(state | {"classifier.0.weight": torch.zeros(2, 2), "classifier.0.bias": torch.zeros(2)}, path)
     return layers, path
 
@@ -99,8 +100,9 @@ def vgg16(tmp_path_factory: pytest.TempPathFactory):
 def test_vgg16_loads_without_the_classifier(vgg16, draw):
     layers, path = vgg16
     pixels = draw(1, 96, 64)[None]
-    coarse, fine = run(BACKBONES["vgg16"], path, pixels)
-    assert coarse.shape == (1, 512, 2, 3) and fine.shape == (1, 512, 4, 6) and BACKBONES["vgg16"].channels == (512, 512)
+    coarse, fine = run(find_backbone("vgg16"), path, pixels)
+    assert coarse.shape == (1, 512, 2, 3) and fine.shape == (1, 512, 4, 6)
+    assert find_backbone("vgg16").channels == (512, 512)
     with torch.inference_mode():
         assert coarse == pytest.approx(layers(normalised(pixels)).numpy(), rel=1e-3, abs=1e-4)
     assert (coarse == fine.reshape(1, 512, 2, 2, 3, 2).max(axis=(3, 5))).all() and coarse.any()
@@ -111,11 +113,11 @@ def test_vgg16_without_a_convolution_is_refused(vgg16, tmp_path: Path):
     del state["features.28.weight"]
     torch.save(state, tmp_path / "part.pth")
     with pytest.raises(RuntimeError, match="Missing key"):
-        BACKBONES["vgg16"].make(tmp_path / "part.pth")
+        find_backbone("vgg16").make(tmp_path / "part.pth")
 
 
 def test_efficientnet_lite0_has_the_declared_channels(draw):
-    backbone = BACKBONES[BUNDLED]
+    backbone = find_backbone(BUNDLED)
     layers = run(backbone, need_weights(backbone.weights), np.stack([draw(1, 128, 96), draw(2, 128, 96)]))
     assert [layer.shape for layer in layers] == [(2, 1280, 3, 4), (2, 112, 6, 8)] and backbone.channels == (1280, 112)
     assert min(layer.std(axis=(2, 3)).mean() for layer in layers) > 0.01  # values vary over positions
@@ -127,7 +129,7 @@ def test_network_normalises_its_pixels(published):
     backbone, _, path = published
     network = backbone.make(path)
     reached: list[torch.Tensor] = []
-    network.body[0].register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
+    network.network.body[0].register_forward_pre_hook(lambda _, inputs: reached.append(inputs[0]))
     mean, std = np.array(IMAGENET_MEAN) * 255, np.array(IMAGENET_STD) * 255
     for colour in (mean, mean + std):
         with torch.inference_mode():
@@ -141,4 +143,4 @@ def test_weights_file_cannot_execute_code(tmp_path: Path):
     path = tmp_path / "bad.pth"
     torch.save({"conv1.weight": re.compile("code")}, path)
     with pytest.raises(Exception, match=r"[Ww]eights.only|Unsupported"):
-        BACKBONES["resnet50"].make(path)
+        find_backbone("resnet50").make(path)

@@ -8,7 +8,8 @@ import pytest
 
 from retrieval.errors import RuntimeMissing, UnknownName, WeightsMissing
 from retrieval.networks import backbones
-from retrieval.networks.backbones import BACKBONES, BUNDLED, choose_backbone
+from retrieval.networks.backbones import BACKBONES, BUNDLED, choose_backbone, find_backbone
+from retrieval.networks.network_names import ALIASES, short_name
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.networks.weights import file_sha256, need_weights
 from retrieval.optional_packages import OptionalPackage
@@ -39,10 +40,10 @@ def test_auto_falls_back_to_the_bundled_backbone_offline(tmp_path: Path):
     assert sentence.endswith("(docs/models.md).") and str(tmp_path) not in sentence  # visitors read it
 
 
-@pytest.mark.parametrize("name", [name for name in BACKBONES if name != BUNDLED])
+@pytest.mark.parametrize("name", ALIASES)
 def test_named_backbone_is_not_replaced_offline(name, monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", True)
-    with pytest.raises(WeightsMissing, match=BACKBONES[name].weights.file):
+    with pytest.raises(WeightsMissing, match=find_backbone(name).weights.file):
         choose_backbone(name, offline=True)
 
 
@@ -67,23 +68,38 @@ def test_missing_package_is_reported_before_a_download(monkeypatch):
 
     monkeypatch.setattr(OptionalPackage, "installed", False)
     monkeypatch.setattr(backbones, "have_weights", fail)
-    with pytest.raises(RuntimeMissing, match=r"clip-rn50 needs .* open-clip-torch.*`pip install -e \"\.\[clip\]"):
+    with pytest.raises(RuntimeMissing, match=r"RN50/openai needs .* open-clip-torch.*`pip install -e \"\.\[clip\]"):
         choose_backbone("clip-rn50", offline=False)
 
 
 def test_auto_falls_back_without_torchvision(monkeypatch):
     monkeypatch.setattr(OptionalPackage, "installed", False)
     backbone, sentence = choose_backbone("auto", offline=False)
-    assert backbone.name == BUNDLED and "resnet50 needs the package torchvision" in sentence
+    assert backbone.name == BUNDLED and "torchvision:resnet50 needs the package torchvision" in sentence
 
 
 def test_weights_on_disk_give_no_message(monkeypatch, tmp_path: Path):
     monkeypatch.setattr(backbones, "have_weights", lambda *_: tmp_path / "there")
-    assert choose_backbone("auto", offline=True) == (BACKBONES["resnet50"], "")
+    assert choose_backbone("auto", offline=True) == (find_backbone("resnet50"), "")
+
+
+def test_auto_keeps_a_backbone_that_somebody_chose(monkeypatch, tmp_path: Path):
+    monkeypatch.setattr(backbones, "have_weights", lambda *_: tmp_path / "there")
+    assert choose_backbone("auto", True, before="vgg16") == (find_backbone("vgg16"), "")
+    assert choose_backbone("auto", True, before=BUNDLED) == (find_backbone("resnet50"), "")
+    assert choose_backbone("auto", True, before="gone") == (find_backbone("resnet50"), "")
+    assert choose_backbone("resnet50", True, before="vgg16") == (find_backbone("resnet50"), "")
+
+
+def test_auto_leaves_a_backbone_whose_weights_are_gone():
+    assert choose_backbone("auto", True, before="vgg16")[0].name == BUNDLED
 
 
 def test_unknown_name_lists_the_choices():
-    with pytest.raises(UnknownName, match=r"choose from: clip-rn50, efficientnet-b0, .*, resnet18, resnet50, vgg16"):
+    with pytest.raises(
+        UnknownName,
+        match=r"choose from: auto, clip-rn50, efficientnet-b0, .*, vgg16, or timm:MODEL, open_clip:",
+    ):
         choose_backbone("resnet51", offline=True)
 
 
@@ -92,7 +108,7 @@ def test_weights_match_url_hash_and_size_of_torchvision(name, published):
     import_torchvision()
     from torchvision.models import get_weight
 
-    entry, theirs = BACKBONES[name].weights, get_weight(published)
+    entry, theirs = find_backbone(name).weights, get_weight(published)
     assert entry.url == theirs.url and theirs.url.endswith("/" + entry.file)
     beginning = theirs.url.removesuffix(".pth").rpartition("-")[2]  # what torchvision itself compares with
     assert entry.sha256.startswith(beginning) and len(beginning) == 8
@@ -101,12 +117,16 @@ def test_weights_match_url_hash_and_size_of_torchvision(name, published):
 
 def test_table_is_consistent_and_pins_weights():
     for name, backbone in BACKBONES.items():
-        assert backbone.name == name and len(backbone.weights.sha256) in (8, 64)
+        assert (
+            find_backbone(short_name(name)) is backbone
+            and backbone.name == name
+            and len(backbone.weights.sha256) in (8, 64)
+        )
         assert backbone.licence in ("Apache-2.0", "BSD-3-Clause", "MIT")
         assert (backbone.weights.package is None) != (backbone.weights.url is None)
         assert (backbone.needs is None) == (name == BUNDLED)
-    assert len(BACKBONES["resnet50"].weights.sha256) == 64
-    assert BACKBONES.keys() - PUBLISHED.keys() == {BUNDLED, "clip-rn50"}
+    assert len(find_backbone("resnet50").weights.sha256) == 64
+    assert {short_name(name) for name in BACKBONES} - PUBLISHED.keys() == {BUNDLED, "clip-rn50"}
     bundled = BACKBONES[BUNDLED].weights
     path = need_weights(bundled)
     assert file_sha256(path) == bundled.sha256 and round(path.stat().st_size / 10**6) == bundled.megabytes
@@ -115,8 +135,9 @@ def test_table_is_consistent_and_pins_weights():
 
 
 def test_models_document_lists_every_file_with_size_and_licence():
-    lines = [line for line in MODELS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
-    entries = {name: (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
+    _, _, described = MODELS.read_text(encoding="utf-8").partition("## Networks described in Boxfind")
+    lines = [line for line in described.splitlines() if line.startswith("| `")]
+    entries = {short_name(name): (backbone.licence, backbone.weights) for name, backbone in BACKBONES.items()}
     entries |= {
         name: (detector.licence, detector.weights) for name, detector in REGION_DETECTORS.items() if detector.weights
     }

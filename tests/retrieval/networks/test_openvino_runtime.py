@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrieval.errors import RuntimeMissing
-from retrieval.networks.openvino_runtime import has_quantised, quantise, start_openvino
+from retrieval.networks.openvino_runtime import NotConvertible, has_quantised, quantise, start_openvino
 from retrieval.networks.run_options import RunOptions
 from retrieval.optional_packages import NNCF, OptionalPackage
 
@@ -40,7 +40,7 @@ def pictures(draw, count=8):
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory, draw) -> tuple[Path, str]:
     converted = tmp_path_factory.mktemp("networks") / "small.xml"
-    return converted, quantise(small, converted, lambda: pictures(draw))
+    return converted, quantise(small, RunOptions(converted=converted), lambda: pictures(draw))
 
 
 def test_int8_vectors_are_close_to_float32(calibrated, draw):
@@ -57,7 +57,7 @@ def test_int8_vectors_are_close_to_float32(calibrated, draw):
 
 def test_int8_network_is_calibrated_once_and_named_by_its_hash(calibrated):
     converted, precision = calibrated
-    assert quantise(small, converted, lambda: pytest.fail("calibrated again")) == precision
+    assert quantise(small, RunOptions(converted=converted), lambda: pytest.fail("calibrated again")) == precision
     assert precision.startswith("int8-") and len(precision) == len("int8-") + 12
     assert has_quantised(RunOptions(precision, converted=converted))
     assert not has_quantised(RunOptions("int8-000000000000", converted=converted))
@@ -74,10 +74,24 @@ def test_quantising_does_not_silence_other_loggers(caplog):
 def test_missing_nncf_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("retrieval.networks.openvino_runtime.NNCF", OptionalPackage("nncf", "no_such_module", "int8"))
     with pytest.raises(RuntimeMissing, match=r"int8 needs the package nncf.*\[int8\]"):
-        quantise(small, tmp_path / "small.xml", list)
+        quantise(small, RunOptions(converted=tmp_path / "small.xml"), list)
 
 
 def test_r68_an_int8_network_that_cannot_be_saved_is_reported_before_the_calibration(tmp_path):
     (tmp_path / "networks").touch()  # a file where the folder should be
     with pytest.raises(RuntimeMissing, match=r"int8 network cannot be saved in .*networks, which is not writable"):
-        quantise(small, tmp_path / "networks" / "small.xml", lambda: pytest.fail("calibrated in vain"))
+        quantise(small, RunOptions(converted=tmp_path / "networks" / "small.xml"), lambda: pytest.fail("in vain"))
+
+
+def test_a_network_that_ignores_the_size_of_pictures_is_not_convertible():
+    """Its size is frozen when it is converted, as positions of a transformer would be."""
+    import torch
+
+    class Frozen(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            layer = pixels.permute(0, 3, 1, 2).float() * float(pixels.shape[2])
+            return layer, layer
+
+    with pytest.raises(NotConvertible, match="computes other features than the original"):
+        start_openvino(lambda: Frozen().eval(), RunOptions(proven=False))
+    assert start_openvino(lambda: Frozen().eval(), RunOptions())(np.ones((1, 32, 64, 3), np.uint8))[0].shape[3] == 64

@@ -218,3 +218,28 @@ def test_more_regions_per_image_force_a_full_search(monkeypatch):
     known = Neighbours(few.nodes, few.nodes[few.nearest], few.similarities)
     again, all_of_them = find_neighbours(vectors, images, known), find_neighbours(vectors, images)
     assert np.array_equal(again.nearest, all_of_them.nearest) and len(again.nodes) > len(few.nodes)
+
+
+def test_in_a_large_graph_similarity_reaches_the_nearest_nodes(monkeypatch):
+    vectors, of_row = random_regions(7, 200, 3)
+    graph = make_graph(find_neighbours(vectors, of_row))
+    rows, similarities = np.array([3, 50, 120]), np.array([0.9, 0.7, 0.8], np.float32)
+    everywhere = diffuse(graph, rows, similarities)
+    monkeypatch.setattr(diffusion, "LARGE", 100)
+    assert np.array_equal(diffuse(graph, rows, similarities), everywhere)  # all nodes are near
+    monkeypatch.setattr(diffusion, "NEAR_NODES", 60)
+    near = diffuse(graph, rows, similarities)
+    assert np.count_nonzero(near) == 60 and near.max() == 1
+    assert set(np.argsort(-near)[:20]) & set(rows.tolist()) == set(rows.tolist())
+    assert len(set(np.argsort(-near)[:20]) & set(np.argsort(-everywhere)[:20])) >= 16
+    assert not diffuse(graph, np.array([10**6]), np.ones(1, np.float32)).any()
+
+
+def test_a_new_image_that_is_nearest_to_none_changes_no_neighbours():
+    images = np.repeat(np.arange(NEIGHBOURS + 3), 1)
+    vectors = unit(np.tile([1.0, 0.0], (len(images), 1)).astype(np.float32))
+    before = find_neighbours(vectors, images)
+    new = np.concatenate([vectors, unit(np.array([[-1.0, 0.0]], np.float32))])
+    known = Neighbours(before.nodes, before.nodes[before.nearest], before.similarities)
+    after = find_neighbours(new, np.append(images, len(images)), known)
+    assert np.array_equal(after.nearest[:-1], before.nearest)

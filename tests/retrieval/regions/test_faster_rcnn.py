@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from retrieval.networks.architectures import IMAGENET_MEAN, IMAGENET_STD
-from retrieval.networks.backbones import BACKBONES, FASTER_RCNN
+from retrieval.networks.backbones import find_backbone
 from retrieval.networks.torchvision_compat import import_torchvision
+from retrieval.networks.torchvision_networks import FASTER_RCNN
 from retrieval.regions.faster_rcnn import Detector
 from retrieval.regions.region_detectors import REGION_DETECTORS
 
@@ -91,7 +92,7 @@ def test_detections_with_low_scores_are_dropped(network, weights, tmp_path: Path
 
 
 def test_backbone_has_the_layers_of_the_detector(network, weights, draw):
-    backbone = BACKBONES["fasterrcnn-resnet50"]
+    backbone = find_backbone("fasterrcnn-resnet50")
     pixels = draw(2, 160, 96)
     with torch.inference_mode():
         coarse, fine = backbone.make(weights)(torch.from_numpy(pixels[None].copy()))
@@ -104,4 +105,4 @@ def test_backbone_has_the_layers_of_the_detector(network, weights, draw):
 
 
 def test_detector_and_backbone_share_one_weights_file():
-    assert REGION_DETECTORS["detector"].weights is BACKBONES["fasterrcnn-resnet50"].weights is FASTER_RCNN
+    assert REGION_DETECTORS["detector"].weights is find_backbone("fasterrcnn-resnet50").weights is FASTER_RCNN

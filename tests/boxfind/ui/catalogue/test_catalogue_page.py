@@ -1,14 +1,20 @@
 """The Catalogue page, run without a browser."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from boxfind.searches.group_names import GroupNames
+from index.building.build import build
+from index.building.decoder_pool import DecoderPool
+from index.building.thread_executor import ThreadExecutor
+from retrieval.descriptors.embedder import Embedder
 from retrieval.errors import IndexProblem
-from retrieval.types import Box
+from retrieval.types import Box, quiet
 from tests.boxfind.ui.catalogue.acting import CUPS, HATS, open_buttons, open_group_of
 from tests.boxfind.ui.reading import buttons, pick, press, texts, tiles_of
 
@@ -53,6 +59,28 @@ def test_names_of_earlier_versions_are_kept(page: AppTest, tmp_path: Path) -> No
     page.run()
     open_group_of(page, HATS)
     assert "Old hats" in texts(page, "subheader")
+
+
+def test_names_stay_when_the_folder_of_their_pictures_is_renamed(
+    page: AppTest,
+    folder: Path,
+    index: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_embedder: Embedder,
+    pool: DecoderPool,
+) -> None:
+    open_group_of(page, CUPS)
+    page.text_input[0].set_value("Cups").run()
+    gallery, copy = tmp_path / "gallery", shutil.copytree(index, tmp_path / "index")
+    shutil.copytree(folder, gallery / "a new folder")
+    monkeypatch.setenv("BOXFIND_GALLERY", str(gallery))
+    monkeypatch.setenv("BOXFIND_INDEX", str(copy))
+    build(gallery, copy, ThreadExecutor(tiny_embedder, pool), quiet)
+    st.cache_resource.clear()
+    page.run()
+    open_group_of(page, {f"a new folder/{name}" for name in CUPS})
+    assert "Cups" in [field.value for field in page.text_input]
 
 
 def test_a_rejected_name_shows_a_message_and_changes_nothing(page: AppTest, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from boxfind.searches.query_thumbnail import kept
 from boxfind.searches.saved_searches import Saved, SavedSearches
 from boxfind.settings import Settings
 from boxfind.ui.evaluate.rerun import packing
+from boxfind.ui.session import shared_engine
 from index.gallery import Gallery
 from retrieval.errors import IndexProblem
 from retrieval.images.decode import LoadedImage
@@ -68,7 +69,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
     answer = Engine.answer
 
     def ordered(
-        engine: Engine, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int, *_: str
+        engine: Engine, gallery: Gallery, request: Request, images: Mapping[str, Image], top: int, *_: str, **__: bool
     ) -> list[Hit]:
         heard.append(request)
         hits = sorted(answer(engine, gallery, request, images, top), key=lambda hit: hit.image)
@@ -183,7 +184,9 @@ def test_ratings_are_cached_until_a_mark_changes(
     assert len(asked) == 4
     mine = saved_search_store.get("mine")
     assert mine
-    saved_search_store.mark(mine, mine.request, Request(positives=("11.png",), negatives=ALL[:11]))
+    saved_search_store.mark(
+        mine, mine.request, Request(positives=("11.png",), negatives=ALL[:11]), shared_engine().gallery().tables
+    )
     app.run()
     assert len(asked) == 5
     assert metrics(app)[ORDER] == f"{(1 + 1 / 12) / 2:.3f}"
@@ -254,7 +257,7 @@ def test_a_missing_picture_affects_only_its_own_search(app: AppTest, save: Save,
 def test_an_error_of_all_searches_is_shown_once(
     app: AppTest, save: Save, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise problem
 
     save("mine", 20, positives=("00.png",))

@@ -1,0 +1,123 @@
+"""Search several collections at once: each answers for itself, and their hits are merged by match figure."""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from boxfind.collection_table import CollectionsProblem
+from boxfind.engine import Engine
+from boxfind.engines import Engines
+from boxfind.logs import log
+from boxfind.search_scope import scope_of
+from index.gallery import Gallery
+from retrieval.errors import BoxfindError, IndexProblem, RuntimeMissing, WeightsMissing
+from retrieval.images.decode import LoadedImage
+from retrieval.printable_names import shown
+from retrieval.request import Request
+from retrieval.types import Hit
+
+ONE_ONLY = (
+    "Folders, albums and marks belong to one collection; choose that collection, or leave them out to search all."
+)
+NOT_COMPARABLE = (
+    "These collections were indexed with different settings, so figures of different collections compare only roughly; "
+    "rebuild them with the same settings to change that."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundHit:
+    """A hit, and the collection and gallery that hold its picture."""
+
+    collection: str
+    gallery: Gallery
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInAll:
+    """The hits of several collections, best first."""
+
+    hits: tuple[FoundHit, ...]
+    galleries: Mapping[str, Gallery]
+    """The galleries that were searched, by the name of their collection."""
+    not_searched: tuple[str, ...]
+    """The names of collections whose index, store or network cannot be used."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences that a reader of the hits must know."""
+        left_out = f"No usable index, so not searched: {', '.join(map(shown, self.not_searched))}."
+        scope = scope_of(self.galleries.values())
+        partly = f"Searched {scope.counts}; the index of a collection is not complete."
+        recipes = {gallery.manifest.recipe for gallery in self.galleries.values()}
+        return [
+            *[left_out] * bool(self.not_searched),
+            *[partly] * (scope.found is not None),
+            *[NOT_COMPARABLE] * (len(recipes) > 1),
+        ]
+
+
+def search_all(
+    engines: Engines,
+    request: Request,
+    images: Mapping[str, LoadedImage],
+    top: int = 10,
+    client: str = "",
+) -> FoundInAll:
+    """Answer a request with the images of all collections, best first; `top` 0 returns all.
+
+    Collections whose index, store or network cannot be used are left out, unless all of them are. Raises the errors of
+    Engine.answer, and CollectionsProblem for a request with a folder, an album or marks: they belong to one collection.
+    """
+    if request.folder or request.only.album or request.positives or request.negatives:
+        raise CollectionsProblem(ONE_ONLY)
+    opened, not_searched = open_all(engines)
+    galleries, answers, problem = dict[str, Gallery](), list[list[FoundHit]](), BoxfindError("")
+    for name, (engine, gallery) in opened.items():
+        try:
+            hits = engine.answer(gallery, request, images, top, client)
+        except (IndexProblem, WeightsMissing, RuntimeMissing) as error:
+            log.warning("The collection %s is not searched: %s", name, error)
+            not_searched.append(name)
+            problem = error
+            continue
+        galleries[name] = gallery
+        answers.append([FoundHit(name, gallery, hit) for hit in hits])
+    if not galleries:
+        raise problem
+    best = merged(answers)
+    return FoundInAll(tuple(best[:top] if top else best), galleries, tuple(not_searched))
+
+
+def open_all(engines: Engines) -> tuple[dict[str, tuple[Engine, Gallery]], list[str]]:
+    """Open the gallery of every collection; also returns the names of those without a usable index.
+
+    Raises CollectionsProblem, and IndexProblem if none has one.
+    """
+    found, missing, problem = dict[str, tuple[Engine, Gallery]](), list[str](), IndexProblem("")
+    for collection in engines.collections.all():
+        engine = engines.of(collection)
+        try:
+            found[collection.name] = engine, engine.gallery()
+        except IndexProblem as error:
+            log.warning("The collection %s is not searched: %s", collection.name, error)
+            missing.append(collection.name)
+            problem = error
+    if not found:
+        raise problem
+    return found, missing
+
+
+def merged(answers: Sequence[Sequence[FoundHit]]) -> list[FoundHit]:
+    """Merge answers, each best first, by match figure and score. The order of each answer is kept.
+
+    Figures mean the same in all collections. Where words decide there is none, and scores are compared.
+    """
+    return list(
+        heapq.merge(
+            *answers,
+            key=lambda found: (-1 if found.hit.match is None else found.hit.match, found.hit.score),
+            reverse=True,
+        )
+    )

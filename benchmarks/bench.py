@@ -28,12 +28,14 @@ class Bench:
     """Number of pictures that the measured builds read."""
     vectors: int
     """Number of vectors of the largest synthetic gallery."""
+    short: bool = False
+    """Whether a program leaves out what takes longest."""
 
     @cached_property
     def engine(self) -> Engine:
-        """An engine on the index, which is built first if it does not exist."""
+        """An engine on the index, which is built first if it does not exist or if a build was stopped."""
         engine = Engine(self.settings)
-        if not self.settings.index_dir.exists():
+        if not engine.generation():
             engine.builds.build(quiet)
         return engine
 

@@ -1,4 +1,4 @@
-"""Rate of a build, compared with the loop of typical tutorials."""
+"""Rate of a build, compared with the loop of typical tutorials. A short run compares the first case only."""
 
 import os
 import tempfile
@@ -20,7 +20,7 @@ from boxfind.embedders import embedder_for_building
 from boxfind.engine import Engine
 from boxfind.settings import Settings
 from retrieval.descriptors.embedder import network_size
-from retrieval.networks.backbones import BACKBONES
+from retrieval.networks.backbones import BACKBONES, find_backbone
 from retrieval.networks.runtimes import choose_runtime
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.networks.weights import file_sha256, need_weights
@@ -37,9 +37,10 @@ HEADER = [
 
 def measure(bench: Bench) -> None:
     runtime, precision = choose_runtime(bench.settings.runtime)
+    cases = CASES[:1] if bench.short else CASES
     with random_resnet50(bench.scratch / "weights"):
         galleries = bench.galleries(ROUNDS)
-        rows = [_row(bench.settings.changed(backbone=name, precision=kind), galleries) for name, kind in CASES]
+        rows = [_row(bench.settings.changed(backbone=name, precision=kind), galleries) for name, kind in cases]
     record(f"Speed of a build ({runtime.name}, {precision})", table(HEADER, rows))
 
 
@@ -70,18 +71,18 @@ def tutorial_loop(paths: list[Path], settings: Settings, square: bool) -> float:
     Pictures become squares, as in tutorials, or get the size that a build uses.
     """
     device = "cuda" if settings.runtime == "torch-cuda" else "cpu"
-    backbone, side = BACKBONES[settings.build.backbone], settings.build.side
+    backbone, side = find_backbone(settings.build.backbone), settings.build.side
     network: Any = backbone.make(need_weights(backbone.weights)).to(device)
     mean, std = network.mean.to(device), network.std.to(device)
 
     def describe(path: Path) -> None:
         read: Any = cv2.imread(str(path))
         image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
-        size = (side, side) if square else network_size(image.shape[1], image.shape[0], side)
+        size = (side, side) if square else network_size(image.shape[1], image.shape[0], side, backbone.stride)
         pixels = np.ascontiguousarray(cv2.resize(image, size).transpose(2, 0, 1))
         batch = torch.from_numpy(pixels)[None].to(device)
         with torch.inference_mode():
-            network.head(network.body((batch.float() - mean) / std)).mean(dim=(2, 3)).cpu().numpy()
+            network.network((batch.float() - mean) / std)[0].mean(dim=(2, 3)).cpu().numpy()
 
     for path in paths[:3]:
         describe(path)
@@ -97,13 +98,13 @@ def random_resnet50(folder: Path) -> Iterator[None]:
     import_torchvision()
     from torchvision.models import resnet50
 
-    backbone = BACKBONES["resnet50"]
+    backbone = find_backbone("resnet50")
     file = folder / "hub" / "checkpoints" / backbone.weights.file
     file.parent.mkdir(parents=True)
     torch.manual_seed(0)
     torch.save(resnet50(weights=None).state_dict(), file)
     made = replace(backbone, weights=replace(backbone.weights, sha256=file_sha256(file)))
-    with mock.patch.dict(BACKBONES, {"resnet50": made}), mock.patch.dict(os.environ, {"TORCH_HOME": str(folder)}):
+    with mock.patch.dict(BACKBONES, {made.name: made}), mock.patch.dict(os.environ, {"TORCH_HOME": str(folder)}):
         yield
 
 

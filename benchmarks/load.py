@@ -1,6 +1,6 @@
 """The API under the load of many clients; then with the vectors in Milvus, killed after a third of the searches.
 
-Needs the extras api, milvus and bench.
+Needs the extras api, milvus and bench. A short run has half as many searches.
 """
 
 import socket
@@ -62,9 +62,9 @@ class Outage:
 
 def measure(bench: Bench) -> None:
     gallery, index, queries = bench.dataset.gallery, bench.settings.index_dir, bench.dataset.queries
-    pictures = bench.engine.gallery().image_count
+    pictures, searches = bench.engine.gallery().image_count, SEARCHES // 2 if bench.short else SEARCHES
     with serving(gallery, index, bench.scratch) as server:
-        load = measure_load(server, queries)
+        load = measure_load(server, queries, searches)
     errors = sum(response.status != 200 for response in load.together)
     memory = [f"{size / 1e6:.0f}" for size in (load.memory_before, load.memory_after)]
     rows = []
@@ -80,7 +80,7 @@ def measure(bench: Bench) -> None:
             [[errors, f"{1000 * bound(load.alone):.0f}", *memory]],
         ),
     )
-    outage = search_during_outage(gallery, index, bench.scratch, queries, SEARCHES)
+    outage = search_during_outage(gallery, index, bench.scratch, queries, searches)
     counts = [len(responses) for responses in (outage.accepted, outage.refusals, outage.others)]
     seconds = [f"{value:.1f}" for value in (outage.slowest, outage.bound, outage.recovery)]
     record(
@@ -97,8 +97,8 @@ def bound(alone: Sequence[Response]) -> float:
     return 2 * CLIENTS * p95(alone)
 
 
-def measure_load(server: Server, queries: Sequence[BoxedQuery]) -> Load:
-    """Measure one client, then all of them at once.
+def measure_load(server: Server, queries: Sequence[BoxedQuery], searches: int) -> Load:
+    """Measure one client, then all of them at once with `searches` searches each.
 
     As a warm-up, all clients together send each query once. The network caches compiled layers for the latest picture
     sizes, and memory is compared only after that cache is full.
@@ -108,7 +108,7 @@ def measure_load(server: Server, queries: Sequence[BoxedQuery]) -> Load:
     alone = server.search_all(cycled(queries, SINGLE_CLIENT_SEARCHES))
     time.sleep(IDLE_SECONDS)
     before = memory_of(server.pid)
-    with server.concurrent_searches(cycled(queries, CLIENTS * SEARCHES)) as together:
+    with server.concurrent_searches(cycled(queries, CLIENTS * searches)) as together:
         pass
     time.sleep(IDLE_SECONDS)
     return Load(alone, together, before, memory_of(server.pid))

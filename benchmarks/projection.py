@@ -20,8 +20,8 @@ DISK = 96e3
 """Bytes per picture: vectors, keypoints, thumbnail."""
 CELLS = 266
 """Bytes of memory per vector of the store `cells`."""
-SECONDS_PER_PAIR = 8.8 / 41_954**2
-"""Per pair of regions when the graph of `best` is built from scratch; one region of each picture is in the graph."""
+GRAPH = 11.0 / 2 / 100_000**1.5
+"""Seconds to build the graph of `best` by the power 1.5 of the pictures, of each of which one region is in it."""
 
 # Assumed prices in dollars, roughly those of large providers
 CORE_HOUR = 0.05
@@ -40,7 +40,7 @@ def main() -> None:
         "build on 64 cores": map(_hours, hours / 32),
         "build in int8 without keypoints, on 64 cores": map(_hours, PICTURES / PER_SECOND_IN_INT8 / 3600 / 32),
         "build, in dollars": map("{:,.0f}".format, 2 * hours * CORE_HOUR),
-        "graph of `best`, on 2 cores": map(_hours, PICTURES.astype(float) ** 2 * SECONDS_PER_PAIR / 3600),
+        "graph of `best`, on 2 cores": map(_hours, PICTURES.astype(float) ** 1.5 * GRAPH / 3600),
         "disk": map(_gigabytes, disk),
         "of this, vectors": map(_gigabytes, floats),
         "disk, in dollars a month": map("{:,.0f}".format, disk * DISK_MONTH),

@@ -1,4 +1,7 @@
-"""Quality and query time of rankings; the same, size and build time of several kinds of indexes."""
+"""Quality and query time of rankings; the same, size and build time of several kinds of indexes.
+
+A short run ranks with the index of the other programs and builds no others.
+"""
 
 import random
 import sys
@@ -42,6 +45,14 @@ FIGURES = ["mAP", "P@10", "R@100", "mAP, other half", "P@10, other half", "query
 
 
 def measure(bench: Bench) -> None:
+    if bench.short:
+        bench.engine.gallery()
+        _record_rankings(bench.dataset, Engine(bench.settings.changed(text=True)))
+    else:
+        _compare_indexes(bench)
+
+
+def _compare_indexes(bench: Bench) -> None:
     dataset, rows = bench.dataset, []
     for name, changes in INDEXES.items():
         with tempfile.TemporaryDirectory() as index:
@@ -52,12 +63,17 @@ def measure(bench: Bench) -> None:
             rows.append([name, *_size(engine), *_figures(engine, dataset, "fast"), f"{seconds:.0f}"])
             print(rows[-1], file=sys.stderr, flush=True)
             if not changes:
-                engine.builds.read_text(quiet)
-                RANKINGS.update(RANKED)
-                rankings = [[name, *_figures(engine, dataset, name)] for name in RANKED]
-                record(f"Quality on {dataset.name}: rankings", table(["ranking", *FIGURES], rankings))
+                _record_rankings(dataset, engine)
     header = ["index", "vectors per image", "KB per image", *FIGURES, "build s"]
     record(f"Quality on {dataset.name}: indexes, ranked by fast", table(header, rows))
+
+
+def _record_rankings(dataset: Dataset, engine: Engine) -> None:
+    """Read what is written in the pictures of the index, if that is missing, and measure each ranking."""
+    engine.builds.read_text(quiet)
+    RANKINGS.update(RANKED)
+    rankings = [[name, *_figures(engine, dataset, name)] for name in RANKED]
+    record(f"Quality on {dataset.name}: rankings", table(["ranking", *FIGURES], rankings))
 
 
 def _figures(engine: Engine, dataset: Dataset, ranking: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of results, and RESULTS.md: each benchmark replaces its own tables and no others."""
+"""Tables of results in RESULTS.md, or SHORT_RUN.md: each benchmark replaces its own tables and no others."""
 
 import platform
 import re
@@ -10,7 +10,10 @@ import numpy as np
 
 from retrieval.cpus import cpu_count
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+RESULTS, SHORT_RUN = (Path(__file__).parent / name for name in ("RESULTS.md", "SHORT_RUN.md"))
+"""Tables of full runs, and of the last short run, which measures less."""
+written_to = RESULTS
+"""Where this process writes its tables."""
 VECTOR_EXTENSIONS = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
@@ -21,17 +24,23 @@ VECTOR_EXTENSIONS = {
 """Extensions that determine the speed of matrix products: Linux flag -> vendor name."""
 
 
+def write_short_run() -> None:
+    """From now on, this process writes its tables to SHORT_RUN.md."""
+    global written_to
+    written_to = SHORT_RUN
+
+
 def record(section: str, *tables: str) -> None:
-    """Print the tables, and write them to their section of RESULTS.md, below its text, with machine and date.
+    """Print the tables, and write them to their section of the file, below its text, with machine and date.
 
     Creates the section if it does not exist.
     """
     print(section, *tables, sep="\n\n", flush=True)
-    before, _, after = RESULTS.read_text(encoding="utf-8").partition(f"\n## {section}\n")
+    before, _, after = written_to.read_text(encoding="utf-8").partition(f"\n## {section}\n")
     old, following, rest = after.partition("\n## ")
     text = [part for part in old.strip().split("\n\n") if part and part[0] not in "|*"]
     parts = [before.rstrip(), f"## {section}", *text, *tables, f"*{machine()}, {date.today():%d %B %Y}*"]
-    RESULTS.write_text("\n\n".join(parts) + "\n" + following + rest, encoding="utf-8")
+    written_to.write_text("\n\n".join(parts) + "\n" + following + rest, encoding="utf-8")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -50,7 +50,8 @@ def measure(bench: Bench) -> None:
             [[name, f"{time:,.0f}"] for name, (_, time) in projected.items()],
         ),
     )
-    PLOT.write_text(plot(measured, projected), encoding="utf-8")
+    if not bench.short:
+        PLOT.write_text(plot(measured, projected), encoding="utf-8")
 
 
 def _cells(row: Row, bytes_of_vector: int) -> list[str]:

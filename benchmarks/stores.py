@@ -86,8 +86,8 @@ def compare(stores: Sequence[str], path: Path, count: int, queries: Vectors) -> 
     rows = []
     for name in stores:
         with tempfile.TemporaryDirectory() as folder:
-            made = _in_new_process(make, name, path, count, Path(folder))
-            searched = _in_new_process(search, name, path, count, Path(folder), queries, exact)
+            made = in_new_process(make, name, path, count, Path(folder))
+            searched = in_new_process(search, name, path, count, Path(folder), queries, exact)
         rows.append(Row(count, name, *made, *searched))
         print(rows[-1].vectors, name, f"{rows[-1].p95:.1f} ms", file=sys.stderr, flush=True)
     return rows
@@ -101,12 +101,12 @@ def make(name: str, path: Path, count: int, folder: Path) -> tuple[str, float, f
     vectors = mapped(path)
     probes, seconds, adding = "–", 0.0, 0.0
     if name in MILVUS:
-        seconds, _ = _timed(lambda: _collection(name, vectors[:count], folder).fill({}, quiet))
+        seconds, _ = timed(lambda: _collection(name, vectors[:count], folder).fill({}, quiet))
     if name == "cells":
-        seconds, cells = _timed(lambda: make_cells(vectors[:count], quiet))
+        seconds, cells = timed(lambda: make_cells(vectors[:count], quiet))
         write_cells(folder, cells)
         grown = vectors[: round(count * (1 + ADDED))]
-        adding, _ = _timed(lambda: update_cells(cells, np.arange(count), grown, quiet))
+        adding, _ = timed(lambda: update_cells(cells, np.arange(count), grown, quiet))
         probes = f"{cells.probes} of {len(cells.centroids):,}"
     disk = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     return probes, seconds, adding, disk
@@ -120,13 +120,13 @@ def search(
     Returns the seconds to open the store and of each query, the recall of the ten nearest, and bytes of memory.
     """
     vectors = mapped(path)[:count]
-    before = _private_memory()
-    opened, store = _timed(lambda: _open(name, vectors, folder))
-    memory = max(_private_memory() - before, 0)
+    before = private_memory()
+    opened, store = timed(lambda: _open(name, vectors, folder))
+    memory = max(private_memory() - before, 0)
     store.search(queries[0], TOP, range(count))  # warms the CPU caches
     seconds, shares = list[float](), []
     for query, correct in zip(queries, exact, strict=True):
-        took, (found, _) = _timed(partial(store.search, query, TOP, range(count)))
+        took, (found, _) = timed(partial(store.search, query, TOP, range(count)))
         seconds.append(took)
         shares.append(np.isin(correct, found[:NEAREST]).mean())
         if sum(seconds) > TIME_LIMIT:
@@ -164,18 +164,18 @@ def _collection(name: str, vectors: Vectors, folder: Path) -> "Collection":
     return Collection(Milvus(access), "all", vectors)
 
 
-def _private_memory() -> int:
+def private_memory() -> int:
     """Bytes of this process without mapped files."""
     memory = psutil.Process().memory_info()
     return int(memory.rss - memory.shared)
 
 
-def _timed(work: Callable[[], T]) -> tuple[float, T]:
+def timed(work: Callable[[], T]) -> tuple[float, T]:
     began = time.perf_counter()
     result = work()
     return time.perf_counter() - began, result
 
 
-def _in_new_process(work: Callable[..., T], *given: object) -> T:
+def in_new_process(work: Callable[..., T], *given: object) -> T:
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         return process.submit(work, *given).result()

@@ -15,16 +15,20 @@ from benchmarks import (
     documents,
     drawn_videos,
     executors,
+    growth,
     load,
     page_memory,
     projection,
     quality,
     results,
     scale,
+    side_by_side,
+    sides,
     small_objects,
     startup,
     text_search,
     updates,
+    waves,
     written_text,
 )
 from benchmarks.__main__ import NAMES, main
@@ -32,7 +36,8 @@ from benchmarks.results import record, table
 from benchmarks.stores import NOISE, near
 from boxfind.engine import Engine
 from boxfind.settings import Settings
-from retrieval.networks.backbones import BACKBONES, choose_backbone
+from retrieval.descriptors.whitening import Whitening
+from retrieval.networks.backbones import choose_backbone, find_backbone
 from retrieval.networks.weights import need_weights
 from retrieval.types import unit
 from tests.browser.conftest import CHROMIUM
@@ -51,11 +56,14 @@ TABLES = {
     "busy_build": 2,
     "text_search": 3,
     "calibration": 2,
+    "growth": 2,
     "catalogue": 2,
     "updates": 2,
     "quality": 2,
+    "side_by_side": 2,
     "load": 3,
     "scale": 2,
+    "stages": 2,
     "videos": 3,
     "written_text": 3,
 }
@@ -93,8 +101,9 @@ def results_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A new RESULTS.md; benchmarks write nothing into the project."""
     file = tmp_path / "RESULTS.md"
     file.write_text("# Results\n\nAn introduction.\n")
-    monkeypatch.setattr(results, "RESULTS", file)
+    monkeypatch.setattr(results, "written_to", file)
     monkeypatch.setattr(scale, "PLOT", tmp_path / "scale.svg")
+    monkeypatch.setattr(side_by_side, "PLOT", tmp_path / "side_by_side.svg")
     return file
 
 
@@ -126,13 +135,22 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
         documents: {"PAGES": 6, "OBJECTS": 2},
         small_objects: {"INDEXES": {"tiles": {}}, "OBJECTS": 1, "OTHERS": 2},
         executors: {"ROUNDS": 1},
+        growth: {"SIZES": (60, 1_000_000), "ADDED": 5, "SEARCHES": 3},
         load: {"SEARCHES": 2, "SINGLE_CLIENT_SEARCHES": 3, "IDLE_SECONDS": 0, "MILVUS_DOWNTIME": 2},
         page_memory: {"PICTURES": 1, "SIDE": 640, "FILES": 1, "FILE_BYTES": 1000, "SECONDS": 0.0},
         scale: {"SIZES": (1_000, 2_000, 1_000_000)},
         text_search: {"SYNTHETIC_IMAGES": 100},
+        side_by_side: {
+            "PICTURES": 12,
+            "ROUNDS": 1,
+            "OTHER_TOOLS": {"timm and FAISS": side_by_side.OTHER_TOOLS["timm and FAISS"]},
+            "OURS": {"Boxfind": {}},
+        },
+        sides: {"SIDES": (64,)},
         startup: {"REPEATS": 1},
         quality: {"INDEXES": {"the default": {}}},
         updates: {"STARTED": 1, "SEARCHES": 10},
+        waves: {"ROUNDS": 1, "FIRST_WAVE": 0.001},
         drawn_videos: {"VIDEOS": 1, "SECONDS": 6, "WIDTH": 480, "HEIGHT": 270, "OBJECTS": drawn_videos.OBJECTS[:10]},
         written_text: {"PICTURES": 50, "DIFFERENT_WORDS": 10_000, "QUERIES": 2},
     }.items():
@@ -144,7 +162,26 @@ def test_benchmark_writes_its_tables(name, dataset, index, results_file, monkeyp
     text = results_file.read_text()
     assert text.count("\n| ---") == TABLES.get(name, 1)
     assert "nan" not in text
-    assert (results_file.parent / "scale.svg").exists() == (name == "scale")
+    for plotted in ("scale", "side_by_side"):
+        assert (results_file.parent / f"{plotted}.svg").exists() == (name == plotted)
+
+
+def test_a_short_run_of_quality_ranks_with_the_given_index(dataset, index, results_file, tmp_path, monkeypatch):
+    for variable in ("GALLERY", "INDEX", "DATA", "RUNTIME", "OFFLINE", "TEXT"):
+        monkeypatch.setenv(f"BOXFIND_{variable}", "")  # restored after the test
+    monkeypatch.setattr(quality, "RANKED", {"fast": quality.RANKED["fast: one exact search"]})
+    monkeypatch.setattr(quality, "INDEXES", {})
+    generations = sorted(index.iterdir())
+    monkeypatch.setattr(results, "SHORT_RUN", tmp_path / "SHORT_RUN.md")
+    results.SHORT_RUN.write_text("# The last short run\n")
+    whole = results_file.read_text()
+    main(["quality", str(dataset), "--index", str(index), "--short"])
+    assert results_file.read_text() == whole
+    text = results.SHORT_RUN.read_text()
+    assert "## Quality on drawn: rankings" in text and text.count("\n| ---") == 1
+    assert [path for path in generations if path.is_dir()] == [
+        path for path in sorted(index.iterdir()) if path.is_dir()
+    ]
 
 
 def test_a_section_keeps_its_text_and_its_place(results_file):
@@ -180,13 +217,23 @@ def test_search_time_is_extrapolated_on_logarithmic_scales():
 
 
 def test_random_resnet50_weights_are_temporary(tmp_path):
-    before = BACKBONES["resnet50"]
+    before = find_backbone("resnet50")
     with build_speed.random_resnet50(tmp_path / "weights"):
         backbone, _ = choose_backbone("resnet50", offline=True)
         assert need_weights(backbone.weights).is_relative_to(tmp_path)
-    assert BACKBONES["resnet50"] is before
+    assert find_backbone("resnet50") is before
 
 
 def test_the_projection_agrees_with_the_document(capsys):
     projection.main()
     assert capsys.readouterr().out in (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("centre", [0.0, 0.05])
+def test_unwhitened_vectors_are_whitened_to_what_they_were(centre):
+    rng = np.random.default_rng(3)
+    whitening = Whitening("mined", np.full(40, centre, np.float32), rng.normal(size=(40, 12)).astype(np.float32))
+    vectors = unit(rng.normal(size=(30, 12)))
+    raw = growth.unwhitened(vectors, whitening, np.linalg.pinv(whitening.projection))
+    assert np.linalg.norm(raw, axis=1) == pytest.approx(1, abs=1e-4)
+    assert whitening.apply(raw) == pytest.approx(vectors, abs=1e-4)

@@ -1,0 +1,1 @@
+"""Speed of the network on a GPU: `python -m benchmarks.speed.gpu`."""

@@ -33,7 +33,7 @@ from retrieval.images.decode import decode_picture, read_file
 from retrieval.images.resize import resize_image, thumbnail
 from retrieval.ranking.keypoints import find_keypoints, use_one_thread
 from retrieval.regions.find_regions import find_regions
-from retrieval.types import Image, quiet
+from retrieval.types import Image, Progress, quiet
 
 STEPS = 200
 """Pictures whose steps are measured one by one."""
@@ -123,10 +123,10 @@ def build_stages(settings: Settings) -> tuple[dict[str, float], float]:
 
     publish = Waves._publish
 
-    def timed(waves: Waves) -> bool:
+    def timed(waves: Waves, progress: Progress) -> bool:
         before = enter(WAVES)
         try:
-            return publish(waves)
+            return publish(waves, progress)
         finally:
             enter(before)
 

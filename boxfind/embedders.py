@@ -245,9 +245,12 @@ def _precision(backbone: Backbone, settings: Settings, progress: Progress, befor
     wanted = settings.build.precision
     if calibrates_int8(settings):
         weights, options = need_weights(backbone.weights), _with_cache(backbone, settings, RunOptions())
-        return quantise(
-            lambda: backbone.make(weights), options, lambda: _examples(settings, backbone.stride, progress)
-        ), ""
+        try:
+            return quantise(
+                lambda: backbone.make(weights), options, lambda: _examples(settings, backbone.stride, progress)
+            ), ""
+        except NotConvertible as error:
+            raise RuntimeMissing(f"{backbone.name} cannot run in {INT8}: {error} Choose another precision.") from None
     precision = machine_precision(settings, before)
     problem = _conversion_problem(backbone, settings, precision, progress)
     if problem:

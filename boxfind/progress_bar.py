@@ -20,12 +20,12 @@ class TerminalProgress(Progress):
             disable=not console.is_terminal,  # keep bars out of logs and pipes
         )
         self.bar = self.add_task("Starting", total=None, rate="")
-        self.stage, self.began = "", time.perf_counter()
+        self.stage, self.began, self.done_before = "", time.perf_counter(), 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self.stage:
-            self.stage, self.began = stage, time.perf_counter()
-            self.reset(self.bar)
+            self.stage, self.began, self.done_before = stage, time.perf_counter(), done
+            self.reset(self.bar, completed=done)
         seconds = time.perf_counter() - self.began
-        rate = f"{done / seconds:.0f}/s" if done and seconds > 1 else ""
+        rate = f"{(done - self.done_before) / seconds:.0f}/s" if done and seconds > 1 else ""
         self.update(self.bar, description=stage, completed=done, total=total or None, rate=rate)

@@ -110,6 +110,11 @@ def in_short(problem: WeightsMissing | RuntimeMissing) -> str:
     return f"{problem.what} (docs/models.md)." if isinstance(problem, WeightsMissing) else str(problem)
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, without a full stop."""
+    return str(error).strip().partition("\n")[0].rstrip(".:") or type(error).__name__
+
+
 def pick(table: Mapping[str, T], what: str, name: str) -> T:
     """Look up a name in a table of choices. Raises UnknownName, which lists the choices."""
     if name not in table:

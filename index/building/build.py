@@ -74,8 +74,8 @@ def build(
 
     `executor` describes the images: new and changed ones, or all if the recipe changed or the gallery has outgrown its
     whitening. Unusable files are recorded with a reason and skipped. A build resumes an interrupted one from the
-    journal, even if the executor is a different one. CURRENT changes only once the new generation is complete, and
-    not at all if nothing changed.
+    journal, even if the executor is a different one. CURRENT changes only when a new generation is complete: a wave
+    on the way, or the last one, which is not made if nothing changed.
 
     Raises GalleryProblem, DiskFull, and whatever `executor` and `options.prepare` raise.
     """
@@ -86,7 +86,7 @@ def build(
         served = complete_generation(shown) if shown else None
         rules = options.rules.with_own_folder(index_dir)
         scan = options.scan or scan_gallery(gallery, rules, read_skipped(shown.folder) if shown else ())
-        refuse_when_gone(gallery, shown, scan, options.full)
+        refuse_when_gone(gallery, shown, scan, options.full, rules.more_folders)
         found, gallery = scan.found, gallery.resolve()
         precision, reasons = _precision(served, executor, found, progress, options)
         recipe = precision.recipe
@@ -106,7 +106,7 @@ def build(
             elif precision.notice:
                 options.notify(precision.notice)
             facts = BuildFacts(served, precision, options.note)
-            under_way = UnderWay(index_dir, plan, journal, executor.embedder, options.store, facts, progress)
+            under_way = UnderWay(index_dir, plan, journal, executor.embedder, options.store, facts)
             waves = Waves(under_way, shown, options.waves) if options.waves and not reasons else None
             describe_all(plan, executor, journal, progress, waves.meanwhile if waves else Meanwhile())
             refuse_when_unreadable(plan, shown, options.full)
@@ -163,9 +163,9 @@ def _is_up_to_date(served: Generation, plan: Plan, options: BuildOptions) -> boo
 
 
 def _journal_settings(recipe: Recipe, base: PreviousGeneration | None, rules: GalleryRules) -> str:
-    """Only a build of the same recipe, whitening and limits can be resumed."""
+    """Only a build of the same recipe, whitening, limits and folders can be resumed."""
     whitening = base.generation.manifest.files["whitening.npz"].sha256 if base else "to be learned"
-    return json.dumps([asdict(recipe), whitening, rules.min_side, asdict(rules.limits)])
+    return json.dumps([asdict(recipe), whitening, rules.min_side, asdict(rules.limits), *map(str, rules.more_folders)])
 
 
 def _estimated_bytes(plan: Plan, journal: Journal) -> int:

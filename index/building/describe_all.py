@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 from index.building.decode_tasks import Part, Unchanged
 from index.building.describe_image import Executor, FoundKeypoints, ImageTask, Result, SourceEnd
 from index.building.journal import DescribedImage, Journal
+from index.building.previous_generation import RETRIED_REASONS
 from index.building.reading_order import recent_first
-from index.building.update_plan import Plan
+from index.building.update_plan import Plan, refuse_when_away
 from index.storage.folder_scan import Skipped
 from index.storage.picture_contents import contents_of
 from retrieval.descriptors.contrastive import refine_whitening
@@ -25,7 +27,11 @@ READING, FINDING = "Reading pictures", "Finding details"
 """The stages of a build that describe the pictures, and then find their keypoints."""
 
 
-def _nothing() -> None:
+Again = Callable[[], None]
+"""Reports the same progress again."""
+
+
+def _nothing(_: Again) -> None:
     pass
 
 
@@ -33,9 +39,9 @@ def _nothing() -> None:
 class Meanwhile:
     """What happens while pictures are described."""
 
-    after_file: Callable[[], None] = _nothing
+    after_file: Callable[[Again], None] = _nothing
     """Called when a file has been read, and what it holds is in the journal."""
-    after_reading: Callable[[], None] = _nothing
+    after_reading: Callable[[Again], None] = _nothing
     """Called when all have been read, and from time to time while the keypoints of the last ones are found."""
     keypoints_later: bool = False
     """Whether all pictures are described before their keypoints are found, which takes about as long."""
@@ -49,13 +55,16 @@ def describe_all(
     """Execute the plan. The whitening is learned once SAMPLE regions are available, or at the end.
 
     It is not learned from tiles: large pictures would count five times, and fewer pictures take part. It needs the
-    keypoints of its pictures, so these are found before.
+    keypoints of its pictures, so these are found before. Raises GalleryProblem if a folder has gone meanwhile: what
+    was read stays in the journal.
     """
     part: Part = "without keypoints" if meanwhile.keypoints_later else "all"
     while _read(plan, plan.tasks(part), executor, journal, progress, meanwhile.after_file):
         _find_keypoints(plan, executor, journal, progress)
         if journal.whitening is None:
             _learn(journal, executor, progress)
+    if any(file.reason in RETRIED_REASONS for file in plan.skipped):
+        refuse_when_away(plan)  # before a whitening is learned from what is left
     if journal.without_keypoints():
         _find_keypoints(plan, executor, journal, progress, meanwhile)
     if journal.whitening is None and plan.described:
@@ -69,7 +78,7 @@ def _read(
     executor: Executor,
     journal: Journal,
     progress: Progress,
-    after_file: Callable[[], None] = _nothing,
+    after_file: Callable[[Again], None] = _nothing,
 ) -> bool:
     """Describe pictures. Whether it stopped because the whitening can be learned when their keypoints are found."""
     unwhitened = 0 if journal.whitening else sum(len(boxes) for _, _, boxes in journal.regions())
@@ -84,7 +93,8 @@ def _read(
             if has_ended or not _is_one_of_several(result):
                 begun.remove(picture.id)
                 plan.read.add(picture.id)
-            progress(READING, max(len(plan.read), 1), len(plan.to_do))
+            again = partial(progress, READING, max(len(plan.read), 1), len(plan.to_do))
+            again()
             if isinstance(result, SourceEnd):
                 plan.described |= journal.finish(picture.id)
             elif isinstance(result, Skipped):
@@ -103,7 +113,7 @@ def _read(
                     return True
                 _learn(journal, executor, progress)
             if picture.id in plan.read:
-                after_file()
+                after_file(again)
     return False
 
 
@@ -117,14 +127,16 @@ def _find_keypoints(
     tasks = (plan.task(plan.found[image], frozenset(), "keypoints") for image in order)
     with closing(executor(tasks)) as results:
         for count, (picture, result) in enumerate(results, start=1):
-            progress(FINDING, min(count, len(expected)), len(expected))
+            again = partial(progress, FINDING, min(count, len(expected)), len(expected))
+            again()
             if isinstance(result, FoundKeypoints) and result.sha256 == expected[result.image]:
                 journal.add_keypoints(result.image, result.keypoints)
                 plan.keypoints_found += 1
-                meanwhile.after_reading()
+                meanwhile.after_reading(again)
             else:
                 stale.add(picture.id)
     if stale:
+        refuse_when_away(plan)
         changed = [plan.found[image] for image in expected if image in stale]
         plan.described -= stale
         plan.to_do += [picture for picture in changed if picture not in plan.to_do]

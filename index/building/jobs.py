@@ -49,6 +49,8 @@ class BuildState(BaseModel):
     stage: str = "Starting"
     stage_started: float
     now: float
+    stage_done: int = 0
+    """What was done of this stage when it began, or went on after another one."""
     done: int = 0
     total: int = 0
     message: str = ""
@@ -63,9 +65,9 @@ class BuildState(BaseModel):
 
     @property
     def rate(self) -> float:
-        """Pictures per second in this stage; 0 before the first."""
+        """Pictures per second since this stage began or went on; 0 before the first."""
         seconds = self.now - self.stage_started
-        return self.done / seconds if seconds > 0 else 0.0
+        return (self.done - self.stage_done) / seconds if seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -186,7 +188,7 @@ class BuildReport:
         now = time.time()
         facts = {"done": done, "total": total, "now": now}
         if stage != self._state.stage:
-            self.update(stage=stage, stage_started=now, **facts)
+            self.update(stage=stage, stage_started=now, stage_done=done, **facts)
         elif now - self._written > WRITE_EVERY:
             self.update(**facts)
         else:

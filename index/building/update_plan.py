@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from index.building.decode_tasks import Part
@@ -10,7 +11,7 @@ from index.building.former_wave import FormerWave
 from index.building.journal import Journal
 from index.building.previous_generation import PreviousGeneration, lasting
 from index.building.visiting_order import visiting_order
-from index.storage.folder_scan import Scan, ScannedFile, Skipped
+from index.storage.folder_scan import Scan, ScannedFile, Skipped, has_files, start_of_paths
 from index.storage.gallery_rules import (
     BELOW_MIN_SIDE,
     DEFAULT_RULES,
@@ -22,6 +23,7 @@ from index.storage.gallery_rules import (
 from index.storage.generation import Generation
 from index.storage.manifest import Changes
 from index.storage.skipped_files import missing_packages, unread_formats
+from index.storage.time_limit import ANSWERS, result_within
 from retrieval.descriptors.recipe import LEARNED, Recipe, recipe_changes
 from retrieval.descriptors.whitening import SAMPLE
 from retrieval.errors import GalleryProblem
@@ -36,7 +38,7 @@ OUTGROWN = 2
 """The whitening is learned again once the gallery has grown by this factor."""
 MOST_REGIONS = 20
 """Upper bound of regions per picture. A whitening learned from SAMPLE regions is not learned again."""
-OVERRIDE = "If this is intended, build with --full. The served index is unchanged."
+OVERRIDE = "If this is intended, build with --full. The last finished index is unchanged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +173,13 @@ def about(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 90 * 60 else f"about {seconds / 3600:.0f} h"
 
 
-def refuse_when_gone(gallery: Path, served: Generation | None, scan: Scan, full: bool) -> None:
-    """Raise GalleryProblem if so many pictures are missing that the gallery's disk is probably disconnected.
+def refuse_when_gone(
+    gallery: Path, served: Generation | None, scan: Scan, full: bool, more_folders: Sequence[Path] = ()
+) -> None:
+    """Raise GalleryProblem if so many pictures are missing that a disk of the gallery is probably disconnected.
 
-    Indexed pictures that are left out now, such as thumbnails in system folders, are not missing.
+    So is that of one of several folders if it had indexed pictures and is empty. Indexed pictures that are left out
+    now, such as thumbnails in system folders, are not missing.
     """
     paths = set(served.tables.images["path"].to_pylist()) if served else set()
     left_out = {entry.path for entry in scan.left_out}
@@ -187,10 +192,38 @@ def refuse_when_gone(gallery: Path, served: Generation | None, scan: Scan, full:
         there = f"only pictures that Boxfind cannot read yet ({unread})" if unread else "no pictures"
         raise GalleryProblem(
             f"There are {there} in {gallery}, but the index holds {before:,}. Check that its disk is connected. "
-            "The served index is unchanged."
+            "The last finished index is unchanged."
         )
     if before >= FEW and found < GONE * before and not full:
         raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {OVERRIDE}")
+    for folder in (gallery, *more_folders):
+        lost = 0 if full or _has_files(folder) else _count_in(folder, paths, gallery, more_folders)
+        if lost:
+            raise GalleryProblem(
+                f"{folder} is empty, but the index holds pictures of it ({lost:,}). Check that its disk is connected. "
+                f"{OVERRIDE}"
+            )
+
+
+def refuse_when_away(plan: Plan) -> None:
+    """Raise GalleryProblem if a folder in which pictures were found is empty, missing or silent now."""
+    paths = [file.relative for file in plan.found.values()]
+    for folder in (plan.gallery, *plan.rules.more_folders):
+        if _count_in(folder, paths, plan.gallery, plan.rules.more_folders) and not _has_files(folder):
+            raise GalleryProblem(
+                f"{folder} has gone while its pictures were read. Check that its disk is connected, and build again: "
+                "what has been read is kept."
+            )
+
+
+def _has_files(folder: Path) -> bool:
+    return result_within(ANSWERS, partial(has_files, folder), False)
+
+
+def _count_in(folder: Path, paths: Iterable[bytes], gallery: Path, more_folders: Sequence[Path]) -> int:
+    """How many paths of a gallery are in one of its folders. Paths in the first one are relative to it."""
+    own, others = start_of_paths(folder), tuple(map(start_of_paths, more_folders))
+    return sum(not path.startswith(others) if folder == gallery else path.startswith(own) for path in paths)
 
 
 def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) -> None:

@@ -31,7 +31,7 @@ class Reading:
     left: int
     """Files still to read, and those whose keypoints are found later, which takes as long."""
     added: int
-    """Pictures that a wave would have and the index before the build has not."""
+    """Pictures of a wave that the index before the build lacks."""
     pictures: int
     """Pictures that a wave would have."""
     detailed: int = 0
@@ -45,8 +45,8 @@ class Reading:
 class WaveRule:
     """The first wave comes after some seconds of reading, later ones when what was added, or the details, have grown.
 
-    A wave must pay: the rest of the reading takes at least as long as the wait for the first one, and 1 / share times
-    as long as the wave. So does the reading between two waves. Hence all of them take about that share at most.
+    A wave must pay: after one that took t seconds, at least t / share seconds pass before the next, and at least that
+    much reading must be left. So all waves take about that share of the time at most.
     """
 
     def __init__(self, times: WaveTimes, added: int = 0) -> None:

@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from index.building.assemble import Assembled, assemble
-from index.building.describe_all import READING, Meanwhile
+from index.building.describe_all import Again, Meanwhile
 from index.building.former_wave import FormerWave
 from index.building.journal import Journal
 from index.building.new_manifest import BuildFacts, new_manifest
-from index.building.update_plan import Plan
+from index.building.update_plan import Plan, refuse_when_unreadable
 from index.building.wave_plan import expected_pictures, to_be_read, wave_plan
 from index.building.wave_rule import Reading, WaveRule, WaveTimes
 from index.building.whitened_journal import WhitenedJournal
@@ -20,7 +21,7 @@ from index.storage.generation import Generation
 from index.storage.manifest import Wave, read_manifest
 from index.storage.publishing import publish_wave, wave_folder
 from retrieval.descriptors.embedder import Embedder
-from retrieval.errors import DiskFull
+from retrieval.errors import DiskFull, GalleryProblem
 from retrieval.types import Progress
 
 BYTES_OF_PICTURE = 150_000
@@ -51,7 +52,6 @@ class UnderWay:
     embedder: Embedder
     store: str
     facts: BuildFacts
-    progress: Progress
 
 
 class Waves:
@@ -59,10 +59,10 @@ class Waves:
 
     def __init__(self, of: UnderWay, served: Generation | None, options: WaveOptions) -> None:
         """`served`: what is served when the build begins, which may be a wave of an earlier build."""
-        self._of, self._options = of, options
+        self._of, self._options, self._before = of, options, served
         self._served = served.manifest.counts.images if served else 0
         self._detailed = 0
-        """What a wave of this build had at least: pictures whose keypoints were found since they were described."""
+        """Pictures whose keypoints had been found, since they were described, when the last wave was published."""
         self._at_first = len(of.plan.reused)
         before = of.facts.before
         is_wave = served is not None and served.manifest.wave is not None
@@ -78,18 +78,22 @@ class Waves:
     @property
     def meanwhile(self) -> Meanwhile:
         """What describing pictures calls."""
-        return Meanwhile(
-            self._publish_if_due, lambda: self._publish_if_due(True), self._keypoints_later, self._of.index_dir
-        )
+        all_read = partial(self._publish_if_due, all_read=True)
+        return Meanwhile(self._publish_if_due, all_read, self._keypoints_later, self._of.index_dir)
 
-    def _publish_if_due(self, all_read: bool = False) -> None:
-        """Publish a wave if one is due. It is left out while the disk has no room for it."""
+    def _publish_if_due(self, again: Again, all_read: bool = False) -> None:
+        """Publish a wave if one is due. It is left out while the disk has no room for it, or too much is unreadable.
+
+        `again` also tells whether the build was cancelled.
+        """
         reading = self._reading()
         if not self._rule.is_due(reading, all_read):
             return
         is_published = False
-        with suppress(DiskFull), room_in(self._of.index_dir):  # the build itself may have room, and says so if not
-            is_published = self._publish()
+        self._of.journal.save()
+        # the build itself may have room, and says so if not
+        with suppress(DiskFull, GalleryProblem), room_in(self._of.index_dir):
+            is_published = self._publish(lambda *_: again())
         self._rule.record(reading, self._seconds() - reading.seconds, is_published)
 
     def _reading(self) -> Reading:
@@ -103,14 +107,14 @@ class Waves:
     def _seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def _publish(self) -> bool:
+    def _publish(self, progress: Progress) -> bool:
         """Whether there was something to publish."""
         of = self._of
         part = wave_plan(of.plan)
         has_more = part is not None and (len(part.images), of.plan.keypoints_found) > (self._served, self._detailed)
         if part is None or not has_more:
             return False
-        of.journal.save()
+        refuse_when_unreadable(of.plan, self._before, full=False)
         need_space(of.index_dir, self._needed_bytes(part))
         part.former = self._former
         wave = Wave(
@@ -119,7 +123,7 @@ class Waves:
             without_keypoints=len(of.journal.without_keypoints().keys() & part.described),
         )
         with wave_folder(of.index_dir) as folder:
-            made = assemble(part, self._described(part), of.embedder.classes, folder, self._progress, of.store)
+            made = assemble(part, self._described(part), of.embedder.classes, folder, progress, of.store)
             final = publish_wave(folder, of.index_dir, new_manifest(of.facts, part, made, wave))
         self._former = _former_wave(final, made)
         if len(made.entries) > self._served:
@@ -140,10 +144,6 @@ class Waves:
     def _needed_bytes(self, part: Plan) -> int:
         """What the wave takes, and what the rest of the build will."""
         return BYTES_OF_PICTURE * (len(part.images) + 2 * len(to_be_read(self._of.plan)))
-
-    def _progress(self, *_: object) -> None:
-        """Reading has paused, but its progress is what counts; it is also asked whether the build is cancelled."""
-        self._of.progress(READING, max(len(self._of.plan.read), 1), len(self._of.plan.to_do))
 
 
 def _former_wave(folder: Path, made: Assembled) -> FormerWave:

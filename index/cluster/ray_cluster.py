@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from retrieval.errors import ClusterProblem
+from retrieval.errors import ClusterProblem, first_line
 from retrieval.optional_packages import RAY
 
 CONNECT_TIMEOUT = 10.0
@@ -65,7 +65,7 @@ def _connect(address: str, workers: int, scratch: str) -> None:
             ray.shutdown()
             if is_last:
                 where = f"The Ray cluster at {address} cannot be joined" if address else "Ray cannot be started here"
-                raise ClusterProblem(f"{where}: {first_line(error)}") from None
+                raise ClusterProblem(f"{where}: {first_line(error)}.") from None
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # the build reports lost images itself
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -112,8 +112,3 @@ def _stderr_closed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of Ray's multi-line error message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."

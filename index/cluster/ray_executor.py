@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from index.building.decoder_pool import DecoderPool
 from index.building.describe_image import ImageTask, Result
 from index.building.thread_executor import ThreadExecutor
-from index.cluster.ray_cluster import first_line
 from index.cluster.ray_stages import Decode, Describe, TaskResult, block_of, rows_of
 from index.storage.folder_scan import ScannedFile, Skipped
 from retrieval.descriptors.embedder import Embedder
-from retrieval.errors import ClusterProblem, UnreadableImage
+from retrieval.errors import ClusterProblem, UnreadableImage, first_line
 from retrieval.images.decode import read_file
 from retrieval.printable_names import shown
 
@@ -114,7 +113,7 @@ class RayExecutor:
             with closing(iter(data.iter_batches(batch_size=None, batch_format="pyarrow"))) as answers:
                 yield from answers
         except ray.exceptions.RayError as error:
-            raise ClusterProblem(f"Ray failed: {first_line(error)}") from None
+            raise ClusterProblem(f"Ray failed: {first_line(error)}.") from None
 
 
 def size_actor_pools(gpus: bool) -> ActorPools:

@@ -1,10 +1,11 @@
 """Tell whether the folder of an index is there, without waiting for a drive or a network that does not answer."""
 
-import os
 import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from index.storage.folder_scan import has_files
 
 SECONDS = 1.0
 """A folder that has not answered after this time counts as away until it does."""
@@ -51,14 +52,6 @@ def forget_answers() -> None:
 
 
 def _ask(folder: str, asked: _Asked) -> None:
-    asked.away = not _has_files(Path(folder))
+    asked.away = not has_files(Path(folder))
     asked.at = time.monotonic()
     asked.answered.set()
-
-
-def _has_files(folder: Path) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return any(not entry.name.startswith(".") for entry in entries)
-    except (OSError, ValueError):  # ValueError: a name from another system
-        return False

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from index.storage.folder_scan import start_of_paths
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from retrieval.errors import IndexProblem
@@ -42,20 +43,24 @@ class SampleFile:
 
 @dataclass(frozen=True, slots=True)
 class GallerySample:
-    """What a gallery is known by: where it was, and some of its files, spread over all of them."""
+    """What a gallery folder is known by: where it was, and some of its files, spread over all of them."""
 
     folder: str
     files: tuple[SampleFile, ...]
 
 
 def gallery_sample(index_dir: Path) -> GallerySample:
-    """The sample of the served generation. Raises IndexProblem."""
+    """The sample of the served generation, of its first folder only. Raises IndexProblem."""
     folder = current_folder(index_dir)
     manifest = read_manifest(folder)
     try:
         table = pq.read_table(folder / "images.parquet", columns=["path", "bytes", "sha256", "file_sha256"])
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}.") from None
+    if manifest.more_folders:  # their files have absolute paths: they would be there whatever folder is asked about
+        others = tuple(start_of_paths(Path(other)) for other in manifest.more_folders)
+        paths = enumerate(table["path"].to_pylist())
+        table = table.take([number for number, path in paths if not path.startswith(others)])
     files = {row["path"]: row for row in _spread(table)}
     return GallerySample(
         manifest.gallery,

@@ -21,7 +21,7 @@ def need_space(folder: Path, size: int) -> None:
     if free < SPARE * size:
         raise DiskFull(
             f"The new index needs about {file_size(SPARE * size)}, but {folder} has only {file_size(free)} free. Free "
-            "some space, or put the index on another disk. The served index is unchanged."
+            "some space, or put the index on another disk. The last finished index is unchanged."
         )
 
 
@@ -39,7 +39,7 @@ def room_in(folder: Path) -> Iterator[None]:
         free = file_size(shutil.disk_usage(folder).free)
         raise DiskFull(
             f"The disk is full: {folder} has {free} free. Free some space, or put the index on another disk. The "
-            "served index is unchanged, and the next build continues from here."
+            "last finished index is unchanged, and the next build continues from here."
         ) from None
 
 

@@ -120,6 +120,15 @@ def scan_gallery(gallery: Path, rules: GalleryRules = DEFAULT_RULES, known: Iter
     return scans[0] if len(scans) == 1 else _joined(scans)
 
 
+def has_files(folder: Path) -> bool:
+    """Whether there is anything but hidden files in a folder. A drive that is not mounted leaves an empty folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(not entry.name.startswith(".") for entry in entries)
+    except (OSError, ValueError):  # ValueError: a name from another system
+        return False
+
+
 def folder_labels(folders: Sequence[Path]) -> dict[Path, str]:
     """With what the ids of files in these folders begin: the name of each and a slash, numbered if two are equal."""
     labels: dict[Path, str] = {}
@@ -135,7 +144,7 @@ def folder_labels(folders: Sequence[Path]) -> dict[Path, str]:
 
 def _labelled(scan: Scan, folder: Path, label: str) -> Scan:
     """The scan of another folder as part of the gallery."""
-    above = path_bytes(folder) + (b"" if path_bytes(folder).endswith(b"/") else b"/")
+    above = start_of_paths(folder)
     return Scan(
         [replace(file, id=label + file.id, relative=above + file.relative) for file in scan.found],
         [replace(file, file=label + file.file) for file in scan.skipped],
@@ -197,6 +206,11 @@ def _scan_folder(gallery: Path, rules: GalleryRules, known: Iterable[Skipped]) -
 def path_bytes(path: PurePath) -> bytes:
     """A path as raw file system bytes, with / as the separator on every system."""
     return os.fsencode(path.as_posix())
+
+
+def start_of_paths(folder: PurePath) -> bytes:
+    """With what the paths of files in another folder of a gallery begin: the path of that folder and a slash."""
+    return path_bytes(folder).rstrip(b"/") + b"/"
 
 
 def id_of(relative: str) -> str:

@@ -27,7 +27,7 @@ def recent_finds(index_dir: Path) -> Contents:
 def note_finds(index_dir: Path, found: Contents) -> None:
     """Put the pictures of a search, best first, before those of earlier ones. Raises OSError.
 
-    Of two processes that do so at the same moment, one is enough.
+    If two processes write at the same moment, one of the two searches may be lost.
     """
     both = dict.fromkeys([*found.tolist(), *recent_finds(index_dir).tolist()])
     part = (index_dir / FILE).with_suffix(".part")

@@ -1,6 +1,5 @@
 """Map vector rows to images and regions: images.parquet and regions.parquet."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from index.storage.folder_scan import start_of_paths
 from retrieval.types import Box, Region
 
 IMAGE_COLUMNS = pa.schema(
@@ -178,7 +178,7 @@ def read_tables(folder: Path, more_folders: Sequence[str] = ()) -> Tables:
     numbers = {image: number for number, image in enumerate(ids)}
     if len(numbers) != len(ids) or ids != sorted(ids):
         raise ValueError("image ids are not unique or not sorted")
-    above = tuple(os.fsencode(Path(other).as_posix().rstrip("/")) + b"/" for other in more_folders)
+    above = tuple(start_of_paths(Path(other)) for other in more_folders)
     if not _stay_inside(images["path"].to_pylist(), above):
         raise ValueError("a path points outside the gallery")
     names = regions["image"].combine_chunks()

@@ -1,5 +1,6 @@
 """Run a network that was compiled for images of any size, and once more for each of the most frequent sizes."""
 
+import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -48,10 +49,11 @@ class FixedSizes:
             return True
 
     def _compile(self, pixels: Pixels, expected: Layers) -> None:
-        """Use a network for this size from now on, if it gives the same layers."""
-        fixed = infer(self._compile_for(pixels.shape))
-        if all(np.array_equal(layer, its) for layer, its in zip(expected, fixed(pixels), strict=True)):
-            self._fixed[pixels.shape] = fixed
+        """Use a network for this size from now on, if it can be compiled and gives the same layers."""
+        with contextlib.suppress(RuntimeError):  # such as for want of memory
+            fixed = infer(self._compile_for(pixels.shape))
+            if all(np.array_equal(layer, its) for layer, its in zip(expected, fixed(pixels), strict=True)):
+                self._fixed[pixels.shape] = fixed
 
 
 def infer(compiled: Any) -> Run:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrieval.errors import UnknownName
+from retrieval.errors import UnknownName, first_line
 from retrieval.networks.architectures import with_normalisation
 from retrieval.networks.backbone import Backbone
 from retrieval.networks.dense_clip import dense_layers
 from retrieval.networks.hub_weights import kept_file
-from retrieval.networks.timm_networks import first_line, not_the_weights_of
+from retrieval.networks.timm_networks import not_the_weights_of
 from retrieval.networks.torchvision_compat import import_torchvision
 from retrieval.networks.weights import Weights, download_folder, file_sha256, hub_weights, need_weights
 from retrieval.optional_packages import OPEN_CLIP

@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retrieval.errors import UnknownName, WeightsMissing
+from retrieval.errors import UnknownName, WeightsMissing, first_line
 from retrieval.networks.architectures import with_normalisation
 from retrieval.networks.backbone import Backbone
 from retrieval.networks.torchvision_compat import import_torchvision
@@ -122,11 +122,6 @@ def not_the_weights_of(name: str, weights: Path, error: Exception) -> WeightsMis
     return WeightsMissing(
         f"The file {weights} does not hold the weights of {name} ({first_line(error)})", "choose another network"
     )
-
-
-def first_line(error: Exception) -> str:
-    """What an error of a library says first."""
-    return str(error).strip().partition("\n")[0].rstrip(".:") or type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,18 @@ def test_rate_and_time_left():
     assert begun.rate == 0 and begun.seconds_left is None
 
 
+def test_a_stage_that_goes_on_counts_from_where_it_was(tmp_path: Path):
+    with building(tmp_path) as progress:
+        progress("Finding details", 1, 100)
+        progress("Finding details", 60, 100)
+        progress("Analysing your gallery", 0, 0)
+        progress("Finding details", 61, 100)
+        state = build_state(tmp_path)
+    assert (state.done, state.stage_done) == (61, 61) and state.rate == 0 and state.seconds_left is None
+    later = state.model_copy(update={"now": state.stage_started + 2, "done": 63})
+    assert later.rate == 1 and later.seconds_left == 37
+
+
 def outcome(index_dir: Path) -> BuildState:
     while (state := build_state(index_dir)) and state.state == "running":
         time.sleep(0.05)

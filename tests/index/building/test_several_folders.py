@@ -81,6 +81,21 @@ def test_r100_a_drive_that_is_away_changes_no_index(
     assert open_gallery(folder).thumbnail("more/3.png")
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_r100_a_drive_that_is_not_mounted_leaves_an_empty_folder_and_changes_no_index(
+    gallery: Path, rules: GalleryRules, build_index: Any, tmp_path: Path, number: int
+) -> None:
+    folder = build_index(gallery, rules=rules)
+    away = (gallery, *rules.more_folders)[number]
+    away.rename(tmp_path / "elsewhere")
+    away.mkdir()
+    with pytest.raises(GalleryProblem, match=rf"{away.name} is empty, but the index holds pictures of it \(8\)"):
+        build_index(gallery, rules=rules)
+    assert (folder.parent / "CURRENT").read_text().strip().startswith(folder.name)
+    (away / "readme.txt").write_text("The pictures were deleted.")
+    assert open_gallery(build_index(gallery, rules=rules)).image_count == 15
+
+
 def test_pictures_of_the_folders_that_are_there_can_be_opened(
     gallery: Path, rules: GalleryRules, tmp_path: Path, build_index: Any
 ) -> None:

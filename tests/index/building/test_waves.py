@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from index.building import assemble
+from index.building import assemble, update_plan
 from index.building import describe_all as describe
 from index.building import waves as module
 from index.building.journal import Journal
@@ -21,17 +21,19 @@ from index.gallery import open_gallery
 from index.operations.history import roll_back, stored_generations
 from index.operations.verify import verify, verify_generation
 from index.storage import blobs, publishing
+from index.storage.gallery_rules import GalleryRules
 from index.storage.generation import current_folder, generations
 from index.storage.manifest import Manifest, Wave, read_manifest
 from index.storage.picture_contents import contents_of
 from index.storage.publishing import waves
 from index.storage.recent_finds import note_finds
 from index.storage.skipped_files import read_skipped
-from retrieval.errors import BuildCancelled, DiskFull
+from retrieval.errors import BuildCancelled, DiskFull, GalleryProblem
 from retrieval.search import search
 from retrieval.types import Box
 from tests.documents import paged
 from tests.same import assert_same_index
+from tests.tiny import eight_pictures
 
 EVERY = WaveTimes(first=1e-9, growth=1.0, share=1e9)
 """A wave after every picture."""
@@ -205,6 +207,56 @@ def test_r88_a_picture_that_changes_or_goes_before_its_keypoints_are_found_is_re
     same, other = built.entry("0.png"), anew.entry("0.png")
     assert (same.sha256, same.bytes, same.keypoints_bytes) == (other.sha256, other.bytes, other.keypoints_bytes)
     assert [one.file for one in read_skipped(built.folder)] == ["1.png", "bad.jpg"] and verify(tmp_path / "index") == []
+
+
+@pytest.mark.parametrize("all_read", [False, True], ids=["while reading", "while details are found"])
+def test_r88_a_drive_that_goes_while_its_pictures_are_read_takes_none_of_them_away(
+    keypoints_later, mixed: Path, build_index, tmp_path: Path, all_read: bool
+):
+    undisturbed = build_index(mixed, into="undisturbed")
+
+    def unplug(number: int) -> None:
+        if number == len(landed.seen) and len(landed.seen[-1]) == (11 if all_read else 3) and any(mixed.iterdir()):
+            mixed.rename(tmp_path / "elsewhere")
+            mixed.mkdir()
+
+    landed = Landed(tmp_path / "index", unplug)
+    options = landed.later if all_read else landed.options
+    with pytest.raises(GalleryProblem, match="has gone while its pictures were read"):
+        build_index(mixed, waves=options)
+    assert read_manifest(current_folder(tmp_path / "index")).counts.images == len(landed.seen[-1])
+    mixed.rmdir()
+    (tmp_path / "elsewhere").rename(mixed)
+    assert contents(build_index(mixed, waves=options)) == contents(undisturbed)
+
+
+def test_an_update_that_will_be_refused_because_much_is_unreadable_publishes_no_wave(
+    mixed: Path, build_index, tmp_path: Path, monkeypatch, draw
+):
+    monkeypatch.setattr(update_plan, "FEW", 5)
+    build_index(mixed)
+    before = {file.name for file in mixed.glob("*.png")}
+    for name in sorted(before)[:4]:
+        (mixed / name).write_bytes(b"no picture")
+    for number in range(8):
+        save(draw(40 + number), mixed / f"new {number}.png")
+    landed = Landed(tmp_path / "index")
+    with pytest.raises(GalleryProblem, match="cannot be read any more"):
+        build_index(mixed, waves=landed.options)
+    served = set(open_gallery(current_folder(tmp_path / "index")).tables.ids)
+    assert len(before - served) <= update_plan.UNREADABLE * 9
+
+
+def test_a_wave_holds_no_picture_of_a_folder_that_was_taken_out(gallery: Path, build_index, tmp_path: Path, draw):
+    other = eight_pictures(tmp_path / "other")
+    build_index(gallery, rules=GalleryRules(more_folders=(other,)))
+    shutil.copytree(other, gallery / "copies")
+    for number in range(12):
+        save(draw(40 + number), gallery / f"new {number}.png")
+    landed = Landed(tmp_path / "index")
+    built = open_gallery(build_index(gallery, waves=landed.options))
+    assert landed.seen and not any(image.startswith("other/") for wave in landed.seen for image in wave)
+    assert built.image_count == 8 + 8 + 12
 
 
 def test_r88_a_build_that_is_cancelled_before_all_keypoints_are_found_goes_on(

@@ -48,7 +48,7 @@ def test_r95_a_folder_that_does_not_answer_is_away_and_asked_once(monkeypatch: p
         answer.wait(60)
         return True
 
-    monkeypatch.setattr(away_check, "_has_files", slow)
+    monkeypatch.setattr(away_check, "has_files", slow)
     monkeypatch.setattr(away_check, "SECONDS", 0.2)
     began = time.monotonic()
     assert all(is_away("/net/dead") for _ in range(50))

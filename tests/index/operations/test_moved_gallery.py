@@ -13,6 +13,7 @@ from index.operations.attach_gallery import attach_gallery
 from index.operations.moved_gallery import GallerySample, find_gallery, gallery_sample, is_same_gallery
 from index.operations.read_original import read_original
 from index.operations.verify import verify_generation
+from index.storage.gallery_rules import GalleryRules
 from index.storage.generation import current_folder, generations
 from index.storage.manifest import Wave, read_manifest
 from index.storage.publishing import publish_wave, scratch_folder
@@ -116,6 +117,20 @@ def test_a_gallery_of_which_a_few_pictures_are_gone_or_edited_is_recognised(inde
     for picture in others[:3]:
         picture.unlink()
     assert not is_same_gallery(sample, place)
+
+
+def test_only_the_first_of_several_folders_tells_where_it_has_moved(
+    place: Path, tmp_path: Path, build_index: BuildIndex
+) -> None:
+    other = Path(shutil.copytree(place, tmp_path / "other"))
+    for picture in sorted(place.rglob("*.png"))[2:]:
+        picture.unlink()
+    build_index(place, rules=GalleryRules(more_folders=(other,)))
+    sample = gallery_sample(tmp_path / "index")
+    moved = place.rename(tmp_path / "home" / "pictures" / "moved")
+    assert not is_same_gallery(sample, tmp_path / "missing") and find_gallery(sample) == moved
+    (tmp_path / "unrelated").mkdir()
+    assert not is_same_gallery(sample, tmp_path / "unrelated")
 
 
 def spoil(picture: Path) -> None:

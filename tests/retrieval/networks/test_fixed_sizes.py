@@ -56,6 +56,17 @@ def test_a_network_that_gives_other_bits_is_not_used():
     assert (any_size.calls, own.calls) == (5, 1)
 
 
+def test_a_network_that_cannot_be_compiled_is_not_used():
+    def fail(shape):
+        raise RuntimeError("out of memory")
+
+    any_size = Doubling()
+    run = FixedSizes(any_size, fail, most=1)
+    for picture in pictures(32):
+        assert np.array_equal(run(picture)[0], picture * 2.0)
+    assert any_size.calls == 5
+
+
 @pytest.mark.slow  # converts the network
 @pytest.mark.parametrize("precision", openvino_precisions())
 def test_the_bundled_network_gives_the_same_bits_in_all_threads(precision, offline: Path, draw):

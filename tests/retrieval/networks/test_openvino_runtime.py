@@ -95,3 +95,28 @@ def test_a_network_that_ignores_the_size_of_pictures_is_not_convertible():
     with pytest.raises(NotConvertible, match="computes other features than the original"):
         start_openvino(lambda: Frozen().eval(), RunOptions(proven=False))
     assert start_openvino(lambda: Frozen().eval(), RunOptions())(np.ones((1, 32, 64, 3), np.uint8))[0].shape[3] == 64
+
+
+def test_a_network_that_openvino_cannot_express_is_not_convertible():
+    import torch
+
+    class Eigenvalues(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            layer = pixels.permute(0, 3, 1, 2).float()
+            values = torch.linalg.eigvals(layer[:, :, :8, :8]).real
+            return layer, layer + values.sum()
+
+    with pytest.raises(NotConvertible, match=r"^OpenVINO cannot run it \(.+\)\.$"):
+        start_openvino(lambda: Eigenvalues().eval(), RunOptions(proven=False))
+
+
+def test_a_network_whose_features_are_no_numbers_is_not_convertible():
+    import torch
+
+    class Undefined(torch.nn.Module):
+        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            layer = pixels.permute(0, 3, 1, 2).float()
+            return layer, layer / (layer * 0) * 0
+
+    with pytest.raises(NotConvertible, match="computes other features than the original"):
+        start_openvino(lambda: Undefined().eval(), RunOptions(proven=False))

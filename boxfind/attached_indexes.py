@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Container
 from pathlib import Path
 
 from pydantic import RootModel, ValidationError
@@ -15,14 +16,22 @@ class _Attached(RootModel[dict[Path, Path]]):
     """Gallery folder -> index folder, relative to the folder of the indexes if it is there."""
 
 
-def index_attached_to(data: Path, gallery: Path, own: Path) -> Path:
-    """The index folder of a gallery: the one that followed it, or `own` unless that has followed another folder."""
+def index_attached_to(data: Path, gallery: Path, own: Path, taken: Container[str] = ()) -> Path:
+    """The index folder of a gallery: the one that followed it, or `own` unless that has followed another folder.
+
+    `taken`: the names of folders that belong to collections of other folders.
+    """
     attached = {folder: own.parent / index for folder, index in _read(data).items()}
     if gallery in attached:
         return attached[gallery]
-    while own in attached.values():
+    while own in attached.values() or own.name in taken:
         own = own.with_name(f"{own.name}-2")
     return own
+
+
+def names_of_attached(data: Path) -> set[str]:
+    """The names of the folders of indexes that have followed a gallery folder."""
+    return {index.name for index in _read(data).values()}
 
 
 def attach_index(data: Path, gallery: Path, index_dir: Path) -> None:

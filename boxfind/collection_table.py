@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,11 +13,12 @@ from typing import Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from boxfind.attached_indexes import names_of_attached
 from boxfind.settings_schema import utf8_path
 from index.storage.file_system import replace_file
 from index.storage.gallery_rules import compiled
 from index.storage.time_limit import answers
-from retrieval.errors import BoxfindError
+from retrieval.errors import BoxfindError, GalleryProblem
 from retrieval.printable_names import shown
 
 FILE = "collections.json"
@@ -33,6 +34,10 @@ class CollectionsProblem(BoxfindError):
 
 class UnreadableTable(CollectionsProblem):
     """The table itself cannot be used; the message names its file."""
+
+
+class UnwritableTable(CollectionsProblem):
+    """The table cannot be written; the message names what is not writable."""
 
 
 class UnknownCollection(CollectionsProblem):
@@ -83,20 +88,19 @@ class CollectionTable:
         )
 
     def add(self, name: str, folders: Sequence[Path], excluded: Sequence[str] = ()) -> Collection:
-        """Add a collection at the end and return it. Raises CollectionsProblem, and GalleryProblem for a bad pattern.
+        """Add a collection at the end and return it. Raises CollectionsProblem.
 
         If pictures of these folders were indexed before, with these exclusions, that index is used again.
         """
         name, places = checked_name(name), _checked_folders(folders)
-        patterns = tuple(pattern.strip() for pattern in excluded if pattern.strip())
-        compiled(patterns, "--exclude")
+        patterns = checked_patterns(excluded)
 
         def changed(rows: tuple[_Row, ...]) -> tuple[_Row, ...]:
             _refuse_taken(name, rows)
             same = [row.name for row in rows if (row.folders, row.excluded) == (places, patterns)]
             if same:
                 raise CollectionsProblem(f"The collection {shown(same[0])} has the same folders already.")
-            own = _free_index(places, patterns, rows)
+            own = _free_index(places, patterns, {row.index for row in rows} | names_of_attached(self._data))
             return (*rows, _Row(name=name, folders=places, excluded=patterns, index=own))
 
         self._change(changed)
@@ -128,7 +132,8 @@ class CollectionTable:
 
         def changed(rows: tuple[_Row, ...]) -> tuple[_Row, ...]:
             row = _row(name, rows)
-            moved = row.model_copy(update={"folders": _checked_folders([folder, *row.folders[1:]])})
+            folders = _not_nested([_checked_folder(folder), *row.folders[1:]])  # the others may be away
+            moved = row.model_copy(update={"folders": folders})
             first()
             return tuple(moved if other is row else other for other in rows)
 
@@ -150,7 +155,7 @@ class CollectionTable:
                 part.write_text(_Table(collections=rows).model_dump_json(indent=1), encoding="utf-8")
                 replace_file(part, self.file)
         except OSError as error:
-            raise CollectionsProblem(f"{error.filename or self.file} cannot be written: {error.strerror}.") from None
+            raise UnwritableTable(f"{error.filename or self.file} cannot be written: {error.strerror}.") from None
 
     def _read(self) -> _Table:
         try:
@@ -185,6 +190,16 @@ def checked_name(name: str) -> str:
     return name
 
 
+def checked_patterns(excluded: Sequence[str]) -> tuple[str, ...]:
+    """Return gitignore patterns without blanks around them and empty ones. Raises CollectionsProblem for a bad one."""
+    patterns = tuple(pattern.strip() for pattern in excluded if pattern.strip())
+    try:
+        compiled(patterns, "What is left out")
+    except GalleryProblem as error:
+        raise CollectionsProblem(str(error)) from None
+    return patterns
+
+
 def free_name(folder: Path, collections: Sequence[Collection]) -> str:
     """The name of a folder, or that and a number if a collection has it already."""
     base = shown(folder.name).strip()[: LONGEST_NAME - 20] or "Pictures"
@@ -204,11 +219,16 @@ def _key(name: str) -> str:
 
 def _checked_folders(folders: Sequence[Path]) -> tuple[Path, ...]:
     """Return the folders, resolved. Raises CollectionsProblem if one cannot be used, or lies in another."""
-    places = [_checked_folder(folder) for folder in folders]
-    if not places:
+    if not folders:
         raise CollectionsProblem("A collection needs at least one folder.")
+    return _not_nested([_checked_folder(folder) for folder in folders])
+
+
+def _not_nested(places: Sequence[Path]) -> tuple[Path, ...]:
+    """Raises CollectionsProblem if a folder lies in another."""
     for number, place in enumerate(places):
-        around = next((other for other in places[:number] + places[number + 1 :] if place.is_relative_to(other)), None)
+        others = [*places[:number], *places[number + 1 :]]
+        around = next((other for other in others if place.is_relative_to(other)), None)
         if around:
             raise CollectionsProblem(f"{shown(str(place))} is in {shown(str(around))}; name the outer folder only.")
     return tuple(places)
@@ -229,11 +249,11 @@ def _checked_folder(folder: Path) -> Path:
     return place
 
 
-def _free_index(folders: tuple[Path, ...], excluded: tuple[str, ...], rows: tuple[_Row, ...]) -> str:
+def _free_index(folders: tuple[Path, ...], excluded: tuple[str, ...], taken: Container[str]) -> str:
     """The name of the index folder: that of the pictures' folder, made safe, and a hash of all that decides."""
-    base, taken, number = index_name(folders, excluded), {row.index for row in rows}, 1
+    base, number = index_name(folders, excluded), 1
     name = base
-    while name in taken:  # its collection has been moved to other folders
+    while name in taken:  # it has followed its pictures to another folder
         number += 1
         name = f"{base}-{number}"
     return name

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from boxfind.collection_table import DEFAULT, Collection, CollectionsProblem
+from boxfind.collection_table import DEFAULT, Collection, CollectionsProblem, same_name
 from boxfind.collections_served import ServedCollections
 from boxfind.engine import Engine, Shared
 from boxfind.moved_folder import follow, has_index, index_of_moved, names
@@ -97,11 +97,14 @@ class Engines:
     def remove(self, name: str, with_index: bool = False) -> Collection:
         """Take a collection out of the table and return it. Pictures stay; so does its index, unless asked otherwise.
 
-        Raises CollectionsProblem, and BuildRunning if an index that is being built would be deleted.
+        Raises CollectionsProblem, also for "default", which is only another name of the first one, and BuildRunning if
+        an index that is being built would be deleted.
         """
         collection = self.collections.find(name)
         if collection.name == DEFAULT:
             raise CollectionsProblem("The default collection is the gallery that Boxfind was started with.")
+        if not same_name(collection.name, name):
+            raise CollectionsProblem(f"Write its own name to remove it: {shown(collection.name)}.")
         engine = self.of(collection)
         if with_index and (engine.builds.is_running() or is_reading(engine.settings.index_dir)):
             raise BuildRunning(f"The index of {shown(collection.name)} is being built; cancel the build first.")

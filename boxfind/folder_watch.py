@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from boxfind.builds import Builds
+from boxfind.collection_table import CollectionTable, UnreadableTable
 from boxfind.logs import log
 from boxfind.settings import Settings
 from boxfind.update_pace import FIRST_PAUSE, Pace
@@ -155,6 +156,10 @@ class FolderWatch:
             self._pace.forgive()
             self._say("held" if problem else "watching", changes, problem)
             return
+        if not self._is_listed():
+            log.info("A collection is not in the list any more; its folders are not watched any more.")
+            self.stop.set()
+            return
         log.info("Changes noticed in the gallery folder (%d); updating the index.", changes)
         self._update(changes)
 
@@ -163,6 +168,14 @@ class FolderWatch:
         gallery, settings = self._gallery(), self._settings
         changes = find_folder_changes(gallery.folder, rules=settings.gallery_rules, gallery=settings.gallery_dir)
         return changes.count, self._builds.update_notice(gallery, measure=False) if changes.count else ""
+
+    def _is_listed(self) -> bool:
+        """Whether the collection is still in the list under its name; another process may have changed that."""
+        name = self._settings.collection
+        try:
+            return not name or any(one.name == name for one in CollectionTable(self._settings.data).read())
+        except UnreadableTable:  # a build says so
+            return True
 
     def _update(self, changes: int) -> None:
         names = self._pace.names

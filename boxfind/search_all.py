@@ -16,6 +16,7 @@ from retrieval.printable_names import shown
 from retrieval.request import Request
 from retrieval.types import Hit
 
+BY_WORDS = "Words are compared within each collection, so the order of results of different collections is only rough."
 ONE_ONLY = (
     "Folders, albums and marks belong to one collection; choose that collection, or leave them out to search all."
 )
@@ -41,20 +42,25 @@ class FoundInAll:
     hits: tuple[FoundHit, ...]
     galleries: Mapping[str, Gallery]
     """The galleries that were searched, by the name of their collection."""
-    not_searched: tuple[str, ...]
-    """The names of collections whose index, store or network cannot be used."""
+    without_index: tuple[str, ...]
+    """The names of collections without a usable index."""
+    without_answer: tuple[str, ...]
+    """The names of collections whose store or network cannot be used, or cannot answer this request."""
 
     @property
     def remarks(self) -> list[str]:
         """Sentences that a reader of the hits must know."""
-        left_out = f"No usable index, so not searched: {', '.join(map(shown, self.not_searched))}."
+        missing = f"No usable index, so not searched: {', '.join(map(shown, self.without_index))}."
+        failed = f"These collections cannot answer this search: {', '.join(map(shown, self.without_answer))}."
         scope = scope_of(self.galleries.values())
         partly = f"Searched {scope.counts}; the index of a collection is not complete."
         recipes = {gallery.manifest.recipe for gallery in self.galleries.values()}
         return [
-            *[left_out] * bool(self.not_searched),
+            *[missing] * bool(self.without_index),
+            *[failed] * bool(self.without_answer),
             *[partly] * (scope.found is not None),
             *[NOT_COMPARABLE] * (len(recipes) > 1),
+            *[BY_WORDS] * (len(self.galleries) > 1 and any(found.hit.match is None for found in self.hits)),
         ]
 
 
@@ -72,14 +78,15 @@ def search_all(
     """
     if request.folder or request.only.album or request.positives or request.negatives:
         raise CollectionsProblem(ONE_ONLY)
-    opened, not_searched = open_all(engines)
+    opened, without_index = open_all(engines)
     galleries, answers, problem = dict[str, Gallery](), list[list[FoundHit]](), BoxfindError("")
+    without_answer = list[str]()
     for name, (engine, gallery) in opened.items():
         try:
             hits = engine.answer(gallery, request, images, top, client)
         except (IndexProblem, WeightsMissing, RuntimeMissing) as error:
             log.warning("The collection %s is not searched: %s", name, error)
-            not_searched.append(name)
+            without_answer.append(name)
             problem = error
             continue
         galleries[name] = gallery
@@ -87,7 +94,7 @@ def search_all(
     if not galleries:
         raise problem
     best = merged(answers)
-    return FoundInAll(tuple(best[:top] if top else best), galleries, tuple(not_searched))
+    return FoundInAll(tuple(best[:top] if top else best), galleries, tuple(without_index), tuple(without_answer))
 
 
 def open_all(engines: Engines) -> tuple[dict[str, tuple[Engine, Gallery]], list[str]]:
@@ -112,12 +119,10 @@ def open_all(engines: Engines) -> tuple[dict[str, tuple[Engine, Gallery]], list[
 def merged(answers: Sequence[Sequence[FoundHit]]) -> list[FoundHit]:
     """Merge answers, each best first, by match figure and score. The order of each answer is kept.
 
-    Figures mean the same in all collections. Where words decide there is none, and scores are compared.
+    Figures mean the same in all collections. Where words decide there is none: then scores alone are compared, also
+    those of a collection that knows no words.
     """
+    by_words = any(found.hit.match is None for answer in answers for found in answer)
     return list(
-        heapq.merge(
-            *answers,
-            key=lambda found: (-1 if found.hit.match is None else found.hit.match, found.hit.score),
-            reverse=True,
-        )
+        heapq.merge(*answers, key=lambda found: (0 if by_words else found.hit.match, found.hit.score), reverse=True)
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import BaseModel, Field, ValidationError
 
 from boxfind.attached_indexes import index_attached_to, indexes_folder
-from boxfind.collection_table import index_name
+from boxfind.collection_table import CollectionTable, UnreadableTable, index_name
 from boxfind.settings_schema import (
     ApiSettings,
     BuildSettings,
@@ -121,7 +121,15 @@ class Settings(Group):
         if self.index:
             return self.index.expanduser().resolve()
         own = indexes_folder(self.data) / index_name([self.gallery_dir])
-        return index_attached_to(self.data, self.gallery_dir, own)
+        return index_attached_to(self.data, self.gallery_dir, own, self._indexes_of_others())
+
+    def _indexes_of_others(self) -> set[str]:
+        """The names of the index folders of collections that this gallery does not begin."""
+        try:
+            listed = CollectionTable(self.data).read()
+        except UnreadableTable:  # every list of collections says so
+            return set()
+        return {one.index.name for one in listed if one.index and one.folders[0] != self.gallery_dir}
 
     @property
     def gallery_rules(self) -> GalleryRules:

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from boxfind.api.limits import RateLimiter
-from boxfind.collection_table import ALL, LONGEST_NAME, UnreadableTable, same_name
+from boxfind.collection_table import ALL, LONGEST_NAME, UnreadableTable, UnwritableTable, same_name
 from boxfind.engine import Engine
 from boxfind.engines import Engines
 from boxfind.fair_turns import client_of
@@ -18,6 +18,7 @@ from index.gallery import Gallery
 from retrieval.errors import BoxfindError, IndexProblem
 
 NO_INDEX = "The server has no usable index; see its log for the reason."
+UNWRITABLE = "The server cannot write its list of collections; see its log for the reason."
 PROBLEM = "The server cannot read its list of collections; see its log for the reason."
 
 
@@ -52,11 +53,8 @@ class ServedCollection:
 
     def gallery(self) -> Gallery:
         """Return the served gallery. Raises IndexProblem with a public message; the details are logged."""
-        try:
+        with public_problems():
             return self.engine.gallery()
-        except IndexProblem as problem:
-            log.error("The index cannot be searched: %s", problem)
-            raise IndexProblem(NO_INDEX) from None
 
 
 async def dependencies(request: Request) -> Dependencies:
@@ -100,12 +98,18 @@ ServingAny = Annotated[ServedCollection, Depends(_one_or_all)]
 
 @contextmanager
 def public_problems() -> Iterator[None]:
-    """Log what is wrong with the table of collections, which names a folder, and raise a public message."""
+    """Log what is wrong with the table of collections or an index, which names a folder, and raise a public message."""
     try:
         yield
     except UnreadableTable as problem:
         log.error("%s", problem)
         raise UnreadableTable(PROBLEM) from None
+    except UnwritableTable as problem:
+        log.error("%s", problem)
+        raise UnwritableTable(UNWRITABLE) from None
+    except IndexProblem as problem:
+        log.error("The index cannot be searched: %s", problem)
+        raise IndexProblem(NO_INDEX) from None
 
 
 async def _client(request: Request) -> str:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from boxfind.collection_table import CollectionsProblem, UnknownCollection, UnreadableTable
+from boxfind.collection_table import CollectionsProblem, UnknownCollection, UnreadableTable, UnwritableTable
 from boxfind.logs import log
 from boxfind.searches.errors import BadLink, UnknownAlbum
 from index.operations.add_images import AlreadyThere
@@ -37,6 +37,7 @@ STATUS: dict[type[BoxfindError], int] = {
     UnknownAlbum: 404,
     UnknownCollection: 404,
     UnreadableTable: 503,
+    UnwritableTable: 503,
     CollectionsProblem: 422,
     PictureGone: 404,
     GalleryAway: 503,

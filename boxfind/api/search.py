@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, File
 
-from boxfind.api.dependencies import App, Client, ServedCollection, ServingAny, served
+from boxfind.api.dependencies import App, Client, ServedCollection, ServingAny, public_problems, served
 from boxfind.api.requests import Search, StoredSearch, WordsSearch
 from boxfind.api.responses import FoundPicture, Line, Place, SearchResponse, answers
-from boxfind.search_all import FoundHit, search_all
+from boxfind.search_all import FoundHit, open_all, search_all
 from boxfind.searches.link import MOST_BOXES
 from index.operations.read_original import read_original
 from retrieval.errors import BadBox
@@ -36,6 +36,7 @@ def search(asked: Annotated[Search, File()], serving: ServingAny, client: Client
 @routes.post("/stored")
 def search_stored(asked: StoredSearch, app: App, serving: ServingAny, client: Client) -> SearchResponse:
     """Find gallery pictures that contain the object in a box of a gallery picture."""
+    _check_served(serving)
     holder = served(app, asked.of) if asked.of else serving
     read = partial(read_original, holder.gallery(), asked.image)
     image = serving.engine.visitor_pictures.read(read, asked.image, client)
@@ -46,6 +47,7 @@ def search_stored(asked: StoredSearch, app: App, serving: ServingAny, client: Cl
 @routes.post("/words")
 def search_words(asked: WordsSearch, serving: ServingAny, client: Client) -> SearchResponse:
     """Find gallery pictures that match a text."""
+    _check_served(serving)
     return _answer(serving, client, asked)
 
 
@@ -85,9 +87,12 @@ def _answer(
 
 
 def _check_served(serving: ServedCollection) -> None:
-    """Raises IndexProblem before a picture is decoded for nothing."""
+    """Raises IndexProblem, with a public message, before a picture is decoded for nothing."""
     if not serving.everywhere:
         serving.gallery()
+        return
+    with public_problems():
+        open_all(serving.engines)
 
 
 def _found(rank: int, found: FoundHit) -> FoundPicture:

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,14 +141,16 @@ def picture_of(gallery: Gallery, image: str) -> Picture:
 
 
 def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
-    """The query picture with this SHA-256, from the saved searches, the gallery, or that of another collection.
+    """The query picture with this SHA-256, from the saved searches, the gallery, or those of another collection.
 
-    Raises UnreadableImage.
+    Raises UnreadableImage, and SavedSearchesProblem if saved searches cannot be read.
     """
+    image = gallery.tables.with_contents(key)
     data = store.picture(key)
+    if data is None and image is None:
+        data = next(filter(None, (other.picture(key) for other in _stores_of_all())), None)
     if data is not None:
         return Picture("Saved picture", data)
-    image = gallery.tables.with_contents(key)
     for other in shared_engines().galleries() if image is None else ():
         image, gallery = other.tables.with_contents(key), other
         if image is not None:
@@ -156,6 +158,12 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
     if image is None:
         raise UnreadableImage("gone", GONE)
     return picture_of(gallery, image)
+
+
+def _stores_of_all() -> Iterator[SavedSearches]:
+    """The saved searches of all collections."""
+    engines = shared_engines()
+    return (_saved_searches(engines.of(one).settings.searches_file) for one in engines.collections.all())
 
 
 def stored_original(key: str, gallery: Gallery, store: SavedSearches) -> Picture:

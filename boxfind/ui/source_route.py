@@ -17,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from retrieval.errors import BoxfindError
+from boxfind.collection_table import CollectionsProblem
+from boxfind.logs import log
+from retrieval.errors import BoxfindError, IndexProblem
 
 if TYPE_CHECKING:  # slow imports
     from boxfind.engines import Engines
@@ -55,6 +57,9 @@ def _serve(request: Request) -> FileResponse:
             path, kind = shown_file(gallery, image)
             return FileResponse(path, 200, SAFE_HEADERS, kind, filename=path.name, content_disposition_type="inline")
         path = source_file(gallery, image)
+    except (IndexProblem, CollectionsProblem) as problem:  # these name folders
+        log.error("A file cannot be served: %s", problem)
+        raise HTTPException(404) from None
     except BoxfindError as problem:
         raise HTTPException(404, str(problem)) from None
     return FileResponse(path, filename=path.name, media_type="application/octet-stream", headers=SAFE_HEADERS)

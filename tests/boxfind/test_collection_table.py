@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from boxfind.collection_table import CollectionsProblem, CollectionTable, UnknownCollection, UnreadableTable
+from boxfind.attached_indexes import attach_index
+from boxfind.collection_table import CollectionsProblem, CollectionTable, UnknownCollection, UnreadableTable, index_name
 from boxfind.collections_served import ServedCollections
 from boxfind.engines import Engines
 from boxfind.settings import Settings
-from retrieval.errors import GalleryProblem
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_what_cannot_be_a_collection_is_refused(table: CollectionTable, photos: 
     }.items():
         with pytest.raises(CollectionsProblem):
             table.add(name, folders)
-    with pytest.raises(GalleryProblem):
+    with pytest.raises(CollectionsProblem, match="the pattern !, which is not valid"):
         table.add("bad pattern", [photos / "b"], ["!"])
     for unknown in (table.remove, table.make_first, lambda name: table.rename(name, "x")):
         with pytest.raises(UnknownCollection, match="Mine"):
@@ -131,6 +131,21 @@ def test_another_folder_takes_the_place_of_one_that_has_moved(table: CollectionT
     moved = table.move("mine", photos / "new place")
     assert moved.folders == (photos / "new place", photos / "b") and moved.index == before.index
     assert table.read() == (moved,) and moved.excluded == before.excluded
+    (photos / "b").rename(photos / "away")  # as when both were on a drive that has another name now
+    again = (photos / "new place").rename(photos / "newer place")
+    assert table.move("mine", again).folders == (again, photos / "b")
+
+
+def test_another_folder_at_an_old_place_gets_an_index_of_its_own(table: CollectionTable, photos: Path) -> None:
+    row = table.add("Mine", [photos / "a"])
+    (photos / "a").rename(photos / "moved")
+    table.move("Mine", photos / "moved")
+    (photos / "a").mkdir()
+    given = ServedCollections(Settings.load(data=photos / "data", gallery=photos / "a"))
+    assert given.settings.index_dir == row.index.with_name(f"{row.index.name}-2")
+    assert [one.name for one in given.all()] == ["default", "Mine"]
+    attach_index(photos / "data", photos / "c", photos / "data" / "indexes" / index_name([photos / "b"]))
+    assert table.add("B", [photos / "b"]).index.name == f"{index_name([photos / 'b'])}-2"
 
 
 def test_only_an_index_that_is_asked_for_is_deleted(photos: Path) -> None:
@@ -139,6 +154,9 @@ def test_only_an_index_that_is_asked_for_is_deleted(photos: Path) -> None:
     index = engines.get("A").settings.index_dir
     index.mkdir(parents=True)
     (index / "CURRENT").write_text("gen")
+    for name in ("", "default"):
+        with pytest.raises(CollectionsProblem, match="own name to remove it: A"):
+            engines.remove(name, with_index=True)
     engines.remove("a")
     assert (index / "CURRENT").exists()
     engines.collections.table.add("A", [photos / "a"])

@@ -21,6 +21,7 @@ from retrieval.descriptors.projection_head import HeadFacts, write_head
 from retrieval.descriptors.whitening import Whitening
 from retrieval.errors import BadHead, GalleryProblem, RuntimeMissing
 from retrieval.networks.backbones import BACKBONES, find_backbone
+from retrieval.networks.openvino_runtime import NotConvertible
 from retrieval.types import quiet
 
 LITE0 = BACKBONES["efficientnet-lite0"]
@@ -115,6 +116,16 @@ def test_int8_is_calibrated_on_the_gallery(gallery, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("no_network")
+def test_a_network_that_cannot_run_in_int8_is_named(gallery, tmp_path, monkeypatch):
+    def refuse(*_: object) -> str:
+        raise NotConvertible("OpenVINO computes other features than the original network.")
+
+    monkeypatch.setattr(embedders, "quantise", refuse)
+    settings = Settings.load(gallery=gallery, data=tmp_path, side=128, precision="int8", backbone=LITE0.name)
+    with pytest.raises(RuntimeMissing, match=r"efficientnet-lite0 cannot run in int8: .* Choose another precision\."):
+        embedder_for_building(settings, quiet)
+
+
 def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
     read = []
 

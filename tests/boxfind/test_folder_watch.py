@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
+from boxfind.collection_table import CollectionTable
 from boxfind.engine import Engine
 from boxfind.folder_watch import AWAY, FolderWatch
 from boxfind.settings import Settings
@@ -203,6 +204,20 @@ def test_a_build_that_somebody_cancels_does_not_start_again_by_itself(watched: W
     add(watched, "another.png", 51)
     watched.steps(20)
     assert watched.builds.started == 1
+
+
+def test_a_collection_that_another_process_has_renamed_is_not_built_under_its_old_name(
+    watched: Watched, tmp_path: Path
+):
+    table = CollectionTable(tmp_path / "data")
+    table.add("Mine", [watched.gallery])
+    watched.watcher._settings = watched.watcher._settings.changed(data=tmp_path / "data", collection="Mine")
+    add(watched, "new.png")
+    assert watched.steps(5) == "watching" and watched.builds.started == 1 and not watched.watcher.stop.is_set()
+    table.rename("Mine", "Yours")
+    add(watched, "newer.png", 51)
+    watched.steps(5)
+    assert watched.builds.started == 1 and watched.watcher.stop.is_set()
 
 
 @pytest.mark.parametrize("outcome", ["The disk is full.", "Only 3 of 9 indexed pictures are left."])

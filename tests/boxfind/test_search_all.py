@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from boxfind.collection_table import CollectionsProblem
 from boxfind.engine import Engine
 from boxfind.engines import Engines
-from boxfind.search_all import NOT_COMPARABLE, FoundHit, merged, search_all
+from boxfind.search_all import BY_WORDS, NOT_COMPARABLE, FoundHit, FoundInAll, merged, search_all
 from boxfind.settings import Settings
 from index.gallery import open_gallery
 from index.storage.blobs import share
@@ -48,7 +48,7 @@ def test_hits_come_from_the_collection_that_has_them(engines: Engines, tmp_path:
     found = search_all(engines, *asked(tmp_path / "Two", "new.png"), top=20)
     assert (found.hits[0].collection, found.hits[0].hit.image) == ("Two", "new.png")
     assert found.hits[0].gallery.entry("new.png") and len(found.hits) == 17
-    assert found.not_searched == ("Empty",) and found.remarks == ["No usable index, so not searched: Empty."]
+    assert found.without_index == ("Empty",) and found.remarks == ["No usable index, so not searched: Empty."]
     both = search_all(engines, *asked(tmp_path / "One", "3.png"), top=2)
     assert {(one.collection, one.hit.image) for one in both.hits} == {("One", "3.png"), ("Two", "3.png")}
     for name in ("One", "Two"):
@@ -70,7 +70,8 @@ def test_a_collection_that_cannot_answer_does_not_stop_the_others(
     monkeypatch.setattr(Engine, "answer", answered)
     found = search_all(engines, *asked(tmp_path / "Two", "new.png"), top=20)
     assert {one.collection for one in found.hits} == set(found.galleries) == {"Two"}
-    assert set(found.not_searched) == {"One", "Empty"}
+    assert (found.without_index, found.without_answer) == (("Empty",), ("One",))
+    assert "These collections cannot answer this search: One." in found.remarks
     fails.add("Two")
     with pytest.raises(WeightsMissing):
         search_all(engines, *asked(tmp_path / "Two", "new.png"))
@@ -125,3 +126,8 @@ def test_merging_keeps_the_order_of_each_answer(tmp_path: Path, gallery: Path, b
     assert [(one.collection, one.hit.match) for one in hits] == [("b", 99), ("a", 99), ("a", 98), ("b", 50), ("a", 3)]
     words = merged([answer("a", (None, 0.9), (None, 0.2)), answer("b", (None, 0.5))])
     assert [one.collection for one in words] == ["a", "b", "a"]
+    mixed = merged([answer("a", (None, 0.9), (None, 0.2)), answer("knows no words", (2, 0.5), (1, 0.1))])
+    assert [one.collection for one in mixed] == ["a", "knows no words", "a", "knows no words"]
+    galleries = {"a": opened, "knows no words": opened}
+    assert FoundInAll(tuple(mixed), galleries, (), ()).remarks == [BY_WORDS]
+    assert FoundInAll(tuple(hits), galleries, (), ()).remarks == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from boxfind.collection_table import LONGEST_NAME, Collection, CollectionsProblem, free_name
+from boxfind.collection_table import LONGEST_NAME, Collection, CollectionsProblem, checked_patterns, free_name
 from boxfind.logs import log
 from boxfind.ui.administration.folder_browser import folder_browser, new_folder_button
 from boxfind.ui.authorization import require_local_admin
@@ -83,8 +83,8 @@ def _ask(folders: Sequence[Path]) -> None:
         help="Patterns as in .gitignore files, separated by commas. They refer to the folder.",
     )
     count: int | None = None
-    excluded = _patterns()
     try:
+        excluded = checked_patterns(_patterns())
         with st.spinner("Counting the pictures…"):
             count = count_files(folders, excluded)
             st.markdown(_reading(count))
@@ -120,7 +120,7 @@ def _patterns() -> list[str]:
 
 @errors_as_toasts()
 def _add(folders: Sequence[Path]) -> None:
-    """Add a collection, start its build and look at it. Raises NotAllowed, CollectionsProblem, GalleryProblem."""
+    """Add a collection, start its build and look at it. Raises NotAllowed, CollectionsProblem."""
     who, engines = require_local_admin(), shared_engines()
     if len(folders) == 1 and engines.has_moved_to(current_collection(), folders[0]):
         use_moved_folder(folders[0])

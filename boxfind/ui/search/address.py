@@ -6,6 +6,7 @@ which the server keeps it for some time.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -19,6 +20,7 @@ from boxfind.ui.search.search_state import SearchState, image_of, is_stored, sea
 from boxfind.ui.session import GONE, shared_engine
 from boxfind.ui.widgets.safe_text import plain
 from index.gallery import Gallery
+from retrieval.descriptors.embedder import checked_box
 from retrieval.errors import BoxfindError, UnreadableImage
 
 PICTURE = "picture"
@@ -68,9 +70,11 @@ def open_address(params: Params, gallery: Gallery) -> None:
     state = search_state()
     params = _renamed(params, lambda name: _key(state, name))
     request, shown = from_params(params), (params.get(PICTURE) or [""])[-1]
-    for key in {example.picture for example in request.examples} | {shown} - {""}:
-        image_of(key, gallery)
-    state.open(request, shown)
+    if shown:
+        image_of(shown, gallery)
+    sizes = {example.picture: image_of(example.picture, gallery).size for example in request.examples}
+    inside = (replace(example, box=checked_box(sizes[example.picture], example.box)) for example in request.examples)
+    state.open(replace(request, examples=tuple(inside)), shown)
 
 
 def _read(gallery: Gallery) -> None:

@@ -51,7 +51,8 @@ class _Kept:
     """With the names of their collections."""
     generations: Mapping[str, str]
     """By the name of the collection."""
-    not_searched: tuple[str, ...]
+    without_index: tuple[str, ...]
+    without_answer: tuple[str, ...]
     seconds: float
 
 
@@ -103,7 +104,7 @@ def _answer(request: Request, images: Mapping[str, LoadedImage]) -> tuple[FoundI
     generations = {name: gallery.folder.name for name, gallery in found.galleries.items()}
     is_current = all(engines.get(name).generation().strip() == generations[name] for name in generations)
     hits = tuple((one.collection, one.hit) for one in found.hits)
-    kept = _Kept((request, served), hits, generations, found.not_searched, seconds)
+    kept = _Kept((request, served), hits, generations, found.without_index, found.without_answer, seconds)
     st.session_state[ANSWER] = kept if is_current else None
     return found, seconds
 
@@ -114,7 +115,7 @@ def _reopened(kept: _Kept) -> FoundInAll | None:
     if any(gallery.folder.name != kept.generations[name] for name, gallery in galleries.items()):
         return None
     hits = tuple(FoundHit(name, galleries[name], hit) for name, hit in kept.hits)
-    return FoundInAll(hits, galleries, kept.not_searched)
+    return FoundInAll(hits, galleries, kept.without_index, kept.without_answer)
 
 
 def _status(found: FoundInAll, seconds: float) -> None:

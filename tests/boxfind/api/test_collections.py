@@ -92,6 +92,18 @@ def test_a_damaged_table_is_not_described_to_visitors(start: Callable[..., Any],
     assert client.get("/v1/images").status_code == 200  # the gallery that was given does not need the table
 
 
+def test_a_bad_pattern_and_an_index_that_is_missing_everywhere_have_public_messages(
+    tmp_path: Path, start: Callable[..., Any]
+) -> None:
+    client = start(index=tmp_path / "no index")
+    bad = {"name": "x", "folders": [str(eight_pictures(tmp_path / "x"))], "excluded": ["!"]}
+    answer = client.post("/v1/collections", json=bad, headers=ADMIN)
+    assert answer.status_code == 422 and "the pattern !, which is not valid" in answer.json()["detail"]
+    for route, asked in (("words", {"words": "red"}), ("stored", {"image": "0.png"})):
+        answer = client.post(f"/v1/search/{route}", params={"collection": "all"}, json=asked)
+        assert answer.status_code == 503 and str(tmp_path) not in answer.text, answer.text
+
+
 def _running() -> Any:
     from index.building.jobs import BuildState
 

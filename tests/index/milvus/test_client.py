@@ -41,14 +41,16 @@ def server(tmp_path: Path) -> Iterator[LiteServer]:
     started.stop()
 
 
-def store(uri: str, vectors: Vectors, fallback: bool = False) -> MilvusStore:
-    access = Access(uri, timeout=LIMIT, fallback=fallback)
+def store(uri: str, vectors: Vectors, fallback: bool = False, timeout: float = LIMIT) -> MilvusStore:
+    access = Access(uri, timeout=timeout, fallback=fallback)
     return MilvusStore(vectors, Collection(Milvus(access), "of_the_test", vectors))
 
 
 def filled(server: LiteServer, vectors: Vectors, fallback: bool = False) -> MilvusStore:
+    """A connected store with all vectors. Only searches have the short limit: a busy machine is slow to fill it."""
+    store(server.uri, vectors, timeout=60)._collection.fill({}, lambda *_: None)
     of_the_server = store(server.uri, vectors, fallback)
-    of_the_server._collection.fill({}, lambda *_: None)
+    of_the_server._collection._milvus.reach()
     return of_the_server
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,17 @@ def test_an_address_that_cannot_be_opened_stays_until_the_next_search(app: AppTe
     search(app).show(Picture("03.png", (pictures / "03.png").read_bytes()), [BOX])
     app.run()
     assert address_after(app)["box"] != gone["box"] and alts(app)
+
+
+def test_a_box_in_an_address_is_clipped_to_its_picture(app: AppTest, pictures: Path) -> None:
+    app.run()
+    key = sha256((pictures / "03.png").read_bytes()).hexdigest()
+    wide = visit({"box": [f"{key}:200,100,5000,5000"]})
+    assert alts(wide) and search(wide).boxes == [Box(200, 100, 320, 240)]
+    outside = AppTest.from_file(str(APP), default_timeout=60)
+    outside.query_params = {"box": [f"{key}:400,300,50,50"]}
+    outside.run()
+    assert calm(outside) and "lies outside the picture" in texts(outside, "warning")
 
 
 def test_marks_are_left_out_of_an_address_that_servers_would_refuse(app: AppTest, pictures: Path) -> None:

@@ -1,22 +1,29 @@
 """Results of all collections: their export, filters, and what only one collection offers."""
 
+import io
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from boxfind.collection_table import CollectionTable
 from boxfind.engines import Engines
 from boxfind.export.several_collections import SeveralCollectionsResult, collections_csv
+from boxfind.searches.saved_searches import Saved, SavedSearches
 from boxfind.settings import Settings
 from boxfind.ui.search import export_menu
 from boxfind.ui.search.results_in_all import ONLY_IN_ONE
 from boxfind.ui.search.search_state import SearchState
-from retrieval.request import Request
+from retrieval.request import Example, Request
+from retrieval.types import Box
 from tests.boxfind.export.test_table import rows
 from tests.boxfind.ui.reading import alts, buttons, calm, pick, texts, tiles_of
-from tests.tiny import eight_pictures
+from tests.boxfind.ui.search.test_address import visit
+from tests.tiny import draw_picture, eight_pictures
 
 GRID = "results in all"
 
@@ -78,3 +85,13 @@ def test_the_closer_view_names_the_collection(everywhere: AppTest) -> None:
     name = next(tile.name for tile in tiles_of(everywhere, GRID) if tile.name.startswith("=Sea"))
     pick(everywhere, GRID, "open", name)
     assert calm(everywhere) and "**1 of 8** · =Sea: " in texts(everywhere, "markdown").replace("\\", "")
+
+
+def test_an_address_finds_an_uploaded_picture_that_another_collection_has_saved(everywhere: AppTest) -> None:
+    file = io.BytesIO()
+    Pillow.fromarray(draw_picture(77)).save(file, "JPEG")
+    key = sha256(file.getvalue()).hexdigest()
+    request = Request((Example(key, Box(10, 20, 90, 80)),))
+    store = SavedSearches(Engines(Settings.load()).get("=Sea").settings.searches_file)
+    store.save(Saved("Mine", request, datetime(2026, 12, 1), "gen", ()), {key: file.getvalue()})
+    assert len(alts(visit({"collection": ["all"], "box": [f"{key}:10,20,80,60"]}), GRID)) == 20

@@ -207,9 +207,9 @@ def refuse_when_gone(
 
 def refuse_when_away(plan: Plan) -> None:
     """Raise GalleryProblem if a folder in which pictures were found is empty, missing or silent now."""
-    paths = [file.relative for file in plan.found.values()]
     for folder in (plan.gallery, *plan.rules.more_folders):
-        if _count_in(folder, paths, plan.gallery, plan.rules.more_folders) and not _has_files(folder):
+        paths = (file.relative for file in plan.found.values())
+        if not _has_files(folder) and _count_in(folder, paths, plan.gallery, plan.rules.more_folders):
             raise GalleryProblem(
                 f"{folder} has gone while its pictures were read. Check that its disk is connected, and build again: "
                 "what has been read is kept."

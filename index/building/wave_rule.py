@@ -45,8 +45,9 @@ class Reading:
 class WaveRule:
     """The first wave comes after some seconds of reading, later ones when what was added, or the details, have grown.
 
-    A wave must pay: after one that took t seconds, at least t / share seconds pass before the next, and at least that
-    much reading must be left. So all waves take about that share of the time at most.
+    A wave must pay: it is expected to take at most `share` of the reading that is left, and what it took is at most
+    `share` of the time until the next one. So all waves take about that share of a build at most. There is none if less
+    reading is left than the wait for the first one.
     """
 
     def __init__(self, times: WaveTimes, added: int = 0) -> None:

@@ -124,16 +124,19 @@ class CollectionTable:
         self._change(changed)
         return _named(new, self.read())
 
-    def move(self, name: str, folder: Path, first: Callable[[], object] = lambda: None) -> Collection:
-        """Put another folder in the place of the first one of a collection; its index stays.
+    def move(
+        self, name: str, folder: Path, old: Path | None = None, first: Callable[[], object] = lambda: None
+    ) -> Collection:
+        """Put another folder in the place of `old`, by default the first one of a collection; its index stays.
 
         `first` is called once it is certain that the table allows it. Raises CollectionsProblem, and its errors.
         """
 
         def changed(rows: tuple[_Row, ...]) -> tuple[_Row, ...]:
-            row = _row(name, rows)
-            folders = _not_nested([_checked_folder(folder), *row.folders[1:]])  # the others may be away
-            moved = row.model_copy(update={"folders": folders})
+            row, place = _row(name, rows), _checked_folder(folder)
+            replaced = old or row.folders[0]
+            folders = [place if other == replaced else other for other in row.folders]  # the others may be away
+            moved = row.model_copy(update={"folders": _not_nested(folders)})
             first()
             return tuple(moved if other is row else other for other in rows)
 

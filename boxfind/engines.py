@@ -9,7 +9,7 @@ from pathlib import Path
 from boxfind.collection_table import DEFAULT, Collection, CollectionsProblem, same_name
 from boxfind.collections_served import ServedCollections
 from boxfind.engine import Engine, Shared
-from boxfind.moved_folder import follow, has_index, index_of_moved, names
+from boxfind.moved_folder import follow, has_index, index_of_moved, names, other_folder_moved_to
 from boxfind.settings import Settings
 from index.building.read_text import is_reading
 from index.gallery import Gallery
@@ -63,16 +63,19 @@ class Engines:
             engine.stop_watching()
 
     def has_moved_to(self, collection: Collection, folder: Path) -> bool:
-        """Whether the first folder of a collection is gone, and `folder` has its pictures. Takes seconds at most."""
+        """Whether a folder of a collection is gone, and `folder` has its pictures. Takes seconds at most."""
         settings = self.collections.settings_of(collection)
-        return collection.folders[:1] not in ((), (folder,)) and index_of_moved(settings, folder) == settings.index_dir
+        if not collection.folders or folder in collection.folders:
+            return False
+        is_first = index_of_moved(settings, folder) == settings.index_dir
+        return is_first or other_folder_moved_to(settings, folder) is not None
 
     def follow(self, collection: Collection, folder: Path) -> Collection:
-        """Let the index of a collection follow its first folder, which has moved here; returns the collection.
+        """Let a collection follow a folder of its own that has moved here; returns the collection.
 
-        A gallery that was given at the start is looked for in its new place until this process ends. If that has an
-        index, it is used. What is refused changes nothing. Raises CollectionsProblem, OSError, DiskFull, IndexProblem,
-        BuildRunning.
+        Its index names the new place of the first folder at once, that of another one after the next update. A gallery
+        that was given at the start is looked for in its new place until this process ends; if that has an index, it is
+        used. What is refused changes nothing. Raises CollectionsProblem, OSError, DiskFull, IndexProblem, BuildRunning.
         """
         settings = self.collections.settings_of(collection)
 
@@ -82,7 +85,9 @@ class Engines:
                 raise CollectionsProblem(f"{shown(str(folder))} does not have the pictures of this collection.")
 
         if collection.name != DEFAULT:
-            return self.collections.table.move(collection.name, folder, attach)
+            other = other_folder_moved_to(settings, folder)
+            first = attach if other is None else lambda: None
+            return self.collections.table.move(collection.name, folder, other, first)
         if settings.index is not None or not has_index(settings, folder):
             attach()
         self.collections.settings = self.collections.settings.changed(gallery=folder)

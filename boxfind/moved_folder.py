@@ -49,6 +49,20 @@ def index_of_moved(settings: Settings, gallery: Path) -> Path | None:
     return next((index_dir for index_dir in indexes if _was_of(index_dir, gallery)), None)
 
 
+def other_folder_moved_to(settings: Settings, folder: Path) -> Path | None:
+    """The second or a further folder of a collection, if it is gone and its pictures are in `folder`.
+
+    Takes some seconds at most.
+    """
+    try:
+        indexed = read_manifest(current_folder(settings.index_dir)).more_folders
+    except IndexProblem:
+        return None
+    others = enumerate(map(Path, indexed), start=1)
+    moved = (old for number, old in others if _was_of(settings.index_dir, folder, number))
+    return next((old for old in moved if old in settings.more_folders), None)
+
+
 def has_index(settings: Settings, gallery: Path) -> bool:
     """Whether a folder has an index that settings use which name none."""
     return (settings.changed(gallery=gallery, index=None).index_dir / "CURRENT").exists()
@@ -117,11 +131,14 @@ def _indexes(settings: Settings) -> Iterator[Path]:
             yield folder / index.parent.name
 
 
-def _was_of(index_dir: Path, gallery: Path) -> bool:
+def _was_of(index_dir: Path, folder: Path, number: int = 0) -> bool:
+    """Whether a folder of an index, by default the first one, is gone, and its pictures are in `folder`."""
     try:
-        old = read_manifest(current_folder(index_dir)).gallery
-        if os.path.normpath(old) == str(gallery) or not is_away(old):
+        manifest = read_manifest(current_folder(index_dir))
+        old = (manifest.gallery, *manifest.more_folders)[number]
+        if os.path.normpath(old) == str(folder) or not is_away(old):
             return False
-        return result_within(COMPARE_SECONDS, partial(is_same_gallery, gallery_sample(index_dir), gallery), False)
+        sample = gallery_sample(index_dir, number)
+        return result_within(COMPARE_SECONDS, partial(is_same_gallery, sample, folder), False)
     except IndexProblem:
         return False

@@ -84,7 +84,7 @@ def rename(old: Name, new: Annotated[str, typer.Argument(help="Its new name.")])
 
 @collections.command()
 def move(name: Name, folder: Annotated[Path, typer.Argument(parser=Path, help="Where its pictures are now.")]) -> None:
-    """Say where the first folder of a collection is that was moved or renamed. Nothing is read again."""
+    """Say where a folder of a collection is that was moved or renamed. Its pictures are not read again."""
     from boxfind.collection_table import CollectionsProblem
     from boxfind.settings_schema import resolved
 
@@ -93,8 +93,10 @@ def move(name: Name, folder: Annotated[Path, typer.Argument(parser=Path, help="W
     if collection not in engines.collections.table.read():
         raise CollectionsProblem(f"{name} is not in the list; for a gallery, run `boxfind build --gallery NEW`.")
     place = resolved(folder)
-    engines.follow(collection, place)
+    moved = engines.follow(collection, place)
     print(f"The pictures of {collection.name} are now in {place}; its index is used there.")
+    if place in moved.folders[1:]:
+        note(f'To open them there: boxfind build --collection "{collection.name}"')
 
 
 def _engines() -> "Engines":

@@ -49,23 +49,25 @@ class GallerySample:
     files: tuple[SampleFile, ...]
 
 
-def gallery_sample(index_dir: Path) -> GallerySample:
-    """The sample of the served generation, of its first folder only. Raises IndexProblem."""
+def gallery_sample(index_dir: Path, number: int = 0) -> GallerySample:
+    """The sample of a folder of the served generation: the first one, or one of the others. Raises IndexProblem."""
     folder = current_folder(index_dir)
     manifest = read_manifest(folder)
     try:
         table = pq.read_table(folder / "images.parquet", columns=["path", "bytes", "sha256", "file_sha256"])
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise IndexProblem(f"The index {folder.name} is damaged: {error}.") from None
-    if manifest.more_folders:  # their files have absolute paths: they would be there whatever folder is asked about
+    above = b""
+    if manifest.more_folders:  # their files have absolute paths
         others = tuple(start_of_paths(Path(other)) for other in manifest.more_folders)
+        above = others[number - 1] if number else b""
         paths = enumerate(table["path"].to_pylist())
-        table = table.take([number for number, path in paths if not path.startswith(others)])
+        table = table.take([row for row, path in paths if path.startswith(above or others) == bool(number)])
     files = {row["path"]: row for row in _spread(table)}
     return GallerySample(
-        manifest.gallery,
+        (manifest.gallery, *manifest.more_folders)[number],
         tuple(
-            SampleFile(os.fsdecode(path), row["bytes"], row["file_sha256"] or row["sha256"])
+            SampleFile(os.fsdecode(path.removeprefix(above)), row["bytes"], row["file_sha256"] or row["sha256"])
             for path, row in files.items()
         ),
     )

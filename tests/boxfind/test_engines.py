@@ -96,6 +96,28 @@ def test_a_collection_keeps_its_index_where_the_folder_has_another_one(
     assert move(engines, moved).index == index != other
 
 
+def test_a_further_folder_is_followed_and_its_pictures_are_not_described_again(
+    data: Path, tmp_path: Path, build_index: Build
+) -> None:
+    engines = Engines(Settings.load(data=data))
+    folders = [eight_pictures(tmp_path / "photos"), eight_pictures(tmp_path / "old" / "more")]
+    engines.collections.table.add("Mine", folders)
+    into = str(engines.get("Mine").settings.index_dir.relative_to(tmp_path))
+    build_index(folders[0], into=into, rules=engines.get("Mine").settings.gallery_rules)
+    (tmp_path / "others").mkdir()
+    assert not engines.has_moved_to(engines.collections.find("Mine"), tmp_path / "others")
+    new = (tmp_path / "old").rename(tmp_path / "new") / "more"
+    folders[0].rename(tmp_path / "away")  # of which nobody knows where it is yet
+    assert engines.has_moved_to(engines.collections.find("Mine"), new)
+    with pytest.raises(CollectionsProblem, match="does not have the pictures"):
+        move(engines, tmp_path / "others")
+    assert move(engines, new).folders == (folders[0], new)
+    (tmp_path / "away").rename(folders[0])
+    rules = engines.get("Mine").settings.gallery_rules
+    changes = read_manifest(build_index(folders[0], into=into, rules=rules)).changes
+    assert (changes.kept, changes.reread, changes.removed, changes.added) == (16, 0, 0, 0)
+
+
 @pytest.fixture
 def given(data: Path, tmp_path: Path, build_index: Build) -> Engines:
     """The gallery `photos`, which was given at the start and has an index, and is then renamed `moved`."""

@@ -131,6 +131,8 @@ def test_only_the_first_of_several_folders_tells_where_it_has_moved(
     assert not is_same_gallery(sample, tmp_path / "missing") and find_gallery(sample) == moved
     (tmp_path / "unrelated").mkdir()
     assert not is_same_gallery(sample, tmp_path / "unrelated")
+    another = gallery_sample(tmp_path / "index", 1)
+    assert another.folder == str(other) and is_same_gallery(another, other) and not is_same_gallery(another, moved)
 
 
 def spoil(picture: Path) -> None:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from benchmarks.bench import Bench
 from benchmarks.results import write_short_run
-from benchmarks.run_all import run_all
+from benchmarks.run_all import FULL_LIMIT, LIMIT, run_all
 from boxfind.evaluation.dataset import Dataset
 from boxfind.evaluation.dataset_formats import read_dataset
 from boxfind.settings import Settings
 from retrieval.errors import BoxfindError
+from retrieval.networks.backbones import BUNDLED
 from retrieval.networks.runtimes import RUNTIMES, choose_runtime
 
 NAMES = (
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.data = (given.data or Path(scratch) / "data").resolve()
         if given.name != "all":
             _measure(given, dataset, Path(scratch))
-        elif run_all(_commands(given)):
+        elif run_all(_commands(given), LIMIT if given.short else FULL_LIMIT):
             sys.exit(1)
 
 
@@ -91,6 +92,7 @@ def _measure(given: Namespace, dataset: Dataset, scratch: Path) -> None:
         "BOXFIND_GALLERY": str(dataset.gallery),
         "BOXFIND_INDEX": str(given.index),
         "BOXFIND_DATA": str(given.data),
+        "BOXFIND_BACKBONE": BUNDLED,  # also where the weights of ResNet50 are on disk
         "BOXFIND_RUNTIME": choose_runtime(given.runtime)[0].name,
         "BOXFIND_OFFLINE": "1",
         "BOXFIND_TEXT": "0",  # reading goes on after a build, beside what is measured next

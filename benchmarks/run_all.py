@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import psutil
 
-LIMIT = 3600.0
-"""Seconds after which a program is ended and counts as failed."""
+LIMIT, FULL_LIMIT = 3600.0, 6 * 3600.0
+"""Seconds after which a program of a short or a full run is ended and counts as failed."""
 
 
 def run_all(commands: Mapping[str, Sequence[str]], limit: float = LIMIT) -> list[str]:

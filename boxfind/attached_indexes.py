@@ -29,9 +29,9 @@ def index_attached_to(data: Path, gallery: Path, own: Path, taken: Container[str
     return own
 
 
-def names_of_attached(data: Path) -> set[str]:
-    """The names of the folders of indexes that have followed a gallery folder."""
-    return {index.name for index in _read(data).values()}
+def names_of_attached(data: Path, gallery: Path) -> set[str]:
+    """The names of the folders of indexes that have followed their gallery folder to another place than `gallery`."""
+    return {index.name for folder, index in _read(data).items() if folder != gallery}
 
 
 def attach_index(data: Path, gallery: Path, index_dir: Path) -> None:

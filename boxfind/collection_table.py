@@ -100,7 +100,7 @@ class CollectionTable:
             same = [row.name for row in rows if (row.folders, row.excluded) == (places, patterns)]
             if same:
                 raise CollectionsProblem(f"The collection {shown(same[0])} has the same folders already.")
-            own = _free_index(places, patterns, {row.index for row in rows} | names_of_attached(self._data))
+            own = _free_index(places, patterns, {row.index for row in rows} | names_of_attached(self._data, places[0]))
             return (*rows, _Row(name=name, folders=places, excluded=patterns, index=own))
 
         self._change(changed)

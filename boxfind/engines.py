@@ -85,7 +85,8 @@ class Engines:
                 raise CollectionsProblem(f"{shown(str(folder))} does not have the pictures of this collection.")
 
         if collection.name != DEFAULT:
-            other = other_folder_moved_to(settings, folder)
+            is_first = index_of_moved(settings, folder) == settings.index_dir
+            other = None if is_first else other_folder_moved_to(settings, folder)
             first = attach if other is None else lambda: None
             return self.collections.table.move(collection.name, folder, other, first)
         if settings.index is not None or not has_index(settings, folder):

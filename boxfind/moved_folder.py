@@ -52,15 +52,15 @@ def index_of_moved(settings: Settings, gallery: Path) -> Path | None:
 def other_folder_moved_to(settings: Settings, folder: Path) -> Path | None:
     """The second or a further folder of a collection, if it is gone and its pictures are in `folder`.
 
-    Takes some seconds at most.
+    Takes some seconds at most. The index may name a place before that one.
     """
     try:
-        indexed = read_manifest(current_folder(settings.index_dir)).more_folders
+        indexed = len(read_manifest(current_folder(settings.index_dir)).more_folders)
     except IndexProblem:
         return None
-    others = enumerate(map(Path, indexed), start=1)
-    moved = (old for number, old in others if _was_of(settings.index_dir, folder, number))
-    return next((old for old in moved if old in settings.more_folders), None)
+    others = enumerate(settings.more_folders, start=1) if indexed == len(settings.more_folders) else ()
+    gone = ((number, old) for number, old in others if is_away(str(old)))
+    return next((old for number, old in gone if _was_of(settings.index_dir, folder, number)), None)
 
 
 def has_index(settings: Settings, gallery: Path) -> bool:

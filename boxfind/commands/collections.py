@@ -84,7 +84,7 @@ def rename(old: Name, new: Annotated[str, typer.Argument(help="Its new name.")])
 
 @collections.command()
 def move(name: Name, folder: Annotated[Path, typer.Argument(parser=Path, help="Where its pictures are now.")]) -> None:
-    """Say where a folder of a collection is that was moved or renamed. Its pictures are not read again."""
+    """Say where a folder of a collection is that was moved or renamed. Its pictures are not described again."""
     from boxfind.collection_table import CollectionsProblem
     from boxfind.settings_schema import resolved
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boxfind.commands.cancelled_by_signals import cancelled_by_signals
-from boxfind.commands.options import AsJson, note, notes, settings_with
+from boxfind.commands.options import AsJson, given_settings, note, notes, settings_with
 from boxfind.progress_bar import TerminalProgress
 from boxfind.settings import Settings
 from retrieval.errors import BoxfindError, BuildCancelled, IndexProblem
@@ -72,9 +72,9 @@ def _measure(
 
 def _settings(on: str | None, labelled: "Dataset | None", progress: "Progress") -> Settings:
     """The settings of the collection. Raises CollectionsProblem."""
-    settings = settings_with(on)
     if on is None and labelled and labelled.gallery.is_dir():
-        return settings.changed(gallery=labelled.gallery, index=None, more_folders=(), collection="")
+        return given_settings(gallery=labelled.gallery).changed(index=None)
+    settings = settings_with(on)
     if settings.is_sample:
         from boxfind.samples.draw import draw_samples  # only a sample gallery needs it
 

@@ -65,7 +65,7 @@ def verdict(networks: Sequence[Network], switch: Callable[[str], str]) -> str:
     for ranking in rankings:
         leader, others = _ordered(networks, ranking)
         found = [difference(leader, other, ranking) for other in others]
-        if all(one.is_clear for one in found):
+        if all(one.is_clear and one.mean.value > 0 for one in found):
             against = ", ".join(f"{_figure(other, ranking):.3f} of {other.name}" for other in others)
             value = f"{found[0].figure} with {ranking} is {_figure(leader, ranking):.3f} against {against}"
             return f"{leader.name} is better here: {value}. {switch(leader.name)}".rstrip()

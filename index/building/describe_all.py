@@ -12,7 +12,6 @@ import numpy as np
 from index.building.decode_tasks import Part, Unchanged
 from index.building.describe_image import Executor, FoundKeypoints, ImageTask, Result, SourceEnd
 from index.building.journal import DescribedImage, Journal
-from index.building.previous_generation import RETRIED_REASONS
 from index.building.reading_order import recent_first
 from index.building.update_plan import Plan, refuse_when_away
 from index.storage.folder_scan import Skipped
@@ -63,7 +62,7 @@ def describe_all(
         _find_keypoints(plan, executor, journal, progress)
         if journal.whitening is None:
             _learn(journal, executor, progress)
-    if any(file.reason in RETRIED_REASONS for file in plan.skipped):
+    if plan.has_missing:
         refuse_when_away(plan)  # before a whitening is learned from what is left
     if journal.without_keypoints():
         _find_keypoints(plan, executor, journal, progress, meanwhile)

@@ -9,7 +9,7 @@ from index.building.decode_tasks import Part
 from index.building.describe_image import ImageTask
 from index.building.former_wave import FormerWave
 from index.building.journal import Journal
-from index.building.previous_generation import PreviousGeneration, lasting
+from index.building.previous_generation import RETRIED_REASONS, PreviousGeneration, lasting
 from index.building.visiting_order import visiting_order
 from index.storage.folder_scan import Scan, ScannedFile, Skipped, has_files, start_of_paths
 from index.storage.gallery_rules import (
@@ -94,6 +94,11 @@ class Plan:
             image = join_id(file.id, self.base.entries[number].place)
             self.reused[image] = Reused(number, file.relative, mtime)
 
+    @property
+    def has_missing(self) -> bool:
+        """Whether a file could not be read for a reason that may pass, such as a drive that has gone."""
+        return any(file.reason in RETRIED_REASONS for file in self.skipped)
+
     def changes_nothing(self) -> bool:
         """Whether the new generation would equal the previous one."""
         if self.base is None or self.described or len(self.reused) != len(self.base.entries):
@@ -119,8 +124,9 @@ def make_plan(
     """
     plan = Plan(gallery, base, skipped=list(scan.skipped), left_out=scan.left_out, rules=rules)
     plan.found = {file.id: file for file in scan.found}
-    described = journal.files()
-    skipped_here = lasting(journal.skipped().values(), rules, rules)
+    described, skipped = journal.files(), journal.skipped().values()
+    skipped_here = lasting(skipped, rules, rules)
+    to_retry = {record.source for record in skipped} - skipped_here.keys()  # such as pages that a drive took with it
     skipped_before = (base.lasting if base else {}) | skipped_here
     for picture in visiting_order(scan.found):
         facts = picture.bytes, picture.mtime
@@ -130,7 +136,7 @@ def make_plan(
         if base and numbers:
             plan.reuse(picture, numbers, picture.mtime)
             plan.skipped += base.lasting.get(picture.id, [])
-        elif here and here.facts == facts:
+        elif here and here.facts == facts and picture.id not in to_retry:
             plan.described |= here.images
             plan.skipped += skipped_here.get(picture.id, [])
         elif before and all(not record.place and (record.bytes, record.mtime) == facts for record in before):
@@ -196,12 +202,13 @@ def refuse_when_gone(
         )
     if before >= FEW and found < GONE * before and not full:
         raise GalleryProblem(f"Only {found:,} of {before:,} indexed pictures are left in {gallery}. {OVERRIDE}")
+    others = [*more_folders, *map(Path, served.manifest.more_folders if served else ())]
     for folder in (gallery, *more_folders):
-        lost = 0 if full or _has_files(folder) else _count_in(folder, paths, gallery, more_folders)
+        lost = 0 if full or _has_files(folder) else _count_in(folder, paths, gallery, others)
         if lost:
             raise GalleryProblem(
                 f"{folder} is empty, but the index holds pictures of it ({lost:,}). Check that its disk is connected. "
-                f"{OVERRIDE}"
+                "If you have emptied it yourself, put any file into it. The last finished index is unchanged."
             )
 
 
@@ -220,10 +227,10 @@ def _has_files(folder: Path) -> bool:
     return result_within(ANSWERS, partial(has_files, folder), False)
 
 
-def _count_in(folder: Path, paths: Iterable[bytes], gallery: Path, more_folders: Sequence[Path]) -> int:
-    """How many paths of a gallery are in one of its folders. Paths in the first one are relative to it."""
-    own, others = start_of_paths(folder), tuple(map(start_of_paths, more_folders))
-    return sum(not path.startswith(others) if folder == gallery else path.startswith(own) for path in paths)
+def _count_in(folder: Path, paths: Iterable[bytes], gallery: Path, others: Sequence[Path]) -> int:
+    """How many paths of a gallery are in one of its folders. Those in the first one, `gallery`, are relative to it."""
+    own, starts = start_of_paths(folder), tuple(map(start_of_paths, others))
+    return sum(not path.startswith(starts) if folder == gallery else path.startswith(own) for path in paths)
 
 
 def refuse_when_unreadable(plan: Plan, served: Generation | None, full: bool) -> None:

@@ -12,7 +12,7 @@ from index.building.describe_all import Again, Meanwhile
 from index.building.former_wave import FormerWave
 from index.building.journal import Journal
 from index.building.new_manifest import BuildFacts, new_manifest
-from index.building.update_plan import Plan, refuse_when_unreadable
+from index.building.update_plan import Plan, refuse_when_away, refuse_when_unreadable
 from index.building.wave_plan import expected_pictures, to_be_read, wave_plan
 from index.building.wave_rule import Reading, WaveRule, WaveTimes
 from index.building.whitened_journal import WhitenedJournal
@@ -114,6 +114,8 @@ class Waves:
         has_more = part is not None and (len(part.images), of.plan.keypoints_found) > (self._served, self._detailed)
         if part is None or not has_more:
             return False
+        if of.plan.has_missing:
+            refuse_when_away(of.plan)
         refuse_when_unreadable(of.plan, self._before, full=False)
         need_space(of.index_dir, self._needed_bytes(part))
         part.former = self._former

@@ -117,7 +117,7 @@ def test_a_gpu_is_measured_where_there_is_one(ran, dataset, monkeypatch, capsys,
 
 
 def test_a_failure_makes_the_exit_status_1(monkeypatch, dataset):
-    monkeypatch.setattr(__main__, "run_all", lambda commands: ["load"])
+    monkeypatch.setattr(__main__, "run_all", lambda commands, limit: ["load"])
     with pytest.raises(SystemExit) as ended:
         main(["all", str(dataset)])
     assert ended.value.code == 1

@@ -146,6 +146,9 @@ def test_another_folder_at_an_old_place_gets_an_index_of_its_own(table: Collecti
     assert [one.name for one in given.all()] == ["default", "Mine"]
     attach_index(photos / "data", photos / "c", photos / "data" / "indexes" / index_name([photos / "b"]))
     assert table.add("B", [photos / "b"]).index.name == f"{index_name([photos / 'b'])}-2"
+    table.remove("B")
+    attach_index(photos / "data", photos / "b", photos / "data" / "indexes" / index_name([photos / "b"]))
+    assert table.add("B", [photos / "b"]).index.name == index_name([photos / "b"])
 
 
 def test_only_an_index_that_is_asked_for_is_deleted(photos: Path) -> None:

@@ -115,7 +115,6 @@ def test_int8_is_calibrated_on_the_gallery(gallery, tmp_path, monkeypatch):
     assert 5 < len(seen) <= 100 and all(pixels.shape == (1, 96, 128, 3) for pixels in seen)
 
 
-@pytest.mark.usefixtures("no_network")
 def test_a_network_that_cannot_run_in_int8_is_named(gallery, tmp_path, monkeypatch):
     def refuse(*_: object) -> str:
         raise NotConvertible("OpenVINO computes other features than the original network.")
@@ -126,6 +125,7 @@ def test_a_network_that_cannot_run_in_int8_is_named(gallery, tmp_path, monkeypat
         embedder_for_building(settings, quiet)
 
 
+@pytest.mark.usefixtures("no_network")
 def test_int8_calibration_pictures_are_evenly_spread_over_the_gallery(tmp_path, monkeypatch):
     read = []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as Pillow
 
 from boxfind import collection_table
 from boxfind.attached_indexes import FILE
@@ -16,7 +17,7 @@ from index.operations import attach_gallery, away_check
 from index.storage.generation import current_folder
 from index.storage.manifest import read_manifest
 from retrieval.errors import BuildRunning, DiskFull
-from tests.tiny import eight_pictures
+from tests.tiny import draw_picture, eight_pictures
 
 Build = Callable[..., Path]
 
@@ -101,6 +102,8 @@ def test_a_further_folder_is_followed_and_its_pictures_are_not_described_again(
 ) -> None:
     engines = Engines(Settings.load(data=data))
     folders = [eight_pictures(tmp_path / "photos"), eight_pictures(tmp_path / "old" / "more")]
+    for picture in folders[1].rglob("*.png"):
+        Pillow.fromarray(draw_picture(len(picture.name) + int(picture.stem) + 50)).save(picture)
     engines.collections.table.add("Mine", folders)
     into = str(engines.get("Mine").settings.index_dir.relative_to(tmp_path))
     build_index(folders[0], into=into, rules=engines.get("Mine").settings.gallery_rules)
@@ -112,10 +115,27 @@ def test_a_further_folder_is_followed_and_its_pictures_are_not_described_again(
     with pytest.raises(CollectionsProblem, match="does not have the pictures"):
         move(engines, tmp_path / "others")
     assert move(engines, new).folders == (folders[0], new)
+    new = new.rename(tmp_path / "newer")  # before an update could put the first move into the index
+    assert move(engines, new).folders == (folders[0], new)
+    new = new.rename(tmp_path / "more")
+    assert move(engines, new).folders == (folders[0], new)
     (tmp_path / "away").rename(folders[0])
     rules = engines.get("Mine").settings.gallery_rules
     changes = read_manifest(build_index(folders[0], into=into, rules=rules)).changes
     assert (changes.kept, changes.reread, changes.removed, changes.added) == (16, 0, 0, 0)
+
+
+def test_the_first_of_two_folders_with_the_same_pictures_is_followed_first(
+    data: Path, tmp_path: Path, build_index: Build
+) -> None:
+    engines = Engines(Settings.load(data=data))
+    folders = [eight_pictures(tmp_path / "old" / name) for name in ("photos", "backup")]
+    engines.collections.table.add("Mine", folders)
+    settings = engines.get("Mine").settings
+    build_index(folders[0], into=str(settings.index_dir.relative_to(tmp_path)), rules=settings.gallery_rules)
+    new = (tmp_path / "old").rename(tmp_path / "new")
+    assert move(engines, new / "photos").folders == (new / "photos", folders[1])
+    assert move(engines, new / "backup").folders == (new / "photos", new / "backup")
 
 
 @pytest.fixture

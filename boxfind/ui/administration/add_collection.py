@@ -146,6 +146,8 @@ def use_moved_folder(folder: Path) -> None:
         place = error.filename or "The data folder"
         raise CollectionsProblem(f"{place} cannot be written: {error.strerror}; try again once it can.") from None
     log.info("The folder of a collection has moved; %s chose its new place, and its index is used.", who)
-    if folder.resolve() in collection.folders[1:]:  # the index names their places one by one
+    if folder.resolve() in collection.folders[1:]:  # an update puts the new places into the index
         shared_engines().of(collection).builds.start()
+        look_at(collection.name, "These pictures are known: they are not described again.")
+        return
     look_at(collection.name, "These pictures are known: nothing is read again.")

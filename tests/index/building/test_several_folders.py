@@ -96,6 +96,17 @@ def test_r100_a_drive_that_is_not_mounted_leaves_an_empty_folder_and_changes_no_
     assert open_gallery(build_index(gallery, rules=rules)).image_count == 15
 
 
+def test_a_further_folder_that_has_moved_is_not_taken_for_one_that_was_emptied(
+    tmp_path: Path, rules: GalleryRules, build_index: Any
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    build_index(inbox, rules=rules)
+    moved = rules.more_folders[0].rename(tmp_path / "moved")
+    folder = build_index(inbox, rules=replace(rules, more_folders=(moved, rules.more_folders[1])))
+    assert open_gallery(folder).image_count == 15
+
+
 def test_pictures_of_the_folders_that_are_there_can_be_opened(
     gallery: Path, rules: GalleryRules, tmp_path: Path, build_index: Any
 ) -> None:

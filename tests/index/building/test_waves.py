@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +14,16 @@ from PIL import Image as Pillow
 from index.building import assemble, update_plan
 from index.building import describe_all as describe
 from index.building import waves as module
-from index.building.journal import Journal
+from index.building.describe_image import ImageTask, Result
+from index.building.journal import DescribedImage, Journal
+from index.building.thread_executor import ThreadExecutor
 from index.building.wave_rule import WaveTimes
 from index.building.waves import WaveOptions
 from index.gallery import open_gallery
 from index.operations.history import roll_back, stored_generations
 from index.operations.verify import verify, verify_generation
 from index.storage import blobs, publishing
+from index.storage.folder_scan import Skipped
 from index.storage.gallery_rules import GalleryRules
 from index.storage.generation import current_folder, generations
 from index.storage.manifest import Manifest, Wave, read_manifest
@@ -228,6 +231,47 @@ def test_r88_a_drive_that_goes_while_its_pictures_are_read_takes_none_of_them_aw
     mixed.rmdir()
     (tmp_path / "elsewhere").rename(mixed)
     assert contents(build_index(mixed, waves=options)) == contents(undisturbed)
+
+
+def test_r88_a_document_of_which_the_drive_took_some_pages_is_read_again(
+    mixed: Path, build_index, tmp_path: Path, monkeypatch
+):
+    describe_file = ThreadExecutor._describe
+
+    def unplugged(executor: ThreadExecutor, task: ImageTask) -> Iterator[Result]:
+        results = list(describe_file(executor, task))
+        if task.file.id != "scan.tiff":
+            yield from results
+            return
+        yield results[0]
+        mixed.rename(tmp_path / "elsewhere")
+        for result in results[1:]:
+            is_page = isinstance(result, DescribedImage)
+            yield Skipped(result.entry.image, "missing", "Gone.", place=result.entry.place) if is_page else result
+
+    with monkeypatch.context() as patch, pytest.raises(GalleryProblem, match="has gone while its pictures were read"):
+        patch.setattr(ThreadExecutor, "_describe", unplugged)
+        build_index(mixed)
+    (tmp_path / "elsewhere").rename(mixed)
+    built = open_gallery(build_index(mixed))
+    assert sum(image.startswith("scan.tiff") for image in built.tables.ids) == 3
+
+
+def test_r85_a_drive_that_goes_takes_no_old_version_of_a_changed_picture(
+    gallery: Path, build_index, tmp_path: Path, draw
+):
+    other = eight_pictures(tmp_path / "other")
+    rules = GalleryRules(more_folders=(other,))
+    build_index(gallery, rules=rules)
+    for picture in other.rglob("*.png"):
+        os.utime(picture, (2e9, 2e9))
+    for number in range(12):
+        save(draw(40 + number), gallery / f"new {number}.png")
+    landed = Landed(tmp_path / "index", lambda _: other.exists() and other.rename(tmp_path / "elsewhere"))
+    with pytest.raises(GalleryProblem, match="has gone while its pictures were read"):
+        build_index(gallery, rules=rules, waves=landed.options)
+    served = open_gallery(current_folder(tmp_path / "index")).tables.ids
+    assert landed.seen and sum(image.startswith("other/") for image in served) == 8
 
 
 def test_an_update_that_will_be_refused_because_much_is_unreadable_publishes_no_wave(

@@ -22,7 +22,8 @@ HEADER = [
 
 
 def measure(bench: Bench) -> None:
-    rows = [_row(bench, side, keypoints) for side in SIDES for keypoints in KEYPOINTS]
+    sides = SIDES[-2:] if bench.short else SIDES
+    rows = [_row(bench, side, keypoints) for side in sides for keypoints in KEYPOINTS]
     record(f"Sides on {bench.dataset.name}", table(HEADER, rows))
 
 

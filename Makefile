@@ -6,7 +6,7 @@
 # make chaos    kill builds, swap generations, feed damaged files to the decoders; about ten minutes
 # make deploy-check   lint the files of deploy/ with hadolint, check-jsonschema, nginx and systemd if installed
 # make audit    look for known vulnerabilities of the pinned packages; needs the network
-# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; an hour or two and 3 GB of disk
+# make bench BENCH=DATASET   measure quality, speed and scale on a labelled data set; an hour and a half, 3 GB of disk
 # make bench-full BENCH=DATASET   the same with all cases and sizes; hours, 50 GB of disk
 # make lock     pin the newest versions within the ranges in requirements/constraints.txt; installs everything once
 # make clean    remove .venv and the files that checks leave behind

@@ -157,7 +157,7 @@ class Engine:
         # A search is many small matrix products, which are several times slower on several BLAS threads.
         with self._searching.hold(client), one_blas_thread():
             hits = answer(request, images, part, answering, top)
-        if note_finds and (self.settings.build.text or gallery.manifest.wave):
+        if note_finds and hits and (self.settings.build.text or gallery.manifest.wave):
             self.recent_finds.note(gallery, hits)
         return hits
 

@@ -145,19 +145,17 @@ def stored_picture(key: str, gallery: Gallery, store: SavedSearches) -> Picture:
 
     Raises UnreadableImage, and SavedSearchesProblem if saved searches cannot be read.
     """
-    image = gallery.tables.with_contents(key)
     data = store.picture(key)
-    if data is None and image is None:
-        data = next(filter(None, (other.picture(key) for other in _stores_of_all())), None)
+    if data is None and (image := gallery.tables.with_contents(key)) is not None:
+        return picture_of(gallery, image)
+    data = data or next(filter(None, (other.picture(key) for other in _stores_of_all())), None)
     if data is not None:
         return Picture("Saved picture", data)
-    for other in shared_engines().galleries() if image is None else ():
-        image, gallery = other.tables.with_contents(key), other
+    for other in shared_engines().galleries():
+        image = other.tables.with_contents(key)
         if image is not None:
-            break
-    if image is None:
-        raise UnreadableImage("gone", GONE)
-    return picture_of(gallery, image)
+            return picture_of(other, image)
+    raise UnreadableImage("gone", GONE)
 
 
 def _stores_of_all() -> Iterator[SavedSearches]:

@@ -70,7 +70,7 @@ def ran(monkeypatch) -> dict[str, list[str]]:
     """The commands that `all` would run; none is run."""
     commands: dict[str, list[str]] = {}
 
-    def note(given: dict[str, list[str]]) -> list[str]:
+    def note(given: dict[str, list[str]], limit: float) -> list[str]:
         commands.update(given)
         return []
 

@@ -1,4 +1,4 @@
-"""A part of a labelled data set: some objects with all their pictures, so that mAP means what it means on the whole."""
+"""Take some objects of a labelled data set with all their pictures, so that no relevant picture is missing."""
 
 import shutil
 from collections import defaultdict

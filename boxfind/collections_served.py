@@ -35,7 +35,7 @@ class ServedCollections:
         try:
             listed = list(self.table.read())
         except UnreadableTable:
-            if self.is_given:  # lists of collections say what is wrong; the gallery does not need the table
+            if self.is_given:  # it does not need the table; pages and commands that list collections report the damage
                 return [self._given]
             raise
         if self.is_given:

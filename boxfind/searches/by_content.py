@@ -53,7 +53,7 @@ def named_contents(request: Request, tables: Tables, before: NamedContents = UNK
 def with_current_names(request: Request, contents: NamedContents, tables: Tables) -> Request:
     """The request with the names that its marked pictures and its folder have now.
 
-    A picture that was changed in place keeps its name; so does what is not in the index.
+    Pictures whose file was edited under the same name, and those that the index does not have, keep their names.
     """
     known = dict(contents.marks)
     copies = tables.all_with_contents(known.values())

@@ -39,7 +39,7 @@ class Meanwhile:
     """What happens while pictures are described."""
 
     after_file: Callable[[Again], None] = _nothing
-    """Called when a file has been read, and what it holds is in the journal."""
+    """Called after a file was read and its pictures are in the journal."""
     after_reading: Callable[[Again], None] = _nothing
     """Called when all have been read, and from time to time while the keypoints of the last ones are found."""
     keypoints_later: bool = False

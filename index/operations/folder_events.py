@@ -18,7 +18,7 @@ from retrieval.errors import BoxfindError, GalleryProblem
 from retrieval.images.file_kinds import is_worth_opening, readable_suffixes, suffix_of
 
 STEP, GROUP = 1000, 5000
-"""Milliseconds between looks at what the system has reported, and those of reports that are handed over together."""
+"""How often watchfiles returns while nothing changes, and for how long it collects changes into one report (ms)."""
 ALL_BELOW = sys.platform != "linux"
 """Whether a folder is watched with all below it. Linux watches each on its own, and would follow links."""
 ANY = "_"

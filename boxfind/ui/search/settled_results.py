@@ -36,7 +36,7 @@ class Found:
     """When, by the monotonic clock."""
 
     def present(self, gallery: Gallery) -> list[Hit]:
-        """The hits whose pictures a gallery has, unchanged; those that were renamed with their new ids."""
+        """The hits whose pictures are still in a gallery with the same contents. A renamed picture gets its new id."""
         if self.scope.generations == (gallery.folder.name,):
             return list(self.hits)
         tables = gallery.tables
